@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# One non-recursive Makefile.  `make`, `make run`, `make check`; MODE=rel|dbg|asan|ubsan|tsan|cov picks the build.
+MODE ?= rel
+B    := build/$(MODE)
+-include build/config.mk
+
+CC      ?= cc
+PKGS    := glib-2.0 zlib pixman-1
+CFLAGS_rel   := -O2 -g
+CFLAGS_dbg   := -Og -g
+CFLAGS_asan  := -O1 -g -fsanitize=address -fno-omit-frame-pointer
+CFLAGS_ubsan := -O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined
+CFLAGS_tsan  := -O1 -g -fsanitize=thread
+CFLAGS_cov   := -O0 -g --coverage
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS))
+ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Wshadow -Wimplicit-fallthrough -Wvla -Wno-unused-parameter -I. -pthread \
+             $(PKG_CFLAGS) $(CONFIG_CFLAGS) $(CFLAGS_$(MODE)) $(CFLAGS)
+ALL_LIBS   = $(PKG_LIBS) $(CONFIG_LIBS) -lm -pthread $(LDFLAGS)
+
+# A .def drives the link: DEVICE(dir, file) is hw/dir/file.c, MACHINE(file) is hw/machine/file.c.
+DEVICES  := $(shell sed -n 's|^DEVICE(\([a-z0-9_]*\), *\([a-z0-9_]*\)).*|hw/\1/\2.c|p' hw/devices.def)
+# Parts of devices that are not devices themselves (buses, table builders): everything else under hw/.
+HW_SRC   := $(sort $(DEVICES) $(wildcard hw/*/*.c))
+SRC      := $(wildcard core/*.c) $(wildcard cpu/*/*.c) $(wildcard accel/*.c accel/dbt/*.c accel/dbt/x86_64/*.c) $(HW_SRC) \
+            $(wildcard block/*.c net/*.c ui/*.c)
+OBJ      := $(SRC:%.c=$(B)/%.o)
+LIBOBJ   := $(filter-out $(B)/core/main.o,$(OBJ))
+
+all: $(B)/ryokan
+	@ln -sf $(B)/ryokan ryokan
+
+$(B)/ryokan: $(OBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+include $(wildcard tests/*.mk)
+
+clean:
+	rm -rf build ryokan
+.PHONY: all clean
+-include $(OBJ:.o=.d)

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * chardev.h -- a byte stream with two ends: a host back end (stdio, file, pty, socket, null, ...) and one guest-side user
+ * (a UART, a debug port, the monitor).  A mux lets several users share one back end.
+ *
+ * Threads: all calls with the machine lock; receive and event hooks run in the main context with the lock.
+ */
+#ifndef CORE_CHARDEV_H
+#define CORE_CHARDEV_H
+#include "core/field.h"
+typedef struct Machine Machine;
+typedef struct Chardev Chardev;
+typedef enum { CHR_OPENED, CHR_CLOSED, CHR_BREAK } ChrEvent;
+typedef struct ChrUser {
+    size_t (*can_receive)(void *dev);               /* bytes the user takes now; 0 stops reading from the host */
+    void   (*receive)(void *dev, const uint8_t *buf, size_t n);
+    void   (*event)(void *dev, ChrEvent event);     /* optional */
+    void   (*writable)(void *dev);                  /* optional: room again after a short chr_write */
+    void    *dev;
+} ChrUser;
+Chardev *chr_new(Machine *m, const char *spec, const char *id, GError **err);   /* "stdio", "file:PATH", "mon:stdio", ... */
+Chardev *chr_find(Machine *m, const char *id);
+void     chr_attach(Chardev *c, const ChrUser *user);           /* copied */
+size_t   chr_write(Chardev *c, const void *buf, size_t n);      /* never blocks; returns what was taken */
+void     chr_accept(Chardev *c);      /* the user has room again: resume reading */
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * device.h -- what a device is.
+ *
+ * Lifecycle: configure (fields) -> realize -> reset -> [run | save | restore]*
+ * -> unrealize.  All hooks run with the machine lock held.  A machine reset
+ * is two passes over all devices: registers, then reset(), which may drive
+ * wires.  Saving stops vCPUs and drains disks first, so no request is in
+ * flight.  Nothing a guest does may abort: guest_error() and carry on.
+ */
+#ifndef CORE_DEVICE_H
+#define CORE_DEVICE_H
+#include "core/irq.h"
+#include "core/mem.h"
+
+typedef struct Bus Bus;
+typedef struct DeviceClass DeviceClass;
+
+typedef struct Device {
+    const DeviceClass *class;
+    char              *id;            /* "-device ...,id="; or NULL */
+    char              *path;          /* unique, stable over runs: snapshot section, log prefix ("pci.0/01.1/ide") */
+    Machine           *machine;
+    Bus               *bus;
+    Region             bank;          /* built from class->regs or class->io */
+    bool               realized;
+} Device;
+
+struct DeviceClass {
+    const char    *name;              /* "-device NAME", snapshot section, trace prefix */
+    const char    *desc;              /* one line for "-device help" and the manual */
+    const char    *spec;              /* the document implemented, with revision */
+    const char    *bus;               /* "sys", "isa", "pci", "virtio", "usb", "i2c" */
+    size_t         size;              /* of the instance; Device is its first member */
+    const Field   *fields;            /* configuration and hidden state */
+    const Reg     *regs;              /* guest-visible state: reset, access, snapshot, docs */
+    const MmioOps *io;
+    uint64_t       bank_size;
+    bool         (*realize)(void *dev, GError **err);
+    void         (*unrealize)(void *dev);
+    void         (*reset)(void *dev);                     /* after the Reg reset values */
+    bool         (*restored)(void *dev, GError **err);    /* validate loaded state */
+};
+
+struct Bus {                          /* a place devices plug into */
+    const char   *type, *name;
+    Machine      *machine;
+    void         *owner;              /* the device or machine that provides it; handed to nobody else */
+    Region       *mem, *io;           /* containers in which its devices decode */
+    GPtrArray    *children;
+    bool        (*attach)(Bus *bus, Device *dev, GError **err);
+    void        (*detach)(Bus *bus, Device *dev);
+    AddressSpace *(*dma)(Bus *bus, Device *dev);          /* what this device can reach */
+    bool        (*irq)(Bus *bus, Device *dev, Irq *wire, unsigned n);   /* connect dev's output to line n */
+};
+
+/*
+ * device_new: allocate, defaults from class->fields.  device_set: one property from text, before realize.
+ * device_realize: check fields, bank, class->realize, bus->attach.  A failure leaves nothing behind.
+ */
+void *device_new(Machine *m, Bus *bus, const char *class_name, const char *id, GError **err);
+bool  device_set(void *dev, const char *key, const char *val, GError **err);
+bool  device_realize(void *dev, GError **err);
+void  device_free(void *dev);
+const DeviceClass *device_class_find(const char *name);
+extern const DeviceClass *const device_classes[];       /* from hw/devices.def, NULL-terminated */
+Bus  *bus_new(Machine *m, const char *type, const char *name, void *owner);
+Bus  *bus_find(Machine *m, const char *type_or_name);
+
+/* A further bank of a device that has several: set up in realize(), mapped by the machine or the bus. */
+void  region_init_io(Region *r, const char *name, const MmioOps *io, void *dev, uint64_t size);
+void  region_init_ram(Region *r, const char *name, uint64_t size);      /* host memory, zeroed, page aligned */
+void  region_init_rom(Region *r, const char *name, uint64_t size);      /* the same, readonly to the guest */
+void  region_init_container(Region *r, const char *name, uint64_t size);
+void  guest_error(void *dev, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+typedef enum { MACHINE_RESET = 1, MACHINE_POWEROFF } MachineRequest;
+void  machine_request(void *dev, MachineRequest what);     /* the machine that dev is in */
+#endif

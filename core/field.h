@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * field.h -- one record describes one member of one struct.
+ *
+ * The same const table drives -device properties, command-line options,
+ * monitor arguments, snapshots, "info" output and docs/reference.md.
+ */
+#ifndef CORE_FIELD_H
+#define CORE_FIELD_H
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum {
+    T_BOOL = 1, T_U8, T_U16, T_U32, T_U64, T_I32, T_I64, T_STR, T_ENUM, T_LINK,
+    T_STRUCT,               /* nested, aux is its Field table: dotted keys, JSON objects, arrays of channels */
+    T_LIST,                 /* GPtrArray of such structs: JSON lists */
+    T_TIMER,                /* saved as a deadline on the timer's own clock, armed again on load */
+    T_IRQ                   /* saved as a level, loaded without a call of the sink */
+} FieldType;
+enum { F_CONFIG = 1, F_STATE = 2, F_REQUIRED = 4, F_LIVE = 8 };
+
+typedef struct Field {
+    const char *name;
+    const char *help;       /* one sentence; copied verbatim into the manual */
+    FieldType   type;
+    uint8_t     flags;
+    uint8_t     since;      /* snapshot version that introduced it */
+    uint32_t    offset;
+    uint32_t    count;      /* elements; 1 for a scalar */
+    uint32_t    stride;     /* size of an element (T_STRUCT) */
+    uint64_t    def, min, max;      /* max 0: whatever the type holds */
+    const void *aux;        /* enum names, class name (T_LINK), or Field table (T_STRUCT, T_LIST) */
+} Field;
+
+#define FIELD_TYPE_(x) _Generic((x), bool: T_BOOL,                     \
+    uint8_t: T_U8,   uint8_t *: T_U8,   uint16_t: T_U16, uint16_t *: T_U16, \
+    uint32_t: T_U32, uint32_t *: T_U32, uint64_t: T_U64, uint64_t *: T_U64, \
+    int32_t: T_I32,  int32_t *: T_I32,  int64_t: T_I64,  int64_t *: T_I64,  \
+    char *: T_STR, default: T_LINK)
+#define FIELD_AS_(S, m, t, f, n, ...) { .name = #m, .type = t, \
+    .flags = f, .offset = offsetof(S, m), .count = n, __VA_ARGS__ }
+#define FIELD_(S, m, f, n, ...) FIELD_AS_(S, m, FIELD_TYPE_(((S *)0)->m), f, n, __VA_ARGS__)
+#define CONFIG(S, m, ...)   FIELD_(S, m, F_CONFIG, 1, __VA_ARGS__)
+#define STATE(S, m, ...)    FIELD_(S, m, F_STATE, 1, __VA_ARGS__)
+#define STATE_ARRAY(S, m)   FIELD_(S, m, F_STATE, G_N_ELEMENTS(((S *)0)->m), .since = 0)
+#define STATE_IRQ(S, m)     FIELD_AS_(S, m, T_IRQ, F_STATE, 1, .since = 0)
+#define STATE_TIMER(S, m)   FIELD_AS_(S, m, T_TIMER, F_STATE, 1, .since = 0)
+#define STATE_STRUCT(S, m, E, tab) FIELD_AS_(S, m, T_STRUCT, F_STATE, sizeof(((S *)0)->m) / sizeof(E), \
+    .stride = sizeof(E), .aux = tab)
+#define CONFIG_ENUM(S, m, names, ...) FIELD_AS_(S, m, T_ENUM, F_CONFIG, 1, .aux = names, __VA_ARGS__)
+#define FIELD_END           { .name = NULL }
+
+bool field_parse(const Field *tab, void *obj, const char *key, const char *val, GError **err);
+bool fields_check(const Field *tab, const void *obj, GError **err);
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * machine.h -- the thing that everything hangs from.  No global mutable state: two machines fit in one process.
+ *
+ * Threads: one machine lock.  Device hooks, timers, block and net completions run with it held, in the main context.
+ * A vCPU thread runs guest code without it and takes it around MMIO, port I/O and interrupt acknowledge.
+ */
+#ifndef CORE_MACHINE_H
+#define CORE_MACHINE_H
+#include "core/device.h"
+#include "core/clock.h"
+
+typedef struct Vcpu Vcpu;
+typedef struct AccelOps AccelOps;
+
+typedef enum { RUN_PAUSED, RUN_RUNNING, RUN_SHUTDOWN, RUN_FATAL } RunState;
+
+struct Machine {
+    GRecMutex      lock;              /* the machine lock */
+    GMainContext  *context;           /* main loop: timers, completions, chardevs, monitor */
+    RunState       state;
+    const char    *name, *uuid;       /* -name, -uuid */
+    uint64_t       ram_bytes;         /* -m */
+    unsigned       n_cpus;            /* -smp */
+    Region         memory;            /* container: guest physical memory as devices and RAM map it */
+    Region         io;                /* container: 64 KiB of I/O ports */
+    Region         ram;               /* all of RAM, one region; mapped in pieces */
+    AddressSpace  *as_memory, *as_io; /* what a system bus master sees */
+    GPtrArray     *devices;           /* Device, in order of creation: reset, save and load order */
+    GPtrArray     *buses;
+    GPtrArray     *vcpus;             /* Vcpu */
+    const AccelOps *accel;
+    void          *accel_data;        /* owned by the accelerator */
+    struct Clock  *clock;             /* private to clock.c */
+    struct MemState *mem;             /* private to mem.c */
+    struct Options *options;          /* parsed command line: core/options.c */
+    int            exit_status;
+    bool           no_reboot, no_shutdown;
+};
+
+void machine_lock(Machine *m);        /* recursive */
+void machine_unlock(Machine *m);
+bool machine_locked(const Machine *m);      /* by this thread; for assertions */
+
+/* Machine types: hw/machine/<name>.c, listed in hw/machines.def. */
+typedef struct MachineClass {
+    const char *name, *desc;
+    const char *alias;                /* "pc" for "pc-i440fx" ... or NULL */
+    unsigned    max_cpus;
+    uint64_t    min_ram, max_ram, default_ram;
+    bool      (*build)(Machine *m, GError **err);       /* create and wire all devices */
+} MachineClass;
+extern const MachineClass *const machine_classes[];     /* NULL-terminated */
+
+/* machine_request(dev, what) in device.h; these act on the machine directly. */
+void machine_reset_request(Machine *m, const char *why);
+void machine_shutdown_request(Machine *m, const char *why);       /* power off; ends the process unless -no-shutdown */
+void machine_exit_request(Machine *m, int status);      /* isa-debug-exit: leave with this status */
+void machine_stop(Machine *m);        /* vCPUs parked, guest clock stopped; idempotent */
+void machine_cont(Machine *m);
+
+/* Stop every vCPU but the caller's at an exit check, run fn, let them go on.  Caller: vCPU or main thread. */
+void machine_exclusive(Machine *m, void (*fn)(void *arg), void *arg);
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * mem.h -- physical address spaces.
+ *
+ * A Region is what a device offers; a Mapping is a piece of one, seen
+ * somewhere; an AddressSpace is what one initiator sees: each vCPU has its own
+ * (local APIC page, SMRAM in SMM), and so has each PCI function (bus
+ * mastering, IOMMU, MSI window).  A device never learns its base address.
+ *
+ * Changes between map_begin() and map_commit() are published as one immutable
+ * FlatView, so lookups take no lock.  A change counts when every vCPU has
+ * dropped what it had cached; one that is halted, or waits for a lock or for
+ * the others, has (else two vCPUs in a device deadlock).  An old
+ * view is freed when its last reader, a DMA thread too, has left.  Moving one
+ * window (bank switching does so thousands of times a second) costs
+ * microseconds.
+ */
+#ifndef CORE_MEM_H
+#define CORE_MEM_H
+#include "core/field.h"
+
+typedef uint64_t hwaddr;
+typedef enum { MEM_OK, MEM_UNMAPPED, MEM_REFUSED } MemResult;
+typedef struct Machine Machine;
+typedef struct AddressSpace AddressSpace;
+
+typedef struct Reg {                  /* one guest-visible register */
+    uint16_t    at;                   /* byte offset in the bank */
+    uint8_t     size;                 /* 1, 2, 4 or 8 */
+    const char *name;
+    uint32_t    field;                /* offsetof the backing member */
+    uint64_t    reset;                /* power-on value */
+    uint64_t    wr, w1c, rc;          /* bits: writable, write-1-to-clear, read-to-clear */
+    uint64_t  (*on_read)(void *dev, uint64_t val);
+    void      (*on_write)(void *dev, uint64_t old, uint64_t val);
+} Reg;
+#define REG(S, at_, m, ...) { .at = at_, .size = sizeof(((S *)0)->m), \
+    .name = #m, .field = offsetof(S, m), __VA_ARGS__ }
+
+typedef struct MmioOps {              /* for the banks a Reg table cannot express */
+    uint64_t (*read)(void *dev, hwaddr off, unsigned size);
+    void     (*write)(void *dev, hwaddr off, uint64_t val, unsigned size);
+    uint8_t  min, max;                /* sizes implemented; core splits and merges */
+    bool     big_endian;
+} MmioOps;
+
+typedef struct PinOps {
+    void *(*pin)(void *dev, uint64_t from, uint64_t *n, bool write);
+    void  (*unpin)(void *dev, void *host, uint64_t n);
+} PinOps;
+
+typedef struct Region {
+    const char    *name;
+    uint64_t       size;
+    uint8_t       *host;              /* RAM or ROM when set */
+    bool           readonly;
+    const Reg     *regs;              /* else a register bank when set */
+    const MmioOps *io;                /* else callbacks */
+    const PinOps  *pin;               /* else memory mapped piece by piece: Xen grants, foreign pages */
+    bool         (*translate)(void *dev, hwaddr at, bool write, AddressSpace **as, hwaddr *to, uint64_t *n);
+                                      /* else an IOMMU; else a container of Mappings */
+    void          *dev;               /* passed to the callbacks */
+    GPtrArray     *parts;             /* Mapping, of a container */
+} Region;
+
+enum { SEEN_READ = 1, SEEN_WRITE = 2 };
+typedef struct Mapping {              /* BAR, PAM segment, VGA window, RAM above 4 GiB: aliases are just Mappings */
+    Region  *region;
+    uint64_t from, size;              /* the piece of it */
+    hwaddr   at;                      /* in its container */
+    int      priority;                /* among its siblings */
+    uint8_t  seen;                    /* reads and writes are resolved apart: PAM's four states */
+    bool     on;
+} Mapping;
+
+typedef struct MemRange {             /* a line of a FlatView, as an accelerator sees it */
+    hwaddr   at;
+    uint64_t size, from;
+    Region  *region;
+    uint8_t  seen;
+} MemRange;
+
+void map_begin(Machine *m);           /* nests; Mappings change only in between */
+void map_commit(Machine *m);
+void region_add(Region *container, Mapping *part);
+void region_remove(Region *container, Mapping *part);
+Mapping *region_map(Region *container, Region *r, hwaddr at);   /* whole of r, priority 0, on; owned by container */
+AddressSpace *as_new(Machine *m, const char *name, Region *root);
+void     as_free(AddressSpace *as);
+bool     as_lookup(AddressSpace *as, hwaddr at, bool write, MemRange *out);     /* the line of the FlatView; no lock */
+uint64_t io_read(AddressSpace *as, hwaddr at, unsigned size, MemResult *res);   /* takes the machine lock if needed */
+MemResult io_write(AddressSpace *as, hwaddr at, uint64_t val, unsigned size);
+
+MemResult as_read(AddressSpace *as, hwaddr at, void *buf, size_t n);    /* aligned 1..8 bytes do not tear */
+MemResult as_write(AddressSpace *as, hwaddr at, const void *buf, size_t n);
+void     *as_pin(AddressSpace *as, hwaddr at, uint64_t *n, bool write); /* for zero-copy; NULL: copy instead */
+void      as_unpin(AddressSpace *as, void *host, uint64_t n, uint64_t written);   /* dirty log, code */
+
+enum { DIRTY_DISPLAY, DIRTY_MIGRATION };    /* readers, independent of each other */
+void region_dirty_log(Region *ram, unsigned reader, bool on);
+void region_dirty_take(Region *ram, unsigned reader, uint64_t from, uint64_t n, unsigned long *bitmap);
+                                      /* fetch and clear: no store falls between two calls */
+
+void     regs_reset(const Reg *tab, void *dev);
+uint64_t regs_read(const Reg *tab, void *dev, hwaddr off, unsigned size);
+void     regs_write(const Reg *tab, void *dev, hwaddr off, uint64_t val, unsigned size);
+#endif

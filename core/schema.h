@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * schema.h -- every option, monitor command and event, once.
+ *
+ * core/options.def    OPT("smp",  Smp,  smp_fields,  opt_smp,  "Virtual CPUs.")
+ * core/commands.def   CMD("device_add", DeviceAdd, device_add_fields, cmd_device_add, "...")
+ *
+ * -smp cpus=4, {"execute":"device_add","arguments":{...}} and "device_add ..."
+ * at the human prompt all fill the same struct through the same Field table
+ * and call the same function.  "ryokan --schema=json|md|man" prints the tables.
+ */
+#ifndef CORE_SCHEMA_H
+#define CORE_SCHEMA_H
+#include "core/mem.h"
+typedef struct Entry {
+    const char  *name, *help;
+    size_t       size;                         /* of the argument struct */
+    const Field *fields;
+    const Field *reply;                        /* the shape of the answer, for the printed schema */
+    bool       (*run)(Machine *m, void *args, GVariantBuilder *reply, GError **err);
+} Entry;
+extern const Entry options[], commands[], events[];
+bool entry_run_text(const Entry *e, Machine *m, const char *key_eq_val, GError **err);
+bool entry_run_json(const Entry *e, Machine *m, GVariant *args, GVariantBuilder *reply, GError **err);
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vcpu.h -- one virtual CPU as the rest of the program sees it: a thread, a kick, a halt.
+ *
+ * What the CPU is (registers, MMU) is cpu/<arch>, whose struct has Vcpu as its first member; who runs it is accel/.
+ *
+ * Threads: `attention` and `halted` are atomics that any thread may touch through these functions; the rest belongs to
+ * the vCPU's own thread.
+ */
+#ifndef CORE_VCPU_H
+#define CORE_VCPU_H
+#include "core/machine.h"
+
+struct Vcpu {
+    Machine      *machine;
+    unsigned      index;              /* 0.. n_cpus-1 */
+    GThread      *thread;
+    AddressSpace *as;                 /* guest physical memory as this CPU sees it (its APIC page, SMRAM) */
+    const struct CpuOps *cpu_ops;     /* architecture */
+    uint32_t      attention;          /* not 0: leave translated code at the next exit check (the fused compare) */
+    uint32_t      halted;             /* asleep until something wakes it (futex word) */
+    bool          stop;               /* thread should end */
+};
+
+typedef struct CpuOps {               /* what core needs from an architecture */
+    const char *name;
+    size_t      size;                 /* of the struct that starts with Vcpu */
+    bool      (*init)(Vcpu *v, GError **err);
+    void      (*reset)(Vcpu *v);
+    bool      (*has_work)(Vcpu *v);   /* an interrupt or the like that ends a halt; any thread with the machine lock */
+    const Field *fields;              /* the whole architectural state, for snapshots */
+    bool      (*restored)(Vcpu *v, GError **err);
+    void      (*dump)(Vcpu *v, GString *out);   /* "info registers" */
+} CpuOps;
+
+void vcpu_kick(Vcpu *v);              /* sets attention, wakes a halted vCPU; any thread */
+Vcpu *vcpu_new(Machine *m, const CpuOps *ops, GError **err);
+extern __thread Vcpu *vcpu_current;   /* of this thread, or NULL */
+#endif

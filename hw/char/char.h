@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * char.h -- character devices of a PC.
+ *
+ *   isa-serial    iobase, irq, index (0..3 gives 3f8/4, 2f8/3, 3e8/4, 2e8/3), chardev=ID
+ *   isa-debugcon  iobase=0xe9, readback=0xe9, chardev=ID
+ *
+ * Threads: with the machine lock.
+ */
+#ifndef HW_CHAR_H
+#define HW_CHAR_H
+#include "core/machine.h"
+
+/* Port `index` (0..3) on the chardev named chr_id, or NULL for one that goes nowhere: what -serial makes. */
+void *serial_create(Machine *m, Bus *isa, unsigned index, const char *chr_id, GError **err);
+void *debugcon_create(Machine *m, Bus *isa, unsigned iobase, const char *chr_id, GError **err);     /* -debugcon */
+#endif

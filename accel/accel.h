@@ -2,15 +2,19 @@
 /* accel.h -- who runs guest instructions: dbt, kvm (and nothing else knows). */
 #ifndef ACCEL_ACCEL_H
 #define ACCEL_ACCEL_H
-#include "core/device.h"
-typedef struct Vcpu Vcpu;
+#include "core/machine.h"
+
 typedef struct VcpuExit {
     enum { EXIT_KICKED, EXIT_HALT, EXIT_MMIO, EXIT_PIO, EXIT_DEBUG, EXIT_RESET, EXIT_FATAL } why;
     struct { hwaddr at; uint64_t val; uint8_t size; bool write; } io;
 } VcpuExit;
-typedef struct AccelOps {
+struct AccelOps {
     const char *name, *desc;
     bool     (*probe)(GError **err);                    /* usable on this host? */
+    const Field *fields;                                /* options, "-accel NAME,key=val", of a struct of `size` bytes */
+    size_t     size;                                    /* m->accel_data is allocated so, and filled, before init */
+    bool     (*init)(Machine *m, GError **err);         /* once, before the first vcpu_init */
+    void     (*fini)(Machine *m);                       /* optional; all vCPUs have ended */
     bool     (*vcpu_init)(Vcpu *v, GError **err);
     VcpuExit (*run)(Vcpu *v);                           /* until something needs us */
     void     (*kick)(Vcpu *v);                          /* any thread, async-signal-safe */
@@ -24,5 +28,6 @@ typedef struct AccelOps {
     bool     (*irq_fd)(Irq *irq, int fd, int resample_fd);
     bool     (*msi_fd)(const Msi *msi, int fd);
     bool     (*io_fd)(const MemRange *at, uint64_t val, unsigned size, int fd);
-} AccelOps;
+};
+extern const AccelOps *const accels[];                  /* from accel/accels.def, best first, NULL-terminated */
 #endif

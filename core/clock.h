@@ -18,11 +18,16 @@ typedef struct Timer {
     uint64_t deadline_ns;             /* UINT64_MAX: not armed */
     void   (*fire)(void *dev);
     void    *dev;
+    uint32_t slot;                    /* private to clock.c: place in the queue + 1; 0: not queued */
 } Timer;
 void     timer_init(Timer *t, Machine *m, TimeBase base, void (*fire)(void *dev), void *dev);
 uint64_t time_now(Machine *m, TimeBase base);
 void     timer_arm(Timer *t, uint64_t deadline_ns);
 void     timer_stop(Timer *t);
+struct Clock *clock_new(Machine *m);
+void     clock_free(struct Clock *c);
+void     clock_run(Machine *m, bool run);          /* let the guest's clock run or hold it */
+void     clock_set_guest(Machine *m, uint64_t ns); /* after a load, while held */
 
 /* x * mul / div without overflow of the product: ticks of a device clock from ns and back. */
 static inline uint64_t muldiv64(uint64_t x, uint64_t mul, uint64_t div)

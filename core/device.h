@@ -63,6 +63,9 @@ bool  device_set(void *dev, const char *key, const char *val, GError **err);
 bool  device_realize(void *dev, GError **err);
 void  device_free(void *dev);
 const DeviceClass *device_class_find(const char *name);
+Device *device_find(Machine *m, const char *id);
+/* What a T_LINK property may name: .aux is the kind ("chardev", "drive", ...), find() turns an id into the pointer. */
+void  device_link_kind(Machine *m, const char *kind, void *(*find)(Machine *m, const char *id));
 extern const DeviceClass *const device_classes[];       /* from hw/devices.def, NULL-terminated */
 Bus  *bus_new(Machine *m, const char *type, const char *name, void *owner);
 Bus  *bus_find(Machine *m, const char *type_or_name);

@@ -42,4 +42,24 @@ static inline void irq_set(Irq *q, bool level)
         }
     }
 }
+
+/* Several drivers on one wire: connect each to irq_gate_sink(gate).  The output is high while any of them is.
+ * Save `high` with the owner's state (STATE_STRUCT with irq_gate_fields). */
+typedef struct IrqGate {
+    Irq      out;
+    uint32_t high;                    /* drivers that are high */
+} IrqGate;
+
+static inline void irq_gate_sink(void *gate, unsigned n, bool level)
+{
+    IrqGate *g = gate;
+    (void)n;
+    if (level) {
+        g->high++;
+    } else if (g->high) {
+        g->high--;
+    }
+    irq_set(&g->out, g->high != 0);
+}
+extern const struct Field irq_gate_fields[];
 #endif

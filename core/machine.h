@@ -36,7 +36,20 @@ struct Machine {
     struct Options *options;          /* parsed command line: core/options.c */
     int            exit_status;
     bool           no_reboot, no_shutdown;
+    struct MachineSync *sync;         /* private to machine.c: requests, exclusive sections, lock owner */
+    struct ChrState *chardevs;        /* private to chardev.c */
+    const struct MachineClass *class;
+    void          *machine_data;      /* of class->size bytes: options of the machine type, and what it owns */
+    GHashTable    *link_kinds;        /* device_link_kind() */
 };
+
+/* Create an empty machine: lock, context, clock, address spaces, "sys" bus.  machine_free ends its vCPUs first. */
+Machine *machine_new(void);
+void machine_free(Machine *m);
+bool machine_start(Machine *m, GError **err);      /* reset everything, start the vCPU threads; then machine_cont */
+int  machine_run(Machine *m);         /* the main loop, until an exit is asked for; the exit status */
+void machine_reset(Machine *m);       /* now: vCPUs parked, lock held */
+bool machine_paused(Machine *m);      /* a vCPU must not enter the guest now: stopped, or a request waits */
 
 void machine_lock(Machine *m);        /* recursive */
 void machine_unlock(Machine *m);
@@ -48,7 +61,9 @@ typedef struct MachineClass {
     const char *alias;                /* "pc" for "pc-i440fx" ... or NULL */
     unsigned    max_cpus;
     uint64_t    min_ram, max_ram, default_ram;
-    bool      (*build)(Machine *m, GError **err);       /* create and wire all devices */
+    const Field *fields;              /* "-machine pc,key=val": of a struct of `size` bytes, m->machine_data */
+    size_t      size;
+    bool      (*build)(Machine *m, GError **err);       /* create and wire all devices and vCPUs; inside a map_begin */
 } MachineClass;
 extern const MachineClass *const machine_classes[];     /* NULL-terminated */
 
@@ -59,6 +74,14 @@ void machine_exit_request(Machine *m, int status);      /* isa-debug-exit: leave
 void machine_stop(Machine *m);        /* vCPUs parked, guest clock stopped; idempotent */
 void machine_cont(Machine *m);
 
-/* Stop every vCPU but the caller's at an exit check, run fn, let them go on.  Caller: vCPU or main thread. */
+/* A thread that runs guest code enters and leaves; a vCPU is "outside" in between.  For core/vcpu.c. */
+void machine_enter_guest(Vcpu *v);    /* waits for an exclusive section to end */
+void machine_leave_guest(Vcpu *v);
+
+/*
+ * Stop every vCPU but the caller's at an exit check, run fn, let them go on.  Caller: vCPU or main thread, with or
+ * without the machine lock; fn may take the lock only if the caller holds it.  A vCPU that is halted, waits for the
+ * machine lock or for another exclusive section counts as stopped.
+ */
 void machine_exclusive(Machine *m, void (*fn)(void *arg), void *arg);
 #endif

@@ -40,7 +40,8 @@ typedef struct Reg {                  /* one guest-visible register */
 typedef struct MmioOps {              /* for the banks a Reg table cannot express */
     uint64_t (*read)(void *dev, hwaddr off, unsigned size);
     void     (*write)(void *dev, hwaddr off, uint64_t val, unsigned size);
-    uint8_t  min, max;                /* sizes implemented; core splits and merges */
+    uint8_t  min, max;                /* sizes implemented (0: 1 and 8); core splits and merges, and aligns: a device
+                                         only ever sees off as a multiple of size */
     bool     big_endian;
 } MmioOps;
 
@@ -61,6 +62,8 @@ typedef struct Region {
                                       /* else an IOMMU; else a container of Mappings */
     void          *dev;               /* passed to the callbacks */
     GPtrArray     *parts;             /* Mapping, of a container */
+    unsigned long *dirty[2];          /* one bit a page and reader, private to mem.c; kept while the region lives */
+    uint32_t       dirty_on;          /* readers that log, one bit each; atomic */
 } Region;
 
 enum { SEEN_READ = 1, SEEN_WRITE = 2 };
@@ -86,6 +89,7 @@ void region_add(Region *container, Mapping *part);
 void region_remove(Region *container, Mapping *part);
 Mapping *region_map(Region *container, Region *r, hwaddr at);   /* whole of r, priority 0, on; owned by container */
 AddressSpace *as_new(Machine *m, const char *name, Region *root);
+void     as_set_owner(AddressSpace *as, void *dev);     /* dev's own DMA: accesses to its own banks are refused */
 void     as_free(AddressSpace *as);
 bool     as_lookup(AddressSpace *as, hwaddr at, bool write, MemRange *out);     /* the line of the FlatView; no lock */
 uint64_t io_read(AddressSpace *as, hwaddr at, unsigned size, MemResult *res);   /* takes the machine lock if needed */
@@ -100,6 +104,9 @@ enum { DIRTY_DISPLAY, DIRTY_MIGRATION };    /* readers, independent of each othe
 void region_dirty_log(Region *ram, unsigned reader, bool on);
 void region_dirty_take(Region *ram, unsigned reader, uint64_t from, uint64_t n, unsigned long *bitmap);
                                       /* fetch and clear: no store falls between two calls */
+
+void region_set_dirty(Region *ram, uint64_t from, uint64_t n);     /* for accelerators; any thread, no lock */
+void region_destroy(Region *r);       /* its memory and parts; it must be mapped nowhere */
 
 void     regs_reset(const Reg *tab, void *dev);
 uint64_t regs_read(const Reg *tab, void *dev, hwaddr off, unsigned size);

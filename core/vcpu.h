@@ -20,6 +20,9 @@ struct Vcpu {
     uint32_t      attention;          /* not 0: leave translated code at the next exit check (the fused compare) */
     uint32_t      halted;             /* asleep until something wakes it (futex word) */
     bool          stop;               /* thread should end */
+    bool          outside;            /* runs no guest instruction; core/machine.c, with its `exclusive` mutex */
+    bool          parked;             /* in the loop of core/vcpu.c: state is complete and may be saved */
+    const void   *hazard;             /* FlatView this thread searches; core/mem.c, atomic */
 };
 
 typedef struct CpuOps {               /* what core needs from an architecture */
@@ -35,5 +38,8 @@ typedef struct CpuOps {               /* what core needs from an architecture */
 
 void vcpu_kick(Vcpu *v);              /* sets attention, wakes a halted vCPU; any thread */
 Vcpu *vcpu_new(Machine *m, const CpuOps *ops, GError **err);
+bool vcpu_start(Vcpu *v, GError **err);       /* its thread; the machine may be paused */
+void vcpu_end(Vcpu *v);               /* ends and joins the thread; without the machine lock */
+void vcpu_free(Vcpu *v);
 extern __thread Vcpu *vcpu_current;   /* of this thread, or NULL */
 #endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * options.h -- the command line after parsing: what the machine types build from.
+ *
+ * Everything in it has been checked as far as can be without a machine: files are there and readable, numbers are in
+ * range, names are known.  Strings live as long as the Machine.
+ *
+ * Threads: written before the vCPUs start, read by any.
+ */
+#ifndef CORE_OPTIONS_H
+#define CORE_OPTIONS_H
+#include "core/chardev.h"
+#include "core/machine.h"
+
+#define MAX_SERIAL   4
+#define MAX_PARALLEL 3
+
+typedef enum { DRIVE_NONE, DRIVE_IDE, DRIVE_FLOPPY, DRIVE_SCSI, DRIVE_VIRTIO, DRIVE_PFLASH } DriveIf;
+typedef enum { CACHE_WRITEBACK, CACHE_NONE, CACHE_WRITETHROUGH, CACHE_UNSAFE, CACHE_DIRECTSYNC } DriveCache;
+typedef enum { MEDIA_DISK, MEDIA_CDROM } DriveMedia;
+typedef enum { VGA_NONE, VGA_STD } VgaKind;
+typedef enum { DISPLAY_DEFAULT, DISPLAY_NONE } DisplayKind;
+
+typedef struct OptDrive {
+    char    *file;                    /* NULL: an empty drive (-cdrom's default) */
+    char    *id;                      /* "-drive id="; never NULL: made up where not given */
+    char    *format;                  /* "raw", ..., or NULL: probe */
+    uint32_t iface;                   /* DriveIf */
+    uint32_t media;                   /* DriveMedia */
+    uint32_t cache;                   /* DriveCache */
+    int32_t  index;                   /* IDE: channel * 2 + unit; resolved, -1 for DRIVE_NONE */
+    int32_t  bus, unit;
+    bool     readonly, snapshot;      /* snapshot: writes go to a scratch file (-snapshot sets it on all) */
+    char    *serial;                  /* disk serial number, or NULL */
+    bool     used;                    /* a device took it (drive=ID, or the machine's own) */
+} OptDrive;
+
+typedef struct OptDevice {
+    char      *driver, *id, *bus;
+    GPtrArray *rest;                  /* OptPair: properties, in order */
+} OptDevice;
+
+typedef struct OptChardev {
+    char *spec;                       /* as chr_new() takes it */
+} OptChardev;
+
+typedef struct OptFwCfg {
+    char *name, *file, *string;
+} OptFwCfg;
+
+struct Options {
+    /* -accel, -machine, -cpu */
+    const AccelOps *accel;
+    GPtrArray *accel_props;           /* OptPair */
+    const MachineClass *machine;
+    GPtrArray *machine_props;         /* OptPair */
+    char      *cpu_model;             /* NULL: the one guests run fastest on */
+    GPtrArray *cpu_props;             /* OptPair: "+sse3" is {"sse3", "on"}, "-sse3" {"sse3", "off"} */
+    unsigned   sockets, cores, threads, max_cpus;   /* cpus is Machine.n_cpus; sockets*cores*threads == max_cpus */
+
+    /* firmware and what it starts */
+    char      *bios;                  /* as given, or NULL: the machine's default, found by options_find_file() */
+    char      *kernel, *initrd, *append;
+    char      *boot_order;            /* -boot order=, for instance "cad"; or NULL */
+    char      *boot_once;
+    bool       boot_menu, boot_strict;
+    uint32_t   boot_splash_ms, boot_fail_ms;
+    bool       boot_fail_set;
+    GPtrArray *firmware_dirs;         /* char *: -L */
+    GPtrArray *fw_cfg;                /* OptFwCfg: -fw_cfg name=,file=|string= */
+
+    /* devices */
+    GPtrArray *drives;                /* OptDrive, in order; IDE indices resolved */
+    GPtrArray *devices;               /* OptDevice, in order; made by main after the machine type's own */
+    GPtrArray *globals;               /* OptPair "driver.property" */
+    Chardev   *serial[MAX_SERIAL];    /* NULL: none fitted */
+    Chardev   *parallel[MAX_PARALLEL];
+    Chardev   *debugcon;              /* -debugcon: a byte port at 0xe9 that writes here; NULL: none */
+    uint32_t   vga;                   /* VgaKind */
+    uint32_t   display;               /* DisplayKind */
+    bool       nodefaults, nographic, snapshot, start_paused;
+
+    /* -rtc */
+    bool       rtc_localtime;
+    bool       rtc_base_set;          /* else: now */
+    int64_t    rtc_base_s;            /* seconds since the epoch, as the guest is to see them */
+    TimeBase   rtc_clock;             /* what it counts on: host = TIME_WALL, rt = TIME_HOST, vm = TIME_GUEST */
+    bool       rtc_slew;              /* driftfix=slew */
+
+    char      *name, *uuid;           /* uuid in the usual text form, or NULL */
+    char      *pidfile;
+    struct OptRaw *raw;               /* private to options.c: what waits for the rest of the line */
+};
+
+/* argv to options.  false: err is the one line to print.  *exit_now: something was printed (help), end with status 0. */
+bool options_parse(Machine *m, int argc, char **argv, bool *exit_now, GError **err);
+void options_free(struct Options *o);
+OptDrive *options_drive(Machine *m, const char *id);
+/* A firmware file by name: as a path if it is one, else in the -L folders, then where distributions put it. */
+char *options_find_file(Machine *m, const char *name, GError **err);
+#endif

@@ -152,7 +152,7 @@ static bool bar_address(const PciDevice *d, unsigned n, uint64_t *at)
 static void update_bar(PciDevice *d, unsigned n)
 {
     PciBar *b = &d->bar[n];
-    Bus *bus = pci_bus_base(d->bus);
+    Bus *bus = d->bus->base;
     Region *into = b->kind == PCI_BAR_IO ? bus->io : bus->mem;
     uint64_t at = 0;
     bool on = bar_address(d, n, &at);
@@ -326,18 +326,6 @@ void pci_unrealize(void *dev)
 }
 
 /* ---- the bus ---- */
-struct PciBus {
-    Bus       *base;
-    PciDevice *at[256];
-    IrqGate    pirq[4];
-};
-
-const Field pci_bus_fields[] = {
-    IRQ_GATE_FIELDS(PciBus, pirq[0]), IRQ_GATE_FIELDS(PciBus, pirq[1]),
-    IRQ_GATE_FIELDS(PciBus, pirq[2]), IRQ_GATE_FIELDS(PciBus, pirq[3]),
-    FIELD_END
-};
-
 static bool choose_slot(PciBus *b, PciDevice *d, GError **err)
 {
     Device *dev = &d->dev;
@@ -426,31 +414,14 @@ static AddressSpace *pci_dma(Bus *base, Device *dev)
     return ((PciDevice *)dev)->dma;
 }
 
-PciBus *pci_bus_new(Machine *m, const char *name, Region *mem, Region *io)
+void pci_bus_init(PciBus *b, Machine *m, const char *name, Region *mem, Region *io)
 {
-    PciBus *b = g_new0(PciBus, 1);
     b->base = bus_new(m, "pci", name, b);
     b->base->mem = mem;
     b->base->io = io;
     b->base->attach = pci_attach;
     b->base->detach = pci_detach;
     b->base->dma = pci_dma;
-    return b;
-}
-
-Bus *pci_bus_base(PciBus *b)
-{
-    return b->base;
-}
-
-IrqGate *pci_bus_pirq(PciBus *b, unsigned n)
-{
-    return &b->pirq[n & 3];
-}
-
-PciDevice *pci_bus_function(PciBus *b, unsigned devfn)
-{
-    return b->at[devfn & 0xff];
 }
 
 uint32_t pci_config_read(PciBus *b, unsigned devfn, unsigned at, unsigned size)

@@ -45,8 +45,14 @@ typedef struct PciBar {
 #define PCI_REG(at_, size_, name_, ...) { .at = at_, .size = size_, .name = name_, \
     .field = offsetof(PciDevice, config) + (at_), __VA_ARGS__ }
 
-typedef struct PciBus PciBus;
-typedef struct PciDevice {
+typedef struct PciDevice PciDevice;
+typedef struct PciBus {               /* embedded in the bridge that provides it */
+    Bus       *base;
+    PciDevice *at[256];               /* by devfn */
+    IrqGate    pirq[4];               /* the four wires behind the slots' swizzle: connect .out to a router */
+} PciBus;
+
+struct PciDevice {
     Device     dev;
     char      *addr;                  /* "SLOT[.FN]" in hex; NULL: the first free slot */
     bool       multifunction, rombar;
@@ -68,7 +74,7 @@ typedef struct PciDevice {
     uint8_t    cap_last;              /* end of the capability list; 0: none yet */
     uint16_t   cap_free;              /* next free byte in configuration space */
     void     (*mapped)(void *dev);    /* optional: command or a BAR changed */
-} PciDevice;
+};
 
 #define PCI_FIELDS(S)                                                                              \
     { .name = "addr", .type = T_STR, .flags = F_CONFIG, .offset = offsetof(S, pci.addr), .count = 1, \
@@ -82,6 +88,10 @@ typedef struct PciDevice {
     { .name = "config", .type = T_U8, .flags = F_STATE, .offset = offsetof(S, pci.config), .count = 256 }, \
     { .name = "irq_level", .type = T_BOOL, .flags = F_STATE, .offset = offsetof(S, pci.irq_level), .count = 1 }, \
     { .name = "intx", .type = T_IRQ, .flags = F_STATE, .offset = offsetof(S, pci.intx), .count = 1 }
+
+/* Saved by the bridge that has the bus as member m. */
+#define PCI_BUS_FIELDS(S, m) IRQ_GATE_FIELDS(S, m.pirq[0]), IRQ_GATE_FIELDS(S, m.pirq[1]), \
+    IRQ_GATE_FIELDS(S, m.pirq[2]), IRQ_GATE_FIELDS(S, m.pirq[3])
 
 /* In realize(): first pci_init (regs may be NULL), then BARs and capabilities.  A 64-bit BAR takes n and n + 1. */
 void pci_init(PciDevice *d, const PciIdent *ident, const Reg *regs);
@@ -98,11 +108,7 @@ uint32_t pci_get(const PciDevice *d, unsigned at, unsigned size);
 void pci_put(PciDevice *d, unsigned at, unsigned size, uint32_t val);   /* from the device's side: no masks, no hooks */
 
 /* The bus: used by host bridges and the machine. */
-PciBus *pci_bus_new(Machine *m, const char *name, Region *mem, Region *io);
-Bus      *pci_bus_base(PciBus *b);
-IrqGate  *pci_bus_pirq(PciBus *b, unsigned n);  /* the four wires behind the slots' swizzle: connect .out to a router */
-PciDevice *pci_bus_function(PciBus *b, unsigned devfn);
+void pci_bus_init(PciBus *b, Machine *m, const char *name, Region *mem, Region *io);
 uint32_t pci_config_read(PciBus *b, unsigned devfn, unsigned at, unsigned size);    /* all ones where nobody answers */
 void pci_config_write(PciBus *b, unsigned devfn, unsigned at, uint32_t val, unsigned size);
-extern const Field pci_bus_fields[];            /* the wires' state, saved by the bridge that owns the bus */
 #endif

@@ -9,6 +9,7 @@
  */
 #ifndef CORE_IRQ_H
 #define CORE_IRQ_H
+#include "core/field.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -10,10 +10,9 @@
 #define HW_FIRMWARE_FIRMWARE_H
 #include "core/machine.h"
 
-/* A name with a slash is a path; another is looked for in -L and the usual directories.  Larger than max: refused. */
-char   *firmware_find(Machine *m, const char *name, GError **err);
+/* Found by options_find_file(); larger than max bytes, or empty: refused. */
 GBytes *firmware_load(Machine *m, const char *name, uint64_t max, GError **err);
-GBytes *firmware_read(const char *path, uint64_t max, GError **err);
+GBytes *firmware_read(const char *path, const char *what, uint64_t max, GError **err);
 
 /* The BIOS image at the top of 4 GiB, and its last 128 KiB again below 1 MiB.  name: -bios, or NULL. */
 bool bios_map(Machine *m, const char *name, Region *low, GError **err);

@@ -336,9 +336,7 @@ static bool choose_slot(PciBus *b, PciDevice *d, GError **err)
                 return true;
             }
         }
-        g_set_error(err, G_FILE_ERROR, G_FILE_ERROR_NOSPC,
-                    "device %s: no free slot on bus %s; remove a device", dev->class->name, b->base->name);
-        return false;
+        return fail(err, "device %s: no free slot on bus %s; remove a device", dev->class->name, b->base->name);
     }
     char *end;
     unsigned long slot = strtoul(d->addr, &end, 16), fn = 0;
@@ -346,17 +344,13 @@ static bool choose_slot(PciBus *b, PciDevice *d, GError **err)
         fn = strtoul(end + 1, &end, 16);
     }
     if (end == d->addr || *end || slot > 31 || fn > 7) {
-        g_set_error(err, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-                    "device %s: addr=%s is no PCI address; write SLOT or SLOT.FUNCTION in hex, 0 to 1f and 0 to 7",
+        return fail(err, "device %s: addr=%s is no PCI address; write SLOT or SLOT.FUNCTION in hex, 0 to 1f and 0 to 7",
                     dev->class->name, d->addr);
-        return false;
     }
     d->devfn = (uint8_t)(slot << 3 | fn);
     if (b->at[d->devfn]) {
-        g_set_error(err, G_FILE_ERROR, G_FILE_ERROR_EXIST,
-                    "device %s: PCI address %s is taken by %s; choose another addr=", dev->class->name, d->addr,
+        return fail(err, "device %s: PCI address %s is taken by %s; choose another addr=", dev->class->name, d->addr,
                     b->at[d->devfn]->dev.class->name);
-        return false;
     }
     return true;
 }
@@ -377,9 +371,10 @@ static bool pci_attach(Bus *base, Device *dev, GError **err)
     region_add(&d->master_root, &d->master_map);
     map_commit(m);
     d->dma = as_new(m, dev->class->name, &d->master_root);
+    as_set_owner(d->dma, d);
     if (d->ident.pin) {               /* the usual board wiring: slot and pin rotate over the four wires */
         unsigned wire = ((d->devfn >> 3) + d->ident.pin - 1 + 3) & 3;
-        irq_gate_connect(&d->intx, &b->pirq[wire]);
+        irq_connect(&d->intx, irq_gate_sink, &b->pirq[wire], 0);
     }
     return true;
 }

@@ -12,7 +12,7 @@
  */
 #ifndef HW_PCI_PCI_H
 #define HW_PCI_PCI_H
-#include "hw/pci/gate.h"
+#include "core/device.h"
 
 enum {                                /* type 0 header, table 6-1 */
     PCI_VENDOR_ID = 0x00, PCI_DEVICE_ID = 0x02, PCI_COMMAND = 0x04, PCI_STATUS = 0x06, PCI_REVISION = 0x08,
@@ -90,8 +90,7 @@ struct PciDevice {
     { .name = "intx", .type = T_IRQ, .flags = F_STATE, .offset = offsetof(S, pci.intx), .count = 1 }
 
 /* Saved by the bridge that has the bus as member m. */
-#define PCI_BUS_FIELDS(S, m) IRQ_GATE_FIELDS(S, m.pirq[0]), IRQ_GATE_FIELDS(S, m.pirq[1]), \
-    IRQ_GATE_FIELDS(S, m.pirq[2]), IRQ_GATE_FIELDS(S, m.pirq[3])
+#define PCI_BUS_FIELDS(S, m) STATE_STRUCT(S, m.pirq, IrqGate, irq_gate_fields)
 
 /* In realize(): first pci_init (regs may be NULL), then BARs and capabilities.  A 64-bit BAR takes n and n + 1. */
 void pci_init(PciDevice *d, const PciIdent *ident, const Reg *regs);

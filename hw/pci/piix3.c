@@ -16,7 +16,7 @@ enum { RC_SYSTEM = 2, RC_CPU = 4 };
 typedef struct Piix3 {
     PciDevice pci;
     Irq       line[4];                /* each PIRQ's own wire to the ISA line that it is routed to */
-    uint8_t   pirq[4];                /* levels of the PCI bus's wires */
+    bool      pirq[4];                /* levels of the PCI bus's wires */
     uint8_t   rc;
     Region    rc_ports;
     void    (*sink)(void *dev, unsigned n, bool level);
@@ -148,7 +148,7 @@ static bool piix3_restored(void *dev, GError **err)
 
 static const Field piix3_fields[] = {
     PCI_FIELDS(Piix3),
-    STATE_IRQ(Piix3, line[0]), STATE_IRQ(Piix3, line[1]), STATE_IRQ(Piix3, line[2]), STATE_IRQ(Piix3, line[3]),
+    STATE_IRQS(Piix3, line),
     STATE_ARRAY(Piix3, pirq),
     STATE(Piix3, rc),
     FIELD_END

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dbt.h -- the binary translator's run time: what translated code, the interpreter and the guest's C code share.
+ *
+ * A guest CPU struct (X86Cpu) starts with DbtCpu, which starts with Vcpu.  Translated code holds a pointer to it in one
+ * host register.  PC is always *linear* here (x86: CS base + EIP).
+ *
+ * Contexts: a DbtContext is one set of tables (data TLB and jump cache) for one key: the address space and everything of
+ * the mode that translation or code depends on.  Switching context is one store to cpu->ctx.
+ *
+ * Threads: all of DbtCpu belongs to its vCPU's thread.  Blocks are shared between vCPUs.
+ */
+#ifndef ACCEL_DBT_DBT_H
+#define ACCEL_DBT_DBT_H
+#include <setjmp.h>
+#include "core/vcpu.h"
+#include "accel/dbt/ir.h"
+
+enum { DBT_PAGE_BITS = 12, DBT_PAGE = 4096, DBT_TLB_BITS = 9, DBT_TLB_N = 1 << DBT_TLB_BITS,
+       DBT_JMP_BITS = 10, DBT_JMP_N = 1 << DBT_JMP_BITS, DBT_CONTEXTS = 16 };
+
+/*
+ * One entry of the data TLB.  An access of n bytes at linear address v (64-bit arithmetic; v < 2^32 in 32-bit modes) hits
+ * if (v ^ tag) <= 4096 - n, unsigned: one compare catches a miss and a page crossing.  host = v + addend.
+ * Slot of v: tlb_slot(v).  An empty tag is a page of the *neighbour slot*, which never looks here.
+ */
+typedef struct TlbEntry {
+    uint64_t read, write;               /* tags; write is empty as well while the page is clean (D = 0) or holds code */
+    uint64_t addend;
+    uint64_t phys;                      /* page | TLBF_* */
+} TlbEntry;
+enum { TLBF_WRITABLE = 1, TLBF_LARGE = 2, TLBF_GLOBAL = 4, TLBF_CODE = 8 };
+static inline unsigned tlb_slot(uint64_t v) { return (v >> DBT_PAGE_BITS) & (DBT_TLB_N - 1); }
+static inline uint64_t tlb_empty(unsigned slot) { return (uint64_t)(slot ^ 1) << DBT_PAGE_BITS; }
+
+/* Jump cache: linear PC -> where to go.  An empty pc is one of another slot. */
+typedef struct JmpEntry {
+    uint64_t    pc;
+    const void *code;                   /* native: Block.entry; interpreter: the Block */
+} JmpEntry;
+static inline unsigned dbt_jmp_slot(uint64_t pc) { return (pc ^ (pc >> DBT_JMP_BITS)) & (DBT_JMP_N - 1); }
+static inline uint64_t dbt_jmp_empty(unsigned slot) { return slot ^ 1; }
+
+typedef struct DbtKey {                 /* all that translation and code depend on */
+    uint64_t space;                     /* address space; x86: CR3 page base | PCID, 0 without paging */
+    uint64_t mode;                      /* low 32 bits: Block.mode; high 32 bits: what only the MMU depends on */
+} DbtKey;
+
+typedef struct DbtContext {
+    TlbEntry tlb[DBT_TLB_N];
+    JmpEntry jmp[DBT_JMP_N];
+    DbtKey   key;
+    bool     used;
+    bool     has_large;                 /* some entry stems from a large page: INVLPG flushes all */
+    bool     has_code;                  /* some jmp entry is filled */
+    uint16_t n_filled;                  /* so that a flush costs what was filled */
+    uint16_t filled[DBT_TLB_N];
+    uint64_t last_used;
+} DbtContext;
+
+typedef struct Block Block;
+typedef struct DbtMachine DbtMachine;
+
+typedef struct DbtCpu {
+    Vcpu         vcpu;                  /* vcpu.attention is tested at back edges and indirect targets */
+    /* ---- hot: translated code reaches these with short displacements ---- */
+    DbtContext  *ctx;                   /* current tables */
+    uint64_t     pc;                    /* linear; exact whenever C code that may raise runs, in tier 0, in the run loop */
+    uint64_t     pc_base;               /* linear base of the page that the running block starts in */
+    uint32_t     fl;                    /* arithmetic flags as LAHF and SETO leave them in AX: bit 0 OF, bits 15:8 SF ZF 0 AF 0 PF 1 CF */
+    uint32_t     pad;
+    uint64_t     gpr[32];               /* guest general registers (x86 uses 16) */
+    uint64_t     spill[16];             /* temporaries that found no host register */
+    /* ---- run time ---- */
+    const struct DbtGuest *guest;
+    DbtMachine  *dbt;
+    sigjmp_buf   leave;                 /* dbt_leave() returns to the run loop here */
+    DbtContext  *contexts;              /* DBT_CONTEXTS of them */
+    IrBlock     *ir;                    /* scratch for translation */
+    uint64_t     tick;                  /* for last_used */
+    uint64_t     host_stack;            /* of the native engine's entry */
+    bool         in_code;               /* inside DbtBackend.run */
+    struct DbtStats *stats;
+} DbtCpu;
+
+typedef enum { ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH } DbtAccess;
+typedef struct DbtWalk {                /* result of a page-table walk */
+    uint64_t phys;                      /* of the access itself */
+    uint64_t page_bytes;                /* 4096, 2 MiB, 4 MiB, 1 GiB */
+    bool     writable;                  /* may be writable in the TLB: the right is there and D is set */
+    bool     global;
+    uint32_t error;                     /* the guest's own error code, where the walk failed */
+} DbtWalk;
+
+typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/x86/guest.c */
+    const char *name;
+    /*
+     * Translate from c->pc in the current mode.  code: n bytes from pc to the end of its page; next: the following page's
+     * bytes (4096) or NULL if they cannot be fetched: an instruction that needs them is left out; if it is the first,
+     * emit nothing (n_guest 0) and tier 0 raises the fault.  Ends each block with an ENDS operation.
+     */
+    void (*translate)(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next, unsigned max_guest_insns);
+    /* Are all arithmetic flags overwritten by this code before they are read and before anything can leave? */
+    bool (*flags_dead)(uint64_t mode, const uint8_t *code, unsigned n);
+    bool (*walk)(DbtCpu *c, uint64_t linear, DbtAccess access, DbtWalk *out);    /* sets A and D; false: out->error */
+    void (*fault)(DbtCpu *c, uint64_t linear, DbtAccess access, const DbtWalk *walk) G_GNUC_NORETURN;   /* raise it */
+    DbtKey (*key)(DbtCpu *c);           /* of the current state */
+    bool (*interrupt)(DbtCpu *c);       /* deliver one pending event that is allowed at this boundary; false: there was none */
+    bool (*single)(DbtCpu *c);          /* tier 0 must run one instruction at a time now: TF, debug registers, interrupt shadow */
+    void (*insn_done)(DbtCpu *c);       /* after each instruction run so: clears shadows, raises traps (may dbt_leave) */
+    bool (*idle)(DbtCpu *c);            /* halted, waiting for SIPI, shut down */
+    const IrHelperDesc *helpers;
+    unsigned n_helpers;
+    const IrVecDesc *vecs;
+    unsigned n_vecs, n_gpr;
+    size_t   vec_offset, vec_stride;    /* vector registers in the CPU struct */
+    size_t   mmx_offset, mmx_stride;
+    size_t   fpcr_offset;               /* x86: MXCSR */
+    size_t   seg_offset, seg_stride;    /* of IrMem.segment, then inside it: */
+    size_t   seg_base, seg_lo, seg_hi_read, seg_hi_write;   /* see X86Seg */
+    size_t   cs_base, cs_limit;         /* for chkcs: uint64_t base, uint32_t limit */
+} DbtGuest;
+
+/* ---- for the guest's C code (cpu/x86) ---- */
+void     dbt_leave(DbtCpu *c) G_GNUC_NORETURN;          /* abandon the current instruction: the state in the struct is what counts */
+void     dbt_mode_changed(DbtCpu *c);   /* key() may differ now: switches context; cheap if it does not */
+void     dbt_flush_all(DbtCpu *c);      /* every context of this vCPU */
+void     dbt_flush_space(DbtCpu *c, uint64_t mask, uint64_t space, bool keep_global);   /* contexts with (key.space & mask) == space */
+void     dbt_flush_page(DbtCpu *c, uint64_t linear, uint64_t mask, uint64_t space);     /* INVLPG: those contexts; globals in all */
+/* Guest memory by linear address, with the current rights; raise the guest's fault.  Aligned accesses do not tear. */
+uint64_t dbt_load(DbtCpu *c, uint64_t linear, unsigned bytes);
+void     dbt_store(DbtCpu *c, uint64_t linear, uint64_t value, unsigned bytes);
+void     dbt_load_bytes(DbtCpu *c, uint64_t linear, void *to, unsigned n);              /* n <= 4096 */
+void     dbt_store_bytes(DbtCpu *c, uint64_t linear, const void *from, unsigned n);     /* all of it is checked first */
+void     dbt_check(DbtCpu *c, uint64_t linear, unsigned bytes, DbtAccess access);       /* raise now what an access would raise */
+/* The same as supervisor whatever the CPL (descriptor tables, TSS, interrupt frames). */
+uint64_t dbt_load_system(DbtCpu *c, uint64_t linear, unsigned bytes);
+void     dbt_store_system(DbtCpu *c, uint64_t linear, uint64_t value, unsigned bytes);
+void     dbt_check_system(DbtCpu *c, uint64_t linear, unsigned bytes, DbtAccess access);
+/* Host address of linear if it is plain RAM without code, good for *n bytes (to the page's end at most); NULL if it is not;
+ * raises page faults.  For bulk rep; good until the helper returns. */
+void    *dbt_host(DbtCpu *c, uint64_t linear, DbtAccess access, unsigned *n);
+/* For read-modify-writes that no host instruction can do (across pages, MMIO): no other vCPU runs in between. */
+void     dbt_exclusive_begin(DbtCpu *c);
+void     dbt_exclusive_end(DbtCpu *c);
+
+/* An access of up to 64 bytes that has been checked, for tier 0 and the functions above. */
+typedef struct DbtAccessDesc {
+    uint8_t *host, *host2;              /* RAM of first and second page; NULL: not RAM (or no second page) */
+    uint64_t phys, phys2;               /* of the first byte in each */
+    unsigned n1, n;                     /* bytes in the first page, in all */
+    bool     code, code2;               /* RAM that holds code: stores go through dbt_wrote() */
+} DbtAccessDesc;
+void     dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access, DbtAccessDesc *out);   /* raises faults */
+uint64_t dbt_desc_load(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, unsigned bytes);                 /* bytes 1 2 4 8 */
+void     dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, uint64_t value, unsigned bytes);
+void     dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, void *buf, unsigned bytes, bool store);   /* vectors */
+/* Fill the TLB for one access if that makes the fast path hit; never raises. */
+bool     dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access);
+
+/* ---- engines ---- */
+/* Run a block's IR from its first operation to an exit: then pc, registers and flags in the CPU struct are exact.
+ * Returns true if the run loop must poll (exit_next, attention). */
+bool     interp_run(DbtCpu *c, const IrBlock *b);
+void     dbt_step(DbtCpu *c);           /* tier 0: translate and run exactly one guest instruction at c->pc; may raise */
+
+typedef struct BlockLink {              /* a direct exit to the same page */
+    int32_t  target;                    /* offset from the page base */
+    void    *patch;                     /* back end's: what to patch */
+    Block   *to;                        /* linked to, or NULL */
+    struct BlockLink *next_in;          /* other links to the same block */
+    Block   *from;
+} BlockLink;
+
+struct Block {
+    uint64_t    phys, phys2;            /* of its first byte; second page's base where it has one, else UINT64_MAX */
+    uint32_t    mode;                   /* low half of DbtKey.mode */
+    uint16_t    length, n_links;
+    Block      *hash_next, *page_next, *page2_next;
+    /* native */
+    const void *entry;                  /* from the jump cache: linear target PC in a register of the back end's; sets pc_base */
+    const void *body;                   /* pc_base is right already (same-page links) */
+    uint32_t    code_bytes;
+    struct SideTable *side;             /* host offset -> guest instruction and flag recipe */
+    BlockLink  *links, *incoming;
+    /* interpreter */
+    IrBlock    *ir;
+    bool        dead;
+};
+
+typedef struct DbtBackend {             /* accel/dbt/<host>/ */
+    const char *name;
+    bool  (*init)(DbtMachine *d, GError **err);
+    bool  (*emit)(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b);   /* fills the native part; false: arena full */
+    void  (*link)(DbtMachine *d, BlockLink *l, const Block *to);    /* patch l to jump to to->body; other vCPUs may be running it */
+    void  (*unlink)(DbtMachine *d, BlockLink *l);
+    void  (*reclaim)(DbtMachine *d);                    /* all vCPUs stopped, all blocks dead: the arena is empty again */
+    void  (*run)(DbtCpu *c, const void *entry);         /* enter code for c->pc; returns when the run loop is needed: state is exact */
+    bool  (*print)(const Block *b, GString *out);       /* -d out_asm */
+} DbtBackend;
+extern const DbtBackend dbt_backend_x86_64;
+
+/* Called by the back end's stubs, state exact in the struct: */
+const void *dbt_lookup(DbtCpu *c);      /* code for c->pc in the current context, translating and filling the jump cache;
+                                           NULL: back to the run loop (attention, single-stepping, idle) */
+const void *dbt_link_lookup(DbtCpu *c, BlockLink *l);   /* the same for a direct exit, which it links where that is allowed */
+const void *dbt_slow(DbtCpu *c);        /* a check failed for the instruction at c->pc: dbt_step(), then dbt_lookup() */
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ir.h -- the translator's language: a linear list of machine-like operations.
+ *
+ * Operands are guest registers (pinned to host registers or kept in the CPU struct), temporaries, immediates, CPU struct
+ * members and checked host memory.  It is not SSA and not a generic RISC: `add eax, [rbx+rcx*8+16]` is two operations,
+ *
+ *     chk   h0, read 4, [rbx + rcx*8 + 16]     the memory check, host address in h0
+ *     add   eax, eax, (h0)    sets OSZAPC      of which the liveness pass keeps what is read
+ *
+ * and `lock add [rdi], eax` is   chk h0, read|write 4, [rdi];   add locked (h0), (h0), eax.
+ * One pass over the list emits host code close to one-to-one.
+ *
+ * Rules for front ends
+ *  - Each guest instruction starts with `insn` (imm: its offset from the base of the 4 KiB page the block starts in).
+ *  - All checks of a guest instruction, and rows marked LEAVES, come before its first side effect (a write to guest
+ *    registers, flags, CPU struct or memory): one that fails leaves, and tier 0 (the interpreter) then runs the
+ *    instruction again from its start.  Only temporaries may have been written before.
+ *  - A temporary lives inside one guest instruction and is written before it is read; t0..t7.  Host addresses h0..h3
+ *    live inside one guest instruction as well (the merge pass may share them afterwards).
+ *  - An operation reads all its sources before it writes dst, then dst2.  A write of IR_I8/IR_I16 to a guest register
+ *    keeps the other bits (high_byte: bits 15:8); IR_I32 clears bits 63:32; temporaries always get the zero-extended
+ *    value.  A narrow read takes the low bits (or bits 15:8).
+ *  - At most one of a, b, c is IR_HOST; dst may be that same IR_HOST (read-modify-write), or an IR_HOST alone (store).
+ *    `mov` with dst IR_HOST stores, with a IR_HOST loads; zext8/16/32 and sext8/16/32 load too (access of the source width).
+ *    With dst IR_HOST there is no second IR_HOST but itself.
+ *  - Flags not in `sets` stay as they are.  A flag that the guest's manual calls undefined is in `sets` and in `undef`.
+ *
+ * Checks: the merge pass widens a check over displacements that follow off the same unmodified base, while they span
+ * less than a page.  A check that fails in native code goes to a stub, which refills for the first access alone and
+ * tests again; what still fails (MMIO, page crossing, watchpoint, code) leaves: the side table gives the guest PC and the
+ * flag recipe, tier 0 runs that guest instruction exactly, and the next PC is looked up.
+ * In tier 0 a host address is a descriptor (RAM, two pages, MMIO) that every IR_HOST operand knows how to use.
+ *
+ * Threads: a list belongs to the thread that builds it.
+ */
+#ifndef ACCEL_DBT_IR_H
+#define ACCEL_DBT_IR_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <glib.h>
+
+typedef enum { IR_I8, IR_I16, IR_I32, IR_I64 } IrType;      /* width in bytes: 1 << type */
+enum {                                  /* properties of a row of ir.def */
+    COMMUTES = 1, SETS_FLAGS = 2, READS_FLAGS = 4, EFFECT = 8, NO_RESULT = 16,
+    LEAVES = 32,                        /* may leave to tier 0 before any effect of its guest instruction */
+    ENDS = 64,                          /* last operation of a block */
+};
+/* Flag masks for sets, live and undef. */
+enum { FL_C = 1, FL_P = 2, FL_A = 4, FL_Z = 8, FL_S = 16, FL_O = 32, FL_ALL = 63 };
+/* Conditions, in the order of x86's cc field (SDM vol. 2, B.1.4.7). */
+enum { CC_O, CC_NO, CC_B, CC_AE, CC_E, CC_NE, CC_BE, CC_A, CC_S, CC_NS, CC_P, CC_NP, CC_L, CC_GE, CC_LE, CC_G };
+
+typedef enum {
+#define IR(name, props, meaning) IR_##name,
+#include "accel/dbt/ir.def"
+#undef IR
+    IR_N_OPS
+} IrOp;
+extern const char *const ir_op_names[IR_N_OPS];
+extern const uint8_t ir_op_props[IR_N_OPS];
+
+typedef enum {
+    IR_NONE,
+    IR_GUEST,                           /* id: guest register */
+    IR_TEMP,                            /* id: 0..7 */
+    IR_IMM,                             /* id: index in the block's immediates */
+    IR_CTX,                             /* id: byte offset in the CPU struct, accessed in the operation's type */
+    IR_HOST,                            /* id: 0..3: memory at that host address + insn->disp */
+    IR_VEC,                             /* id: vector register (vop only) */
+} IrKind;
+
+typedef struct IrRef {                  /* where a value lives */
+    uint8_t  kind;                      /* IrKind */
+    uint8_t  high_byte;                 /* of a guest register: ah, ch, dh, bh */
+    uint16_t id;
+} IrRef;
+
+enum { IR_READ = 1, IR_WRITE = 2 };     /* both: read-modify-write */
+enum { SEG_NONE = 0xff };               /* otherwise the guest's own index; x86: ES CS SS DS FS GS = 0..5 */
+
+typedef struct IrMem {                  /* an addressing mode, kept whole */
+    IrRef    base, index;               /* guest registers, temporaries or none */
+    uint8_t  scale;                     /* 0..3: index << scale */
+    uint8_t  segment;                   /* whose base to add and, where `limit` is set, whose limit and rights to compare */
+    bool     limit;
+    bool     pc_relative;               /* the linear page base of the block is added to disp */
+    uint8_t  offset_bits;               /* 16, 32, 64: the offset wraps so; */
+    uint8_t  linear_bits;               /* 32, 64: then its sum with the segment base wraps so */
+    uint8_t  access;                    /* IR_READ | IR_WRITE */
+    uint8_t  align;                     /* 0, or 16: leave (to raise) where the linear address is not aligned so */
+    bool     locked;                    /* of a locked operation: leave where it crosses a cache line */
+    int32_t  disp;
+    uint32_t span;                      /* bytes accessed from disp on */
+} IrMem;
+
+typedef struct IrInsn {
+    uint8_t  op, type;                  /* IrOp; IrType of the result (of the access, for chk: informative) */
+    uint8_t  cond;                      /* CC_* */
+    uint8_t  locked;                    /* read-modify-write on IR_HOST is atomic */
+    uint8_t  sets, undef;               /* flags produced; of those, undefined in the manual */
+    uint8_t  live;                      /* of `sets`: read later in the block or live at an exit */
+    uint8_t  live_fault;                /* of `sets`, not in live: needed only if something leaves before the next writer */
+    uint16_t guest;                     /* index in the block's table of guest instructions */
+    uint16_t sub;                       /* helper or vop number */
+    uint16_t mem;                       /* index of an IrMem: chk, lea */
+    uint8_t  imm8;                      /* immediate byte of a vop */
+    uint8_t  vl;                        /* vop: 0 scalar or 128, 1 256, 2 512 bits */
+    IrRef    dst, dst2, a, b, c;
+    int32_t  disp;                      /* added to the host address of every IR_HOST operand here */
+    int32_t  imm;                       /* insn, chkcs, jmp, br*, exit_next: offset from the page base */
+} IrInsn;
+
+typedef struct IrGuest {                /* one guest instruction of the block */
+    int32_t  offset;                    /* from the page base */
+    uint8_t  length;
+} IrGuest;
+
+enum { IR_MAX_INSNS = 1024, IR_MAX_GUEST = 128, IR_MAX_IMMS = 512, IR_MAX_MEMS = 512,
+       IR_RESERVE = 64 };               /* no guest instruction needs more of any array: a front end stops when less is left */
+
+typedef struct IrBlock {
+    uint64_t pc;                        /* linear address of the first byte: only its low 12 bits may reach the code */
+    uint64_t mode;                      /* all that the code depends on; x86: X86_MODE_* */
+    uint32_t length;                    /* guest bytes consumed */
+    bool     two_pages;                 /* the last instruction reaches into the next page */
+    unsigned n_insns, n_guest, n_imms, n_mems;
+    IrInsn   insns[IR_MAX_INSNS];
+    IrGuest  guest[IR_MAX_GUEST];
+    uint64_t imms[IR_MAX_IMMS];
+    IrMem    mems[IR_MAX_MEMS];
+} IrBlock;
+
+/* A helper: C code of the guest architecture, called from a block.  Unused arguments are 0. */
+typedef uint64_t (*IrHelper)(void *cpu, uint64_t a, uint64_t b, uint64_t c);
+enum {
+    H_READS = 1, H_WRITES = 2,          /* guest registers */
+    H_FLAGS_IN = 4, H_FLAGS_OUT = 8,    /* arithmetic flags, in cpu->fl */
+    H_RAISES = 16,                      /* may raise an exception (dbt_leave) with cpu->pc = this instruction; implies that registers and
+                                           flags are in the struct.  It raises before its first side effect, or its partial effects are
+                                           architectural (rep) */
+    H_VEC = 32,                         /* reads or writes vector or x87 registers, or computes in floating point */
+    H_MEM = 64,                         /* accesses guest memory */
+    H_JUMPS = 128,                      /* sets cpu->pc itself; exit_pc follows */
+    H_MODE = 256,                       /* may change mode or translation: exit_pc or exit_next follows */
+    H_STATE = H_READS | H_WRITES | H_FLAGS_IN | H_FLAGS_OUT | H_RAISES | H_MEM,     /* the cautious choice */
+};
+typedef struct IrHelperDesc {
+    const char *name;
+    IrHelper    fn;
+    uint16_t    props;
+} IrHelperDesc;
+
+/*
+ * A vector operation of the guest: `vop`.  dst and a are IR_VEC, IR_GUEST or IR_HOST (checked memory; span and alignment
+ * are the check's business; `b` IR_VEC is a second source of a VEX form); imm8 goes with it.  `type` is IR_I64 with REX.W,
+ * else IR_I32.  fn is the meaning, used by tier 0 and by back ends without the row: d and s point to the operands in the
+ * CPU struct or to a copy of the memory operand (little-endian); for IR_GUEST operands d and s point to a uint64_t.
+ * It returns EFLAGS arithmetic bits for rows with V_FLAGS.  It must not raise: where an unmasked SIMD floating-point
+ * exception is possible (X86_MODE_XMEXC) the front end emits a helper instead.
+ */
+typedef uint64_t (*IrVecFn)(void *cpu, void *d, const void *s, unsigned imm8);
+enum {
+    V_DST_READ = 1,                     /* the destination is a source too */
+    V_FLAGS = 2,                        /* produces ZF PF CF, clears OF SF AF: comis, ptest */
+    V_FP = 4,                           /* rounding and exceptions by the guest's FP control register */
+    V_GPR_DST = 8, V_GPR_SRC = 16, V_MEM_DST = 32,
+    V_MMX = 64,                         /* operands are MMX registers: IR_VEC ids 64..71 */
+    V_IMPLICIT0 = 128,                  /* reads xmm0 as well */
+};
+typedef struct IrVecDesc {
+    const char *name;
+    IrVecFn     fn;
+    uint32_t    enc;                    /* for a back end on the same architecture: mandatory prefix << 16 | map << 8 | opcode; 0: none.
+                                           maps: 1 = 0F, 2 = 0F38, 3 = 0F3A */
+    uint8_t     mem_bytes;              /* of a memory operand */
+    uint8_t     props;
+} IrVecDesc;
+
+/* ---- building (ir.c) ---- */
+void     ir_begin(IrBlock *b, uint64_t pc, uint64_t mode);
+IrInsn  *ir_emit(IrBlock *b, IrOp op, IrType type, IrRef dst, IrRef a, IrRef second);    /* zeroed but for these; b may be set after */
+IrRef    ir_imm(IrBlock *b, uint64_t value);
+uint16_t ir_mem(IrBlock *b, const IrMem *mem);
+static inline IrRef ir_none(void) { return (IrRef){ IR_NONE, 0, 0 }; }
+static inline IrRef ir_guest(unsigned r) { return (IrRef){ IR_GUEST, 0, (uint16_t)r }; }
+static inline IrRef ir_guest_high(unsigned r) { return (IrRef){ IR_GUEST, 1, (uint16_t)r }; }
+static inline IrRef ir_temp(unsigned t) { return (IrRef){ IR_TEMP, 0, (uint16_t)t }; }
+static inline IrRef ir_host(unsigned h) { return (IrRef){ IR_HOST, 0, (uint16_t)h }; }
+static inline IrRef ir_vec(unsigned v) { return (IrRef){ IR_VEC, 0, (uint16_t)v }; }
+static inline IrRef ir_ctx(size_t offset) { return (IrRef){ IR_CTX, 0, (uint16_t)offset }; }
+
+/* ---- meaning (ir.c): the reference ---- */
+uint64_t ir_eval(IrOp op, IrType type, uint64_t a, uint64_t b, uint64_t c, bool carry_or_cond);
+/* All six flags (FL_*) after op; high: upper half of mulu2/muls2; old: flags before, for those that op keeps. */
+unsigned ir_flags(IrOp op, IrType type, uint64_t a, uint64_t b, uint64_t c, uint64_t result, uint64_t high, unsigned old);
+bool     ir_cond(unsigned cc, unsigned flags);
+
+/* ---- passes (opt.c) ---- */
+void     ir_optimise(IrBlock *b, unsigned flags_live_out);      /* folding, dead flags and temporaries, live and live_fault, merged checks */
+bool     ir_verify(const IrBlock *b, GString *why);     /* the rules above: on every block in debug builds and tests */
+void     ir_print(const IrBlock *b, GString *out);      /* -d ir, opt */
+#endif

@@ -62,5 +62,5 @@ static inline void irq_gate_sink(void *gate, unsigned n, bool level)
     }
     irq_set(&g->out, g->high != 0);
 }
-extern const struct Field irq_gate_fields[];
+extern const Field irq_gate_fields[];
 #endif

@@ -40,6 +40,8 @@ struct Machine {
     struct ChrState *chardevs;        /* private to chardev.c */
     const struct MachineClass *class;
     void          *machine_data;      /* of class->size bytes: options of the machine type, and what it owns */
+    int64_t        errors_since_us;   /* guest_error()'s rate limit */
+    unsigned       n_errors;
     GHashTable    *link_kinds;        /* device_link_kind() */
 };
 

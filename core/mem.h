@@ -32,7 +32,7 @@ typedef struct Reg {                  /* one guest-visible register */
     uint64_t    reset;                /* power-on value */
     uint64_t    wr, w1c, rc;          /* bits: writable, write-1-to-clear, read-to-clear */
     uint64_t  (*on_read)(void *dev, uint64_t val);
-    void      (*on_write)(void *dev, uint64_t old, uint64_t val);
+    void      (*on_write)(void *dev, uint64_t old, uint64_t val);    /* after the store; val: as the guest wrote it */
 } Reg;
 #define REG(S, at_, m, ...) { .at = at_, .size = sizeof(((S *)0)->m), \
     .name = #m, .field = offsetof(S, m), __VA_ARGS__ }
@@ -62,6 +62,7 @@ typedef struct Region {
                                       /* else an IOMMU; else a container of Mappings */
     void          *dev;               /* passed to the callbacks */
     GPtrArray     *parts;             /* Mapping, of a container */
+    Machine       *machine;           /* that shows it somewhere; set by mem.c */
     unsigned long *dirty[2];          /* one bit a page and reader, private to mem.c; kept while the region lives */
     uint32_t       dirty_on;          /* readers that log, one bit each; atomic */
 } Region;
@@ -74,6 +75,7 @@ typedef struct Mapping {              /* BAR, PAM segment, VGA window, RAM above
     int      priority;                /* among its siblings */
     uint8_t  seen;                    /* reads and writes are resolved apart: PAM's four states */
     bool     on;
+    bool     owned;                   /* freed with its container: made by region_map() */
 } Mapping;
 
 typedef struct MemRange {             /* a line of a FlatView, as an accelerator sees it */

@@ -17,7 +17,7 @@
 #include "accel/dbt/ir.h"
 
 enum { DBT_PAGE_BITS = 12, DBT_PAGE = 4096, DBT_TLB_BITS = 9, DBT_TLB_N = 1 << DBT_TLB_BITS,
-       DBT_JMP_BITS = 10, DBT_JMP_N = 1 << DBT_JMP_BITS, DBT_CONTEXTS = 16 };
+       DBT_JMP_BITS = 11, DBT_JMP_N = 1 << DBT_JMP_BITS, DBT_CONTEXTS = 16, DBT_FETCH_N = 64 };
 
 /*
  * One entry of the data TLB.  An access of n bytes at linear address v (64-bit arithmetic; v < 2^32 in 32-bit modes) hits
@@ -56,6 +56,8 @@ typedef struct DbtContext {
     uint16_t n_filled;                  /* so that a flush costs what was filled */
     uint16_t filled[DBT_TLB_N];
     uint64_t last_used;
+    uint64_t code_pages;                /* hash bits of the pages that jmp entries lie in */
+    struct { uint64_t tag; uint8_t *host; struct DbtRegion *region; } fetch[DBT_FETCH_N];   /* tag: linear page | 1; 0: empty */
 } DbtContext;
 
 typedef struct Block Block;
@@ -155,8 +157,12 @@ void     dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_acce
 uint64_t dbt_desc_load(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, unsigned bytes);                 /* bytes 1 2 4 8 */
 void     dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, uint64_t value, unsigned bytes);
 void     dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, void *buf, unsigned bytes, bool store);   /* vectors */
-/* Fill the TLB for one access if that makes the fast path hit; never raises. */
-bool     dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access);
+/*
+ * The slow half of a check, for native stubs: the host address of linear if the access may go straight to RAM (the TLB is
+ * filled where that makes the next one hit; a store to a clean granule of a page with code passes without), else NULL:
+ * leave to tier 0.  Never raises.  Needs no guest registers and no exact pc.
+ */
+void    *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access);
 
 /* ---- engines ---- */
 /* Run a block's IR from its first operation to an exit: then pc, registers and flags in the CPU struct are exact.
@@ -173,7 +179,8 @@ typedef struct BlockLink {              /* a direct exit to the same page */
 } BlockLink;
 
 struct Block {
-    uint64_t    phys, phys2;            /* of its first byte; second page's base where it has one, else UINT64_MAX */
+    uint8_t    *at, *at2;               /* host address of its first guest byte; of the second page where it has one, else NULL.
+                                           (A guest physical address may show ROM now and RAM later: PAM.) */
     uint32_t    mode;                   /* low half of DbtKey.mode */
     uint16_t    length, n_links;
     Block      *hash_next, *page_next, *page2_next;

@@ -126,10 +126,10 @@ typedef struct IrBlock {
     uint32_t length;                    /* guest bytes consumed */
     bool     two_pages;                 /* the last instruction reaches into the next page */
     unsigned n_insns, n_guest, n_imms, n_mems;
-    IrInsn   insns[IR_MAX_INSNS];
-    IrGuest  guest[IR_MAX_GUEST];
-    uint64_t imms[IR_MAX_IMMS];
-    IrMem    mems[IR_MAX_MEMS];
+    IrInsn  *insns;                     /* IR_MAX_* of each after ir_new(), just enough after ir_copy() */
+    IrGuest *guest;
+    uint64_t *imms;
+    IrMem   *mems;
 } IrBlock;
 
 /* A helper: C code of the guest architecture, called from a block.  Unused arguments are 0. */
@@ -179,6 +179,8 @@ typedef struct IrVecDesc {
 } IrVecDesc;
 
 /* ---- building (ir.c) ---- */
+IrBlock *ir_new(void);                  /* one allocation with room for the maxima; g_free() */
+IrBlock *ir_copy(const IrBlock *b);     /* one allocation of just the size; g_free() */
 void     ir_begin(IrBlock *b, uint64_t pc, uint64_t mode);
 IrInsn  *ir_emit(IrBlock *b, IrOp op, IrType type, IrRef dst, IrRef a, IrRef second);    /* zeroed but for these; b may be set after */
 IrRef    ir_imm(IrBlock *b, uint64_t value);

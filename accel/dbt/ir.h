@@ -182,7 +182,8 @@ typedef struct IrVecDesc {
 IrBlock *ir_new(void);                  /* one allocation with room for the maxima; g_free() */
 IrBlock *ir_copy(const IrBlock *b);     /* one allocation of just the size; g_free() */
 void     ir_begin(IrBlock *b, uint64_t pc, uint64_t mode);
-IrInsn  *ir_emit(IrBlock *b, IrOp op, IrType type, IrRef dst, IrRef a, IrRef second);    /* zeroed but for these; b may be set after */
+IrInsn  *ir_emit(IrBlock *b, IrOp op, IrType type, IrRef dst, IrRef a, IrRef second);    /* zeroed but for these and guest */
+IrGuest *ir_insn(IrBlock *b, int32_t offset);  /* starts a guest instruction: its row of the table (set length) and `insn` */
 IrRef    ir_imm(IrBlock *b, uint64_t value);
 uint16_t ir_mem(IrBlock *b, const IrMem *mem);
 static inline IrRef ir_none(void) { return (IrRef){ IR_NONE, 0, 0 }; }

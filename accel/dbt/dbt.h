@@ -94,6 +94,13 @@ typedef struct DbtWalk {                /* result of a page-table walk */
     uint32_t error;                     /* the guest's own error code, where the walk failed */
 } DbtWalk;
 
+typedef enum {                          /* what an operation of the IR itself can raise, at c->pc, nothing changed yet */
+    TRAP_DIVIDE,                        /* divu, divs: x86 #DE */
+    TRAP_ALIGN,                         /* IrMem.align: x86 #GP(0) */
+    TRAP_SEGMENT,                       /* beyond a limit, missing right, non-canonical address: x86 #SS(0) for SS, else #GP(0) */
+    TRAP_CODE_LIMIT,                    /* chkcs: x86 #GP(0) */
+} DbtTrap;
+
 typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/x86/guest.c */
     const char *name;
     /*
@@ -106,6 +113,7 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     bool (*flags_dead)(uint64_t mode, const uint8_t *code, unsigned n);
     bool (*walk)(DbtCpu *c, uint64_t linear, DbtAccess access, DbtWalk *out);    /* sets A and D; false: out->error */
     void (*fault)(DbtCpu *c, uint64_t linear, DbtAccess access, const DbtWalk *walk) G_GNUC_NORETURN;   /* raise it */
+    void (*trap)(DbtCpu *c, DbtTrap what, unsigned seg) G_GNUC_NORETURN;    /* seg: IrMem.segment; SEG_NONE: the default one */
     DbtKey (*key)(DbtCpu *c);           /* of the current state */
     bool (*interrupt)(DbtCpu *c);       /* deliver one pending event that is allowed at this boundary; false: there was none */
     bool (*single)(DbtCpu *c);          /* tier 0 must run one instruction at a time now: TF, debug registers, interrupt shadow */
@@ -120,6 +128,7 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     size_t   fpcr_offset;               /* x86: MXCSR */
     size_t   seg_offset, seg_stride;    /* of IrMem.segment, then inside it: */
     size_t   seg_base, seg_lo, seg_hi_read, seg_hi_write;   /* see X86Seg */
+    unsigned canonical_bits;            /* 64-bit linear addresses are sign-extended from so many (x86: 48) */
     size_t   cs_base, cs_limit;         /* for chkcs: uint64_t base, uint32_t limit */
 } DbtGuest;
 

@@ -29,7 +29,7 @@ typedef struct TlbEntry {
     uint64_t addend;
     uint64_t phys;                      /* page | TLBF_* */
 } TlbEntry;
-enum { TLBF_WRITABLE = 1, TLBF_LARGE = 2, TLBF_GLOBAL = 4, TLBF_CODE = 8 };
+enum { TLBF_FILLED = 1, TLBF_GLOBAL = 2 };
 static inline unsigned tlb_slot(uint64_t v) { return (v >> DBT_PAGE_BITS) & (DBT_TLB_N - 1); }
 static inline uint64_t tlb_empty(unsigned slot) { return (uint64_t)(slot ^ 1) << DBT_PAGE_BITS; }
 
@@ -85,7 +85,10 @@ typedef struct DbtCpu {
     struct DbtStats *stats;
 } DbtCpu;
 
-typedef enum { ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH } DbtAccess;
+typedef enum { ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH, ACCESS_KIND = 3,
+    ACCESS_SYSTEM = 4,                  /* or-ed in: as supervisor whatever the CPL (descriptor tables, TSS, interrupt frames) */
+    ACCESS_PROBE = 8,                   /* or-ed in: set no A and D bits */
+} DbtAccess;
 typedef struct DbtWalk {                /* result of a page-table walk */
     uint64_t phys;                      /* of the access itself */
     uint64_t page_bytes;                /* 4096, 2 MiB, 4 MiB, 1 GiB */
@@ -119,6 +122,7 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     bool (*single)(DbtCpu *c);          /* tier 0 must run one instruction at a time now: TF, debug registers, interrupt shadow */
     void (*insn_done)(DbtCpu *c);       /* after each instruction run so: clears shadows, raises traps (may dbt_leave) */
     bool (*idle)(DbtCpu *c);            /* halted, waiting for SIPI, shut down */
+    uint64_t mode_wide;                 /* bits of DbtKey.mode: linear addresses have 64 bits (x86: 64-bit code); else they wrap at 4 GiB */
     const IrHelperDesc *helpers;
     unsigned n_helpers;
     const IrVecDesc *vecs;
@@ -165,6 +169,7 @@ typedef struct DbtAccessDesc {
 void     dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access, DbtAccessDesc *out);   /* raises faults */
 uint64_t dbt_desc_load(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, unsigned bytes);                 /* bytes 1 2 4 8 */
 void     dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, uint64_t value, unsigned bytes);
+void     dbt_wrote(DbtCpu *c, uint64_t phys, unsigned bytes);  /* after a store to RAM with `code` set, in one page */
 void     dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, void *buf, unsigned bytes, bool store);   /* vectors */
 /*
  * The slow half of a check, for native stubs: the host address of linear if the access may go straight to RAM (the TLB is
@@ -210,6 +215,7 @@ typedef struct DbtBackend {             /* accel/dbt/<host>/ */
     bool  (*emit)(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b);   /* fills the native part; false: arena full */
     void  (*link)(DbtMachine *d, BlockLink *l, const Block *to);    /* patch l to jump to to->body; other vCPUs may be running it */
     void  (*unlink)(DbtMachine *d, BlockLink *l);
+    void  (*kill)(DbtMachine *d, Block *b);             /* make b->entry go to dbt_lookup() instead: its links are gone already */
     void  (*reclaim)(DbtMachine *d);                    /* all vCPUs stopped, all blocks dead: the arena is empty again */
     void  (*run)(DbtCpu *c, const void *entry);         /* enter code for c->pc; returns when the run loop is needed: state is exact */
     bool  (*print)(const Block *b, GString *out);       /* -d out_asm */

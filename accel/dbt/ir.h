@@ -100,7 +100,8 @@ typedef struct IrInsn {
     uint8_t  cond;                      /* CC_* */
     uint8_t  locked;                    /* read-modify-write on IR_HOST is atomic */
     uint8_t  sets, undef;               /* flags produced; of those, undefined in the manual */
-    uint8_t  live;                      /* of `sets`: read later in the block or live at an exit */
+    uint8_t  live;                      /* of `sets`: read later in the block or live at an exit.  Of jmp, br, brz, brnz: the flags wanted at
+                                           the target, filled in by the run time before ir_optimise() */
     uint8_t  live_fault;                /* of `sets`, not in live: needed only if something leaves before the next writer */
     uint16_t guest;                     /* index in the block's table of guest instructions */
     uint16_t sub;                       /* helper or vop number */

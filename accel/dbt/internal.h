@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * internal.h -- the run time's own state: one per machine.
+ *
+ * Threads: `lock` guards blocks, code pages and regions; it is never held while waiting for other vCPUs, and nothing is
+ * locked under it.  Look-ups in DbtContext need none.
+ */
+#ifndef ACCEL_DBT_INTERNAL_H
+#define ACCEL_DBT_INTERNAL_H
+#include "accel/accel.h"
+#include "accel/dbt/dbt.h"
+
+/*
+ * What is known of one page of RAM or ROM that code was translated from.  `granules`: one bit for each 64 bytes that some
+ * block covers.  While `guarded`, no vCPU has the page writable in a TLB: every store asks code_written().
+ */
+typedef struct CodePage {
+    uint64_t granules;
+    Block   *blocks;
+    bool     guarded;
+    unsigned clean_stores;              /* to the guarded page without a block hit; enough of them lift the guard */
+} CodePage;
+
+typedef struct DbtRegion {              /* a Region with host memory that code was run from */
+    Region   *region;
+    uint8_t  *host;
+    uint64_t  n_pages;
+    CodePage **pages;
+} DbtRegion;
+
+enum { DBT_HASH_BITS = 16, DBT_MAX_REGIONS = 64 };
+
+typedef struct DbtStats {               /* "info jit" */
+    uint64_t blocks, guest_insns, guest_bytes, code_bytes, ir_insns;
+    uint64_t lookups, refills, steps, flushes, page_flushes, switches, invalidated, reclaims;
+} DbtStats;
+
+struct DbtMachine {
+    /* -accel dbt,... : accel_fields in dbt.c */
+    char     *engine;
+    uint64_t  tb_size;                  /* bytes of code arena */
+    bool      one_insn;                 /* blocks of one guest instruction: for debugging */
+    bool      no_opt;
+    /* the rest */
+    Machine  *machine;
+    const DbtGuest *guest;
+    const DbtBackend *backend;          /* NULL: interpreter */
+    void     *backend_data;
+    GMutex    lock;
+    DbtRegion *regions[DBT_MAX_REGIONS];    /* append only */
+    unsigned  n_regions;
+    Block   **hash;
+    GPtrArray *blocks;                  /* of this generation, dead ones too */
+    uint64_t  generation;
+    GPtrArray *cpus;                    /* DbtCpu */
+    DbtStats  stats;
+};
+
+/* block.c */
+Block     *block_find(DbtCpu *c);       /* for c->pc, translated if need be; raises fetch faults; NULL: tier 0 must run it */
+DbtRegion *code_region(DbtMachine *d, Region *r);
+CodePage  *code_page(const DbtRegion *dr, uint64_t offset);     /* or NULL */
+/* May a store of n bytes at offset (in one page) go straight to RAM?  Counts towards lifting the guard. */
+bool       code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned n);
+void       code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n);
+void       block_reclaim_all(DbtMachine *d);    /* all other vCPUs stopped */
+
+/* tlb.c */
+void       tlb_init(DbtCpu *c);
+void       tlb_unwrite(DbtCpu *c, const uint8_t *host_page);    /* drop write tags of this page in all contexts */
+/* Host page that c->pc's page (or `linear`'s) is fetched from; raises; NULL: not RAM or ROM. */
+uint8_t   *tlb_fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr);
+static inline DbtMachine *dbt_of(Machine *m) { return m->accel_data; }
+#endif

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tlb.c -- contexts: which translation tables are current, filling and flushing them, and memory access through them.
+ *
+ * Omits: nothing is shared between vCPUs; a large page is entered 4 KiB at a time.
+ * Threads: a vCPU's own, except tlb_unwrite() and dbt_flush_all(), also called for stopped vCPUs.
+ */
+#include <string.h>
+#include "accel/dbt/internal.h"
+
+static void jmp_clear(DbtContext *x)
+{
+    for (unsigned i = 0; i < DBT_JMP_N; i++) {
+        x->jmp[i] = (JmpEntry){ dbt_jmp_empty(i), NULL };
+    }
+    x->has_code = false;
+    x->code_pages = 0;
+    memset(x->fetch, 0, sizeof(x->fetch));
+}
+
+static void entry_clear(DbtContext *x, unsigned slot)
+{
+    x->tlb[slot] = (TlbEntry){ .read = tlb_empty(slot), .write = tlb_empty(slot) };
+}
+
+static void context_flush(DbtContext *x)
+{
+    for (unsigned i = 0; i < x->n_filled; i++) {
+        entry_clear(x, x->filled[i]);
+    }
+    x->n_filled = 0;
+    x->has_large = false;
+    if (x->has_code) {
+        jmp_clear(x);
+    }
+}
+
+void tlb_init(DbtCpu *c)
+{
+    c->contexts = g_new0(DbtContext, DBT_CONTEXTS);
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        for (unsigned s = 0; s < DBT_TLB_N; s++) {
+            entry_clear(&c->contexts[i], s);
+        }
+        jmp_clear(&c->contexts[i]);
+    }
+    c->ctx = &c->contexts[0];
+}
+
+void dbt_mode_changed(DbtCpu *c)
+{
+    DbtKey key = c->guest->key(c);
+    DbtContext *x = c->ctx, *victim = NULL;
+
+    if (x->used && x->key.space == key.space && x->key.mode == key.mode) {
+        return;
+    }
+    x->last_used = ++c->tick;
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        x = &c->contexts[i];
+        if (x->used && x->key.space == key.space && x->key.mode == key.mode) {
+            c->ctx = x;
+            return;
+        }
+        if (!victim || (victim->used && (!x->used || x->last_used < victim->last_used))) {
+            victim = x;
+        }
+    }
+    context_flush(victim);
+    victim->used = true;
+    victim->key = key;
+    c->ctx = victim;
+    c->stats->switches++;
+}
+
+void dbt_flush_all(DbtCpu *c)
+{
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        context_flush(&c->contexts[i]);
+    }
+    c->stats->flushes++;
+}
+
+static void context_flush_local(DbtContext *x)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < x->n_filled; i++) {
+        unsigned slot = x->filled[i];
+        if (x->tlb[slot].phys & TLBF_GLOBAL) {
+            x->filled[kept++] = slot;
+        } else {
+            entry_clear(x, slot);
+        }
+    }
+    x->n_filled = kept;
+    if (x->has_code) {
+        jmp_clear(x);
+    }
+}
+
+void dbt_flush_space(DbtCpu *c, uint64_t mask, uint64_t space, bool keep_global)
+{
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        DbtContext *x = &c->contexts[i];
+        if (x->used && (x->key.space & mask) == space) {
+            if (keep_global) {
+                context_flush_local(x);
+            } else {
+                context_flush(x);
+            }
+        }
+    }
+    c->stats->flushes++;
+}
+
+static void context_flush_page(DbtContext *x, uint64_t linear, bool globals_only)
+{
+    unsigned slot = tlb_slot(linear);
+    TlbEntry *e = &x->tlb[slot];
+    uint64_t page = linear & ~(uint64_t)(DBT_PAGE - 1);
+
+    if (x->has_large) {
+        context_flush(x);
+        return;
+    }
+    if ((e->phys & TLBF_FILLED) && (e->read == page || e->write == page) && (!globals_only || (e->phys & TLBF_GLOBAL))) {
+        e->read = e->write = tlb_empty(slot);   /* stays in filled[] */
+    }
+    if (x->has_code && (x->code_pages >> ((linear >> DBT_PAGE_BITS) & 63) & 1)) {
+        jmp_clear(x);
+    }
+}
+
+void dbt_flush_page(DbtCpu *c, uint64_t linear, uint64_t mask, uint64_t space)
+{
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        DbtContext *x = &c->contexts[i];
+        if (x->used) {
+            context_flush_page(x, linear, (x->key.space & mask) != space);
+        }
+    }
+    c->stats->page_flushes++;
+}
+
+void tlb_unwrite(DbtCpu *c, const uint8_t *host_page)
+{
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        DbtContext *x = &c->contexts[i];
+        for (unsigned k = 0; k < x->n_filled; k++) {
+            TlbEntry *e = &x->tlb[x->filled[k]];
+            if (e->write != tlb_empty(x->filled[k]) && e->write + e->addend == (uintptr_t)host_page) {
+                e->write = tlb_empty(x->filled[k]);
+            }
+        }
+    }
+}
+
+/* RAM or ROM that shows at phys for this access, with what is left of its range; NULL: neither. */
+static uint8_t *ram_at(DbtCpu *c, uint64_t phys, bool write, MemRange *mr)
+{
+    if (!as_lookup(c->vcpu.as, phys, write, mr) || !mr->region->host || (write && mr->region->readonly)) {
+        return NULL;
+    }
+    return mr->region->host + mr->from + (phys - mr->at);
+}
+
+/* Enter one page.  host is the address of `linear` itself. */
+static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, uint8_t *host, const MemRange *mr, bool write_ok)
+{
+    DbtContext *x = c->ctx;
+    unsigned slot = tlb_slot(linear), in_page = linear & (DBT_PAGE - 1);
+    TlbEntry *e = &x->tlb[slot];
+    uint64_t page = linear - in_page, phys = w->phys - in_page;
+
+    if (phys < mr->at || phys + DBT_PAGE > mr->at + mr->size) {
+        return;                         /* shares its page with something else: one access at a time */
+    }
+    if (!(e->phys & TLBF_FILLED)) {
+        x->filled[x->n_filled++] = slot;
+    }
+    e->phys = phys | TLBF_FILLED | (w->global ? TLBF_GLOBAL : 0);
+    e->read = (mr->seen & SEEN_READ) ? page : tlb_empty(slot);
+    e->write = write_ok ? page : tlb_empty(slot);
+    e->addend = (uintptr_t)host - linear;
+    x->has_large |= w->page_bytes > DBT_PAGE;
+}
+
+/* May stores to this page go without asking?  Not while code or a dirty log watches it. */
+static bool page_is_free(DbtMachine *d, const MemRange *mr, uint64_t offset)
+{
+    if (__atomic_load_n(&mr->region->dirty_on, __ATOMIC_RELAXED)) {
+        return false;
+    }
+    DbtRegion *dr = code_region(d, mr->region);
+    CodePage *p = dr ? code_page(dr, offset) : NULL;
+
+    return !p || !__atomic_load_n(&p->guarded, __ATOMIC_RELAXED);
+}
+
+void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
+{
+    bool write = ir_access & IR_WRITE;
+    MemRange mr;
+    DbtWalk w;
+
+    if ((linear & (DBT_PAGE - 1)) + bytes > DBT_PAGE ||
+        !c->guest->walk(c, linear, write ? ACCESS_WRITE : ACCESS_READ, &w)) {
+        return NULL;
+    }
+    uint8_t *host = ram_at(c, w.phys, write, &mr);
+    if (!host || ((ir_access & IR_READ) && !(mr.seen & SEEN_READ))) {
+        return NULL;
+    }
+    uint64_t offset = (uint64_t)(host - mr.region->host);
+    bool writable = w.writable && (mr.seen & SEEN_WRITE) && !mr.region->readonly;
+    bool is_free = writable && page_is_free(c->dbt, &mr, offset);
+    c->stats->refills++;
+    fill(c, linear, &w, host, &mr, is_free);
+    if (write && !is_free) {
+        DbtRegion *dr = code_region(c->dbt, mr.region);
+        if (dr && !code_store_is_clean(c->dbt, dr, offset, bytes)) {
+            return NULL;
+        }
+        if (mr.region->dirty_on) {
+            region_set_dirty(mr.region, offset, bytes);
+        }
+    }
+    return host;
+}
+
+/* ---- access by C code ---- */
+
+static void desc_part(DbtCpu *c, uint64_t linear, unsigned n, bool write, unsigned access, uint8_t **host, uint64_t *phys, bool *code)
+{
+    MemRange mr;
+    DbtWalk w;
+
+    if (!c->guest->walk(c, linear, access, &w)) {
+        c->guest->fault(c, linear, access, &w);
+    }
+    *phys = w.phys;
+    *host = ram_at(c, w.phys, write, &mr);
+    *code = false;
+    if (*host && w.phys + n > mr.at + mr.size) {
+        *host = NULL;                   /* straddles two ranges in one page: by AddressSpace */
+    }
+    if (*host && write) {
+        *code = !page_is_free(c->dbt, &mr, (uint64_t)(*host - mr.region->host));
+        if (!(mr.seen & SEEN_READ)) {
+            *host = NULL;               /* PAM: written here, read elsewhere */
+        }
+    }
+    if (*host && !(access & ACCESS_SYSTEM)) {
+        fill(c, linear, &w, *host, &mr, w.writable && (mr.seen & SEEN_WRITE) && !mr.region->readonly &&
+             page_is_free(c->dbt, &mr, (uint64_t)(*host - mr.region->host)));
+    }
+}
+
+static void access_slow(DbtCpu *c, uint64_t linear, unsigned bytes, bool write, unsigned system, DbtAccessDesc *out)
+{
+    unsigned access = (write ? ACCESS_WRITE : ACCESS_READ) | system;
+    unsigned room = DBT_PAGE - (unsigned)(linear & (DBT_PAGE - 1));
+
+    out->n = bytes;
+    out->n1 = MIN(bytes, room);
+    out->host2 = NULL;
+    out->code2 = false;
+    out->phys2 = 0;
+    if (bytes > room) {
+        uint64_t second = linear + room;
+        if (!system && !(c->ctx->key.mode & c->guest->mode_wide)) {
+            second = (uint32_t)second;
+        }
+        DbtWalk w;                      /* a fault in the first page comes first */
+        if (!c->guest->walk(c, linear, access, &w)) {
+            c->guest->fault(c, linear, access, &w);
+        }
+        desc_part(c, second, bytes - room, write, access, &out->host2, &out->phys2, &out->code2);
+    }
+    desc_part(c, linear, out->n1, write, access, &out->host, &out->phys, &out->code);
+}
+
+void dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access, DbtAccessDesc *out)
+{
+    bool write = ir_access & IR_WRITE;
+    const TlbEntry *e = &c->ctx->tlb[tlb_slot(linear)];
+
+    if (((linear ^ (write ? e->write : e->read)) <= DBT_PAGE - bytes) && (!(ir_access & IR_READ) || e->read == (linear & -DBT_PAGE))) {
+        *out = (DbtAccessDesc){ .host = (uint8_t *)(uintptr_t)(linear + e->addend), .n1 = bytes, .n = bytes,
+                                .phys = (e->phys & -DBT_PAGE) | (linear & (DBT_PAGE - 1)) };
+        return;
+    }
+    access_slow(c, linear, bytes, write, 0, out);
+}
+
+static uint64_t load_part(DbtCpu *c, const uint8_t *host, uint64_t phys, unsigned bytes)
+{
+    if (!host) {
+        MemResult res;
+        if ((bytes & (bytes - 1)) == 0) {
+            return io_read(c->vcpu.as, phys, bytes, &res);
+        }
+        uint64_t v = 0;
+        for (unsigned i = 0; i < bytes; i++) {
+            v |= (io_read(c->vcpu.as, phys + i, 1, &res) & 0xff) << (8 * i);
+        }
+        return v;
+    }
+    switch (bytes) {
+    case 1: return *host;
+    case 2: { uint16_t v; __builtin_memcpy(&v, host, 2); return v; }
+    case 4: { uint32_t v; __builtin_memcpy(&v, host, 4); return v; }
+    case 8: { uint64_t v; __builtin_memcpy(&v, host, 8); return v; }
+    default: { uint64_t v = 0; memcpy(&v, host, bytes); return v; }     /* little-endian hosts; see docs/PORTING */
+    }
+}
+
+static void store_part(DbtCpu *c, uint8_t *host, bool code, uint64_t phys, uint64_t v, unsigned bytes)
+{
+    if (!host) {
+        if ((bytes & (bytes - 1)) == 0) {
+            io_write(c->vcpu.as, phys, v, bytes);
+        } else {
+            for (unsigned i = 0; i < bytes; i++) {
+                io_write(c->vcpu.as, phys + i, (v >> (8 * i)) & 0xff, 1);
+            }
+        }
+        return;
+    }
+    switch (bytes) {
+    case 1: *host = (uint8_t)v; break;
+    case 2: { uint16_t x = (uint16_t)v; __builtin_memcpy(host, &x, 2); break; }
+    case 4: { uint32_t x = (uint32_t)v; __builtin_memcpy(host, &x, 4); break; }
+    case 8: __builtin_memcpy(host, &v, 8); break;
+    default: memcpy(host, &v, bytes);
+    }
+    if (code) {
+        dbt_wrote(c, phys, bytes);
+    }
+}
+
+void dbt_wrote(DbtCpu *c, uint64_t phys, unsigned bytes)
+{
+    MemRange mr;
+    uint8_t *host = ram_at(c, phys, true, &mr);
+
+    if (host) {
+        uint64_t offset = (uint64_t)(host - mr.region->host);
+        DbtRegion *dr = code_region(c->dbt, mr.region);
+        if (mr.region->dirty_on) {
+            region_set_dirty(mr.region, offset, bytes);
+        }
+        if (dr && !code_store_is_clean(c->dbt, dr, offset, bytes)) {
+            code_written(c->dbt, dr, offset, bytes);
+        }
+    }
+}
+
+uint64_t dbt_desc_load(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, unsigned bytes)
+{
+    if (offset + bytes <= d->n1) {
+        return load_part(c, d->host ? d->host + offset : NULL, d->phys + offset, bytes);
+    }
+    if (offset >= d->n1) {
+        offset -= d->n1;
+        return load_part(c, d->host2 ? d->host2 + offset : NULL, d->phys2 + offset, bytes);
+    }
+    unsigned low = d->n1 - offset;
+    uint64_t v = load_part(c, d->host ? d->host + offset : NULL, d->phys + offset, low);
+    return v | load_part(c, d->host2, d->phys2, bytes - low) << (8 * low);
+}
+
+void dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, uint64_t value, unsigned bytes)
+{
+    if (offset + bytes <= d->n1) {
+        store_part(c, d->host ? d->host + offset : NULL, d->code, d->phys + offset, value, bytes);
+    } else if (offset >= d->n1) {
+        offset -= d->n1;
+        store_part(c, d->host2 ? d->host2 + offset : NULL, d->code2, d->phys2 + offset, value, bytes);
+    } else {
+        unsigned low = d->n1 - offset;
+        store_part(c, d->host ? d->host + offset : NULL, d->code, d->phys + offset, value, low);
+        store_part(c, d->host2, d->code2, d->phys2, value >> (8 * low), bytes - low);
+    }
+}
+
+void dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, void *buf, unsigned bytes, bool store)
+{
+    uint8_t *p = buf;
+
+    while (bytes) {
+        unsigned n = bytes >= 8 ? 8 : bytes >= 4 ? 4 : bytes >= 2 ? 2 : 1;
+        if (store) {
+            uint64_t v = 0;
+            memcpy(&v, p, n);
+            dbt_desc_store(c, d, offset, v, n);
+        } else {
+            uint64_t v = dbt_desc_load(c, d, offset, n);
+            memcpy(p, &v, n);
+        }
+        p += n;
+        offset += n;
+        bytes -= n;
+    }
+}
+
+uint64_t dbt_load(DbtCpu *c, uint64_t linear, unsigned bytes)
+{
+    DbtAccessDesc d;
+
+    dbt_access(c, linear, bytes, IR_READ, &d);
+    return dbt_desc_load(c, &d, 0, bytes);
+}
+
+void dbt_store(DbtCpu *c, uint64_t linear, uint64_t value, unsigned bytes)
+{
+    DbtAccessDesc d;
+
+    dbt_access(c, linear, bytes, IR_WRITE, &d);
+    dbt_desc_store(c, &d, 0, value, bytes);
+}
+
+void dbt_load_bytes(DbtCpu *c, uint64_t linear, void *to, unsigned n)
+{
+    DbtAccessDesc d;
+
+    dbt_access(c, linear, n, IR_READ, &d);
+    dbt_desc_copy(c, &d, 0, to, n, false);
+}
+
+void dbt_store_bytes(DbtCpu *c, uint64_t linear, const void *from, unsigned n)
+{
+    DbtAccessDesc d;
+
+    dbt_access(c, linear, n, IR_WRITE, &d);
+    dbt_desc_copy(c, &d, 0, (void *)from, n, true);
+}
+
+void dbt_check(DbtCpu *c, uint64_t linear, unsigned bytes, DbtAccess access)
+{
+    DbtAccessDesc d;
+
+    dbt_access(c, linear, bytes, access == ACCESS_WRITE ? IR_WRITE : IR_READ, &d);
+}
+
+uint64_t dbt_load_system(DbtCpu *c, uint64_t linear, unsigned bytes)
+{
+    DbtAccessDesc d;
+
+    access_slow(c, linear, bytes, false, ACCESS_SYSTEM, &d);
+    return dbt_desc_load(c, &d, 0, bytes);
+}
+
+void dbt_store_system(DbtCpu *c, uint64_t linear, uint64_t value, unsigned bytes)
+{
+    DbtAccessDesc d;
+
+    access_slow(c, linear, bytes, true, ACCESS_SYSTEM, &d);
+    dbt_desc_store(c, &d, 0, value, bytes);
+}
+
+void dbt_check_system(DbtCpu *c, uint64_t linear, unsigned bytes, DbtAccess access)
+{
+    DbtAccessDesc d;
+
+    access_slow(c, linear, bytes, (access & ACCESS_KIND) == ACCESS_WRITE, ACCESS_SYSTEM, &d);
+}
+
+void *dbt_host(DbtCpu *c, uint64_t linear, DbtAccess access, unsigned *n)
+{
+    bool write = access == ACCESS_WRITE;
+    DbtAccessDesc d;
+
+    *n = DBT_PAGE - (unsigned)(linear & (DBT_PAGE - 1));
+    dbt_access(c, linear, 1, write ? IR_WRITE : IR_READ, &d);
+    if (d.code) {
+        return NULL;
+    }
+    if (d.host && (d.phys & -DBT_PAGE) != ((d.phys + *n - 1) & -DBT_PAGE)) {
+        return NULL;
+    }
+    /* Only what was entered whole is known to be RAM to its end. */
+    const TlbEntry *e = &c->ctx->tlb[tlb_slot(linear)];
+    return d.host && (write ? e->write : e->read) == (linear & -DBT_PAGE) ? d.host : NULL;
+}
+
+uint8_t *tlb_fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr)
+{
+    DbtContext *x = c->ctx;
+    uint64_t page = linear & -DBT_PAGE;
+    unsigned slot = (linear >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
+    MemRange mr;
+    DbtWalk w;
+
+    if (x->fetch[slot].tag == (page | 1)) {
+        *dr = x->fetch[slot].region;
+        return x->fetch[slot].host;
+    }
+    if (!c->guest->walk(c, linear, ACCESS_FETCH, &w)) {
+        c->guest->fault(c, linear, ACCESS_FETCH, &w);
+    }
+    uint8_t *host = ram_at(c, w.phys & -DBT_PAGE, false, &mr);
+    if (!host || (w.phys & -DBT_PAGE) + DBT_PAGE > mr.at + mr.size) {
+        return NULL;
+    }
+    *dr = code_region(c->dbt, mr.region);
+    x->fetch[slot].tag = page | 1;
+    x->fetch[slot].host = host;
+    x->fetch[slot].region = *dr;
+    x->has_code = true;
+    x->code_pages |= UINT64_C(1) << ((linear >> DBT_PAGE_BITS) & 63);
+    x->has_large |= w.page_bytes > DBT_PAGE;
+    return host;
+}

@@ -52,6 +52,7 @@ enum {                                  /* mode of a block, low 32 bits of DbtKe
 
 enum {                                  /* events: atomic bits, set by any thread, which then calls vcpu_kick() */
     X86_EV_INTR = 1, X86_EV_NMI = 2, X86_EV_SMI = 4, X86_EV_INIT = 8, X86_EV_SIPI = 16, X86_EV_MCE = 32,
+    X86_EV_A20 = 64,                    /* A20M# changed: a20_off */
 };
 enum { FEAT_1_EDX, FEAT_1_ECX, FEAT_7_EBX, FEAT_7_ECX, FEAT_7_EDX, FEAT_81_EDX, FEAT_81_ECX, FEAT_D1_EAX, FEAT_88_EBX,
        FEAT_6_EAX, FEAT_87_EDX, FEAT_8A_EDX, FEAT_KVM, X86_N_FEATS };
@@ -93,8 +94,36 @@ typedef struct X86Cpu {
     uint32_t feat[X86_N_FEATS];
     void    *apic;                      /* cpu/x86/apicif.h */
     const struct X86ApicOps *apic_ops;
-    uint64_t a20_mask;
+    uint64_t a20_mask;                  /* all ones, or without bit 20; derived from a20_off */
+    bool     a20_off;                   /* the pin: state; written with the machine lock */
+    uint64_t pdpte[4];                  /* PAE: the page-directory-pointer registers, loaded with CR3; state */
+    uint8_t  ext;                       /* EXT bit of selector error codes while an event is being delivered */
+    bool     tf_start;                  /* TF at the start of the instruction in tier 0; insn_done() raises the trap */
+    uint8_t  dr6_hit;                   /* data breakpoints hit by the instruction in tier 0 */
+    int8_t   sys_cpl;                   /* excp.c: CPL to go back to if delivery faults while in system mode; -1 */
+    bool     sys_ac;                    /* and EFLAGS.AC */
+    uint8_t  phys_bits;                 /* MAXPHYADDR */
+    uint64_t shadow_pc;                 /* linear address of the instruction that `shadow` covers; UINT64_MAX: whichever */
+    uint32_t mode_seg, mode_cr, mode_mmu, mode_system;      /* parts of the mode, kept by state.c */
+    uint64_t addr_mask, pte_reserved;   /* page table entries: address bits; bits that must be 0 */
+    struct {                            /* RAM that page tables were last found in: below 4 GiB, above */
+        uint64_t at, n;
+        uint8_t *host;
+        void    *region;
+        uint64_t from;
+    } walk_ram[2];
+    uint64_t kvmclock_msr, kvm_wall_msr;                    /* state */
+    uint64_t arch_capabilities;
 } X86Cpu;
+
+enum { CR0_PE = 1, CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR0_ET = 0x10, CR0_NE = 0x20, CR0_WP = 0x10000, CR0_AM = 0x40000,
+       CR0_NW = 0x20000000, CR0_CD = 0x40000000 };
+#define CR0_PG 0x80000000u
+enum { CR4_VME = 1, CR4_PVI = 2, CR4_TSD = 4, CR4_DE = 8, CR4_PSE = 0x10, CR4_PAE = 0x20, CR4_MCE = 0x40, CR4_PGE = 0x80,
+       CR4_PCE = 0x100, CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400, CR4_UMIP = 0x800, CR4_LA57 = 0x1000,
+       CR4_FSGSBASE = 0x10000, CR4_PCIDE = 0x20000, CR4_OSXSAVE = 0x40000, CR4_SMEP = 0x100000, CR4_SMAP = 0x200000,
+       CR4_PKE = 0x400000 };
+enum { EFER_SCE = 1, EFER_LME = 0x100, EFER_LMA = 0x400, EFER_NXE = 0x800, EFER_FFXSR = 0x4000 };
 
 enum { EF_CF = 1, EF_PF = 4, EF_AF = 0x10, EF_ZF = 0x40, EF_SF = 0x80, EF_TF = 0x100, EF_IF = 0x200, EF_DF = 0x400, EF_OF = 0x800,
        EF_IOPL = 0x3000, EF_NT = 0x4000, EF_RF = 0x10000, EF_VM = 0x20000, EF_AC = 0x40000, EF_VIF = 0x80000, EF_VIP = 0x100000,
@@ -122,6 +151,10 @@ uint64_t x86_seg_linear(X86Cpu *c, unsigned s, uint64_t offset, unsigned bytes, 
 uint64_t x86_ld(X86Cpu *c, unsigned s, uint64_t offset, unsigned bytes);        /* guest memory by segment and offset, for helpers */
 void     x86_st(X86Cpu *c, unsigned s, uint64_t offset, uint64_t value, unsigned bytes);
 uint32_t x86_mode(X86Cpu *c);                           /* X86_MODE_* of the current state */
+void     x86_mode_changed(X86Cpu *c);                   /* after a change of what x86_mode() depends on (MXCSR, CR0, ...) */
+bool     x86_io_allowed(X86Cpu *c, unsigned port, unsigned bytes);      /* IOPL and the TSS's bit map; may raise #PF */
+uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned bytes);           /* the bus cycle alone */
+void     x86_io_out(X86Cpu *c, unsigned port, uint64_t value, unsigned bytes);
 extern const DbtGuest x86_dbt_guest;                    /* guest.c */
 extern const CpuOps x86_cpu_ops;                        /* guest.c */
 

@@ -426,6 +426,11 @@ void as_set_owner(AddressSpace *as, void *dev)
     as->owner = dev;
 }
 
+Machine *as_machine(const AddressSpace *as)
+{
+    return as->machine;
+}
+
 void as_free(AddressSpace *as)
 {
     Machine *m;

@@ -83,6 +83,7 @@ typedef struct DbtCpu {
     uint64_t     host_stack;            /* of the native engine's entry */
     bool         in_code;               /* inside DbtBackend.run */
     struct DbtStats *stats;
+    struct DbtCpuPrivate *steps;        /* dbt.c */
 } DbtCpu;
 
 typedef enum { ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH, ACCESS_KIND = 3,
@@ -200,13 +201,14 @@ struct Block {
                                            (A guest physical address may show ROM now and RAM later: PAM.) */
     uint32_t    mode;                   /* low half of DbtKey.mode */
     uint16_t    length, n_links;
-    Block      *hash_next, *page_next, *page2_next;
+    uint16_t    from, to;               /* bytes of its page that the code depends on: its own and what was peeked at exits */
+    Block      *hash_next;
     /* native */
     const void *entry;                  /* from the jump cache: linear target PC in a register of the back end's; sets pc_base */
     const void *body;                   /* pc_base is right already (same-page links) */
     uint32_t    code_bytes;
-    struct SideTable *side;             /* host offset -> guest instruction and flag recipe */
-    BlockLink  *links, *incoming;
+    struct SideTable *side;             /* host offset -> guest instruction and flag recipe; g_free() */
+    BlockLink  *links, *incoming;       /* links: n_links of them, g_free() */
     /* interpreter */
     IrBlock    *ir;
     bool        dead;

@@ -9,6 +9,8 @@
 #define ACCEL_DBT_INTERNAL_H
 #include "accel/accel.h"
 #include "accel/dbt/dbt.h"
+#include "core/log.h"
+#include <inttypes.h>
 
 /*
  * What is known of one page of RAM or ROM that code was translated from.  `granules`: one bit for each 64 bytes that some
@@ -16,9 +18,9 @@
  */
 typedef struct CodePage {
     uint64_t granules;
-    Block   *blocks;
+    GPtrArray *blocks;                  /* Block */
     bool     guarded;
-    unsigned clean_stores;              /* to the guarded page without a block hit; enough of them lift the guard */
+    unsigned clean_stores;              /* let through to the guarded page; enough of them without code lift the guard */
 } CodePage;
 
 typedef struct DbtRegion {              /* a Region with host memory that code was run from */
@@ -35,12 +37,14 @@ typedef struct DbtStats {               /* "info jit" */
     uint64_t lookups, refills, steps, flushes, page_flushes, switches, invalidated, reclaims;
 } DbtStats;
 
+enum { ENGINE_NATIVE, ENGINE_INTERP };
+
 struct DbtMachine {
     /* -accel dbt,... : accel_fields in dbt.c */
-    char     *engine;
-    uint64_t  tb_size;                  /* bytes of code arena */
+    uint32_t  engine;                   /* ENGINE_* */
+    uint64_t  tb_mib;                   /* size of the code arena */
     bool      one_insn;                 /* blocks of one guest instruction: for debugging */
-    bool      no_opt;
+    bool      no_opt;                   /* IR as the front end made it */
     /* the rest */
     Machine  *machine;
     const DbtGuest *guest;
@@ -64,6 +68,8 @@ CodePage  *code_page(const DbtRegion *dr, uint64_t offset);     /* or NULL */
 bool       code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned n);
 void       code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n);
 void       block_reclaim_all(DbtMachine *d);    /* all other vCPUs stopped */
+
+/* Look-ups by the back end's stubs are dbt_lookup(), dbt_link_lookup(), dbt_slow(): dbt.h. */
 
 /* tlb.c */
 void       tlb_init(DbtCpu *c);

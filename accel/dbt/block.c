@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * block.c -- translated blocks: finding, making, linking and dropping them, and the pages of RAM they come from.
+ *
+ * A block is keyed by the host address of its guest bytes and by its mode, so one translation serves every process and
+ * every alias.  A page that code was translated from is guarded: it is writable in no TLB, and each store to it asks
+ * whether its 64-byte granule is clean.
+ *
+ * Omits: generations; a full arena drops all blocks.
+ * Threads: any vCPU; DbtMachine.lock.  Chains in the hash are read without it: a block is freed only while all other
+ * vCPUs are stopped.
+ */
+#include <string.h>
+#include "accel/dbt/internal.h"
+
+enum { LIFT_AFTER = 64, PEEK_MAX = 256 };
+
+DbtRegion *code_region(DbtMachine *d, Region *r)
+{
+    unsigned n = __atomic_load_n(&d->n_regions, __ATOMIC_ACQUIRE);
+
+    for (unsigned i = 0; i < n; i++) {
+        if (d->regions[i]->region == r) {
+            return d->regions[i];
+        }
+    }
+    DbtRegion *dr = NULL;
+    g_mutex_lock(&d->lock);
+    for (unsigned i = n; i < d->n_regions && !dr; i++) {
+        dr = d->regions[i]->region == r ? d->regions[i] : NULL;
+    }
+    if (!dr && d->n_regions < DBT_MAX_REGIONS) {
+        dr = g_new0(DbtRegion, 1);
+        *dr = (DbtRegion){ .region = r, .host = r->host, .n_pages = (r->size + DBT_PAGE - 1) / DBT_PAGE };
+        dr->pages = g_new0(CodePage *, dr->n_pages);
+        d->regions[d->n_regions] = dr;
+        __atomic_store_n(&d->n_regions, d->n_regions + 1, __ATOMIC_RELEASE);
+    }
+    g_mutex_unlock(&d->lock);
+    return dr;
+}
+
+CodePage *code_page(const DbtRegion *dr, uint64_t offset)
+{
+    return __atomic_load_n(&dr->pages[offset >> DBT_PAGE_BITS], __ATOMIC_ACQUIRE);
+}
+
+static uint64_t granule_mask(uint64_t from, uint64_t to)    /* bytes [from, to) of a page */
+{
+    unsigned first = (unsigned)(from >> 6), last = (unsigned)((to - 1) >> 6);
+
+    return (~UINT64_C(0) >> (63 - (last - first))) << first;
+}
+
+/* ---- guarding pages ---- */
+
+typedef struct Guard {
+    DbtMachine *d;
+    const uint8_t *host_page;
+} Guard;
+
+static void guard_stopped(void *arg)
+{
+    Guard *g = arg;
+
+    for (unsigned i = 0; i < g->d->cpus->len; i++) {
+        tlb_unwrite(g->d->cpus->pdata[i], g->host_page);
+    }
+}
+
+/* After this no store to the page goes unasked.  Without the lock: other vCPUs must come to an exit check. */
+static CodePage *page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page)
+{
+    uint64_t index = (uint64_t)(host_page - dr->host) >> DBT_PAGE_BITS;
+    CodePage *p;
+
+    g_mutex_lock(&d->lock);
+    p = dr->pages[index];
+    if (!p) {
+        p = g_new0(CodePage, 1);
+        p->blocks = g_ptr_array_new();
+        __atomic_store_n(&dr->pages[index], p, __ATOMIC_RELEASE);
+    }
+    bool wait = !p->guarded || (p->clean_stores && d->cpus->len > 1);   /* the latter: one let through may be in flight */
+    p->clean_stores = 0;
+    __atomic_store_n(&p->guarded, true, __ATOMIC_SEQ_CST);
+    g_mutex_unlock(&d->lock);
+    if (wait) {
+        Guard g = { d, host_page };
+        if (d->cpus->len > 1) {
+            machine_exclusive(d->machine, guard_stopped, &g);
+        } else {
+            guard_stopped(&g);
+        }
+    }
+    return p;
+}
+
+bool code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned n)
+{
+    CodePage *p = code_page(dr, offset);
+    uint64_t in_page = offset & (DBT_PAGE - 1);
+
+    if (!p || !__atomic_load_n(&p->guarded, __ATOMIC_SEQ_CST)) {
+        return true;
+    }
+    if (__atomic_load_n(&p->granules, __ATOMIC_SEQ_CST) & granule_mask(in_page, in_page + n)) {
+        return false;
+    }
+    if (__atomic_add_fetch(&p->clean_stores, 1, __ATOMIC_RELAXED) >= LIFT_AFTER) {
+        g_mutex_lock(&d->lock);
+        if (!p->granules) {
+            __atomic_store_n(&p->guarded, false, __ATOMIC_SEQ_CST);
+        }
+        g_mutex_unlock(&d->lock);
+    }
+    return true;
+}
+
+/* ---- dropping blocks ---- */
+
+static unsigned hash_of(const uint8_t *at, uint32_t mode)
+{
+    uint64_t h = ((uintptr_t)at ^ ((uint64_t)mode << 40)) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return (unsigned)(h >> (64 - DBT_HASH_BITS));
+}
+
+static void link_drop(DbtMachine *d, BlockLink *l)
+{
+    if (l->to) {
+        for (BlockLink **pp = &l->to->incoming; *pp; pp = &(*pp)->next_in) {
+            if (*pp == l) {
+                *pp = l->next_in;
+                break;
+            }
+        }
+        l->to = NULL;
+        d->backend->unlink(d, l);
+    }
+}
+
+static void block_kill_locked(DbtMachine *d, Block *b)
+{
+    for (Block **pp = &d->hash[hash_of(b->at, b->mode)]; *pp; pp = &(*pp)->hash_next) {
+        if (*pp == b) {
+            __atomic_store_n(pp, b->hash_next, __ATOMIC_RELEASE);
+            break;
+        }
+    }
+    b->dead = true;
+    if (d->backend) {
+        while (b->incoming) {
+            link_drop(d, b->incoming);
+        }
+        for (unsigned i = 0; i < b->n_links; i++) {
+            link_drop(d, &b->links[i]);
+        }
+        d->backend->kill(d, b);
+    }
+    d->stats.invalidated++;
+}
+
+static uint64_t block_granules(const DbtRegion *dr, uint64_t page_index, const Block *b)
+{
+    bool first = (uint64_t)(b->at - dr->host) >> DBT_PAGE_BITS == page_index && b->at >= dr->host;
+
+    if (first) {
+        return granule_mask(b->from, b->to);
+    }
+    return granule_mask(0, b->length - (DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1))));
+}
+
+static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, uint64_t mask)
+{
+    CodePage *p = dr->pages[index];
+    uint64_t left = 0;
+
+    if (!p || !(p->granules & mask)) {
+        return;
+    }
+    for (unsigned i = 0; i < p->blocks->len;) {
+        Block *b = p->blocks->pdata[i];
+        uint64_t g = b->dead ? 0 : block_granules(dr, index, b);
+        if (g & mask) {
+            block_kill_locked(d, b);
+            g = 0;
+        }
+        if (g) {
+            left |= g;
+            i++;
+        } else {
+            g_ptr_array_remove_index_fast(p->blocks, i);
+        }
+    }
+    __atomic_store_n(&p->granules, left, __ATOMIC_SEQ_CST);
+}
+
+void code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n)
+{
+    g_mutex_lock(&d->lock);
+    while (n) {
+        uint64_t in_page = offset & (DBT_PAGE - 1), part = MIN(n, DBT_PAGE - in_page);
+        page_written_locked(d, dr, offset >> DBT_PAGE_BITS, granule_mask(in_page, in_page + part));
+        offset += part;
+        n -= part;
+    }
+    g_mutex_unlock(&d->lock);
+}
+
+static void block_free(Block *b)
+{
+    g_free(b->side);
+    g_free(b->links);
+    g_free(b->ir);
+    g_free(b);
+}
+
+void block_reclaim_all(DbtMachine *d)
+{
+    g_mutex_lock(&d->lock);
+    for (unsigned i = 0; i < d->cpus->len; i++) {
+        dbt_flush_all(d->cpus->pdata[i]);
+    }
+    memset(d->hash, 0, sizeof(Block *) << DBT_HASH_BITS);
+    for (unsigned i = 0; i < d->n_regions; i++) {
+        for (uint64_t k = 0; k < d->regions[i]->n_pages; k++) {
+            CodePage *p = d->regions[i]->pages[k];
+            if (p) {
+                g_ptr_array_set_size(p->blocks, 0);
+                p->granules = 0;
+            }
+        }
+    }
+    for (unsigned i = 0; i < d->blocks->len; i++) {
+        block_free(d->blocks->pdata[i]);
+    }
+    g_ptr_array_set_size(d->blocks, 0);
+    d->generation++;
+    d->stats.reclaims++;
+    if (d->backend) {
+        d->backend->reclaim(d);
+    }
+    g_mutex_unlock(&d->lock);
+}
+
+/* ---- making blocks ---- */
+
+/* Flags wanted at direct exits: none where the code there is in sight and overwrites them all first. */
+static void exits_peek(DbtMachine *d, IrBlock *ir, Block *b, const uint8_t *page)
+{
+    unsigned from = b->from, to = b->to;
+
+    for (unsigned i = 0; i < ir->n_insns; i++) {
+        IrInsn *n = &ir->insns[i];
+        if (n->op != IR_jmp && n->op != IR_br && n->op != IR_brz && n->op != IR_brnz) {
+            continue;
+        }
+        n->live = FL_ALL;
+        if (b->at2 || n->imm < 0 || n->imm >= DBT_PAGE) {
+            continue;
+        }
+        unsigned lo = MIN(from, (unsigned)n->imm), hi = MAX(to, MIN((unsigned)n->imm + 64, DBT_PAGE));
+        if (hi - lo <= (unsigned)(b->to - b->from) + PEEK_MAX &&
+            d->guest->flags_dead(ir->mode, page + n->imm, MIN(64, DBT_PAGE - (unsigned)n->imm))) {
+            n->live = 0;
+            from = lo;
+            to = hi;
+        }
+    }
+    b->from = (uint16_t)from;
+    b->to = (uint16_t)to;
+}
+
+static void block_add_locked(DbtMachine *d, Block *b, CodePage *p, CodePage *p2)
+{
+    unsigned h = hash_of(b->at, b->mode);
+
+    b->hash_next = d->hash[h];
+    __atomic_store_n(&d->hash[h], b, __ATOMIC_RELEASE);
+    g_ptr_array_add(d->blocks, b);
+    g_ptr_array_add(p->blocks, b);
+    if (p2) {
+        g_ptr_array_add(p2->blocks, b);
+    }
+}
+
+static void log_block(DbtMachine *d, const IrBlock *ir, uint32_t item, const char *what)
+{
+    if (log_on(item)) {
+        g_autoptr(GString) s = g_string_new(NULL);
+        g_string_printf(s, "%s at %#" PRIx64 " mode %#" PRIx64 "\n", what, ir->pc, ir->mode);
+        ir_print(ir, s);
+        log_write("%s", s->str);
+    }
+}
+
+/* With the lock held and the pages guarded.  NULL: nothing translated; *full: no room in the arena. */
+static Block *block_make_locked(DbtCpu *c, uint8_t *at, CodePage *p, uint8_t *at2, CodePage *p2, bool *full)
+{
+    DbtMachine *d = c->dbt;
+    IrBlock *ir = c->ir;
+    unsigned in_page = (unsigned)((uintptr_t)at & (DBT_PAGE - 1)), n = DBT_PAGE - in_page;
+    uint64_t granules = p->granules, granules2 = p2 ? p2->granules : 0;
+
+    *full = false;
+    /* Before the bytes are read: from now on a store that hits them waits for the lock, then finds the block. */
+    __atomic_store_n(&p->granules, ~UINT64_C(0), __ATOMIC_SEQ_CST);
+    if (p2) {
+        __atomic_store_n(&p2->granules, ~UINT64_C(0), __ATOMIC_SEQ_CST);
+    }
+    ir_begin(ir, c->pc, (uint32_t)c->ctx->key.mode);
+    d->guest->translate(c, ir, at, n, at2, d->one_insn ? 1 : at2 ? 1 : IR_MAX_GUEST);
+    Block *b = NULL;
+    if (ir->n_guest) {
+        b = g_new0(Block, 1);
+        *b = (Block){ .at = at, .at2 = ir->two_pages ? at2 : NULL, .mode = (uint32_t)c->ctx->key.mode, .length = (uint16_t)ir->length,
+                      .from = (uint16_t)in_page, .to = (uint16_t)MIN(in_page + ir->length, DBT_PAGE) };
+        log_block(d, ir, LOG_IR, "IR");
+        exits_peek(d, ir, b, at - in_page);
+        if (!d->no_opt) {
+            ir_optimise(ir, FL_ALL);
+        } else {
+            for (unsigned i = 0; i < ir->n_insns; i++) {
+                ir->insns[i].live = ir->insns[i].sets;
+            }
+        }
+        log_block(d, ir, LOG_OPT, "optimised");
+        if (!d->backend) {
+            b->ir = ir_copy(ir);
+        } else if (!d->backend->emit(d, d->guest, ir, b)) {
+            *full = true;
+            block_free(b);
+            b = NULL;
+        }
+    }
+    if (b) {
+        granules |= granule_mask(b->from, b->to);
+        if (b->at2) {
+            granules2 |= granule_mask(0, b->length - n);
+        }
+        block_add_locked(d, b, p, b->at2 ? p2 : NULL);
+        d->stats.blocks++;
+        d->stats.guest_insns += ir->n_guest;
+        d->stats.guest_bytes += ir->length;
+        d->stats.code_bytes += b->code_bytes;
+        d->stats.ir_insns += ir->n_insns;
+    }
+    __atomic_store_n(&p->granules, granules, __ATOMIC_SEQ_CST);
+    if (p2) {
+        __atomic_store_n(&p2->granules, granules2, __ATOMIC_SEQ_CST);
+    }
+    return b;
+}
+
+static void reclaim_stopped(void *d)
+{
+    block_reclaim_all(d);
+}
+
+static Block *block_make(DbtCpu *c, DbtRegion *dr, uint8_t *at)
+{
+    DbtMachine *d = c->dbt;
+    uint8_t *page = (uint8_t *)((uintptr_t)at & -(uintptr_t)DBT_PAGE), *at2 = NULL;
+    DbtRegion *dr2 = NULL;
+
+    for (unsigned tries = 0; tries < 3; tries++) {
+        CodePage *p = page_guard(d, dr, page), *p2 = at2 ? page_guard(d, dr2, at2) : NULL;
+        bool full;
+        g_mutex_lock(&d->lock);
+        Block *b = block_make_locked(c, at, p, at2, p2, &full);
+        if (b && d->backend && log_on(LOG_OUT_ASM)) {
+            g_autoptr(GString) s = g_string_new(NULL);
+            if (d->backend->print(b, s)) {
+                log_write("code for %#" PRIx64 "\n%s", c->pc, s->str);
+            }
+        }
+        g_mutex_unlock(&d->lock);
+        if (b) {
+            return b;
+        }
+        if (full) {
+            machine_exclusive(d->machine, reclaim_stopped, d);
+        } else if (!at2 && DBT_PAGE - ((uintptr_t)at & (DBT_PAGE - 1)) < 15) {
+            at2 = tlb_fetch(c, (c->pc & -(uint64_t)DBT_PAGE) + DBT_PAGE, &dr2);     /* may raise: the instruction needs it */
+            if (!at2 || !dr2) {
+                return NULL;
+            }
+        } else {
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
+Block *block_find(DbtCpu *c)
+{
+    DbtRegion *dr, *dr2;
+    uint8_t *page = tlb_fetch(c, c->pc, &dr);
+
+    if (!page || !dr || (uintptr_t)page & (DBT_PAGE - 1)) {
+        return NULL;
+    }
+    uint8_t *at = page + (c->pc & (DBT_PAGE - 1));
+    uint32_t mode = (uint32_t)c->ctx->key.mode;
+    Block *b = __atomic_load_n(&c->dbt->hash[hash_of(at, mode)], __ATOMIC_ACQUIRE);
+    for (; b; b = __atomic_load_n(&b->hash_next, __ATOMIC_ACQUIRE)) {
+        if (b->at == at && b->mode == mode &&
+            (!b->at2 || b->at2 == tlb_fetch(c, (c->pc & -(uint64_t)DBT_PAGE) + DBT_PAGE, &dr2))) {
+            return b;
+        }
+    }
+    return block_make(c, dr, at);
+}
+
+/* ---- for the native stubs ---- */
+
+static Block *lookup_block(DbtCpu *c)
+{
+    const DbtGuest *g = c->guest;
+
+    if (__atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED) || g->single(c) || g->idle(c)) {
+        return NULL;
+    }
+    c->stats->lookups++;
+    return block_find(c);
+}
+
+static const void *jump_to(DbtCpu *c, const Block *b)
+{
+    if (!b) {
+        return NULL;
+    }
+    c->ctx->jmp[dbt_jmp_slot(c->pc)] = (JmpEntry){ c->pc, b->entry };
+    c->ctx->has_code = true;
+    return b->entry;
+}
+
+const void *dbt_lookup(DbtCpu *c)
+{
+    return jump_to(c, lookup_block(c));
+}
+
+const void *dbt_link_lookup(DbtCpu *c, BlockLink *l)
+{
+    DbtMachine *d = c->dbt;
+    uint64_t generation = d->generation;
+    const Block *b = lookup_block(c);
+
+    if (!b) {
+        return NULL;
+    }
+    if (d->generation == generation && !b->at2) {
+        g_mutex_lock(&d->lock);
+        bool same_page = ((uintptr_t)b->at ^ (uintptr_t)l->from->at) < DBT_PAGE;
+        if (same_page && b->mode == l->from->mode && !b->dead && !l->from->dead && !l->to) {
+            l->to = (Block *)b;
+            l->next_in = l->to->incoming;
+            l->to->incoming = l;
+            d->backend->link(d, l, b);
+        }
+        g_mutex_unlock(&d->lock);
+    }
+    return jump_to(c, b);
+}
+
+const void *dbt_slow(DbtCpu *c)
+{
+    dbt_step(c);
+    return dbt_lookup(c);
+}

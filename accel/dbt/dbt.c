@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dbt.c -- the binary translator as an accelerator: set-up, the run loop of a vCPU, and tier 0's single step.
+ *
+ * Threads: run, step and leave belong to the vCPU's thread; map changes stop all vCPUs first.
+ */
+#include <string.h>
+#include "accel/dbt/internal.h"
+
+enum { STEP_CACHE = 512 };
+typedef struct StepEntry {              /* one instruction's IR, good while its bytes are the same */
+    const uint8_t *at;
+    uint32_t mode;
+    uint8_t  n, bytes[15];
+    uint64_t page_offset;
+    IrBlock *ir;
+} StepEntry;
+
+typedef struct DbtCpuPrivate {          /* behind DbtCpu.steps */
+    StepEntry entry[STEP_CACHE];
+} DbtCpuPrivate;
+
+void dbt_leave(DbtCpu *c)
+{
+    siglongjmp(c->leave, 1);
+}
+
+/* ---- tier 0 ---- */
+
+/* The code bytes at pc where they are not plain RAM or ROM, or go on in the next page. */
+static void step_translate_odd(DbtCpu *c, uint8_t *page)
+{
+    uint8_t buf[32] = { 0 };
+    unsigned n = MIN(15, DBT_PAGE - (unsigned)(c->pc & (DBT_PAGE - 1)));
+    DbtRegion *dr;
+    DbtWalk w;
+
+    if (page) {
+        memcpy(buf, page + (c->pc & (DBT_PAGE - 1)), n);
+    } else {
+        if (!c->guest->walk(c, c->pc, ACCESS_FETCH, &w)) {
+            c->guest->fault(c, c->pc, ACCESS_FETCH, &w);
+        }
+        as_read(c->vcpu.as, w.phys, buf, n);
+    }
+    ir_begin(c->ir, c->pc, (uint32_t)c->ctx->key.mode);
+    c->guest->translate(c, c->ir, buf, n, NULL, 1);
+    if (!c->ir->n_guest && n < 15) {
+        uint64_t second = (c->pc & -(uint64_t)DBT_PAGE) + DBT_PAGE;
+        uint8_t *page2 = tlb_fetch(c, second, &dr);
+        if (page2) {
+            memcpy(buf + n, page2, 15);
+        } else if (c->guest->walk(c, second, ACCESS_FETCH, &w)) {
+            as_read(c->vcpu.as, w.phys, buf + n, 15);
+        }
+        ir_begin(c->ir, c->pc, (uint32_t)c->ctx->key.mode);
+        c->guest->translate(c, c->ir, buf, n, buf + n, 1);
+    }
+}
+
+static void plain(IrBlock *ir)          /* all flags live: what ir_optimise() would say of a single instruction */
+{
+    for (unsigned i = 0; i < ir->n_insns; i++) {
+        IrInsn *n = &ir->insns[i];
+        n->live = n->op == IR_jmp || n->op == IR_br || n->op == IR_brz || n->op == IR_brnz ? FL_ALL : n->sets;
+    }
+}
+
+void dbt_step(DbtCpu *c)
+{
+    uint32_t mode = (uint32_t)c->ctx->key.mode;
+    DbtRegion *dr;
+    uint8_t *page = tlb_fetch(c, c->pc, &dr);
+    unsigned in_page = (unsigned)(c->pc & (DBT_PAGE - 1));
+
+    c->stats->steps++;
+    if (page && in_page <= DBT_PAGE - 15) {
+        const uint8_t *at = page + in_page;
+        StepEntry *e = &c->steps->entry[(((uintptr_t)at >> 1) ^ mode) & (STEP_CACHE - 1)];
+        if (e->at != at || e->mode != mode || memcmp(e->bytes, at, e->n)) {
+            ir_begin(c->ir, c->pc, mode);
+            c->guest->translate(c, c->ir, at, DBT_PAGE - in_page, NULL, 1);
+            plain(c->ir);
+            g_free(e->ir);
+            *e = (StepEntry){ .at = at, .mode = mode, .n = (uint8_t)c->ir->length, .ir = ir_copy(c->ir) };
+            memcpy(e->bytes, at, e->n);
+        }
+        interp_run(c, e->ir);
+        return;
+    }
+    step_translate_odd(c, page);
+    plain(c->ir);
+    interp_run(c, c->ir);
+}
+
+/* ---- the run loop ---- */
+
+static void run_blocks_interp(DbtCpu *c)
+{
+    while (!__atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED)) {
+        JmpEntry *j = &c->ctx->jmp[dbt_jmp_slot(c->pc)];
+        const Block *b = j->pc == c->pc ? j->code : NULL;
+        if (!b || b->dead) {
+            b = block_find(c);
+            if (!b) {
+                dbt_step(c);
+                return;
+            }
+            *j = (JmpEntry){ c->pc, b };
+            c->ctx->has_code = true;
+        }
+        if (log_on(LOG_EXEC)) {
+            log_write("exec %#" PRIx64 "\n", c->pc);
+        }
+        if (interp_run(c, b->ir)) {
+            return;
+        }
+    }
+}
+
+static void run_native(DbtCpu *c)
+{
+    const void *code = dbt_lookup(c);
+
+    if (code) {
+        c->in_code = true;
+        c->dbt->backend->run(c, code);
+        c->in_code = false;
+    } else if (!c->vcpu.attention && !c->guest->single(c) && !c->guest->idle(c)) {
+        dbt_step(c);
+    }
+}
+
+static VcpuExit dbt_run(Vcpu *v)
+{
+    DbtCpu *c = (DbtCpu *)v;
+    const DbtGuest *g = c->guest;
+
+    if (sigsetjmp(c->leave, 0)) {
+        c->in_code = false;
+        while (machine_locked(v->machine)) {    /* a fault in the middle of port I/O */
+            machine_unlock(v->machine);
+        }
+    }
+    dbt_mode_changed(c);
+    for (;;) {
+        while (g->interrupt(c)) {
+        }
+        if (g->idle(c)) {
+            return (VcpuExit){ .why = EXIT_HALT };
+        }
+        if (__atomic_load_n(&v->attention, __ATOMIC_ACQUIRE)) {
+            return (VcpuExit){ .why = EXIT_KICKED };
+        }
+        if (g->single(c)) {
+            dbt_step(c);
+            g->insn_done(c);
+        } else if (c->dbt->backend) {
+            run_native(c);
+        } else {
+            run_blocks_interp(c);
+        }
+    }
+}
+
+/* ---- accelerator ---- */
+
+static const char *const engine_names[] = { "native", "interp", NULL };
+static const Field accel_fields[] = {
+    { .name = "engine", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, engine), .count = 1, .aux = engine_names,
+      .help = "Who runs the translated blocks: host code, or the portable interpreter." },
+    { .name = "tb-size", .type = T_U64, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tb_mib), .count = 1,
+      .def = 128, .min = 1, .max = 1024, .help = "Size of the code arena in MiB." },
+    { .name = "one-insn-per-tb", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, one_insn), .count = 1,
+      .help = "One guest instruction a block: slow, for debugging." },
+    { .name = "x-no-opt", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, no_opt), .count = 1,
+      .help = "Leave the IR as the front end made it: slow, for debugging." },
+    FIELD_END
+};
+
+static bool dbt_init(Machine *m, GError **err)
+{
+    DbtMachine *d = dbt_of(m);
+
+    d->machine = m;
+    g_mutex_init(&d->lock);
+    d->hash = g_new0(Block *, (size_t)1 << DBT_HASH_BITS);
+    d->blocks = g_ptr_array_new();
+    d->cpus = g_ptr_array_new();
+#if defined(__x86_64__)
+    d->backend = d->engine == ENGINE_NATIVE ? &dbt_backend_x86_64 : NULL;
+#else
+    if (d->engine == ENGINE_NATIVE) {
+        d->engine = ENGINE_INTERP;
+    }
+#endif
+    return !d->backend || d->backend->init(d, err);
+}
+
+static bool dbt_vcpu_init(Vcpu *v, GError **err)
+{
+    DbtCpu *c = (DbtCpu *)v;
+
+    c->dbt = dbt_of(v->machine);
+    c->dbt->guest = c->guest;
+    c->ir = ir_new();
+    c->stats = &c->dbt->stats;
+    c->steps = g_new0(DbtCpuPrivate, 1);
+    tlb_init(c);
+    g_ptr_array_add(c->dbt->cpus, c);
+    return true;
+}
+
+static void dbt_kick(Vcpu *v)
+{
+    (void)v;                            /* the core has set attention, which translated code tests */
+}
+
+static void flush_stopped(void *m)
+{
+    DbtMachine *d = dbt_of(m);
+
+    for (unsigned i = 0; i < d->cpus->len; i++) {
+        dbt_flush_all(d->cpus->pdata[i]);
+    }
+}
+
+static void dbt_map_changed(AddressSpace *as, const MemRange *gone, unsigned n_gone, const MemRange *come, unsigned n_come)
+{
+    Machine *m = as_machine(as);
+    DbtMachine *d = dbt_of(m);
+    bool ours = false;
+
+    for (unsigned i = 0; d && d->cpus && i < d->cpus->len; i++) {
+        ours |= ((DbtCpu *)d->cpus->pdata[i])->vcpu.as == as;
+    }
+    if (ours) {
+        machine_exclusive(m, flush_stopped, m);
+    }
+}
+
+static void dbt_dirty_log(Region *ram, bool on)
+{
+    if (ram->machine && dbt_of(ram->machine)) {
+        machine_exclusive(ram->machine, flush_stopped, ram->machine);
+    }
+}
+
+static void dbt_dirty_sync(Region *ram)
+{
+    (void)ram;                          /* a logged page is never writable in a TLB: each store has set its bit */
+}
+
+static void dbt_code_written(Region *ram, uint64_t from, uint64_t n)
+{
+    DbtMachine *d = ram->machine ? dbt_of(ram->machine) : NULL;
+
+    for (unsigned i = 0; d && i < __atomic_load_n(&d->n_regions, __ATOMIC_ACQUIRE); i++) {
+        if (d->regions[i]->region == ram) {
+            code_written(d, d->regions[i], from, n);
+        }
+    }
+}
+
+static bool dbt_probe(GError **err)
+{
+    (void)err;
+    return true;
+}
+
+const AccelOps accel_dbt = {
+    .name = "dbt",
+    .desc = "binary translator",
+    .probe = dbt_probe,
+    .fields = accel_fields,
+    .size = sizeof(DbtMachine),
+    .init = dbt_init,
+    .vcpu_init = dbt_vcpu_init,
+    .run = dbt_run,
+    .kick = dbt_kick,
+    .map_changed = dbt_map_changed,
+    .dirty_log = dbt_dirty_log,
+    .dirty_sync = dbt_dirty_sync,
+    .code_written = dbt_code_written,
+};

@@ -9,9 +9,10 @@
  */
 #ifndef HW_CHAR_H
 #define HW_CHAR_H
+#include "core/chardev.h"
 #include "core/machine.h"
 
-/* Port `index` (0..3) on the chardev named chr_id, or NULL for one that goes nowhere: what -serial makes. */
-void *serial_create(Machine *m, Bus *isa, unsigned index, const char *chr_id, GError **err);
-void *debugcon_create(Machine *m, Bus *isa, unsigned iobase, const char *chr_id, GError **err);     /* -debugcon */
+/* Port `index` (0..3); chr NULL: one that goes nowhere.  What -serial and -debugcon make. */
+void *serial_create(Machine *m, Bus *isa, unsigned index, Chardev *chr, GError **err);
+void *debugcon_create(Machine *m, Bus *isa, unsigned iobase, Chardev *chr, GError **err);
 #endif

@@ -432,9 +432,7 @@ static bool lapic_restored(void *dev, GError **err)
     Lapic *s = dev;
 
     if ((s->base & APIC_BASE_EXTD) && !(s->base & APIC_BASE_EN)) {
-        g_set_error(err, g_quark_from_static_string("device"), 0,
-                    "%s: x2APIC mode without the APIC enabled; the snapshot is damaged", s->dev.path);
-        return false;
+        return fail(err, "%s: x2APIC mode without the APIC enabled; the snapshot is damaged", s->dev.path);
     }
     g_mutex_lock(&s->lock);
     s->divide &= 0xb;

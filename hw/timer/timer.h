@@ -4,7 +4,7 @@
  *
  *     void *pit  = pit_create(m, isa, err);                isa-pit: ports 40-43, IRQ 0
  *     void *spk  = pcspk_create(m, isa, pit, err);         isa-pcspk: port 61 (gate and OUT of channel 2, refresh toggle)
- *     void *rtc  = rtc_create(m, isa, err);                mc146818rtc: ports 70-77, IRQ 8
+ *     void *rtc  = rtc_create(m, isa, err);                mc146818rtc: ports 70-71, IRQ 8
  *     void *hpet = hpet_create(m, &m->memory, gsi, err);   hpet: 1 KiB at fed00000
  * With an HPET, the PIT's and the RTC's wires run through it, since legacy replacement cuts them off:
  *     pit_connect(pit, hpet_legacy, hpet, 0);  rtc_connect(rtc, hpet_legacy, hpet, 8);
@@ -33,7 +33,7 @@ void *pcspk_create(Machine *m, Bus *isa, void *pit, GError **err);
 void *rtc_create(Machine *m, Bus *isa, GError **err);
 void  rtc_connect(void *rtc, TimerSink *sink, void *dev, unsigned n);
 void  rtc_set_time(void *rtc, int64_t seconds, TimeBase base);
-void  rtc_cmos_set(void *rtc, unsigned index, uint8_t val); /* index 0x0e..0x7f: kept over resets */
+void  rtc_cmos_set(void *rtc, unsigned index, uint8_t val); /* index 0x0e..0x7f but 0x32; kept over resets */
 uint8_t rtc_cmos_get(void *rtc, unsigned index);
 
 void *hpet_create(Machine *m, Region *memory, void *gsi, GError **err);

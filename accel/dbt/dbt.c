@@ -221,7 +221,9 @@ static void flush_stopped(void *m)
     DbtMachine *d = dbt_of(m);
 
     for (unsigned i = 0; i < d->cpus->len; i++) {
-        dbt_flush_all(d->cpus->pdata[i]);
+        DbtCpu *c = d->cpus->pdata[i];
+        dbt_flush_all(c);
+        c->guest->map_changed(c);
     }
 }
 

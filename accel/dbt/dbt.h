@@ -123,9 +123,10 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     bool (*single)(DbtCpu *c);          /* tier 0 must run one instruction at a time now: TF, debug registers, interrupt shadow */
     void (*insn_done)(DbtCpu *c);       /* after each instruction run so: clears shadows, raises traps (may dbt_leave) */
     bool (*idle)(DbtCpu *c);            /* halted, waiting for SIPI, shut down */
-    void (*accessed)(DbtCpu *c, uint64_t linear, unsigned bytes, bool write);   /* data breakpoints: tier 0 and dbt_load()
-                                           etc. call it for each access made while single() is true */
+    void (*accessed)(DbtCpu *c, uint64_t linear, unsigned bytes, bool write);   /* before each access made in a mode with a bit
+                                           of mode_slow (data breakpoints, alignment checks), where no TLB entry is made */
     void (*map_changed)(DbtCpu *c);     /* the AddressSpace changed: forget host addresses; whenever the TLBs are emptied for that */
+    uint64_t mode_slow;
     uint64_t mode_wide;                 /* bits of DbtKey.mode: linear addresses have 64 bits (x86: 64-bit code); else they wrap at 4 GiB */
     const IrHelperDesc *helpers;
     unsigned n_helpers;

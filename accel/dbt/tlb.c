@@ -173,8 +173,8 @@ static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, uint8_t *host, co
     TlbEntry *e = &x->tlb[slot];
     uint64_t page = linear - in_page, phys = w->phys - in_page;
 
-    if (phys < mr->at || phys + DBT_PAGE > mr->at + mr->size) {
-        return;                         /* shares its page with something else: one access at a time */
+    if (phys < mr->at || phys + DBT_PAGE > mr->at + mr->size || (x->key.mode & c->guest->mode_slow)) {
+        return;                         /* shares its page with something else, or is watched: one access at a time */
     }
     if (!(e->phys & TLBF_FILLED)) {
         x->filled[x->n_filled++] = slot;
@@ -204,7 +204,7 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
     MemRange mr;
     DbtWalk w;
 
-    if ((linear & (DBT_PAGE - 1)) + bytes > DBT_PAGE ||
+    if ((linear & (DBT_PAGE - 1)) + bytes > DBT_PAGE || (c->ctx->key.mode & c->guest->mode_slow) ||
         !c->guest->walk(c, linear, write ? ACCESS_WRITE : ACCESS_READ, &w)) {
         return NULL;
     }
@@ -279,6 +279,9 @@ static void access_slow(DbtCpu *c, uint64_t linear, unsigned bytes, bool write, 
         desc_part(c, second, bytes - room, write, access, &out->host2, &out->phys2, &out->code2);
     }
     desc_part(c, linear, out->n1, write, access, &out->host, &out->phys, &out->code);
+    if (!system && (c->ctx->key.mode & c->guest->mode_slow)) {
+        c->guest->accessed(c, linear, bytes, write);
+    }
 }
 
 void dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access, DbtAccessDesc *out)

@@ -14,7 +14,7 @@ CFLAGS_tsan  := -O1 -g -fsanitize=thread
 CFLAGS_cov   := -O0 -g --coverage
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS))
-ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Wshadow -Wimplicit-fallthrough -Wvla -Wno-unused-parameter -I. -pthread \
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wimplicit-fallthrough -Wvla -Wno-unused-parameter -I. -pthread \
              $(PKG_CFLAGS) $(CONFIG_CFLAGS) $(CFLAGS_$(MODE)) $(CFLAGS)
 ALL_LIBS   = $(PKG_LIBS) $(CONFIG_LIBS) -lm -pthread $(LDFLAGS)
 

@@ -10,7 +10,7 @@
 #include "core/field.h"
 typedef struct Machine Machine;
 typedef struct Chardev Chardev;
-typedef enum { CHR_OPENED, CHR_CLOSED, CHR_BREAK } ChrEvent;
+typedef enum { CHR_OPENED, CHR_CLOSED, CHR_BREAK, CHR_FOCUS_IN, CHR_FOCUS_OUT } ChrEvent;     /* focus: of a mux */
 typedef struct ChrUser {
     size_t (*can_receive)(void *dev);               /* bytes the user takes now; 0 stops reading from the host */
     void   (*receive)(void *dev, const uint8_t *buf, size_t n);
@@ -18,7 +18,17 @@ typedef struct ChrUser {
     void   (*writable)(void *dev);                  /* optional: room again after a short chr_write */
     void    *dev;
 } ChrUser;
-Chardev *chr_new(Machine *m, const char *spec, const char *id, GError **err);   /* "stdio", "file:PATH", "mon:stdio", ... */
+/*
+ * spec: "stdio", "null", "pty", "file:PATH", "pipe:PATH", "unix:PATH[,server=on][,wait=off]", "tcp:HOST:PORT[,...]",
+ * "mon:SPEC" for a mux with a monitor, "chardev:ID", or -chardev's "BACKEND,key=value,...".  Only checked and noted at
+ * first: files, sockets and terminals are opened by chr_open_all(), once the whole machine stands, or at once after that.
+ */
+Chardev *chr_new(Machine *m, const char *spec, const char *id, GError **err);
+bool     chr_open_all(Machine *m, GError **err);
+bool     chr_is_mux(const Chardev *c);
+void     chr_flush(Chardev *c);       /* blocks until all is out: for the end of the process */
+struct ChrState *chr_state_new(Machine *m);
+void     chr_state_free(struct ChrState *s);           /* flushes, closes, gives the terminal back its settings */
 Chardev *chr_find(Machine *m, const char *id);
 void     chr_attach(Chardev *c, const ChrUser *user);           /* copied */
 size_t   chr_write(Chardev *c, const void *buf, size_t n);      /* never blocks; returns what was taken */

@@ -11,6 +11,7 @@
 #include "core/clock.h"
 
 typedef struct Vcpu Vcpu;
+struct MachineClass;
 typedef struct AccelOps AccelOps;
 
 typedef enum { RUN_PAUSED, RUN_RUNNING, RUN_SHUTDOWN, RUN_FATAL } RunState;
@@ -34,6 +35,7 @@ struct Machine {
     struct Clock  *clock;             /* private to clock.c */
     struct MemState *mem;             /* private to mem.c */
     struct Options *options;          /* parsed command line: core/options.c */
+    uint32_t       want_out;          /* not 0: run() has to return (stop, request, exclusive section); atomic */
     int            exit_status;
     bool           no_reboot, no_shutdown;
     struct MachineSync *sync;         /* private to machine.c: requests, exclusive sections, lock owner */
@@ -77,6 +79,9 @@ void machine_stop(Machine *m);        /* vCPUs parked, guest clock stopped; idem
 void machine_cont(Machine *m);
 
 /* A thread that runs guest code enters and leaves; a vCPU is "outside" in between.  For core/vcpu.c. */
+bool machine_set_accel(Machine *m, const AccelOps *a, const GPtrArray *props, GError **err);   /* OptPair; before vcpu_new */
+void machine_park(Vcpu *v);
+void machine_wake(Machine *m);        /* parked vCPUs look again */
 void machine_enter_guest(Vcpu *v);    /* waits for an exclusive section to end */
 void machine_leave_guest(Vcpu *v);
 

@@ -29,6 +29,7 @@ typedef struct CpuOps {               /* what core needs from an architecture */
     const char *name;
     size_t      size;                 /* of the struct that starts with Vcpu */
     bool      (*init)(Vcpu *v, GError **err);
+    void      (*fini)(Vcpu *v);       /* optional */
     void      (*reset)(Vcpu *v);
     bool      (*has_work)(Vcpu *v);   /* an interrupt or the like that ends a halt; any thread with the machine lock */
     const Field *fields;              /* the whole architectural state, for snapshots */
@@ -36,6 +37,13 @@ typedef struct CpuOps {               /* what core needs from an architecture */
     void      (*dump)(Vcpu *v, GString *out);   /* "info registers" */
 } CpuOps;
 
+/*
+ * The protocol of attention.  Whoever has something for a vCPU (a pending interrupt, a flush) stores it first, then calls
+ * vcpu_kick().  The vCPU clears attention first and looks at everything a kick can mean then.  core clears it before each
+ * AccelOps.run(), so run() begins by looking.  At an exit check that finds attention set, run() either returns
+ * EXIT_KICKED, or clears attention, tests Machine.want_out (not 0: return EXIT_KICKED), handles the rest and goes on.
+ * A CPU that is halted, or waits for a start-up message, makes run() return EXIT_HALT; core sleeps until has_work().
+ */
 void vcpu_kick(Vcpu *v);              /* sets attention, wakes a halted vCPU; any thread */
 Vcpu *vcpu_new(Machine *m, const CpuOps *ops, GError **err);
 bool vcpu_start(Vcpu *v, GError **err);       /* its thread; the machine may be paused */

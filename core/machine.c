@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * machine.c -- the machine's lock, its main loop, what asks it to stop, reset or end, and exclusive sections.
+ *
+ * Spec: none.
+ * Omits: nothing.
+ * Threads: MachineSync.mutex guards who is in the guest, who is parked and who excludes the others.  It is innermost:
+ *          nothing is called with it held.  The order is machine lock, then mutex.
+ */
+#include "core/machine.h"
+#include "accel/accel.h"
+#include "core/chardev.h"
+#include "core/log.h"
+#include "core/mem_view.h"
+#include "core/vcpu.h"
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ACCEL(dir) extern const AccelOps accel_##dir;
+#include "accel/accels.def"
+#undef ACCEL
+#define ACCEL(dir) &accel_##dir,
+const AccelOps *const accels[] = {
+#include "accel/accels.def"
+    NULL
+};
+
+#define MACHINE(file) extern const MachineClass file##_machine;
+#include "hw/machines.def"
+#undef MACHINE
+#define MACHINE(file) &file##_machine,
+const MachineClass *const machine_classes[] = {
+#include "hw/machines.def"
+    NULL
+};
+
+enum { REQ_RESET = 1, REQ_SHUTDOWN = 2, REQ_EXIT = 4, REQ_STOP = 8 };
+enum { OUT_EXCLUSIVE = 1, OUT_PAUSED = 2 };     /* bits of Machine.want_out */
+#define LET_MAIN_IN 200               /* yields of a vCPU that sees the main thread wait for the lock: about 100 us */
+
+struct MachineSync {
+    void    *owner;                   /* thread that holds the machine lock, as SELF; atomic */
+    unsigned depth;
+    unsigned waiting;                 /* threads other than vCPUs that wait for the machine lock; atomic */
+    GMutex   mutex;
+    GCond    cond;
+    void    *exclusive;               /* thread that excludes the vCPUs, as SELF */
+    unsigned requests;                /* REQ_*; atomic */
+    bool     quit;
+};
+
+static __thread char self_mark;
+#define SELF ((void *)&self_mark)     /* this thread */
+
+/* ---- lock ---- */
+
+static void want_out(Machine *m, uint32_t bit, bool on)
+{
+    if (on) {
+        __atomic_or_fetch(&m->want_out, bit, __ATOMIC_SEQ_CST);
+    } else {
+        __atomic_and_fetch(&m->want_out, ~bit, __ATOMIC_SEQ_CST);
+    }
+}
+
+bool machine_locked(const Machine *m)
+{
+    return __atomic_load_n(&m->sync->owner, __ATOMIC_RELAXED) == SELF;
+}
+
+static void lock_taken(struct MachineSync *s, unsigned depth)
+{
+    __atomic_store_n(&s->owner, SELF, __ATOMIC_RELAXED);
+    s->depth = depth;
+}
+
+/* A vCPU that has to wait counts as stopped meanwhile, and comes back only when no exclusive section runs. */
+static void lock_from_guest(Machine *m, Vcpu *v)
+{
+    struct MachineSync *s = m->sync;
+
+    if (!__atomic_load_n(&s->waiting, __ATOMIC_RELAXED) && g_rec_mutex_trylock(&m->lock)) {
+        return;
+    }
+    machine_leave_guest(v);
+    for (int i = 0; i < LET_MAIN_IN && __atomic_load_n(&s->waiting, __ATOMIC_RELAXED); i++) {
+        sched_yield();
+    }
+    for (;;) {
+        bool entered;
+        g_rec_mutex_lock(&m->lock);
+        g_mutex_lock(&s->mutex);
+        entered = !s->exclusive || s->exclusive == SELF;
+        if (entered) {
+            v->outside = false;
+        }
+        g_mutex_unlock(&s->mutex);
+        if (entered) {
+            return;
+        }
+        g_rec_mutex_unlock(&m->lock);
+        g_mutex_lock(&s->mutex);
+        while (s->exclusive) {
+            g_cond_wait(&s->cond, &s->mutex);
+        }
+        g_mutex_unlock(&s->mutex);
+    }
+}
+
+void machine_lock(Machine *m)
+{
+    struct MachineSync *s = m->sync;
+    Vcpu               *v = vcpu_current;
+
+    if (machine_locked(m)) {
+        s->depth++;
+        return;
+    }
+    if (v && v->machine == m && !v->outside) {
+        lock_from_guest(m, v);
+    } else if (!g_rec_mutex_trylock(&m->lock)) {
+        __atomic_add_fetch(&s->waiting, 1, __ATOMIC_RELAXED);
+        g_rec_mutex_lock(&m->lock);
+        __atomic_sub_fetch(&s->waiting, 1, __ATOMIC_RELAXED);
+    }
+    lock_taken(s, 1);
+}
+
+void machine_unlock(Machine *m)
+{
+    struct MachineSync *s = m->sync;
+
+    g_assert(machine_locked(m));
+    if (--s->depth == 0) {
+        __atomic_store_n(&s->owner, NULL, __ATOMIC_RELAXED);
+        g_rec_mutex_unlock(&m->lock);
+    }
+}
+
+/* ---- in and out of the guest ---- */
+
+void machine_enter_guest(Vcpu *v)
+{
+    struct MachineSync *s = v->machine->sync;
+
+    g_mutex_lock(&s->mutex);
+    while (s->exclusive) {
+        g_cond_wait(&s->cond, &s->mutex);
+    }
+    v->outside = false;
+    g_mutex_unlock(&s->mutex);
+}
+
+void machine_leave_guest(Vcpu *v)
+{
+    struct MachineSync *s = v->machine->sync;
+
+    g_mutex_lock(&s->mutex);
+    v->outside = true;
+    if (s->exclusive) {
+        g_cond_broadcast(&s->cond);
+    }
+    g_mutex_unlock(&s->mutex);
+}
+
+static bool all_outside(Machine *m, const Vcpu *but)
+{
+    for (unsigned i = 0; i < m->vcpus->len; i++) {
+        const Vcpu *v = m->vcpus->pdata[i];
+        if (v != but && !v->outside) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void machine_exclusive(Machine *m, void (*fn)(void *arg), void *arg)
+{
+    struct MachineSync *s = m->sync;
+    Vcpu               *self = vcpu_current && vcpu_current->machine == m ? vcpu_current : NULL;
+    bool                outside = self && self->outside;
+
+    g_mutex_lock(&s->mutex);
+    if (s->exclusive == SELF) {         /* within a section of our own */
+        g_mutex_unlock(&s->mutex);
+        fn(arg);
+        return;
+    }
+    if (self) {
+        self->outside = true;
+        g_cond_broadcast(&s->cond);
+    }
+    while (s->exclusive) {
+        g_cond_wait(&s->cond, &s->mutex);
+    }
+    s->exclusive = SELF;
+    want_out(m, OUT_EXCLUSIVE, true);
+    for (unsigned i = 0; i < m->vcpus->len; i++) {
+        Vcpu *v = m->vcpus->pdata[i];
+        if (v != self && !v->outside) {
+            vcpu_kick(v);
+        }
+    }
+    while (!all_outside(m, self)) {
+        g_cond_wait(&s->cond, &s->mutex);
+    }
+    g_mutex_unlock(&s->mutex);
+    fn(arg);
+    g_mutex_lock(&s->mutex);
+    s->exclusive = NULL;
+    want_out(m, OUT_EXCLUSIVE, false);
+    if (self) {
+        self->outside = outside;
+    }
+    g_cond_broadcast(&s->cond);
+    g_mutex_unlock(&s->mutex);
+}
+
+/* ---- stop and go ---- */
+
+bool machine_paused(Machine *m)
+{
+    return (__atomic_load_n(&m->want_out, __ATOMIC_SEQ_CST) & OUT_PAUSED) != 0;
+}
+
+/* The calling vCPU's state is complete: wait here until the machine runs, or the thread is to end. */
+void machine_park(Vcpu *v)
+{
+    struct MachineSync *s = v->machine->sync;
+
+    g_mutex_lock(&s->mutex);
+    v->parked = true;
+    g_cond_broadcast(&s->cond);
+    while (machine_paused(v->machine) && !__atomic_load_n(&v->stop, __ATOMIC_ACQUIRE)) {
+        g_cond_wait(&s->cond, &s->mutex);
+    }
+    v->parked = false;
+    g_mutex_unlock(&s->mutex);
+}
+
+void machine_wake(Machine *m)
+{
+    g_mutex_lock(&m->sync->mutex);
+    g_cond_broadcast(&m->sync->cond);
+    g_mutex_unlock(&m->sync->mutex);
+}
+
+static void kick_all(Machine *m)
+{
+    for (unsigned i = 0; i < m->vcpus->len; i++) {
+        vcpu_kick(m->vcpus->pdata[i]);
+    }
+}
+
+/* Wait until all vCPUs are parked.  They may need the machine lock to get there: it is let go meanwhile. */
+static void park_all(Machine *m)
+{
+    struct MachineSync *s = m->sync;
+    unsigned            depth = machine_locked(m) ? s->depth : 0;
+
+    want_out(m, OUT_PAUSED, true);
+    kick_all(m);
+    if (depth) {
+        __atomic_store_n(&s->owner, NULL, __ATOMIC_RELAXED);
+        g_rec_mutex_unlock(&m->lock);
+    }
+    g_mutex_lock(&s->mutex);
+    for (unsigned i = 0; i < m->vcpus->len; i++) {
+        Vcpu *v = m->vcpus->pdata[i];
+        while (v->thread && !v->parked) {
+            g_cond_wait(&s->cond, &s->mutex);
+        }
+    }
+    g_mutex_unlock(&s->mutex);
+    if (depth) {
+        g_rec_mutex_lock(&m->lock);
+        lock_taken(s, depth);
+    }
+}
+
+static void request(Machine *m, unsigned what)
+{
+    __atomic_or_fetch(&m->sync->requests, what, __ATOMIC_SEQ_CST);
+    want_out(m, OUT_PAUSED, true);
+    kick_all(m);
+    g_main_context_wakeup(m->context);
+}
+
+void machine_reset_request(Machine *m, const char *why)
+{
+    if (log_on(LOG_CPU_RESET)) {
+        log_write("reset asked for by %s\n", why);
+    }
+    request(m, REQ_RESET);
+}
+
+void machine_shutdown_request(Machine *m, const char *why)
+{
+    if (log_on(LOG_CPU_RESET)) {
+        log_write("power-off asked for by %s\n", why);
+    }
+    request(m, REQ_SHUTDOWN);
+}
+
+void machine_exit_request(Machine *m, int status)
+{
+    m->exit_status = status;
+    request(m, REQ_EXIT);
+}
+
+void machine_stop(Machine *m)
+{
+    if (vcpu_current && vcpu_current->machine == m) {
+        request(m, REQ_STOP);
+        return;
+    }
+    machine_lock(m);
+    if (m->state == RUN_RUNNING) {
+        m->state = RUN_PAUSED;
+    }
+    park_all(m);
+    clock_run(m, false);
+    machine_unlock(m);
+}
+
+void machine_cont(Machine *m)
+{
+    machine_lock(m);
+    if (m->state == RUN_PAUSED || m->state == RUN_RUNNING) {
+        m->state = RUN_RUNNING;
+        clock_run(m, true);
+        want_out(m, OUT_PAUSED, false);
+        if (__atomic_load_n(&m->sync->requests, __ATOMIC_SEQ_CST)) {
+            want_out(m, OUT_PAUSED, true);      /* came in between; the main loop acts on it */
+            g_main_context_wakeup(m->context);
+        }
+        machine_wake(m);
+    }
+    machine_unlock(m);
+}
+
+void machine_reset(Machine *m)
+{
+    for (unsigned i = 0; i < m->vcpus->len; i++) {
+        Vcpu *v = m->vcpus->pdata[i];
+        v->cpu_ops->reset(v);
+        if (m->accel && m->accel->set_regs) {
+            m->accel->set_regs(v);
+        }
+    }
+    map_begin(m);
+    for (unsigned i = 0; i < m->devices->len; i++) {
+        Device *d = m->devices->pdata[i];
+        regs_reset(d->class->regs, d);
+    }
+    for (unsigned i = 0; i < m->devices->len; i++) {
+        Device *d = m->devices->pdata[i];
+        if (d->class->reset) {
+            d->class->reset(d);
+        }
+    }
+    map_commit(m);
+}
+
+/* What was asked for, with all vCPUs parked.  The strongest wins: exit, power-off, reset, stop. */
+static void act_on_requests(Machine *m)
+{
+    unsigned what;
+    bool     was_running;
+
+    machine_lock(m);
+    was_running = m->state == RUN_RUNNING;
+    park_all(m);
+    what = __atomic_exchange_n(&m->sync->requests, 0, __ATOMIC_SEQ_CST);
+    if ((what & REQ_RESET) && m->no_reboot) {
+        what |= REQ_SHUTDOWN;
+    }
+    if (what & REQ_EXIT) {
+        m->sync->quit = true;
+    } else if (what & REQ_SHUTDOWN) {
+        clock_run(m, false);
+        if (m->no_shutdown) {
+            m->state = RUN_SHUTDOWN;
+        } else {
+            m->sync->quit = true;
+        }
+    } else {
+        if (what & REQ_RESET) {
+            machine_reset(m);
+            if (m->state == RUN_SHUTDOWN) {     /* system_reset from the monitor revives it */
+                m->state = RUN_PAUSED;
+            }
+        }
+        if (what & REQ_STOP) {
+            m->state = RUN_PAUSED;
+            clock_run(m, false);
+        } else if (was_running) {
+            machine_cont(m);
+        }
+    }
+    machine_unlock(m);
+}
+
+int machine_run(Machine *m)
+{
+    while (!m->sync->quit) {
+        g_main_context_iteration(m->context, TRUE);
+        if (__atomic_load_n(&m->sync->requests, __ATOMIC_SEQ_CST)) {
+            act_on_requests(m);
+        }
+    }
+    return m->exit_status;
+}
+
+/* ---- life ---- */
+
+Machine *machine_new(void)
+{
+    Machine *m = g_new0(Machine, 1);
+
+    g_rec_mutex_init(&m->lock);
+    m->sync = g_new0(struct MachineSync, 1);
+    g_mutex_init(&m->sync->mutex);
+    g_cond_init(&m->sync->cond);
+    m->context = g_main_context_new();
+    m->want_out = OUT_PAUSED;
+    m->n_cpus = 1;
+    m->devices = g_ptr_array_new();
+    m->buses = g_ptr_array_new();
+    m->vcpus = g_ptr_array_new();
+    m->link_kinds = g_hash_table_new(g_str_hash, g_str_equal);
+    m->mem = mem_state_new();
+    m->clock = clock_new(m);
+    m->chardevs = chr_state_new(m);
+    region_init_container(&m->memory, "memory", 1ull << 52);
+    region_init_container(&m->io, "io", 1u << 16);
+    m->as_memory = as_new(m, "memory", &m->memory);
+    m->as_io = as_new(m, "io", &m->io);
+    bus_new(m, "sys", "sys", m)->mem = &m->memory;
+    return m;
+}
+
+void machine_free(Machine *m)
+{
+    for (unsigned i = 0; i < m->vcpus->len; i++) {
+        vcpu_end(m->vcpus->pdata[i]);
+    }
+    machine_lock(m);
+    map_begin(m);
+    while (m->devices->len) {
+        device_free(m->devices->pdata[m->devices->len - 1]);
+    }
+    while (m->vcpus->len) {
+        vcpu_free(m->vcpus->pdata[m->vcpus->len - 1]);
+    }
+    m->mem->depth = 0;                  /* nobody looks any more: no last view */
+    machine_unlock(m);
+    if (m->accel && m->accel->fini) {
+        m->accel->fini(m);
+    }
+    m->accel = NULL;
+    machine_unlock(m);
+    chr_state_free(m->chardevs);
+    while (m->mem->spaces->len) {
+        as_free(m->mem->spaces->pdata[m->mem->spaces->len - 1]);
+    }
+    for (unsigned i = 0; i < m->buses->len; i++) {
+        g_ptr_array_free(((Bus *)m->buses->pdata[i])->children, TRUE);
+        g_free(m->buses->pdata[i]);
+    }
+    region_destroy(&m->memory);
+    region_destroy(&m->io);
+    region_destroy(&m->ram);
+    clock_free(m->clock);
+    mem_state_free(m->mem);
+    g_main_context_unref(m->context);
+    g_ptr_array_free(m->devices, TRUE);
+    g_ptr_array_free(m->buses, TRUE);
+    g_ptr_array_free(m->vcpus, TRUE);
+    g_hash_table_destroy(m->link_kinds);
+    g_mutex_clear(&m->sync->mutex);
+    g_cond_clear(&m->sync->cond);
+    g_rec_mutex_clear(&m->lock);
+    g_free(m->sync);
+    g_free(m->accel_data);
+    g_free(m->machine_data);
+    g_free(m);
+}
+
+bool machine_set_accel(Machine *m, const AccelOps *a, const GPtrArray *props, GError **err)
+{
+    GError *why = NULL;
+
+    if (a->probe && !a->probe(err)) {
+        return false;
+    }
+    m->accel = a;
+    m->accel_data = g_malloc0(MAX(a->size, 1));
+    fields_defaults(a->fields, m->accel_data);
+    for (unsigned i = 0; props && i < props->len; i++) {
+        const OptPair *p = props->pdata[i];
+        if (!field_parse(a->fields, m->accel_data, p->key, p->val, &why)) {
+            fail(err, "-accel %s: %s", a->name, why->message);
+            g_error_free(why);
+            return false;
+        }
+    }
+    return !a->init || a->init(m, err);
+}
+
+bool machine_start(Machine *m, GError **err)
+{
+    machine_lock(m);
+    machine_reset(m);
+    machine_unlock(m);
+    for (unsigned i = 0; i < m->vcpus->len; i++) {
+        if (!vcpu_start(m->vcpus->pdata[i], err)) {
+            return false;
+        }
+    }
+    return true;
+}

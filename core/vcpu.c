@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vcpu.c -- the thread of a virtual CPU: run, sleep while halted, park while the machine is stopped.
+ *
+ * Spec: none.
+ * Omits: EXIT_MMIO and EXIT_PIO, which only a hardware accelerator makes, end the machine.
+ * Threads: vcpu_thread() is the vCPU's own; vcpu_kick() may come from any, signal handlers too.
+ */
+#include "core/vcpu.h"
+#include "accel/accel.h"
+#include "core/log.h"
+#include <linux/futex.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+__thread Vcpu *vcpu_current;
+
+static void futex_wait(uint32_t *word, uint32_t while_is)
+{
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, while_is, NULL, NULL, 0);
+}
+
+static void futex_wake(uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* Whoever has something for the vCPU stores it first and kicks then; the vCPU looks in the other order. */
+void vcpu_kick(Vcpu *v)
+{
+    __atomic_store_n(&v->attention, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_exchange_n(&v->halted, 0, __ATOMIC_SEQ_CST)) {
+        futex_wake(&v->halted);
+    } else if (v->machine->accel && v->machine->accel->kick) {
+        v->machine->accel->kick(v);
+    }
+}
+
+static bool has_work(Vcpu *v)
+{
+    bool work;
+
+    machine_lock(v->machine);
+    work = v->cpu_ops->has_work(v);
+    machine_unlock(v->machine);
+    return work;
+}
+
+/* The guest halted.  That it did is part of the CPU's state: run() says so again after a stop or a load. */
+static void vcpu_halt(Vcpu *v)
+{
+    while (!v->stop && !machine_paused(v->machine) && !has_work(v)) {
+        __atomic_store_n(&v->halted, 1, __ATOMIC_SEQ_CST);
+        if (__atomic_exchange_n(&v->attention, 0, __ATOMIC_SEQ_CST)) {
+            __atomic_store_n(&v->halted, 0, __ATOMIC_SEQ_CST);
+            continue;
+        }
+        while (__atomic_load_n(&v->halted, __ATOMIC_SEQ_CST)) {
+            futex_wait(&v->halted, 1);
+        }
+    }
+}
+
+static void vcpu_fatal(Vcpu *v)
+{
+    GString *text = g_string_new(NULL);
+
+    if (v->cpu_ops->dump) {
+        v->cpu_ops->dump(v, text);
+    }
+    fprintf(stderr, "ryokan: CPU %u cannot go on:\n%s", v->index, text->str);
+    g_string_free(text, TRUE);
+    machine_exit_request(v->machine, 1);
+}
+
+static void *vcpu_thread(void *arg)
+{
+    Vcpu    *v = arg;
+    Machine *m = v->machine;
+    VcpuExit x;
+
+    vcpu_current = v;
+    while (!__atomic_load_n(&v->stop, __ATOMIC_ACQUIRE)) {
+        if (machine_paused(m)) {
+            machine_park(v);
+            continue;
+        }
+        machine_enter_guest(v);
+        __atomic_store_n(&v->attention, 0, __ATOMIC_SEQ_CST);
+        if (machine_paused(m) || __atomic_load_n(&v->stop, __ATOMIC_ACQUIRE)) {
+            machine_leave_guest(v);
+            continue;
+        }
+        x = m->accel->run(v);
+        machine_leave_guest(v);
+        switch (x.why) {
+        case EXIT_KICKED: break;
+        case EXIT_HALT:   vcpu_halt(v); break;
+        case EXIT_RESET:  machine_reset_request(m, "a triple fault"); break;
+        case EXIT_DEBUG:  machine_stop(m); break;
+        default:          vcpu_fatal(v); break;
+        }
+    }
+    vcpu_current = NULL;
+    return NULL;
+}
+
+Vcpu *vcpu_new(Machine *m, const CpuOps *ops, GError **err)
+{
+    Vcpu *v = g_malloc0(MAX(ops->size, sizeof(Vcpu)));
+
+    v->machine = m;
+    v->index = m->vcpus->len;
+    v->cpu_ops = ops;
+    v->as = m->as_memory;
+    v->outside = true;
+    if ((ops->init && !ops->init(v, err)) || (m->accel && m->accel->vcpu_init && !m->accel->vcpu_init(v, err))) {
+        g_free(v);
+        return NULL;
+    }
+    g_ptr_array_add(m->vcpus, v);
+    return v;
+}
+
+bool vcpu_start(Vcpu *v, GError **err)
+{
+    char name[16];
+
+    snprintf(name, sizeof(name), "cpu %u", v->index);
+    v->thread = g_thread_try_new(name, vcpu_thread, v, err);
+    return v->thread != NULL;
+}
+
+void vcpu_end(Vcpu *v)
+{
+    if (v->thread) {
+        __atomic_store_n(&v->stop, true, __ATOMIC_RELEASE);
+        machine_wake(v->machine);
+        vcpu_kick(v);
+        g_thread_join(v->thread);
+        v->thread = NULL;
+    }
+}
+
+void vcpu_free(Vcpu *v)
+{
+    g_ptr_array_remove(v->machine->vcpus, v);
+    if (v->cpu_ops->fini) {
+        v->cpu_ops->fini(v);
+    }
+    g_free(v);
+}

@@ -16,7 +16,7 @@
  *
  * Threads: pure functions; a list belongs to the thread that builds it.
  */
-#include "accel/dbt/ir.h"
+#include "accel/dbt/meaning.h"
 #include <string.h>
 
 const char *const ir_op_names[IR_N_OPS] = {
@@ -31,6 +31,36 @@ const uint8_t ir_op_props[IR_N_OPS] = {
 };
 
 /* ---- building ---- */
+static IrBlock *block_alloc(unsigned insns, unsigned guest, unsigned imms, unsigned mems)
+{
+    size_t at_imms = sizeof(IrBlock), at_insns = at_imms + imms * sizeof(uint64_t);
+    size_t at_mems = at_insns + insns * sizeof(IrInsn), at_guest = at_mems + mems * sizeof(IrMem);
+    char *p = g_malloc(at_guest + guest * sizeof(IrGuest));
+    IrBlock *b = (IrBlock *)p;
+    memset(b, 0, sizeof *b);
+    b->imms = (uint64_t *)(p + at_imms);
+    b->insns = (IrInsn *)(p + at_insns);
+    b->mems = (IrMem *)(p + at_mems);
+    b->guest = (IrGuest *)(p + at_guest);
+    return b;
+}
+
+IrBlock *ir_new(void)
+{
+    return block_alloc(IR_MAX_INSNS, IR_MAX_GUEST, IR_MAX_IMMS, IR_MAX_MEMS);
+}
+
+IrBlock *ir_copy(const IrBlock *b)
+{
+    IrBlock *n = block_alloc(b->n_insns, b->n_guest, b->n_imms, b->n_mems), arrays = *n;
+    *n = *b;
+    n->insns = memcpy(arrays.insns, b->insns, b->n_insns * sizeof(IrInsn));
+    n->guest = memcpy(arrays.guest, b->guest, b->n_guest * sizeof(IrGuest));
+    n->imms = memcpy(arrays.imms, b->imms, b->n_imms * sizeof(uint64_t));
+    n->mems = memcpy(arrays.mems, b->mems, b->n_mems * sizeof(IrMem));
+    return n;
+}
+
 void ir_begin(IrBlock *b, uint64_t pc, uint64_t mode)
 {
     b->pc = pc;
@@ -84,169 +114,17 @@ uint16_t ir_mem(IrBlock *b, const IrMem *mem)
 }
 
 /* ---- meaning ---- */
-static inline uint64_t type_mask(IrType type)
-{
-    return UINT64_MAX >> (64 - (8u << type));
-}
-
-static inline uint64_t sign_extend(uint64_t v, IrType type)
-{
-    unsigned up = 64 - (8u << type);
-    return (uint64_t)((int64_t)(v << up) >> up);
-}
-
-static uint64_t rotate_left(uint64_t a, unsigned bits, unsigned n)
-{
-    n &= bits - 1;
-    return n ? a << n | a >> (bits - n) : a;
-}
-
-/* Rotation by n of bits + 1 bits: carry above (rcl) the value.  n < bits + 1. */
-static uint64_t rotate_carry_left(uint64_t a, unsigned bits, unsigned n, bool carry)
-{
-    if (n == 0) {
-        return a;
-    }
-    uint64_t r = (n < 64 ? a << n : 0) | (uint64_t)carry << (n - 1);
-    return n > 1 ? r | a >> (bits + 1 - n) : r;
-}
-
-static uint64_t rotate_carry_right(uint64_t a, unsigned bits, unsigned n, bool carry)
-{
-    return n ? rotate_carry_left(a, bits, bits + 1 - n, carry) : a;
-}
-
-/* a:b:a shifted left: what processors do for a 16-bit shift by more than 16, which the manual leaves undefined. */
-static uint64_t shift_double_left(uint64_t a, uint64_t b, unsigned bits, unsigned n)
-{
-    if (n == 0) {
-        return a;
-    }
-    if (n > bits) {                     /* 16 bits only */
-        return b << (n - bits) | a >> (2 * bits - n);
-    }
-    return n == bits ? b : a << n | b >> (bits - n);
-}
-
-static uint64_t shift_double_right(uint64_t a, uint64_t b, unsigned bits, unsigned n)
-{
-    if (n == 0) {
-        return a;
-    }
-    if (n > bits) {
-        return b >> (n - bits) | a << (2 * bits - n);
-    }
-    return n == bits ? b : a >> n | b << (bits - n);
-}
-
-static uint64_t crc32c(uint32_t crc, uint64_t data, unsigned bytes)
-{
-    for (unsigned i = 0; i < bytes; i++) {
-        crc ^= (uint8_t)(data >> 8 * i);
-        for (unsigned k = 0; k < 8; k++) {
-            crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0x82f63b78) : 0);      /* CRC-32C, reflected */
-        }
-    }
-    return crc;
-}
-
-static unsigned shift_count(uint64_t b, IrType type)
-{
-    return (unsigned)b & (type == IR_I64 ? 63 : 31);
-}
-
-static unsigned carry_rotate_count(uint64_t b, IrType type)
-{
-    return shift_count(b, type) % ((8u << type) + 1);
-}
-
-static uint64_t eval_custom(IrOp op, IrType type, uint64_t a, uint64_t b, uint64_t c, bool carry)
-{
-    unsigned bits = 8u << type;
-    switch (op) {
-    case IR_mulu2:
-    case IR_muls2:
-        return a * b;
-    case IR_rcl:
-        return rotate_carry_left(a, bits, carry_rotate_count(b, type), carry);
-    case IR_rcr:
-        return rotate_carry_right(a, bits, carry_rotate_count(b, type), carry);
-    case IR_shld:
-        return shift_double_left(a, b, bits, shift_count(c, type));
-    case IR_shrd:
-        return shift_double_right(a, b, bits, shift_count(c, type));
-    case IR_crc32:
-        return crc32c((uint32_t)a, b, 1u << type);
-    case IR_xadd:
-    case IR_xchg:
-    case IR_cmpxchg:
-        return a;                       /* the old value; what is stored is the interpreter's business */
-    default:
-        return 0;                       /* no value, or one that depends on more than operands */
-    }
-}
-
 uint64_t ir_eval(IrOp op, IrType type, uint64_t a, uint64_t b, uint64_t c, bool carry_or_cond)
 {
     uint64_t r;
     switch (op) {
-#define S(x) ((int64_t)sign_extend(x, type))
-#define BITS (UINT64_C(8) << type)
-#define CIN ((uint64_t)carry_or_cond)
-#define COND (carry_or_cond)
-#define SHIFT(x) shift_count(x, type)
-#define BSWAP(x) (__builtin_bswap64(x) >> (64 - BITS))
-#define ROL(x, n) rotate_left(x, 8u << type, shift_count(n, type))
-#define ROR(x, n) rotate_left(x, 8u << type, 0u - shift_count(n, type))
-#define CUSTOM eval_custom(op, type, a, b, c, carry_or_cond)
-#define IR(name, props, meaning) case IR_##name: r = (meaning); break;
+#define IR(name, props, meaning) case IR_##name: r = ir_eval_##name(type, a, b, c, carry_or_cond); break;
 #include "accel/dbt/ir.def"
 #undef IR
-#undef S
-#undef BITS
-#undef CIN
-#undef COND
-#undef SHIFT
-#undef BSWAP
-#undef ROL
-#undef ROR
-#undef CUSTOM
     default:
         r = 0;
     }
     return op == IR_crc32 ? (uint32_t)r : r & type_mask(type);
-}
-
-/* SF, ZF and PF of a result. */
-static unsigned result_flags(uint64_t r, IrType type)
-{
-    unsigned f = (unsigned)(r >> ((8u << type) - 1)) & 1 ? FL_S : 0;
-    if (r == 0) {
-        f |= FL_Z;
-    }
-    return __builtin_parity((uint8_t)r) ? f : f | FL_P;
-}
-
-static unsigned add_flags(IrType type, uint64_t a, uint64_t b, uint64_t r)
-{
-    unsigned top = (8u << type) - 1;
-    uint64_t carries = (a & b) | ((a | b) & ~r);        /* out of each bit */
-    unsigned f = result_flags(r, type);
-    f |= (unsigned)(carries >> top) & 1;                                            /* FL_C */
-    f |= (unsigned)((a ^ b ^ r) >> 4 & 1) * FL_A;
-    f |= (unsigned)(((a ^ r) & (b ^ r)) >> top & 1) * FL_O;
-    return f;
-}
-
-static unsigned sub_flags(IrType type, uint64_t a, uint64_t b, uint64_t r)
-{
-    unsigned top = (8u << type) - 1;
-    uint64_t borrows = (~a & b) | ((~a | b) & r);
-    unsigned f = result_flags(r, type);
-    f |= (unsigned)(borrows >> top) & 1;
-    f |= (unsigned)((a ^ b ^ r) >> 4 & 1) * FL_A;
-    f |= (unsigned)(((a ^ b) & (a ^ r)) >> top & 1) * FL_O;
-    return f;
 }
 
 /* OF is the exclusive or of two bits of the result, or of one and CF, whatever the count (see the file head). */

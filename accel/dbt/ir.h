@@ -69,7 +69,9 @@ typedef enum {
     IR_CTX,                             /* id: byte offset in the CPU struct, accessed in the operation's type */
     IR_HOST,                            /* id: 0..3: memory at that host address + insn->disp */
     IR_VEC,                             /* id: vector register (vop only) */
+    IR_N_KINDS
 } IrKind;
+enum { IR_TEMPS = 8, IR_HOSTS = 8 };    /* temporaries; host addresses: front ends use 0..3, the merge pass 4..7 */
 
 typedef struct IrRef {                  /* where a value lives */
     uint8_t  kind;                      /* IrKind */
@@ -93,6 +95,9 @@ typedef struct IrMem {                  /* an addressing mode, kept whole */
     bool     locked;                    /* of a locked operation: leave where it crosses a cache line */
     int32_t  disp;
     uint32_t span;                      /* bytes accessed from disp on */
+    uint16_t merged;                    /* accesses beyond its own that the merge pass let this check serve; then */
+    uint16_t own_at, own_span;          /* the access it stood for: from disp + own_at */
+    uint8_t  own_access;
 } IrMem;
 
 typedef struct IrInsn {
@@ -133,7 +138,8 @@ typedef struct IrBlock {
     IrMem   *mems;
 } IrBlock;
 
-/* A helper: C code of the guest architecture, called from a block.  Unused arguments are 0. */
+/* A helper: C code of the guest architecture, called from a block.  Arguments and result are in the operation's type (zero-extended);
+ * unused arguments are 0. */
 typedef uint64_t (*IrHelper)(void *cpu, uint64_t a, uint64_t b, uint64_t c);
 enum {
     H_READS = 1, H_WRITES = 2,          /* guest registers */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * simd.c -- the table of vector operations, made from simd.def.
+ *
+ * Spec: Intel SDM (325383) vol. 2.
+ * Threads: const data.
+ */
+#include "cpu/x86/simd.h"
+
+#define SIMD(name, prefix, map, opcode, modrm, dst, src, imm, bytes, align, feature, props, fn) \
+    uint64_t simd_##fn(void *cpu, void *d, const void *s, unsigned imm8);
+#define SIMDH(...)
+#include "cpu/x86/simd.def"
+#undef SIMD
+
+#define BYTE_P_NP 0
+#define BYTE_P_66 0x66
+#define BYTE_P_F3 0xf3
+#define BYTE_P_F2 0xf2
+#define MR 0
+#define MEM 0
+#define REG 0
+#define DR(n) ((n) + 1)
+#define RM_V 0
+#define RM_P 0
+#define RM_G 0
+#define RM_W V_ENC_RM_DST
+#define RM_Q V_ENC_RM_DST
+#define RM_E V_ENC_RM_DST
+const IrVecDesc x86_vecs[] = {
+#define SIMD(nm, prefix, map, opcode, modrm, dst, src, imm, bytes, align, feature, vprops, meaning) \
+    [XV_##nm] = { #nm, simd_##meaning, BYTE_##prefix << 16 | (map) << 8 | (opcode) | (modrm) << 24 | (imm ? V_ENC_IMM8 : 0) | RM_##dst, \
+                  bytes, vprops },
+#include "cpu/x86/simd.def"
+};

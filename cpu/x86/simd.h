@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * simd.h -- what the files about x87, MMX and SSE offer the rest of cpu/x86.
+ *
+ * Threads: translation and state belong to the vCPU's own thread.
+ */
+#ifndef CPU_X86_SIMD_H
+#define CPU_X86_SIMD_H
+#include "cpu/x86/decode.h"
+
+enum { X86_MXCSR_MASK = 0xffff, X86_MXCSR_FLAGS = 0x3f, X86_MXCSR_MASKS = 0x1f80, X86_MXCSR_RESET = 0x1f80 };
+
+/*
+ * Translate a row of simd.def: all of the instruction after its `insn`.  m: its memory operand, if i->mod != 3, with all
+ * set but access, align and span; for MASKMOVQ and MASKMOVDQU, which have none in ModRM, i->seg and i->asize count.
+ * Returns true if the block has been ended: the instruction can only raise in this mode.
+ */
+bool x86_simd_translate(X86Cpu *c, IrBlock *b, const X86Insn *i, const IrMem *m);
+
+/* For the C code of this folder that needs the meaning of FP state. */
+void x86_fpu_check(X86Cpu *c);          /* what a waiting x87 or an MMX instruction does first: #NM, #MF or FERR# */
+void x86_fpu_init(X86Cpu *c);           /* FNINIT */
+void x86_set_mxcsr(X86Cpu *c, uint32_t value);          /* a valid value; tells the run time if the mode changes */
+void x86_ferr(X86Cpu *c);               /* an unmasked x87 error while CR0.NE = 0: FERR# drives IRQ 13 */
+#endif

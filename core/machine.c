@@ -46,6 +46,8 @@ struct MachineSync {
     GMutex   mutex;
     GCond    cond;
     void    *exclusive;               /* thread that excludes the vCPUs, as SELF */
+    unsigned exclusive_depth;
+    bool     exclusive_outside;       /* what it was before */
     unsigned requests;                /* REQ_*; atomic */
     bool     quit;
 };
@@ -175,7 +177,7 @@ static bool all_outside(Machine *m, const Vcpu *but)
     return true;
 }
 
-void machine_exclusive(Machine *m, void (*fn)(void *arg), void *arg)
+void machine_exclusive_begin(Machine *m)
 {
     struct MachineSync *s = m->sync;
     Vcpu               *self = vcpu_current && vcpu_current->machine == m ? vcpu_current : NULL;
@@ -183,8 +185,8 @@ void machine_exclusive(Machine *m, void (*fn)(void *arg), void *arg)
 
     g_mutex_lock(&s->mutex);
     if (s->exclusive == SELF) {         /* within a section of our own */
+        s->exclusive_depth++;
         g_mutex_unlock(&s->mutex);
-        fn(arg);
         return;
     }
     if (self) {
@@ -195,6 +197,8 @@ void machine_exclusive(Machine *m, void (*fn)(void *arg), void *arg)
         g_cond_wait(&s->cond, &s->mutex);
     }
     s->exclusive = SELF;
+    s->exclusive_depth = 1;
+    s->exclusive_outside = outside;
     want_out(m, OUT_EXCLUSIVE, true);
     for (unsigned i = 0; i < m->vcpus->len; i++) {
         Vcpu *v = m->vcpus->pdata[i];
@@ -206,15 +210,36 @@ void machine_exclusive(Machine *m, void (*fn)(void *arg), void *arg)
         g_cond_wait(&s->cond, &s->mutex);
     }
     g_mutex_unlock(&s->mutex);
-    fn(arg);
+}
+
+void machine_exclusive_end(Machine *m)
+{
+    struct MachineSync *s = m->sync;
+    Vcpu               *self = vcpu_current && vcpu_current->machine == m ? vcpu_current : NULL;
+
     g_mutex_lock(&s->mutex);
-    s->exclusive = NULL;
-    want_out(m, OUT_EXCLUSIVE, false);
-    if (self) {
-        self->outside = outside;
+    g_assert(s->exclusive == SELF);
+    if (--s->exclusive_depth == 0) {
+        s->exclusive = NULL;
+        want_out(m, OUT_EXCLUSIVE, false);
+        if (self) {
+            self->outside = s->exclusive_outside;
+        }
+        g_cond_broadcast(&s->cond);
     }
-    g_cond_broadcast(&s->cond);
     g_mutex_unlock(&s->mutex);
+}
+
+bool machine_exclusive_held(const Machine *m)
+{
+    return __atomic_load_n(&m->sync->exclusive, __ATOMIC_RELAXED) == SELF;
+}
+
+void machine_exclusive(Machine *m, void (*fn)(void *arg), void *arg)
+{
+    machine_exclusive_begin(m);
+    fn(arg);
+    machine_exclusive_end(m);
 }
 
 /* ---- stop and go ---- */

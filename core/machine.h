@@ -91,4 +91,7 @@ void machine_leave_guest(Vcpu *v);
  * machine lock or for another exclusive section counts as stopped.
  */
 void machine_exclusive(Machine *m, void (*fn)(void *arg), void *arg);
+void machine_exclusive_begin(Machine *m);      /* the same in two halves; nests */
+void machine_exclusive_end(Machine *m);
+bool machine_exclusive_held(const Machine *m); /* by this thread */
 #endif

@@ -25,6 +25,19 @@ void dbt_leave(DbtCpu *c)
     siglongjmp(c->leave, 1);
 }
 
+/* The machine lock comes first: its holder may be waiting for an exclusive section of its own. */
+void dbt_exclusive_begin(DbtCpu *c)
+{
+    machine_lock(c->vcpu.machine);
+    machine_exclusive_begin(c->vcpu.machine);
+}
+
+void dbt_exclusive_end(DbtCpu *c)
+{
+    machine_exclusive_end(c->vcpu.machine);
+    machine_unlock(c->vcpu.machine);
+}
+
 /* ---- tier 0 ---- */
 
 /* The code bytes at pc where they are not plain RAM or ROM, or go on in the next page. */
@@ -138,6 +151,9 @@ static VcpuExit dbt_run(Vcpu *v)
 
     if (sigsetjmp(c->leave, 0)) {
         c->in_code = false;
+        while (machine_exclusive_held(v->machine)) {
+            machine_exclusive_end(v->machine);
+        }
         while (machine_locked(v->machine)) {    /* a fault in the middle of port I/O */
             machine_unlock(v->machine);
         }

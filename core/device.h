@@ -73,6 +73,7 @@ Bus  *bus_find(Machine *m, const char *type_or_name);
 /* A further bank of a device that has several: set up in realize(), mapped by the machine or the bus. */
 void  region_init_io(Region *r, const char *name, const MmioOps *io, void *dev, uint64_t size);
 void  region_init_ram(Region *r, const char *name, uint64_t size);      /* host memory, zeroed, page aligned */
+bool  region_try_ram(Region *r, const char *name, uint64_t size, GError **err);     /* for sizes the user chose */
 void  region_init_rom(Region *r, const char *name, uint64_t size);      /* the same, readonly to the guest */
 void  region_init_container(Region *r, const char *name, uint64_t size);
 void  guest_error(void *dev, const char *fmt, ...) G_GNUC_PRINTF(2, 3);

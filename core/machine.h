@@ -42,6 +42,8 @@ struct Machine {
     struct ChrState *chardevs;        /* private to chardev.c */
     const struct MachineClass *class;
     void          *machine_data;      /* of class->size bytes: options of the machine type, and what it owns */
+    void         (*power_button)(void *dev);     /* system_powerdown: set by the device that has the button */
+    void          *power_button_dev;
     int64_t        errors_since_us;   /* guest_error()'s rate limit */
     unsigned       n_errors;
     GHashTable    *link_kinds;        /* device_link_kind() */
@@ -65,6 +67,7 @@ typedef struct MachineClass {
     const char *alias;                /* "pc" for "pc-i440fx" ... or NULL */
     unsigned    max_cpus;
     uint64_t    min_ram, max_ram, default_ram;
+    const struct CpuOps *cpu;         /* the architecture, for "-cpu help" and to check -cpu; may be NULL */
     const Field *fields;              /* "-machine pc,key=val": of a struct of `size` bytes, m->machine_data */
     size_t      size;
     bool      (*build)(Machine *m, GError **err);       /* create and wire all devices and vCPUs; inside a map_begin */

@@ -32,19 +32,29 @@ void region_init_io(Region *r, const char *name, const MmioOps *io, void *dev, u
 }
 
 /* Reserved only: the host gives a page when it is first touched. */
-void region_init_ram(Region *r, const char *name, uint64_t size)
+bool region_try_ram(Region *r, const char *name, uint64_t size, GError **err)
 {
     void *p;
 
     region_init(r, name, size);
     p = mmap(NULL, MAX(size, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) {
-        g_error("cannot reserve %" G_GUINT64_FORMAT " bytes of host memory for %s", size, name);
+        return fail(err, "the host cannot give %" G_GUINT64_FORMAT " MiB of memory for %s; ask for less", size >> 20, name);
     }
     if (size >= 64u << 20) {
         madvise(p, size, MADV_HUGEPAGE);
     }
     r->host = p;
+    return true;
+}
+
+void region_init_ram(Region *r, const char *name, uint64_t size)
+{
+    GError *err = NULL;
+
+    if (!region_try_ram(r, name, size, &err)) {
+        g_error("%s", err->message);
+    }
 }
 
 void region_init_rom(Region *r, const char *name, uint64_t size)

@@ -35,6 +35,8 @@ typedef struct CpuOps {               /* what core needs from an architecture */
     const Field *fields;              /* the whole architectural state, for snapshots */
     bool      (*restored)(Vcpu *v, GError **err);
     void      (*dump)(Vcpu *v, GString *out);   /* "info registers" */
+    void      (*help)(void);                    /* "-cpu help" to standard output; optional */
+    bool      (*check)(Machine *m, GError **err);    /* m->options->cpu_model and cpu_props exist; optional */
 } CpuOps;
 
 /*

@@ -10,6 +10,7 @@
 #include "core/machine.h"
 #include "accel/accel.h"
 #include "core/chardev.h"
+#include "core/display.h"
 #include "core/log.h"
 #include "core/mem_view.h"
 #include "core/vcpu.h"
@@ -449,6 +450,7 @@ Machine *machine_new(void)
     g_mutex_init(&m->sync->mutex);
     g_cond_init(&m->sync->cond);
     m->context = g_main_context_new();
+    m->console = console_new(m);
     m->want_out = OUT_PAUSED;
     m->n_cpus = 1;
     m->devices = g_ptr_array_new();
@@ -499,6 +501,7 @@ void machine_free(Machine *m)
     region_destroy(&m->ram);
     clock_free(m->clock);
     mem_state_free(m->mem);
+    console_free(m->console);
     g_main_context_unref(m->context);
     g_ptr_array_free(m->devices, TRUE);
     g_ptr_array_free(m->buses, TRUE);

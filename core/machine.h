@@ -39,6 +39,7 @@ struct Machine {
     int            exit_status;
     bool           no_reboot, no_shutdown;
     struct MachineSync *sync;         /* private to machine.c: requests, exclusive sections, lock owner */
+    struct Console *console;          /* core/display.h */
     struct ChrState *chardevs;        /* private to chardev.c */
     const struct MachineClass *class;
     void          *machine_data;      /* of class->size bytes: options of the machine type, and what it owns */

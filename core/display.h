@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * display.h -- pictures out, input in.  A display adapter offers a Console; any number of viewers (ui/) look at it.
+ *
+ * A viewer pulls: console_refresh() lets the adapter draw what has changed into the surface and mark the damage, which
+ * every viewer then hears of.  Input goes the other way, to whichever device asked for it last.
+ *
+ * Threads: all calls in the main context with the machine lock.
+ */
+#ifndef CORE_DISPLAY_H
+#define CORE_DISPLAY_H
+#include <pixman.h>
+#include "core/machine.h"
+
+typedef struct Console Console;
+typedef struct AdapterOps {
+    void (*refresh)(void *dev, Console *con);           /* scan out: console_resize(), draw, console_damage() */
+    void (*invalidate)(void *dev);                      /* draw everything at the next refresh */
+    void (*text)(void *dev, GString *out);              /* the text screen as text, a line each; nothing in graphics modes */
+} AdapterOps;
+
+typedef struct InputOps {
+    void (*key)(void *dev, unsigned evdev_code, bool down);
+    void (*pointer)(void *dev, int dx, int dy, int dz, unsigned buttons);   /* relative; buttons: 1 left, 2 right, 4 middle */
+} InputOps;
+
+typedef struct Viewer Viewer;
+typedef struct ViewerOps {              /* ui/viewers.def */
+    const char *name, *desc;
+    bool (*open)(Machine *m, Console *con, Viewer **out, GError **err);
+    void (*resized)(Viewer *v, pixman_image_t *surface);        /* the surface is a new one */
+    void (*damaged)(Viewer *v, const pixman_box16_t *box);
+    void (*close)(Viewer *v);
+} ViewerOps;
+struct Viewer {                         /* first member of a viewer's own struct */
+    const ViewerOps *ops;
+    Console *con;
+};
+extern const ViewerOps *const viewer_ops[];             /* NULL-terminated */
+
+Console *console_new(Machine *m);       /* machine.c: one a machine, without an adapter at first */
+void     console_free(Console *con);
+void     console_adapter(Console *con, const AdapterOps *ops, void *dev);       /* NULL: taken away */
+void     console_input(Console *con, const InputOps *ops, void *dev);           /* who gets keys or pointer: members that are not NULL */
+void     console_viewer(Console *con, Viewer *v);       /* from now on it hears of damage */
+
+void     console_refresh(Console *con);
+void     console_invalidate(Console *con);
+void     console_text(Console *con, GString *out);
+pixman_image_t *console_surface(Console *con);          /* x8r8g8b8, or NULL before the first console_resize() */
+pixman_image_t *console_resize(Console *con, int width, int height);    /* 1..16384 each; the same one if the size is */
+void     console_damage(Console *con, int x, int y, int width, int height);
+void     console_key(Console *con, unsigned evdev_code, bool down);
+void     console_pointer(Console *con, int dx, int dy, int dz, unsigned buttons);
+#endif

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* keys.h -- keyboards of hosts to evdev codes (linux/input-event-codes.h), which is what core/display.h speaks. */
+#ifndef UI_KEYS_H
+#define UI_KEYS_H
+unsigned key_from_hid(unsigned usage);  /* USB HID keyboard page usage (SDL scancodes); 0: no such key */
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * opt.c -- what is done to a block between translation and emission: one pass forward, one backward, and merged checks.
+ *
+ * Forward, inside each guest instruction: copies of registers and constants held in temporaries are read from where they
+ * came from, and operations on constants fold.  Backward: which flags are read later (`live`) or seen by an exception
+ * only (`live_fault`), and dead temporaries, comparisons and moves go.
+ * ir_merge_checks() lets one memory check serve several accesses near to one base register.
+ *
+ * Nothing here removes a write to a guest register, memory or the CPU struct.
+ *
+ * Threads: a list belongs to the thread that builds it.
+ */
+#include <string.h>
+#include "accel/dbt/ir.h"
+
+/* ---- forward: copies and constants ---- */
+typedef struct Copy {
+    IrRef  of;                          /* IR_NONE: nothing known */
+    IrType type;                        /* the temporary holds the low bits of so many */
+} Copy;
+
+/* Which operand type an operation reads `a` in. */
+static IrType source_type(const IrInsn *i)
+{
+    switch (i->op) {
+    case IR_zext8: case IR_sext8:   return IR_I8;
+    case IR_zext16: case IR_sext16: return IR_I16;
+    case IR_zext32: case IR_sext32: case IR_crc32: return IR_I32;
+    case IR_jind:                   return IR_I64;
+    default:                        return i->type;
+    }
+}
+
+static void replace(const Copy *copies, IrRef *ref, IrType type)
+{
+    if (ref->kind == IR_TEMP) {
+        const Copy *k = &copies[ref->id];
+        if (k->of.kind == IR_IMM || (k->of.kind == IR_GUEST && type <= k->type)) {
+            *ref = k->of;
+        }
+    }
+}
+
+/* A base or index is read in 64 bits but only so many of them count. */
+static void replace_address(IrBlock *b, const Copy *copies, IrInsn *i)
+{
+    IrMem m = b->mems[i->mem];
+    IrType type = m.offset_bits == 64 ? IR_I64 : m.offset_bits == 32 ? IR_I32 : IR_I16;
+    IrRef *refs[2] = { &m.base, &m.index };
+    bool changed = false;
+    for (unsigned k = 0; k < 2; k++) {
+        if (refs[k]->kind == IR_TEMP) {
+            const Copy *c = &copies[refs[k]->id];
+            /* What lies above a narrower copy would be added in. */
+            if (c->of.kind == IR_GUEST && c->type >= type && !c->of.high_byte) {
+                *refs[k] = c->of;
+                changed = true;
+            }
+        }
+    }
+    if (changed && b->n_mems < IR_MAX_MEMS) {
+        i->mem = ir_mem(b, &m);         /* its own: another operation may mean the old one */
+    }
+}
+
+static void forget(Copy *copies, IrRef dst)
+{
+    if (dst.kind == IR_TEMP) {
+        copies[dst.id].of.kind = IR_NONE;
+    } else if (dst.kind == IR_GUEST) {
+        for (unsigned t = 0; t < IR_TEMPS; t++) {
+            if (copies[t].of.kind == IR_GUEST && copies[t].of.id == dst.id) {
+                copies[t].of.kind = IR_NONE;
+            }
+        }
+    }
+}
+
+static bool is_constant(IrRef r)
+{
+    return r.kind == IR_IMM || r.kind == IR_NONE;
+}
+
+/* The value of an operand: cut to what the operation reads. */
+static uint64_t constant(const IrBlock *b, IrRef r, IrType type)
+{
+    return r.kind == IR_IMM ? b->imms[r.id] & UINT64_MAX >> (64 - (8u << type)) : 0;
+}
+
+/* Rows whose value follows from a, b, c alone. */
+static bool is_pure(IrOp op)
+{
+    switch (op) {
+    case IR_lea: case IR_getfl: case IR_setfl: case IR_mulu2: case IR_muls2: case IR_cmc:
+        return false;
+    default:
+        return !(ir_op_props[op] & (READS_FLAGS | EFFECT | LEAVES | ENDS | NO_RESULT));
+    }
+}
+
+static void fold(IrBlock *b, IrInsn *i)
+{
+    if (i->sets || i->op == IR_mov || i->a.kind != IR_IMM || !is_constant(i->b) || !is_constant(i->c) ||
+        i->dst.kind == IR_HOST || !is_pure(i->op) || b->n_imms == IR_MAX_IMMS) {
+        return;
+    }
+    uint64_t v = ir_eval(i->op, i->type, constant(b, i->a, source_type(i)), constant(b, i->b, i->type),
+                         constant(b, i->c, i->type), false);
+    if (i->op == IR_crc32) {
+        i->type = IR_I32;
+    }
+    i->op = IR_mov;
+    i->a = ir_imm(b, v);
+    i->b = i->c = ir_none();
+}
+
+static void forward(IrBlock *b)
+{
+    Copy copies[IR_TEMPS] = { 0 };
+    for (unsigned n = 0; n < b->n_insns; n++) {
+        IrInsn *i = &b->insns[n];
+        if (i->op == IR_insn || i->op == IR_helper || i->op == IR_vop) {
+            if (i->op != IR_insn) {
+                for (IrRef *r = &i->a; r <= &i->c; r++) {
+                    replace(copies, r, i->op == IR_vop ? IR_I64 : i->type);
+                }
+            }
+            memset(copies, 0, sizeof copies);
+            continue;
+        }
+        if (i->op == IR_chk || i->op == IR_lea) {
+            replace_address(b, copies, i);
+        }
+        replace(copies, &i->a, source_type(i));
+        replace(copies, &i->b, i->type);
+        replace(copies, &i->c, i->type);
+        fold(b, i);
+        forget(copies, i->dst);
+        forget(copies, i->dst2);
+        if (i->op == IR_mov && i->dst.kind == IR_TEMP) {
+            Copy *k = &copies[i->dst.id];
+            k->type = i->type;
+            if (i->a.kind == IR_IMM) {
+                k->of = b->n_imms < IR_MAX_IMMS ? ir_imm(b, constant(b, i->a, i->type)) : ir_none();
+            } else if (i->a.kind == IR_GUEST) {
+                k->of = i->a;
+            }
+        }
+    }
+}
+
+/* ---- backward: flags and what is dead ---- */
+static unsigned cond_flags(unsigned cc)
+{
+    static const uint8_t reads[8] = { FL_O, FL_C, FL_Z, FL_C | FL_Z, FL_S, FL_P, FL_S | FL_O, FL_S | FL_O | FL_Z };
+    return reads[cc >> 1 & 7];
+}
+
+static bool is_shift(IrOp op)
+{
+    return op == IR_shl || op == IR_shr || op == IR_sar || op == IR_rol || op == IR_ror || op == IR_rcl ||
+           op == IR_rcr || op == IR_shld || op == IR_shrd;
+}
+
+/* A shift whose count may be zero leaves flags as they were. */
+static bool always_sets(const IrBlock *b, const IrInsn *i)
+{
+    if (!is_shift(i->op)) {
+        return true;
+    }
+    IrRef count = i->op == IR_shld || i->op == IR_shrd ? i->c : i->b;
+    return count.kind == IR_IMM && (b->imms[count.id] & (i->type == IR_I64 ? 63 : 31));
+}
+
+static unsigned flags_read(const IrInsn *i)
+{
+    switch (i->op) {
+    case IR_sel: case IR_setcc: case IR_br:
+        return cond_flags(i->cond);
+    case IR_adc: case IR_sbb: case IR_rcl: case IR_rcr: case IR_cmc:
+        return FL_C;
+    case IR_getfl:
+        return FL_ALL;
+    case IR_helper:                     /* nearly all raise or read them; the table belongs to the guest */
+        return FL_ALL;
+    default:
+        return 0;
+    }
+}
+
+static unsigned temp_bit(IrRef r)
+{
+    return r.kind == IR_TEMP ? 1u << r.id : 0;
+}
+
+/* May it go, if nobody wants its results?  (A load from checked memory may.) */
+static bool is_removable(const IrInsn *i, unsigned temps)
+{
+    if (ir_op_props[i->op] & (EFFECT | LEAVES | ENDS)) {
+        return false;
+    }
+    if (i->op == IR_mov && i->type == IR_I64 && i->dst.kind == IR_GUEST && i->a.kind == IR_GUEST && i->dst.id == i->a.id) {
+        return true;
+    }
+    bool wanted = (i->dst.kind != IR_NONE && (i->dst.kind != IR_TEMP || temps & temp_bit(i->dst))) ||
+                  (i->dst2.kind != IR_NONE && (i->dst2.kind != IR_TEMP || temps & temp_bit(i->dst2)));
+    return !wanted;
+}
+
+static void backward(IrBlock *b, unsigned flags_live_out)
+{
+    unsigned live = flags_live_out, fault = 0, temps = 0, kept = b->n_insns;
+    for (unsigned n = b->n_insns; n-- > 0;) {
+        IrInsn *i = &b->insns[n];
+        unsigned props = ir_op_props[i->op];
+        bool exits = i->op == IR_jmp || i->op == IR_br || i->op == IR_brz || i->op == IR_brnz;
+
+        if (exits) {                    /* `live` says what the target wants */
+            live = (i->op == IR_jmp ? 0 : live) | i->live;
+        } else {
+            i->live = i->sets & live;
+            i->live_fault = i->sets & fault & ~live;
+            if (!(i->live | i->live_fault) && is_removable(i, temps)) {
+                continue;
+            }
+            if (always_sets(b, i)) {
+                live &= ~i->sets;
+                fault &= ~i->sets;
+            }
+        }
+        live |= flags_read(i);
+        if (props & LEAVES) {
+            fault = FL_ALL;
+        }
+        temps &= ~(temp_bit(i->dst) | temp_bit(i->dst2));
+        temps |= temp_bit(i->a) | temp_bit(i->b) | temp_bit(i->c);
+        if (i->op == IR_vop) {
+            temps |= temp_bit(i->dst);  /* may be a source too */
+        }
+        if (i->op == IR_chk || i->op == IR_lea) {
+            temps |= temp_bit(b->mems[i->mem].base) | temp_bit(b->mems[i->mem].index);
+        }
+        if (i->op == IR_insn) {
+            temps = 0;
+        }
+        b->insns[--kept] = *i;
+    }
+    if (kept) {
+        b->n_insns -= kept;
+        memmove(b->insns, b->insns + kept, b->n_insns * sizeof(IrInsn));
+    }
+}
+
+void ir_optimise(IrBlock *b, unsigned flags_live_out)
+{
+    forward(b);
+    backward(b, flags_live_out);
+}

@@ -4,7 +4,7 @@
  *
  *   port92          isa   port 92: A20, fast reset                      device_new + device_realize
  *   isa-debug-exit  isa   iobase=0x501, iosize=2; -device only
- *   pc-testdev      isa   ports e0-eb, f1-f2, 2000-2017; memory at ff000000
+ *   pc-testdev      isa   ports e0-eb, 2000-2017; memory at ff000000
  *   pvpanic         isa   ioport=0x505
  *   i8257           isa   DMA controllers and page registers (0-f, 80-8f, c0-df), port 80 included
  *

@@ -21,12 +21,14 @@ enum { DBT_PAGE_BITS = 12, DBT_PAGE = 4096, DBT_TLB_BITS = 9, DBT_TLB_N = 1 << D
 
 /*
  * One entry of the data TLB.  An access of n bytes at linear address v (64-bit arithmetic; v < 2^32 in 32-bit modes) hits
- * if (v ^ tag) <= 4096 - n, unsigned: one compare catches a miss and a page crossing.  host = v + addend.
+ * if (v ^ tag) <= 4096 - n, unsigned: one compare catches a miss and a page crossing.  v ^ tag is then the offset in the
+ * page, so host = page + (v ^ tag): native code needs no copy of v.  A read-modify-write tests `write` alone: it is only
+ * set where reads see the same memory.
  * Slot of v: tlb_slot(v).  An empty tag is a page of the *neighbour slot*, which never looks here.
  */
 typedef struct TlbEntry {
     uint64_t read, write;               /* tags; write is empty as well while the page is clean (D = 0) or holds code */
-    uint64_t addend;
+    uint64_t page;                      /* host address of the page */
     uint64_t phys;                      /* page | TLBF_* */
 } TlbEntry;
 enum { TLBF_FILLED = 1, TLBF_GLOBAL = 2 };
@@ -70,7 +72,7 @@ typedef struct DbtCpu {
     uint64_t     pc;                    /* linear; exact whenever C code that may raise runs, in tier 0, in the run loop */
     uint64_t     pc_base;               /* linear base of the page that the running block starts in */
     uint32_t     fl;                    /* arithmetic flags as LAHF and SETO leave them in AX: bit 0 OF, bits 15:8 SF ZF 0 AF 0 PF 1 CF */
-    uint32_t     pad;
+    uint32_t     vec_live;              /* native engine: the vector registers and MXCSR are in the host's, not in the struct */
     uint64_t     gpr[32];               /* guest general registers (x86 uses 16) */
     uint64_t     spill[16];             /* temporaries that found no host register */
     /* ---- run time ---- */

@@ -193,7 +193,7 @@ static inline uint8_t *tlb_hit(const DbtCpu *c, uint64_t linear, unsigned span, 
 {
     const TlbEntry *e = &c->ctx->tlb[tlb_slot(linear)];
     uint64_t tag = access & IR_WRITE ? e->write : e->read;
-    return (linear ^ tag) <= DBT_PAGE - span ? (uint8_t *)(uintptr_t)(linear + e->addend) : NULL;
+    return (linear ^ tag) <= DBT_PAGE - span ? (uint8_t *)(uintptr_t)(e->page + (linear ^ tag)) : NULL;
 }
 
 static bool is_canonical(const DbtCpu *c, const IrMem *m, uint64_t linear, unsigned span)

@@ -149,7 +149,7 @@ void tlb_unwrite(DbtCpu *c, const uint8_t *host_page)
         DbtContext *x = &c->contexts[i];
         for (unsigned k = 0; k < x->n_filled; k++) {
             TlbEntry *e = &x->tlb[x->filled[k]];
-            if (e->write != tlb_empty(x->filled[k]) && e->write + e->addend == (uintptr_t)host_page) {
+            if (e->write != tlb_empty(x->filled[k]) && e->page == (uintptr_t)host_page) {
                 e->write = tlb_empty(x->filled[k]);
             }
         }
@@ -181,8 +181,8 @@ static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, uint8_t *host, co
     }
     e->phys = phys | TLBF_FILLED | (w->global ? TLBF_GLOBAL : 0);
     e->read = (mr->seen & SEEN_READ) ? page : tlb_empty(slot);
-    e->write = write_ok ? page : tlb_empty(slot);
-    e->addend = (uintptr_t)host - linear;
+    e->write = write_ok && (mr->seen & SEEN_READ) ? page : tlb_empty(slot);
+    e->page = (uintptr_t)host - in_page;
     x->has_large |= w->page_bytes > DBT_PAGE;
 }
 
@@ -290,7 +290,7 @@ void dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access, 
     const TlbEntry *e = &c->ctx->tlb[tlb_slot(linear)];
 
     if (((linear ^ (write ? e->write : e->read)) <= DBT_PAGE - bytes) && (!(ir_access & IR_READ) || e->read == (linear & -DBT_PAGE))) {
-        *out = (DbtAccessDesc){ .host = (uint8_t *)(uintptr_t)(linear + e->addend), .n1 = bytes, .n = bytes,
+        *out = (DbtAccessDesc){ .host = (uint8_t *)(uintptr_t)(e->page + (linear & (DBT_PAGE - 1))), .n1 = bytes, .n = bytes,
                                 .phys = (e->phys & -DBT_PAGE) | (linear & (DBT_PAGE - 1)) };
         return;
     }

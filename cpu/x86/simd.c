@@ -17,6 +17,7 @@
 #define BYTE_P_66 0x66
 #define BYTE_P_F3 0xf3
 #define BYTE_P_F2 0xf2
+#undef REG                                      /* core/mem.h has another */
 #define MR 0
 #define MEM 0
 #define REG 0

@@ -1,28 +1,69 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * block.h -- disks.  A node is a format or protocol over zero or more children.
- * submit() never blocks; done() runs in the node's GMainContext, exactly once.
+ *
+ * block_submit() never blocks; done() runs in the machine's main context with the machine lock, exactly once, and never
+ * from within block_submit().
+ *
+ * Threads: submit and close with the machine lock; a driver may work in the pool's threads and calls block_finish() there.
  */
 #ifndef BLOCK_BLOCK_H
 #define BLOCK_BLOCK_H
-#include "core/field.h"
+#include "core/machine.h"
 #include <sys/uio.h>
+
 typedef struct BlockNode BlockNode;
+typedef enum { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD, BLK_ZERO } BlockOp;
+
 typedef struct BlockReq {
-    enum { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD, BLK_ZERO } op;
-    uint64_t offset, length;
-    const struct iovec *iov; unsigned n_iov;
+    BlockOp op;
+    uint64_t offset, length;          /* bytes: multiples of 512 inside of the node */
+    const struct iovec *iov;          /* stays until done(); adds up to length */
+    unsigned n_iov;
     void (*done)(struct BlockReq *req, int result);   /* 0 or -errno */
+    BlockNode *node;                  /* private, from here on: where it was submitted */
+    struct BlockReq *next;
+    int result;
 } BlockReq;
+
+typedef enum { BLK_CACHE_WRITEBACK, BLK_CACHE_NONE, BLK_CACHE_WRITETHROUGH, BLK_CACHE_UNSAFE, BLK_CACHE_DIRECTSYNC } BlockCache;
+
+typedef struct BlockOpen {            /* how to open an image */
+    const char *file, *format;        /* format NULL: look at the contents */
+    BlockCache cache;
+    bool readonly, snapshot;          /* snapshot: writes go to a scratch file that is gone afterwards */
+} BlockOpen;
+
 typedef struct BlockDriver {
     const char *name, *desc, *spec;
-    size_t size; const Field *fields;
+    size_t size;                      /* of its state, n->state */
     int  (*probe)(const uint8_t *head, size_t n);     /* confidence 0..100 */
-    bool (*open)(BlockNode *n, GError **err);
+    bool (*open)(BlockNode *n, const BlockOpen *how, GError **err);   /* sets n->bytes */
     void (*submit)(BlockNode *n, BlockReq *req);
     void (*close)(BlockNode *n);
-    bool (*create)(BlockNode *n, uint64_t bytes, GError **err);
-    bool (*check)(BlockNode *n, GString *report, GError **err);
 } BlockDriver;
-struct BlockNode { const BlockDriver *drv; uint64_t bytes; bool readonly; BlockNode *child, *backing; };
+
+struct BlockNode {
+    const BlockDriver *drv;
+    Machine   *machine;
+    void      *state;                 /* of the driver */
+    char      *name;                  /* for messages: the file */
+    uint64_t   bytes;
+    bool       readonly;
+    BlockNode *child, *backing;       /* owned */
+};
+
+extern const BlockDriver *const block_drivers[];        /* from block/drivers.def, NULL-terminated */
+
+BlockNode *block_open(Machine *m, const BlockOpen *how, GError **err);      /* the whole graph for an image */
+void       block_close(BlockNode *n);         /* waits for what is in flight */
+void       block_submit(BlockNode *n, BlockReq *req);
+void       block_finish(BlockReq *req, int result);     /* drivers: any thread */
+bool       block_in_flight(Machine *m);
+void       block_drain(Machine *m);           /* runs the main context's completions until nothing is in flight */
+
+/* For drivers: a node of one driver; and blocking work done by a thread of the pool. */
+BlockNode *block_node_new(Machine *m, const char *driver, const char *name, const BlockOpen *how, GError **err);
+bool       overlay_start(BlockNode *n, GError **err);          /* its scratch file; after backing is set */
+void       block_work(BlockNode *n, BlockReq *req, int (*work)(BlockNode *n, BlockReq *req));
 #endif

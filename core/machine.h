@@ -41,6 +41,8 @@ struct Machine {
     struct MachineSync *sync;         /* private to machine.c: requests, exclusive sections, lock owner */
     struct Console *console;          /* core/display.h */
     struct ChrState *chardevs;        /* private to chardev.c */
+    void          *block;             /* private to block/node.c */
+    GPtrArray     *drives;            /* Drive: block/drive.h */
     const struct MachineClass *class;
     void          *machine_data;      /* of class->size bytes: options of the machine type, and what it owns */
     void         (*power_button)(void *dev);     /* system_powerdown: set by the device that has the button */

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * drive.h -- -drive: an image, or an empty tray, under an id that a device names with drive=.
+ *
+ * Threads: with the machine lock.
+ */
+#ifndef BLOCK_DRIVE_H
+#define BLOCK_DRIVE_H
+#include "block/block.h"
+
+typedef struct Drive {
+    char      *id;
+    BlockNode *node;                  /* NULL: no medium */
+    bool       is_cdrom, readonly;
+    char      *serial;                /* or NULL */
+    void      *user;                  /* the device that has it: one only */
+} Drive;
+
+bool   drives_open(Machine *m, GError **err);         /* all of -drive; device properties of kind "drive" find them */
+Drive *drive_find(Machine *m, const char *id);
+bool   drive_claim(Drive *d, void *dev, GError **err);
+void   drives_close(Machine *m);
+#endif

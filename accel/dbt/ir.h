@@ -213,7 +213,11 @@ unsigned ir_flags(IrOp op, IrType type, uint64_t a, uint64_t b, uint64_t c, uint
 bool     ir_cond(unsigned cc, unsigned flags);
 
 /* ---- passes (opt.c) ---- */
-void     ir_optimise(IrBlock *b, unsigned flags_live_out);      /* folding, dead flags and temporaries, live and live_fault, merged checks */
+void     ir_optimise(IrBlock *b, unsigned flags_live_out);      /* folding, dead flags and temporaries, live and live_fault */
+/* Let checks of neighbouring addresses share one host address (merge.c): h4 .. h4 + n_hosts - 1, at most 4; 0: none.  A shared
+ * address lives from its check to its last use, across guest instructions but not across helpers.  Call it before
+ * ir_optimise(). */
+void     ir_merge_checks(IrBlock *b, unsigned n_hosts);
 bool     ir_verify(const IrBlock *b, GString *why);     /* the rules above: on every block in debug builds and tests */
 void     ir_print(const IrBlock *b, GString *out);      /* -d ir, opt */
 #endif

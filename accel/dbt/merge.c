@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * merge.c -- lets one memory check serve several accesses that lie close together.
+ *
+ * Registers are followed as symbol + constant, so that `push`, `mov rbp, rsp`, `sub rsp, 24` and [rbp-8] all meet in one
+ * symbol.  A check is open to later ones with the same symbols, segment and address size, until a helper runs; each that
+ * joins widens it.  What joins is removed, and its accesses use the host address of the first with another displacement.
+ *
+ *     chk h0, w 8, [r4 -8]                 chk h4, w 16, [r4 -16]  merged
+ *     mov (h0), r5                         mov (h4+8), r5
+ *     chk h0, w 8, [r4 -8]       =>
+ *     mov (h0), r3                         mov (h4), r3
+ *
+ * A wider check crosses a page more often, and then costs a step of tier 0: hence MAX_SPAN.
+ *
+ * Omits: 16-bit addresses and segment limits (offsets wrap, so neighbours need not be adjacent), aligned and locked
+ * accesses.
+ * Threads: a list belongs to the thread that builds it.
+ */
+#include <string.h>
+#include "accel/dbt/ir.h"
+
+enum { MAX_OPEN = 6, MAX_USERS = 32, MAX_SPAN = 64, FIRST_SHARED = 4, N_GUEST = 32,
+       SYM_NONE = 0, SYM_PAGE = 1, SYM_FIRST = 2,               /* absolute, relative to the page base, registers */
+       GONE = IR_N_OPS };
+
+typedef struct Value {                  /* of a register: symbol + offset, modulo 2^bits */
+    uint16_t symbol;
+    uint8_t  bits;
+    int64_t  offset;
+} Value;
+
+typedef struct Open {                   /* a check that others may join */
+    bool     used;
+    uint16_t base, index;               /* symbols */
+    uint8_t  scale, segment, offset_bits, linear_bits;
+    uint8_t  access, own_access, host;  /* host: the shared address, once something has joined; else 0 */
+    uint16_t merged, own_span;
+    unsigned check;                     /* where it stands */
+    int64_t  own, lo, hi;               /* displacements from the symbols */
+    unsigned n_users;
+    struct { uint16_t insn; int64_t at; } users[MAX_USERS];
+} Open;
+
+typedef struct Merge {
+    IrBlock *b;
+    unsigned n_hosts, hosts_used, next_symbol;
+    bool     keep;                      /* this guest instruction calls a helper: its checks stay its own */
+    Value    guest[N_GUEST], temp[IR_TEMPS];
+    Open     open[MAX_OPEN];
+    struct { Open *open; int64_t at; } host[IR_HOSTS];          /* of this guest instruction */
+} Merge;
+
+static Value *value_of(Merge *g, IrRef r)
+{
+    return r.kind == IR_GUEST && r.id < N_GUEST && !r.high_byte ? &g->guest[r.id] : r.kind == IR_TEMP ? &g->temp[r.id] : NULL;
+}
+
+static Value fresh(Merge *g)
+{
+    return (Value){ (uint16_t)g->next_symbol++, 64, 0 };
+}
+
+/* What the operation leaves in dst, if that is a known register and a constant. */
+static bool follow(Merge *g, const IrInsn *i, Value *out)
+{
+    const IrBlock *b = g->b;
+    int64_t add = 0;
+    IrRef from = i->a;
+    unsigned bits = 8u << i->type;
+
+    if (i->type < IR_I32) {
+        return false;
+    }
+    switch (i->op) {
+    case IR_mov:
+        break;
+    case IR_inc:
+        add = 1;
+        break;
+    case IR_dec:
+        add = -1;
+        break;
+    case IR_add:
+    case IR_sub:
+        if (i->b.kind != IR_IMM) {
+            return false;
+        }
+        add = (int64_t)b->imms[i->b.id];
+        add = i->type == IR_I32 ? (int32_t)add : add;
+        if (add < -(1 << 24) || add > 1 << 24) {
+            return false;
+        }
+        add = i->op == IR_add ? add : -add;
+        break;
+    case IR_lea: {
+        const IrMem *m = &b->mems[i->mem];
+        if (m->index.kind || m->pc_relative || m->offset_bits < bits) {
+            return false;
+        }
+        from = m->base;
+        add = m->disp;
+        break;
+    }
+    default:
+        return false;
+    }
+    const Value *v = value_of(g, from);
+    if (!v || v->offset + add < -(1 << 28) || v->offset + add > 1 << 28) {
+        return false;
+    }
+    *out = *v;
+    out->offset += add;
+    out->bits = (uint8_t)MIN(v->bits, bits);
+    return true;
+}
+
+static void wrote(Merge *g, const IrInsn *i)
+{
+    Value v;
+    bool known = follow(g, i, &v);
+    const IrRef dst[2] = { i->dst, i->dst2 };
+    for (unsigned k = 0; k < 2; k++) {
+        Value *to = dst[k].kind == IR_GUEST && dst[k].id < N_GUEST ? &g->guest[dst[k].id] : value_of(g, dst[k]);
+        if (to) {
+            *to = known && k == 0 && !dst[k].high_byte ? v : fresh(g);
+        }
+    }
+}
+
+/* The symbols and the constant of an address; false: not for merging. */
+static bool address(Merge *g, const IrMem *m, Open *key, int64_t *at)
+{
+    *at = m->disp;
+    *key = (Open){ .used = true, .scale = m->scale, .segment = m->segment, .offset_bits = m->offset_bits,
+                   .linear_bits = m->linear_bits };
+    if (m->limit || m->align || m->locked || m->offset_bits == 16 ||
+        (m->offset_bits < m->linear_bits && m->segment != SEG_NONE) || (m->pc_relative && m->base.kind)) {
+        return false;
+    }
+    key->base = m->pc_relative ? SYM_PAGE : SYM_NONE;
+    for (unsigned k = 0; k < 2; k++) {
+        IrRef r = k ? m->index : m->base;
+        if (r.kind == IR_NONE) {
+            continue;
+        }
+        const Value *v = value_of(g, r);
+        if (!v || v->bits < m->offset_bits) {
+            return false;
+        }
+        *(k ? &key->index : &key->base) = v->symbol;
+        *at += k ? v->offset * (1 << m->scale) : v->offset;
+    }
+    return *at > INT32_MIN / 2 && *at < INT32_MAX / 2;
+}
+
+static bool same_key(const Open *x, const Open *y)
+{
+    return x->used && x->base == y->base && x->index == y->index && (!x->index || x->scale == y->scale) &&
+           x->segment == y->segment && x->offset_bits == y->offset_bits && x->linear_bits == y->linear_bits;
+}
+
+/* Write down what has been decided about one check. */
+static void settle(Merge *g, Open *o)
+{
+    if (o->used && o->merged) {
+        IrInsn *chk = &g->b->insns[o->check];
+        IrMem m = g->b->mems[chk->mem];
+        m.disp += (int32_t)(o->lo - o->own);
+        m.span = (uint32_t)(o->hi - o->lo);
+        m.access = o->access;
+        m.merged = o->merged;
+        m.own_at = (uint16_t)(o->own - o->lo);
+        m.own_span = o->own_span;
+        m.own_access = o->own_access;
+        g->b->mems[chk->mem] = m;
+        chk->dst.id = o->host;
+        for (unsigned k = 0; k < o->n_users; k++) {
+            IrInsn *u = &g->b->insns[o->users[k].insn];
+            IrRef *refs[4] = { &u->dst, &u->a, &u->b, &u->c };
+            for (unsigned j = 0; j < 4; j++) {
+                if (refs[j]->kind == IR_HOST) {
+                    refs[j]->id = o->host;
+                }
+            }
+            u->disp += (int32_t)(o->users[k].at - o->lo);
+        }
+        g->hosts_used &= ~(1u << o->host);
+    }
+    o->used = false;
+}
+
+static bool is_in_use(const Merge *g, const Open *o)
+{
+    for (unsigned h = 0; h < IR_HOSTS; h++) {
+        if (g->host[h].open == o) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Room for another open check: an unused one, or the oldest that this guest instruction does not need. */
+static Open *open_slot(Merge *g)
+{
+    Open *oldest = NULL;
+    for (unsigned k = 0; k < MAX_OPEN; k++) {
+        Open *o = &g->open[k];
+        if (!o->used) {
+            return o;
+        }
+        if (!is_in_use(g, o) && (!oldest || o->check < oldest->check)) {
+            oldest = o;
+        }
+    }
+    if (oldest) {
+        settle(g, oldest);
+    }
+    return oldest;
+}
+
+static bool take_host(Merge *g, Open *o)
+{
+    for (unsigned h = FIRST_SHARED; !o->host && h < FIRST_SHARED + g->n_hosts; h++) {
+        if (!(g->hosts_used >> h & 1)) {
+            g->hosts_used |= 1u << h;
+            o->host = (uint8_t)h;
+        }
+    }
+    return o->host;
+}
+
+/* Can o serve [at, at + span) as well? */
+static bool join(Merge *g, Open *o, const Open *key, const IrMem *m, int64_t at)
+{
+    int64_t lo = MIN(o->lo, at), hi = MAX(o->hi, at + m->span);
+    if (!same_key(o, key) || hi - lo > MAX_SPAN || o->n_users >= MAX_USERS / 2 || !take_host(g, o)) {
+        return false;
+    }
+    o->lo = lo;
+    o->hi = hi;
+    o->access |= m->access;
+    o->merged++;
+    return true;
+}
+
+static void check(Merge *g, unsigned n)
+{
+    IrInsn *i = &g->b->insns[n];
+    const IrMem *m = &g->b->mems[i->mem];
+    unsigned h = i->dst.id;
+    Open key;
+    int64_t at;
+
+    g->host[h].open = NULL;
+    if (g->keep || h >= FIRST_SHARED || !address(g, m, &key, &at) || m->span > MAX_SPAN) {
+        return;
+    }
+    for (unsigned k = 0; k < MAX_OPEN; k++) {
+        if (join(g, &g->open[k], &key, m, at)) {
+            g->host[h].open = &g->open[k];
+            g->host[h].at = at;
+            i->op = GONE;
+            return;
+        }
+    }
+    Open *o = open_slot(g);
+    if (o) {
+        *o = key;
+        o->access = o->own_access = m->access;
+        o->own_span = (uint16_t)m->span;
+        o->check = n;
+        o->own = o->lo = at;
+        o->hi = at + m->span;
+        g->host[h].open = o;
+        g->host[h].at = at;
+    }
+}
+
+/* An operation with a memory operand, or none. */
+static void use(Merge *g, unsigned n)
+{
+    const IrInsn *i = &g->b->insns[n];
+    const IrRef *refs[4] = { &i->dst, &i->a, &i->b, &i->c };
+    for (unsigned k = 0; k < 4; k++) {
+        if (refs[k]->kind == IR_HOST) {
+            Open *o = refs[k]->id < IR_HOSTS ? g->host[refs[k]->id].open : NULL;
+            if (o && o->n_users < MAX_USERS) {
+                o->users[o->n_users].insn = (uint16_t)n;
+                o->users[o->n_users++].at = g->host[refs[k]->id].at;
+            }
+            return;
+        }
+    }
+}
+
+static bool calls_helper(const IrBlock *b, unsigned n)
+{
+    while (++n < b->n_insns && b->insns[n].op != IR_insn) {
+        if (b->insns[n].op == IR_helper) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void settle_all(Merge *g)
+{
+    for (unsigned k = 0; k < MAX_OPEN; k++) {
+        settle(g, &g->open[k]);
+    }
+    memset(g->host, 0, sizeof g->host);
+}
+
+void ir_merge_checks(IrBlock *b, unsigned n_hosts)
+{
+    Merge g = { .b = b, .n_hosts = MIN(n_hosts, IR_HOSTS - FIRST_SHARED), .next_symbol = SYM_FIRST };
+    unsigned kept = 0;
+
+    if (b->n_guest < 2 || !n_hosts) {
+        return;                         /* a single instruction is for tier 0, which wants it exact */
+    }
+    for (unsigned r = 0; r < N_GUEST; r++) {
+        g.guest[r] = fresh(&g);
+    }
+    for (unsigned n = 0; n < b->n_insns; n++) {
+        IrInsn *i = &b->insns[n];
+        switch (i->op) {
+        case IR_insn:
+            memset(g.host, 0, sizeof g.host);
+            g.keep = calls_helper(b, n);
+            break;
+        case IR_chk:
+            check(&g, n);
+            break;
+        case IR_helper:
+            settle_all(&g);
+            for (unsigned r = 0; r < N_GUEST; r++) {
+                g.guest[r] = fresh(&g);
+            }
+            wrote(&g, i);
+            break;
+        default:
+            use(&g, n);
+            wrote(&g, i);
+        }
+    }
+    settle_all(&g);
+    for (unsigned n = 0; n < b->n_insns; n++) {
+        if (b->insns[n].op != GONE) {
+            b->insns[kept++] = b->insns[n];
+        }
+    }
+    b->n_insns = kept;
+}

@@ -618,3 +618,8 @@ void chr_state_free(struct ChrState *s)
     g_ptr_array_free(s->all, TRUE);
     g_free(s);
 }
+
+bool chr_has_id(const Chardev *c)
+{
+    return c->cfg.id != NULL;
+}

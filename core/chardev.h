@@ -26,6 +26,7 @@ typedef struct ChrUser {
 Chardev *chr_new(Machine *m, const char *spec, const char *id, GError **err);
 bool     chr_open_all(Machine *m, GError **err);
 bool     chr_is_mux(const Chardev *c);
+bool     chr_has_id(const Chardev *c);
 void     chr_flush(Chardev *c);       /* blocks until all is out: for the end of the process */
 struct ChrState *chr_state_new(Machine *m);
 void     chr_state_free(struct ChrState *s);           /* flushes, closes, gives the terminal back its settings */

@@ -9,6 +9,7 @@
 #include "core/device.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "core/options.h"
 #include <stdarg.h>
 #include <string.h>
 
@@ -76,6 +77,21 @@ static char *make_path(Machine *m, const Bus *bus, const DeviceClass *class, con
     return path;
 }
 
+/* "-global class.property=value" */
+static bool set_globals(Device *d, GError **err)
+{
+    const GPtrArray *list = d->machine->options ? d->machine->options->globals : NULL;
+    size_t           n = strlen(d->class->name);
+
+    for (unsigned i = 0; list && i < list->len; i++) {
+        const OptPair *p = list->pdata[i];
+        if (!strncmp(p->key, d->class->name, n) && p->key[n] == '.' && !device_set(d, p->key + n + 1, p->val, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void *device_new(Machine *m, Bus *bus, const char *class_name, const char *id, GError **err)
 {
     const DeviceClass *class = device_class_find(class_name);
@@ -109,6 +125,10 @@ void *device_new(Machine *m, Bus *bus, const char *class_name, const char *id, G
     d->path = make_path(m, bus, class, id);
     fields_defaults(class->fields, d);
     g_ptr_array_add(m->devices, d);
+    if (!set_globals(d, err)) {
+        device_free(d);
+        return NULL;
+    }
     return d;
 }
 

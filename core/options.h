@@ -14,6 +14,7 @@
 
 #define MAX_SERIAL   4
 #define MAX_PARALLEL 3
+#define MAX_MONITORS 4
 
 typedef enum { DRIVE_NONE, DRIVE_IDE, DRIVE_FLOPPY, DRIVE_SCSI, DRIVE_VIRTIO, DRIVE_PFLASH } DriveIf;
 typedef enum { CACHE_WRITEBACK, CACHE_NONE, CACHE_WRITETHROUGH, CACHE_UNSAFE, CACHE_DIRECTSYNC } DriveCache;
@@ -75,6 +76,8 @@ struct Options {
     GPtrArray *globals;               /* OptPair "driver.property" */
     Chardev   *serial[MAX_SERIAL];    /* NULL: none fitted */
     Chardev   *parallel[MAX_PARALLEL];
+    Chardev   *monitor_on[MAX_MONITORS];
+    unsigned   n_monitors;
     Chardev   *debugcon;              /* -debugcon: a byte port at 0xe9 that writes here; NULL: none */
     uint32_t   vga;                   /* VgaKind */
     uint32_t   display;               /* DisplayKind */

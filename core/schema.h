@@ -22,6 +22,6 @@ typedef struct Entry {
 extern const Entry options[], commands[];               /* end with a NULL name */
 const Entry *entry_find(const Entry *tab, const char *name);
 bool schema_print(const char *format);                  /* "json", "md" or "man" to standard output; false: no such format */
-bool entry_run_text(const Entry *e, Machine *m, const char *key_eq_val, GError **err);
+bool entry_run_text(const Entry *e, Machine *m, const char *text, GVariantBuilder *reply, GError **err);
 bool entry_run_json(const Entry *e, Machine *m, GVariant *args, GVariantBuilder *reply, GError **err);   /* args: a{sv} */
 #endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * main.c -- from the command line to a running machine, and out again.  The only place that calls exit().
+ *
+ * Spec: none.
+ * Omits: nothing.
+ * Threads: the main thread; signals arrive through a descriptor in its main loop.
+ */
+#include "accel/accel.h"
+#include "core/log.h"
+#include "core/monitor.h"
+#include "core/options.h"
+#include "core/vcpu.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* ---- signals ---- */
+
+typedef struct SignalSource {
+    GSource  source;
+    Machine *machine;
+    int      fd;
+    gpointer tag;
+} SignalSource;
+
+static gboolean signal_ready(GSource *source)
+{
+    return g_source_query_unix_fd(source, ((SignalSource *)source)->tag) != 0;
+}
+
+static gboolean signal_dispatch(GSource *source, GSourceFunc f, gpointer data)
+{
+    SignalSource           *s = (SignalSource *)source;
+    struct signalfd_siginfo info;
+
+    (void)f;
+    (void)data;
+    if (read(s->fd, &info, sizeof(info)) == sizeof(info)) {
+        fprintf(stderr, "ryokan: ended by signal %u (%s)\n", info.ssi_signo, strsignal((int)info.ssi_signo));
+        machine_exit_request(s->machine, 0);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs signal_funcs = { .check = signal_ready, .dispatch = signal_dispatch };
+
+/* Before any thread starts, so that all of them leave these signals to the main loop. */
+static GSource *signals_init(Machine *m)
+{
+    SignalSource *s = (SignalSource *)g_source_new(&signal_funcs, sizeof(SignalSource));
+    sigset_t      set;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    s->machine = m;
+    s->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    s->tag = g_source_add_unix_fd(&s->source, s->fd, G_IO_IN);
+    g_source_attach(&s->source, m->context);
+    return &s->source;
+}
+
+/* ---- building ---- */
+
+static bool add_devices(Machine *m, GError **err)
+{
+    for (unsigned i = 0; i < m->options->devices->len; i++) {
+        OptDevice *o = m->options->devices->pdata[i];
+        Bus       *bus = o->bus ? bus_find(m, o->bus) : NULL;
+        void      *dev;
+
+        if (o->bus && !bus) {
+            return fail(err, "-device %s: there is no bus \"%s\"", o->driver, o->bus);
+        }
+        dev = device_new(m, bus, o->driver, o->id, err);
+        if (!dev) {
+            return false;
+        }
+        for (unsigned j = 0; o->rest && j < o->rest->len; j++) {
+            const OptPair *p = o->rest->pdata[j];
+            if (!device_set(dev, p->key, p->val, err)) {
+                return false;
+            }
+        }
+        if (!device_realize(dev, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool build(Machine *m, GError **err)
+{
+    bool ok;
+
+    if (!m->options->accel) {
+        return fail(err, "this program was built without an accelerator");
+    }
+    if (!region_try_ram(&m->ram, "ram", m->ram_bytes, err) ||
+        !machine_set_accel(m, m->options->accel, m->options->accel_props, err)) {
+        return false;
+    }
+    map_begin(m);
+    ok = m->class->build(m, err) && add_devices(m, err);
+    map_commit(m);
+    return ok;
+}
+
+static bool write_pidfile(const char *path, GError **err)
+{
+    FILE *f = path ? fopen(path, "w") : NULL;
+
+    if (path && !f) {
+        return fail(err, "-pidfile %s: cannot write it: %s", path, g_strerror(errno));
+    }
+    if (f) {
+        fprintf(f, "%ld\n", (long)getpid());
+        fclose(f);
+    }
+    return true;
+}
+
+static int die(GError *err)
+{
+    fprintf(stderr, "ryokan: %s\n", err ? err->message : "failed");
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    Machine        *m = machine_new();
+    struct Options *o;
+    GSource        *signals;
+    Monitor        *monitors[MAX_MONITORS];
+    GError         *err = NULL;
+    bool            exit_now = false;
+    int             status;
+
+    if (!options_parse(m, argc, argv, &exit_now, &err)) {
+        return die(err);
+    }
+    if (exit_now) {
+        return 0;
+    }
+    o = m->options;
+    signals = signals_init(m);
+    if (!build(m, &err)) {
+        return die(err);
+    }
+    for (unsigned i = 0; i < o->n_monitors; i++) {
+        monitors[i] = monitor_new(m, o->monitor_on[i]);
+    }
+    if (chr_open_all(m, &err) && write_pidfile(o->pidfile, &err) && machine_start(m, &err)) {
+        if (!o->start_paused) {
+            machine_cont(m);
+        }
+        status = machine_run(m);
+        if (o->pidfile) {
+            unlink(o->pidfile);
+        }
+    } else {
+        status = die(err);
+    }
+    g_source_destroy(signals);
+    g_source_unref(signals);
+    machine_free(m);
+    for (unsigned i = 0; i < o->n_monitors; i++) {
+        monitor_free(monitors[i]);
+    }
+    options_free(o);
+    return status;
+}

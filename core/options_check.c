@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * options_check.c -- what can be settled only when the whole command line has been read: defaults, ranges, what goes where.
+ *
+ * Spec: none; defaults are those of the PC emulators that users know.
+ * Omits: nothing.
+ * Threads: the main thread, before any other.
+ */
+#include "accel/accel.h"
+#include "core/log.h"
+#include "core/monitor.h"
+#include "core/options_int.h"
+#include "core/schema.h"
+#include "core/vcpu.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define IDE_DRIVES 4
+
+/* ---- help ---- */
+
+void options_print_help(void)
+{
+    printf("usage: ryokan [option ...] [disk image]\n\n");
+    for (const Entry *e = options; e->name; e++) {
+        printf("  -%-16s %s\n", e->name, e->help);
+        for (const Field *f = e->fields; f && f->name && !(e->fields->flags & F_WHOLE); f++) {
+            if (f->help) {
+                printf("      %-13s  %s\n", f->name, f->help);
+            }
+        }
+    }
+}
+
+bool options_device_help(const OptDevice *d, GError **err)
+{
+    const DeviceClass *c;
+
+    if (!strcmp(d->driver, "help")) {
+        printf("Devices:\n");
+        for (const DeviceClass *const *p = device_classes; *p; p++) {
+            printf("  %-20s bus %-4s %s\n", (*p)->name, (*p)->bus ? (*p)->bus : "-", (*p)->desc);
+        }
+        return true;
+    }
+    c = device_class_find(d->driver);
+    if (!c) {
+        return fail(err, "-device %s: there is no such device; \"-device help\" lists what there is", d->driver);
+    }
+    printf("%s: %s\nImplements: %s\nProperties:\n", c->name, c->desc, c->spec ? c->spec : "");
+    for (const Field *f = c->fields; f && f->name; f++) {
+        if (f->flags & F_CONFIG) {
+            printf("  %-16s %s\n", f->name, f->help ? f->help : "");
+        }
+    }
+    return true;
+}
+
+/* ---- devices ---- */
+
+/* Properties are tried on a scratch instance, so that a wrong one is found before anything is made. */
+bool options_check_device(Machine *m, const OptDevice *d, GError **err)
+{
+    const DeviceClass *c = d->driver ? device_class_find(d->driver) : NULL;
+    GError            *why = NULL;
+    void              *scratch;
+    bool               ok = true;
+
+    if (!c) {
+        return fail(err, "-device %s: there is no such device; \"-device help\" lists what there is",
+                    d->driver ? d->driver : "");
+    }
+    scratch = g_malloc0(MAX(c->size, sizeof(Device)));
+    fields_defaults(c->fields, scratch);
+    for (unsigned i = 0; d->rest && i < d->rest->len && ok; i++) {
+        const OptPair *p = d->rest->pdata[i];
+        const Field   *f = field_find(c->fields, p->key);
+        if (!f || f->type != T_LINK) {
+            ok = field_parse(c->fields, scratch, p->key, p->val, &why);
+        }
+    }
+    if (!ok) {
+        fail(err, "-device %s: %s; \"-device %s,help\" lists its properties", c->name, why->message, c->name);
+        g_error_free(why);
+    }
+    fields_clear(c->fields, scratch);
+    g_free(scratch);
+    return ok;
+}
+
+/* ---- machine ---- */
+
+static bool settle_machine(Machine *m, GError **err)
+{
+    struct Options *o = m->options;
+    const char     *want = o->raw->machine_type;
+    GError         *why = NULL;
+
+    for (const MachineClass *const *c = machine_classes; *c && !o->machine; c++) {
+        if (!want || !strcmp((*c)->name, want) || !g_strcmp0((*c)->alias, want)) {
+            o->machine = *c;
+        }
+    }
+    if (!o->machine) {
+        return fail(err, "-machine %s: there is no such machine; \"-machine help\" lists what there is", want ? want : "");
+    }
+    m->class = o->machine;
+    m->machine_data = g_malloc0(MAX(m->class->size, 1));
+    fields_defaults(m->class->fields, m->machine_data);
+    for (unsigned i = 0; o->machine_props && i < o->machine_props->len; i++) {
+        const OptPair *p = o->machine_props->pdata[i];
+        if (!field_parse(m->class->fields, m->machine_data, p->key, p->val, &why)) {
+            fail(err, "-machine %s: %s", m->class->name, why->message);
+            g_error_free(why);
+            return false;
+        }
+    }
+    return true;
+}
+
+static const AccelOps *accel_find(const char *name)
+{
+    for (const AccelOps *const *a = accels; *a; a++) {
+        if (!strcmp((*a)->name, strcmp(name, "tcg") ? name : "dbt")) {
+            return *a;
+        }
+    }
+    return NULL;
+}
+
+static bool settle_accel(Machine *m, GError **err)
+{
+    struct Options *o = m->options;
+    GPtrArray      *list = o->raw->accels;
+
+    if (!list->len) {
+        o->accel = accels[0];
+    }
+    for (unsigned i = 0; i < list->len && !o->accel; i++) {
+        OptAccel *a = list->pdata[i];
+        o->accel = accel_find(a->name);
+        o->accel_props = a->rest;
+        if (o->accel && o->accel->probe && !o->accel->probe(i + 1 == list->len ? err : NULL)) {
+            o->accel = NULL;
+        }
+    }
+    if (!o->accel) {
+        return fail(err, "-accel %s: there is no such accelerator; \"-accel help\" lists what there is",
+                    list->len ? ((OptAccel *)list->pdata[list->len - 1])->name : "dbt");
+    }
+    return true;
+}
+
+static bool settle_ram(Machine *m, GError **err)
+{
+    const MachineClass *c = m->class;
+    uint64_t            n = m->options->raw->ram_bytes ? m->options->raw->ram_bytes : c->default_ram;
+
+    if (n < c->min_ram || n > c->max_ram) {
+        return fail(err, "-m %" G_GUINT64_FORMAT "M: machine %s takes %" G_GUINT64_FORMAT "M to %" G_GUINT64_FORMAT "M", n >> 20,
+                    c->name, c->min_ram >> 20, c->max_ram >> 20);
+    }
+    m->ram_bytes = (n + 4095) & ~(uint64_t)4095;
+    return true;
+}
+
+/* What is not given follows from the rest, sockets last; without any, each CPU is a socket of its own. */
+static bool settle_smp(Machine *m, GError **err)
+{
+    struct Options *o = m->options;
+    OptRaw         *r = o->raw;
+    uint64_t        threads = MAX(r->threads, 1), cores = MAX(r->cores, 1), sockets = r->sockets, cpus;
+
+    cpus = r->cpus ? r->cpus : r->max_cpus ? r->max_cpus : MAX(sockets, 1) * cores * threads;
+    if (!sockets) {
+        sockets = MAX(cpus / (cores * threads), 1);
+    } else if (!r->cores && r->cpus) {
+        cores = MAX(cpus / (sockets * threads), 1);
+    }
+    if (cpus > m->class->max_cpus) {
+        return fail(err, "-smp %" G_GUINT64_FORMAT ": machine %s takes 1 to %u CPUs", cpus, m->class->name,
+                    m->class->max_cpus);
+    }
+    if (r->max_cpus && r->max_cpus != cpus) {
+        return fail(err, "-smp maxcpus=%u: CPUs cannot be added later; leave it out or make it %" G_GUINT64_FORMAT, r->max_cpus,
+                    cpus);
+    }
+    if (sockets * cores * threads != cpus) {
+        return fail(err, "-smp %" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT " sockets of %" G_GUINT64_FORMAT " cores of %"
+                    G_GUINT64_FORMAT " threads make another number", cpus, sockets, cores, threads);
+    }
+    m->n_cpus = o->max_cpus = (unsigned)cpus;
+    o->sockets = (unsigned)sockets;
+    o->cores = (unsigned)cores;
+    o->threads = (unsigned)threads;
+    return true;
+}
+
+static void add_pair(GPtrArray *list, const char *key, const char *val)
+{
+    OptPair *p = g_new(OptPair, 1);
+
+    p->key = g_strdup(key);
+    p->val = g_strdup(val);
+    g_ptr_array_add(list, p);
+}
+
+static bool settle_cpu(Machine *m, GError **err)
+{
+    struct Options *o = m->options;
+    char          **words;
+
+    o->cpu_props = g_ptr_array_new();
+    if (o->raw->cpu) {
+        if (!strcmp(o->raw->cpu, "help") && m->class->cpu && m->class->cpu->help) {
+            m->class->cpu->help();
+            o->raw->exit_now = true;
+            return true;
+        }
+        words = g_strsplit(o->raw->cpu, ",", -1);
+        o->cpu_model = g_strdup(words[0]);
+        for (char **p = words + 1; words[0] && *p; p++) {
+            char *eq = strchr(*p, '=');
+            if (**p == '+' || **p == '-') {
+                add_pair(o->cpu_props, *p + 1, **p == '+' ? "on" : "off");
+            } else if (eq) {
+                *eq = 0;
+                add_pair(o->cpu_props, *p, eq + 1);
+            } else {
+                add_pair(o->cpu_props, *p, "on");
+            }
+        }
+        g_strfreev(words);
+    }
+    return !m->class->cpu || !m->class->cpu->check || m->class->cpu->check(m, err);
+}
+
+/* ---- files ---- */
+
+static bool settle_files(Machine *m, GError **err)
+{
+    struct Options *o = m->options;
+    char           *path;
+
+    if ((o->initrd || o->append) && !o->kernel) {
+        return fail(err, "-%s: goes with a -kernel, and there is none", o->initrd ? "initrd" : "append");
+    }
+    if (o->initrd) {                    /* Multiboot: "file args,file args"; each has to be there */
+        if (access(o->initrd, F_OK) == 0 || !strchr(o->initrd, ',')) {
+            if (!strpbrk(o->initrd, " ,") && !file_readable("-initrd", o->initrd, false, err)) {
+                return false;
+            }
+        }
+    }
+    if (o->bios) {
+        path = options_find_file(m, o->bios, err);
+        if (!path) {
+            return false;
+        }
+        g_free(path);
+    }
+    return true;
+}
+
+char *options_find_file(Machine *m, const char *name, GError **err)
+{
+    static const char *const dirs[] = {
+        "/usr/local/share/ryokan", "/usr/share/ryokan", "/usr/share/seabios", "/usr/share/qemu", "/usr/share/vgabios",
+        "/usr/share/qemu-firmware", "/usr/share/OVMF", "/usr/share/edk2/ovmf",
+    };
+    const GPtrArray *own = m->options ? m->options->firmware_dirs : NULL;
+
+    if (strchr(name, '/') || access(name, F_OK) == 0) {
+        if (access(name, R_OK) == 0 && !g_file_test(name, G_FILE_TEST_IS_DIR)) {
+            return g_strdup(name);
+        }
+        fail(err, "firmware %s: cannot open it: %s", name, errno ? g_strerror(errno) : "is a folder");
+        return NULL;
+    }
+    for (unsigned i = 0; i < (own ? own->len : 0) + G_N_ELEMENTS(dirs); i++) {
+        unsigned n = own ? own->len : 0;
+        char    *path = g_build_filename(i < n ? own->pdata[i] : dirs[i - n], name, NULL);
+        if (access(path, R_OK) == 0) {
+            return path;
+        }
+        g_free(path);
+    }
+    fail(err, "firmware %s: not found; install the package seabios (and qemu-system-data), or say where it is with -L", name);
+    return NULL;
+}
+
+/* ---- drives ---- */
+
+OptDrive *options_drive(Machine *m, const char *id)
+{
+    for (unsigned i = 0; i < m->options->drives->len; i++) {
+        OptDrive *d = m->options->drives->pdata[i];
+        if (d->id && !strcmp(d->id, id)) {
+            return d;
+        }
+    }
+    return NULL;
+}
+
+static OptDrive *drive_at(Machine *m, uint32_t iface, int index, const OptDrive *but)
+{
+    for (unsigned i = 0; i < m->options->drives->len; i++) {
+        OptDrive *d = m->options->drives->pdata[i];
+        if (d->iface == iface && d->index == index && d != but) {
+            return d;
+        }
+    }
+    return NULL;
+}
+
+static bool settle_ide(Machine *m, OptDrive *d, GError **err)
+{
+    int index = d->index;
+
+    if (index < 0 && d->bus < 0 && d->unit < 0) {
+        return true;                    /* the second round finds it a place */
+    }
+    if (index < 0) {
+        index = MAX(d->bus, 0) * 2 + MAX(d->unit, 0);
+    }
+    if (index >= IDE_DRIVES || d->unit > 1) {
+        return fail(err, "-drive file=%s: place %d is beyond the %d IDE drives", d->file ? d->file : "", index, IDE_DRIVES);
+    }
+    if (drive_at(m, DRIVE_IDE, index, d)) {
+        return fail(err, "-drive file=%s: IDE place %d is taken; use another index=", d->file ? d->file : "", index);
+    }
+    d->index = index;
+    return true;
+}
+
+static bool settle_free_place(Machine *m, OptDrive *d, GError **err)
+{
+    int first = d->media == MEDIA_CDROM ? 2 : 0;
+
+    for (int i = 0; i < IDE_DRIVES && d->index < 0; i++) {
+        int index = (first + i) % IDE_DRIVES;
+        if (!drive_at(m, DRIVE_IDE, index, d)) {
+            d->index = index;
+        }
+    }
+    return d->index >= 0 || fail(err, "-drive file=%s: all %d IDE drives are taken", d->file ? d->file : "", IDE_DRIVES);
+}
+
+static bool settle_drive(Machine *m, OptDrive *d, unsigned n, GError **err)
+{
+    d->snapshot |= m->options->snapshot;
+    d->readonly |= d->media == MEDIA_CDROM;
+    if (d->iface != DRIVE_IDE && d->iface != DRIVE_NONE) {
+        return fail(err, "-drive file=%s: if= must be ide or none; the others do not exist yet", d->file ? d->file : "");
+    }
+    if (!d->file && d->media != MEDIA_CDROM) {
+        return fail(err, "-drive: file= is missing");
+    }
+    if (d->file && !file_readable("-drive", d->file, !d->readonly && !d->snapshot, err)) {
+        return false;
+    }
+    if (!d->id) {
+        d->id = g_strdup_printf("%s%u-%s", d->iface == DRIVE_IDE ? "ide" : "none", n, d->media == MEDIA_CDROM ? "cd" : "hd");
+    }
+    if (d->iface == DRIVE_NONE) {
+        d->index = -1;
+        return true;
+    }
+    return settle_ide(m, d, err);
+}
+
+static bool settle_drives(Machine *m, GError **err)
+{
+    struct Options *o = m->options;
+
+    for (unsigned i = 0; i < o->drives->len; i++) {
+        if (!settle_drive(m, o->drives->pdata[i], i, err)) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < o->drives->len; i++) {
+        OptDrive *d = o->drives->pdata[i];
+        if (d->iface == DRIVE_IDE && d->index < 0 && !settle_free_place(m, d, err)) {
+            return false;
+        }
+    }
+    if (!o->nodefaults && !drive_at(m, DRIVE_IDE, 2, NULL)) {
+        OptDrive *d = g_new0(OptDrive, 1);
+        d->id = g_strdup("ide1-cd0");
+        d->iface = DRIVE_IDE;
+        d->media = MEDIA_CDROM;
+        d->index = 2;
+        d->readonly = true;
+        g_ptr_array_add(o->drives, d);
+    }
+    for (unsigned i = 0; i < o->drives->len; i++) {
+        OptDrive *d = o->drives->pdata[i];
+        d->bus = d->index < 0 ? -1 : d->index / 2;
+        d->unit = d->index < 0 ? -1 : d->index % 2;
+    }
+    return true;
+}
+
+/* ---- where characters go ---- */
+
+static Chardev *make_chardev(Machine *m, const char *option, const char *spec, GError **err)
+{
+    GError  *why = NULL;
+    Chardev *c;
+
+    if (!strcmp(spec, "none")) {
+        return NULL;
+    }
+    c = chr_new(m, spec, NULL, &why);
+    if (!c) {
+        fail(err, "-%s %s: %s", option, spec, why->message);
+        g_error_free(why);
+    }
+    return c;
+}
+
+/*
+ * Defaults: with -nographic the first serial port and the monitor share the terminal, or have it each alone if the other
+ * was given; else there is one serial port, which goes nowhere.
+ */
+static bool settle_chardevs(Machine *m, GError **err)
+{
+    struct Options *o = m->options;
+    OptRaw         *r = o->raw;
+    bool            no_serial = !r->serial->len && !o->nodefaults, no_monitor = !r->monitor->len && !o->nodefaults;
+    bool            stdio_used = false, ok = true;
+
+    for (unsigned i = 0; i < r->serial->len; i++) {
+        stdio_used |= strstr(r->serial->pdata[i], "stdio") != NULL;
+    }
+    if (o->nographic && no_serial) {
+        g_ptr_array_add(r->serial, g_strdup(no_monitor ? "mon:stdio" : "stdio"));
+    } else if (no_serial) {
+        g_ptr_array_add(r->serial, g_strdup("null"));
+    } else if (o->nographic && no_monitor && !stdio_used) {
+        g_ptr_array_add(r->monitor, g_strdup("stdio"));
+    }
+    for (unsigned i = 0; i < r->serial->len && ok; i++) {
+        const char *spec = r->serial->pdata[i];
+        o->serial[i] = make_chardev(m, "serial", spec, err);
+        ok = o->serial[i] || !strcmp(spec, "none");
+        if (ok && g_str_has_prefix(spec, "mon:")) {
+            o->monitor_on[o->n_monitors++] = o->serial[i];
+        }
+    }
+    for (unsigned i = 0; i < r->monitor->len && ok; i++) {
+        const char *spec = r->monitor->pdata[i];
+        Chardev    *c = make_chardev(m, "monitor", spec, err);
+        ok = c || !strcmp(spec, "none");
+        if (c && o->n_monitors == MAX_MONITORS) {
+            return fail(err, "-monitor %s: there can be %d monitors", spec, MAX_MONITORS);
+        }
+        if (c) {
+            o->monitor_on[o->n_monitors++] = c;
+        }
+    }
+    if (ok && r->debugcon) {
+        o->debugcon = make_chardev(m, "debugcon", r->debugcon, err);
+        ok = o->debugcon || !strcmp(r->debugcon, "none");
+    }
+    return ok;
+}
+
+bool options_settle(Machine *m, GError **err)
+{
+    struct Options *o = m->options;
+
+    if (!o->raw->vga_set && !o->nodefaults) {
+        o->vga = VGA_STD;
+    }
+    m->name = o->name;
+    m->uuid = o->uuid;
+    return settle_machine(m, err) && settle_cpu(m, err) && (o->raw->exit_now ||
+           (settle_accel(m, err) && settle_ram(m, err) && settle_smp(m, err) && settle_files(m, err) &&
+            settle_drives(m, err) && settle_chardevs(m, err) && log_setup(o->raw->log_items, o->raw->log_file, err)));
+}
+
+/* ---- the end ---- */
+
+static void free_pairs(GPtrArray *list)
+{
+    for (unsigned i = 0; list && i < list->len; i++) {
+        OptPair *p = list->pdata[i];
+        g_free(p->key);
+        g_free(p->val);
+        g_free(p);
+    }
+    if (list) {
+        g_ptr_array_free(list, TRUE);
+    }
+}
+
+static void free_texts(GPtrArray *list)
+{
+    for (unsigned i = 0; i < list->len; i++) {
+        g_free(list->pdata[i]);
+    }
+    g_ptr_array_free(list, TRUE);
+}
+
+static void free_lists(struct Options *o)
+{
+    for (unsigned i = 0; i < o->drives->len; i++) {
+        OptDrive *d = o->drives->pdata[i];
+        g_free(d->file);
+        g_free(d->id);
+        g_free(d->format);
+        g_free(d->serial);
+    }
+    free_texts(o->drives);
+    for (unsigned i = 0; i < o->devices->len; i++) {
+        OptDevice *d = o->devices->pdata[i];
+        g_free(d->driver);
+        g_free(d->id);
+        g_free(d->bus);
+        free_pairs(d->rest);
+    }
+    free_texts(o->devices);
+    for (unsigned i = 0; i < o->fw_cfg->len; i++) {
+        OptFwCfg *f = o->fw_cfg->pdata[i];
+        g_free(f->name);
+        g_free(f->file);
+        g_free(f->string);
+    }
+    free_texts(o->fw_cfg);
+    for (unsigned i = 0; i < o->raw->accels->len; i++) {
+        OptAccel *a = o->raw->accels->pdata[i];
+        g_free(a->name);
+        free_pairs(a->rest);
+    }
+    free_texts(o->raw->accels);
+}
+
+void options_free(struct Options *o)
+{
+    OptRaw *r;
+
+    if (!o) {
+        return;
+    }
+    r = o->raw;
+    free_lists(o);
+    free_pairs(o->machine_props);
+    free_pairs(o->cpu_props);
+    free_pairs(o->globals);
+    free_texts(o->firmware_dirs);
+    free_texts(r->serial);
+    free_texts(r->parallel);
+    free_texts(r->monitor);
+    char *texts[] = { o->cpu_model, o->bios, o->kernel, o->initrd, o->append, o->boot_order, o->boot_once, o->name, o->uuid,
+                      o->pidfile, r->machine_type, r->debugcon, r->log_items, r->log_file, r->cpu };
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_free(texts[i]);
+    }
+    g_free(r);
+    g_free(o);
+}

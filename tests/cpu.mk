@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The translator against the processor and against itself: `make check-cpu`; what a run does follows from its seed.
+CPU_TESTS := ops
+CPU_IR    := ir opt merge irtext interp
+
+$(B)/tests/cpu/ops: $(B)/tests/cpu/ops.o $(B)/accel/dbt/ir.o
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+
+check-cpu: $(CPU_TESTS:%=$(B)/tests/cpu/%)
+	@for t in $^; do $$t || exit 1; done
+.PHONY: check-cpu
+-include $(CPU_TESTS:%=$(B)/tests/cpu/%.d)

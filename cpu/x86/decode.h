@@ -40,7 +40,7 @@ enum { P_NP = 1, P_66 = 2, P_F3 = 4, P_F2 = 8, P_NF = 3, P_ANY = 15 };
 
 /* Operand letters.  Width suffix: b w d q, v by operand size, z 16/32, y 32/64, p far pointer, bs signed byte. */
 typedef enum X86Operand {
-    OPD_NONE,
+    OPD_NONE, OPD_ = OPD_NONE,
     OPD_Eb, OPD_Ew, OPD_Ed, OPD_Ev, OPD_Ey, OPD_Eq,     /* register or memory by rm */
     OPD_Gb, OPD_Gw, OPD_Gd, OPD_Gv, OPD_Gy,             /* register by reg */
     OPD_Mb, OPD_Mw, OPD_Md, OPD_Mq, OPD_Mv, OPD_My, OPD_Mp, OPD_Ms, OPD_M,      /* memory by rm */

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * decode.c -- the x86 instruction decoder.  See decode.h.
+ *
+ * Spec: Intel SDM (325383) vol. 2, ch. 2 (format, prefixes, ModRM, SIB, REX), appendix A.
+ * Threads: pure functions over const tables.
+ */
+#include <string.h>
+#include "cpu/x86/decode.h"
+
+/* Every translator function that a row names. */
+#define X86(opcode, prefix, modrm, NAME, ...) X86TrFn x86_tr_##NAME;
+#include "cpu/x86/map1.def"
+#include "cpu/x86/map2.def"
+#include "cpu/x86/map3.def"
+#include "cpu/x86/map4.def"
+#undef X86
+X86TrFn x86_tr_vop, x86_tr_vhelper;
+
+/* Row numbers: the map and the line in its .def. */
+#define CAT3(a, b, c) a##b##_##c
+#define ROW_ID(map, line) CAT3(ROW, map, line)
+enum {
+    ROW_NONE,
+#define X86(...) ROW_ID(MAP, __LINE__),
+#define MAP 0
+#include "cpu/x86/map1.def"
+#undef MAP
+#define MAP 1
+#include "cpu/x86/map2.def"
+#undef MAP
+#define MAP 2
+#include "cpu/x86/map3.def"
+#undef MAP
+#define MAP 3
+#include "cpu/x86/map4.def"
+#undef MAP
+#undef X86
+#define SIMD(...) ROW_ID(V, __LINE__),
+#define SIMDH(...) ROW_ID(V, __LINE__),
+#include "cpu/x86/simd.def"
+#undef SIMD
+#undef SIMDH
+    ROW_N
+};
+
+#define FEAT(f) ((uint32_t)(f) << 24)
+#undef REG                                              /* core/reg.h has another */
+#define NOM .has_modrm = 0
+#define MR .has_modrm = 1
+#define MEM .has_modrm = 1, .modrm_mask = 0x40, .modrm_value = 0
+#define REG .has_modrm = 1, .modrm_mask = 0x40, .modrm_value = 0x40
+#define D(n) .has_modrm = 1, .modrm_mask = 0x38, .modrm_value = (n) << 3
+#define DM(n) .has_modrm = 1, .modrm_mask = 0x78, .modrm_value = (n) << 3
+#define DR(n) .has_modrm = 1, .modrm_mask = 0x78, .modrm_value = 0x40 | (n) << 3
+#define X(b) .has_modrm = 1, .modrm_mask = 0x7f, .modrm_value = 0x40 | ((b) & 0x3f)
+#define OPS1(a) { OPD_##a }
+#define OPS2(a, b) { OPD_##a, OPD_##b }
+#define OPS3(a, b, c) { OPD_##a, OPD_##b, OPD_##c }
+#define OPS_PICK(a, b, c, name, ...) name
+#define OPS(...) OPS_PICK(__VA_ARGS__, OPS3, OPS2, OPS1, )(__VA_ARGS__)
+
+static const X86Row rows[ROW_N] = {
+    [ROW_NONE] = { .map = 0xff },
+#define X86(op, pfx, mr, NAME, operands, properties, spec) \
+    [ROW_ID(MAP, __LINE__)] = { .name = #NAME, .tr = x86_tr_##NAME, .map = MAP, .opcode = op, .prefix = pfx, mr, \
+        .ops = OPS operands, .feature = (uint32_t)(properties) >> 24, .props = (properties) & 0xffffff },
+#define MAP 0
+#include "cpu/x86/map1.def"
+#undef MAP
+#define MAP 1
+#include "cpu/x86/map2.def"
+#undef MAP
+#define MAP 2
+#include "cpu/x86/map3.def"
+#undef MAP
+#define MAP 3
+#include "cpu/x86/map4.def"
+#undef MAP
+#undef X86
+#define SIMD(nm, pfx, m, op, mr, dst, src, im, bytes, al, feat, vprops, fn) \
+    [ROW_ID(V, __LINE__)] = { .name = #nm, .tr = x86_tr_vop, .map = m, .opcode = op, .prefix = pfx, mr, \
+        .ops = { OPD_##dst, OPD_##src, (im) ? OPD_Ib : OPD_NONE }, .feature = feat, .mem_bytes = bytes, .align = al, \
+        .sub = XV_##nm, .props = ISVOP },
+#define SIMDH(nm, pfx, m, op, mr, dst, src, im, bytes, al, feat, helper) \
+    [ROW_ID(V, __LINE__)] = { .name = #nm, .tr = x86_tr_vhelper, .map = m, .opcode = op, .prefix = pfx, mr, \
+        .ops = { OPD_##dst, OPD_##src, (im) ? OPD_Ib : OPD_NONE }, .feature = feat, .mem_bytes = bytes, .align = al, \
+        .sub = XH_##helper, .props = ISHELPER },
+#include "cpu/x86/simd.def"
+#undef SIMD
+#undef SIMDH
+};
+
+/* For each opcode the last row of its group. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"        /* the last row of a group is meant to win */
+static const uint16_t map_last[4][256] = {
+#define X86(op, ...) [MAP][op] = ROW_ID(MAP, __LINE__),
+#define MAP 0
+#include "cpu/x86/map1.def"
+#undef MAP
+#define MAP 1
+#include "cpu/x86/map2.def"
+#undef MAP
+#define MAP 2
+#include "cpu/x86/map3.def"
+#undef MAP
+#define MAP 3
+#include "cpu/x86/map4.def"
+#undef MAP
+#undef X86
+};
+#define PREFIX_INDEX(p) (((p) >> 1) - ((p) == P_F2))    /* 1 2 4 8 to 0 1 2 3 */
+static const uint16_t simd_last[4][4][256] = {
+#define SIMD(nm, pfx, m, op, ...) [PREFIX_INDEX(pfx)][m][op] = ROW_ID(V, __LINE__),
+#define SIMDH(nm, pfx, m, op, ...) [PREFIX_INDEX(pfx)][m][op] = ROW_ID(V, __LINE__),
+#include "cpu/x86/simd.def"
+#undef SIMD
+#undef SIMDH
+};
+#pragma GCC diagnostic pop
+
+typedef struct Bytes { const uint8_t *p, *end; bool more; } Bytes;
+
+static inline uint8_t get8(Bytes *b)
+{
+    if (b->p >= b->end) { b->more = true; return 0; }
+    return *b->p++;
+}
+
+static inline uint64_t get(Bytes *b, unsigned n)        /* little-endian, zero-extended */
+{
+    uint64_t v = 0;
+    if ((size_t)(b->end - b->p) < n) { b->more = true; b->p = b->end; return 0; }
+    memcpy(&v, b->p, n);
+    b->p += n;
+    return v;
+}
+
+static inline int64_t get_signed(Bytes *b, unsigned n)
+{
+    uint64_t v = get(b, n);
+    return n == 1 ? (int8_t)v : n == 2 ? (int16_t)v : (int64_t)(int32_t)v;
+}
+
+/* Legacy prefixes and REX; returns the first byte that is neither. */
+static uint8_t prefixes(X86Insn *o, Bytes *b, bool code64, bool *addr)
+{
+    for (;;) {
+        uint8_t c = get8(b);
+        switch (c) {
+        case 0x26: case 0x2e: case 0x36: case 0x3e: o->seg_prefix = (c >> 3) & 3; break;
+        case 0x64: case 0x65: o->seg_prefix = S_FS + (c & 1); break;
+        case 0x66: o->opsize = true; break;
+        case 0x67: *addr = true; break;
+        case 0xf0: o->lock = true; break;
+        case 0xf2: case 0xf3: o->rep = c; break;
+        default:
+            if (!code64 || (c & 0xf0) != 0x40)
+                return c;
+            o->rex = c;
+            continue;
+        }
+        o->rex = 0;                                     /* a REX that a prefix follows is ignored */
+        if (b->more)
+            return 0;
+    }
+}
+
+/* Vol. 2, table 2-1. */
+static void modrm16(X86Insn *o, Bytes *b)
+{
+    static const uint8_t base[8] = { R_RBX, R_RBX, R_RBP, R_RBP, R_RSI, R_RDI, R_RBP, R_RBX };
+    static const uint8_t index[4] = { R_RSI, R_RDI, R_RSI, R_RDI };
+    unsigned rm = o->modrm & 7;
+    o->base = base[rm];
+    o->index = rm < 4 ? index[rm] : X86_NO_REG;
+    if (o->mod == 0 && rm == 6) {
+        o->base = X86_NO_REG;
+        o->disp = (int32_t)get(b, 2);
+    } else if (o->mod == 1) {
+        o->disp = (int32_t)get_signed(b, 1);
+    } else if (o->mod == 2) {
+        o->disp = (int32_t)get_signed(b, 2);
+    }
+    o->seg = o->base == R_RBP ? S_SS : S_DS;
+}
+
+/* Vol. 2, tables 2-2 and 2-3. */
+static void modrm32(X86Insn *o, Bytes *b, bool code64)
+{
+    unsigned rm = o->modrm & 7;
+    o->seg = S_DS;
+    if (rm == 4) {
+        uint8_t sib = get8(b);
+        unsigned index = ((sib >> 3) & 7) | (o->rex & 2) << 2;
+        o->scale = sib >> 6;
+        o->index = index == 4 ? X86_NO_REG : index;
+        o->base = (sib & 7) | (o->rex & 1) << 3;
+        if ((sib & 7) == 5 && o->mod == 0) {
+            o->base = X86_NO_REG;
+            o->disp = (int32_t)get_signed(b, 4);
+        }
+    } else if (rm == 5 && o->mod == 0) {
+        o->pc_relative = code64;
+        o->disp = (int32_t)get_signed(b, 4);
+    } else {
+        o->base = o->rm;
+    }
+    if (o->mod == 1)
+        o->disp = (int32_t)get_signed(b, 1);
+    else if (o->mod == 2)
+        o->disp = (int32_t)get_signed(b, 4);
+    if (o->base == R_RSP || o->base == R_RBP)
+        o->seg = S_SS;
+}
+
+static void modrm(X86Insn *o, Bytes *b)
+{
+    o->modrm = get8(b);
+    o->mod = o->modrm >> 6;
+    o->reg = ((o->modrm >> 3) & 7) | (o->rex & 4) << 1;
+    o->rm = (o->modrm & 7) | (o->rex & 1) << 3;
+}
+
+static void immediate(X86Insn *o, Bytes *b, unsigned kind, bool second)
+{
+    uint64_t v;
+    switch (kind) {
+    case OPD_Ib: v = get8(b); break;
+    case OPD_Ibs: case OPD_Jb: v = (uint64_t)get_signed(b, 1); break;
+    case OPD_Iw: v = get(b, 2); break;
+    case OPD_Iz: case OPD_Jz: v = (uint64_t)get_signed(b, o->osize == 2 ? 2 : 4); break;
+    case OPD_Iv: v = get(b, o->osize); break;
+    case OPD_Ob: case OPD_Ov: v = get(b, o->asize); break;
+    case OPD_Ap: v = get(b, o->osize); o->imm2 = get(b, 2); break;
+    default: return;
+    }
+    if (second)
+        o->imm2 = v;
+    else
+        o->imm = v;
+}
+
+static const X86Row *pick(unsigned last, unsigned map, unsigned opcode, const X86Insn *o, unsigned refuse)
+{
+    unsigned key = x86_modrm_key(o->modrm);
+    for (const X86Row *r = &rows[last]; r->map == map && r->opcode == opcode; r--) {
+        if ((r->prefix & o->mandatory) && !(r->props & refuse) && (key & r->modrm_mask) == r->modrm_value)
+            return r;
+    }
+    return NULL;
+}
+
+/* VEX and EVEX: measured, refused. */
+static X86DecodeResult vex(X86Insn *o, Bytes *b, uint8_t first, bool code64)
+{
+    unsigned map = 1;
+    o->vex = true;
+    if (first == 0xc4) {
+        map = get8(b) & 0x1f;
+        get8(b);
+    } else if (first == 0xc5) {
+        get8(b);
+    } else {
+        map = get8(b) & 7;
+        get(b, 2);
+    }
+    o->map = map;
+    o->opcode = get8(b);
+    if (map != 1 || o->opcode != 0x77) {
+        modrm(o, b);
+        if (o->mod != 3) {
+            if (o->asize == 2)
+                modrm16(o, b);
+            else
+                modrm32(o, b, code64);
+        }
+    }
+    if (map == 3 || (map == 1 && ((o->opcode & 0xfc) == 0x70 ? o->opcode != 0x77 : false)) ||
+        (map == 1 && (o->opcode == 0xc2 || (o->opcode >= 0xc4 && o->opcode <= 0xc6))))
+        get8(b);
+    return b->more ? DEC_MORE : DEC_UD;
+}
+
+static void sizes(X86Insn *o, uint64_t mode, bool addr)
+{
+    if (mode & X86_MODE_CODE64) {
+        o->asize = addr ? 4 : 8;
+        o->osize = (o->rex & 8) ? 8 : o->opsize ? 2 : 4;
+    } else {
+        bool wide = mode & X86_MODE_CODE32;
+        o->asize = wide != addr ? 4 : 2;
+        o->osize = wide != o->opsize ? 4 : 2;
+    }
+}
+
+static inline bool memory_destination(const X86Insn *o)
+{
+    unsigned k = o->row->ops[0];
+    return o->mod != 3 && ((k >= OPD_Eb && k <= OPD_Eq) || (k >= OPD_Mb && k <= OPD_M));
+}
+
+/* The row and what follows the opcode. */
+static X86DecodeResult body(X86Insn *o, Bytes *b, uint64_t mode)
+{
+    bool code64 = mode & X86_MODE_CODE64;
+    unsigned refuse = (code64 ? NO64 : ONLY64) | ((mode & X86_MODE_PE) && !(mode & X86_MODE_VM) ? 0 : PROT);
+    unsigned last = map_last[o->map][o->opcode];
+    unsigned simd = o->map ? simd_last[PREFIX_INDEX(o->mandatory)][o->map][o->opcode] : 0;
+    if (rows[last].has_modrm || simd)
+        modrm(o, b);
+    if (b->more)
+        return DEC_MORE;
+    o->row = last ? pick(last, o->map, o->opcode, o, refuse) : NULL;
+    if (!o->row && simd)
+        o->row = pick(simd, o->map, o->opcode, o, refuse);
+    if (!o->row)
+        return DEC_UD;
+    if (code64 && (o->row->props & (F64 | D64)))
+        o->osize = o->opsize && (o->row->props & D64) && !(o->rex & 8) ? 2 : 8;
+    if (o->row->has_modrm) {
+        if (o->mod == 3 && (o->row->props & (F64 | CPL0)) == (F64 | CPL0)) {
+            /* MOV to and from CR and DR: a register whatever mod says, which is 3 */
+        } else if (o->mod != 3) {
+            if ((o->row->props & (F64 | CPL0)) == (F64 | CPL0) && o->row->map == 1 && (o->opcode & 0xfc) == 0x20)
+                o->mod = 3;                             /* MOV CR, DR ignore mod */
+            else if (o->asize == 2)
+                modrm16(o, b);
+            else
+                modrm32(o, b, code64);
+        }
+    }
+    bool second = false;
+    for (unsigned k = 0; k < 4 && o->row->ops[k]; k++) {
+        if (o->row->ops[k] >= OPD_IMM) {
+            immediate(o, b, o->row->ops[k], second);
+            second = true;
+        }
+    }
+    if (b->more)
+        return DEC_MORE;
+    if (o->seg_prefix != SEG_NONE && (!code64 || o->seg_prefix >= S_FS))
+        o->seg = o->seg_prefix;
+    if (o->lock && !((o->row->props & LOCK) && memory_destination(o)))
+        return DEC_UD;
+    return DEC_OK;
+}
+
+X86DecodeResult x86_decode(X86Insn *o, const uint8_t *code, unsigned n, uint64_t mode)
+{
+    bool code64 = mode & X86_MODE_CODE64, addr = false;
+    Bytes b = { code, code + MIN(n, 15), false };
+    X86DecodeResult r;
+    memset(o, 0, sizeof *o);
+    o->seg_prefix = SEG_NONE;
+    o->seg = S_DS;
+    o->base = o->index = X86_NO_REG;
+    uint8_t c = prefixes(o, &b, code64, &addr);
+    sizes(o, mode, addr);
+    o->mandatory = o->rep == 0xf3 ? P_F3 : o->rep == 0xf2 ? P_F2 : o->opsize ? P_66 : P_NP;
+    if (c == 0x0f) {
+        o->map = 1;
+        c = get8(&b);
+        if (c == 0x38 || c == 0x3a) {
+            o->map = c == 0x38 ? 2 : 3;
+            c = get8(&b);
+        }
+    }
+    o->opcode = c;
+    if (b.more) {
+        r = DEC_MORE;
+    } else if (o->map == 0 && (c == 0xc4 || c == 0xc5 || c == 0x62) &&
+               (code64 || (b.p < b.end && *b.p >= 0xc0 && (mode & X86_MODE_PE) && !(mode & X86_MODE_VM)))) {
+        r = vex(o, &b, c, code64);
+    } else {
+        r = body(o, &b, mode);
+    }
+    o->length = (uint8_t)(b.p - code);
+    return r == DEC_MORE && n >= 15 ? DEC_GP : r;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * operand.c -- operands of x86 instructions as IR: registers, immediates, checked memory, the stack.
+ *
+ * Spec: Intel SDM vol. 1, 3.7 (operand addressing), vol. 2, ch. 2; vol. 1, 6.2 (stack).
+ * Threads: the vCPU that translates.
+ */
+#include "cpu/x86/translate.h"
+
+IrType tr_operand_type(const X86Insn *i, unsigned k)
+{
+    unsigned wide = i->osize == 2 ? 4 : i->osize;
+    switch (i->row->ops[k]) {
+    case OPD_Eb: case OPD_Gb: case OPD_Mb: case OPD_Zb: case OPD_AL: case OPD_CL: case OPD_Ib: case OPD_Ob:
+    case OPD_Xb: case OPD_Yb: case OPD_ONE:
+        return IR_I8;
+    case OPD_Ew: case OPD_Gw: case OPD_Mw: case OPD_Sw: case OPD_DX: case OPD_Iw:
+        return IR_I16;
+    case OPD_Ed: case OPD_Gd: case OPD_Md: case OPD_Rd:
+        return IR_I32;
+    case OPD_Eq: case OPD_Mq:
+        return IR_I64;
+    case OPD_Ey: case OPD_Gy: case OPD_My: case OPD_Ry: case OPD_Cy: case OPD_Dy:
+        return tr_type(wide);
+    case OPD_eAX: case OPD_Xz: case OPD_Yz:
+        return tr_type(MIN(i->osize, 4));
+    default:
+        return tr_type(i->osize);
+    }
+}
+
+IrRef tr_reg(const X86Insn *i, IrType type, unsigned reg)
+{
+    return type == IR_I8 && !i->rex && reg >= 4 ? ir_guest_high(reg - 4) : ir_guest(reg);
+}
+
+/* Which base to add and whether to compare the limit. */
+void tr_segment(X86Tr *t, IrMem *m, unsigned seg)
+{
+    static const uint32_t flat[4] = { X86_MODE_FLAT_ES, X86_MODE_FLAT_CS, X86_MODE_FLAT_SS, X86_MODE_FLAT_DS };
+    m->linear_bits = tr_code64(t) ? 64 : 32;
+    if (tr_code64(t)) {
+        m->segment = seg >= S_FS ? (uint8_t)seg : SEG_NONE;
+        return;
+    }
+    /* CS is flat as code, yet not writable: stores through it need the check. */
+    bool is_flat = seg < S_FS && (t->mode & flat[seg]) && seg != S_CS;
+    m->segment = is_flat ? SEG_NONE : (uint8_t)seg;
+    m->limit = !is_flat;
+}
+
+static void address_parts(X86Tr *t, const X86Insn *i, IrMem *m)
+{
+    m->base = i->base == X86_NO_REG ? NONE : ir_guest(i->base);
+    m->index = i->index == X86_NO_REG ? NONE : ir_guest(i->index);
+    m->scale = i->scale;
+    m->offset_bits = i->asize * 8;
+    m->disp = i->disp;
+    if (i->pc_relative) {
+        m->pc_relative = true;
+        m->disp += t->next;
+    }
+}
+
+void tr_address(X86Tr *t, const X86Insn *i, IrMem *m)
+{
+    *m = (IrMem){ .segment = SEG_NONE };
+    address_parts(t, i, m);
+    tr_segment(t, m, i->seg);
+    m->locked = i->lock;
+}
+
+/* In tier 0 a helper raises what would only leave: limits and rights of segments, alignment. */
+static void exact_check(X86Tr *t, IrMem *m, unsigned span, unsigned access)
+{
+    if (!t->exact || !m->limit)
+        return;
+    IrMem plain = *m;
+    plain.segment = SEG_NONE;
+    plain.limit = false;
+    IrRef offset = tr_temp(t);
+    emit(t, IR_lea, tr_type(m->offset_bits / 8), offset, NONE, NONE)->mem = ir_mem(t->b, &plain);
+    tr_helper(t, XH_seg_check, NONE, offset, tr_imm(t, m->segment), tr_imm(t, span | (access & IR_WRITE) << 15));
+}
+
+IrRef tr_check_mem(X86Tr *t, IrMem *m, unsigned span, unsigned access)
+{
+    IrRef h = tr_host(t);
+    m->span = span;
+    m->access = (uint8_t)access;
+    exact_check(t, m, span, access);
+    IrInsn *n = emit(t, IR_chk, tr_type(span > 8 || (span & (span - 1)) ? 8 : span), h, NONE, NONE);
+    n->mem = ir_mem(t->b, m);
+    return h;
+}
+
+IrRef tr_check(X86Tr *t, const X86Insn *i, unsigned span, unsigned access)
+{
+    IrMem m;
+    tr_address(t, i, &m);
+    return tr_check_mem(t, &m, span, access);
+}
+
+IrRef tr_offset(X86Tr *t, const X86Insn *i)
+{
+    IrMem m = { .segment = SEG_NONE, .linear_bits = 64 };
+    IrRef d = tr_temp(t);
+    address_parts(t, i, &m);
+    emit(t, IR_lea, tr_type(i->asize), d, NONE, NONE)->mem = ir_mem(t->b, &m);
+    return d;
+}
+
+/* The offset of MOV's direct form stands in the instruction. */
+static IrRef check_moffs(X86Tr *t, const X86Insn *i, unsigned span, unsigned access)
+{
+    IrMem m = { .segment = SEG_NONE, .offset_bits = i->asize * 8 };
+    if (i->asize == 8 && (int64_t)i->imm != (int32_t)i->imm) {
+        m.base = tr_temp(t);
+        emit(t, IR_mov, IR_I64, m.base, tr_imm(t, i->imm), NONE);
+    } else {
+        m.disp = (int32_t)i->imm;
+    }
+    tr_segment(t, &m, i->seg);
+    return tr_check_mem(t, &m, span, access);
+}
+
+IrRef tr_operand(X86Tr *t, const X86Insn *i, unsigned k, unsigned access)
+{
+    IrType type = tr_operand_type(i, k);
+    switch (i->row->ops[k]) {
+    case OPD_Eb: case OPD_Ew: case OPD_Ed: case OPD_Ev: case OPD_Ey: case OPD_Eq:
+    case OPD_Mb: case OPD_Mw: case OPD_Md: case OPD_Mq: case OPD_Mv: case OPD_My:
+        if (i->mod != 3)
+            return tr_check(t, i, 1u << type, access);
+        return tr_reg(i, type, i->rm);
+    case OPD_Rv: case OPD_Ry: case OPD_Rd:
+        return ir_guest(i->rm);
+    case OPD_Gb: case OPD_Gw: case OPD_Gd: case OPD_Gv: case OPD_Gy:
+        return tr_reg(i, type, i->reg);
+    case OPD_Zb: case OPD_Zv:
+        return tr_reg(i, type, (i->opcode & 7) | (i->rex & 1) << 3);
+    case OPD_AL: case OPD_rAX: case OPD_eAX: return ir_guest(R_RAX);
+    case OPD_CL: return ir_guest(R_RCX);
+    case OPD_DX: return ir_guest(R_RDX);
+    case OPD_ONE: return tr_imm(t, 1);
+    case OPD_Ob: case OPD_Ov: return check_moffs(t, i, 1u << type, access);
+    case OPD_Ib: return tr_imm(t, i->imm & 0xff);
+    default:                                            /* immediates of operand size */
+        return tr_imm_of(t, tr_type(i->osize), i->imm);
+    }
+}
+
+IrRef tr_value(X86Tr *t, const X86Insn *i, unsigned k)
+{
+    IrRef s = tr_operand(t, i, k, IR_READ);
+    if (s.kind == IR_IMM)
+        return s;
+    IrRef d = tr_temp(t);
+    emit(t, IR_mov, tr_operand_type(i, k), d, s, NONE);
+    return d;
+}
+
+unsigned tr_stack_size(const X86Tr *t)
+{
+    return tr_code64(t) ? 8 : (t->mode & X86_MODE_SS32) ? 4 : 2;
+}
+
+static IrRef check_stack(X86Tr *t, int32_t disp, unsigned bytes, unsigned access)
+{
+    IrMem m = { .base = ir_guest(R_RSP), .disp = disp, .offset_bits = tr_stack_size(t) * 8 };
+    tr_segment(t, &m, S_SS);
+    return tr_check_mem(t, &m, bytes, access);
+}
+
+IrRef tr_check_push(X86Tr *t, unsigned bytes) { return check_stack(t, -(int32_t)bytes, bytes, IR_WRITE); }
+IrRef tr_check_pop(X86Tr *t, unsigned bytes) { return check_stack(t, 0, bytes, IR_READ); }
+
+void tr_move_sp(X86Tr *t, int32_t by)
+{
+    IrType type = tr_type(tr_stack_size(t));
+    IrRef sp = ir_guest(R_RSP);
+    emit(t, by < 0 ? IR_sub : IR_add, type, sp, sp, tr_imm(t, (uint64_t)(by < 0 ? -by : by)));
+}
+
+void tr_push(X86Tr *t, unsigned bytes, IrRef value)
+{
+    IrRef h = tr_check_push(t, bytes);
+    emit(t, IR_mov, tr_type(bytes), h, value, NONE);
+    tr_move_sp(t, -(int32_t)bytes);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * translate.h -- what the files of the x86 front end share: one instruction being translated, operands, emission.
+ *
+ * Threads: the vCPU that translates.
+ */
+#ifndef CPU_X86_TRANSLATE_H
+#define CPU_X86_TRANSLATE_H
+#include "cpu/x86/decode.h"
+
+struct X86Tr {
+    X86Cpu  *cpu;
+    IrBlock *b;
+    uint64_t mode;
+    int32_t  offset, next;              /* of this instruction and the one after it, from the page base */
+    unsigned n_temps, n_hosts;
+    bool     done;                      /* an ENDS operation has been emitted */
+    bool     exact;                     /* a block of one instruction, for tier 0: what leaves elsewhere raises here */
+};
+
+#define CTX(member) ir_ctx(offsetof(X86Cpu, member))
+#define NONE ir_none()
+
+static inline bool tr_code64(const X86Tr *t) { return t->mode & X86_MODE_CODE64; }
+static inline unsigned tr_cpl(const X86Tr *t) { return (t->mode & X86_MODE_CPL) >> X86_MODE_CPL_SHIFT; }
+static inline IrType tr_type(unsigned bytes) { return (IrType)__builtin_ctz(bytes); }
+static inline IrRef tr_temp(X86Tr *t) { return ir_temp(t->n_temps++ & 7); }
+static inline IrRef tr_host(X86Tr *t) { return ir_host(t->n_hosts++ & 3); }
+static inline IrRef tr_imm(X86Tr *t, uint64_t v) { return ir_imm(t->b, v); }
+static inline IrRef tr_imm_of(X86Tr *t, IrType type, uint64_t v)       /* cut to the type */
+{
+    return ir_imm(t->b, type == IR_I64 ? v : v & ((UINT64_C(1) << (8 << type)) - 1));
+}
+
+/* An operation; `sets` flags, of them `undef`. */
+static inline IrInsn *emit(X86Tr *t, IrOp op, IrType type, IrRef dst, IrRef a, IrRef b)
+{
+    return ir_emit(t->b, op, type, dst, a, b);
+}
+static inline IrInsn *emit_flags(X86Tr *t, IrOp op, IrType type, IrRef dst, IrRef a, IrRef b, unsigned sets, unsigned undef)
+{
+    IrInsn *n = ir_emit(t->b, op, type, dst, a, b);
+    n->sets = (uint8_t)sets;
+    n->undef = (uint8_t)undef;
+    return n;
+}
+
+/* ---- translate.c ---- */
+void   tr_helper(X86Tr *t, unsigned number, IrRef dst, IrRef a, IrRef b, IrRef c);
+void   tr_raise(X86Tr *t, unsigned vector);             /* and end the block */
+void   tr_ud(X86Tr *t);
+void   tr_end_pc(X86Tr *t);             /* a helper has set the PC */
+void   tr_end_next(X86Tr *t);           /* to the run loop, then the next instruction */
+void   tr_end_lookup(X86Tr *t);         /* the mode may have changed: look up the next instruction */
+void   tr_jump(X86Tr *t, const X86Insn *i);             /* direct jump by i->imm; ends the block */
+void   tr_jump_if(X86Tr *t, const X86Insn *i, unsigned cc);     /* the same if cc */
+void   tr_jump_if_zero(X86Tr *t, const X86Insn *i, IrOp op, IrType type, IrRef value);     /* op: brz or brnz */
+void   tr_jump_to(X86Tr *t, IrRef eip, unsigned osize); /* indirect */
+IrRef  tr_eip(X86Tr *t, int32_t offset);                /* EIP or RIP of page base + offset, in a temporary */
+
+/* ---- operand.c ---- */
+IrType tr_operand_type(const X86Insn *i, unsigned k);
+IrRef  tr_reg(const X86Insn *i, IrType type, unsigned reg);             /* ah, ch, dh, bh where there is no REX */
+void   tr_address(X86Tr *t, const X86Insn *i, IrMem *m);                /* of the ModRM operand */
+void   tr_segment(X86Tr *t, IrMem *m, unsigned seg);
+IrRef  tr_check(X86Tr *t, const X86Insn *i, unsigned span, unsigned access);    /* host address of the ModRM operand */
+IrRef  tr_check_mem(X86Tr *t, IrMem *m, unsigned span, unsigned access);
+IrRef  tr_offset(X86Tr *t, const X86Insn *i);           /* its effective address, in a temporary */
+IrRef  tr_operand(X86Tr *t, const X86Insn *i, unsigned k, unsigned access);     /* operand k as a source or destination */
+IrRef  tr_value(X86Tr *t, const X86Insn *i, unsigned k);                /* operand k zero-extended, no IR_HOST and no narrow register */
+unsigned tr_stack_size(const X86Tr *t); /* bytes of the stack pointer in use */
+IrRef  tr_check_push(X86Tr *t, unsigned bytes);
+IrRef  tr_check_pop(X86Tr *t, unsigned bytes);
+void   tr_move_sp(X86Tr *t, int32_t by);
+void   tr_push(X86Tr *t, unsigned bytes, IrRef value);
+#endif

@@ -70,25 +70,11 @@ void tr_address(X86Tr *t, const X86Insn *i, IrMem *m)
     m->locked = i->lock;
 }
 
-/* In tier 0 a helper raises what would only leave: limits and rights of segments, alignment. */
-static void exact_check(X86Tr *t, IrMem *m, unsigned span, unsigned access)
-{
-    if (!t->exact || !m->limit)
-        return;
-    IrMem plain = *m;
-    plain.segment = SEG_NONE;
-    plain.limit = false;
-    IrRef offset = tr_temp(t);
-    emit(t, IR_lea, tr_type(m->offset_bits / 8), offset, NONE, NONE)->mem = ir_mem(t->b, &plain);
-    tr_helper(t, XH_seg_check, NONE, offset, tr_imm(t, m->segment), tr_imm(t, span | (access & IR_WRITE) << 15));
-}
-
 IrRef tr_check_mem(X86Tr *t, IrMem *m, unsigned span, unsigned access)
 {
     IrRef h = tr_host(t);
     m->span = span;
     m->access = (uint8_t)access;
-    exact_check(t, m, span, access);
     IrInsn *n = emit(t, IR_chk, tr_type(span > 8 || (span & (span - 1)) ? 8 : span), h, NONE, NONE);
     n->mem = ir_mem(t->b, m);
     return h;

@@ -15,7 +15,6 @@ struct X86Tr {
     int32_t  offset, next;              /* of this instruction and the one after it, from the page base */
     unsigned n_temps, n_hosts;
     bool     done;                      /* an ENDS operation has been emitted */
-    bool     exact;                     /* a block of one instruction, for tier 0: what leaves elsewhere raises here */
 };
 
 #define CTX(member) ir_ctx(offsetof(X86Cpu, member))

@@ -237,9 +237,7 @@ static void flush_stopped(void *m)
     DbtMachine *d = dbt_of(m);
 
     for (unsigned i = 0; i < d->cpus->len; i++) {
-        DbtCpu *c = d->cpus->pdata[i];
-        dbt_flush_all(c);
-        c->guest->map_changed(c);
+        tlb_map_changed(d->cpus->pdata[i]);
     }
 }
 

@@ -86,6 +86,14 @@ typedef struct DbtCpu {
     bool         in_code;               /* inside DbtBackend.run */
     struct DbtStats *stats;
     struct DbtCpuPrivate *steps;        /* dbt.c */
+    struct RamHit {                     /* tlb.c: lines of the map found last, good until it changes */
+        uint64_t at, size;
+        uint8_t *host;                  /* of `at` */
+        struct Region *region;
+        struct DbtRegion *code;
+        uint8_t  seen;
+    } ram_hit[4];
+    unsigned     ram_next;
 } DbtCpu;
 
 typedef enum { ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH, ACCESS_KIND = 3,

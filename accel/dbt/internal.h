@@ -73,6 +73,7 @@ void       block_reclaim_all(DbtMachine *d);    /* all other vCPUs stopped */
 
 /* tlb.c */
 void       tlb_init(DbtCpu *c);
+void       tlb_map_changed(DbtCpu *c);
 void       tlb_unwrite(DbtCpu *c, const uint8_t *host_page);    /* drop write tags of this page in all contexts */
 /* Host page that c->pc's page (or `linear`'s) is fetched from; raises; NULL: not RAM or ROM. */
 uint8_t   *tlb_fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr);

@@ -156,104 +156,123 @@ void tlb_unwrite(DbtCpu *c, const uint8_t *host_page)
     }
 }
 
-/* RAM or ROM that shows at phys for this access, with what is left of its range; NULL: neither. */
-static uint8_t *ram_at(DbtCpu *c, uint64_t phys, bool write, MemRange *mr)
+void tlb_map_changed(DbtCpu *c)
 {
-    if (!as_lookup(c->vcpu.as, phys, write, mr) || !mr->region->host || (write && mr->region->readonly)) {
+    dbt_flush_all(c);
+    memset(c->ram_hit, 0, sizeof(c->ram_hit));
+    c->guest->map_changed(c);
+}
+
+/* RAM or ROM that shows at phys for this access; NULL: neither. */
+static const struct RamHit *ram_find(DbtCpu *c, uint64_t phys, bool write)
+{
+    unsigned way = write ? SEEN_WRITE : SEEN_READ;
+    struct RamHit *h;
+    MemRange mr;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(c->ram_hit); i++) {
+        h = &c->ram_hit[i];
+        if (phys - h->at < h->size && (h->seen & way)) {
+            return h;
+        }
+    }
+    if (!as_lookup(c->vcpu.as, phys, write, &mr) || !mr.region->host || (write && mr.region->readonly)) {
         return NULL;
     }
-    return mr->region->host + mr->from + (phys - mr->at);
+    h = &c->ram_hit[c->ram_next++ % G_N_ELEMENTS(c->ram_hit)];
+    *h = (struct RamHit){ .at = mr.at, .size = mr.size, .host = mr.region->host + mr.from, .region = mr.region,
+                          .code = code_region(c->dbt, mr.region),
+                          .seen = mr.region->readonly ? mr.seen & SEEN_READ : mr.seen };
+    return h;
+}
+
+static uint64_t region_offset(const struct RamHit *h, uint64_t phys)
+{
+    return (uint64_t)(h->host - h->region->host) + (phys - h->at);
 }
 
 /* Enter one page.  host is the address of `linear` itself. */
-static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, uint8_t *host, const MemRange *mr, bool write_ok)
+static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, const struct RamHit *h, bool write_ok)
 {
     DbtContext *x = c->ctx;
     unsigned slot = tlb_slot(linear), in_page = linear & (DBT_PAGE - 1);
     TlbEntry *e = &x->tlb[slot];
     uint64_t page = linear - in_page, phys = w->phys - in_page;
 
-    if (phys < mr->at || phys + DBT_PAGE > mr->at + mr->size || (x->key.mode & c->guest->mode_slow)) {
+    if (phys < h->at || phys + DBT_PAGE > h->at + h->size || (x->key.mode & c->guest->mode_slow)) {
         return;                         /* shares its page with something else, or is watched: one access at a time */
     }
     if (!(e->phys & TLBF_FILLED)) {
-        x->filled[x->n_filled++] = slot;
+        x->filled[x->n_filled++] = (uint16_t)slot;
     }
     e->phys = phys | TLBF_FILLED | (w->global ? TLBF_GLOBAL : 0);
-    e->read = (mr->seen & SEEN_READ) ? page : tlb_empty(slot);
-    e->write = write_ok && (mr->seen & SEEN_READ) ? page : tlb_empty(slot);
-    e->page = (uintptr_t)host - in_page;
+    e->read = (h->seen & SEEN_READ) ? page : tlb_empty(slot);
+    e->write = write_ok && (h->seen & SEEN_READ) ? page : tlb_empty(slot);
+    e->page = (uintptr_t)(h->host + (phys - h->at));
     x->has_large |= w->page_bytes > DBT_PAGE;
 }
 
 /* May stores to this page go without asking?  Not while code or a dirty log watches it. */
-static bool page_is_free(DbtMachine *d, const MemRange *mr, uint64_t offset)
+static bool page_is_free(const struct RamHit *h, uint64_t offset)
 {
-    if (__atomic_load_n(&mr->region->dirty_on, __ATOMIC_RELAXED)) {
+    if (__atomic_load_n(&h->region->dirty_on, __ATOMIC_RELAXED)) {
         return false;
     }
-    DbtRegion *dr = code_region(d, mr->region);
-    CodePage *p = dr ? code_page(dr, offset) : NULL;
+    CodePage *p = h->code ? code_page(h->code, offset) : NULL;
 
-    return !p || !__atomic_load_n(&p->guarded, __ATOMIC_RELAXED);
+    return !p || !__atomic_load_n(&p->guarded, __ATOMIC_SEQ_CST);
 }
 
 void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
 {
     bool write = ir_access & IR_WRITE;
-    MemRange mr;
     DbtWalk w;
 
     if ((linear & (DBT_PAGE - 1)) + bytes > DBT_PAGE || (c->ctx->key.mode & c->guest->mode_slow) ||
         !c->guest->walk(c, linear, write ? ACCESS_WRITE : ACCESS_READ, &w)) {
         return NULL;
     }
-    uint8_t *host = ram_at(c, w.phys, write, &mr);
-    if (!host || ((ir_access & IR_READ) && !(mr.seen & SEEN_READ))) {
+    const struct RamHit *h = ram_find(c, w.phys, write);
+    if (!h || ((ir_access & IR_READ) && !(h->seen & SEEN_READ)) || w.phys + bytes > h->at + h->size) {
         return NULL;
     }
-    uint64_t offset = (uint64_t)(host - mr.region->host);
-    bool writable = w.writable && (mr.seen & SEEN_WRITE) && !mr.region->readonly;
-    bool is_free = writable && page_is_free(c->dbt, &mr, offset);
+    uint64_t offset = region_offset(h, w.phys);
+    bool is_free = (h->seen & SEEN_WRITE) && page_is_free(h, offset);
     c->stats->refills++;
-    fill(c, linear, &w, host, &mr, is_free);
+    fill(c, linear, &w, h, w.writable && is_free);
     if (write && !is_free) {
-        DbtRegion *dr = code_region(c->dbt, mr.region);
-        if (dr && !code_store_is_clean(c->dbt, dr, offset, bytes)) {
+        if (h->code && !code_store_is_clean(c->dbt, h->code, offset, bytes)) {
             return NULL;
         }
-        if (mr.region->dirty_on) {
-            region_set_dirty(mr.region, offset, bytes);
+        if (h->region->dirty_on) {
+            region_set_dirty(h->region, offset, bytes);
         }
     }
-    return host;
+    return h->host + (w.phys - h->at);
 }
 
 /* ---- access by C code ---- */
 
 static void desc_part(DbtCpu *c, uint64_t linear, unsigned n, bool write, unsigned access, uint8_t **host, uint64_t *phys, bool *code)
 {
-    MemRange mr;
     DbtWalk w;
 
     if (!c->guest->walk(c, linear, access, &w)) {
         c->guest->fault(c, linear, access, &w);
     }
     *phys = w.phys;
-    *host = ram_at(c, w.phys, write, &mr);
+    *host = NULL;
     *code = false;
-    if (*host && w.phys + n > mr.at + mr.size) {
-        *host = NULL;                   /* straddles two ranges in one page: by AddressSpace */
+    const struct RamHit *h = ram_find(c, w.phys, write);
+    /* By AddressSpace: what is not RAM, straddles two ranges in one page, or is written here and read elsewhere (PAM). */
+    if (!h || w.phys + n > h->at + h->size || (write && !(h->seen & SEEN_READ))) {
+        return;
     }
-    if (*host && write) {
-        *code = !page_is_free(c->dbt, &mr, (uint64_t)(*host - mr.region->host));
-        if (!(mr.seen & SEEN_READ)) {
-            *host = NULL;               /* PAM: written here, read elsewhere */
-        }
-    }
-    if (*host && !(access & ACCESS_SYSTEM)) {
-        fill(c, linear, &w, *host, &mr, w.writable && (mr.seen & SEEN_WRITE) && !mr.region->readonly &&
-             page_is_free(c->dbt, &mr, (uint64_t)(*host - mr.region->host)));
+    *host = h->host + (w.phys - h->at);
+    bool is_free = (h->seen & SEEN_WRITE) && page_is_free(h, region_offset(h, w.phys));
+    *code = write && !is_free;
+    if (!(access & ACCESS_SYSTEM)) {
+        fill(c, linear, &w, h, w.writable && is_free);
     }
 }
 
@@ -345,17 +364,15 @@ static void store_part(DbtCpu *c, uint8_t *host, bool code, uint64_t phys, uint6
 
 void dbt_wrote(DbtCpu *c, uint64_t phys, unsigned bytes)
 {
-    MemRange mr;
-    uint8_t *host = ram_at(c, phys, true, &mr);
+    const struct RamHit *h = ram_find(c, phys, true);
 
-    if (host) {
-        uint64_t offset = (uint64_t)(host - mr.region->host);
-        DbtRegion *dr = code_region(c->dbt, mr.region);
-        if (mr.region->dirty_on) {
-            region_set_dirty(mr.region, offset, bytes);
+    if (h) {
+        uint64_t offset = region_offset(h, phys);
+        if (h->region->dirty_on) {
+            region_set_dirty(h->region, offset, bytes);
         }
-        if (dr && !code_store_is_clean(c->dbt, dr, offset, bytes)) {
-            code_written(c->dbt, dr, offset, bytes);
+        if (h->code && !code_store_is_clean(c->dbt, h->code, offset, bytes)) {
+            code_written(c->dbt, h->code, offset, bytes);
         }
     }
 }
@@ -493,7 +510,6 @@ uint8_t *tlb_fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr)
     DbtContext *x = c->ctx;
     uint64_t page = linear & -DBT_PAGE;
     unsigned slot = (linear >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
-    MemRange mr;
     DbtWalk w;
 
     if (x->fetch[slot].tag == (page | 1)) {
@@ -503,11 +519,13 @@ uint8_t *tlb_fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr)
     if (!c->guest->walk(c, linear, ACCESS_FETCH, &w)) {
         c->guest->fault(c, linear, ACCESS_FETCH, &w);
     }
-    uint8_t *host = ram_at(c, w.phys & -DBT_PAGE, false, &mr);
-    if (!host || (w.phys & -DBT_PAGE) + DBT_PAGE > mr.at + mr.size) {
+    uint64_t phys = w.phys & -(uint64_t)DBT_PAGE;
+    const struct RamHit *h = ram_find(c, phys, false);
+    if (!h || phys + DBT_PAGE > h->at + h->size) {
         return NULL;
     }
-    *dr = code_region(c->dbt, mr.region);
+    uint8_t *host = h->host + (phys - h->at);
+    *dr = h->code;
     x->fetch[slot].tag = page | 1;
     x->fetch[slot].host = host;
     x->fetch[slot].region = *dr;

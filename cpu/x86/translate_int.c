@@ -342,8 +342,15 @@ void x86_tr_CLC(X86Tr *t, const X86Insn *i) { emit_flags(t, IR_setfl, IR_I32, NO
 void x86_tr_STC(X86Tr *t, const X86Insn *i) { emit_flags(t, IR_setfl, IR_I32, NONE, tr_imm(t, EF_CF), NONE, FL_C, 0); }
 void x86_tr_CMC(X86Tr *t, const X86Insn *i) { emit_flags(t, IR_cmc, IR_I32, NONE, NONE, NONE, FL_C, 0); }
 
+/* In 64-bit mode the first CPUs did not have these. */
+static bool lacks_lahf(const X86Tr *t) { return tr_code64(t) && !x86_has_feature(t->cpu, F_LAHF); }
+
 void x86_tr_LAHF(X86Tr *t, const X86Insn *i)
 {
+    if (lacks_lahf(t)) {
+        tr_ud(t);
+        return;
+    }
     IrRef v = tr_temp(t);
     emit(t, IR_getfl, IR_I32, v, NONE, NONE);
     emit(t, IR_or, IR_I32, v, v, tr_imm(t, 2));
@@ -352,6 +359,10 @@ void x86_tr_LAHF(X86Tr *t, const X86Insn *i)
 
 void x86_tr_SAHF(X86Tr *t, const X86Insn *i)
 {
+    if (lacks_lahf(t)) {
+        tr_ud(t);
+        return;
+    }
     IrRef v = tr_temp(t);
     emit(t, IR_zext8, IR_I32, v, ir_guest_high(R_RAX), NONE);
     emit_flags(t, IR_setfl, IR_I32, NONE, v, NONE, FL_ALL & ~FL_O, 0);

@@ -368,12 +368,10 @@ void x86_tr_OUT(X86Tr *t, const X86Insn *i)
     tr_end_next(t);
 }
 
-static unsigned string_segment(const X86Insn *i) { return i->seg; }
-
 /* By a helper, which also sets the PC: to this instruction where a repetition was interrupted. */
 static void string_helper(X86Tr *t, const X86Insn *i, unsigned helper, IrType type)
 {
-    uint64_t how = 1u << type | (unsigned)i->asize * 8 << 8 | string_segment(i) << 16 | (uint64_t)i->rep << 24;
+    uint64_t how = 1u << type | (unsigned)i->asize * 8 << 8 | (unsigned)i->seg << 16 | (uint64_t)i->rep << 24;
     tr_helper(t, helper, NONE, tr_imm(t, how), tr_imm(t, i->length), NONE);
     tr_end_pc(t);
 }
@@ -406,7 +404,7 @@ void x86_tr_MOVS(X86Tr *t, const X86Insn *i)
         string_helper(t, i, XH_movs, type);
         return;
     }
-    IrRef s = element(t, i, R_RSI, string_segment(i), type, IR_READ), d = element(t, i, R_RDI, S_ES, type, IR_WRITE), v = tr_temp(t);
+    IrRef s = element(t, i, R_RSI, i->seg, type, IR_READ), d = element(t, i, R_RDI, S_ES, type, IR_WRITE), v = tr_temp(t);
     emit(t, IR_mov, type, v, s, NONE);
     emit(t, IR_mov, type, d, v, NONE);
     advance(t, i, type, true, true);
@@ -431,7 +429,7 @@ void x86_tr_LODS(X86Tr *t, const X86Insn *i)
         string_helper(t, i, XH_lods, type);
         return;
     }
-    IrRef s = element(t, i, R_RSI, string_segment(i), type, IR_READ);
+    IrRef s = element(t, i, R_RSI, i->seg, type, IR_READ);
     emit(t, IR_mov, type, ir_guest(R_RAX), s, NONE);
     advance(t, i, type, true, false);
 }
@@ -455,7 +453,7 @@ void x86_tr_CMPS(X86Tr *t, const X86Insn *i)
         string_helper(t, i, XH_cmps, type);
         return;
     }
-    IrRef s = element(t, i, R_RSI, string_segment(i), type, IR_READ), d = element(t, i, R_RDI, S_ES, type, IR_READ), v = tr_temp(t);
+    IrRef s = element(t, i, R_RSI, i->seg, type, IR_READ), d = element(t, i, R_RDI, S_ES, type, IR_READ), v = tr_temp(t);
     emit(t, IR_mov, type, v, s, NONE);
     emit_flags(t, IR_cmp, type, NONE, v, d, FL_ALL, 0);
     advance(t, i, type, true, true);

@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/machine.h"
 #include <errno.h>
+#include <pthread.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +25,7 @@ typedef struct ClockSource {
 
 struct Clock {
     Machine   *machine;
-    GMutex     lock;
+    pthread_mutex_t lock;
     GPtrArray *heap[N_BASES];         /* binary heaps of Timer, earliest first */
     GSource   *source;
     int        fd;
@@ -179,7 +180,7 @@ void timer_arm(Timer *t, uint64_t deadline_ns)
     GPtrArray    *h = c->heap[t->base];
     uint64_t      at;
 
-    g_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->lock);
     t->deadline_ns = deadline_ns;
     if (deadline_ns == UINT64_MAX) {
         if (t->slot) {
@@ -200,7 +201,7 @@ void timer_arm(Timer *t, uint64_t deadline_ns)
             }
         }
     }
-    g_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->lock);
 }
 
 void timer_stop(Timer *t)
@@ -241,17 +242,17 @@ static gboolean clock_dispatch(GSource *source, GSourceFunc f, gpointer data)
         return G_SOURCE_REMOVE;
     }
     machine_lock(c->machine);
-    g_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->lock);
     c->firing = true;
     c->programmed_ns = UINT64_MAX;
     for (unsigned budget = 64; budget && (t = take_due(c)); budget--) {     /* then let the other sources in */
-        g_mutex_unlock(&c->lock);
+        pthread_mutex_unlock(&c->lock);
         t->fire(t->dev);
-        g_mutex_lock(&c->lock);
+        pthread_mutex_lock(&c->lock);
     }
     c->firing = false;
     program_next(c);
-    g_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->lock);
     machine_unlock(c->machine);
     return G_SOURCE_CONTINUE;
 }
@@ -269,7 +270,7 @@ struct Clock *clock_new(Machine *m)
 
     c->machine = m;
     c->programmed_ns = UINT64_MAX;
-    g_mutex_init(&c->lock);
+    pthread_mutex_init(&c->lock, NULL);
     for (int b = 0; b < N_BASES; b++) {
         c->heap[b] = g_ptr_array_new();
     }
@@ -290,7 +291,7 @@ void clock_free(struct Clock *c)
     for (int b = 0; b < N_BASES; b++) {
         g_ptr_array_free(c->heap[b], TRUE);
     }
-    g_mutex_clear(&c->lock);
+    pthread_mutex_destroy(&c->lock);
     g_free(c);
 }
 
@@ -307,20 +308,20 @@ void clock_run(Machine *m, bool run)
 {
     struct Clock *c = m->clock;
 
-    g_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->lock);
     if (run != (c->running != 0)) {
         guest_set(c, run, guest_now(c));
         program_next(c);
     }
-    g_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->lock);
 }
 
 void clock_set_guest(Machine *m, uint64_t ns)
 {
     struct Clock *c = m->clock;
 
-    g_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->lock);
     guest_set(c, c->running, ns);
     program_next(c);
-    g_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->lock);
 }

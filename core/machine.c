@@ -5,7 +5,8 @@
  * Spec: none.
  * Omits: nothing.
  * Threads: MachineSync.mutex guards who is in the guest, who is parked and who excludes the others.  It is innermost:
- *          nothing is called with it held.  The order is machine lock, then mutex.
+ *          nothing is called with it held.  The order is machine lock, then mutex.  pthread's mutexes, here and in clock.c
+ *          and mem.c, because ThreadSanitizer does not see glib's.
  */
 #include "core/machine.h"
 #include "accel/accel.h"
@@ -14,6 +15,7 @@
 #include "core/log.h"
 #include "core/mem_view.h"
 #include "core/vcpu.h"
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,8 +46,8 @@ struct MachineSync {
     void    *owner;                   /* thread that holds the machine lock, as SELF; atomic */
     unsigned depth;
     unsigned waiting;                 /* threads other than vCPUs that wait for the machine lock; atomic */
-    GMutex   mutex;
-    GCond    cond;
+    pthread_mutex_t mutex;
+    pthread_cond_t  cond;
     void    *exclusive;               /* thread that excludes the vCPUs, as SELF */
     unsigned exclusive_depth;
     bool     exclusive_outside;       /* what it was before */
@@ -93,21 +95,21 @@ static void lock_from_guest(Machine *m, Vcpu *v)
     for (;;) {
         bool entered;
         g_rec_mutex_lock(&m->lock);
-        g_mutex_lock(&s->mutex);
+        pthread_mutex_lock(&s->mutex);
         entered = !s->exclusive || s->exclusive == SELF;
         if (entered) {
             v->outside = false;
         }
-        g_mutex_unlock(&s->mutex);
+        pthread_mutex_unlock(&s->mutex);
         if (entered) {
             return;
         }
         g_rec_mutex_unlock(&m->lock);
-        g_mutex_lock(&s->mutex);
+        pthread_mutex_lock(&s->mutex);
         while (s->exclusive) {
-            g_cond_wait(&s->cond, &s->mutex);
+            pthread_cond_wait(&s->cond, &s->mutex);
         }
-        g_mutex_unlock(&s->mutex);
+        pthread_mutex_unlock(&s->mutex);
     }
 }
 
@@ -147,24 +149,24 @@ void machine_enter_guest(Vcpu *v)
 {
     struct MachineSync *s = v->machine->sync;
 
-    g_mutex_lock(&s->mutex);
+    pthread_mutex_lock(&s->mutex);
     while (s->exclusive) {
-        g_cond_wait(&s->cond, &s->mutex);
+        pthread_cond_wait(&s->cond, &s->mutex);
     }
     v->outside = false;
-    g_mutex_unlock(&s->mutex);
+    pthread_mutex_unlock(&s->mutex);
 }
 
 void machine_leave_guest(Vcpu *v)
 {
     struct MachineSync *s = v->machine->sync;
 
-    g_mutex_lock(&s->mutex);
+    pthread_mutex_lock(&s->mutex);
     v->outside = true;
     if (s->exclusive) {
-        g_cond_broadcast(&s->cond);
+        pthread_cond_broadcast(&s->cond);
     }
-    g_mutex_unlock(&s->mutex);
+    pthread_mutex_unlock(&s->mutex);
 }
 
 static bool all_outside(Machine *m, const Vcpu *but)
@@ -184,18 +186,18 @@ void machine_exclusive_begin(Machine *m)
     Vcpu               *self = vcpu_current && vcpu_current->machine == m ? vcpu_current : NULL;
     bool                outside = self && self->outside;
 
-    g_mutex_lock(&s->mutex);
+    pthread_mutex_lock(&s->mutex);
     if (s->exclusive == SELF) {         /* within a section of our own */
         s->exclusive_depth++;
-        g_mutex_unlock(&s->mutex);
+        pthread_mutex_unlock(&s->mutex);
         return;
     }
     if (self) {
         self->outside = true;
-        g_cond_broadcast(&s->cond);
+        pthread_cond_broadcast(&s->cond);
     }
     while (s->exclusive) {
-        g_cond_wait(&s->cond, &s->mutex);
+        pthread_cond_wait(&s->cond, &s->mutex);
     }
     s->exclusive = SELF;
     s->exclusive_depth = 1;
@@ -208,9 +210,9 @@ void machine_exclusive_begin(Machine *m)
         }
     }
     while (!all_outside(m, self)) {
-        g_cond_wait(&s->cond, &s->mutex);
+        pthread_cond_wait(&s->cond, &s->mutex);
     }
-    g_mutex_unlock(&s->mutex);
+    pthread_mutex_unlock(&s->mutex);
 }
 
 void machine_exclusive_end(Machine *m)
@@ -218,7 +220,7 @@ void machine_exclusive_end(Machine *m)
     struct MachineSync *s = m->sync;
     Vcpu               *self = vcpu_current && vcpu_current->machine == m ? vcpu_current : NULL;
 
-    g_mutex_lock(&s->mutex);
+    pthread_mutex_lock(&s->mutex);
     g_assert(s->exclusive == SELF);
     if (--s->exclusive_depth == 0) {
         s->exclusive = NULL;
@@ -226,9 +228,9 @@ void machine_exclusive_end(Machine *m)
         if (self) {
             self->outside = s->exclusive_outside;
         }
-        g_cond_broadcast(&s->cond);
+        pthread_cond_broadcast(&s->cond);
     }
-    g_mutex_unlock(&s->mutex);
+    pthread_mutex_unlock(&s->mutex);
 }
 
 bool machine_exclusive_held(const Machine *m)
@@ -255,21 +257,21 @@ void machine_park(Vcpu *v)
 {
     struct MachineSync *s = v->machine->sync;
 
-    g_mutex_lock(&s->mutex);
+    pthread_mutex_lock(&s->mutex);
     v->parked = true;
-    g_cond_broadcast(&s->cond);
+    pthread_cond_broadcast(&s->cond);
     while (machine_paused(v->machine) && !__atomic_load_n(&v->stop, __ATOMIC_ACQUIRE)) {
-        g_cond_wait(&s->cond, &s->mutex);
+        pthread_cond_wait(&s->cond, &s->mutex);
     }
     v->parked = false;
-    g_mutex_unlock(&s->mutex);
+    pthread_mutex_unlock(&s->mutex);
 }
 
 void machine_wake(Machine *m)
 {
-    g_mutex_lock(&m->sync->mutex);
-    g_cond_broadcast(&m->sync->cond);
-    g_mutex_unlock(&m->sync->mutex);
+    pthread_mutex_lock(&m->sync->mutex);
+    pthread_cond_broadcast(&m->sync->cond);
+    pthread_mutex_unlock(&m->sync->mutex);
 }
 
 static void kick_all(Machine *m)
@@ -291,14 +293,14 @@ static void park_all(Machine *m)
         __atomic_store_n(&s->owner, NULL, __ATOMIC_RELAXED);
         g_rec_mutex_unlock(&m->lock);
     }
-    g_mutex_lock(&s->mutex);
+    pthread_mutex_lock(&s->mutex);
     for (unsigned i = 0; i < m->vcpus->len; i++) {
         Vcpu *v = m->vcpus->pdata[i];
         while (v->thread && !v->parked) {
-            g_cond_wait(&s->cond, &s->mutex);
+            pthread_cond_wait(&s->cond, &s->mutex);
         }
     }
-    g_mutex_unlock(&s->mutex);
+    pthread_mutex_unlock(&s->mutex);
     if (depth) {
         g_rec_mutex_lock(&m->lock);
         lock_taken(s, depth);
@@ -447,8 +449,8 @@ Machine *machine_new(void)
 
     g_rec_mutex_init(&m->lock);
     m->sync = g_new0(struct MachineSync, 1);
-    g_mutex_init(&m->sync->mutex);
-    g_cond_init(&m->sync->cond);
+    pthread_mutex_init(&m->sync->mutex, NULL);
+    pthread_cond_init(&m->sync->cond, NULL);
     m->context = g_main_context_new();
     m->console = console_new(m);
     m->want_out = OUT_PAUSED;
@@ -507,8 +509,8 @@ void machine_free(Machine *m)
     g_ptr_array_free(m->buses, TRUE);
     g_ptr_array_free(m->vcpus, TRUE);
     g_hash_table_destroy(m->link_kinds);
-    g_mutex_clear(&m->sync->mutex);
-    g_cond_clear(&m->sync->cond);
+    pthread_mutex_destroy(&m->sync->mutex);
+    pthread_cond_destroy(&m->sync->cond);
     g_rec_mutex_clear(&m->lock);
     g_free(m->sync);
     g_free(m->accel_data);

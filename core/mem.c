@@ -300,8 +300,8 @@ static void views_reclaim(Machine *m)
             continue;
         }
         g_ptr_array_remove_index_fast(ms->retired, i);
-        g_mutex_lock(&ms->view_lock);       /* whoever found it under this lock has left */
-        g_mutex_unlock(&ms->view_lock);
+        pthread_mutex_lock(&ms->view_lock);       /* whoever found it under this lock has left */
+        pthread_mutex_unlock(&ms->view_lock);
         view_free(v);
     }
 }
@@ -464,7 +464,7 @@ MemState *mem_state_new(void)
 
     ms->spaces = g_ptr_array_new();
     ms->retired = g_ptr_array_new();
-    g_mutex_init(&ms->view_lock);
+    pthread_mutex_init(&ms->view_lock, NULL);
     return ms;
 }
 
@@ -475,7 +475,7 @@ void mem_state_free(MemState *ms)
     }
     g_ptr_array_free(ms->retired, TRUE);
     g_ptr_array_free(ms->spaces, TRUE);
-    g_mutex_clear(&ms->view_lock);
+    pthread_mutex_destroy(&ms->view_lock);
     g_free(ms);
 }
 
@@ -519,8 +519,8 @@ bool as_lookup(AddressSpace *as, hwaddr at, bool write, MemRange *out)
     if (machine_locked(m)) {
         return view_find(as->view, at, dir, out);
     }
-    g_mutex_lock(&m->mem->view_lock);
+    pthread_mutex_lock(&m->mem->view_lock);
     found = view_find(__atomic_load_n(&as->view, __ATOMIC_SEQ_CST), at, dir, out);
-    g_mutex_unlock(&m->mem->view_lock);
+    pthread_mutex_unlock(&m->mem->view_lock);
     return found;
 }

@@ -8,6 +8,7 @@
 #ifndef CORE_MEM_VIEW_H
 #define CORE_MEM_VIEW_H
 #include "core/mem.h"
+#include <pthread.h>
 
 enum { VIEW_READ, VIEW_WRITE };
 
@@ -32,7 +33,7 @@ typedef struct MemState {
     unsigned   depth;                 /* map_begin nesting */
     GPtrArray *spaces;                /* AddressSpace */
     GPtrArray *retired;               /* FlatView that may still be searched */
-    GMutex     view_lock;             /* look-ups by threads that are no vCPU and do not hold the machine lock */
+    pthread_mutex_t view_lock;             /* look-ups by threads that are no vCPU and do not hold the machine lock */
     void      *active[MEM_DEPTH];     /* devices being accessed, innermost last; machine lock */
     unsigned   n_active;
 } MemState;

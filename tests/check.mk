@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# make check: every program in TESTS, and one line at the end.  A test prints "ok NAME" or "not ok NAME: why" for each
+# thing it tries.  To add a program: TESTS += path (and a rule that builds it), in a tests/NAME.mk.
+CHECK_CFLAGS := $(shell pkg-config --cflags check 2>/dev/null)
+CHECK_LIBS   := $(shell pkg-config --libs check 2>/dev/null)
+
+UNIT_SRC := $(wildcard tests/unit/*.c)
+UNIT_OBJ := $(UNIT_SRC:%.c=$(B)/%.o)
+$(UNIT_OBJ): CONFIG_CFLAGS += $(CHECK_CFLAGS)
+$(B)/tests/unit/unit: $(UNIT_OBJ) $(LIBOBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(CHECK_LIBS) $(ALL_LIBS)
+TESTS += $(B)/tests/unit/unit
+
+DEVTEST_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/dev/*.c))
+$(B)/tests/dev/devtest: $(DEVTEST_OBJ) $(LIBOBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+ifneq ($(DEVTEST_OBJ),)
+TESTS += $(B)/tests/dev/devtest
+endif
+
+TESTS += tests/cli/cli
+TESTS += tests/layers
+
+check: all $(filter $(B)/%,$(TESTS))
+	@B=$(B) tests/run $(TESTS)
+check-layers:
+	@tests/layers
+check-unit: $(B)/tests/unit/unit
+	@B=$(B) tests/run $<
+.PHONY: check check-layers check-unit
+-include $(UNIT_OBJ:.o=.d) $(DEVTEST_OBJ:.o=.d)

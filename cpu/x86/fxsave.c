@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fxsave.c -- FXSAVE, FXRSTOR and the XSAVE family for x87, SSE and AVX state.
+ *
+ * The first 512 bytes (vol. 1, table 10-2):
+ *     0 FCW  2 FSW  4 abridged tags (one bit a physical register)  6 FOP  8 FIP, FCS (REX.W: FIP64)  16 FDP, FDS (FDP64)
+ *     24 MXCSR  28 MXCSR_MASK  32 ST0..ST7, 16 bytes each  160 XMM0..XMM15
+ * XSAVE adds at 512 XSTATE_BV, at 520 XCOMP_BV, and at 576 the upper halves of YMM.
+ *
+ * Spec: Intel SDM (325462) vol. 1, ch. 10.5, 13; AMD APM vol. 2 (24593) ch. 11.4.4 (FFXSR).
+ * Omits: the modified optimisation of XSAVEOPT and XSAVES (it is allowed to write more); components beyond AVX; on AMD
+ *        models FIP, FDP and FOP are saved without a pending exception as well.
+ * Threads: the vCPU's own.
+ */
+#include <string.h>
+#include "cpu/x86/x87.h"
+
+enum { FX_MXCSR = 24, FX_ST = 32, FX_XMM = 160, FX_BYTES = 512, XS_HEADER = 512, XS_AVX = 576, XS_BYTES = 832 };
+enum { COMP_X87 = 1, COMP_SSE = 2, COMP_AVX = 4, COMP_KNOWN = 7 };
+enum { XS_REX_W = 1, XS_OPT = 0x10, XS_C = 0x20, XS_S = 0x40 };         /* third argument of the helpers; fxsave: XS_REX_W */
+#define XCOMP_COMPACT (UINT64_C(1) << 63)
+
+typedef struct Area { uint8_t b[XS_BYTES]; } Area;
+
+static void put(Area *m, unsigned at, uint64_t v, unsigned n) { memcpy(m->b + at, &v, n); }
+static uint64_t get(const Area *m, unsigned at, unsigned n)
+{
+    uint64_t v = 0;
+    memcpy(&v, m->b + at, n);
+    return v;
+}
+
+static unsigned n_xmm(const X86Cpu *c) { return x86_code64(c) ? 16 : 8; }
+
+/* ---- the parts, to and from a copy of the area ---- */
+static void put_x87(const X86Cpu *c, Area *m, bool rex_w)
+{
+    put(m, 0, c->fpu_cw, 2);
+    put(m, 2, x87_status(c), 2);
+    put(m, 4, c->fpu_valid, 2);
+    put(m, 6, c->fpu_op, 2);
+    if (rex_w) {
+        put(m, 8, c->fpu_ip, 8);
+        put(m, 16, c->fpu_dp, 8);
+    } else {
+        put(m, 8, (uint32_t)c->fpu_ip | (uint64_t)c->fpu_cs << 32, 8);
+        put(m, 16, (uint32_t)c->fpu_dp | (uint64_t)c->fpu_ds << 32, 8);
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        const X86Fpr *v = &c->fpr[x87_reg(c, i)];
+        put(m, FX_ST + 16 * i, v->mant, 8);
+        put(m, FX_ST + 16 * i + 8, v->exp, 8);
+    }
+}
+
+static void get_x87(X86Cpu *c, const Area *m, bool rex_w)
+{
+    c->fpu_cw = (uint16_t)((get(m, 0, 2) & CW_WRITABLE) | CW_FIXED);
+    c->fpu_valid = (uint8_t)get(m, 4, 1);
+    c->fpu_op = get(m, 6, 2) & 0x7ff;
+    c->fpu_ip = get(m, 8, rex_w ? 8 : 4);
+    c->fpu_dp = get(m, 16, rex_w ? 8 : 4);
+    c->fpu_cs = rex_w ? 0 : (uint16_t)get(m, 12, 2);
+    c->fpu_ds = rex_w ? 0 : (uint16_t)get(m, 20, 2);
+    x87_load_status(c, (uint16_t)get(m, 2, 2));
+    for (unsigned i = 0; i < 8; i++) {
+        X86Fpr *v = x87_st(c, i);
+        v->mant = get(m, FX_ST + 16 * i, 8);
+        v->exp = (uint16_t)get(m, FX_ST + 16 * i + 8, 2);
+    }
+}
+
+static void put_mxcsr(const X86Cpu *c, Area *m) { put(m, FX_MXCSR, c->mxcsr | (uint64_t)X86_MXCSR_MASK << 32, 8); }
+
+static void put_xmm(const X86Cpu *c, Area *m)
+{
+    for (unsigned i = 0; i < n_xmm(c); i++)
+        memcpy(m->b + FX_XMM + 16 * i, &c->vec[i], 16);
+}
+
+static void get_xmm(X86Cpu *c, const Area *m)
+{
+    for (unsigned i = 0; i < n_xmm(c); i++)
+        memcpy(&c->vec[i], m->b + FX_XMM + 16 * i, 16);
+}
+
+static void put_avx(const X86Cpu *c, Area *m)
+{
+    for (unsigned i = 0; i < n_xmm(c); i++)
+        memcpy(m->b + XS_AVX + 16 * i, &c->vec[i].u64[2], 16);
+}
+
+static void get_avx(X86Cpu *c, const Area *m)
+{
+    for (unsigned i = 0; i < n_xmm(c); i++)
+        memcpy(&c->vec[i].u64[2], m->b + XS_AVX + 16 * i, 16);
+}
+
+static void check_mxcsr(X86Cpu *c, const Area *m)
+{
+    if (get(m, FX_MXCSR, 4) & ~(uint64_t)X86_MXCSR_MASK)
+        x86_raise_gp(c, 0);
+}
+
+/* Linear address of an aligned area. */
+static uint64_t area_at(X86Cpu *c, unsigned segment, uint64_t offset, unsigned bytes, unsigned align, bool write)
+{
+    uint64_t linear = x86_seg_linear(c, segment, offset, bytes, write);
+    if (linear & (align - 1))
+        x86_raise_gp(c, 0);
+    return linear;
+}
+
+/* ---- FXSAVE, FXRSTOR: a offset, b segment, arg REX.W ---- */
+static bool skips_xmm(const X86Cpu *c)                  /* FFXSR: 64-bit code at CPL 0 leaves XMM out */
+{
+    return !(c->cr4 & CR4_OSFXSR) || ((c->efer & EFER_FFXSR) && c->cpl == 0 && x86_code64(c));
+}
+
+static void fx_check(X86Cpu *c)
+{
+    if (c->cr0 & (CR0_EM | CR0_TS))
+        x86_raise(c, EXC_NM, 0);
+}
+
+uint64_t x86_h_fxsave(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
+{
+    X86Cpu *c = cpu;
+    Area m;
+    fx_check(c);
+    uint64_t at = area_at(c, (unsigned)b, a, FX_BYTES, 16, true);
+    unsigned n = FX_XMM;
+    dbt_check(&c->dbt, at, FX_BYTES, ACCESS_WRITE);
+    put_x87(c, &m, arg & XS_REX_W);
+    put_mxcsr(c, &m);
+    if (!skips_xmm(c)) {
+        put_xmm(c, &m);
+        n += 16 * n_xmm(c);
+    }
+    dbt_store_bytes(&c->dbt, at, &m, n);
+    return 0;
+}
+
+uint64_t x86_h_fxrstor(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
+{
+    X86Cpu *c = cpu;
+    Area m;
+    fx_check(c);
+    dbt_load_bytes(&c->dbt, area_at(c, (unsigned)b, a, FX_BYTES, 16, false), &m, FX_BYTES);
+    if (c->cr4 & CR4_OSFXSR)
+        check_mxcsr(c, &m);
+    get_x87(c, &m, arg & XS_REX_W);
+    if (!skips_xmm(c))
+        get_xmm(c, &m);
+    if (c->cr4 & CR4_OSFXSR)
+        x86_set_mxcsr(c, (uint32_t)get(&m, FX_MXCSR, 4));
+    return 0;
+}
+
+/* ---- XSAVE ... ---- */
+static void xs_check(X86Cpu *c, uint64_t how)
+{
+    if (!(c->cr4 & CR4_OSXSAVE))
+        x86_raise_ud(c);
+    if ((how & XS_S) && c->cpl)
+        x86_raise_gp(c, 0);
+    if (c->cr0 & CR0_TS)
+        x86_raise(c, EXC_NM, 0);
+}
+
+static uint64_t requested(const X86Cpu *c)
+{
+    return c->xcr0 & ((uint32_t)c->dbt.gpr[R_RAX] | c->dbt.gpr[R_RDX] << 32) & COMP_KNOWN;
+}
+
+static bool x87_in_use(const X86Cpu *c)
+{
+    uint64_t any = (uint64_t)(c->fpu_cw ^ CW_RESET) | c->fpu_sw | c->fpu_top | c->fpu_valid | c->fpu_op | c->fpu_cs | c->fpu_ds |
+                   c->fpu_ip | c->fpu_dp;
+    for (unsigned i = 0; i < 8; i++)
+        any |= c->fpr[i].mant | c->fpr[i].exp;
+    return any;
+}
+
+static uint64_t in_use(const X86Cpu *c, bool with_mxcsr)
+{
+    uint64_t sse = with_mxcsr && c->mxcsr != X86_MXCSR_RESET, avx = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        sse |= c->vec[i].u64[0] | c->vec[i].u64[1];
+        avx |= c->vec[i].u64[2] | c->vec[i].u64[3];
+    }
+    return (x87_in_use(c) ? COMP_X87 : 0) | (sse ? COMP_SSE : 0) | (avx ? COMP_AVX : 0);
+}
+
+static void store_part(X86Cpu *c, uint64_t at, const Area *m, unsigned from, unsigned n)
+{
+    dbt_store_bytes(&c->dbt, at + from, m->b + from, n);
+}
+
+uint64_t x86_h_xsave(void *cpu, uint64_t a, uint64_t b, uint64_t how)
+{
+    X86Cpu *c = cpu;
+    Area m;
+    xs_check(c, how);
+    bool compact = how & (XS_C | XS_S);
+    uint64_t want = requested(c), used = in_use(c, compact), write = how & (XS_C | XS_S | XS_OPT) ? want & used : want;
+    unsigned bytes = want & COMP_AVX ? XS_BYTES : XS_AVX;
+    uint64_t at = area_at(c, (unsigned)b, a, bytes, 64, true);
+    dbt_check(&c->dbt, at, bytes, ACCESS_WRITE);
+    put_x87(c, &m, how & XS_REX_W);
+    put_mxcsr(c, &m);
+    put_xmm(c, &m);
+    put_avx(c, &m);
+    if (write & COMP_X87) {
+        store_part(c, at, &m, 0, FX_MXCSR);
+        store_part(c, at, &m, FX_ST, 128);
+    }
+    if (compact ? write & COMP_SSE : want & (COMP_SSE | COMP_AVX))
+        store_part(c, at, &m, FX_MXCSR, 8);
+    if (write & COMP_SSE)
+        store_part(c, at, &m, FX_XMM, 16 * n_xmm(c));
+    if (write & COMP_AVX)
+        store_part(c, at, &m, XS_AVX, 16 * n_xmm(c));
+    uint64_t header[2] = { want & used, want | XCOMP_COMPACT };
+    if (!compact)
+        header[0] |= dbt_load(&c->dbt, at + XS_HEADER, 8) & ~want;
+    dbt_store_bytes(&c->dbt, at + XS_HEADER, header, compact ? 16 : 8);
+    return 0;
+}
+
+/* Header rules, vol. 1, ch. 13.8 and 13.12. */
+static bool header_is_valid(const X86Cpu *c, const Area *m, uint64_t how)
+{
+    uint64_t bv = get(m, XS_HEADER, 8), comp = get(m, XS_HEADER + 8, 8), rest = 0;
+    for (unsigned k = 16; k < 64; k += 8) {
+        if (k == 16 || comp & XCOMP_COMPACT)
+            rest |= get(m, XS_HEADER + k, 8);
+    }
+    if (rest)
+        return false;
+    if (!(comp & XCOMP_COMPACT))
+        return !(how & XS_S) && comp == 0 && !(bv & ~c->xcr0);
+    return x86_has_feature(c, F_XSAVEC) && !(comp & ~(c->xcr0 | XCOMP_COMPACT)) && !(bv & ~comp);
+}
+
+uint64_t x86_h_xrstor(void *cpu, uint64_t a, uint64_t b, uint64_t how)
+{
+    X86Cpu *c = cpu;
+    Area m;
+    xs_check(c, how);
+    uint64_t want = requested(c);
+    unsigned bytes = want & COMP_AVX ? XS_BYTES : XS_AVX;
+    memset(&m, 0, sizeof m);
+    dbt_load_bytes(&c->dbt, area_at(c, (unsigned)b, a, bytes, 64, false), &m, bytes);
+    if (!header_is_valid(c, &m, how))
+        x86_raise_gp(c, 0);
+    uint64_t bv = get(&m, XS_HEADER, 8);
+    bool compact = get(&m, XS_HEADER + 8, 8) & XCOMP_COMPACT;
+    bool sets_mxcsr = want & (compact ? COMP_SSE : COMP_SSE | COMP_AVX);
+    bool loads_mxcsr = sets_mxcsr && (!compact || (bv & COMP_SSE));
+    static const Area zero;
+    if (loads_mxcsr)
+        check_mxcsr(c, &m);
+    if (want & bv & COMP_X87) {
+        get_x87(c, &m, how & XS_REX_W);
+    } else if (want & COMP_X87) {
+        x86_fpu_init(c);
+        memset(c->fpr, 0, sizeof c->fpr);
+    }
+    if (want & COMP_SSE)
+        get_xmm(c, bv & COMP_SSE ? &m : &zero);
+    if (want & COMP_AVX)
+        get_avx(c, bv & COMP_AVX ? &m : &zero);
+    if (sets_mxcsr)
+        x86_set_mxcsr(c, loads_mxcsr ? (uint32_t)get(&m, FX_MXCSR, 4) : X86_MXCSR_RESET);
+    return 0;
+}

@@ -6,6 +6,10 @@ CPU_IR    := ir opt merge irtext interp
 $(B)/tests/cpu/ops: $(B)/tests/cpu/ops.o $(B)/accel/dbt/ir.o
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
+# libcapstone is the second reader of x86 code.
+$(B)/tests/cpu/decode: $(B)/tests/cpu/decode.o $(LIBOBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(shell pkg-config --libs capstone 2>/dev/null)
+
 check-cpu: $(CPU_TESTS:%=$(B)/tests/cpu/%)
 	@for t in $^; do $$t || exit 1; done
 .PHONY: check-cpu

@@ -493,9 +493,6 @@ static void serial_unrealize(void *dev)
     timer_stop(&s->tx_timer);
     timer_stop(&s->rx_timer);
     irq_set(&s->line, false);
-    if (s->chr) {
-        chr_attach(s->chr, &(ChrUser){ .dev = NULL });
-    }
 }
 
 void *serial_create(Machine *m, Bus *isa, unsigned index, Chardev *chr, GError **err)

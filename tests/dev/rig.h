@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rig.h -- a machine without CPUs, for scripted device tests: guest time stands still unless a test moves it, and what an APIC
+ * tells a CPU is recorded.
+ *
+ * The linker's --wrap replaces time_now, the timers and the x86_* pins by the rig's (tests/dev.mk).
+ */
+#ifndef TESTS_DEV_RIG_H
+#define TESTS_DEV_RIG_H
+#include <check.h>
+#include "core/chardev.h"
+#include "core/clock.h"
+#include "core/machine.h"
+#include "core/state.h"
+#include "core/vcpu.h"
+#include "cpu/x86/apicif.h"
+#include "hw/char/char.h"
+#include "hw/input/input.h"
+#include "hw/intc/intc.h"
+#include "hw/misc/isa.h"
+#include "hw/timer/timer.h"
+
+enum { RIG_CPUS = 4 };
+
+typedef struct RigCpu {
+    Vcpu           v;
+    Region         view;
+    const ApicOps *ops;
+    void          *apic;
+    bool           intr;
+    unsigned       nmi, smi, init, sipi;
+    uint8_t        sipi_vector;
+} RigCpu;
+
+typedef struct Rig {
+    Machine *m;
+    RigCpu   cpu[RIG_CPUS];
+    void    *pic, *apicbus, *ioapic, *gsi, *pit, *spk, *rtc, *hpet, *kbc;
+    Bus     *isa;
+} Rig;
+
+extern Rig rig;                       /* of the test that runs; Check gives each its own process */
+
+void rig_up(void);                    /* an empty machine; every fixture begins with it */
+void rig_down(void);
+void rig_pc(unsigned cpus);           /* and all interrupt controllers and timers of a PC */
+void rig_reset(void);
+void rig_run_ns(uint64_t ns);         /* guest time passes, timers fire in order */
+void rig_run_to(uint64_t ns);
+uint64_t rig_time(void);
+bool rig_a20(void);
+unsigned rig_requests(void);          /* resets and power-offs asked for since the last call */
+
+uint8_t  inb(uint16_t port);
+void     outb(uint16_t port, uint8_t val);
+uint32_t mem_read(hwaddr at);         /* as CPU 0 sees it */
+void     mem_write(hwaddr at, uint32_t val);
+uint32_t apic_read(unsigned cpu, unsigned off);
+void     apic_write(unsigned cpu, unsigned off, uint32_t val);
+int      apic_ack(unsigned cpu);
+
+typedef struct Wire { bool level; unsigned rises; } Wire;
+void     wire_sink(void *wire, unsigned n, bool level);
+
+/* Save, damage, load: the bytes of both saves must agree. */
+void     rig_round_trip(void);
+
+Suite *suite_intc(void), *suite_lapic(void), *suite_timer(void), *suite_serial(void), *suite_i8042(void);
+#endif

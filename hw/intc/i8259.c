@@ -20,7 +20,7 @@ enum {                                /* ICW1, ICW4: tables 1-2 of the data shee
     OCW3_RIS = 0x01, OCW3_RR = 0x02, OCW3_POLL = 0x04, OCW3_SMM = 0x20, OCW3_ESMM = 0x40,
 };
 
-typedef enum { READY, WANT_ICW2, WANT_ICW3, WANT_ICW4, N_STEPS } InitStep;
+typedef enum { READY, WANT_ICW2, WANT_ICW3, WANT_ICW4, POWER_ON, N_STEPS } InitStep;   /* INT is low until READY */
 
 typedef struct Chip {
     uint8_t lines;                    /* IR pins */
@@ -78,7 +78,7 @@ static int chip_pending(const I8259 *s, unsigned which)
     uint8_t in_service = c->isr;
     unsigned blocked;
 
-    if (rank == 8) {
+    if (rank == 8 || c->step != READY) {
         return -1;
     }
     if (c->special_mask) {
@@ -109,7 +109,7 @@ static void i8259_set_line(I8259 *s, unsigned which, unsigned n, bool level)
 static void i8259_update(I8259 *s)
 {
     i8259_set_line(s, MASTER, CASCADE, chip_pending(s, SLAVE) >= 0);
-    irq_set(&s->intr, s->chip[MASTER].step == READY && chip_pending(s, MASTER) >= 0);
+    irq_set(&s->intr, chip_pending(s, MASTER) >= 0);
 }
 
 void i8259_irq(void *pic, unsigned n, bool level)
@@ -316,7 +316,7 @@ static void i8259_reset(void *dev)
     I8259 *s = dev;
 
     for (unsigned i = 0; i < 2; i++) {
-        s->chip[i] = (Chip){ .lines = s->chip[i].lines };   /* inputs are others' outputs */
+        s->chip[i] = (Chip){ .lines = s->chip[i].lines, .step = POWER_ON };   /* inputs are others' outputs */
     }
     i8259_update(s);
 }

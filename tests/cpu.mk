@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The translator against the processor and against itself: `make check-cpu`; what a run does follows from its seed.
-CPU_TESTS := ops
+CPU_TESTS := ops native
 CPU_IR    := ir opt merge irtext interp
 
 $(B)/tests/cpu/ops: $(B)/tests/cpu/ops.o $(B)/accel/dbt/ir.o
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+
+# The front end with memory of the test's own instead of the run time.
+NATIVE := $(patsubst %,$(B)/cpu/x86/%.o,decode translate translate_int translate_sys translate_simd operand peek string misc simd \
+          simd_aes simd_fp simd_int simd_move simd_str) $(B)/accel/dbt/ir.o $(B)/accel/dbt/opt.o $(B)/accel/dbt/merge.o $(B)/accel/dbt/interp.o
+$(B)/tests/cpu/native: $(B)/tests/cpu/native.o $(NATIVE)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
 # libcapstone is the second reader of x86 code.

@@ -275,7 +275,14 @@ void x86_tr_CMPXCHG(X86Tr *t, const X86Insn *i)
     }
     emit(t, IR_mov, type, old, d, NONE);
     emit_flags(t, IR_cmp, type, NONE, acc, old, FL_ALL, 0);
-    select_ref(t, keep ? IR_I64 : type, CC_E, acc, acc, old);
+    if (keep) {                                         /* nor is the destination written where it was not equal */
+        IrRef wide = tr_temp(t);
+        emit(t, IR_mov, IR_I32, wide, s, NONE);
+        select_ref(t, IR_I64, CC_E, acc, acc, old);
+        select_ref(t, IR_I64, CC_E, d, wide, d);
+        return;
+    }
+    select_ref(t, type, CC_E, acc, acc, old);
     select_ref(t, type, CC_E, d, s, old);
 }
 

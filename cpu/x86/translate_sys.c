@@ -271,7 +271,13 @@ static void and_poll(X86Tr *t, unsigned helper)
 void x86_tr_STI(X86Tr *t, const X86Insn *i) { and_poll(t, XH_sti); }
 void x86_tr_WRMSR(X86Tr *t, const X86Insn *i) { and_poll(t, XH_wrmsr); }
 void x86_tr_MWAIT(X86Tr *t, const X86Insn *i) { and_poll(t, XH_mwait); }
-void x86_tr_PAUSE(X86Tr *t, const X86Insn *i) { helper0(t, XH_pause); }
+void x86_tr_PAUSE(X86Tr *t, const X86Insn *i)
+{
+    if (i->rex & 1)
+        x86_tr_NOP(t, i);                               /* XCHG r8, rAX */
+    else
+        helper0(t, XH_pause);
+}
 
 /* Where CPL <= IOPL the interrupt flag is all there is to it; neither shows in the mode. */
 void x86_tr_CLI(X86Tr *t, const X86Insn *i)

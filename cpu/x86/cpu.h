@@ -93,16 +93,18 @@ typedef struct X86Cpu {
     const struct X86Model *model;
     uint32_t feat[X86_N_FEATS];
     void    *apic;                      /* cpu/x86/apicif.h */
-    const struct X86ApicOps *apic_ops;
+    const struct ApicOps *apic_ops;
     uint64_t a20_mask;                  /* all ones, or without bit 20; derived from a20_off */
     bool     a20_off;                   /* the pin: state; written with the machine lock */
     uint64_t pdpte[4];                  /* PAE: the page-directory-pointer registers, loaded with CR3; state */
     uint8_t  ext;                       /* EXT bit of selector error codes while an event is being delivered */
-    bool     tf_start;                  /* TF at the start of the instruction in tier 0; insn_done() raises the trap */
+    bool     tf_start, rf_start;        /* TF, RF at the start of the instruction in tier 0; insn_done() raises the trap */
     uint8_t  dr6_hit;                   /* data breakpoints hit by the instruction in tier 0 */
     int8_t   sys_cpl;                   /* excp.c: CPL to go back to if delivery faults while in system mode; -1 */
     bool     sys_ac;                    /* and EFLAGS.AC */
     uint8_t  phys_bits;                 /* MAXPHYADDR */
+    bool     vendor_intel;              /* where Intel and AMD differ */
+    uint32_t signature;                 /* CPUID.1:EAX */
     uint64_t shadow_pc;                 /* linear address of the instruction that `shadow` covers; UINT64_MAX: whichever */
     uint32_t mode_seg, mode_cr, mode_mmu, mode_system;      /* parts of the mode, kept by state.c */
     uint64_t addr_mask, pte_reserved;   /* page table entries: address bits; bits that must be 0 */
@@ -157,6 +159,7 @@ uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned bytes);           /* the b
 void     x86_io_out(X86Cpu *c, unsigned port, uint64_t value, unsigned bytes);
 extern const DbtGuest x86_dbt_guest;                    /* guest.c */
 extern const CpuOps x86_cpu_ops;                        /* guest.c */
+void     x86_cpu_help(GString *out);                    /* -cpu help */
 
 /* Helpers, by number: cpu/x86/helpers.def, rows HELPER(name, props); the function is x86_h_<name>(). */
 enum {

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * event.c -- what happens between two instructions: interrupts, INIT and SIPI, debug traps, shadows, halts; and the pins
+ * through which the rest of the machine asks for them.
+ *
+ * Spec: Intel SDM (325462) vol. 3 6.9 (priorities), 6.8 (masking, shadows), ch. 18 (debug), 9.4 (INIT, SIPI).
+ * Omits: system management mode (an SMI is dropped; the chipset says that SMM is not there), machine checks.
+ * Threads: the pins (x86_set_intr() ...) are called from any thread and only set atomics; the rest is the vCPU's own.
+ */
+#include "cpu/x86/sys.h"
+#include "core/machine.h"
+
+enum { SHADOW_RUNNING = 0x80 };         /* in `shadow`: the instruction it covers is the one being run */
+enum { DR6_BS = 0x4000, DR7_ENABLED = 0xff };
+
+/* ---- pins ---- */
+static void post(Vcpu *v, uint32_t event)
+{
+    __atomic_fetch_or(&((X86Cpu *)v)->events, event, __ATOMIC_SEQ_CST);
+    vcpu_kick(v);
+}
+
+void x86_attach_apic(Vcpu *v, const ApicOps *ops, void *apic)
+{
+    X86Cpu *c = (X86Cpu *)v;
+
+    c->apic_ops = ops;
+    c->apic = apic;
+}
+
+void x86_set_intr(Vcpu *v, bool level)
+{
+    X86Cpu *c = (X86Cpu *)v;
+
+    if (level) {
+        post(v, X86_EV_INTR);
+    } else {
+        __atomic_fetch_and(&c->events, ~(uint32_t)X86_EV_INTR, __ATOMIC_SEQ_CST);
+    }
+}
+
+void x86_nmi(Vcpu *v) { post(v, X86_EV_NMI); }
+void x86_smi(Vcpu *v) { post(v, X86_EV_SMI); }
+void x86_init_signal(Vcpu *v) { post(v, X86_EV_INIT); }
+
+void x86_sipi(Vcpu *v, uint8_t vector)
+{
+    __atomic_store_n(&((X86Cpu *)v)->sipi_vector, vector, __ATOMIC_RELEASE);
+    post(v, X86_EV_SIPI);
+}
+
+void x86_set_a20(Machine *m, bool on)
+{
+    for (unsigned i = 0; i < m->vcpus->len; i++) {
+        X86Cpu *c = g_ptr_array_index(m->vcpus, i);
+        if (c->a20_off == !on) {
+            continue;
+        }
+        c->a20_off = !on;
+        if (vcpu_current == &c->dbt.vcpu) {
+            x86_apply_a20(c);
+        } else {
+            post(&c->dbt.vcpu, X86_EV_A20);
+        }
+    }
+}
+
+bool x86_get_a20(Machine *m)
+{
+    return m->vcpus->len == 0 || !((X86Cpu *)g_ptr_array_index(m->vcpus, 0))->a20_off;
+}
+
+/* ---- events at an instruction boundary ---- */
+static void take(X86Cpu *c, uint32_t event)
+{
+    __atomic_fetch_and(&c->events, ~event, __ATOMIC_SEQ_CST);
+}
+
+/* Does a shadow cover the instruction at pc? */
+static bool shadowed(X86Cpu *c)
+{
+    if (c->shadow && c->shadow_pc != UINT64_MAX && c->shadow_pc != c->dbt.pc) {
+        c->shadow = 0;
+    }
+    return c->shadow;
+}
+
+static bool is_bsp(X86Cpu *c)
+{
+    return c->apic_ops ? c->apic_ops->get_base(c->apic) & APIC_BASE_BSP : c->dbt.vcpu.index == 0;
+}
+
+static void start_at(X86Cpu *c, uint8_t vector)
+{
+    c->seg[S_CS].selector = (uint16_t)(vector << 8);
+    c->seg[S_CS].base = (uint64_t)vector << 12;
+    x86_seg_update(c, S_CS);
+    x86_set_pc(c, 0);
+    c->activity = X86_RUN;
+    dbt_mode_changed(&c->dbt);
+}
+
+/* INIT, SIPI and the A20 pin: those that are no interrupts. */
+static bool resets(X86Cpu *c, uint32_t ev)
+{
+    bool done = false;
+
+    if (ev & X86_EV_A20) {
+        take(c, X86_EV_A20);
+        x86_apply_a20(c);
+    }
+    if (ev & X86_EV_INIT) {
+        take(c, X86_EV_INIT | X86_EV_NMI | X86_EV_SMI);
+        x86_reset_state(c, true);
+        c->activity = is_bsp(c) ? X86_RUN : X86_WAIT_SIPI;
+        done = true;
+    }
+    if (ev & X86_EV_SIPI) {
+        take(c, X86_EV_SIPI);
+        if (c->activity == X86_WAIT_SIPI) {
+            start_at(c, __atomic_load_n(&c->sipi_vector, __ATOMIC_ACQUIRE));
+            done = true;
+        }
+    }
+    if (ev & X86_EV_SMI) {
+        take(c, X86_EV_SMI);
+        if (log_on(LOG_UNIMP)) {
+            log_write("cpu%u: SMI dropped: there is no system management mode\n", c->dbt.vcpu.index);
+        }
+    }
+    return done;
+}
+
+bool x86_interrupt(DbtCpu *dc)
+{
+    X86Cpu *c = (X86Cpu *)dc;
+    uint32_t ev = x86_events(c);
+    int vector;
+
+    if (!ev) {
+        return false;
+    }
+    if (ev & (X86_EV_A20 | X86_EV_INIT | X86_EV_SIPI | X86_EV_SMI) && resets(c, ev)) {
+        return true;
+    }
+    if (c->activity == X86_WAIT_SIPI || c->activity == X86_SHUTDOWN || shadowed(c)) {
+        return false;
+    }
+    if (ev & X86_EV_NMI && !c->nmi_blocked) {
+        take(c, X86_EV_NMI);
+        c->nmi_blocked = true;
+        x86_deliver(c, EXC_NMI, EVENT_INTERRUPT, false, 0, x86_rip(c));
+        return true;
+    }
+    if (!(ev & X86_EV_INTR) || !(c->rflags & EF_IF) || !c->apic_ops) {
+        return false;
+    }
+    vector = c->apic_ops->ack(c->apic);
+    if (vector < 0) {
+        return false;
+    }
+    if (log_on(LOG_INT)) {
+        log_write("cpu%u: interrupt %02x at %04x:%llx\n", c->dbt.vcpu.index, vector, c->seg[S_CS].selector,
+                  (unsigned long long)x86_rip(c));
+    }
+    x86_deliver(c, (unsigned)vector, EVENT_INTERRUPT, false, 0, x86_rip(c));
+    return true;
+}
+
+bool x86_idle(DbtCpu *dc)
+{
+    return ((X86Cpu *)dc)->activity != X86_RUN;
+}
+
+bool x86_has_work(Vcpu *v)
+{
+    X86Cpu *c = (X86Cpu *)v;
+    uint32_t ev = x86_events(c);
+
+    switch (c->activity) {
+    case X86_WAIT_SIPI:
+    case X86_SHUTDOWN:
+        return ev & (X86_EV_INIT | X86_EV_SIPI | X86_EV_A20);
+    case X86_HLT:
+        return ev & (X86_EV_INIT | X86_EV_SMI | X86_EV_A20) || (ev & X86_EV_NMI && !c->nmi_blocked) ||
+               (ev & X86_EV_INTR && c->rflags & EF_IF);
+    default:
+        return true;
+    }
+}
+
+/* ---- debug (SDM vol. 3 18.2) ---- */
+static bool bp_enabled(const X86Cpu *c, unsigned i) { return (c->dr[7] >> (i * 2)) & 3; }
+static unsigned bp_kind(const X86Cpu *c, unsigned i) { return (c->dr[7] >> (16 + i * 4)) & 3; }
+
+static uint64_t bp_bytes(const X86Cpu *c, unsigned i)
+{
+    static const uint8_t bytes[] = { 1, 2, 8, 4 };
+    return bytes[(c->dr[7] >> (18 + i * 4)) & 3];
+}
+
+void x86_accessed(DbtCpu *dc, uint64_t linear, unsigned bytes, bool write)
+{
+    X86Cpu *c = (X86Cpu *)dc;
+
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t n = bp_bytes(c, i), at = c->dr[i] & ~(n - 1);
+        unsigned kind = bp_kind(c, i);
+        if (bp_enabled(c, i) && (kind == 3 || (kind == 1 && write)) && linear < at + n && at < linear + bytes) {
+            c->dr6_hit |= (uint8_t)(1u << i);
+        }
+    }
+}
+
+static void insn_breakpoints(X86Cpu *c)
+{
+    uint64_t hit = 0;
+
+    for (unsigned i = 0; i < 4; i++) {
+        if (bp_kind(c, i) == 0 && c->dr[i] == c->dbt.pc) {
+            hit |= 1u << i | (bp_enabled(c, i) ? 0x10 : 0);
+        }
+    }
+    if (hit & 0x10) {
+        x86_raise_db(c, hit & 0xf);
+    }
+}
+
+bool x86_single(DbtCpu *dc)
+{
+    X86Cpu *c = (X86Cpu *)dc;
+    uint32_t debug = c->mode_cr & (X86_MODE_SINGLE | X86_MODE_WATCH);
+    bool need;
+
+    if (G_LIKELY(!c->shadow && !(c->rflags & EF_TF) && !debug)) {
+        return false;
+    }
+    c->tf_start = c->rflags & EF_TF;
+    c->rf_start = c->rflags & EF_RF;
+    c->dr6_hit = 0;
+    need = c->tf_start || debug;
+    if (shadowed(c) && (c->shadow & SHADOW_SS || x86_events(c) || need)) {
+        c->shadow |= SHADOW_RUNNING;
+        need = true;
+    }
+    if (debug & X86_MODE_SINGLE && !c->rf_start) {
+        insn_breakpoints(c);
+    }
+    return need;
+}
+
+void x86_insn_done(DbtCpu *dc)
+{
+    X86Cpu *c = (X86Cpu *)dc;
+    uint64_t bits = c->dr6_hit;
+
+    if (c->shadow & SHADOW_RUNNING) {
+        c->shadow = 0;
+        if (x86_events(c)) {
+            x86_poll_soon(c);
+        }
+    }
+    if (c->rf_start) {
+        c->rf_start = false;
+        x86_set_rflags(c, 0, EF_RF);
+    }
+    if (c->tf_start && !(c->shadow & SHADOW_SS)) {      /* MOV SS holds the trap off */
+        bits |= DR6_BS;
+    }
+    c->tf_start = false;
+    c->dr6_hit = 0;
+    if (G_UNLIKELY(bits)) {
+        x86_raise_db(c, bits);
+    }
+}

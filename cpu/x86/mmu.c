@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * mmu.c -- from linear to physical: the page walks of an x86 CPU, and what a failed one raises.
+ *
+ * Spec: Intel SDM (325462) vol. 3 ch. 4 (paging), 4.7 (error codes); AMD APM vol. 2 ch. 5.
+ * Omits: protection keys, 5-level paging, shadow stacks.
+ * Threads: the vCPU's own.  Other vCPUs walk and change the same tables meanwhile, so A and D are set with a locked
+ * compare-and-exchange, and a walk whose entry has changed starts again.
+ */
+#include "cpu/x86/sys.h"
+#include "accel/accel.h"
+
+enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 0x20, PTE_D = 0x40, PTE_PS = 0x80, PTE_G = 0x100 };
+#define PTE_NX (1ull << 63)
+enum { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16 };
+
+typedef struct Entry {                  /* a paging-structure entry and where it lies */
+    uint64_t val, at;
+    uint8_t *host;                      /* NULL: not in RAM */
+    unsigned ram;                       /* index in walk_ram */
+} Entry;
+
+/* Host address of RAM at pa that reads and writes reach alike; NULL if it is anything else. */
+static uint8_t *walk_ram_find(X86Cpu *c, uint64_t pa, unsigned w)
+{
+    MemRange r, wr;
+    uint64_t at, end;
+
+    if (!as_lookup(c->dbt.vcpu.as, pa, false, &r) || !as_lookup(c->dbt.vcpu.as, pa, true, &wr) ||
+        !r.region->host || r.region != wr.region || r.region->readonly || r.from - r.at != wr.from - wr.at) {
+        return NULL;
+    }
+    at = MAX(r.at, wr.at);
+    end = MIN(r.at + r.size, wr.at + wr.size);
+    if (pa + 8 > end) {
+        return NULL;
+    }
+    c->walk_ram[w].at = at;
+    c->walk_ram[w].n = end - at - 7;            /* whole entries only */
+    c->walk_ram[w].from = r.from + (at - r.at);
+    c->walk_ram[w].host = r.region->host + c->walk_ram[w].from;
+    c->walk_ram[w].region = r.region;
+    return c->walk_ram[w].host + (pa - at);
+}
+
+static inline uint8_t *walk_ram(X86Cpu *c, uint64_t pa, unsigned *w)
+{
+    *w = pa >> 32 != 0;
+    if (G_LIKELY(pa - c->walk_ram[*w].at < c->walk_ram[*w].n)) {
+        return c->walk_ram[*w].host + (pa - c->walk_ram[*w].at);
+    }
+    return walk_ram_find(c, pa, *w);
+}
+
+void x86_map_changed(DbtCpu *dc)
+{
+    X86Cpu *c = (X86Cpu *)dc;
+    memset(c->walk_ram, 0, sizeof c->walk_ram);
+}
+
+bool x86_phys_read(X86Cpu *c, uint64_t pa, void *to, unsigned n)
+{
+    return as_read(c->dbt.vcpu.as, pa & c->a20_mask, to, n) == MEM_OK;
+}
+
+static inline void entry_read(X86Cpu *c, uint64_t pa, unsigned bytes, Entry *e)
+{
+    e->at = pa & c->a20_mask;
+    e->host = walk_ram(c, e->at, &e->ram);
+    if (G_LIKELY(e->host)) {
+        e->val = bytes == 8 ? __atomic_load_n((uint64_t *)e->host, __ATOMIC_RELAXED)
+                            : __atomic_load_n((uint32_t *)e->host, __ATOMIC_RELAXED);
+    } else {
+        e->val = 0;
+        if (as_read(c->dbt.vcpu.as, e->at, &e->val, bytes) != MEM_OK) {
+            e->val = bytes == 8 ? UINT64_MAX : UINT32_MAX;      /* an open bus */
+        }
+    }
+}
+
+/* Set bits in an entry; false if it has changed since it was read: walk again. */
+static G_GNUC_NO_INLINE bool entry_set(X86Cpu *c, Entry *e, unsigned bytes, uint64_t bits)
+{
+    uint64_t old = e->val, val = old | bits;
+    uint32_t old32 = (uint32_t)old;
+    Region *region;
+    uint64_t from;
+
+    e->val = val;
+    if (!e->host) {                             /* ROM and device memory keep what they keep */
+        as_write(c->dbt.vcpu.as, e->at, &val, bytes);
+        return true;
+    }
+    if (bytes == 8 ? !__atomic_compare_exchange_n((uint64_t *)e->host, &old, val, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
+                   : !__atomic_compare_exchange_n((uint32_t *)e->host, &old32, (uint32_t)val, false, __ATOMIC_SEQ_CST,
+                                                  __ATOMIC_RELAXED)) {
+        return false;
+    }
+    region = c->walk_ram[e->ram].region;
+    from = c->walk_ram[e->ram].from + (e->at - c->walk_ram[e->ram].at);
+    if (G_UNLIKELY(__atomic_load_n(&region->dirty_on, __ATOMIC_RELAXED))) {
+        region_set_dirty(region, from, bytes);
+    }
+    if (c->dbt.vcpu.machine->accel && c->dbt.vcpu.machine->accel->code_written) {
+        c->dbt.vcpu.machine->accel->code_written(region, from, bytes);
+    }
+    return true;
+}
+
+static bool walk_fail(X86Cpu *c, DbtAccess access, bool user, uint32_t bits, DbtWalk *out)
+{
+    out->error = bits | ((access & 3) == ACCESS_WRITE ? PF_W : 0) | (user ? PF_U : 0);
+    if ((access & 3) == ACCESS_FETCH && ((c->efer & EFER_NXE && c->cr4 & CR4_PAE) || c->cr4 & CR4_SMEP)) {
+        out->error |= PF_I;
+    }
+    return false;
+}
+
+/* The rights that a translation gives: rw and us are the AND of all levels, nx the OR (SDM 4.6.1). */
+static inline bool walk_allowed(X86Cpu *c, DbtAccess access, bool user, uint64_t rights, uint64_t nx)
+{
+    if (user) {
+        if (!(rights & PTE_U)) {
+            return false;
+        }
+    } else if (rights & PTE_U) {
+        if (access == ACCESS_FETCH) {
+            if (c->cr4 & CR4_SMEP) {
+                return false;
+            }
+        } else if (c->cr4 & CR4_SMAP && ((access & ACCESS_SYSTEM) || !(c->rflags & EF_AC))) {
+            return false;
+        }
+    }
+    switch (access & 3) {
+    case ACCESS_WRITE:
+        return rights & PTE_W || !(user || c->cr0 & CR0_WP);
+    case ACCESS_FETCH:
+        return !(nx & PTE_NX);
+    default:
+        return true;
+    }
+}
+
+/* The last level is found: check it, set A and D, fill in the result.  1 done, 0 fault, -1 walk again. */
+static inline int walk_leaf(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, Entry *e, unsigned bytes,
+                            uint64_t rights, uint64_t nx, uint64_t frame, uint64_t size, DbtWalk *out)
+{
+    uint64_t need = PTE_A | ((access & 3) == ACCESS_WRITE ? PTE_D : 0);
+
+    if (G_UNLIKELY(!walk_allowed(c, access, user, rights, nx))) {
+        return walk_fail(c, access, user, PF_P, out);
+    }
+    if ((e->val & need) != need && !entry_set(c, e, bytes, need)) {
+        return -1;
+    }
+    out->phys = (frame | (linear & (size - 1))) & c->a20_mask;
+    out->page_bytes = size;
+    out->global = e->val & PTE_G && c->cr4 & CR4_PGE;
+    out->writable = e->val & PTE_D && (rights & PTE_W || !(user || c->cr0 & CR0_WP));
+    return 1;
+}
+
+/* Eight-byte entries: 4-level paging from shift 39, PAE paging from shift 21. */
+static inline int walk64(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, DbtWalk *out)
+{
+    uint64_t rights = PTE_W | PTE_U, nx = 0, table, size;
+    unsigned shift;
+    Entry e;
+
+    if (x86_lma(c)) {
+        if (G_UNLIKELY(!x86_canonical(linear))) {
+            return walk_fail(c, access, user, 0, out);
+        }
+        table = c->cr3 & c->addr_mask;
+        shift = 39;
+    } else {
+        uint64_t pdpte = c->pdpte[(linear >> 30) & 3];
+        if (!(pdpte & PTE_P)) {
+            return walk_fail(c, access, user, 0, out);
+        }
+        table = pdpte & c->addr_mask;
+        shift = 21;
+    }
+    for (;; shift -= 9) {
+        entry_read(c, table + ((linear >> shift) & 511) * 8, 8, &e);
+        if (!(e.val & PTE_P)) {
+            return walk_fail(c, access, user, 0, out);
+        }
+        if (G_UNLIKELY(e.val & c->pte_reserved)) {
+            return walk_fail(c, access, user, PF_P | PF_RSVD, out);
+        }
+        rights &= e.val;
+        nx |= e.val;
+        if (shift == 12) {
+            break;
+        }
+        if (e.val & PTE_PS) {
+            if (shift == 39 || (shift == 30 && !x86_feat(c, FEAT_81_EDX, 26))) {
+                return walk_fail(c, access, user, PF_P | PF_RSVD, out);
+            }
+            break;
+        }
+        if (!(e.val & PTE_A) && !entry_set(c, &e, 8, PTE_A)) {
+            return -1;
+        }
+        table = e.val & c->addr_mask;
+    }
+    size = 1ull << shift;
+    if (shift != 12 && e.val & (size - 1) & ~0x1fffull) {       /* bit 12 is PAT; the rest of the offset is reserved */
+        return walk_fail(c, access, user, PF_P | PF_RSVD, out);
+    }
+    return walk_leaf(c, linear, access, user, &e, 8, rights, nx, e.val & c->addr_mask & ~(size - 1), size, out);
+}
+
+/* 32-bit paging (SDM 4.3), with PSE and PSE-36. */
+static int walk32(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, DbtWalk *out)
+{
+    uint64_t rights;
+    Entry e;
+
+    entry_read(c, (c->cr3 & 0xfffff000) + ((linear >> 22) & 1023) * 4, 4, &e);
+    if (!(e.val & PTE_P)) {
+        return walk_fail(c, access, user, 0, out);
+    }
+    rights = e.val;
+    if (e.val & PTE_PS && c->cr4 & CR4_PSE) {
+        uint64_t high = (e.val >> 13) & 0xff;   /* physical address bits 39:32 */
+        if (e.val & (1u << 21) || high >> (c->phys_bits > 40 ? 8 : c->phys_bits < 32 ? 0 : c->phys_bits - 32)) {
+            return walk_fail(c, access, user, PF_P | PF_RSVD, out);
+        }
+        return walk_leaf(c, linear, access, user, &e, 4, rights, 0, (e.val & 0xffc00000) | high << 32, 1 << 22, out);
+    }
+    if (!(e.val & PTE_A) && !entry_set(c, &e, 4, PTE_A)) {
+        return -1;
+    }
+    entry_read(c, (e.val & 0xfffff000) + ((linear >> 12) & 1023) * 4, 4, &e);
+    if (!(e.val & PTE_P)) {
+        return walk_fail(c, access, user, 0, out);
+    }
+    rights &= e.val;
+    return walk_leaf(c, linear, access, user, &e, 4, rights, 0, e.val & 0xfffff000, 4096, out);
+}
+
+bool x86_walk(DbtCpu *dc, uint64_t linear, DbtAccess access, DbtWalk *out)
+{
+    X86Cpu *c = (X86Cpu *)dc;
+    bool user = c->cpl == 3 && !(access & ACCESS_SYSTEM);
+    int r;
+
+    if (!x86_lma(c)) {
+        linear = (uint32_t)linear;
+    }
+    if (!(c->cr0 & CR0_PG)) {
+        out->phys = linear & c->a20_mask;
+        out->page_bytes = 4096;
+        out->global = false;
+        out->writable = true;
+        return true;
+    }
+    do {
+        r = G_LIKELY(c->cr4 & CR4_PAE) ? walk64(c, linear, access, user, out) : walk32(c, linear, access, user, out);
+    } while (G_UNLIKELY(r < 0));
+    return r;
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * msr.c -- model-specific registers, the time-stamp counter, and the paravirtual clock.
+ *
+ * Spec: Intel SDM (325462) vol. 4 ch. 2, vol. 3 17.17 (TSC), 11.11 (MTRRs); AMD APM vol. 2 appendix A; the KVM paravirtual
+ * clock: Linux Documentation/virt/kvm/x86/msr.rst.
+ * Omits: MTRRs and PAT have no effect on memory; performance counters; machine-check banks hold what is written to them.
+ * Threads: the vCPU's own, but for x86_tsc_now(), which any thread may call.
+ *
+ * The TSC counts the guest's clock at 1 GHz, so it stops with the machine and agrees with every other timer.
+ */
+#include "cpu/x86/sys.h"
+#include "core/machine.h"
+
+enum { TSC_HZ = 1000000000 };
+enum { MSR_KVM_WALL = 0x4b564d00, MSR_KVM_TIME = 0x4b564d01, MSR_KVM_WALL_OLD = 0x11, MSR_KVM_TIME_OLD = 0x12 };
+enum { ANY = 0, INTEL = 1, AMD = 2 };
+
+typedef struct MsrRow {
+    uint32_t msr, field;                /* offset of a uint64_t in X86Cpu; 0: reads as `value` */
+    uint64_t writable, value;           /* other bits must be 0; value: what it reads as without a field */
+    bool     canonical;
+    uint8_t  vendor;
+    bool     ignore;                    /* writes are taken and forgotten */
+} MsrRow;
+#define F(m) offsetof(X86Cpu, m)
+
+static const MsrRow rows[] = {
+    { .msr = 0x174, F(sysenter_cs), UINT32_MAX }, { .msr = 0x175, F(sysenter_esp), UINT64_MAX, .canonical = true },
+    { .msr = 0x176, F(sysenter_eip), UINT64_MAX, .canonical = true },
+    { .msr = 0x179, 0, 0, 0x10a },                              /* MCG_CAP: 10 banks, MCG_CTL */
+    { .msr = 0x17a, F(mcg_status), UINT64_MAX }, { .msr = 0x17b, F(mcg_ctl), UINT64_MAX },
+    { .msr = 0x1a0, F(misc_enable), UINT64_MAX },
+    { .msr = 0x2ff, F(mtrr_def), 0xcff }, { .msr = 0xfe, 0, 0, 0x508 },     /* MTRRCAP: 8 variable, fixed, WC */
+    { .msr = 0xc0000081, F(star), UINT64_MAX }, { .msr = 0xc0000082, F(lstar), UINT64_MAX, .canonical = true },
+    { .msr = 0xc0000083, F(cstar), UINT64_MAX, .canonical = true }, { .msr = 0xc0000084, F(sfmask), UINT32_MAX },
+    { .msr = 0xc0000100, F(seg[S_FS].base), UINT64_MAX, .canonical = true },
+    { .msr = 0xc0000101, F(seg[S_GS].base), UINT64_MAX, .canonical = true },
+    { .msr = 0xc0000102, F(kernel_gs_base), UINT64_MAX, .canonical = true },
+    { .msr = 0xc0000103, F(tsc_aux), UINT32_MAX },
+    { .msr = 0x17, 0, 0, 0 },                                   /* PLATFORM_ID */
+    { .msr = 0x2a, 0, 0, 0, .ignore = true },                   /* EBL_CR_POWERON */
+    { .msr = 0x8b, 0, 0, 1ull << 32, .ignore = true },          /* BIOS_SIGN_ID: microcode revision 1 */
+    { .msr = 0x79, 0, 0, 0, .ignore = true },                   /* BIOS_UPDT_TRIG */
+    { .msr = 0xce, 0, 0, TSC_HZ / 100000000 << 8, .vendor = INTEL },        /* PLATFORM_INFO: TSC ratio, 100 MHz */
+    { .msr = 0x198, 0, 0, 0x1000003e8, .vendor = INTEL },       /* PERF_STATUS */
+    { .msr = 0x199, 0, 0, 0, .vendor = INTEL, .ignore = true }, /* PERF_CTL */
+    { .msr = 0x1d9, 0, 0, 0, .ignore = true },                  /* DEBUGCTL: nothing of it is there */
+    { .msr = 0x3a, 0, 0, 1, .vendor = INTEL },                  /* FEATURE_CONTROL: locked, no VMX */
+    { .msr = 0xcd, 0, 0, 3, .vendor = INTEL },                  /* FSB_FREQ: 166 MHz (Atom) */
+    { .msr = 0xc0010010, 0, 0, 0, .vendor = AMD, .ignore = true },          /* SYSCFG */
+    { .msr = 0xc0010015, 0, 0, 1 << 24, .vendor = AMD, .ignore = true },    /* HWCR: TscFreqSel */
+    { .msr = 0xc001001f, 0, 0, 0, .vendor = AMD, .ignore = true },          /* NB_CFG */
+    { .msr = 0xc0010055, 0, 0, 0, .vendor = AMD, .ignore = true },          /* interrupt pending */
+    { .msr = 0xc0010112, 0, 0, 0, .vendor = AMD }, { .msr = 0xc0010113, 0, 0, 0, .vendor = AMD },
+    { .msr = 0xc0010114, 0, 0, 0x10, .vendor = AMD, .ignore = true },       /* VM_CR: SVM off */
+    { .msr = 0xc0010140, 0, 0, 0, .vendor = AMD }, { .msr = 0xc0010141, 0, 0, 0, .vendor = AMD },
+    { .msr = 0xc0011029, 0, 0, 2, .vendor = AMD, .ignore = true },          /* DE_CFG: LFENCE serialises */
+    { .msr = 0xc0011022, 0, 0, 0, .vendor = AMD, .ignore = true },
+    { .msr = 0xc0011023, 0, 0, 0, .vendor = AMD, .ignore = true },
+};
+
+static const MsrRow *row_find(X86Cpu *c, uint32_t msr)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        if (rows[i].msr == msr && (rows[i].vendor == ANY || (rows[i].vendor == INTEL) == c->vendor_intel)) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- time ---- */
+static uint64_t guest_ns(Machine *m)
+{
+    return time_now(m, TIME_GUEST);
+}
+
+uint64_t x86_tsc(X86Cpu *c)
+{
+    return guest_ns(c->dbt.vcpu.machine) + c->tsc_offset;
+}
+
+uint64_t x86_tsc_now(Vcpu *v)
+{
+    return x86_tsc((X86Cpu *)v);
+}
+
+uint64_t x86_tsc_hz(Machine *m)
+{
+    return TSC_HZ;
+}
+
+static void tsc_move(X86Cpu *c, uint64_t delta)
+{
+    c->tsc_offset += delta;
+    c->tsc_adjust += delta;
+    if (c->apic_ops) {
+        c->apic_ops->tsc_changed(c->apic);
+    }
+    x86_kvmclock_update(c);
+}
+
+/* The page through which the guest turns TSC into time.  Both count ns, so it never has to be written again. */
+void x86_kvmclock_update(X86Cpu *c)
+{
+    struct {
+        uint32_t version, pad;
+        uint64_t tsc, ns;
+        uint32_t mul;
+        int8_t   shift;
+        uint8_t  flags, pad2[2];
+    } page = { .version = 2, .mul = 0x80000000, .shift = 1, .flags = 1 /* the same on all CPUs */ };
+
+    if (c->kvmclock_msr & 1) {
+        page.ns = guest_ns(c->dbt.vcpu.machine);
+        page.tsc = page.ns + c->tsc_offset;
+        as_write(c->dbt.vcpu.as, c->kvmclock_msr & ~1ull, &page, sizeof page);
+    }
+}
+
+static void write_wall_clock(X86Cpu *c, uint64_t at)
+{
+    Machine *m = c->dbt.vcpu.machine;
+    uint64_t boot = time_now(m, TIME_WALL) - guest_ns(m);
+    uint32_t page[3] = { 2, (uint32_t)(boot / 1000000000), (uint32_t)(boot % 1000000000) };
+
+    as_write(c->dbt.vcpu.as, at, page, sizeof page);
+}
+
+/* ---- ranges ---- */
+static uint64_t *range_field(X86Cpu *c, uint32_t msr)
+{
+    static const uint32_t fixed[11] = { 0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(fixed); i++) {
+        if (fixed[i] == msr) {
+            return &c->mtrr_fixed[i];
+        }
+    }
+    if (msr >= 0x200 && msr < 0x210) {
+        return msr & 1 ? &c->mtrr_mask[(msr - 0x200) / 2] : &c->mtrr_base[(msr - 0x200) / 2];
+    }
+    if (msr >= 0x400 && msr < 0x400 + G_N_ELEMENTS(c->mce_bank)) {
+        return &c->mce_bank[msr - 0x400];
+    }
+    return NULL;
+}
+
+static bool is_apic(uint32_t msr)
+{
+    return msr == MSR_TSC_DEADLINE || (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST);
+}
+
+static bool unknown(X86Cpu *c, uint32_t msr, const char *what)
+{
+    if (log_on(LOG_UNIMP | LOG_GUEST_ERRORS)) {
+        log_write("cpu%u: %s of unknown MSR %x at %llx\n", c->dbt.vcpu.index, what, msr, (unsigned long long)c->dbt.pc);
+    }
+    return false;
+}
+
+static bool pat_valid(uint64_t v)
+{
+    for (unsigned i = 0; i < 8; i++, v >>= 8) {
+        unsigned type = v & 0xff;
+        if (type > 7 || type == 2 || type == 3) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool x86_msr_read(X86Cpu *c, uint32_t msr, uint64_t *v)
+{
+    const MsrRow *row;
+    uint64_t *field;
+
+    switch (msr) {
+    case 0x10:
+        *v = x86_tsc(c);
+        return true;
+    case MSR_APIC_BASE:
+        *v = c->apic_ops ? c->apic_ops->get_base(c->apic) : 0;
+        return true;
+    case 0x3b:
+        *v = c->tsc_adjust;
+        return x86_feat(c, FEAT_7_EBX, 1);
+    case 0x10a:
+        *v = c->arch_capabilities;
+        return x86_feat(c, FEAT_7_EDX, 29);
+    case 0x277:
+        *v = c->pat;
+        return true;
+    case 0xc0000080:
+        *v = c->efer;
+        return true;
+    case MSR_KVM_TIME:
+    case MSR_KVM_TIME_OLD:
+        *v = c->kvmclock_msr;
+        return c->feat[FEAT_KVM];
+    case MSR_KVM_WALL:
+    case MSR_KVM_WALL_OLD:
+        *v = c->kvm_wall_msr;
+        return c->feat[FEAT_KVM];
+    }
+    if (is_apic(msr)) {
+        if (msr == MSR_TSC_DEADLINE && !x86_feat(c, FEAT_1_ECX, 24)) {
+            return false;
+        }
+        return c->apic_ops && c->apic_ops->msr_read(c->apic, msr, v);
+    }
+    if ((field = range_field(c, msr))) {
+        *v = *field;
+        return true;
+    }
+    if ((row = row_find(c, msr))) {
+        *v = row->field ? *(uint64_t *)((uint8_t *)c + row->field) : row->value;
+        return true;
+    }
+    return unknown(c, msr, "read");
+}
+
+static bool write_row(X86Cpu *c, uint32_t msr, uint64_t v)
+{
+    const MsrRow *row = row_find(c, msr);
+
+    if (!row) {
+        return unknown(c, msr, "write");
+    }
+    if (row->field) {
+        if (v & ~row->writable || (row->canonical && !x86_canonical(v))) {
+            return false;
+        }
+        *(uint64_t *)((uint8_t *)c + row->field) = v;
+        return true;
+    }
+    return row->ignore;
+}
+
+static bool write_apic_base(X86Cpu *c, uint64_t v)
+{
+    uint64_t ok = c->addr_mask | APIC_BASE_BSP | APIC_BASE_EN | (x86_feat(c, FEAT_1_ECX, 21) ? APIC_BASE_EXTD : 0);
+
+    return !(v & ~ok) && c->apic_ops && c->apic_ops->set_base(c->apic, v);
+}
+
+bool x86_msr_write(X86Cpu *c, uint32_t msr, uint64_t v)
+{
+    uint64_t *field;
+
+    switch (msr) {
+    case 0x10:
+        tsc_move(c, v - x86_tsc(c));
+        return true;
+    case MSR_APIC_BASE:
+        return write_apic_base(c, v);
+    case 0x3b:
+        if (!x86_feat(c, FEAT_7_EBX, 1)) {
+            return false;
+        }
+        tsc_move(c, v - c->tsc_adjust);
+        return true;
+    case 0x277:
+        if (!pat_valid(v)) {
+            return false;
+        }
+        c->pat = v;
+        return true;
+    case 0xc0000080:
+        x86_write_efer(c, v);
+        return true;
+    case MSR_KVM_TIME:
+    case MSR_KVM_TIME_OLD:
+        c->kvmclock_msr = v;
+        x86_kvmclock_update(c);
+        return c->feat[FEAT_KVM];
+    case MSR_KVM_WALL:
+    case MSR_KVM_WALL_OLD:
+        if (!c->feat[FEAT_KVM]) {
+            return false;
+        }
+        c->kvm_wall_msr = v;
+        write_wall_clock(c, v);
+        return true;
+    }
+    if (is_apic(msr)) {
+        if (msr == MSR_TSC_DEADLINE && !x86_feat(c, FEAT_1_ECX, 24)) {
+            return false;
+        }
+        return c->apic_ops && c->apic_ops->msr_write(c->apic, msr, v);
+    }
+    if ((field = range_field(c, msr))) {
+        *field = v;
+        return true;
+    }
+    return write_row(c, msr, v);
+}
+
+void x86_msr_reset(X86Cpu *c, bool init)
+{
+    if (init) {
+        return;                         /* INIT leaves the MSRs alone, but for EFER */
+    }
+    c->star = c->lstar = c->cstar = c->sfmask = c->kernel_gs_base = c->tsc_aux = 0;
+    c->sysenter_cs = c->sysenter_esp = c->sysenter_eip = 0;
+    c->pat = 0x0007040600070406;
+    c->tsc_offset = c->tsc_adjust = 0;
+    c->misc_enable = 1 | 1 << 11 | 1 << 12;     /* fast strings; no BTS, no PEBS */
+    c->smbase = 0x30000;
+    c->mtrr_def = 0;
+    memset(c->mtrr_fixed, 0, sizeof c->mtrr_fixed);
+    memset(c->mtrr_base, 0, sizeof c->mtrr_base);
+    memset(c->mtrr_mask, 0, sizeof c->mtrr_mask);
+    c->mcg_status = 0;
+    c->mcg_ctl = UINT64_MAX;
+    memset(c->mce_bank, 0, sizeof c->mce_bank);
+    c->spec_ctrl = 0;
+    c->kvmclock_msr = c->kvm_wall_msr = 0;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sys.h -- calls between the files that hold the system state of an x86 CPU: mmu, seg, excp, task, state, msr, cpuid,
+ * sysinsn, guest.
+ *
+ * Spec: Intel SDM (325462) vol. 3 ch. 3-7.
+ * Threads: the vCPU's own.
+ */
+#ifndef CPU_X86_SYS_H
+#define CPU_X86_SYS_H
+#include <string.h>
+#include "cpu/x86/cpu.h"
+#include "cpu/x86/apicif.h"
+#include "core/log.h"
+
+/* ---- descriptors (SDM vol. 3 3.4.5, 3.5) ---- */
+enum {                                  /* system descriptor types */
+    DT_TSS16 = 1, DT_LDT = 2, DT_TSS16_BUSY = 3, DT_CALL16 = 4, DT_TASK = 5, DT_INT16 = 6, DT_TRAP16 = 7,
+    DT_TSS32 = 9, DT_TSS32_BUSY = 11, DT_CALL32 = 12, DT_INT32 = 14, DT_TRAP32 = 15,
+};
+enum { TYPE_ACCESSED = 1, TYPE_RW = 2, TYPE_CE = 4 /* conforming or expand-down */, TYPE_CODE = 8 };
+
+static inline uint16_t desc_attr(uint64_t d) { return ((d >> 40) & 0xff) | ((d >> 52) & 0xf) << 8; }
+static inline uint32_t desc_base(uint64_t d) { return ((d >> 16) & 0xffffff) | (uint32_t)(d >> 56) << 24; }
+static inline uint32_t desc_limit(uint64_t d)
+{
+    uint32_t limit = (d & 0xffff) | ((d >> 32) & 0xf0000);
+    return (d >> 55) & 1 ? limit << 12 | 0xfff : limit;
+}
+static inline unsigned desc_type(uint64_t d) { return (d >> 40) & 0xf; }
+static inline bool     desc_s(uint64_t d) { return (d >> 44) & 1; }
+static inline unsigned desc_dpl(uint64_t d) { return (d >> 45) & 3; }
+static inline bool     desc_p(uint64_t d) { return (d >> 47) & 1; }
+static inline bool     desc_l(uint64_t d) { return (d >> 53) & 1; }
+static inline bool     desc_d(uint64_t d) { return (d >> 54) & 1; }
+static inline bool     desc_is_code(uint64_t d) { return desc_s(d) && (desc_type(d) & TYPE_CODE); }
+static inline bool     desc_conforming(uint64_t d) { return desc_type(d) & TYPE_CE; }
+
+static inline bool x86_lma(const X86Cpu *c) { return c->efer & EFER_LMA; }
+static inline bool x86_pe(const X86Cpu *c) { return c->cr0 & CR0_PE; }
+static inline bool x86_vm(const X86Cpu *c) { return c->rflags & EF_VM; }
+static inline bool x86_protected(const X86Cpu *c) { return x86_pe(c) && !x86_vm(c); }
+static inline unsigned x86_iopl(const X86Cpu *c) { return (c->rflags >> 12) & 3; }
+static inline bool x86_canonical(uint64_t a) { return (uint64_t)((int64_t)(a << 16) >> 16) == a; }
+static inline void x86_poll_soon(X86Cpu *c) { __atomic_store_n(&c->dbt.vcpu.attention, 1, __ATOMIC_RELAXED); }
+static inline uint32_t x86_events(const X86Cpu *c) { return __atomic_load_n(&c->events, __ATOMIC_ACQUIRE); }
+
+/* Accesses as supervisor: descriptor tables, TSS. */
+static inline bool x86_plain_is_system(const X86Cpu *c) { return c->cpl < 3 && !(c->rflags & EF_AC); }
+static inline uint64_t x86_sys_ld(X86Cpu *c, uint64_t linear, unsigned bytes)
+{
+    return x86_plain_is_system(c) ? dbt_load(&c->dbt, linear, bytes) : dbt_load_system(&c->dbt, linear, bytes);
+}
+static inline void x86_sys_st(X86Cpu *c, uint64_t linear, uint64_t value, unsigned bytes)
+{
+    if (x86_plain_is_system(c)) {
+        dbt_store(&c->dbt, linear, value, bytes);
+    } else {
+        dbt_store_system(&c->dbt, linear, value, bytes);
+    }
+}
+
+/* ---- state.c ---- */
+void x86_reset_state(X86Cpu *c, bool init);     /* power-on or, with init, INIT */
+void x86_cr_changed(X86Cpu *c);                 /* after CR0, CR4, EFER, A20: derived masks and mode parts, then the context */
+void x86_all_segs_update(X86Cpu *c);
+void x86_write_cr0(X86Cpu *c, uint64_t v);      /* with all checks and flushes */
+void x86_write_cr3(X86Cpu *c, uint64_t v);
+void x86_write_cr4(X86Cpu *c, uint64_t v);
+void x86_write_efer(X86Cpu *c, uint64_t v);
+void x86_load_cr3_unchecked(X86Cpu *c, uint64_t v);     /* task switch; PDPTEs checked before with x86_load_pdptes() */
+bool x86_load_pdptes(X86Cpu *c, uint64_t cr3);  /* PAE paging: false if a reserved bit is set, and nothing is changed */
+DbtKey x86_key(DbtCpu *dc);
+void x86_apply_a20(X86Cpu *c);
+
+/* ---- mmu.c ---- */
+bool x86_walk(DbtCpu *dc, uint64_t linear, DbtAccess access, DbtWalk *out);
+bool x86_phys_read(X86Cpu *c, uint64_t pa, void *to, unsigned n);
+void x86_map_changed(DbtCpu *dc);
+
+/* ---- seg.c ---- */
+void x86_raise_sel(X86Cpu *c, unsigned vector, unsigned selector) G_GNUC_NORETURN;      /* error: selector | EXT */
+bool x86_desc_fetch(X86Cpu *c, unsigned selector, uint64_t *desc);      /* false: outside its table */
+uint64_t x86_desc_need(X86Cpu *c, unsigned selector, unsigned vector);  /* the same, or raises vector(selector) */
+void x86_desc_accessed(X86Cpu *c, unsigned selector, uint64_t *desc);   /* sets the accessed bit in memory and in *desc */
+void x86_seg_set(X86Cpu *c, unsigned s, unsigned selector, uint64_t desc);      /* from an 8-byte descriptor */
+void x86_seg_real(X86Cpu *c, unsigned s, unsigned selector);            /* as real mode loads it */
+void x86_seg_vm86(X86Cpu *c, unsigned s, unsigned selector);
+void x86_seg_null(X86Cpu *c, unsigned s, unsigned selector);
+void x86_load_data_seg(X86Cpu *c, unsigned s, unsigned selector);
+void x86_set_cpl(X86Cpu *c, unsigned cpl);
+
+/* ---- far.c, ret.c ---- */
+/* A stack being pushed to or popped from; sp is written back by the caller once nothing can fault any more. */
+typedef struct X86Stack {
+    X86Cpu  *c;
+    uint64_t sp, mask;
+    X86Seg   seg;
+    bool     flat64;                    /* no segment: canonical addresses */
+    uint32_t error;                     /* of #SS */
+} X86Stack;
+void     x86_stack_current(X86Cpu *c, X86Stack *s);
+void     x86_stack_new(X86Cpu *c, X86Stack *s, unsigned selector, uint64_t desc, uint64_t sp);
+void     x86_push(X86Stack *s, uint64_t value, unsigned bytes);
+uint64_t x86_pop(X86Stack *s, unsigned bytes);
+uint64_t x86_peek(X86Stack *s, uint64_t skip, unsigned bytes);
+void     x86_stack_commit(X86Cpu *c, const X86Stack *s);        /* rSP, at the width of the stack */
+/* SS and rSP for privilege level dpl from the TSS: #TS where it is too small. */
+void     x86_tss_stack(X86Cpu *c, unsigned dpl, uint16_t *ss, uint64_t *sp);
+uint64_t x86_check_inner_ss(X86Cpu *c, unsigned ss, unsigned dpl);      /* #TS, #SS; its descriptor */
+
+/* ---- task.c ---- */
+typedef enum { TASK_JMP, TASK_CALL, TASK_IRET, TASK_INT } X86TaskCause;
+/* Returns with the new task's state and pc set.  next_rip: saved in the outgoing TSS. */
+void x86_task_switch(X86Cpu *c, unsigned selector, uint64_t desc, X86TaskCause why, uint64_t next_rip,
+                     bool has_error, uint32_t error);
+void x86_task_gate(X86Cpu *c, unsigned selector, X86TaskCause why, uint64_t next_rip, bool has_error, uint32_t error);
+
+/* ---- excp.c ---- */
+typedef enum { EVENT_FAULT, EVENT_TRAP, EVENT_INTERRUPT, EVENT_SOFT, EVENT_INT1 } X86EventKind;
+void x86_deliver(X86Cpu *c, unsigned vector, X86EventKind kind, bool has_error, uint32_t error, uint64_t return_rip);
+void x86_trap(X86Cpu *c, unsigned vector, uint64_t return_rip) G_GNUC_NORETURN;     /* after the instruction */
+void x86_raise_db(X86Cpu *c, uint64_t dr6_bits) G_GNUC_NORETURN;                    /* debug fault or trap at pc */
+void x86_system_begin(X86Cpu *c);       /* plain accesses are supervisor's until x86_system_end() or a fault */
+void x86_system_end(X86Cpu *c, unsigned cpl);
+bool x86_interrupt(DbtCpu *dc);
+bool x86_single(DbtCpu *dc);
+void x86_insn_done(DbtCpu *dc);
+bool x86_idle(DbtCpu *dc);
+void x86_accessed(DbtCpu *dc, uint64_t linear, unsigned bytes, bool write);
+bool x86_has_work(Vcpu *v);
+
+/* ---- msr.c, cpuid.c ---- */
+bool x86_msr_read(X86Cpu *c, uint32_t msr, uint64_t *v);        /* false: #GP(0) */
+bool x86_msr_write(X86Cpu *c, uint32_t msr, uint64_t v);
+void x86_msr_reset(X86Cpu *c, bool init);
+uint64_t x86_tsc(X86Cpu *c);
+void x86_kvmclock_update(X86Cpu *c);
+bool x86_cpuid_init(X86Cpu *c, GError **err);   /* model and +feature,-feature from the command line */
+void x86_cpuid(X86Cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]);
+static inline bool x86_feat(const X86Cpu *c, unsigned word, unsigned bit) { return (c->feat[word] >> bit) & 1; }
+#endif

@@ -159,7 +159,6 @@ uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned bytes);           /* the b
 void     x86_io_out(X86Cpu *c, unsigned port, uint64_t value, unsigned bytes);
 extern const DbtGuest x86_dbt_guest;                    /* guest.c */
 extern const CpuOps x86_cpu_ops;                        /* guest.c */
-void     x86_cpu_help(GString *out);                    /* -cpu help */
 
 /* Helpers, by number: cpu/x86/helpers.def, rows HELPER(name, props); the function is x86_h_<name>(). */
 enum {

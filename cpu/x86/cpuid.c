@@ -9,6 +9,7 @@
  *
  * `works` is the one place that says what this CPU can do: a bit that is not in it is never shown.
  */
+#include <stdio.h>
 #include "cpu/x86/sys.h"
 #include "core/options.h"
 
@@ -103,9 +104,10 @@ static const X86Model models[] = {
         [FEAT_81_ECX] = B(0), [FEAT_6_EAX] = B(2), [FEAT_87_EDX] = B(8), [FEAT_7_EDX] = B(29), [FEAT_KVM] = KVM_CLOCK } },
 };
 
-void x86_cpu_help(GString *out)
+void x86_cpu_help(void)
 {
-    g_string_append(out, "CPU models:\n");
+    GString *out = g_string_new("CPU models:\n");
+
     for (unsigned i = 0; i < G_N_ELEMENTS(models); i++) {
         g_string_append_printf(out, "  %-12s %s\n", models[i].name, models[i].desc);
     }
@@ -116,6 +118,8 @@ void x86_cpu_help(GString *out)
         }
     }
     g_string_append(out, "\nAlso: vendor=, family=, model=, stepping=, phys-bits=, kvm=on|off, check, enforce\n");
+    fputs(out->str, stdout);
+    g_string_free(out, TRUE);
 }
 
 /* ---- the command line ---- */
@@ -210,6 +214,18 @@ static bool set_property(X86Cpu *c, CpuChoice *ch, const char *key, const char *
         return parse_on_off(val, &on, err, key);        /* features that are missing are always named; all can be saved */
     }
     return set_feature(c, ch, key, val, err);
+}
+
+bool x86_cpu_check(Machine *m, GError **err)
+{
+    X86Cpu *c = g_malloc0(sizeof *c);           /* what the CPUs will be, without making one; numbered so that it is silent */
+    bool ok;
+
+    c->dbt.vcpu.machine = m;
+    c->dbt.vcpu.index = UINT32_MAX;
+    ok = x86_cpuid_init(c, err);
+    g_free(c);
+    return ok;
 }
 
 bool x86_cpuid_init(X86Cpu *c, GError **err)

@@ -203,6 +203,9 @@ void x86_accessed(DbtCpu *dc, uint64_t linear, unsigned bytes, bool write)
 {
     X86Cpu *c = (X86Cpu *)dc;
 
+    if (c->cpl == 3 && c->rflags & EF_AC && c->cr0 & CR0_AM && bytes <= 8 && linear & (bytes - 1)) {
+        x86_raise(c, EXC_AC, 0);
+    }
     for (unsigned i = 0; i < 4; i++) {
         uint64_t n = bp_bytes(c, i), at = c->dr[i] & ~(n - 1);
         unsigned kind = bp_kind(c, i);

@@ -109,8 +109,8 @@ static G_GNUC_NO_INLINE bool entry_set(X86Cpu *c, Entry *e, unsigned bytes, uint
 
 static bool walk_fail(X86Cpu *c, DbtAccess access, bool user, uint32_t bits, DbtWalk *out)
 {
-    out->error = bits | ((access & 3) == ACCESS_WRITE ? PF_W : 0) | (user ? PF_U : 0);
-    if ((access & 3) == ACCESS_FETCH && ((c->efer & EFER_NXE && c->cr4 & CR4_PAE) || c->cr4 & CR4_SMEP)) {
+    out->error = bits | ((access & ACCESS_KIND) == ACCESS_WRITE ? PF_W : 0) | (user ? PF_U : 0);
+    if ((access & ACCESS_KIND) == ACCESS_FETCH && ((c->efer & EFER_NXE && c->cr4 & CR4_PAE) || c->cr4 & CR4_SMEP)) {
         out->error |= PF_I;
     }
     return false;
@@ -124,7 +124,7 @@ static inline bool walk_allowed(X86Cpu *c, DbtAccess access, bool user, uint64_t
             return false;
         }
     } else if (rights & PTE_U) {
-        if (access == ACCESS_FETCH) {
+        if ((access & ACCESS_KIND) == ACCESS_FETCH) {
             if (c->cr4 & CR4_SMEP) {
                 return false;
             }
@@ -132,7 +132,7 @@ static inline bool walk_allowed(X86Cpu *c, DbtAccess access, bool user, uint64_t
             return false;
         }
     }
-    switch (access & 3) {
+    switch (access & ACCESS_KIND) {
     case ACCESS_WRITE:
         return rights & PTE_W || !(user || c->cr0 & CR0_WP);
     case ACCESS_FETCH:
@@ -146,12 +146,12 @@ static inline bool walk_allowed(X86Cpu *c, DbtAccess access, bool user, uint64_t
 static inline int walk_leaf(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, Entry *e, unsigned bytes,
                             uint64_t rights, uint64_t nx, uint64_t frame, uint64_t size, DbtWalk *out)
 {
-    uint64_t need = PTE_A | ((access & 3) == ACCESS_WRITE ? PTE_D : 0);
+    uint64_t need = PTE_A | ((access & ACCESS_KIND) == ACCESS_WRITE ? PTE_D : 0);
 
     if (G_UNLIKELY(!walk_allowed(c, access, user, rights, nx))) {
         return walk_fail(c, access, user, PF_P, out);
     }
-    if ((e->val & need) != need && !entry_set(c, e, bytes, need)) {
+    if ((e->val & need) != need && !(access & ACCESS_PROBE) && !entry_set(c, e, bytes, need)) {
         return -1;
     }
     out->phys = (frame | (linear & (size - 1))) & c->a20_mask;
@@ -201,7 +201,7 @@ static inline int walk64(X86Cpu *c, uint64_t linear, DbtAccess access, bool user
             }
             break;
         }
-        if (!(e.val & PTE_A) && !entry_set(c, &e, 8, PTE_A)) {
+        if (!(e.val & PTE_A) && !(access & ACCESS_PROBE) && !entry_set(c, &e, 8, PTE_A)) {
             return -1;
         }
         table = e.val & c->addr_mask;
@@ -231,7 +231,7 @@ static int walk32(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, DbtWa
         }
         return walk_leaf(c, linear, access, user, &e, 4, rights, 0, (e.val & 0xffc00000) | high << 32, 1 << 22, out);
     }
-    if (!(e.val & PTE_A) && !entry_set(c, &e, 4, PTE_A)) {
+    if (!(e.val & PTE_A) && !(access & ACCESS_PROBE) && !entry_set(c, &e, 4, PTE_A)) {
         return -1;
     }
     entry_read(c, (e.val & 0xfffff000) + ((linear >> 12) & 1023) * 4, 4, &e);

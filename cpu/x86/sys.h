@@ -137,6 +137,8 @@ void x86_msr_reset(X86Cpu *c, bool init);
 uint64_t x86_tsc(X86Cpu *c);
 void x86_kvmclock_update(X86Cpu *c);
 bool x86_cpuid_init(X86Cpu *c, GError **err);   /* model and +feature,-feature from the command line */
+void x86_cpu_help(void);                        /* -cpu help */
+bool x86_cpu_check(Machine *m, GError **err);   /* the command line's model and features, before there is a CPU */
 void x86_cpuid(X86Cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]);
 static inline bool x86_feat(const X86Cpu *c, unsigned word, unsigned bit) { return (c->feat[word] >> bit) & 1; }
 #endif

@@ -593,26 +593,3 @@ void x86_io_out(X86Cpu *c, unsigned port, uint64_t value, unsigned bytes)
     }
     io_write(c->dbt.vcpu.machine->as_io, port & 0xffff, value, bytes);
 }
-
-uint64_t x86_h_in(void *cpu, uint64_t port, uint64_t bytes, uint64_t d)
-{
-    X86Cpu *c = cpu;
-
-    port &= 0xffff;
-    if (!x86_io_allowed(c, (unsigned)port, (unsigned)bytes)) {
-        x86_raise_gp(c, 0);
-    }
-    return x86_io_in(c, (unsigned)port, (unsigned)bytes);
-}
-
-uint64_t x86_h_out(void *cpu, uint64_t port, uint64_t bytes, uint64_t value)
-{
-    X86Cpu *c = cpu;
-
-    port &= 0xffff;
-    if (!x86_io_allowed(c, (unsigned)port, (unsigned)bytes)) {
-        x86_raise_gp(c, 0);
-    }
-    x86_io_out(c, (unsigned)port, value & (bytes == 4 ? 0xffffffff : (1u << (bytes * 8)) - 1), (unsigned)bytes);
-    return 0;
-}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * guest.c -- an x86 CPU as the translator and the core see it: the two tables of callbacks, the state that snapshots hold,
+ * and "info registers".
+ *
+ * Spec: Intel SDM (325462) vol. 1 ch. 3 (the register state).
+ * Threads: the vCPU's own; reset, save and load with it parked.
+ */
+#include "cpu/x86/sys.h"
+#include "cpu/x86/decode.h"
+#include "cpu/x86/translate.h"
+#include "core/machine.h"
+
+/* ---- what the MMU and single operations raise ---- */
+G_GNUC_NORETURN static void guest_fault(DbtCpu *dc, uint64_t linear, DbtAccess access, const DbtWalk *walk)
+{
+    X86Cpu *c = (X86Cpu *)dc;
+
+    if (x86_lma(c) && !x86_canonical(linear)) {
+        x86_raise_gp(c, c->ext);
+    }
+    c->cr2 = x86_lma(c) ? linear : (uint32_t)linear;
+    x86_raise(c, EXC_PF, walk->error);
+}
+
+G_GNUC_NORETURN static void guest_trap(DbtCpu *dc, DbtTrap what, unsigned seg)
+{
+    X86Cpu *c = (X86Cpu *)dc;
+
+    switch (what) {
+    case TRAP_DIVIDE:
+        x86_raise(c, EXC_DE, 0);
+    case TRAP_SEGMENT:
+        x86_raise(c, seg == S_SS ? EXC_SS : EXC_GP, 0);
+    default:
+        x86_raise_gp(c, 0);
+    }
+}
+
+static const IrHelperDesc helpers[] = {
+#define HELPER(name_, props_) { #name_, x86_h_##name_, props_ },
+#include "cpu/x86/helpers.def"
+#undef HELPER
+};
+_Static_assert(G_N_ELEMENTS(helpers) == XH_N, "one row a helper");
+
+const DbtGuest x86_dbt_guest = {
+    .name = "x86",
+    .translate = x86_translate,
+    .flags_dead = x86_flags_dead,
+    .walk = x86_walk,
+    .fault = guest_fault,
+    .trap = guest_trap,
+    .key = x86_key,
+    .interrupt = x86_interrupt,
+    .single = x86_single,
+    .insn_done = x86_insn_done,
+    .idle = x86_idle,
+    .accessed = x86_accessed,
+    .map_changed = x86_map_changed,
+    .mode_slow = X86_MODE_WATCH | X86_MODE_AC,
+    .mode_wide = X86_MODE_CODE64,
+    .helpers = helpers,
+    .n_helpers = XH_N,
+    .vecs = x86_vecs,
+    .n_vecs = XV_N,
+    .n_gpr = 16,
+    .vec_offset = offsetof(X86Cpu, vec), .vec_stride = sizeof(X86Vec),
+    .mmx_offset = offsetof(X86Cpu, fpr), .mmx_stride = sizeof(X86Fpr),
+    .fpcr_offset = offsetof(X86Cpu, mxcsr),
+    .seg_offset = offsetof(X86Cpu, seg), .seg_stride = sizeof(X86Seg),
+    .seg_base = offsetof(X86Seg, base), .seg_lo = offsetof(X86Seg, lo),
+    .seg_hi_read = offsetof(X86Seg, hi_read), .seg_hi_write = offsetof(X86Seg, hi_write),
+    .canonical_bits = 48,
+    .cs_base = offsetof(X86Cpu, seg[S_CS].base), .cs_limit = offsetof(X86Cpu, seg[S_CS].limit),
+};
+
+/* ---- state ---- */
+static const Field seg_fields[] = {
+    STATE(X86Seg, base), STATE(X86Seg, limit), STATE(X86Seg, selector), STATE(X86Seg, attr),
+    FIELD_END
+};
+static const Field fpr_fields[] = {
+    STATE(X86Fpr, mant), STATE(X86Fpr, exp),
+    FIELD_END
+};
+static const Field cpu_fields[] = {
+    STATE_ARRAY(X86Cpu, dbt.gpr), STATE(X86Cpu, dbt.pc), STATE(X86Cpu, dbt.fl), STATE(X86Cpu, df), STATE(X86Cpu, rflags),
+    STATE_STRUCT(X86Cpu, seg, X86Seg, seg_fields),
+    STATE(X86Cpu, gdt_base), STATE(X86Cpu, idt_base), STATE(X86Cpu, gdt_limit), STATE(X86Cpu, idt_limit),
+    STATE(X86Cpu, cr0), STATE(X86Cpu, cr2), STATE(X86Cpu, cr3), STATE(X86Cpu, cr4), STATE(X86Cpu, efer),
+    STATE(X86Cpu, xcr0), STATE(X86Cpu, xss), STATE_ARRAY(X86Cpu, dr), STATE_ARRAY(X86Cpu, pdpte),
+    STATE(X86Cpu, cpl, .max = 3), STATE(X86Cpu, shadow), STATE(X86Cpu, shadow_pc),
+    STATE(X86Cpu, activity, .max = X86_SHUTDOWN),
+    STATE(X86Cpu, sipi_vector), STATE(X86Cpu, nmi_blocked), STATE(X86Cpu, in_smm), STATE(X86Cpu, events),
+    STATE(X86Cpu, a20_off),
+    STATE_STRUCT(X86Cpu, fpr, X86Fpr, fpr_fields),
+    STATE(X86Cpu, fpu_cw), STATE(X86Cpu, fpu_sw), STATE(X86Cpu, fpu_top, .max = 7), STATE(X86Cpu, fpu_valid),
+    STATE(X86Cpu, fpu_op), STATE(X86Cpu, fpu_cs), STATE(X86Cpu, fpu_ds), STATE(X86Cpu, fpu_ip), STATE(X86Cpu, fpu_dp),
+    STATE(X86Cpu, mxcsr, .max = 0xffff), STATE_BYTES(X86Cpu, vec), STATE_ARRAY(X86Cpu, opmask), STATE(X86Cpu, pkru),
+    STATE(X86Cpu, star), STATE(X86Cpu, lstar), STATE(X86Cpu, cstar), STATE(X86Cpu, sfmask), STATE(X86Cpu, kernel_gs_base),
+    STATE(X86Cpu, sysenter_cs), STATE(X86Cpu, sysenter_esp), STATE(X86Cpu, sysenter_eip), STATE(X86Cpu, tsc_aux),
+    STATE(X86Cpu, pat), STATE(X86Cpu, tsc_offset), STATE(X86Cpu, tsc_adjust), STATE(X86Cpu, misc_enable),
+    STATE(X86Cpu, smbase), STATE(X86Cpu, mtrr_def), STATE_ARRAY(X86Cpu, mtrr_fixed), STATE_ARRAY(X86Cpu, mtrr_base),
+    STATE_ARRAY(X86Cpu, mtrr_mask), STATE(X86Cpu, mcg_status), STATE(X86Cpu, mcg_ctl), STATE(X86Cpu, spec_ctrl),
+    STATE_ARRAY(X86Cpu, mce_bank), STATE(X86Cpu, kvmclock_msr), STATE(X86Cpu, kvm_wall_msr),
+    FIELD_END
+};
+
+static bool cpu_restored(Vcpu *v, GError **err)
+{
+    X86Cpu *c = (X86Cpu *)v;
+    bool pg = c->cr0 & CR0_PG, pe = c->cr0 & CR0_PE, pae = c->cr4 & CR4_PAE, lme = c->efer & EFER_LME;
+
+    if ((c->df != 1 && c->df != -1) || (c->rflags & (EF_ARITH | EF_DF)) || !(c->rflags & 2) || c->rflags >> 22) {
+        return fail(err, "cpu%u: EFLAGS in the snapshot are impossible", v->index);
+    }
+    if ((pg && !pe) || (pg && lme && !pae) || ((c->efer & EFER_LMA) != 0) != (pg && lme) ||
+        (c->cr4 & CR4_PCIDE && !(c->efer & EFER_LMA)) || (!pe && c->cpl) || (c->rflags & EF_VM && c->cpl != 3)) {
+        return fail(err, "cpu%u: control registers in the snapshot are impossible", v->index);
+    }
+    if (!(c->xcr0 & 1) || c->xcr0 & ~7ull || c->cr3 & ~((1ull << c->phys_bits) - 1)) {
+        return fail(err, "cpu%u: CR3 or XCR0 in the snapshot is impossible", v->index);
+    }
+    for (unsigned i = R_R15 + 1; i < G_N_ELEMENTS(c->dbt.gpr); i++) {
+        c->dbt.gpr[i] = 0;
+    }
+    c->dbt.fl = x86_eflags_to_fl(x86_fl_to_eflags(c->dbt.fl));
+    c->shadow &= SHADOW_STI | SHADOW_SS;
+    c->delivering = -1;
+    c->sys_cpl = -1;
+    c->ext = 0;
+    c->mode_system = 0;
+    memset(c->walk_ram, 0, sizeof c->walk_ram);
+    x86_all_segs_update(c);
+    if (c->dbt.contexts) {
+        dbt_flush_all(&c->dbt);
+    }
+    x86_cr_changed(c);
+    return true;
+}
+
+/* ---- lifecycle ---- */
+static bool cpu_init(Vcpu *v, GError **err)
+{
+    X86Cpu *c = (X86Cpu *)v;
+
+    c->delivering = -1;
+    c->sys_cpl = -1;
+    c->df = 1;
+    c->rflags = 2;
+    c->mxcsr = 0x1f80;
+    if (!x86_cpuid_init(c, err)) {
+        return false;
+    }
+    c->dbt.guest = &x86_dbt_guest;
+    return true;
+}
+
+static void cpu_reset(Vcpu *v)
+{
+    X86Cpu *c = (X86Cpu *)v;
+    bool bsp = c->apic_ops ? c->apic_ops->get_base(c->apic) & APIC_BASE_BSP : v->index == 0;
+
+    __atomic_fetch_and(&c->events, X86_EV_INTR | X86_EV_A20, __ATOMIC_SEQ_CST);     /* INTR is the APIC's to take back */
+    c->sipi_vector = 0;
+    x86_reset_state(c, false);
+    c->activity = bsp ? X86_RUN : X86_WAIT_SIPI;
+}
+
+/* ---- "info registers" ---- */
+static void dump_segs(const X86Cpu *c, GString *out)
+{
+    static const char *const names[X86_N_SEGS] = { "ES", "CS", "SS", "DS", "FS", "GS", "LDT", "TR" };
+
+    for (unsigned i = 0; i < X86_N_SEGS; i++) {
+        g_string_append_printf(out, "%-3s=%04x %016llx %08x attr %03x\n", names[i], c->seg[i].selector,
+                               (unsigned long long)c->seg[i].base, c->seg[i].limit, c->seg[i].attr);
+    }
+    g_string_append_printf(out, "GDT= %016llx %08x\nIDT= %016llx %08x\n", (unsigned long long)c->gdt_base, c->gdt_limit,
+                           (unsigned long long)c->idt_base, c->idt_limit);
+}
+
+static void cpu_dump(Vcpu *v, GString *out)
+{
+    static const char *const names[16] = { "RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
+                                           "R8 ", "R9 ", "R10", "R11", "R12", "R13", "R14", "R15" };
+    static const uint8_t order[16] = { 0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15 };
+    static const char *const activity[] = { "running", "halted", "waiting for SIPI", "shut down" };
+    const X86Cpu *c = (const X86Cpu *)v;
+
+    for (unsigned i = 0; i < 16; i++) {
+        g_string_append_printf(out, "%s=%016llx%c", names[order[i]], (unsigned long long)c->dbt.gpr[order[i]],
+                               i % 4 == 3 ? '\n' : ' ');
+    }
+    g_string_append_printf(out, "RIP=%016llx RFL=%08x CPL=%u %s\n", (unsigned long long)x86_rip(c),
+                           (uint32_t)x86_rflags(c), c->cpl, activity[c->activity]);
+    dump_segs(c, out);
+    g_string_append_printf(out, "CR0=%08x CR2=%016llx CR3=%016llx CR4=%08x EFER=%016llx\n", (uint32_t)c->cr0,
+                           (unsigned long long)c->cr2, (unsigned long long)c->cr3, (uint32_t)c->cr4,
+                           (unsigned long long)c->efer);
+    for (unsigned i = 0; i < 8; i++) {
+        if (i != 4 && i != 5) {
+            g_string_append_printf(out, "DR%u=%016llx%c", i, (unsigned long long)c->dr[i], i == 3 || i == 7 ? '\n' : ' ');
+        }
+    }
+    g_string_append_printf(out, "FCW=%04x FSW=%04x TOP=%u MXCSR=%08x\n", c->fpu_cw, c->fpu_sw, c->fpu_top, c->mxcsr);
+    for (unsigned i = 0; i < 16; i++) {
+        g_string_append_printf(out, "XMM%02u=%016llx%016llx%c", i, (unsigned long long)c->vec[i].u64[1],
+                               (unsigned long long)c->vec[i].u64[0], i % 2 ? '\n' : ' ');
+    }
+}
+
+const CpuOps x86_cpu_ops = {
+    .name = "x86",
+    .size = sizeof(X86Cpu),
+    .init = cpu_init,
+    .reset = cpu_reset,
+    .has_work = x86_has_work,
+    .fields = cpu_fields,
+    .restored = cpu_restored,
+    .dump = cpu_dump,
+    .help = x86_cpu_help,
+    .check = x86_cpu_check,
+};

@@ -52,9 +52,8 @@ static uint64_t guest_now(const struct Clock *c)
 
     do {
         seq = __atomic_load_n(&c->seq, __ATOMIC_ACQUIRE);
-        running = __atomic_load_n(&c->running, __ATOMIC_RELAXED);
-        ns = __atomic_load_n(&c->guest_ns, __ATOMIC_RELAXED);
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        running = __atomic_load_n(&c->running, __ATOMIC_ACQUIRE);
+        ns = __atomic_load_n(&c->guest_ns, __ATOMIC_ACQUIRE);
     } while ((seq & 1) || seq != __atomic_load_n(&c->seq, __ATOMIC_RELAXED));
     return running ? host_ns(CLOCK_MONOTONIC) + ns : ns;
 }
@@ -298,9 +297,8 @@ void clock_free(struct Clock *c)
 static void guest_set(struct Clock *c, bool run, uint64_t ns)
 {
     __atomic_store_n(&c->seq, c->seq + 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    __atomic_store_n(&c->guest_ns, run ? ns - host_ns(CLOCK_MONOTONIC) : ns, __ATOMIC_RELAXED);
-    __atomic_store_n(&c->running, run, __ATOMIC_RELAXED);
+    __atomic_store_n(&c->guest_ns, run ? ns - host_ns(CLOCK_MONOTONIC) : ns, __ATOMIC_RELEASE);
+    __atomic_store_n(&c->running, run, __ATOMIC_RELEASE);
     __atomic_store_n(&c->seq, c->seq + 1, __ATOMIC_RELEASE);
 }
 

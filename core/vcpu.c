@@ -38,6 +38,11 @@ void vcpu_kick(Vcpu *v)
     }
 }
 
+static bool is_ending(const Vcpu *v)
+{
+    return __atomic_load_n(&v->stop, __ATOMIC_SEQ_CST);
+}
+
 static bool has_work(Vcpu *v)
 {
     bool work;
@@ -51,7 +56,7 @@ static bool has_work(Vcpu *v)
 /* The guest halted.  That it did is part of the CPU's state: run() says so again after a stop or a load. */
 static void vcpu_halt(Vcpu *v)
 {
-    while (!v->stop && !machine_paused(v->machine) && !has_work(v)) {
+    while (!is_ending(v) && !machine_paused(v->machine) && !has_work(v)) {
         __atomic_store_n(&v->halted, 1, __ATOMIC_SEQ_CST);
         if (__atomic_exchange_n(&v->attention, 0, __ATOMIC_SEQ_CST)) {
             __atomic_store_n(&v->halted, 0, __ATOMIC_SEQ_CST);
@@ -82,14 +87,14 @@ static void *vcpu_thread(void *arg)
     VcpuExit x;
 
     vcpu_current = v;
-    while (!__atomic_load_n(&v->stop, __ATOMIC_ACQUIRE)) {
+    while (!is_ending(v)) {
         if (machine_paused(m)) {
             machine_park(v);
             continue;
         }
         machine_enter_guest(v);
         __atomic_store_n(&v->attention, 0, __ATOMIC_SEQ_CST);
-        if (machine_paused(m) || __atomic_load_n(&v->stop, __ATOMIC_ACQUIRE)) {
+        if (__atomic_load_n(&m->want_out, __ATOMIC_SEQ_CST) || is_ending(v)) {      /* what its kick was for */
             machine_leave_guest(v);
             continue;
         }
@@ -136,7 +141,7 @@ bool vcpu_start(Vcpu *v, GError **err)
 void vcpu_end(Vcpu *v)
 {
     if (v->thread) {
-        __atomic_store_n(&v->stop, true, __ATOMIC_RELEASE);
+        __atomic_store_n(&v->stop, true, __ATOMIC_SEQ_CST);
         machine_wake(v->machine);
         vcpu_kick(v);
         g_thread_join(v->thread);

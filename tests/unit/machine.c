@@ -63,14 +63,14 @@ END_TEST
 START_TEST(machine_exclusive_from_main)
 {
     m = fake_machine(3, busy_guest);
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 60; i++) {
         machine_exclusive(m, alone, NULL);
         machine_lock(m);
         machine_exclusive(m, alone, NULL);
         machine_unlock(m);
     }
     ck_assert_uint_eq(bad, 0);
-    ck_assert_uint_eq(sections, 600);
+    ck_assert_uint_eq(sections, 120);
     machine_free(m);
 }
 END_TEST
@@ -123,7 +123,7 @@ START_TEST(machine_halt_wake)
 
     m = fake_machine(1, halting_guest);
     c = m->vcpus->pdata[0];
-    for (uint64_t i = 1; i <= 3000; i++) {
+    for (uint64_t i = 1; i <= 1000; i++) {
         uint64_t end = time_now(m, TIME_HOST) + 2000000000;
         __atomic_store_n(&c->wants, 1, __ATOMIC_SEQ_CST);
         vcpu_kick(&c->v);

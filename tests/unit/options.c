@@ -100,7 +100,7 @@ START_TEST(options_bad)
     BAD("needs an argument", "-m");
     BAD("-m 0M: machine", "-m", "1k");
     BAD("-m 16777216M: machine", "-m", "16T");
-    BAD("0 to", "-device", "ticker,period=99999999999");
+    BAD("1 to", "-device", "ticker,period=99999999999");
     BAD("there is no property \"colour\"", "-device", "ticker,colour=1");
     BAD("there is no such device", "-device", "frob");
     BAD("cannot open it", "-kernel", "/nonexistent");

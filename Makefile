@@ -39,7 +39,11 @@ $(B)/%.o: %.c
 
 include $(wildcard tests/*.mk)
 
+# All of TESTS, which the files above have filled; one line at the end.
+check: all $(filter $(B)/%,$(TESTS))
+	@B=$(B) tests/run $(TESTS)
+
 clean:
 	rm -rf build ryokan
-.PHONY: all clean
+.PHONY: all check clean
 -include $(OBJ:.o=.d)

@@ -20,3 +20,4 @@ check-cpu: $(CPU_TESTS:%=$(B)/tests/cpu/%)
 	@for t in $^; do $$t || exit 1; done
 .PHONY: check-cpu
 -include $(CPU_TESTS:%=$(B)/tests/cpu/%.d)
+TESTS += $(CPU_TESTS:%=$(B)/tests/cpu/%)

@@ -12,3 +12,4 @@ check-dev: $(B)/tests/dev/scripted
 	@$<
 .PHONY: check-dev
 -include $(DEV_TESTS:%=$(B)/tests/dev/%.d)
+TESTS += $(B)/tests/dev/scripted

@@ -51,6 +51,8 @@ typedef struct ApicOps {
     void     (*tsc_changed)(void *apic);                /* the guest wrote TSC or TSC_ADJUST: re-arm TSC-deadline */
 } ApicOps;
 
+extern const CpuOps x86_cpu_ops;        /* what vcpu_new() takes */
+
 /* What the APIC and the chipset call on a CPU: implemented in cpu/x86/. */
 void     x86_attach_apic(Vcpu *v, const ApicOps *ops, void *apic);   /* once, before the first run */
 void     x86_set_intr(Vcpu *v, bool level);     /* a maskable interrupt above the PPR (or ExtINT) waits */

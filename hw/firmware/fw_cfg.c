@@ -48,6 +48,9 @@ typedef struct FwCfg {
     GPtrArray *items;                 /* Item */
     GPtrArray *blobs;                 /* Blob */
     GPtrArray *boot;                  /* BootPath */
+    unsigned   resets;
+    void     (*once)(void *arg);
+    void      *once_arg;
 } FwCfg;
 
 /* ---- items ---- */
@@ -261,22 +264,26 @@ static void add_directory(FwCfg *s)
     fw_cfg_item(s, FW_FILE_DIR, g_byte_array_free_to_bytes(dir));
 }
 
-bool fw_cfg_finish(void *fw, GError **err)
+/* At the first reset all devices are there: the boot order and the directory are written. */
+static void finish(FwCfg *s)
 {
-    FwCfg *s = fw;
-    if (s->boot->len) {
+    if (s->boot->len && !find_name(s, "bootorder")) {
         g_ptr_array_sort(s->boot, by_bootindex);
         GString *order = g_string_new(NULL);
         for (guint i = 0; i < s->boot->len; i++) {
             g_string_append_printf(order, "%s%s", i ? "\n" : "", ((BootPath *)s->boot->pdata[i])->path);
         }
         gsize n = order->len + 1;
-        if (!fw_cfg_file(s, "bootorder", g_bytes_new_take(g_string_free(order, FALSE), n), err)) {
-            return false;
-        }
+        fw_cfg_file(s, "bootorder", g_bytes_new_take(g_string_free(order, FALSE), n), NULL);
     }
     add_directory(s);
-    return true;
+}
+
+void fw_cfg_after_first_reset(void *fw, void (*fn)(void *arg), void *arg)
+{
+    FwCfg *s = fw;
+    s->once = fn;
+    s->once_arg = arg;
 }
 
 /* ---- the guest's side ---- */
@@ -397,6 +404,12 @@ static void fw_cfg_unrealize(void *dev)
 static void fw_cfg_reset(void *dev)
 {
     FwCfg *s = dev;
+    s->resets++;
+    if (s->resets == 1) {
+        finish(s);
+    } else if (s->resets == 2 && s->once) {
+        s->once(s->once_arg);
+    }
     s->dma_high = 0;
     select_item(s, FW_SIGNATURE);
     for (guint i = 0; i < s->blobs->len; i++) {

@@ -33,8 +33,8 @@ bool  fw_cfg_file_live(void *fw, const char *name, size_t n, void (*fill)(void *
 void  fw_cfg_at_reset(void *fw, hwaddr at, GBytes *data);                   /* takes the reference */
 /* An option ROM that the firmware runs, first in the boot order if boots. */
 bool  fw_cfg_option_rom(void *fw, const char *file, bool boots, GError **err);
-/* The last step: directory, boot order. */
-bool  fw_cfg_finish(void *fw, GError **err);
+/* Called once, at the second reset: what held for the first start only ends. */
+void  fw_cfg_after_first_reset(void *fw, void (*fn)(void *arg), void *arg);
 /* The machine's fw_cfg device, and a device's place in the boot order (bootindex=; path as the firmware names it). */
 void  fw_cfg_boot_path(Machine *m, int32_t bootindex, const char *path);
 void *fw_cfg_find(Machine *m);

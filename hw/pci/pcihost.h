@@ -26,5 +26,6 @@ void *piix3_create(Machine *m, PciHost *host, void (*sink)(void *dev, unsigned n
 
 /* 82371AB function 3 at 01.3: power management, SCI on IRQ 9, SMBus host. */
 void *piix4_pm_create(Machine *m, PciHost *host, void (*sink)(void *dev, unsigned n, bool level), void *gsi, GError **err);
+uint16_t piix4_pm_base(void *pm);               /* where the firmware put the power management ports; 0: not yet */
 void  piix4_pm_power_button(void *pm);          /* the user asks the guest to shut down */
 #endif

@@ -256,6 +256,12 @@ static bool piix4_pm_restored(void *dev, GError **err)
     return true;
 }
 
+uint16_t piix4_pm_base(void *pm)
+{
+    Piix4Pm *s = pm;
+    return s->pm_map.on ? (uint16_t)s->pm_map.at : 0;
+}
+
 void piix4_pm_power_button(void *pm)
 {
     Piix4Pm *s = pm;

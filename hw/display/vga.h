@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vga.h -- the standard VGA adapter: register files, video memory, and what draws from them.
+ *
+ * Video memory holds the four planes side by side: byte o of plane p is vram[o * 4 + p].  So a linear frame buffer and the
+ * chained modes see consecutive bytes, and the planar modes one 32-bit word an address.
+ *
+ * Spec: IBM VGA (PS/2 Hardware Interface Technical Reference, 1990, video subsystem); Bochs VBE extensions (DISPI B0C5).
+ * Threads: with the machine lock.
+ */
+#ifndef HW_DISPLAY_VGA_H
+#define HW_DISPLAY_VGA_H
+#include "core/display.h"
+#include "hw/pci/pci.h"
+
+enum { N_SEQ = 5, N_GC = 9, N_ATTR = 21, N_CRTC = 25, N_VBE = 11 };
+enum { SEQ_CLOCK = 1, SEQ_MASK = 2, SEQ_FONT = 3, SEQ_MEMORY = 4 };
+enum { GC_SET = 0, GC_SET_ENABLE, GC_COMPARE, GC_FUNCTION, GC_READ_PLANE, GC_MODE, GC_MISC, GC_CARE, GC_BITMASK };
+enum { ATTR_MODE = 0x10, ATTR_OVERSCAN, ATTR_PLANES, ATTR_PAN, ATTR_COLOR_SELECT };
+enum { CRTC_HDISP = 1, CRTC_OVERFLOW = 7, CRTC_ROW_SCAN = 8, CRTC_CELL = 9, CRTC_CURSOR_START = 0xa, CRTC_CURSOR_END = 0xb,
+       CRTC_START_HIGH = 0xc, CRTC_START_LOW = 0xd, CRTC_CURSOR_HIGH = 0xe, CRTC_CURSOR_LOW = 0xf, CRTC_PROTECT = 0x11,
+       CRTC_VDISP = 0x12, CRTC_OFFSET = 0x13, CRTC_MODE = 0x17 };
+enum { VBE_ID = 0, VBE_XRES, VBE_YRES, VBE_BPP, VBE_ENABLE, VBE_BANK, VBE_VIRT_WIDTH, VBE_VIRT_HEIGHT, VBE_X_OFFSET,
+       VBE_Y_OFFSET, VBE_MEMORY_64K };
+enum { VBE_ON = 1, VBE_GETCAPS = 2, VBE_8BIT_DAC = 0x20, VBE_LFB = 0x40, VBE_KEEP_MEMORY = 0x80 };
+enum { TEXT_MAX_COLUMNS = 256, TEXT_MAX_ROWS = 128 };
+
+typedef struct VgaText {              /* a text mode as the registers describe it */
+    unsigned columns, rows, cell_height, cell_width;
+    uint32_t start, pitch;            /* in cells */
+    uint32_t cursor;                  /* cell; UINT32_MAX: off */
+    unsigned cursor_top, cursor_bottom;
+} VgaText;
+
+typedef struct Vga {
+    PciDevice pci;
+    uint32_t  vgamem_mb;
+    Region    vram, window, mmio, vbe_ports;
+    Mapping   ports[5], window_map, vbe_map;
+
+    uint8_t   misc, feature;
+    uint8_t   seq_index, seq[N_SEQ];
+    uint8_t   gc_index, gc[N_GC];
+    uint8_t   crtc_index, crtc[N_CRTC];
+    uint8_t   attr_index, attr[N_ATTR];
+    bool      attr_data;              /* the next write to 3C0 is data */
+    uint8_t   dac_state, dac_read, dac_write, dac_part, dac_latch[2], pel_mask;
+    uint8_t   palette[256 * 3];
+    uint8_t   latch[4];
+    uint16_t  vbe_index, vbe[N_VBE];
+    uint8_t   vbe_low;                /* first half of a write to 1CF */
+
+    /* What was drawn last; not state. */
+    bool      redraw;
+    uint16_t  drawn[TEXT_MAX_COLUMNS * TEXT_MAX_ROWS];
+    uint32_t  drawn_cursor;
+    VgaText   drawn_text;
+    bool      logging;                /* stores to vram are logged for the display */
+} Vga;
+
+/* vga_mem.c: the window at A0000. */
+extern const MmioOps vga_window_ops;
+/* vga_draw.c */
+extern const AdapterOps vga_adapter;
+bool vga_text_mode(const Vga *s, VgaText *t);         /* false: graphics or nothing */
+/* vga_vbe.c: DISPI registers. */
+uint16_t vga_vbe_read(Vga *s, unsigned index);
+void     vga_vbe_write(Vga *s, unsigned index, uint16_t val);
+void     vga_vbe_reset(Vga *s);
+/* vga.c */
+uint8_t  vga_port_read(Vga *s, unsigned port);        /* 3b0..3df */
+void     vga_port_write(Vga *s, unsigned port, uint8_t val);
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vga_draw.c -- what is on the screen: as text for tests and the monitor, as pixels for viewers.
+ *
+ * Spec: IBM VGA, text modes (CRTC start address, cursor, attribute byte, character sets); Bochs VBE linear modes.
+ * Omits: the planar and mode 13h graphics modes show black; smooth scrolling, split screen, underline.
+ * Threads: with the machine lock.
+ */
+#include "hw/display/vga.h"
+#include <string.h>
+
+enum { PAGE_BITS = 12, BLINK_NS = 266000000, CURSOR_OFF = 0x20, DOUBLE_SCAN = 0x80, GRAPHICS = 1 };
+
+/* Code page 437, 80h to FFh: what a text mode's font shows. */
+static const uint16_t cp437[128] = {
+    0x00c7, 0x00fc, 0x00e9, 0x00e2, 0x00e4, 0x00e0, 0x00e5, 0x00e7, 0x00ea, 0x00eb, 0x00e8, 0x00ef, 0x00ee, 0x00ec, 0x00c4, 0x00c5,
+    0x00c9, 0x00e6, 0x00c6, 0x00f4, 0x00f6, 0x00f2, 0x00fb, 0x00f9, 0x00ff, 0x00d6, 0x00dc, 0x00a2, 0x00a3, 0x00a5, 0x20a7, 0x0192,
+    0x00e1, 0x00ed, 0x00f3, 0x00fa, 0x00f1, 0x00d1, 0x00aa, 0x00ba, 0x00bf, 0x2310, 0x00ac, 0x00bd, 0x00bc, 0x00a1, 0x00ab, 0x00bb,
+    0x2591, 0x2592, 0x2593, 0x2502, 0x2524, 0x2561, 0x2562, 0x2556, 0x2555, 0x2563, 0x2551, 0x2557, 0x255d, 0x255c, 0x255b, 0x2510,
+    0x2514, 0x2534, 0x252c, 0x251c, 0x2500, 0x253c, 0x255e, 0x255f, 0x255a, 0x2554, 0x2569, 0x2566, 0x2560, 0x2550, 0x256c, 0x2567,
+    0x2568, 0x2564, 0x2565, 0x2559, 0x2558, 0x2552, 0x2553, 0x256b, 0x256a, 0x2518, 0x250c, 0x2588, 0x2584, 0x258c, 0x2590, 0x2580,
+    0x03b1, 0x00df, 0x0393, 0x03c0, 0x03a3, 0x03c3, 0x00b5, 0x03c4, 0x03a6, 0x0398, 0x03a9, 0x03b4, 0x221e, 0x03c6, 0x03b5, 0x2229,
+    0x2261, 0x00b1, 0x2265, 0x2264, 0x2320, 0x2321, 0x00f7, 0x2248, 0x00b0, 0x2219, 0x00b7, 0x221a, 0x207f, 0x00b2, 0x25a0, 0x00a0,
+};
+
+static bool vbe_on(const Vga *s)
+{
+    return s->vbe[VBE_ENABLE] & VBE_ON;
+}
+
+bool vga_text_mode(const Vga *s, VgaText *t)
+{
+    const uint8_t *c = s->crtc;
+    if (vbe_on(s) || (s->gc[GC_MISC] & GRAPHICS) || !(s->attr_index & 0x20) || (s->seq[SEQ_CLOCK] & 0x20)) {
+        return false;
+    }
+    unsigned lines = (c[CRTC_VDISP] | (c[CRTC_OVERFLOW] & 2 ? 0x100u : 0) | (c[CRTC_OVERFLOW] & 0x40 ? 0x200u : 0)) + 1;
+    lines >>= c[CRTC_CELL] & DOUBLE_SCAN ? 1 : 0;
+    t->columns = MIN(c[CRTC_HDISP] + 1u, TEXT_MAX_COLUMNS);
+    t->cell_height = (c[CRTC_CELL] & 0x1f) + 1u;
+    t->cell_width = s->seq[SEQ_CLOCK] & 1 ? 8 : 9;
+    t->rows = MIN(lines / t->cell_height, TEXT_MAX_ROWS);
+    t->start = (uint32_t)(c[CRTC_START_HIGH] << 8 | c[CRTC_START_LOW]);
+    t->pitch = c[CRTC_OFFSET] * 2u;
+    t->cursor = c[CRTC_CURSOR_START] & CURSOR_OFF ? UINT32_MAX : (uint32_t)(c[CRTC_CURSOR_HIGH] << 8 | c[CRTC_CURSOR_LOW]);
+    t->cursor_top = c[CRTC_CURSOR_START] & 0x1f;
+    t->cursor_bottom = c[CRTC_CURSOR_END] & 0x1f;
+    return t->rows && t->columns > 1;
+}
+
+/* A cell: character in plane 0, attribute in plane 1. */
+static uint16_t cell(const Vga *s, uint32_t at)
+{
+    uint64_t i = (uint64_t)(at & 0xffff) * 4;
+    return i + 1 < s->vram.size ? (uint16_t)(s->vram.host[i] | s->vram.host[i + 1] << 8) : 0;
+}
+
+static void draw_as_text(void *dev, GString *out)
+{
+    Vga *s = dev;
+    VgaText t;
+    if (!vga_text_mode(s, &t)) {
+        return;
+    }
+    for (unsigned y = 0; y < t.rows; y++) {
+        gsize line = out->len, last = out->len;
+        for (unsigned x = 0; x < t.columns; x++) {
+            uint8_t ch = (uint8_t)cell(s, t.start + y * t.pitch + x);
+            g_string_append_unichar(out, ch >= 0x80 ? cp437[ch - 0x80] : ch >= 0x20 && ch < 0x7f ? ch : ' ');
+            last = ch == ' ' || ch == 0 ? last : out->len;
+        }
+        g_string_truncate(out, MAX(last, line));
+        g_string_append_c(out, '\n');
+    }
+}
+
+/* ---- pixels ---- */
+static uint32_t palette_color(const Vga *s, unsigned i)
+{
+    const uint8_t *p = &s->palette[(i & s->pel_mask & 0xff) * 3];
+    return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+}
+
+/* Attribute controller: 4 bits -> 6 by its palette, 8 by the colour select register. */
+static uint32_t attr_color(const Vga *s, unsigned i)
+{
+    unsigned v = s->attr[i & 15], select = s->attr[ATTR_COLOR_SELECT];
+    v = s->attr[ATTR_MODE] & 0x80 ? (v & 15) | (select & 3) << 4 : v;
+    return palette_color(s, v | (select & 0xc) << 4);
+}
+
+static uint32_t font_base(const Vga *s, bool second)
+{
+    unsigned f = s->seq[SEQ_FONT];
+    unsigned n = second ? (f >> 2 & 3) | (f >> 5 & 1) << 2 : (f & 3) | (f >> 4 & 1) << 2;
+    return (n & 3) * 0x4000 + (n >> 2) * 0x2000;
+}
+
+static void draw_cell(const Vga *s, const VgaText *t, uint32_t *px, unsigned pitch, uint16_t c, bool cursor)
+{
+    uint8_t ch = (uint8_t)c, attr = c >> 8;
+    bool blink = s->attr[ATTR_MODE] & 8;
+    uint32_t fg = attr_color(s, attr & 15), bg = attr_color(s, attr >> 4 & (blink ? 7 : 15));
+    uint32_t glyph = font_base(s, attr & 8) + ch * 32u;
+    bool extend = (s->attr[ATTR_MODE] & 4) && ch >= 0xc0 && ch <= 0xdf;
+    for (unsigned y = 0; y < t->cell_height; y++, px += pitch) {
+        uint64_t at = (uint64_t)(glyph + y) * 4 + 2;
+        uint8_t bits = at < s->vram.size ? s->vram.host[at] : 0;
+        bits = cursor && y >= t->cursor_top && y <= t->cursor_bottom ? 0xff : bits;
+        for (unsigned x = 0; x < t->cell_width; x++) {
+            bool on = x < 8 ? bits >> (7 - x) & 1 : extend && (bits & 1);
+            px[x] = on ? fg : bg;
+        }
+    }
+}
+
+static void refresh_text(Vga *s, Console *con, const VgaText *t)
+{
+    unsigned width = t->columns * t->cell_width, height = t->rows * t->cell_height;
+    pixman_image_t *surface = console_resize(con, (int)width, (int)height);
+    uint32_t *px = pixman_image_get_data(surface);
+    unsigned pitch = (unsigned)pixman_image_get_stride(surface) / 4;
+    bool shown = time_now(s->pci.dev.machine, TIME_HOST) / BLINK_NS & 1, all = s->redraw;
+    uint32_t cursor = t->cursor != UINT32_MAX && shown ? t->cursor - t->start : UINT32_MAX;
+    VgaText look = *t;
+    look.start = look.cursor = 0;
+    all |= memcmp(&look, &s->drawn_text, sizeof(look)) != 0;
+    for (unsigned y = 0; y < t->rows; y++) {
+        for (unsigned x = 0; x < t->columns; x++) {
+            uint32_t i = y * TEXT_MAX_COLUMNS + x, at = y * t->pitch + x;
+            uint16_t c = cell(s, t->start + at);
+            bool here = at == cursor, was = at == s->drawn_cursor;
+            if (all || c != s->drawn[i] || here != was) {
+                draw_cell(s, t, px + (size_t)y * t->cell_height * pitch + x * t->cell_width, pitch, c, here);
+                console_damage(con, (int)(x * t->cell_width), (int)(y * t->cell_height), (int)t->cell_width, (int)t->cell_height);
+                s->drawn[i] = c;
+            }
+        }
+    }
+    s->drawn_cursor = cursor;
+    s->drawn_text = look;
+    s->redraw = false;
+}
+
+/* ---- VBE: a linear frame buffer ---- */
+static uint32_t pixel(const Vga *s, const uint8_t *p, unsigned bpp)
+{
+    unsigned v = p[0] | (bpp > 8 ? p[1] << 8 : 0);
+    switch (bpp) {
+    case 8:  return palette_color(s, v);
+    case 15: return (v >> 10 & 31) << 19 | (v >> 5 & 31) << 11 | (v & 31) << 3;
+    case 16: return (v >> 11 & 31) << 19 | (v >> 5 & 63) << 10 | (v & 31) << 3;
+    default: return v | (uint32_t)p[2] << 16;
+    }
+}
+
+static bool any_dirty(const unsigned long *map, uint64_t from, uint64_t to)
+{
+    enum { BITS = 8 * sizeof(unsigned long) };
+    for (uint64_t page = from >> PAGE_BITS; page <= (to - 1) >> PAGE_BITS; page++) {
+        if (map[page / BITS] >> (page % BITS) & 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void refresh_vbe(Vga *s, Console *con)
+{
+    unsigned width = s->vbe[VBE_XRES], height = s->vbe[VBE_YRES], bpp = s->vbe[VBE_BPP], bytes = (bpp + 7) / 8;
+    uint64_t pitch = (uint64_t)s->vbe[VBE_VIRT_WIDTH] * bytes;
+    uint64_t start = s->vbe[VBE_Y_OFFSET] * pitch + (uint64_t)s->vbe[VBE_X_OFFSET] * bytes;
+    if (!width || !height || bpp < 8 || start + pitch * (height - 1) + (uint64_t)width * bytes > s->vram.size) {
+        return;
+    }
+    pixman_image_t *surface = console_resize(con, (int)width, (int)height);
+    uint32_t *px = pixman_image_get_data(surface);
+    unsigned stride = (unsigned)pixman_image_get_stride(surface) / 4;
+    g_autofree unsigned long *dirty = g_new0(unsigned long, (s->vram.size >> PAGE_BITS) / (8 * sizeof(unsigned long)) + 1);
+    if (!s->logging) {
+        region_dirty_log(&s->vram, DIRTY_DISPLAY, true);
+        s->logging = s->redraw = true;
+    }
+    region_dirty_take(&s->vram, DIRTY_DISPLAY, 0, s->vram.size, dirty);
+    for (unsigned y = 0; y < height; y++) {
+        uint64_t at = start + y * pitch;
+        if (!s->redraw && !any_dirty(dirty, at, at + (uint64_t)width * bytes)) {
+            continue;
+        }
+        for (unsigned x = 0; x < width; x++) {
+            px[(size_t)y * stride + x] = pixel(s, s->vram.host + at + (uint64_t)x * bytes, bpp);
+        }
+        console_damage(con, 0, (int)y, (int)width, 1);
+    }
+    s->redraw = false;
+}
+
+static void refresh(void *dev, Console *con)
+{
+    Vga *s = dev;
+    VgaText t = { 0 };
+    if (vbe_on(s)) {
+        refresh_vbe(s, con);
+    } else if (vga_text_mode(s, &t)) {
+        refresh_text(s, con, &t);
+    } else if (s->redraw) {
+        pixman_image_t *surface = console_resize(con, 640, 480);
+        memset(pixman_image_get_data(surface), 0, (size_t)pixman_image_get_stride(surface) * 480);
+        console_damage(con, 0, 0, 640, 480);
+        s->redraw = false;
+    }
+}
+
+static void invalidate(void *dev)
+{
+    ((Vga *)dev)->redraw = true;
+}
+
+const AdapterOps vga_adapter = { .refresh = refresh, .invalidate = invalidate, .text = draw_as_text };

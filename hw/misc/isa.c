@@ -63,12 +63,15 @@ static bool isa_attach(Bus *bus, Device *dev, GError **err)
     return !f || dev->bank.size == 0 || isa_map(dev, &dev->bank, field_value(f, dev), err);
 }
 
+/* A device's regions are part of it.  Others' may be gone already: their pointers are not followed. */
 static void unmap_all(Region *container, const Device *dev)
 {
+    uintptr_t from = (uintptr_t)dev, to = from + dev->class->size;
+
     for (unsigned i = container && container->parts ? container->parts->len : 0; i-- > 0;) {
         Mapping *p = g_ptr_array_index(container->parts, i);
 
-        if (p->region->dev == dev) {
+        if ((uintptr_t)p->region >= from && (uintptr_t)p->region < to) {
             region_remove(container, p);
         }
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* lapic.c -- the local APIC, scripted from chapter 11 of the SDM. */
-#include "tests/dev/rig.h"
+#include "tests/dev/scripted/rig.h"
 
 static void up(void)
 {
@@ -294,22 +294,19 @@ END_TEST
 
 Suite *suite_lapic(void)
 {
-    Suite *s = suite_create("local APIC");
-    TCase *t = tcase_create("all");
+    Suite *lapic_suite = suite_create("local APIC");
 
-    tcase_add_checked_fixture(t, up, rig_down);
-    tcase_add_test(t, registers);
-    tcase_add_test(t, priorities);
-    tcase_add_test(t, shorthands);
-    tcase_add_test(t, logical);
-    tcase_add_test(t, lowest);
-    tcase_add_test(t, startup);
-    tcase_add_test(t, errors);
-    tcase_add_test(t, timer);
-    tcase_add_test(t, deadline);
-    tcase_add_test(t, virtual_wire);
-    tcase_add_test(t, base);
-    tcase_add_test(t, x2apic);
-    suite_add_tcase(s, t);
-    return s;
+    RIG_TEST(lapic, registers);
+    RIG_TEST(lapic, priorities);
+    RIG_TEST(lapic, shorthands);
+    RIG_TEST(lapic, logical);
+    RIG_TEST(lapic, lowest);
+    RIG_TEST(lapic, startup);
+    RIG_TEST(lapic, errors);
+    RIG_TEST(lapic, timer);
+    RIG_TEST(lapic, deadline);
+    RIG_TEST(lapic, virtual_wire);
+    RIG_TEST(lapic, base);
+    RIG_TEST(lapic, x2apic);
+    return lapic_suite;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* rig.c -- the machine that scripted device tests run on, and their main program. */
-#include "tests/dev/rig.h"
+#include "tests/dev/scripted/rig.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -278,14 +279,25 @@ void rig_round_trip(void)
 int main(void)
 {
     SRunner *r = srunner_create(suite_intc());
-    int failed;
+    TestResult **all;
+    int n, failed = 0;
 
     srunner_add_suite(r, suite_lapic());
     srunner_add_suite(r, suite_timer());
     srunner_add_suite(r, suite_serial());
     srunner_add_suite(r, suite_i8042());
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
+    srunner_run_all(r, CK_SILENT);
+    n = srunner_ntests_run(r);
+    all = srunner_results(r);
+    for (int i = 0; i < n; i++) {
+        if (tr_rtype(all[i]) == CK_PASS) {
+            printf("ok dev/%s\n", tr_tcname(all[i]));
+        } else {
+            printf("not ok dev/%s: %s:%d: %s\n", tr_tcname(all[i]), tr_lfile(all[i]), tr_lno(all[i]), tr_msg(all[i]));
+            failed++;
+        }
+    }
+    free(all);
     srunner_free(r);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

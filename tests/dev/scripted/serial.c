@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* serial.c -- 16550A, debug port, scripted from the data sheet. */
-#include "tests/dev/rig.h"
+#include "tests/dev/scripted/rig.h"
 #include <string.h>
 
 enum { COM1 = 0x3f8 };
@@ -225,16 +225,13 @@ END_TEST
 
 Suite *suite_serial(void)
 {
-    Suite *s = suite_create("serial");
-    TCase *t = tcase_create("all");
+    Suite *serial_suite = suite_create("serial");
 
-    tcase_add_checked_fixture(t, up, rig_down);
-    tcase_add_test(t, registers);
-    tcase_add_test(t, output);
-    tcase_add_test(t, input);
-    tcase_add_test(t, loopback);
-    tcase_add_test(t, debug_port);
-    tcase_add_test(t, properties);
-    suite_add_tcase(s, t);
-    return s;
+    RIG_TEST(serial, registers);
+    RIG_TEST(serial, output);
+    RIG_TEST(serial, input);
+    RIG_TEST(serial, loopback);
+    RIG_TEST(serial, debug_port);
+    RIG_TEST(serial, properties);
+    return serial_suite;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* timer.c -- 8254, port 61, RTC and HPET, scripted from their data sheets. */
-#include "tests/dev/rig.h"
+#include "tests/dev/scripted/rig.h"
 
 #define HZ 1193182ull
 
@@ -307,19 +307,16 @@ END_TEST
 
 Suite *suite_timer(void)
 {
-    Suite *s = suite_create("timers");
-    TCase *t = tcase_create("all");
+    Suite *timer_suite = suite_create("timers");
 
-    tcase_add_checked_fixture(t, up, rig_down);
-    tcase_add_test(t, pit_rate);
-    tcase_add_test(t, pit_counts);
-    tcase_add_test(t, pit_one_shot);
-    tcase_add_test(t, pit_gate);
-    tcase_add_test(t, rtc_time);
-    tcase_add_test(t, rtc_interrupts);
-    tcase_add_test(t, hpet_counter);
-    tcase_add_test(t, hpet_legacy_routes);
-    tcase_add_test(t, hpet_level);
-    suite_add_tcase(s, t);
-    return s;
+    RIG_TEST(timer, pit_rate);
+    RIG_TEST(timer, pit_counts);
+    RIG_TEST(timer, pit_one_shot);
+    RIG_TEST(timer, pit_gate);
+    RIG_TEST(timer, rtc_time);
+    RIG_TEST(timer, rtc_interrupts);
+    RIG_TEST(timer, hpet_counter);
+    RIG_TEST(timer, hpet_legacy_routes);
+    RIG_TEST(timer, hpet_level);
+    return timer_suite;
 }

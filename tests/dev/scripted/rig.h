@@ -63,7 +63,11 @@ int      apic_ack(unsigned cpu);
 typedef struct Wire { bool level; unsigned rises; } Wire;
 void     wire_sink(void *wire, unsigned n, bool level);
 
-/* Save, damage, load: the bytes of both saves must agree. */
+/* A test case of its own for each test: its name is what the runner prints. */
+#define RIG_TEST(suite, fn) do { TCase *t_ = tcase_create(#suite "/" #fn); \
+    tcase_add_checked_fixture(t_, up, rig_down); tcase_add_test(t_, fn); suite_add_tcase(suite##_suite, t_); } while (0)
+
+/* Save, load, save: the bytes of both saves must agree. */
 void     rig_round_trip(void);
 
 Suite *suite_intc(void), *suite_lapic(void), *suite_timer(void), *suite_serial(void), *suite_i8042(void);

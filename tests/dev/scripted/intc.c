@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* intc.c -- 8259 pair and IOAPIC, scripted from their data sheets. */
-#include "tests/dev/rig.h"
+#include "tests/dev/scripted/rig.h"
 
 enum { M = 0x20, S = 0xa0 };
 
@@ -226,19 +226,16 @@ END_TEST
 
 Suite *suite_intc(void)
 {
-    Suite *s = suite_create("interrupt controllers");
-    TCase *t = tcase_create("all");
+    Suite *intc_suite = suite_create("interrupt controllers");
 
-    tcase_add_checked_fixture(t, up, rig_down);
-    tcase_add_test(t, priorities);
-    tcase_add_test(t, spurious);
-    tcase_add_test(t, levels);
-    tcase_add_test(t, modes);
-    tcase_add_test(t, poll);
-    tcase_add_test(t, ioapic_registers);
-    tcase_add_test(t, ioapic_edge);
-    tcase_add_test(t, ioapic_level);
-    tcase_add_test(t, msi);
-    suite_add_tcase(s, t);
-    return s;
+    RIG_TEST(intc, priorities);
+    RIG_TEST(intc, spurious);
+    RIG_TEST(intc, levels);
+    RIG_TEST(intc, modes);
+    RIG_TEST(intc, poll);
+    RIG_TEST(intc, ioapic_registers);
+    RIG_TEST(intc, ioapic_edge);
+    RIG_TEST(intc, ioapic_level);
+    RIG_TEST(intc, msi);
+    return intc_suite;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* i8042.c -- keyboard controller, keyboard, mouse, port 92. */
-#include "tests/dev/rig.h"
+#include "tests/dev/scripted/rig.h"
 
 enum { DATA = 0x60, CMD = 0x64 };
 
@@ -196,16 +196,13 @@ END_TEST
 
 Suite *suite_i8042(void)
 {
-    Suite *s = suite_create("keyboard controller");
-    TCase *t = tcase_create("all");
+    Suite *i8042_suite = suite_create("keyboard controller");
 
-    tcase_add_checked_fixture(t, up, rig_down);
-    tcase_add_test(t, controller);
-    tcase_add_test(t, keyboard);
-    tcase_add_test(t, translation);
-    tcase_add_test(t, typematic);
-    tcase_add_test(t, interrupts);
-    tcase_add_test(t, mouse);
-    suite_add_tcase(s, t);
-    return s;
+    RIG_TEST(i8042, controller);
+    RIG_TEST(i8042, keyboard);
+    RIG_TEST(i8042, translation);
+    RIG_TEST(i8042, typematic);
+    RIG_TEST(i8042, interrupts);
+    RIG_TEST(i8042, mouse);
+    return i8042_suite;
 }

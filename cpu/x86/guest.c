@@ -160,7 +160,7 @@ static bool cpu_init(Vcpu *v, GError **err)
 static void cpu_reset(Vcpu *v)
 {
     X86Cpu *c = (X86Cpu *)v;
-    bool bsp = c->apic_ops ? c->apic_ops->get_base(c->apic) & APIC_BASE_BSP : v->index == 0;
+    bool bsp = v->index == 0;       /* the APICs are reset after the CPUs */
 
     __atomic_fetch_and(&c->events, X86_EV_INTR | X86_EV_A20, __ATOMIC_SEQ_CST);     /* INTR is the APIC's to take back */
     c->sipi_vector = 0;

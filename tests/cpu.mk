@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The translator against the processor and against itself: `make check-cpu`; what a run does follows from its seed.
-CPU_TESTS := ops native
+CPU_TESTS := ops native simd x87
 CPU_IR    := ir opt merge irtext interp
 
 $(B)/tests/cpu/ops: $(B)/tests/cpu/ops.o $(B)/accel/dbt/ir.o
@@ -15,6 +15,10 @@ $(B)/tests/cpu/native: $(B)/tests/cpu/native.o $(NATIVE)
 # libcapstone is the second reader of x86 code.
 $(B)/tests/cpu/decode: $(B)/tests/cpu/decode.o $(LIBOBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(shell pkg-config --libs capstone 2>/dev/null)
+
+FP_OBJ := simd simd_int simd_move simd_fp simd_str simd_aes simd_exc fxsave x87 x87_host
+$(B)/tests/cpu/simd $(B)/tests/cpu/x87: %: %.o $(B)/tests/cpu/fphost.o $(FP_OBJ:%=$(B)/cpu/x86/%.o)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
 check-cpu: $(CPU_TESTS:%=$(B)/tests/cpu/%)
 	@for t in $^; do $$t || exit 1; done

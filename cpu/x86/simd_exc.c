@@ -3,7 +3,8 @@
  * simd_exc.c -- MXCSR, and SSE instructions that cannot simply run: not available, or with exceptions unmasked.
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 10.2.3 and 11.5 (SIMD floating-point exceptions); vol. 3, ch. 13.1.
- * Omits: where an unmasked underflow is found, PE is set as the masked response would set it.
+ * Omits: beside an unmasked overflow or underflow, PE is set as the masked response would set it; the
+ *        products and sums of DPPS and DPPD are not looked at one after the other.
  * Threads: the vCPU's own.
  */
 #include <string.h>

@@ -23,5 +23,6 @@ $(B)/tests/cpu/simd $(B)/tests/cpu/x87: %: %.o $(B)/tests/cpu/fphost.o $(FP_OBJ:
 check-cpu: $(CPU_TESTS:%=$(B)/tests/cpu/%)
 	@for t in $^; do $$t || exit 1; done
 .PHONY: check-cpu
--include $(CPU_TESTS:%=$(B)/tests/cpu/%.d)
+-include $(CPU_TESTS:%=$(B)/tests/cpu/%.d) $(B)/tests/cpu/fphost.d
 TESTS += $(CPU_TESTS:%=$(B)/tests/cpu/%)
+check: $(CPU_TESTS:%=$(B)/tests/cpu/%)

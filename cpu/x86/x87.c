@@ -64,7 +64,7 @@ static bool aborts(X86Cpu *c, unsigned sw)
 {
     if (G_LIKELY(!(sw & ~c->fpu_cw & SW_PRE)))
         return false;
-    commit(c, sw & (SW_PRE | SW_SF), 0);
+    commit(c, sw & (SW_PRE | SW_SF), SW_C1);
     return true;
 }
 
@@ -109,9 +109,9 @@ static void push_or_overflow(X86Cpu *c, const X86Fpr *v, unsigned sw)
             push(c, &indefinite);
         return;
     }
-    if (aborts(c, sw))
+    if ((sw & SW_IE) && aborts(c, sw))
         return;
-    push(c, v);
+    push(c, v);                                         /* an unmasked denormal is loaded all the same */
     commit(c, sw & ~SW_C1, SW_C1);
 }
 
@@ -138,14 +138,15 @@ static void arith(X86Cpu *c, unsigned op, unsigned to, X87Operand kind, const vo
 static void compare(X86Cpu *c, X87ArithFn *fn, const void *b, bool b_empty, unsigned pops)
 {
     if (G_UNLIKELY(x87_empty(c, 0) || b_empty)) {
-        if (!underflow(c))
-            return;
+        bool masked = underflow(c);
         c->fpu_sw |= SW_C0 | SW_C2 | SW_C3;
+        if (!masked)
+            return;
     } else {
         unsigned sw = fn(c->fpu_cw, NULL, x87_st(c, 0), b);
-        if (aborts(c, sw))
+        commit(c, sw, SW_CC);                           /* the codes are set even where the exception is unmasked */
+        if (sw & ~c->fpu_cw & SW_PRE)
             return;
-        commit(c, sw, SW_CC);
     }
     while (pops--)
         pop(c);
@@ -189,17 +190,16 @@ enum { COMI_POP = 1, COMI_UNORDERED = 2 };
 static void comi(X86Cpu *c, X87Insn *in, unsigned how)
 {
     unsigned i = rm(in), eflags = EF_ZF | EF_PF | EF_CF;
+    bool goes_on;
     if (x87_empty(c, 0) || x87_empty(c, i)) {
-        if (!underflow(c))
-            return;
+        goes_on = underflow(c);
     } else {
         unsigned sw = x87_comi(c->fpu_cw, x87_st(c, 0), x87_st(c, i), how & COMI_UNORDERED, &eflags);
-        if (aborts(c, sw))
-            return;
-        commit(c, sw & ~SW_C1, SW_C1);
+        goes_on = !(sw & ~c->fpu_cw & SW_PRE);
+        commit(c, sw, 0);
     }
-    c->dbt.fl = x86_eflags_to_fl(eflags);
-    if (how & COMI_POP)
+    c->dbt.fl = x86_eflags_to_fl(eflags);               /* even where the exception is unmasked */
+    if (goes_on && (how & COMI_POP))
         pop(c);
 }
 
@@ -244,7 +244,7 @@ static void st(X86Cpu *c, X87Insn *in, unsigned arg)
 static void ld_sti(X86Cpu *c, X87Insn *in, unsigned arg)
 {
     unsigned i = rm(in);
-    if (x87_empty(c, i) && x87_empty(c, 7)) {
+    if (x87_empty(c, i)) {
         if (underflow(c))
             push(c, &indefinite);
         return;
@@ -266,6 +266,16 @@ static void st_sti(X86Cpu *c, X87Insn *in, unsigned pops)
     }
     if (pops)
         pop(c);
+}
+
+static void stpnce(X86Cpu *c, X87Insn *in, unsigned arg)               /* D9 D8+i, undocumented: knows no underflow */
+{
+    if (!x87_empty(c, 0)) {
+        X86Fpr v = *x87_st(c, 0);
+        set(c, rm(in), &v);
+    }
+    commit(c, 0, SW_C1);
+    pop(c);
 }
 
 static void xch(X86Cpu *c, X87Insn *in, unsigned arg)
@@ -296,7 +306,6 @@ static void cmov(X86Cpu *c, X87Insn *in, unsigned negate)
             set(c, 0, &indefinite);
         return;
     }
-    commit(c, 0, SW_C1);
     if (condition != (bool)negate) {
         X86Fpr v = *x87_st(c, i);
         set(c, 0, &v);
@@ -306,6 +315,7 @@ static void cmov(X86Cpu *c, X87Insn *in, unsigned negate)
 static void ffree(X86Cpu *c, X87Insn *in, unsigned pops)
 {
     c->fpu_valid &= (uint8_t)~(1u << x87_reg(c, rm(in)));
+    commit(c, 0, SW_C1);
     if (pops)
         pop(c);
 }
@@ -356,14 +366,12 @@ static void xam(X86Cpu *c, X87Insn *in, unsigned arg)
 static void tst(X86Cpu *c, X87Insn *in, unsigned arg)
 {
     if (x87_empty(c, 0)) {
-        if (underflow(c))
-            c->fpu_sw |= SW_C0 | SW_C2 | SW_C3;
+        underflow(c);
+        c->fpu_sw |= SW_C0 | SW_C2 | SW_C3;
         return;
     }
     X86Fpr r;
-    unsigned sw = x87_ftst(c->fpu_cw, &r, NULL, x87_st(c, 0), NULL);
-    if (!aborts(c, sw))
-        commit(c, sw, SW_CC);
+    commit(c, x87_ftst(c->fpu_cw, &r, NULL, x87_st(c, 0), NULL), SW_CC);
 }
 
 typedef struct Function { X87UnaryFn *fn; uint16_t codes; enum { UNARY, PUSHES, BINARY, BINARY_POP } shape; } Function;
@@ -393,6 +401,7 @@ static void function(X86Cpu *c, X87Insn *in, unsigned which)
 {
     const Function *f = &functions[which];
     X86Fpr r, r2 = { 0 };
+    c->fpu_sw &= ~(f->codes & SW_C2);
     if (x87_empty(c, 0) || (f->shape >= BINARY && x87_empty(c, 1))) {
         function_fault(c, f, underflow(c));
         return;
@@ -409,7 +418,8 @@ static void function(X86Cpu *c, X87Insn *in, unsigned which)
     set(c, 0, &r);
     if (f->shape == PUSHES && !((f->codes & SW_C2) && (sw & SW_C2)))
         push(c, &r2);
-    commit(c, sw, f->codes);
+    bool is_nan = (r.exp & 0x7fff) == 0x7fff;           /* then FPREM has no quotient to show */
+    commit(c, sw, f->codes == SW_CC && is_nan ? SW_C1 | SW_C2 : f->codes);
 }
 
 /* ---- control ---- */
@@ -581,7 +591,7 @@ static const X87Row mem_rows[8][8] = {
 };
 static const X87Row reg_rows[8][8] = {
     [0] = EIGHT(ROW(arith_st0, 0)),
-    [1] = { ROW(ld_sti, 0), ROW(xch, 0), { 0 }, ROW(st_sti, 1) },
+    [1] = { ROW(ld_sti, 0), ROW(xch, 0), { 0 }, ROW(stpnce, 0) },
     [2] = { ROW(cmov, 0), ROW(cmov, 0), ROW(cmov, 0), ROW(cmov, 0) },
     [3] = { ROW(cmov, 1), ROW(cmov, 1), ROW(cmov, 1), ROW(cmov, 1), { 0 }, ROW(comi, COMI_UNORDERED), ROW(comi, 0) },
     [4] = { ROW(arith_sti, 0), ROW(arith_sti, 0), ROW(com, 0), ROW(com, 1), ROW(arith_sti, 0), ROW(arith_sti, 0), ROW(arith_sti, 0), ROW(arith_sti, 0) },

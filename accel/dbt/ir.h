@@ -176,16 +176,11 @@ enum {
     V_MMX = 64,                         /* operands are MMX registers: IR_VEC ids 64..71 */
     V_IMPLICIT0 = 128,                  /* reads xmm0 as well */
 };
-enum {                                  /* in enc */
-    V_ENC_DIGIT_SHIFT = 24,             /* four bits: 0, or 1 + the /digit in ModRM.reg (shifts by immediate: dst is rm, no a) */
-    V_ENC_IMM8 = 1 << 28,               /* imm8 follows */
-    V_ENC_RM_DST = 1 << 29,             /* dst is the rm operand and a the reg operand; else dst reg, a rm */
-};
 typedef struct IrVecDesc {
     const char *name;
     IrVecFn     fn;
     uint32_t    enc;                    /* for a back end on the same architecture: mandatory prefix << 16 | map << 8 | opcode; 0: none.
-                                           maps: 1 = 0F, 2 = 0F38, 3 = 0F3A; V_ENC_* */
+                                           maps: 1 = 0F, 2 = 0F38, 3 = 0F3A; 31:24: 0, or 1 + /digit (dst is rm) */
     uint8_t     mem_bytes;              /* of a memory operand */
     uint8_t     props;
 } IrVecDesc;

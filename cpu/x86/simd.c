@@ -22,15 +22,8 @@
 #define MEM 0
 #define REG 0
 #define DR(n) ((n) + 1)
-#define RM_V 0
-#define RM_P 0
-#define RM_G 0
-#define RM_W V_ENC_RM_DST
-#define RM_Q V_ENC_RM_DST
-#define RM_E V_ENC_RM_DST
 const IrVecDesc x86_vecs[] = {
 #define SIMD(nm, prefix, map, opcode, modrm, dst, src, imm, bytes, align, feature, vprops, meaning) \
-    [XV_##nm] = { #nm, simd_##meaning, BYTE_##prefix << 16 | (map) << 8 | (opcode) | (modrm) << 24 | (imm ? V_ENC_IMM8 : 0) | RM_##dst, \
-                  bytes, vprops },
+    [XV_##nm] = { #nm, simd_##meaning, BYTE_##prefix << 16 | (map) << 8 | (opcode) | (modrm) << 24, bytes, vprops },
 #include "cpu/x86/simd.def"
 };

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The translator against the processor and against itself: `make check-cpu`; what a run does follows from its seed.
-CPU_TESTS := ops native simd x87
+CPU_TESTS := ops blocks native simd x87
 CPU_IR    := ir opt merge irtext interp
 
 $(B)/tests/cpu/ops: $(B)/tests/cpu/ops.o $(B)/accel/dbt/ir.o
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+$(B)/tests/cpu/blocks: $(patsubst %,$(B)/tests/cpu/%.o,blocks gen fake) $(CPU_IR:%=$(B)/accel/dbt/%.o)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
 # The front end with memory of the test's own instead of the run time.
@@ -23,6 +25,6 @@ $(B)/tests/cpu/simd $(B)/tests/cpu/x87: %: %.o $(B)/tests/cpu/fphost.o $(FP_OBJ:
 check-cpu: $(CPU_TESTS:%=$(B)/tests/cpu/%)
 	@for t in $^; do $$t || exit 1; done
 .PHONY: check-cpu
--include $(CPU_TESTS:%=$(B)/tests/cpu/%.d) $(B)/tests/cpu/fphost.d
+-include $(patsubst %,$(B)/tests/cpu/%.d,$(CPU_TESTS) gen fake fphost)
 TESTS += $(CPU_TESTS:%=$(B)/tests/cpu/%)
 check: $(CPU_TESTS:%=$(B)/tests/cpu/%)

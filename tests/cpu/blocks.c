@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * blocks.c -- random blocks of IR, run by each engine and compared with one instruction at a time.
+ *
+ * usage: blocks [rounds [seed [only]]]    `only`: the number of a single round, with everything printed
+ *
+ * The reference is dbt_step(): the interpreter with every flag live and no pass run.  Against it run the interpreter on
+ * the whole block, then after ir_optimise(), then with merged checks, and the same by the native back end where there is
+ * one.  Registers, flags, memory, device accesses in their order, the exception and its address must be the same.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "tests/cpu/gen.h"
+
+enum { OPTIMISE = 1, MERGE = 2, NATIVE = 4 };
+
+typedef struct Tally { unsigned runs, failures, traps, steps, merged; } Tally;
+
+static IrBlock *prepared(const IrBlock *raw, unsigned how)
+{
+    IrBlock *b = ir_new();
+    b->pc = raw->pc;
+    b->mode = raw->mode;
+    b->length = raw->length;
+    b->n_insns = raw->n_insns;
+    b->n_guest = raw->n_guest;
+    b->n_imms = raw->n_imms;
+    b->n_mems = raw->n_mems;
+    memcpy(b->insns, raw->insns, raw->n_insns * sizeof *raw->insns);
+    memcpy(b->guest, raw->guest, raw->n_guest * sizeof *raw->guest);
+    memcpy(b->imms, raw->imms, raw->n_imms * sizeof *raw->imms);
+    memcpy(b->mems, raw->mems, raw->n_mems * sizeof *raw->mems);
+    if (how & MERGE) {
+        ir_merge_checks(b, 4);
+    }
+    if (how & OPTIMISE) {
+        ir_optimise(b, FL_ALL);
+    } else {
+        for (unsigned i = 0; i < b->n_insns; i++) {
+            b->insns[i].live |= b->insns[i].sets;
+        }
+    }
+    return b;
+}
+
+static void run_interp(FakeCpu *c, void *block)
+{
+    interp_run(&c->dbt, block);
+}
+
+static void print_difference(const FakeState *want, const FakeState *got)
+{
+    for (unsigned r = 0; r < 16; r++) {
+        if (want->gpr[r] != got->gpr[r]) {
+            printf("  r%u %#" PRIx64 ", should be %#" PRIx64 "\n", r, got->gpr[r], want->gpr[r]);
+        }
+    }
+    for (unsigned k = 0; k < FAKE_CTX; k++) {
+        if (want->ctx[k] != got->ctx[k]) {
+            printf("  ctx %u %#" PRIx64 ", should be %#" PRIx64 "\n", k, got->ctx[k], want->ctx[k]);
+        }
+    }
+    if (want->pc != got->pc || want->fl != got->fl || want->trap != got->trap || want->trap_at != got->trap_at ||
+        want->device != got->device) {
+        printf("  pc %#" PRIx64 " fl %#x trap %u at %#" PRIx64 " device %#" PRIx64 ", should be pc %#" PRIx64
+               " fl %#x trap %u at %#" PRIx64 " device %#" PRIx64 "\n", got->pc, got->fl, got->trap, got->trap_at, got->device,
+               want->pc, want->fl, want->trap, want->trap_at, want->device);
+    }
+    for (unsigned k = 0, shown = 0; k < sizeof want->ram && shown < 8; k++) {
+        const uint8_t *w = (const uint8_t *)want->ram, *o = (const uint8_t *)got->ram;
+        if (w[k] != o[k]) {
+            printf("  memory %#x: %#x, should be %#x\n", FAKE_BASE + k, o[k], w[k]);
+            shown++;
+        }
+    }
+}
+
+static void print_block(const char *what, const IrBlock *b)
+{
+    g_autoptr(GString) s = g_string_new(NULL);
+    ir_print(b, s);
+    printf("%s\n%s", what, s->str);
+}
+
+static bool verified(const IrBlock *b, const char *what, unsigned round)
+{
+    g_autoptr(GString) why = g_string_new(NULL);
+    if (!ir_verify(b, why)) {
+        printf("round %u, %s: %s", round, what, why->str);
+        return false;
+    }
+    return true;
+}
+
+static void run_round(Gen *g, FakeCpu *c, unsigned round, bool verbose, Tally *t)
+{
+    static const struct { unsigned how; const char *name; } ways[] = {
+        { 0, "interpreter" }, { OPTIMISE, "optimised" }, { MERGE, "merged" }, { MERGE | OPTIMISE, "merged and optimised" },
+    };
+    static FakeState start, want, got;
+    gen_block(g);
+    c->raw = g->b;
+    gen_state(g, &start);
+    if (!verified(g->b, "the generator's block", round)) {
+        t->failures++;
+    }
+    fake_load(c, &start);
+    fake_run(c, NULL, NULL);
+    fake_save(c, &want);
+    if (c->endless) {
+        return;
+    }
+    t->traps += want.trap != 0;
+    if (verbose) {
+        print_block("block", g->b);
+    }
+    for (unsigned w = 0; w < G_N_ELEMENTS(ways); w++) {
+        g_autofree IrBlock *b = prepared(g->b, ways[w].how);
+        bool ok = verified(b, ways[w].name, round);
+        if (verbose) {
+            print_block(ways[w].name, b);
+        }
+        for (unsigned k = 0; k < b->n_insns; k++) {
+            t->merged += b->insns[k].op == IR_chk && b->mems[b->insns[k].mem].merged;
+        }
+        fake_load(c, &start);
+        c->steps = 0;
+        fake_run(c, run_interp, b);
+        t->steps += c->steps;
+        fake_save(c, &got);
+        t->runs++;
+        if (memcmp(&want, &got, sizeof want)) {
+            printf("round %u: %s differs\n", round, ways[w].name);
+            print_difference(&want, &got);
+            ok = false;
+        }
+        t->failures += !ok;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 0) : 5000;
+    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
+    long only = argc > 3 ? strtol(argv[3], NULL, 0) : -1;
+    FakeCpu *c = fake_new();
+    Gen g = { .b = ir_new(), .n_instructions = 12 };
+    Tally t = { 0 };
+    for (unsigned k = 0; k < rounds && t.failures < 5; k++) {
+        g.rng = (seed * 1000003 + k + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        if (only < 0 || only == (long)k) {
+            run_round(&g, c, k, only >= 0, &t);
+        }
+    }
+    printf("blocks: %u runs, seed %" PRIu64 ", %u with an exception, %u steps, %u merged checks, %u failures\n", t.runs, seed,
+           t.traps, t.steps, t.merged, t.failures);
+    return t.failures != 0;
+}

@@ -154,6 +154,7 @@ uint64_t x86_h_load_seg(void *cpu, uint64_t a, uint64_t b, uint64_t len)
     if (a == S_SS) {
         c->shadow = SHADOW_SS;
         c->shadow_pc = UINT64_MAX;
+        x86_poll_soon(c);
     }
     dbt_mode_changed(&c->dbt);
     return 0;

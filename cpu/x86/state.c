@@ -41,8 +41,8 @@ void x86_set_rflags(X86Cpu *c, uint64_t value, uint64_t mask)
     if (changed & (EF_TF | EF_IOPL | EF_RF | EF_VM | EF_AC)) {
         dbt_mode_changed(&c->dbt);
     }
-    if (changed & c->rflags & EF_IF && x86_events(c)) {
-        x86_poll_soon(c);
+    if ((changed & c->rflags & EF_IF && x86_events(c)) || changed & c->rflags & EF_TF) {
+        x86_poll_soon(c);               /* the run loop is to look for interrupts, or to run single instructions from now on */
     }
 }
 
@@ -192,6 +192,9 @@ void x86_cr_changed(X86Cpu *c)
                        (c->cr4 & CR4_PSE ? MMU_PSE : 0) | (c->cr4 & CR4_PGE ? MMU_PGE : 0) |
                        (c->cr4 & CR4_SMEP ? MMU_SMEP : 0) | (c->cr4 & CR4_SMAP ? MMU_SMAP : 0) |
                        (c->efer & EFER_NXE ? MMU_NXE : 0) | (x86_lma(c) ? MMU_LMA : 0);
+    }
+    if (c->mode_cr & (X86_MODE_SINGLE | X86_MODE_WATCH)) {
+        x86_poll_soon(c);
     }
     if (c->dbt.contexts) {              /* not before the accelerator has made its part */
         dbt_mode_changed(&c->dbt);

@@ -57,6 +57,17 @@ void region_init_ram(Region *r, const char *name, uint64_t size)
     }
 }
 
+void region_clear(Region *r)
+{
+    if (madvise(r->host, r->size, MADV_DONTNEED)) {
+        memset(r->host, 0, r->size);
+    }
+    region_set_dirty(r, 0, r->size);
+    if (r->machine && r->machine->accel && r->machine->accel->code_written) {
+        r->machine->accel->code_written(r, 0, r->size);
+    }
+}
+
 void region_init_rom(Region *r, const char *name, uint64_t size)
 {
     region_init_ram(r, name, size);

@@ -109,6 +109,7 @@ void region_dirty_take(Region *ram, unsigned reader, uint64_t from, uint64_t n, 
                                       /* fetch and clear: no store falls between two calls */
 
 void region_set_dirty(Region *ram, uint64_t from, uint64_t n);     /* for accelerators; any thread, no lock */
+void region_clear(Region *ram);       /* all zero again; costs nothing where it was never touched */
 void region_destroy(Region *r);       /* its memory and parts; it must be mapped nowhere */
 
 void     regs_reset(const Reg *tab, void *dev);

@@ -288,10 +288,16 @@ static const Field *resolve(const Field *tab, const char *name, size_t *offset)
     char        *head, *end;
     uint64_t     i;
 
-    if (!dot) {
-        f = field_find(tab, name);
+    f = field_find(tab, name);          /* a member of a member, "a.b", is one name in its table */
+    if (f || !dot) {
         *offset += f ? f->offset : 0;
         return f && (f->flags & F_STATE) && stride_of(f) ? f : NULL;
+    }
+    while ((dot = strchr(dot, '.')) && !g_ascii_isdigit(dot[1])) {
+        dot++;
+    }
+    if (!dot) {
+        return NULL;
     }
     head = g_strndup(name, (gsize)(dot - name));
     f = field_find(tab, head);

@@ -18,8 +18,8 @@ $(B)/tests/cpu/native: $(B)/tests/cpu/native.o $(NATIVE)
 $(B)/tests/cpu/decode: $(B)/tests/cpu/decode.o $(LIBOBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(shell pkg-config --libs capstone 2>/dev/null)
 
-FP_OBJ := $(filter-out $(NATIVE),$(patsubst %,$(B)/cpu/x86/%.o,simd_exc fxsave x87 x87_host)) $(NATIVE)
-$(B)/tests/cpu/simd $(B)/tests/cpu/x87: %: %.o $(B)/tests/cpu/fphost.o $(FP_OBJ)
+FP_OBJ := simd simd_int simd_move simd_fp simd_str simd_aes simd_exc fxsave x87 x87_host
+$(B)/tests/cpu/simd $(B)/tests/cpu/x87: %: %.o $(B)/tests/cpu/fphost.o $(FP_OBJ:%=$(B)/cpu/x86/%.o)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
 check-cpu: $(CPU_TESTS:%=$(B)/tests/cpu/%)

@@ -31,7 +31,7 @@ typedef struct TlbEntry {
     uint64_t page;                      /* host address of the page */
     uint64_t phys;                      /* page | TLBF_* */
 } TlbEntry;
-enum { TLBF_FILLED = 1, TLBF_GLOBAL = 2, TLBF_SHIFT = 2 };      /* bits 7:2: size of the guest's page as a power of two */
+enum { TLBF_FILLED = 1, TLBF_GLOBAL = 2 };
 static inline unsigned tlb_slot(uint64_t v) { return (v >> DBT_PAGE_BITS) & (DBT_TLB_N - 1); }
 static inline uint64_t tlb_empty(unsigned slot) { return (uint64_t)(slot ^ 1) << DBT_PAGE_BITS; }
 
@@ -53,13 +53,12 @@ typedef struct DbtContext {
     JmpEntry jmp[DBT_JMP_N];
     DbtKey   key;
     bool     used;
-    uint64_t large;                     /* hash bits of the 2 MiB regions that entries of large pages lie in */
+    bool     has_large;                 /* some entry stems from a large page: INVLPG flushes all */
     bool     has_code;                  /* some jmp entry is filled */
     uint16_t n_filled;                  /* so that a flush costs what was filled */
     uint16_t filled[DBT_TLB_N];
     uint64_t last_used;
-    uint64_t code_regions;              /* hash bits of the 2 MiB regions that jmp entries lie in */
-    uint8_t  code_shift;                /* largest page that code was fetched from, as a power of two */
+    uint64_t code_pages;                /* hash bits of the pages that jmp entries lie in */
     struct { uint64_t tag; uint8_t *host; struct DbtRegion *region; } fetch[DBT_FETCH_N];   /* tag: linear page | 1; 0: empty */
 } DbtContext;
 

@@ -8,21 +8,13 @@
 #include <string.h>
 #include "accel/dbt/internal.h"
 
-/* Which bit stands for the 2 MiB region of this address; all of them for a larger page. */
-static uint64_t region_bits(uint64_t linear, uint64_t page_bytes)
-{
-    return page_bytes > UINT64_C(1) << 22 ? ~UINT64_C(0) : (page_bytes > UINT64_C(1) << 21 ? UINT64_C(3) : 1)
-           << ((linear >> 21) & (page_bytes > UINT64_C(1) << 21 ? 62 : 63));
-}
-
 static void jmp_clear(DbtContext *x)
 {
     for (unsigned i = 0; i < DBT_JMP_N; i++) {
         x->jmp[i] = (JmpEntry){ dbt_jmp_empty(i), NULL };
     }
     x->has_code = false;
-    x->code_regions = 0;
-    x->code_shift = DBT_PAGE_BITS;
+    x->code_pages = 0;
     memset(x->fetch, 0, sizeof(x->fetch));
 }
 
@@ -37,7 +29,7 @@ static void context_flush(DbtContext *x)
         entry_clear(x, x->filled[i]);
     }
     x->n_filled = 0;
-    x->large = 0;
+    x->has_large = false;
     if (x->has_code) {
         jmp_clear(x);
     }
@@ -122,48 +114,21 @@ void dbt_flush_space(DbtCpu *c, uint64_t mask, uint64_t space, bool keep_global)
     c->stats->flushes++;
 }
 
-/* A page of the guest that was entered in pieces of 4 KiB. */
-static void flush_large(DbtContext *x, uint64_t linear, bool globals_only)
-{
-    for (unsigned i = 0; i < x->n_filled; i++) {
-        TlbEntry *e = &x->tlb[x->filled[i]];
-        unsigned shift = (e->phys >> TLBF_SHIFT) & 63;
-        uint64_t tag = e->read != tlb_empty(x->filled[i]) ? e->read : e->write;
-        if (shift > DBT_PAGE_BITS && (tag ^ linear) >> shift == 0 && (!globals_only || (e->phys & TLBF_GLOBAL))) {
-            e->read = e->write = tlb_empty(x->filled[i]);   /* stays in filled[] */
-        }
-    }
-}
-
-static void flush_code_page(DbtContext *x, uint64_t linear)
-{
-    for (unsigned i = 0; i < DBT_JMP_N; i++) {
-        /* A block may reach into the page from the one before. */
-        if ((x->jmp[i].pc ^ linear) >> x->code_shift == 0 || ((x->jmp[i].pc + DBT_PAGE) ^ linear) >> x->code_shift == 0) {
-            x->jmp[i] = (JmpEntry){ dbt_jmp_empty(i), NULL };
-        }
-    }
-    for (unsigned i = 0; i < DBT_FETCH_N; i++) {
-        if ((x->fetch[i].tag ^ linear) >> x->code_shift == 0) {
-            x->fetch[i].tag = 0;
-        }
-    }
-}
-
 static void context_flush_page(DbtContext *x, uint64_t linear, bool globals_only)
 {
     unsigned slot = tlb_slot(linear);
     TlbEntry *e = &x->tlb[slot];
     uint64_t page = linear & ~(uint64_t)(DBT_PAGE - 1);
 
-    if (x->large & region_bits(linear, DBT_PAGE)) {
-        flush_large(x, linear, globals_only);
+    if (x->has_large) {
+        context_flush(x);
+        return;
     }
     if ((e->phys & TLBF_FILLED) && (e->read == page || e->write == page) && (!globals_only || (e->phys & TLBF_GLOBAL))) {
         e->read = e->write = tlb_empty(slot);   /* stays in filled[] */
     }
-    if (x->has_code && (x->code_regions & (region_bits(linear, DBT_PAGE) | region_bits(linear - DBT_PAGE, DBT_PAGE)))) {
-        flush_code_page(x, linear);
+    if (x->has_code && (x->code_pages >> ((linear >> DBT_PAGE_BITS) & 63) & 1)) {
+        jmp_clear(x);
     }
 }
 
@@ -240,13 +205,11 @@ static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, const struct RamH
     if (!(e->phys & TLBF_FILLED)) {
         x->filled[x->n_filled++] = (uint16_t)slot;
     }
-    e->phys = phys | TLBF_FILLED | (w->global ? TLBF_GLOBAL : 0) | (unsigned)__builtin_ctzll(w->page_bytes) << TLBF_SHIFT;
+    e->phys = phys | TLBF_FILLED | (w->global ? TLBF_GLOBAL : 0);
     e->read = (h->seen & SEEN_READ) ? page : tlb_empty(slot);
     e->write = write_ok && (h->seen & SEEN_READ) ? page : tlb_empty(slot);
     e->page = (uintptr_t)(h->host + (phys - h->at));
-    if (w->page_bytes > DBT_PAGE) {
-        x->large |= region_bits(linear, w->page_bytes);
-    }
+    x->has_large |= w->page_bytes > DBT_PAGE;
 }
 
 /* May stores to this page go without asking?  Not while code or a dirty log watches it. */
@@ -567,7 +530,7 @@ uint8_t *tlb_fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr)
     x->fetch[slot].host = host;
     x->fetch[slot].region = *dr;
     x->has_code = true;
-    x->code_regions |= region_bits(linear, w.page_bytes);
-    x->code_shift = MAX(x->code_shift, (uint8_t)__builtin_ctzll(w.page_bytes));
+    x->code_pages |= UINT64_C(1) << ((linear >> DBT_PAGE_BITS) & 63);
+    x->has_large |= w.page_bytes > DBT_PAGE;
     return host;
 }

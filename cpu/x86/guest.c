@@ -164,6 +164,7 @@ static void cpu_reset(Vcpu *v)
 
     __atomic_fetch_and(&c->events, X86_EV_INTR | X86_EV_A20, __ATOMIC_SEQ_CST);     /* INTR is the APIC's to take back */
     c->sipi_vector = 0;
+    c->a20_off = false;             /* the machine's A20 gate is open after a reset */
     x86_reset_state(c, false);
     c->activity = bsp ? X86_RUN : X86_WAIT_SIPI;
 }

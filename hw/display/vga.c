@@ -301,9 +301,9 @@ static void vga_reset(void *dev)
     memset(s->attr, 0, sizeof(s->attr));
     memset(s->palette, 0, sizeof(s->palette));
     memset(s->latch, 0, sizeof(s->latch));
+    memset(s->dac_latch, 0, sizeof(s->dac_latch));
     vga_vbe_reset(s);
-    memset(s->vram.host, 0, s->vram.size);
-    region_set_dirty(&s->vram, 0, s->vram.size);
+    region_clear(&s->vram);
     s->redraw = true;
     pci_reset(dev);
 }

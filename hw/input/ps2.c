@@ -9,11 +9,11 @@
  * Indices are reduced when used, so that no loaded state can lead outside.
  */
 #include "hw/input/ps2.h"
+#include <string.h>
 
 void ps2_flush(Ps2Queue *q)
 {
-    q->head = q->reply_head = q->reply_count = 0;
-    q->count = 0;
+    memset(q, 0, offsetof(Ps2Queue, last));
 }
 
 bool ps2_put(Ps2Queue *q, const uint8_t *bytes, unsigned n)

@@ -329,6 +329,7 @@ void ps2kbd_command(Ps2Kbd *k, uint8_t byte)
 void ps2kbd_reset(Ps2Kbd *k)
 {
     set_defaults(k);
+    k->out.last = 0;
     k->pending = k->leds = 0;
     k->scanning = true;
     for (unsigned i = 0; i < sizeof(k->down); i++) {

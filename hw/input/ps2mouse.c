@@ -188,6 +188,7 @@ void ps2mouse_command(Ps2Mouse *p, uint8_t byte)
 void ps2mouse_reset(Ps2Mouse *p)
 {
     ps2_flush(&p->out);
+    p->out.last = 0;
     p->pending = p->id = 0;
     p->rates[0] = p->rates[1] = p->rates[2] = 0;
     set_defaults(p);

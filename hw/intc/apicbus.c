@@ -197,6 +197,11 @@ static const Field apicbus_fields[] = {
     FIELD_END
 };
 
+static void apicbus_reset(void *dev)
+{
+    ((ApicBus *)dev)->turn = 0;
+}
+
 const DeviceClass apicbus_class = {
     .name = "apic-bus",
     .desc = "bus between APICs, and MSI window",
@@ -208,4 +213,5 @@ const DeviceClass apicbus_class = {
     .bank_size = MSI_WINDOW_SIZE,
     .realize = apicbus_realize,
     .unrealize = apicbus_unrealize,
+    .reset = apicbus_reset,
 };

@@ -40,7 +40,6 @@ static void memory_map(Machine *m, PcMachine *pc)
     uint64_t ram = m->ram_bytes;
     pc->low_ram = ram < LOW_MOST ? ram : LOW_SPLIT;
     pc->high_ram = ram - pc->low_ram;
-    region_init_ram(&m->ram, "ram", ram);
     region_init_container(&pc->pci_memory, "pci memory", m->memory.size);
     pc->pci_map = (Mapping){ .region = &pc->pci_memory, .size = pc->pci_memory.size, .priority = PCI_PRIORITY,
                              .seen = SEEN_READ | SEEN_WRITE, .on = true };

@@ -33,22 +33,29 @@ static void alone(void *arg)
     sections++;
 }
 
+static void wait_rounds(FakeCpu *c, uint64_t n)
+{
+    for (int i = 0; i < 20000 && __atomic_load_n(&c->rounds, __ATOMIC_RELAXED) < n; i++) {
+        g_usleep(100);
+    }
+    ck_assert_uint_ge(__atomic_load_n(&c->rounds, __ATOMIC_RELAXED), n);
+}
+
 START_TEST(machine_runs_and_stops)
 {
     FakeCpu *c;
     uint64_t rounds;
 
     m = fake_machine(3, busy_guest);
-    g_usleep(20000);
-    machine_stop(m);
     c = m->vcpus->pdata[2];
+    wait_rounds(c, 1);
+    machine_stop(m);
     rounds = c->rounds;
     ck_assert(rounds > 0);
     g_usleep(5000);
     ck_assert_uint_eq(c->rounds, rounds);
     machine_cont(m);
-    g_usleep(20000);
-    ck_assert(__atomic_load_n(&c->rounds, __ATOMIC_RELAXED) > rounds);
+    wait_rounds(c, rounds + 1);
     for (int i = 0; i < 200; i++) {     /* with the lock held, and twice in a row */
         machine_lock(m);
         machine_stop(m);

@@ -292,51 +292,6 @@ START_TEST(x2apic)
 }
 END_TEST
 
-/* An interrupt goes round all CPUs, each a thread: none may be lost between a deliverer and the CPU that acknowledges. */
-enum { HOPS = 5000 };
-
-static void *ring(void *arg)
-{
-    RigCpu *c = arg;
-    unsigned next = (c->v.index + 1) % RIG_CPUS;
-    int64_t end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
-
-    for (unsigned hops = 0; hops < HOPS;) {
-        if (!rig_intr(c->v.index)) {
-            if (g_get_monotonic_time() > end) {
-                return c;
-            }
-            g_thread_yield();
-            continue;
-        }
-        int vector = c->ops->ack(c->apic);
-        if (vector < 0) {
-            continue;
-        }
-        c->ops->set_tpr(c->apic, (uint8_t)hops);
-        c->ops->page_write(c->apic, 0xb0, 0);
-        c->ops->set_tpr(c->apic, 0);
-        c->ops->page_write(c->apic, 0x310, next << 24);
-        c->ops->page_write(c->apic, 0x300, (uint32_t)(0x4000 | vector));
-        hops++;
-    }
-    return NULL;
-}
-
-START_TEST(threads)
-{
-    GThread *t[RIG_CPUS];
-
-    for (unsigned i = 0; i < RIG_CPUS; i++) {
-        t[i] = g_thread_new("cpu", ring, &rig.cpu[i]);
-    }
-    ipi(0, 0, 0x4041);
-    for (unsigned i = 0; i < RIG_CPUS; i++) {
-        ck_assert_ptr_null(g_thread_join(t[i]));
-    }
-}
-END_TEST
-
 Suite *suite_lapic(void)
 {
     Suite *lapic_suite = suite_create("local APIC");
@@ -353,6 +308,5 @@ Suite *suite_lapic(void)
     RIG_TEST(lapic, virtual_wire);
     RIG_TEST(lapic, base);
     RIG_TEST(lapic, x2apic);
-    RIG_TEST(lapic, threads);
     return lapic_suite;
 }

@@ -49,7 +49,6 @@ void rig_reset(void);
 void rig_run_ns(uint64_t ns);         /* guest time passes, timers fire in order */
 void rig_run_to(uint64_t ns);
 uint64_t rig_time(void);
-bool rig_intr(unsigned cpu);           /* from any thread */
 bool rig_a20(void);
 unsigned rig_requests(void);          /* resets and power-offs asked for since the last call */
 
@@ -71,5 +70,5 @@ void     wire_sink(void *wire, unsigned n, bool level);
 /* Save, load, save: the bytes of both saves must agree. */
 void     rig_round_trip(void);
 
-Suite *suite_intc(void), *suite_lapic(void), *suite_timer(void), *suite_serial(void), *suite_i8042(void), *suite_fuzz(void);
+Suite *suite_intc(void), *suite_lapic(void), *suite_timer(void), *suite_serial(void), *suite_i8042(void);
 #endif

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The translator against the processor and against itself: `make check-cpu`; what a run does follows from its seed.
-CPU_TESTS := ops blocks native simd x87
+CAPSTONE  := $(shell pkg-config --libs capstone 2>/dev/null)
+CPU_TESTS := ops blocks native simd x87 $(if $(CAPSTONE),decode)
 CPU_IR    := ir opt merge irtext interp
 
 $(B)/tests/cpu/ops: $(B)/tests/cpu/ops.o $(B)/accel/dbt/ir.o
@@ -11,12 +12,8 @@ $(B)/tests/cpu/blocks: $(patsubst %,$(B)/tests/cpu/%.o,blocks gen fake) $(CPU_IR
 # The front end with memory of the test's own instead of the run time.
 NATIVE := $(patsubst %,$(B)/cpu/x86/%.o,decode translate translate_int translate_sys translate_simd operand peek string misc simd \
           simd_aes simd_fp simd_int simd_move simd_str) $(B)/accel/dbt/ir.o $(B)/accel/dbt/opt.o $(B)/accel/dbt/merge.o $(B)/accel/dbt/interp.o
-$(B)/tests/cpu/native: $(B)/tests/cpu/native.o $(NATIVE)
-	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
-
-# libcapstone is the second reader of x86 code.
-$(B)/tests/cpu/decode: $(B)/tests/cpu/decode.o $(LIBOBJ)
-	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(shell pkg-config --libs capstone 2>/dev/null)
+$(B)/tests/cpu/native $(B)/tests/cpu/decode: %: %.o $(B)/tests/cpu/flat.o $(NATIVE)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(CAPSTONE)      # the second reader of x86 code
 
 FP_OBJ := simd simd_int simd_move simd_fp simd_str simd_aes simd_exc fxsave x87 x87_host
 $(B)/tests/cpu/simd $(B)/tests/cpu/x87: %: %.o $(B)/tests/cpu/fphost.o $(FP_OBJ:%=$(B)/cpu/x86/%.o)
@@ -25,6 +22,6 @@ $(B)/tests/cpu/simd $(B)/tests/cpu/x87: %: %.o $(B)/tests/cpu/fphost.o $(FP_OBJ:
 check-cpu: $(CPU_TESTS:%=$(B)/tests/cpu/%)
 	@for t in $^; do $$t || exit 1; done
 .PHONY: check-cpu
--include $(patsubst %,$(B)/tests/cpu/%.d,$(CPU_TESTS) gen fake fphost)
+-include $(patsubst %,$(B)/tests/cpu/%.d,$(CPU_TESTS) gen fake fphost flat)
 TESTS += $(CPU_TESTS:%=$(B)/tests/cpu/%)
 check: $(CPU_TESTS:%=$(B)/tests/cpu/%)

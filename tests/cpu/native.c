@@ -9,13 +9,13 @@
  * Omits: control transfers, segments, 16- and 32-bit code; flags that the manual calls undefined are not compared.
  * Threads: one.
  */
-#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include "cpu/x86/translate.h"
+#include "tests/cpu/flat.h"
 
 #ifndef __x86_64__
 int main(void) { printf("native: this host is another architecture; nothing to compare with\n"); return 0; }
@@ -24,7 +24,6 @@ int main(void) { printf("native: this host is another architecture; nothing to c
 enum { AREA = 0x20000000, AREA_BYTES = 8192, MIDDLE = AREA + 4096 };
 typedef struct State { uint64_t r[16], flags; } State;
 
-static sigjmp_buf trapped;
 static uint64_t seed_state;
 static uint8_t *code;                   /* executable */
 static State *host;                     /* below 2 GiB, beside the area */
@@ -37,48 +36,15 @@ static uint64_t rnd(void)
     return seed_state * 0x2545f4914f6cdd1d;
 }
 
-/* ---- what the interpreter and the helpers need of the run time: memory without a TLB ---- */
-void dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned access, DbtAccessDesc *d)
-{
-    *d = (DbtAccessDesc){ .host = (uint8_t *)linear, .n1 = bytes, .n = bytes };
-}
-uint64_t dbt_desc_load(DbtCpu *c, const DbtAccessDesc *d, unsigned at, unsigned n)
-{
-    uint64_t v = 0;
-    memcpy(&v, d->host + at, n);
-    return v;
-}
-void dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned at, uint64_t v, unsigned n) { memcpy(d->host + at, &v, n); }
-void dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned at, void *buf, unsigned n, bool store) { abort(); }
-void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned n, unsigned access) { return (void *)linear; }
-void dbt_step(DbtCpu *c) { siglongjmp(trapped, 2); }
-void dbt_exclusive_begin(DbtCpu *c) { }
-void dbt_exclusive_end(DbtCpu *c) { }
-void *dbt_host(DbtCpu *c, uint64_t linear, DbtAccess a, unsigned *n) { *n = 4096 - (linear & 4095); return (void *)linear; }
-uint64_t dbt_load(DbtCpu *c, uint64_t linear, unsigned n) { uint64_t v = 0; memcpy(&v, (void *)linear, n); return v; }
-void dbt_store(DbtCpu *c, uint64_t linear, uint64_t v, unsigned n) { memcpy((void *)linear, &v, n); }
-void dbt_check(DbtCpu *c, uint64_t linear, unsigned n, DbtAccess a) { }
-void dbt_load_bytes(DbtCpu *c, uint64_t linear, void *to, unsigned n) { memcpy(to, (void *)linear, n); }
-uint64_t x86_seg_linear(X86Cpu *c, unsigned s, uint64_t offset, unsigned n, bool w) { return offset; }
-uint64_t x86_ld(X86Cpu *c, unsigned s, uint64_t at, unsigned n) { return dbt_load(&c->dbt, at, n); }
-void x86_st(X86Cpu *c, unsigned s, uint64_t at, uint64_t v, unsigned n) { dbt_store(&c->dbt, at, v, n); }
-void x86_set_pc(X86Cpu *c, uint64_t rip) { c->dbt.pc = rip; }
-void x86_raise(X86Cpu *c, unsigned vector, uint32_t error) { siglongjmp(trapped, 1); }
-void x86_raise_gp(X86Cpu *c, uint32_t error) { siglongjmp(trapped, 1); }
-bool x86_io_allowed(X86Cpu *c, unsigned port, unsigned n) { return false; }
-uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned n) { return 0; }
-void x86_io_out(X86Cpu *c, unsigned port, uint64_t v, unsigned n) { }
-static G_GNUC_NORETURN void trap(DbtCpu *c, DbtTrap what, unsigned seg) { siglongjmp(trapped, 1); }
-
 static const IrHelperDesc helpers[XH_N] = {
 #define H(name) [XH_##name] = { #name, x86_h_##name, 0 }
     H(movs), H(stos), H(lods), H(cmps), H(scas), H(enter), H(cmpxchg8b), H(cmpxchg16b),
 #undef H
 };
-static const DbtGuest guest = { .trap = trap, .helpers = helpers, .n_helpers = XH_N, .n_gpr = 16, .canonical_bits = 48 };
+static const DbtGuest guest = { .trap = flat_trap, .helpers = helpers, .n_helpers = XH_N, .n_gpr = 16, .canonical_bits = 48 };
 
 /* ---- the host's side ---- */
-static void on_signal(int n) { siglongjmp(trapped, 1); }
+static void on_signal(int n) { siglongjmp(flat_trapped, 1); }
 
 static uint8_t *put(uint8_t *p, const void *bytes, size_t n) { memcpy(p, bytes, n); return p + n; }
 static uint8_t *put_move(uint8_t *p, unsigned op, unsigned r, unsigned at)      /* mov r, [rax + at] or back */
@@ -114,7 +80,7 @@ static bool run_native(State *s, const uint8_t *insn, unsigned n)
 {
     *host = *s;
     build(insn, n);
-    if (sigsetjmp(trapped, 1))
+    if (sigsetjmp(flat_trapped, 1))
         return false;
     ((void (*)(void))(uintptr_t)code)();
     *s = *host;
@@ -140,7 +106,7 @@ static bool run_here(X86Cpu *c, IrBlock *b, State *s, const uint8_t *insn, unsig
             b->insns[k].live = FL_ALL;                  /* the successor wants them all */
     }
     ir_optimise(b, FL_ALL);
-    if (sigsetjmp(trapped, 1))
+    if (sigsetjmp(flat_trapped, 1))
         return false;
     interp_run(&c->dbt, b);
     memcpy(s->r, c->dbt.gpr, sizeof s->r);

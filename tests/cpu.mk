@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The translator against the processor and against itself: `make check-cpu`; what a run does follows from its seed.
 CAPSTONE  := $(shell pkg-config --libs capstone 2>/dev/null)
-CPU_TESTS := ops blocks native simd x87 $(if $(CAPSTONE),decode)
+CPU_TESTS := ops blocks native simd x87 $(if $(CAPSTONE),decode) fxsave
 CPU_IR    := ir opt merge irtext interp
 
 $(B)/tests/cpu/ops: $(B)/tests/cpu/ops.o $(B)/accel/dbt/ir.o
@@ -16,7 +16,7 @@ $(B)/tests/cpu/native $(B)/tests/cpu/decode: %: %.o $(B)/tests/cpu/flat.o $(NATI
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(CAPSTONE)      # the second reader of x86 code
 
 FP_OBJ := simd simd_int simd_move simd_fp simd_str simd_aes simd_exc fxsave x87 x87_host
-$(B)/tests/cpu/simd $(B)/tests/cpu/x87: %: %.o $(B)/tests/cpu/fphost.o $(FP_OBJ:%=$(B)/cpu/x86/%.o)
+$(B)/tests/cpu/simd $(B)/tests/cpu/x87 $(B)/tests/cpu/fxsave: %: %.o $(B)/tests/cpu/fphost.o $(FP_OBJ:%=$(B)/cpu/x86/%.o)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
 check-cpu: $(CPU_TESTS:%=$(B)/tests/cpu/%)

@@ -90,7 +90,8 @@ struct PciDevice {
     { .name = "intx", .type = T_IRQ, .flags = F_STATE, .offset = offsetof(S, pci.intx), .count = 1 }
 
 /* Saved by the bridge that has the bus as member m. */
-#define PCI_BUS_FIELDS(S, m) STATE_STRUCT(S, m.pirq, IrqGate, irq_gate_fields)
+#define PCI_BUS_FIELDS(S, m) { .name = "pirq", .type = T_STRUCT, .flags = F_STATE, .offset = offsetof(S, m.pirq), \
+    .count = 4, .stride = sizeof(IrqGate), .aux = irq_gate_fields }
 
 /* In realize(): first pci_init (regs may be NULL), then BARs and capabilities.  A 64-bit BAR takes n and n + 1. */
 void pci_init(PciDevice *d, const PciIdent *ident, const Reg *regs);

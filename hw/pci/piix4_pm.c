@@ -223,6 +223,8 @@ static bool piix4_pm_realize(void *dev, GError **err)
     pci_init(&s->pci, &(PciIdent){ .vendor = 0x8086, .device = 0x7113, .class_code = 0x068000, .revision = 3,
                                    .pin = 1, .subsystem_vendor = 0x1af4, .subsystem = 0x1100 }, pm_config);
     timer_init(&s->overflow, m, TIME_GUEST, overflow_fire, s);
+    m->power_button = piix4_pm_power_button;
+    m->power_button_dev = s;
     irq_connect(&s->sci, s->sink, s->gsi, 9);
     s->pm_map = bank_piece(s, PM_AT, PM_SIZE, 1);
     s->smb_map = bank_piece(s, SMB_AT, SMB_SIZE, 1);

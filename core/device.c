@@ -25,7 +25,6 @@ const DeviceClass *const device_classes[] = {
     NULL
 };
 
-#define ERRORS_PER_SECOND 20          /* guest_error() lines of one machine */
 
 const Field irq_gate_fields[] = {
     STATE(IrqGate, high),
@@ -261,30 +260,38 @@ Bus *bus_find(Machine *m, const char *what)
     return NULL;
 }
 
+/* How many errors this second has had, with this one. */
+unsigned machine_error_count(Machine *m)
+{
+    int64_t now = g_get_monotonic_time();
+
+    if (now - __atomic_load_n(&m->errors_since_us, __ATOMIC_RELAXED) > G_USEC_PER_SEC) {
+        __atomic_store_n(&m->errors_since_us, now, __ATOMIC_RELAXED);
+        __atomic_store_n(&m->n_errors, 0, __ATOMIC_RELAXED);
+    }
+    return __atomic_add_fetch(&m->n_errors, 1, __ATOMIC_RELAXED);
+}
+
 /* A guest can ask for as many of these as it likes; the log takes some. */
 void guest_error(void *dev, const char *fmt, ...)
 {
     Device *d = dev;
     va_list ap;
     char   *text;
-    int64_t now;
+    unsigned n;
 
     if (!log_on(LOG_GUEST_ERRORS)) {
         return;
     }
-    now = g_get_monotonic_time();
-    if (now - d->machine->errors_since_us > G_USEC_PER_SEC) {
-        d->machine->errors_since_us = now;
-        d->machine->n_errors = 0;
-    }
-    if (++d->machine->n_errors > ERRORS_PER_SECOND) {
+    n = machine_error_count(d->machine);
+    if (n > ERRORS_PER_SECOND) {
         return;
     }
     va_start(ap, fmt);
     text = g_strdup_vprintf(fmt, ap);
     va_end(ap);
     log_write("%s: %s%s\n", d->path, text,
-              d->machine->n_errors == ERRORS_PER_SECOND ? " (more in this second are not shown)" : "");
+              n == ERRORS_PER_SECOND ? " (more in this second are not shown)" : "");
     g_free(text);
 }
 

@@ -58,6 +58,8 @@ void machine_free(Machine *m);
 bool machine_start(Machine *m, GError **err);      /* reset everything, start the vCPU threads; then machine_cont */
 int  machine_run(Machine *m);         /* the main loop, until an exit is asked for; the exit status */
 void machine_reset(Machine *m);       /* now: vCPUs parked, lock held */
+#define ERRORS_PER_SECOND 20          /* lines about a guest's errors that the log takes; a guest can make any number */
+unsigned machine_error_count(Machine *m);
 bool machine_paused(Machine *m);      /* a vCPU must not enter the guest now: stopped, or a request waits */
 
 void machine_lock(Machine *m);        /* recursive */

@@ -192,7 +192,7 @@ static void ram_written(Machine *m, Region *r, uint64_t from, uint64_t n)
 
 static MemResult unassigned(AddressSpace *as, hwaddr at, bool write, unsigned n)
 {
-    if (log_on(LOG_UNIMP)) {
+    if (log_on(LOG_UNIMP) && machine_error_count(as->machine) <= ERRORS_PER_SECOND) {
         log_write("%s: %s of %u bytes at 0x%" PRIx64 ", where nothing is\n", as->name, write ? "write" : "read", n, at);
     }
     return MEM_UNMAPPED;

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * backend.c -- the x86-64 back end: the arena, one pass from IR to host code, links, and the DbtBackend it offers.
+ *
+ * The arena is one piece of memory seen twice, writable and executable, so that no page is both.  Blocks are laid out as
+ *
+ *     entry:  and r10, -4096; mov [cpu.pc_base], r10      from the jump cache: linear pc in r10
+ *             cmp [cpu.attention], 0; jne exit            the exit check; backward links enter here (body - BODY_TEST)
+ *     body:   the guest's instructions; then stubs (ctl.c)
+ *
+ * Omits: hosts without BMI1, BMI2, LZCNT, POPCNT and SSE4.2 (init says so); one generation of code.
+ * Threads: emit, link, unlink, kill under DbtMachine.lock; run by each vCPU.
+ */
+#include <cpuid.h>
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#ifdef HAVE_CAPSTONE
+#include <capstone/capstone.h>
+#endif
+#include "accel/dbt/x86_64/emit.h"
+
+enum { ROOM = 640, MAX_RECS = 1 << 21 };        /* bytes that one operation may emit; LeaveRecs */
+G_STATIC_ASSERT(offsetof(DbtCpu, gpr) + 8 * N_GPR - BIAS <= 128);
+
+typedef struct X64Data {
+    X64 x;
+    Em  em;
+} X64Data;
+
+static bool host_ok(GError **err)
+{
+    unsigned a, b, c, d, c1 = 0, b7 = 0, c81 = 0;
+
+    if (__get_cpuid(1, &a, &b, &c, &d)) {
+        c1 = c;
+    }
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+        b7 = b;
+    }
+    if (__get_cpuid(0x80000001, &a, &b, &c, &d)) {
+        c81 = c;
+    }
+    if (!(c1 & bit_SSE4_2) || !(c1 & bit_POPCNT) || !(c1 & bit_MOVBE) || !(b7 & bit_BMI) || !(b7 & bit_BMI2) ||
+        !(c81 & bit_LZCNT) || !(c81 & bit_LAHF_LM)) {
+        return fail(err, "accel dbt: this host CPU lacks SSE4.2, POPCNT, BMI1, BMI2, LZCNT or LAHF; use -accel dbt,engine=interp");
+    }
+    return true;
+}
+
+/* Near the program, so that its functions are in reach of a 32-bit call. */
+static void *map_near(int fd, size_t size)
+{
+    uintptr_t base = (uintptr_t)&host_ok & ~(uintptr_t)0xfffff;
+
+    for (unsigned k = 1; k < 64; k++) {
+        void *want = (void *)(base - size - k * UINT64_C(0x1000000));
+        void *p = mmap(want, size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+        if (p == want) {
+            return p;
+        }
+        if (p != MAP_FAILED) {
+            munmap(p, size);
+        }
+    }
+    return mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+}
+
+static bool arena_make(X64 *x, size_t size, GError **err)
+{
+    int fd = memfd_create("ryokan-code", MFD_CLOEXEC);
+
+    if (fd < 0 || ftruncate(fd, (off_t)size) < 0) {
+        fail(err, "accel dbt: cannot make a code arena of %zu MiB: %s", size >> 20, g_strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+        }
+        return false;
+    }
+    x->size = size;
+    x->rw = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    x->rx = map_near(fd, size);
+    close(fd);
+    if (x->rw == MAP_FAILED || x->rx == MAP_FAILED) {
+        return fail(err, "accel dbt: cannot map the code arena: %s", g_strerror(errno));
+    }
+    x->max_recs = MAX_RECS;
+    x->recs = mmap(NULL, sizeof(LeaveRec) * x->max_recs, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (x->recs == MAP_FAILED) {
+        return fail(err, "accel dbt: cannot map the side tables: %s", g_strerror(errno));
+    }
+    return true;
+}
+
+static bool x64_init(DbtMachine *d, GError **err)
+{
+    if (!host_ok(err)) {
+        return false;
+    }
+    X64Data *s = g_new0(X64Data, 1);
+    if (!arena_make(&s->x, (size_t)(d->tb_mib ? d->tb_mib : 1) << 20, err)) {
+        g_free(s);
+        return false;
+    }
+    d->backend_data = s;
+    return true;
+}
+
+/* ---- emission ---- */
+
+typedef void EmitFn(Em *e);
+static EmitFn *const emitters[IR_N_OPS] = {
+    [IR_mov] = em_mov, [IR_zext8] = em_ext, [IR_zext16] = em_ext, [IR_zext32] = em_ext, [IR_sext8] = em_ext,
+    [IR_sext16] = em_ext, [IR_sext32] = em_ext, [IR_bswap] = em_bswap, [IR_sel] = em_sel, [IR_setcc] = em_setcc, [IR_lea] = em_lea,
+    [IR_add] = em_alu, [IR_adc] = em_alu, [IR_sub] = em_alu, [IR_sbb] = em_alu, [IR_and] = em_alu, [IR_or] = em_alu,
+    [IR_xor] = em_alu, [IR_cmp] = em_alu, [IR_test] = em_alu, [IR_neg] = em_unary, [IR_not] = em_unary, [IR_inc] = em_unary,
+    [IR_dec] = em_unary, [IR_mul] = em_mul, [IR_mulu2] = em_mul2, [IR_muls2] = em_mul2, [IR_divu] = em_div, [IR_divs] = em_div,
+    [IR_shl] = em_shift, [IR_shr] = em_shift, [IR_sar] = em_shift, [IR_rol] = em_shift, [IR_ror] = em_shift,
+    [IR_rcl] = em_shift, [IR_rcr] = em_shift, [IR_shld] = em_shld, [IR_shrd] = em_shld, [IR_bt] = em_bt, [IR_bts] = em_bt,
+    [IR_btr] = em_bt, [IR_btc] = em_bt, [IR_bsf] = em_bscan, [IR_bsr] = em_bscan, [IR_tzcnt] = em_bscan, [IR_lzcnt] = em_bscan,
+    [IR_popcnt] = em_bscan, [IR_crc32] = em_crc32, [IR_getfl] = em_getfl, [IR_setfl] = em_setfl, [IR_cmc] = em_cmc,
+    [IR_chk] = em_chk, [IR_xchg] = em_atomic, [IR_xadd] = em_atomic, [IR_cmpxchg] = em_atomic, [IR_fence] = em_fence,
+    [IR_insn] = em_insn, [IR_chkcs] = em_chkcs, [IR_jmp] = em_jmp, [IR_br] = em_br, [IR_brz] = em_brz, [IR_brnz] = em_brz,
+    [IR_jind] = em_jind, [IR_exit_pc] = em_exit_pc, [IR_exit_next] = em_exit_next, [IR_helper] = em_helper, [IR_vop] = em_vop,
+};
+
+static bool touches(const Em *e, const IrInsn *n, unsigned regs)
+{
+    if (n->op == IR_helper && (e->g->helpers[n->sub].props & H_WRITES)) {
+        return true;
+    }
+    return (n->dst.kind == IR_GUEST && (regs >> n->dst.id & 1)) || (n->dst2.kind == IR_GUEST && (regs >> n->dst2.id & 1));
+}
+
+static void emit_body(Em *e)
+{
+    const IrBlock *ir = e->ir;
+
+    for (e->i = 0; e->i < ir->n_insns && !e->full; e->i++) {
+        const IrInsn *n = &ir->insns[e->i];
+        e->n = n;
+        if (e->p + ROOM > e->end) {
+            e->full = true;
+            return;
+        }
+        emitters[n->op](e);
+        regs_end_insn(e);
+        if (e->recipe.how && e->recipe_at != e->i && touches(e, n, e->recipe.regs)) {
+            e->recipe.how = RECIPE_NONE;
+        }
+    }
+}
+
+static uint8_t *emit_head(Em *e, Block *b)
+{
+    b->entry = e->x->rx + arena_off(e->x, e->p);
+    e_op(e, 0x81, E_W, 4, rm_reg(R10));
+    e32(e, (uint32_t)-DBT_PAGE);
+    e_store(e, R10, rm_cpu(CPU(pc_base)));
+    e_alu_imm(e, 7, IR_I32, rm_cpu(CPU(vcpu.attention)), 0);
+    uint8_t *attention = e_jcc(e, CC_NE);
+    b->body = e->x->rx + arena_off(e->x, e->p);
+    return attention;
+}
+
+static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b)
+{
+    X64 *x = &((X64Data *)d->backend_data)->x;
+
+    e->p = e->start = x->rw + x->used;
+    e->end = x->rw + x->size;
+    e->d = d;
+    e->x = x;
+    e->g = g;
+    e->ir = ir;
+    e->b = b;
+    e->i = 0;
+    e->n = NULL;
+    e->wide = ir->mode & g->mode_wide;
+    e->full = false;
+    e->guest_pc = (int32_t)(ir->pc & (DBT_PAGE - 1));
+    e->host = 0;
+    e->mem = FL_ALL;
+    e->recipe.how = RECIPE_NONE;
+    e->vec_sure = false;
+    e->n_stubs = 0;
+    regs_begin(e);
+}
+
+static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b)
+{
+    X64Data *s = d->backend_data;
+    X64 *x = &s->x;
+    Em *e = &s->em;
+
+    if (!x->guest) {
+        x->guest = g;
+        e->end = x->rw + x->size;
+        thunks_make(x, e);
+    }
+    if (x->size - x->used < 2 * ROOM) {
+        return false;
+    }
+    em_reset(e, d, g, ir, b);
+    liveness(e);
+    uint32_t recs = x->n_recs;
+    b->n_links = 0;
+    b->links = g_malloc((sizeof(BlockLink) + sizeof(uint32_t)) * e->n_links + 1);
+    e->link_stub = (uint32_t *)(b->links + e->n_links);
+    b->side = NULL;
+    uint8_t *attention = emit_head(e, b);
+    if (e->n_vops) {
+        em_vec_check(e);
+    }
+    emit_body(e);
+    if (!e->full) {
+        patch_to(attention, e->p);
+        e_mov_imm(e, RAX, ir->pc & (DBT_PAGE - 1));
+        e_jmp_thunk(e, x->exit_at);
+        emit_stubs(e);
+    }
+    if (e->full) {
+        x->n_recs = recs;
+        return false;
+    }
+    if (b->n_links != e->n_links) {     /* stubs' offsets stand right behind the links: x64_unlink() */
+        memmove(b->links + b->n_links, e->link_stub, sizeof(uint32_t) * b->n_links);
+    }
+    b->code_bytes = (uint32_t)(e->p - e->start);
+    x->used = ((size_t)(e->p - x->rw) + 15) & ~(size_t)15;
+    return true;
+}
+
+/* ---- links ---- */
+
+static void store_rel32(void *at, int32_t v)    /* aligned so that it is seen whole: align_rel32() */
+{
+    __atomic_store_n((int32_t *)at, v, __ATOMIC_RELEASE);
+}
+
+static uint32_t link_stub(const BlockLink *l)
+{
+    const uint32_t *stubs = (const uint32_t *)(l->from->links + l->from->n_links);
+    return stubs[l - l->from->links];
+}
+
+static void x64_link(DbtMachine *d, BlockLink *l, const Block *to)
+{
+    const X64 *x = &((X64Data *)d->backend_data)->x;
+    const uint8_t *target = (const uint8_t *)to->body - (link_stub(l) >> 31 ? BODY_TEST : 0);
+
+    store_rel32(l->patch, (int32_t)((target - x->rx) - ((uint8_t *)l->patch + 4 - x->rw)));
+}
+
+static void x64_unlink(DbtMachine *d, BlockLink *l)
+{
+    const X64 *x = &((X64Data *)d->backend_data)->x;
+
+    store_rel32(l->patch, (int32_t)((ptrdiff_t)(link_stub(l) & INT32_MAX) - ((uint8_t *)l->patch + 4 - x->rw)));
+}
+
+/* The first instruction is seven bytes at an aligned address: a jump takes its place in one store. */
+static void x64_kill(DbtMachine *d, Block *b)
+{
+    const X64 *x = &((X64Data *)d->backend_data)->x;
+    uint8_t *at = x->rw + ((const uint8_t *)b->entry - x->rx);
+    uint64_t code;
+
+    memcpy(&code, at, 8);
+    int32_t rel = (int32_t)((ptrdiff_t)x->miss - (at + 5 - x->rw));
+    uint8_t *p = (uint8_t *)&code;
+    p[0] = 0xe9;
+    memcpy(p + 1, &rel, 4);
+    __atomic_store_n((uint64_t *)at, code, __ATOMIC_RELEASE);
+}
+
+static void x64_reclaim(DbtMachine *d)
+{
+    X64 *x = &((X64Data *)d->backend_data)->x;
+
+    x->used = x->first ? x->first : x->used;
+    x->n_recs = 0;
+}
+
+static void x64_run(DbtCpu *c, const void *entry)
+{
+    const X64 *x = &((X64Data *)c->dbt->backend_data)->x;
+
+    ((void (*)(DbtCpu *, const void *))(uintptr_t)(x->rx + x->enter))(c, entry);
+}
+
+static bool x64_print(const Block *b, GString *out)
+{
+    const uint8_t *code = b->entry;
+    size_t n = b->code_bytes;
+
+#ifdef HAVE_CAPSTONE
+    csh cs;
+    if (cs_open(CS_ARCH_X86, CS_MODE_64, &cs) == CS_ERR_OK) {
+        cs_insn *in;
+        size_t k = cs_disasm(cs, code, n, (uintptr_t)code, 0, &in);
+        for (size_t i = 0; i < k; i++) {
+            g_string_append_printf(out, "%#" PRIx64 ":  %s %s\n", in[i].address, in[i].mnemonic, in[i].op_str);
+        }
+        cs_free(in, k);
+        cs_close(&cs);
+        return true;
+    }
+#endif
+    for (size_t i = 0; i < n; i++) {
+        g_string_append_printf(out, "%02x%c", code[i], i % 32 == 31 || i + 1 == n ? '\n' : ' ');
+    }
+    return true;
+}
+
+const DbtBackend dbt_backend_x86_64 = {
+    .name = "x86_64",
+    .init = x64_init,
+    .emit = x64_emit,
+    .link = x64_link,
+    .unlink = x64_unlink,
+    .kill = x64_kill,
+    .reclaim = x64_reclaim,
+    .run = x64_run,
+    .print = x64_print,
+};

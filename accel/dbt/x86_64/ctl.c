@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ctl.c -- block exits, calls of helpers, and what is emitted out of line after a block.
+ *
+ * A direct exit within the page is a jump whose rel32 first leads to its stub and is patched to the target's body later;
+ * backwards it enters through the exit check before the body.  Every other exit looks its target up in the context's jump
+ * cache, inline.  Exit checks stand at block entries, so that one compare serves all indirect and backward jumps.
+ *
+ * Threads: emission, see x64.h.
+ */
+#include "accel/dbt/x86_64/emit.h"
+
+void em_insn(Em *e)
+{
+    e->guest_pc = e->n->imm;
+}
+
+Stub *new_stub(Em *e, StubKind kind)
+{
+    if (e->n_stubs >= MAX_STUBS) {
+        e->full = true;
+        e->n_stubs = 0;
+    }
+    Stub *s = &e->stubs[e->n_stubs++];
+    *s = (Stub){ .kind = kind, .from = e->p - 4 };
+    return s;
+}
+
+void leave_if(Em *e, unsigned cc, uint32_t rec)
+{
+    g_assert(!e->borrowed);
+    e_jcc(e, cc);
+    new_stub(e, STUB_LEAVE)->rec = rec;
+}
+
+void em_load_pc(Em *e, unsigned reg, int32_t offset)
+{
+    unsigned w = e->wide ? E_W : 0;
+
+    e_op(e, 0x8b, w, reg, rm_cpu(CPU(pc_base)));
+    if (offset) {
+        e_alu_imm(e, 0, e->wide ? IR_I64 : IR_I32, rm_reg(reg), (uint32_t)offset);
+    }
+}
+
+void em_jmp_cache(Em *e)
+{
+    G_STATIC_ASSERT(sizeof(JmpEntry) == 16);
+    e_mov32(e, RAX, R10);
+    e_shift_imm(e, 5, IR_I32, RAX, DBT_JMP_BITS);
+    e_alu_rr(e, 6, IR_I32, RAX, rm_reg(R10));
+    e_alu_imm(e, 4, IR_I32, rm_reg(RAX), DBT_JMP_N - 1);
+    e_shift_imm(e, 4, IR_I32, RAX, 4);
+    e_op(e, 0x03, E_W, RAX, rm_cpu(CPU(ctx)));
+    e_op(e, 0x3b, E_W, R10, rm_mem(RAX, offsetof(DbtContext, jmp) + offsetof(JmpEntry, pc)));
+    patch_to(e_jcc(e, CC_NE), e->x->rw + e->x->miss);
+    e_op(e, 0xff, 0, 4, rm_mem(RAX, offsetof(DbtContext, jmp) + offsetof(JmpEntry, code)));
+}
+
+/* A rel32 that is patched later: not across an 8-byte boundary, so that the store is atomic. */
+static void align_rel32(Em *e, unsigned opcode_bytes)
+{
+    while (((uintptr_t)e->p + opcode_bytes) % 8 > 4) {
+        e8(e, 0x90);
+    }
+}
+
+static bool same_page(int32_t target) { return target >= 0 && target < DBT_PAGE; }
+
+/* Flags wanted at a target that are in the host's flags only. */
+static bool unsaved(const Em *e, unsigned wanted) { return (wanted & e->host & ~e->mem) != 0; }
+
+static void link_here(Em *e, int32_t target);
+
+/* A conditional exit: the jump, with its stub. */
+static void exit_if(Em *e, unsigned cc, int32_t target, unsigned wanted)
+{
+    bool save = unsaved(e, wanted);
+
+    if (!save && same_page(target)) {
+        align_rel32(e, 2);
+        e_jcc(e, cc);
+        link_here(e, target);
+        return;
+    }
+    e_jcc(e, cc);
+    Stub *s = new_stub(e, STUB_EXIT);
+    s->target = target;
+    s->save = save;
+    s->pc = e->guest_pc;
+}
+
+/* The rel32 just emitted is a link. */
+static void link_here(Em *e, int32_t target)
+{
+    if (e->b->n_links >= e->n_links) {
+        e->full = true;
+        return;
+    }
+    unsigned k = e->b->n_links++;
+    e->b->links[k] = (BlockLink){ .target = target, .patch = e->p - 4, .from = e->b };
+    e->link_stub[k] = target <= e->guest_pc ? UINT32_C(1) << 31 : 0;
+}
+
+static void link_stubs(Em *e)
+{
+    for (unsigned k = 0; k < e->b->n_links; k++) {
+        BlockLink *l = &e->b->links[k];
+        patch_to(l->patch, e->p);
+        e->link_stub[k] |= arena_off(e->x, e->p);
+        e_mov_imm(e, RAX, (uintptr_t)l);
+        e_jmp_thunk(e, e->x->link);
+    }
+}
+
+static void exit_to(Em *e, int32_t target)
+{
+    if (same_page(target)) {
+        align_rel32(e, 1);
+        e_jmp(e);
+        link_here(e, target);
+        return;
+    }
+    em_load_pc(e, R10, target);
+    em_jmp_cache(e);
+}
+
+void em_jmp(Em *e)
+{
+    if (unsaved(e, e->n->live)) {
+        flags_save(e);
+    }
+    exit_to(e, e->n->imm);
+}
+
+void em_br(Em *e)
+{
+    flags_want(e, cc_flags(e->n->cond));
+    exit_if(e, e->n->cond, e->n->imm, e->n->live);
+}
+
+void em_brz(Em *e)
+{
+    const IrInsn *n = e->n;
+
+    flags_clobber(e);
+    Opnd o = src_rm(e, n->a, n->type);
+    if (o.kind == O_MEM) {
+        e_alu_imm(e, 7, n->type, rm_of(o), 0);
+    } else {
+        e_typed(e, 0x85, n->type, o.reg, rm_reg(o.reg));
+    }
+    e->host = 0;
+    exit_if(e, n->op == IR_brz ? CC_E : CC_NE, n->imm, 0);
+}
+
+void em_jind(Em *e)
+{
+    flags_save(e);
+    load_to(e, R10, e->n->a, e->n->type);
+    em_jmp_cache(e);
+}
+
+void em_exit_pc(Em *e)
+{
+    flags_save(e);
+    e_load(e, R10, rm_cpu(CPU(pc)));
+    em_jmp_cache(e);
+}
+
+void em_exit_next(Em *e)
+{
+    flags_save(e);
+    em_load_pc(e, RAX, e->n->imm);
+    e_jmp_thunk(e, e->x->exit_pc);
+}
+
+/* ---- calls ---- */
+
+void em_call(Em *e, const void *fn)
+{
+    const uint8_t *at = e->x->rx + (e->p - e->x->rw);
+    int64_t d = (const uint8_t *)fn - (at + 5);
+
+    if (d == (int32_t)d) {
+        e8(e, 0xe8);
+        e32(e, (uint32_t)d);
+    } else {
+        e_mov_imm(e, RAX, (uintptr_t)fn);
+        e8(e, 0xff);
+        e8(e, 0xd0);
+    }
+}
+
+/* After the spill: guest registers are read from the struct. */
+static void arg(Em *e, unsigned reg, IrRef r, IrType type)
+{
+    switch (r.kind) {
+    case IR_NONE:
+        e_mov_imm(e, reg, 0);
+        break;
+    case IR_GUEST:
+        e_movzx(e, reg, rm_cpu(CPU(gpr) + 8 * (int32_t)r.id + r.high_byte), type);
+        break;
+    case IR_TEMP:
+        if (e->at[r.id] < 16) {
+            e_movzx(e, reg, rm_reg(e->at[r.id]), type);
+        } else {
+            e_movzx(e, reg, rm_cpu(CPU(spill) + 8 * (int32_t)r.id), type);
+        }
+        break;
+    default:
+        load_to(e, reg, r, type);
+    }
+}
+
+void em_helper(Em *e)
+{
+    const IrInsn *n = e->n;
+    const IrHelperDesc *h = &e->g->helpers[n->sub];
+    bool pc = h->props & (H_RAISES | H_JUMPS);
+    uint16_t after = e->vb[e->i + 1];
+
+    flags_clobber(e);
+    if (n->dst.kind == IR_TEMP) {
+        after &= (uint16_t)~(1u << n->dst.id);
+    }
+    drop_scratch(e, after);
+    if (pc) {
+        take_rax(e);
+        e_mov_imm(e, RAX, (uint32_t)e->guest_pc);
+        give(e, RAX);
+    }
+    e_call_thunk(e, pc ? e->x->spill_at : e->x->spill);        /* keeps r10, r11; rdi = cpu */
+    arg(e, RSI, n->a, n->type);
+    arg(e, RDX, n->b, n->type);
+    arg(e, RCX, n->c, n->type);
+    em_call(e, (const void *)h->fn);
+    e_call_thunk(e, e->x->reload);      /* keeps rax */
+    forget_scratch(e);
+    if (h->props & (H_FLAGS_IN | H_FLAGS_OUT | H_RAISES)) {
+        e->mem = FL_ALL;
+        e->recipe.how = RECIPE_NONE;
+    }
+    if (n->dst.kind != IR_NONE) {
+        take_rax(e);
+        if (n->type == IR_I32) {
+            e_mov32(e, RAX, RAX);
+        }
+        dst_done(e, n->dst, n->type, RAX);
+    }
+    e->vec_sure = false;
+}
+
+/* Vectors into the host's registers, unless they are there. */
+void em_vec_check(Em *e)
+{
+    e_alu_imm(e, 7, IR_I32, rm_cpu(CPU(vec_live)), 0);
+    e_jcc(e, CC_E);
+    new_stub(e, STUB_VEC)->back = e->p;
+    e->host = 0;
+    e->vec_sure = true;
+}
+
+/* ---- out of line ---- */
+
+static void stub_refill(Em *e, const Stub *s)
+{
+    e_op(e, 0x33, E_W, s->x, rm_mem(s->y, s->write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+    e8(e, 0x68);                        /* push imm32 */
+    e32(e, s->rec);
+    e_call_thunk(e, e->x->refill[s->x == RAX ? 0 : s->x - R10 + 1]);
+    patch_to(e_jmp(e), s->back);
+}
+
+void emit_stubs(Em *e)
+{
+    for (unsigned i = 0; i < e->n_stubs && !e->full; i++) {
+        const Stub *s = &e->stubs[i];
+        if (e->p + 256 > e->end) {
+            e->full = true;
+            return;
+        }
+        patch_to(s->from, e->p);
+        switch (s->kind) {
+        case STUB_REFILL:
+            stub_refill(e, s);
+            break;
+        case STUB_LEAVE:
+            e8(e, 0x68);
+            e32(e, s->rec);
+            e_jmp_thunk(e, e->x->leave);
+            break;
+        case STUB_EXIT:
+            if (s->save) {
+                flags_store(e);
+            }
+            e->guest_pc = s->pc;
+            exit_to(e, s->target);
+            break;
+        case STUB_VEC:
+            e_call_thunk(e, e->x->vec_load);
+            patch_to(e_jmp(e), s->back);
+            break;
+        }
+    }
+    if (e->p + (size_t)e->b->n_links * 16 + 64 > e->end) {
+        e->full = true;
+        return;
+    }
+    link_stubs(e);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * emit.h -- the encoder: x86-64 instructions into Em.p.
+ *
+ * An opcode is given as prefix << 16 | map << 8 | byte, map 0 none, 1 0F, 2 0F38, 3 0F3A.
+ *
+ * Spec: Intel SDM (325383) vol. 2, ch. 2.
+ * Omits: room is checked once per operation by the caller (backend.c).
+ */
+#ifndef ACCEL_DBT_X86_64_EMIT_H
+#define ACCEL_DBT_X86_64_EMIT_H
+#include <string.h>
+#include "accel/dbt/x86_64/x64.h"
+
+enum { E_W = 1, E_16 = 2, E_R8 = 4, E_M8 = 8 };     /* REX.W; 66 prefix; reg, rm are byte registers */
+typedef struct Rm {
+    uint8_t reg, index, scale;          /* index NO_REG: none */
+    bool    mem;
+    int32_t disp;
+} Rm;
+
+static inline void e8(Em *e, unsigned v) { *e->p++ = (uint8_t)v; }
+static inline void e32(Em *e, uint32_t v) { memcpy(e->p, &v, 4); e->p += 4; }
+static inline void e64(Em *e, uint64_t v) { memcpy(e->p, &v, 8); e->p += 8; }
+
+static inline Rm rm_reg(unsigned r) { return (Rm){ .reg = (uint8_t)r, .index = NO_REG }; }
+static inline Rm rm_mem(unsigned base, int32_t disp) { return (Rm){ .reg = (uint8_t)base, .index = NO_REG, .mem = true, .disp = disp }; }
+static inline Rm rm_cpu(int32_t disp) { return rm_mem(RBP, disp); }
+static inline Rm rm_of(Opnd o) { return o.kind == O_MEM ? rm_mem(o.reg, o.disp) : rm_reg(o.reg); }
+
+static inline void e_modrm(Em *e, unsigned reg, Rm m)
+{
+    reg = (reg & 7) << 3;
+    if (!m.mem) {
+        e8(e, 0xc0 | reg | (m.reg & 7));
+        return;
+    }
+    bool sib = m.index != NO_REG || (m.reg & 7) == RSP;
+    unsigned mod = m.disp == 0 && (m.reg & 7) != RBP ? 0 : m.disp == (int8_t)m.disp ? 1 : 2;
+    e8(e, mod << 6 | reg | (sib ? 4 : (m.reg & 7)));
+    if (sib) {
+        e8(e, (unsigned)m.scale << 6 | (m.index == NO_REG ? 4u : (m.index & 7u)) << 3 | (m.reg & 7));
+    }
+    if (mod == 1) {
+        e8(e, (uint8_t)m.disp);
+    } else if (mod == 2) {
+        e32(e, (uint32_t)m.disp);
+    }
+}
+
+static inline void e_op(Em *e, uint32_t opc, unsigned flags, unsigned reg, Rm m)
+{
+    unsigned rex = (flags & E_W ? 8 : 0) | (reg & 8) >> 1 | (m.reg & 8) >> 3;
+    unsigned map = opc >> 8 & 0xff, prefix = opc >> 16 & 0xff;
+
+    if (m.index != NO_REG) {
+        rex |= (m.index & 8) >> 2;
+    }
+    if (rex || ((flags & E_R8) && reg >= 4) || ((flags & E_M8) && !m.mem && m.reg >= 4)) {
+        rex |= 0x40;
+    }
+    if (flags & E_16) {
+        e8(e, 0x66);
+    }
+    if (prefix) {
+        e8(e, prefix);
+    }
+    if (rex) {
+        e8(e, rex);
+    }
+    if (map) {
+        e8(e, 0x0f);
+        if (map > 1) {
+            e8(e, map == 2 ? 0x38 : 0x3a);
+        }
+    }
+    e8(e, opc);
+    e_modrm(e, reg, m);
+}
+
+static inline unsigned type_flags(IrType t)
+{
+    return t == IR_I8 ? E_R8 | E_M8 : t == IR_I16 ? E_16 : t == IR_I64 ? E_W : 0;
+}
+/* An opcode whose low bit tells byte operands (0) from wider ones (1); give the odd form. */
+static inline void e_typed(Em *e, uint32_t opc, IrType t, unsigned reg, Rm m)
+{
+    e_op(e, t == IR_I8 ? opc & ~1u : opc, type_flags(t), reg, m);
+}
+
+static inline void e_mov_rr(Em *e, unsigned to, unsigned from) { e_op(e, 0x8b, E_W, to, rm_reg(from)); }
+static inline void e_mov32(Em *e, unsigned to, unsigned from) { e_op(e, 0x8b, 0, to, rm_reg(from)); }
+static inline void e_load(Em *e, unsigned reg, Rm m) { e_op(e, 0x8b, E_W, reg, m); }
+static inline void e_store(Em *e, unsigned reg, Rm m) { e_op(e, 0x89, E_W, reg, m); }
+static inline void e_mov_imm(Em *e, unsigned reg, uint64_t v)      /* keeps the flags */
+{
+    if (v <= UINT32_MAX) {
+        if (reg & 8) {
+            e8(e, 0x41);
+        }
+        e8(e, 0xb8 | (reg & 7));
+        e32(e, (uint32_t)v);
+    } else if ((int64_t)v == (int32_t)v) {
+        e_op(e, 0xc7, E_W, 0, rm_reg(reg));
+        e32(e, (uint32_t)v);
+    } else {
+        e8(e, 0x48 | reg >> 3);
+        e8(e, 0xb8 | (reg & 7));
+        e64(e, v);
+    }
+}
+/* zero-extending load of a type from register or memory */
+static inline void e_movzx(Em *e, unsigned to, Rm m, IrType t)
+{
+    switch (t) {
+    case IR_I8:  e_op(e, 0x1b6, E_M8, to, m); break;
+    case IR_I16: e_op(e, 0x1b7, 0, to, m); break;
+    case IR_I32: e_op(e, 0x8b, 0, to, m); break;
+    case IR_I64: e_op(e, 0x8b, E_W, to, m); break;
+    }
+}
+static inline void e_imm_typed(Em *e, IrType t, uint64_t v)     /* immediate of an instruction of this type */
+{
+    if (t == IR_I8) {
+        e8(e, (unsigned)v);
+    } else if (t == IR_I16) {
+        e8(e, (unsigned)v);
+        e8(e, (unsigned)(v >> 8));
+    } else {
+        e32(e, (uint32_t)v);
+    }
+}
+static inline int64_t imm_signed(uint64_t v, IrType t)
+{
+    return t == IR_I8 ? (int8_t)v : t == IR_I16 ? (int16_t)v : t == IR_I32 ? (int32_t)v : (int64_t)v;
+}
+static inline bool imm_fits(uint64_t v, IrType t) { return t != IR_I64 || (int64_t)v == (int32_t)v; }
+/* Group 1: add 0, or 1, adc 2, sbb 3, and 4, sub 5, xor 6, cmp 7 with an immediate. */
+static inline void e_alu_imm(Em *e, unsigned digit, IrType t, Rm m, uint64_t v)
+{
+    int64_t s = imm_signed(v, t);
+    if (t != IR_I8 && s == (int8_t)s) {
+        e_op(e, 0x83, type_flags(t), digit, m);
+        e8(e, (unsigned)v);
+    } else {
+        e_op(e, t == IR_I8 ? 0x80 : 0x81, type_flags(t) & ~(unsigned)E_R8, digit, m);
+        e_imm_typed(e, t, v);
+    }
+}
+static inline void e_alu_rr(Em *e, unsigned digit, IrType t, unsigned to, Rm from) { e_typed(e, digit << 3 | 3, t, to, from); }
+/* rotate right without touching the flags: RORX */
+static inline void e_rorx(Em *e, unsigned to, unsigned from, unsigned n, bool w)
+{
+    e8(e, 0xc4);
+    e8(e, (to & 8 ? 0 : 0x80) | 0x40 | (from & 8 ? 0 : 0x20) | 3);
+    e8(e, (w ? 0x80 : 0) | 0x7b);       /* vvvv 1111, L 0, pp F2 */
+    e8(e, 0xf0);
+    e8(e, 0xc0 | (to & 7) << 3 | (from & 7));
+    e8(e, n);
+}
+static inline void e_shift_imm(Em *e, unsigned digit, IrType t, unsigned reg, unsigned n)
+{
+    e_op(e, t == IR_I8 ? 0xc0 : 0xc1, type_flags(t) & ~(unsigned)E_R8, digit, rm_reg(reg));
+    e8(e, n);
+}
+static inline uint8_t *e_jcc(Em *e, unsigned cc)        /* returns its rel32 */
+{
+    e8(e, 0x0f);
+    e8(e, 0x80 | cc);
+    e32(e, 0);
+    return e->p - 4;
+}
+static inline uint8_t *e_jmp(Em *e)
+{
+    e8(e, 0xe9);
+    e32(e, 0);
+    return e->p - 4;
+}
+static inline void patch_to(uint8_t *rel, const uint8_t *to)
+{
+    int32_t d = (int32_t)(to - (rel + 4));
+    memcpy(rel, &d, 4);
+}
+static inline void e_jmp_thunk(Em *e, uint32_t off) { patch_to(e_jmp(e), e->x->rw + off); }
+static inline void e_call_thunk(Em *e, uint32_t off)
+{
+    e8(e, 0xe8);
+    e32(e, 0);
+    patch_to(e->p - 4, e->x->rw + off);
+}
+static inline uint8_t *e_jcc8(Em *e, unsigned cc)       /* short; returns its rel8 */
+{
+    e8(e, 0x70 | cc);
+    e8(e, 0);
+    return e->p - 1;
+}
+static inline void patch8(Em *e, uint8_t *rel) { *rel = (uint8_t)(e->p - (rel + 1)); }
+#endif

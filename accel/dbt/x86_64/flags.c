@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * flags.c -- where the guest's arithmetic flags are: the host's flags, cpu->fl, or a recipe.
+ *
+ * Every flag that something later needs is all in the host's flags (Em.host) or all in cpu->fl (Em.mem).  A check clobbers
+ * the host's; what is read later is then saved first, and what only a failing check itself would need is saved only if it
+ * cannot be computed again from operands that stay as they are until the last such check: the recipe, which goes into the
+ * check's LeaveRec.
+ *
+ * Spec: Intel SDM (325462) vol. 1, 3.4.3; LAHF, SAHF, SETcc in vol. 2.
+ * Threads: emission, see x64.h.
+ */
+#include "accel/dbt/x86_64/emit.h"
+
+enum { RECIPE_REACH = 48 };             /* operations looked ahead */
+
+unsigned cc_flags(unsigned cc)
+{
+    static const uint8_t reads[8] = { FL_O, FL_C, FL_Z, FL_C | FL_Z, FL_S, FL_P, FL_S | FL_O, FL_S | FL_O | FL_Z };
+    return reads[cc >> 1 & 7];
+}
+
+/* ---- liveness ---- */
+
+static bool is_shift(unsigned op) { return op >= IR_shl && op <= IR_rcr; }
+
+static unsigned shift_imm(const Em *e, const IrInsn *n)        /* count, or 0 where it is zero or not known */
+{
+    IrRef c = n->op == IR_shld || n->op == IR_shrd ? n->c : n->b;
+    return c.kind == IR_IMM ? (unsigned)e->ir->imms[c.id] & (n->type == IR_I64 ? 63 : 31) : 0;
+}
+
+/* Flags that n surely overwrites. */
+unsigned kills(const Em *e, const IrInsn *n)
+{
+    if (is_shift(n->op) || n->op == IR_shld || n->op == IR_shrd) {
+        return shift_imm(e, n) ? n->sets : 0;
+    }
+    if (n->op == IR_vop) {
+        return e->g->vecs[n->sub].props & V_FLAGS ? FL_ALL : 0;
+    }
+    return n->sets;
+}
+
+static unsigned reads(const IrInsn *n)
+{
+    switch (n->op) {
+    case IR_adc: case IR_sbb: case IR_rcl: case IR_rcr: case IR_cmc:
+        return FL_C;
+    case IR_sel: case IR_setcc:
+        return cc_flags(n->cond);
+    case IR_getfl:
+        return FL_ALL;
+    default:
+        return 0;
+    }
+}
+
+static uint16_t val_bit(IrRef r)
+{
+    return r.kind == IR_TEMP || r.kind == IR_HOST ? (uint16_t)(1u << val_of(r)) : 0;
+}
+
+static uint16_t uses(const Em *e, const IrInsn *n)
+{
+    uint16_t m = val_bit(n->a) | val_bit(n->b) | val_bit(n->c);
+
+    if (n->op == IR_chk || n->op == IR_lea) {
+        const IrMem *mem = &e->ir->mems[n->mem];
+        m |= val_bit(mem->base) | val_bit(mem->index);
+    }
+    if (n->op != IR_chk && n->dst.kind == IR_HOST) {
+        m |= val_bit(n->dst);
+    }
+    return m;
+}
+
+static uint16_t defs(const IrInsn *n)
+{
+    if (n->op == IR_chk) {
+        return val_bit(n->dst);
+    }
+    return (n->dst.kind == IR_TEMP ? val_bit(n->dst) : 0) | (n->dst2.kind == IR_TEMP ? val_bit(n->dst2) : 0);
+}
+
+void liveness(Em *e)
+{
+    unsigned l = FL_ALL, f = 0;
+    uint16_t v = 0;
+
+    e->n_vops = 0;
+    e->n_links = 0;
+    e->lb[e->ir->n_insns] = (uint8_t)l;
+    e->fb[e->ir->n_insns] = 0;
+    e->vb[e->ir->n_insns] = 0;
+    for (unsigned i = e->ir->n_insns; i-- > 0;) {
+        const IrInsn *n = &e->ir->insns[i];
+        switch (n->op) {
+        case IR_br:
+            l |= n->live | cc_flags(n->cond);
+            e->n_links++;
+            break;
+        case IR_brz: case IR_brnz:
+            l |= n->live;
+            e->n_links++;
+            break;
+        case IR_jmp:
+            l = n->live;
+            f = 0;
+            e->n_links++;
+            break;
+        case IR_jind: case IR_exit_pc: case IR_exit_next:
+            l = FL_ALL;
+            f = 0;
+            break;
+        case IR_helper: {
+            unsigned props = e->g->helpers[n->sub].props;
+            if (props & H_FLAGS_OUT) {
+                l = f = 0;
+            }
+            if (props & (H_FLAGS_IN | H_RAISES)) {
+                l = FL_ALL;
+            }
+            break;
+        }
+        default: {
+            unsigned k = kills(e, n);
+            l = (l & ~k) | reads(n);
+            f &= ~k;
+            if (ir_op_props[n->op] & LEAVES) {
+                f = FL_ALL;
+            }
+            e->n_vops += n->op == IR_vop;
+        }
+        }
+        v = (uint16_t)((v & ~defs(n)) | uses(e, n));
+        e->lb[i] = (uint8_t)l;
+        e->fb[i] = (uint8_t)f;
+        e->vb[i] = v;
+    }
+}
+
+/* ---- moving them ---- */
+
+void flags_store(Em *e)
+{
+    e8(e, 0x9f);                                        /* lahf */
+    e_op(e, 0x190, E_M8, 0, rm_reg(RAX));               /* seto al */
+    e_op(e, 0x89, E_16, RAX, rm_cpu(CPU(fl)));          /* two bytes: what is above in rax does not matter */
+}
+
+void flags_save(Em *e)
+{
+    if (e->host & ~e->mem) {
+        take_rax(e);
+        flags_store(e);
+        give(e, RAX);
+        e->mem = e->host;
+    }
+}
+
+void flags_want(Em *e, unsigned mask)
+{
+    if (mask & ~e->host) {
+        take_rax(e);
+        e_movzx(e, RAX, rm_cpu(CPU(fl)), IR_I16);
+        e8(e, 0x04);                                    /* add al, 0x7f: OF from bit 0 */
+        e8(e, 0x7f);
+        e8(e, 0x9e);                                    /* sahf */
+        give(e, RAX);
+        e->host = e->mem;
+    }
+}
+
+static bool writes_any(const Em *e, const IrInsn *n, unsigned regs)
+{
+    if (n->op == IR_helper && (e->g->helpers[n->sub].props & H_WRITES)) {
+        return true;
+    }
+    return (n->dst.kind == IR_GUEST && (regs >> n->dst.id & 1)) || (n->dst2.kind == IR_GUEST && (regs >> n->dst2.id & 1));
+}
+
+/* Do the recipe's operands stay until nothing that may leave needs `missing` any more? */
+static bool recipe_holds(const Em *e, unsigned missing)
+{
+    if (!e->recipe.how || (missing & ~e->recipe.sets)) {
+        return false;
+    }
+    for (unsigned i = e->i; i < e->ir->n_insns && i < e->i + RECIPE_REACH; i++) {
+        const IrInsn *n = &e->ir->insns[i];
+        if (!(e->fb[i] & missing)) {
+            return true;
+        }
+        if (!((e->lb[i + 1] | e->fb[i + 1]) & missing)) {
+            return true;
+        }
+        if ((e->lb[i + 1] & missing) || n->sets || kills(e, n) || writes_any(e, n, e->recipe.regs)) {
+            return false;
+        }
+    }
+    return false;
+}
+
+void flags_clobber(Em *e)
+{
+    unsigned lost = e->host & ~e->mem;
+
+    if ((lost & e->lb[e->i]) || ((lost & e->fb[e->i]) && !recipe_holds(e, lost & e->fb[e->i]))) {
+        flags_save(e);
+    }
+    e->host = 0;
+}
+
+/* ---- operations that set flags ---- */
+
+static unsigned needed_after(const Em *e) { return e->lb[e->i + 1] | e->fb[e->i + 1]; }
+
+void flags_begin(Em *e, unsigned hw)
+{
+    const IrInsn *n = e->n;
+    unsigned need = needed_after(e), keep = need & ~kills(e, n);
+
+    e->merge = false;
+    if (!(n->sets & need)) {
+        flags_clobber(e);
+        return;
+    }
+    if (!keep || !(keep & ~e->mem & ~e->host)) {
+        bool maybe = kills(e, n) != n->sets;            /* a shift whose count may be zero */
+        if (keep && !(keep & hw & ~(maybe ? n->sets : 0u))) {
+            flags_want(e, keep);
+        } else if (keep) {
+            flags_save(e);
+            e->merge = true;
+        }
+        return;
+    }
+    /* Some can only come from a recipe, which operations that set flags do not outlive: recipe_holds() */
+    g_assert_not_reached();
+}
+
+static bool recipe_reg(Recipe *r, IrRef ref, uint8_t *out)
+{
+    if (ref.kind != IR_GUEST || ref.high_byte) {
+        return false;
+    }
+    *out = (uint8_t)ref.id;
+    r->regs |= (uint16_t)(1u << ref.id);
+    return true;
+}
+
+static bool recipe_b(const Em *e, Recipe *r, IrRef ref)
+{
+    if (ref.kind == IR_IMM) {
+        int64_t v = (int64_t)e->ir->imms[ref.id];
+        r->b = 0xff;
+        r->imm = (int32_t)v;
+        return imm_fits((uint64_t)v, (IrType)r->type);
+    }
+    return recipe_reg(r, ref, &r->b);
+}
+
+/* How to have the flags of e->n again from guest registers after it. */
+static Recipe recipe_make(const Em *e)
+{
+    const IrInsn *n = e->n;
+    Recipe r = { .op = n->op, .type = n->type, .sets = n->sets, .b = 0xff };
+    bool ok = false;
+
+    switch (n->op) {
+    case IR_cmp: case IR_test:
+        r.how = RECIPE_OPERANDS;
+        ok = recipe_reg(&r, n->a, &r.a) && recipe_b(e, &r, n->b);
+        break;
+    case IR_and: case IR_or: case IR_xor:
+        r.how = RECIPE_RESULT;
+        ok = recipe_reg(&r, n->dst, &r.r);
+        break;
+    case IR_add: case IR_sub:
+        r.how = RECIPE_RESULT_B;
+        ok = recipe_reg(&r, n->dst, &r.r) && recipe_b(e, &r, n->b) &&
+             !(n->b.kind == IR_GUEST && n->b.id == n->dst.id);
+        break;
+    case IR_inc: case IR_dec: case IR_neg:
+        r.how = RECIPE_RESULT_B;
+        ok = recipe_reg(&r, n->dst, &r.r);
+        break;
+    }
+    if (!ok) {
+        r.how = RECIPE_NONE;
+    }
+    return r;
+}
+
+void flags_end(Em *e, unsigned hw)
+{
+    const IrInsn *n = e->n;
+    unsigned need = needed_after(e);
+
+    if (!(n->sets & need)) {
+        e->host &= ~hw;
+        e->mem &= ~n->sets;
+        if (n->sets) {
+            e->recipe.how = RECIPE_NONE;
+        }
+        return;
+    }
+    if (e->merge) {
+        static const uint8_t at[6] = { 8, 10, 12, 14, 15, 0 };          /* FL_* by bit number: its place in cpu->fl */
+        unsigned mask = 0;
+        for (unsigned k = 0; k < 6; k++) {
+            mask |= (n->sets >> k & 1u) << at[k];
+        }
+        operands_done(e);
+        take_rax(e);
+        unsigned s = take(e);
+        e8(e, 0x9f);
+        e_op(e, 0x190, E_M8, 0, rm_reg(RAX));
+        e_movzx(e, s, rm_cpu(CPU(fl)), IR_I16);
+        e_alu_imm(e, 4, IR_I32, rm_reg(RAX), mask);
+        e_alu_imm(e, 4, IR_I32, rm_reg(s), ~mask);
+        e_alu_rr(e, 1, IR_I32, RAX, rm_reg(s));
+        e_op(e, 0x89, E_16, RAX, rm_cpu(CPU(fl)));
+        give(e, s);
+        give(e, RAX);
+        e->mem |= n->sets;
+        e->host = 0;
+        e->recipe.how = RECIPE_NONE;
+        return;
+    }
+    bool maybe = kills(e, n) != n->sets;
+    e->host = (uint8_t)(maybe ? e->host & ~(hw & ~n->sets) : (e->host & ~hw) | n->sets);
+    e->mem &= ~n->sets;
+    e->recipe = recipe_make(e);
+    e->recipe_at = e->i;
+}
+
+/* ---- for slow paths ---- */
+
+uint32_t leave_rec(Em *e, const IrMem *m)
+{
+    X64 *x = e->x;
+    unsigned lost = e->fb[e->i] & ~e->mem & ~e->host;
+
+    if (x->n_recs >= x->max_recs) {
+        e->full = true;
+        return 0;
+    }
+    LeaveRec *r = &x->recs[x->n_recs];
+    *r = (LeaveRec){ .pc = (uint16_t)e->guest_pc };
+    if (lost && e->recipe.how) {
+        const Recipe *q = &e->recipe;
+        r->how = q->how;
+        r->mask = (uint8_t)lost;
+        r->op = q->op;
+        r->type = q->type;
+        r->imm = q->imm;
+        r->a = q->a;
+        r->b = q->b;
+        r->r = q->r;
+    }
+    if (m) {
+        r->span = (uint16_t)m->span;
+        r->access = m->access;
+        if (m->merged) {
+            r->merged = 1;
+            r->own_at = m->own_at;
+            r->own_span = (uint8_t)m->own_span;
+            r->access |= (uint8_t)(m->own_access << 4);
+        }
+    }
+    return x->n_recs++;
+}

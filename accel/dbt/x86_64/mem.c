@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * mem.c -- addresses, memory checks and atomic operations.
+ *
+ * A check computes the linear address in X and looks it up in the data TLB (dbt.h) with one more register, Y:
+ *
+ *     lea  X, [base + index * scale + disp]        mov  Yd, Xd
+ *     shr  Yd, 7                                   and  Yd, 511 * 32
+ *     add  Y, [cpu.ctx]                            xor  X, [Y + read or write]
+ *     cmp  X, 4096 - span                          ja   stub
+ *     add  X, [Y + page]
+ *
+ * The stub undoes the xor and asks dbt_refill(); it comes back with the host address in X, or leaves.
+ *
+ * Spec: accel/dbt/dbt.h, TlbEntry; Intel SDM (325462) vol. 1, 3.3.7 and 3.7.5 (addresses), vol. 3, 5.3 (limits).
+ * Threads: emission, see x64.h.
+ */
+#include "accel/dbt/x86_64/emit.h"
+
+enum { ENTRY_SHIFT = 5, CACHE_LINE = 64 };
+G_STATIC_ASSERT(sizeof(TlbEntry) == 1 << ENTRY_SHIFT);
+
+/* Register with an address operand, loaded to `into` (NO_REG: a new scratch register) where it is in memory. */
+static unsigned addr_reg(Em *e, IrRef r, unsigned into)
+{
+    Opnd o = place(e, r);
+
+    if (o.kind == O_REG && !o.high) {
+        return o.reg;
+    }
+    if (into == NO_REG) {
+        into = take(e);
+    }
+    load_to(e, into, r, IR_I64);
+    return into;
+}
+
+/* Offset part of an address into x, a held register that holds no operand of it. */
+static void address(Em *e, const IrMem *m, unsigned x)
+{
+    unsigned size = m->offset_bits == 64 ? E_W : 0;
+    bool has_base = m->base.kind != IR_NONE, has_index = m->index.kind != IR_NONE;
+
+    if (m->pc_relative) {
+        e_op(e, 0x8b, size, x, rm_cpu(CPU(pc_base)));
+        if (m->disp) {
+            e_op(e, 0x8d, size, x, rm_mem(x, m->disp));
+        }
+    } else if (!has_base && !has_index) {
+        e_mov_imm(e, x, size ? (uint64_t)(int64_t)m->disp : (uint32_t)m->disp);
+    } else if (has_base && !has_index && !m->disp) {
+        unsigned b = addr_reg(e, m->base, x);
+        if (b != x || !size) {
+            e_op(e, 0x8b, size, x, rm_reg(b));
+        }
+    } else {
+        unsigned b = has_base ? addr_reg(e, m->base, x) : (unsigned)NO_REG;
+        unsigned i = has_index ? addr_reg(e, m->index, b == x ? (unsigned)NO_REG : x) : (unsigned)NO_REG;
+        if (!has_base) {                /* no base: index << scale, then the displacement */
+            if (m->scale) {
+                e_op(e, 0x8d, size, x, (Rm){ .reg = (uint8_t)i, .index = (uint8_t)i, .mem = true });
+                if (m->scale > 1) {
+                    e_op(e, 0x8d, size, x, (Rm){ .reg = (uint8_t)x, .index = (uint8_t)x, .mem = true });
+                }
+                if (m->scale > 2) {
+                    e_op(e, 0x8d, size, x, (Rm){ .reg = (uint8_t)x, .index = (uint8_t)x, .mem = true });
+                }
+                if (m->disp) {
+                    e_op(e, 0x8d, size, x, rm_mem(x, m->disp));
+                }
+            } else {
+                e_op(e, 0x8d, size, x, rm_mem(i, m->disp));
+            }
+        } else {
+            e_op(e, 0x8d, size, x, (Rm){ .reg = (uint8_t)b, .index = (uint8_t)i, .scale = m->scale, .mem = true, .disp = m->disp });
+            if (i != NO_REG && i != x && e->owner[i] == HELD) {
+                give(e, i);
+            }
+        }
+    }
+    if (m->offset_bits == 16) {
+        e_movzx(e, x, rm_reg(x), IR_I16);
+    }
+    release(e, m->base);
+    release(e, m->index);
+}
+
+void em_lea(Em *e)
+{
+    const IrInsn *n = e->n;
+    const IrMem *m = &e->ir->mems[n->mem];
+    unsigned avoid = 0;
+
+    if (m->base.kind == IR_GUEST && x64_gpr[m->base.id] != NO_REG) {
+        avoid |= 1u << x64_gpr[m->base.id];
+    }
+    if (m->index.kind == IR_GUEST && x64_gpr[m->index.id] != NO_REG) {
+        avoid |= 1u << x64_gpr[m->index.id];
+    }
+    /* One lea reads before it writes; address() needs a free register otherwise. */
+    bool simple = !m->pc_relative && m->base.kind == IR_GUEST && x64_gpr[m->base.id] != NO_REG && m->offset_bits != 16 &&
+                  (m->index.kind == IR_NONE || (m->index.kind == IR_GUEST && x64_gpr[m->index.id] != NO_REG));
+    if (n->dst.kind == IR_TEMP && e->at[n->dst.id] < 16) {
+        avoid |= 1u << e->at[n->dst.id];
+    }
+    unsigned to = dst_reg(e, n->dst, n->type, simple ? 0 : avoid);
+    address(e, m, to);
+    if (n->type == IR_I32 && m->offset_bits == 64) {
+        e_mov32(e, to, to);
+    }
+    dst_done(e, n->dst, n->type, to);
+}
+
+static int32_t seg_disp(const Em *e, const IrMem *m, size_t member)
+{
+    return (int32_t)(e->g->seg_offset + m->segment * e->g->seg_stride + member) - BIAS;
+}
+
+static void limit_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t rec)
+{
+    e_op(e, 0x3b, E_W, x, rm_cpu(seg_disp(e, m, e->g->seg_lo)));
+    leave_if(e, CC_L, rec);
+    e_op(e, 0x8d, E_W, y, rm_mem(x, (int32_t)m->span - 1));
+    e_op(e, 0x3b, E_W, y, rm_cpu(seg_disp(e, m, m->access & IR_WRITE ? e->g->seg_hi_write : e->g->seg_hi_read)));
+    leave_if(e, CC_G, rec);
+}
+
+void em_chk(Em *e)
+{
+    const IrInsn *n = e->n;
+    const IrMem *m = &e->ir->mems[n->mem];
+    bool write = m->access & IR_WRITE, wide = m->linear_bits == 64;
+    unsigned h = val_of(n->dst);
+
+    flags_clobber(e);
+    if (e->at[h] < 16) {                /* a new address in the same name */
+        e->owner[e->at[h]] = FREE;
+    }
+    e->at[h] = NOWHERE;
+    unsigned x = take(e);
+    if (x == RAX) {                     /* rax is better kept for flags */
+        unsigned better = take(e);
+        give(e, x);
+        x = better;
+    }
+    address(e, m, x);
+    unsigned y = take(e);
+    uint32_t rec = leave_rec(e, m);
+    if (m->limit) {
+        limit_check(e, m, x, y, rec);
+    }
+    if (m->segment != SEG_NONE) {
+        e_op(e, 0x03, wide ? E_W : 0, x, rm_cpu(seg_disp(e, m, e->g->seg_base)));
+    }
+    if (m->locked && m->span > 1) {
+        e_mov32(e, y, x);
+        e_alu_imm(e, 4, IR_I32, rm_reg(y), CACHE_LINE - 1);
+        e_alu_imm(e, 7, IR_I32, rm_reg(y), CACHE_LINE - m->span);
+        leave_if(e, CC_A, rec);
+    }
+    e_mov32(e, y, x);
+    e_shift_imm(e, 5, IR_I32, y, DBT_PAGE_BITS - ENTRY_SHIFT);
+    e_alu_imm(e, 4, IR_I32, rm_reg(y), (DBT_TLB_N - 1) << ENTRY_SHIFT);
+    e_op(e, 0x03, E_W, y, rm_cpu(CPU(ctx)));
+    e_op(e, 0x33, E_W, x, rm_mem(y, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+    e_alu_imm(e, 7, IR_I64, rm_reg(x), DBT_PAGE - m->span);
+    e_jcc(e, CC_A);
+    Stub *s = new_stub(e, STUB_REFILL);
+    s->x = (uint8_t)x;
+    s->y = (uint8_t)y;
+    s->write = write;
+    s->rec = rec;
+    e_op(e, 0x03, E_W, x, rm_mem(y, offsetof(TlbEntry, page)));
+    s->back = e->p;
+    if (m->align > 1) {
+        e_op(e, 0xf6, 0, 0, rm_reg(x));         /* test x, align - 1: pages are aligned alike */
+        e8(e, m->align - 1u);
+        leave_if(e, CC_NE, rec);
+    }
+    set_val(e, h, x);
+    e->host = 0;
+}
+
+/* ---- atomic operations on (host) ---- */
+
+static void em_cmpxchg(Em *e)
+{
+    const IrInsn *n = e->n;
+    IrType type = n->type;
+
+    flags_begin(e, FL_ALL);
+    take_rax(e);
+    Rm m = rm_of(place(e, n->a));
+    unsigned b = src_reg(e, n->b, type);
+    load_to(e, RAX, n->c, type);
+    if (n->locked) {
+        e8(e, 0xf0);
+    }
+    e_typed(e, 0x1b1, type, b, m);
+    if (type == IR_I32) {
+        e_mov32(e, RAX, RAX);
+    }
+    if (n->dst.kind != IR_NONE) {
+        dst_done(e, n->dst, type, RAX);
+    }
+    flags_end(e, FL_ALL);
+}
+
+void em_atomic(Em *e)
+{
+    const IrInsn *n = e->n;
+    IrType type = n->type;
+
+    if (n->op == IR_cmpxchg) {
+        em_cmpxchg(e);
+        return;
+    }
+    bool xadd = n->op == IR_xadd;
+    if (xadd) {
+        flags_begin(e, FL_ALL);
+    }
+    Rm m = rm_of(place(e, n->a));
+    bool direct = same_ref(n->dst, n->b) && n->dst.kind == IR_GUEST && !n->dst.high_byte && x64_gpr[n->dst.id] != NO_REG;
+    unsigned s = direct ? x64_gpr[n->dst.id] : take(e);
+    if (!direct) {
+        load_to(e, s, n->b, type);
+    }
+    if (xadd && n->locked) {
+        e8(e, 0xf0);
+    }
+    e_typed(e, xadd ? 0x1c1 : 0x87, type, s, m);        /* xchg with memory is always locked */
+    if (!direct && n->dst.kind != IR_NONE) {
+        dst_done(e, n->dst, type, s);
+    }
+    if (xadd) {
+        flags_end(e, FL_ALL);
+    }
+}
+
+void em_fence(Em *e)
+{
+    e8(e, 0x0f);
+    e8(e, 0xae);
+    e8(e, 0xf0);
+}
+
+void em_chkcs(Em *e)
+{
+    const IrInsn *n = e->n;
+
+    flags_clobber(e);
+    uint32_t rec = leave_rec(e, NULL);
+    unsigned s = take(e);
+    e_op(e, 0x8b, 0, s, rm_cpu(CPU(pc_base)));
+    e_alu_imm(e, 0, IR_I32, rm_reg(s), (uint32_t)n->imm);
+    e_op(e, 0x2b, 0, s, rm_cpu((int32_t)e->g->cs_base - BIAS));
+    e_op(e, 0x3b, 0, s, rm_cpu((int32_t)e->g->cs_limit - BIAS));
+    leave_if(e, CC_A, rec);
+    e->host = 0;
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * stubs.c -- the code at the start of the arena that all blocks share: entering, leaving, and every call of C.
+ *
+ * Registers at each are described where it is made.  The frame: enter pushes what C wants kept and leaves rsp aligned to
+ * 16, so that blocks and thunks may call C; a siglongjmp out of C just abandons it.
+ *
+ * Spec: System V ABI, AMD64 supplement, 3.2.
+ * Threads: made once; run by all vCPUs.
+ */
+#include "accel/dbt/x86_64/emit.h"
+
+enum { FRAME = 24, MXCSR_DEFAULT = 0x1f80, MXCSR_STICKY = 0x3f, MXCSR_CONTROL = 0xe040 };
+
+/* ---- slow paths in C ---- */
+
+static unsigned flags_of_fl(uint32_t fl)
+{
+    return (fl >> 8 & 1) * FL_C | (fl >> 10 & 1) * FL_P | (fl >> 12 & 1) * FL_A | (fl >> 14 & 1) * FL_Z | (fl >> 15 & 1) * FL_S |
+           (fl & 1) * FL_O;
+}
+
+static uint32_t fl_of_flags(unsigned f)
+{
+    return (f & FL_C ? 0x100u : 0) | 0x200 | (f & FL_P ? 0x400u : 0) | (f & FL_A ? 0x1000u : 0) | (f & FL_Z ? 0x4000u : 0) |
+           (f & FL_S ? 0x8000u : 0) | (f & FL_O ? 1u : 0);
+}
+
+/* cpu->fl with what the recipe gives. */
+static uint32_t leave_flags(const DbtCpu *c, const LeaveRec *r)
+{
+    uint64_t mask = UINT64_MAX >> (64 - (8u << r->type)), a = 0, b, result;
+    unsigned old = flags_of_fl(c->fl);
+
+    b = r->b == 0xff ? (uint64_t)(int64_t)r->imm : c->gpr[r->b];
+    switch (r->how) {
+    case RECIPE_OPERANDS:
+        a = c->gpr[r->a];
+        result = r->op == IR_cmp ? a - b : a & b;
+        break;
+    case RECIPE_RESULT_B:
+        result = c->gpr[r->r];
+        a = r->op == IR_add ? result - b : r->op == IR_sub ? result + b : r->op == IR_inc ? result - 1 :
+            r->op == IR_dec ? result + 1 : 0 - result;
+        break;
+    default:                            /* logic: only the result counts */
+        result = c->gpr[r->r];
+        b = 0;
+    }
+    unsigned f = ir_flags(r->op, r->type, a & mask, b & mask, 0, result & mask, 0, old);
+    return fl_of_flags((f & r->mask) | (old & ~(unsigned)r->mask));
+}
+
+static const X64 *x64_of(const DbtCpu *c) { return c->dbt->backend_data; }
+
+static const void *leave_c(DbtCpu *c, uint32_t rec)
+{
+    const LeaveRec *r = &x64_of(c)->recs[rec];
+
+    c->pc = c->pc_base + r->pc;
+    if (r->how) {
+        c->fl = leave_flags(c, r);
+    }
+    return dbt_slow(c);
+}
+
+static const void *link_c(DbtCpu *c, BlockLink *l)
+{
+    c->pc = c->pc_base + (uint64_t)l->target;
+    return dbt_link_lookup(c, l);
+}
+
+static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec)
+{
+    const LeaveRec *r = &x64_of(c)->recs[rec];
+    unsigned access = r->access & 15;
+
+    if (!r->merged) {
+        return dbt_refill(c, linear, r->span, access);
+    }
+    uint64_t own = linear + r->own_at;
+    if (!(c->ctx->key.mode & c->guest->mode_wide)) {
+        own = (uint32_t)own;
+    }
+    if (!dbt_refill(c, own, r->own_span, r->access >> 4)) {
+        return NULL;
+    }
+    const TlbEntry *t = &c->ctx->tlb[tlb_slot(linear)];
+    uint64_t in_page = linear ^ (access & IR_WRITE ? t->write : t->read);
+    return in_page <= DBT_PAGE - (uint64_t)r->span ? (void *)(uintptr_t)(t->page + in_page) : NULL;
+}
+
+/* ---- their callers ---- */
+
+static uint32_t here(Em *e)
+{
+    while ((uintptr_t)e->p % 16) {
+        e8(e, 0xcc);
+    }
+    return arena_off(e->x, e->p);
+}
+
+static void push(Em *e, unsigned r)
+{
+    if (r & 8) {
+        e8(e, 0x41);
+    }
+    e8(e, 0x50 | (r & 7));
+}
+
+static void pop(Em *e, unsigned r)
+{
+    if (r & 8) {
+        e8(e, 0x41);
+    }
+    e8(e, 0x58 | (r & 7));
+}
+
+static void ret(Em *e) { e8(e, 0xc3); }
+
+static void gprs(Em *e, bool store)
+{
+    for (unsigned g = 0; g < N_GPR; g++) {
+        if (x64_gpr[g] != NO_REG) {
+            e_op(e, store ? 0x89 : 0x8b, E_W, x64_gpr[g], rm_cpu(CPU(gpr) + 8 * (int32_t)g));
+        }
+    }
+}
+
+static void cpu_to_rdi(Em *e) { e_op(e, 0x8d, E_W, RDI, rm_mem(RBP, -BIAS)); }
+static void rsp_add(Em *e, int n) { e_alu_imm(e, 0, IR_I64, rm_reg(RSP), (uint64_t)(int64_t)n); }
+
+static void xmms(Em *e, bool store)
+{
+    const DbtGuest *g = e->x->guest;
+
+    for (unsigned i = 0; i < 16; i++) {
+        e_op(e, store ? 0x129 : 0x128, 0, i, rm_cpu((int32_t)(g->vec_offset + i * g->vec_stride) - BIAS));      /* movaps */
+    }
+}
+
+/* vec_load, vec_spill: keep all general registers. */
+static void make_vec(Em *e)
+{
+    X64 *x = e->x;
+    Rm tmp = rm_mem(RSP, -16), fpcr = rm_cpu((int32_t)x->guest->fpcr_offset - BIAS), live = rm_cpu(CPU(vec_live));
+
+    x->vec_load = here(e);
+    xmms(e, false);
+    push(e, RAX);
+    e_op(e, 0x8b, 0, RAX, fpcr);
+    e_alu_imm(e, 4, IR_I32, rm_reg(RAX), MXCSR_CONTROL);
+    e_alu_imm(e, 1, IR_I32, rm_reg(RAX), MXCSR_DEFAULT);
+    e_op(e, 0x89, 0, RAX, tmp);
+    e_op(e, 0x1ae, 0, 2, tmp);          /* ldmxcsr */
+    e_op(e, 0xc7, 0, 0, live);
+    e32(e, 1);
+    pop(e, RAX);
+    ret(e);
+
+    x->vec_spill = here(e);
+    xmms(e, true);
+    push(e, RAX);
+    e_op(e, 0x1ae, 0, 3, tmp);          /* stmxcsr */
+    e_op(e, 0x8b, 0, RAX, tmp);
+    e_alu_imm(e, 4, IR_I32, rm_reg(RAX), MXCSR_STICKY);
+    e_op(e, 0x09, 0, RAX, fpcr);
+    e_op(e, 0xc7, 0, 0, tmp);
+    e32(e, MXCSR_DEFAULT);
+    e_op(e, 0x1ae, 0, 2, tmp);
+    e_op(e, 0xc7, 0, 0, live);
+    e32(e, 0);
+    pop(e, RAX);
+    ret(e);
+}
+
+/* spill: all guest registers to the struct; rdi = cpu; keeps rax, r10, r11.  spill_at: pc = page base + eax as well.
+ * reload: keeps rax, r10, r11. */
+static void make_spill(Em *e)
+{
+    X64 *x = e->x;
+
+    x->spill_at = here(e);
+    e_op(e, 0x03, E_W, RAX, rm_cpu(CPU(pc_base)));
+    e_store(e, RAX, rm_cpu(CPU(pc)));
+    x->spill = arena_off(x, e->p);
+    gprs(e, true);
+    e_alu_imm(e, 7, IR_I32, rm_cpu(CPU(vec_live)), 0);
+    uint8_t *none = e_jcc8(e, CC_E);
+    e_call_thunk(e, x->vec_spill);
+    patch8(e, none);
+    cpu_to_rdi(e);
+    ret(e);
+
+    x->reload = here(e);
+    gprs(e, false);
+    ret(e);
+}
+
+/* enter(cpu, code), a C function; go: rax = code to go on with, guest registers in the struct, or NULL; exit: back to C. */
+static void make_enter(Em *e, uint32_t *go, uint32_t *exit)
+{
+    static const uint8_t saved[6] = { RBX, RBP, R12, R13, R14, R15 };
+    X64 *x = e->x;
+
+    *exit = here(e);
+    rsp_add(e, FRAME);
+    for (unsigned i = 6; i-- > 0;) {
+        pop(e, saved[i]);
+    }
+    ret(e);
+
+    *go = here(e);
+    e_op(e, 0x85, E_W, RAX, rm_reg(RAX));
+    patch_to(e_jcc(e, CC_E), x->rw + *exit);
+    uint8_t *run = e->p;
+    gprs(e, false);
+    e_load(e, R10, rm_cpu(CPU(pc)));
+    e_op(e, 0xff, 0, 4, rm_reg(RAX));
+
+    x->enter = here(e);
+    for (unsigned i = 0; i < 6; i++) {
+        push(e, saved[i]);
+    }
+    rsp_add(e, -FRAME);
+    e_op(e, 0x8d, E_W, RBP, rm_mem(RDI, BIAS));
+    e_mov_rr(e, RAX, RSI);
+    patch_to(e_jmp(e), run);
+}
+
+/* refill[x]: pushed: number of the LeaveRec; linear address in x, which becomes the host address; all else is kept. */
+static void make_refill(Em *e, unsigned k, unsigned reg)
+{
+    static const uint8_t saved[9] = { RCX, RDX, RSI, RDI, R8, R9, RAX, R10, R11 };
+    X64 *x = e->x;
+    int slot = 0;
+
+    x->refill[k] = here(e);
+    for (unsigned i = 0; i < 9; i++) {
+        push(e, saved[i]);
+        if (saved[i] == reg) {
+            slot = 8 + 8 * (8 - (int)i);        /* from rsp after the last push and the padding */
+        }
+    }
+    rsp_add(e, -8);
+    e_mov_rr(e, RSI, reg);
+    e_op(e, 0x8b, 0, RDX, rm_mem(RSP, 8 + 9 * 8 + 8));
+    cpu_to_rdi(e);
+    e_alu_imm(e, 7, IR_I32, rm_cpu(CPU(vec_live)), 0);
+    uint8_t *vectors = e_jcc8(e, CC_NE);
+    em_call(e, (const void *)refill_c);
+    uint8_t *join = e->p;
+    e_op(e, 0x85, E_W, RAX, rm_reg(RAX));
+    uint8_t *fail = e_jcc8(e, CC_E);
+    e_store(e, RAX, rm_mem(RSP, slot));
+    rsp_add(e, 8);
+    for (unsigned i = 9; i-- > 0;) {
+        pop(e, saved[i]);
+    }
+    e8(e, 0xc2);                        /* ret 8 */
+    e8(e, 8);
+    e8(e, 0);
+    patch8(e, fail);
+    rsp_add(e, 8);
+    for (unsigned i = 9; i-- > 0;) {
+        pop(e, saved[i]);
+    }
+    rsp_add(e, 8);
+    e_jmp_thunk(e, x->leave);
+    patch8(e, vectors);
+    e_call_thunk(e, x->vec_spill);
+    em_call(e, (const void *)refill_c);
+    e_call_thunk(e, x->vec_load);
+    patch_to(e_jmp(e), join);
+}
+
+bool thunks_make(X64 *x, Em *e)
+{
+    uint32_t go, out;
+
+    e->x = x;
+    e->p = x->rw;
+    make_vec(e);
+    make_spill(e);
+    make_enter(e, &go, &out);
+
+    x->leave = here(e);                 /* pushed: number of the LeaveRec */
+    pop(e, RAX);
+    e_call_thunk(e, x->spill);
+    e_mov32(e, RSI, RAX);
+    em_call(e, (const void *)leave_c);
+    e_jmp_thunk(e, go);
+
+    x->link = here(e);                  /* rax = BlockLink */
+    e_call_thunk(e, x->spill);
+    e_mov_rr(e, RSI, RAX);
+    em_call(e, (const void *)link_c);
+    e_jmp_thunk(e, go);
+
+    x->miss = here(e);                  /* r10 = linear pc */
+    e_store(e, R10, rm_cpu(CPU(pc)));
+    e_call_thunk(e, x->spill);
+    em_call(e, (const void *)dbt_lookup);
+    e_jmp_thunk(e, go);
+
+    x->exit_at = here(e);               /* eax = offset from the page base */
+    e_op(e, 0x03, E_W, RAX, rm_cpu(CPU(pc_base)));
+    x->exit_pc = arena_off(x, e->p);    /* rax = linear pc */
+    e_store(e, RAX, rm_cpu(CPU(pc)));
+    e_call_thunk(e, x->spill);
+    e_jmp_thunk(e, out);
+
+    make_refill(e, 0, RAX);
+    make_refill(e, 1, R10);
+    make_refill(e, 2, R11);
+    x->first = x->used = here(e);
+    return true;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * x64.h -- what the files of the x86-64 back end share: register assignment, the arena, and the state of one emission.
+ *
+ * Host registers while translated code runs:
+ *   rsp  host stack, 16-byte aligned                     rbp  the CPU struct plus BIAS, so that hot members have disp8
+ *   rax, r10, r11  scratch: temporaries, host addresses, flags on their way to and from cpu->fl (LAHF needs AH)
+ *   r9, rcx, rdx, rbx, rsi, rdi, r15, r14, r8, r12, r13  guest rax, rcx, rdx, rbx, rsi, rdi, rsp, rbp, r8, r12, r13
+ *   xmm0-15, MXCSR  the guest's while cpu->vec_live is set; a block that uses them loads them at its start if they are not,
+ *                   and stubs that call C put them back into the struct if they are: code without vectors pays nothing
+ * The other guest registers stay in cpu->gpr[].  Never a C callee sees guest registers but through the struct.
+ *
+ * Flags: the six arithmetic flags are in the host's flags (Em.host), in cpu->fl (Em.mem), or can be computed again from
+ * operands that are still there (Em.recipe), which only a check that fails does.  At block edges they are in cpu->fl.
+ *
+ * Threads: emission under DbtMachine.lock; the arena's code is run by all vCPUs.
+ */
+#ifndef ACCEL_DBT_X86_64_X64_H
+#define ACCEL_DBT_X86_64_X64_H
+#include "accel/dbt/internal.h"
+
+enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, NO_REG = 0xff };
+enum { BIAS = offsetof(DbtCpu, vcpu.attention) + 128 };
+#define CPU(member) ((int32_t)offsetof(DbtCpu, member) - BIAS)
+enum { N_GPR = 16, N_VALS = IR_TEMPS + IR_HOSTS, BODY_TEST = 10 };      /* BODY_TEST: bytes of the exit check before Block.body */
+extern const uint8_t x64_gpr[N_GPR];    /* host register of a guest register, or NO_REG */
+
+/* Everything a slow path needs to know of its place in the guest's code and named by number from stubs. */
+enum { RECIPE_NONE, RECIPE_OPERANDS, RECIPE_RESULT_B, RECIPE_RESULT };
+typedef struct LeaveRec {
+    uint16_t pc;                        /* offset of the guest instruction from the page base */
+    uint16_t span;                      /* of the check; own_*: of the first access, where others were merged into it */
+    uint16_t own_at;
+    uint8_t  own_span, access;          /* access: IR_* | own IR_* << 4 */
+    uint8_t  how, mask;                 /* RECIPE_*; flags (FL_*) to compute */
+    uint8_t  op, type;
+    int32_t  imm;                       /* second operand if b is 0xff */
+    uint8_t  a, b, r;                   /* guest registers */
+    uint8_t  merged;
+} LeaveRec;
+
+typedef struct X64 {                    /* DbtMachine.backend_data */
+    const DbtGuest *guest;
+    uint8_t  *rw, *rx;                  /* two views of one memory */
+    size_t    size, used, first;        /* first: where blocks start, after the thunks */
+    LeaveRec *recs;
+    uint32_t  n_recs, max_recs;
+    size_t    max_map;                  /* bytes of each mapping */
+    /* thunks, as offsets in the arena: stubs.c */
+    uint32_t  enter, leave, link, miss, exit_at, exit_pc, spill, spill_at, reload, vec_load, vec_spill, refill[3];
+} X64;
+
+typedef struct Opnd {                   /* where a source or destination is, in the host's terms */
+    enum { O_NONE, O_REG, O_MEM, O_IMM } kind;
+    uint8_t  reg;                       /* register, or base of the memory operand */
+    bool     high;                      /* bits 15:8 of reg */
+    int32_t  disp;
+    uint64_t imm;
+} Opnd;
+
+typedef struct Recipe {
+    uint8_t  how, op, type, a, b, r, sets;
+    int32_t  imm;
+    uint16_t regs;                      /* guest registers it depends on */
+} Recipe;
+
+typedef enum { STUB_REFILL, STUB_LEAVE, STUB_EXIT, STUB_VEC } StubKind;
+typedef struct Stub {                   /* out of line: emitted after the block */
+    StubKind  kind;
+    uint8_t  *from;                     /* rel32 to fill in (its four bytes) */
+    uint8_t  *back;
+    uint8_t   x, y;                     /* STUB_REFILL: address and entry registers */
+    bool      write, save;              /* save: STUB_EXIT stores the host's flags first */
+    uint32_t  rec;
+    int32_t   target, pc;               /* STUB_EXIT: offset from the page base; of the guest instruction that exits */
+} Stub;
+
+enum { MAX_STUBS = 2048, MAX_LINKS = IR_MAX_GUEST * 2 + 16, FREE = 0xff, HELD = 0xfe, IN_SLOT = 0xfd, NOWHERE = 0xfc };
+
+typedef struct Em {
+    uint8_t  *p, *start, *end;          /* in the writable view */
+    DbtMachine *d;
+    X64      *x;
+    const DbtGuest *g;
+    const IrBlock *ir;
+    const IrInsn *n;                    /* being emitted, */
+    unsigned  i;                        /* its index */
+    bool      wide, full;
+    bool      merge;                    /* flags of this operation are merged into cpu->fl after it */
+    int32_t   guest_pc;                 /* offset of the guest instruction */
+    /* scratch registers: owner[] by host register: FREE, HELD by the operation, or a value: 0-7 temporaries, 8-15 host addresses */
+    uint8_t   owner[16];
+    uint8_t   at[N_VALS];               /* host register, IN_SLOT, NOWHERE */
+    uint16_t  held;                     /* registers the operation at hand uses */
+    uint16_t  borrowed;                 /* guest registers put aside for it */
+    /* flags */
+    uint8_t   host, mem;                /* FL_* that are valid there */
+    Recipe    recipe;
+    unsigned  recipe_at;                /* the operation it is of */
+    uint8_t   vec_sure;                 /* vectors are loaded at this point */
+    unsigned  n_stubs, n_links, n_vops;
+    Block    *b;
+    uint32_t *link_stub;                /* of each link: offset of its stub in the arena, bit 31 for back edges */
+    /* liveness before each operation: flags read later; flags to be had if something leaves; values */
+    uint8_t   lb[IR_MAX_INSNS + 1], fb[IR_MAX_INSNS + 1];
+    uint16_t  vb[IR_MAX_INSNS + 1];
+    Stub      stubs[MAX_STUBS];
+} Em;
+
+/* regs.c */
+void     regs_begin(Em *e);
+void     regs_end_insn(Em *e);          /* frees what dies here */
+unsigned take(Em *e);                   /* a scratch register, held until the operation ends; moves no flags */
+void     take_rax(Em *e);               /* before operands are resolved */
+void     give(Em *e, unsigned reg);
+Opnd     src(Em *e, IrRef r, IrType type);      /* no high bytes: these are moved to a scratch register */
+Opnd     src_rm(Em *e, IrRef r, IrType type);   /* register or memory */
+unsigned src_reg(Em *e, IrRef r, IrType type);  /* register; bits above the type are undefined */
+void     load_to(Em *e, unsigned reg, IrRef r, IrType type);   /* zero-extended, but for moves from registers of I8 and I16 */
+unsigned dst_reg(Em *e, IrRef r, IrType type, unsigned avoid); /* register to compute the result in: the destination itself if that
+                                           is whole and not in the mask `avoid` */
+void     dst_done(Em *e, IrRef r, IrType type, unsigned reg);   /* result is in reg: store, merge, extend as the rules say */
+void     set_val(Em *e, unsigned v, unsigned reg);      /* value v now lives in held scratch register reg */
+void     release(Em *e, IrRef r);       /* the operation at hand has read it for the last time */
+bool     same_ref(IrRef a, IrRef b);
+Opnd     place(Em *e, IrRef r);         /* of a destination that may be memory; high bytes as they are */
+void     drop_scratch(Em *e, uint16_t live);    /* before a C call: move live values to their slots */
+void     operands_done(Em *e);          /* the result is stored: what is held may be had again */
+void     forget_scratch(Em *e);         /* after a C call */
+static inline unsigned val_of(IrRef r) { return r.kind == IR_HOST ? IR_TEMPS + r.id : r.id; }
+
+/* flags.c */
+void     liveness(Em *e);
+unsigned cc_flags(unsigned cc);
+void     flags_want(Em *e, unsigned mask);      /* have these in the host's flags */
+void     flags_save(Em *e);
+void     flags_clobber(Em *e);          /* the host's flags are about to be lost */
+void     flags_begin(Em *e, unsigned hw);       /* hw: flags that the host instruction writes */
+void     flags_end(Em *e, unsigned hw);
+void     flags_store(Em *e);            /* lahf; seto; mov: nothing else */
+unsigned kills(const Em *e, const IrInsn *n);
+uint32_t leave_rec(Em *e, const IrMem *m);
+
+/* alu.c, alu2.c, mem.c, ctl.c, vec.c: one function per group of operations */
+void     em_alu(Em *e), em_unary(Em *e), em_shift(Em *e), em_mov(Em *e), em_ext(Em *e), em_bswap(Em *e), em_sel(Em *e), em_setcc(Em *e);
+void     em_mul(Em *e), em_mul2(Em *e), em_div(Em *e), em_shld(Em *e), em_bt(Em *e), em_bscan(Em *e), em_crc32(Em *e);
+void     em_getfl(Em *e), em_setfl(Em *e), em_cmc(Em *e), em_lea(Em *e), em_chk(Em *e), em_atomic(Em *e), em_fence(Em *e);
+void     em_chkcs(Em *e), em_jmp(Em *e), em_br(Em *e), em_brz(Em *e), em_jind(Em *e), em_exit_pc(Em *e), em_exit_next(Em *e);
+void     em_helper(Em *e), em_vop(Em *e), em_insn(Em *e);
+void     em_vec_check(Em *e);
+void     em_call(Em *e, const void *fn);
+void     em_load_pc(Em *e, unsigned reg, int32_t offset);       /* reg = page base + offset */
+void     em_jmp_cache(Em *e);           /* go to the linear address in r10 */
+Stub    *new_stub(Em *e, StubKind kind);        /* `from` is the rel32 just emitted */
+void     leave_if(Em *e, unsigned cc, uint32_t rec);
+void     emit_stubs(Em *e);
+
+/* stubs.c */
+bool     thunks_make(X64 *x, Em *e);
+uint64_t x64_leave_flags(const DbtCpu *c, const LeaveRec *r);
+static inline uint32_t arena_off(const X64 *x, const uint8_t *rw) { return (uint32_t)(rw - x->rw); }
+#endif

@@ -28,9 +28,10 @@ Stub *new_stub(Em *e, StubKind kind)
 
 void leave_if(Em *e, unsigned cc, uint32_t rec)
 {
-    g_assert(!e->borrowed);
     e_jcc(e, cc);
-    new_stub(e, STUB_LEAVE)->rec = rec;
+    Stub *s = new_stub(e, STUB_LEAVE);
+    s->rec = rec;
+    s->borrowed = e->borrowed;
 }
 
 void em_load_pc(Em *e, unsigned reg, int32_t offset)
@@ -287,6 +288,7 @@ void emit_stubs(Em *e)
             stub_refill(e, s);
             break;
         case STUB_LEAVE:
+            restore_borrowed(e, s->borrowed);
             e8(e, 0x68);
             e32(e, s->rec);
             e_jmp_thunk(e, e->x->leave);

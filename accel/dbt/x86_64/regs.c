@@ -120,6 +120,15 @@ void give(Em *e, unsigned reg)
     }
 }
 
+void restore_borrowed(Em *e, unsigned mask)
+{
+    for (unsigned g = 0; mask && g < N_GPR; g++) {
+        if (x64_gpr[g] != NO_REG && (mask >> x64_gpr[g] & 1)) {
+            e_load(e, x64_gpr[g], rm_cpu(gpr_slot(g)));
+        }
+    }
+}
+
 void release(Em *e, IrRef r)
 {
     if (r.kind != IR_TEMP && r.kind != IR_HOST) {
@@ -158,14 +167,8 @@ void regs_end_insn(Em *e)
             e->at[v] = NOWHERE;
         }
     }
-    if (e->borrowed) {
-        for (unsigned g = 0; g < N_GPR; g++) {
-            if (x64_gpr[g] != NO_REG && (e->borrowed >> x64_gpr[g] & 1)) {
-                e_load(e, x64_gpr[g], rm_cpu(gpr_slot(g)));
-            }
-        }
-        e->borrowed = 0;
-    }
+    restore_borrowed(e, e->borrowed);
+    e->borrowed = 0;
     e->held = 0;
 }
 

@@ -70,6 +70,7 @@ typedef struct Stub {                   /* out of line: emitted after the block 
     uint8_t  *from;                     /* rel32 to fill in (its four bytes) */
     uint8_t  *back;
     uint8_t   x, y;                     /* STUB_REFILL: address and entry registers */
+    uint16_t  borrowed;                 /* STUB_LEAVE: registers to restore first */
     bool      write, save;              /* save: STUB_EXIT stores the host's flags first */
     uint32_t  rec;
     int32_t   target, pc;               /* STUB_EXIT: offset from the page base; of the guest instruction that exits */
@@ -125,6 +126,7 @@ void     release(Em *e, IrRef r);       /* the operation at hand has read it for
 bool     same_ref(IrRef a, IrRef b);
 Opnd     place(Em *e, IrRef r);         /* of a destination that may be memory; high bytes as they are */
 void     drop_scratch(Em *e, uint16_t live);    /* before a C call: move live values to their slots */
+void     restore_borrowed(Em *e, unsigned mask);
 void     operands_done(Em *e);          /* the result is stored: what is held may be had again */
 void     forget_scratch(Em *e);         /* after a C call */
 static inline unsigned val_of(IrRef r) { return r.kind == IR_HOST ? IR_TEMPS + r.id : r.id; }

@@ -3,10 +3,11 @@
 CAPSTONE  := $(shell pkg-config --libs capstone 2>/dev/null)
 CPU_TESTS := ops blocks native simd x87 $(if $(CAPSTONE),decode) fxsave
 CPU_IR    := ir opt merge irtext interp
+CPU_NATIVE := $(patsubst %.c,$(B)/%.o,$(wildcard accel/dbt/x86_64/*.c))
 
 $(B)/tests/cpu/ops: $(B)/tests/cpu/ops.o $(B)/accel/dbt/ir.o
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
-$(B)/tests/cpu/blocks: $(patsubst %,$(B)/tests/cpu/%.o,blocks gen fake) $(CPU_IR:%=$(B)/accel/dbt/%.o)
+$(B)/tests/cpu/blocks: $(patsubst %,$(B)/tests/cpu/%.o,blocks gen fake) $(CPU_IR:%=$(B)/accel/dbt/%.o) $(CPU_NATIVE)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
 # The front end with memory of the test's own instead of the run time.

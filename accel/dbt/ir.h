@@ -87,7 +87,7 @@ typedef struct IrMem {                  /* an addressing mode, kept whole */
     uint8_t  scale;                     /* 0..3: index << scale */
     uint8_t  segment;                   /* whose base to add and, where `limit` is set, whose limit and rights to compare */
     bool     limit;
-    bool     pc_relative;               /* the linear page base of the block is added to disp */
+    bool     pc_relative;               /* the linear page base of the block is added to disp; no base, no index */
     uint8_t  offset_bits;               /* 16, 32, 64: the offset wraps so; */
     uint8_t  linear_bits;               /* 32, 64: then its sum with the segment base wraps so */
     uint8_t  access;                    /* IR_READ | IR_WRITE */

@@ -48,6 +48,7 @@ typedef struct Merge {
     bool     keep;                      /* this guest instruction calls a helper: its checks stay its own */
     Value    guest[N_GUEST], temp[IR_TEMPS];
     Open     open[MAX_OPEN];
+    unsigned last_use[IR_HOSTS];        /* of a host address by a settled check: who stands before that cannot have it */
     struct { Open *open; int64_t at; } host[IR_HOSTS];          /* of this guest instruction */
 } Merge;
 
@@ -184,6 +185,7 @@ static void settle(Merge *g, Open *o)
                 }
             }
             u->disp += (int32_t)(o->users[k].at - o->lo);
+            g->last_use[o->host] = MAX(g->last_use[o->host], o->users[k].insn);
         }
         g->hosts_used &= ~(1u << o->host);
     }
@@ -222,7 +224,7 @@ static Open *open_slot(Merge *g)
 static bool take_host(Merge *g, Open *o)
 {
     for (unsigned h = FIRST_SHARED; !o->host && h < FIRST_SHARED + g->n_hosts; h++) {
-        if (!(g->hosts_used >> h & 1)) {
+        if (!(g->hosts_used >> h & 1) && o->check >= g->last_use[h]) {
             g->hosts_used |= 1u << h;
             o->host = (uint8_t)h;
         }

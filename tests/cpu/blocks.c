@@ -6,12 +6,13 @@
  *
  * The reference is dbt_step(): the interpreter with every flag live and no pass run.  Against it run the interpreter on
  * the whole block, then after ir_optimise(), then with merged checks, and the same by the native back end where there is
- * one.  Registers, flags, memory, device accesses in their order, the exception and its address must be the same.
+ * one, without the run time around it.  Registers, flags, memory, device accesses in their order, the exception and its address must be the same.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "accel/dbt/internal.h"
 #include "tests/cpu/gen.h"
 
 enum { OPTIMISE = 1, MERGE = 2, NATIVE = 4 };
@@ -50,6 +51,63 @@ static void run_interp(FakeCpu *c, void *block)
     interp_run(&c->dbt, block);
 }
 
+/* ---- the native engine, without the run time ---- */
+typedef struct Native {
+    DbtMachine machine;
+    const DbtBackend *backend;
+    unsigned emitted;
+} Native;
+
+static void run_native(FakeCpu *c, void *arg)
+{
+    Native *n = (Native *)c->dbt.dbt;
+    const Block *b = arg;
+    c->dbt.in_code = true;
+    n->backend->run(&c->dbt, b->entry);
+    c->dbt.in_code = false;
+}
+
+/* Weak, so that this links where there is no back end. */
+#pragma weak dbt_backend_x86_64
+static const DbtBackend *dbt_backend(void)
+{
+#if defined(__x86_64__)
+    return &dbt_backend_x86_64;
+#else
+    return NULL;
+#endif
+}
+
+static bool native_open(Native *n, FakeCpu *c)
+{
+    g_autoptr(GError) err = NULL;
+    n->backend = dbt_backend();
+    n->machine.guest = c->dbt.guest;
+    n->machine.tb_mib = 16;
+    c->dbt.dbt = &n->machine;
+    c->dbt.stats = &n->machine.stats;
+    if (!n->backend || !n->backend->init(&n->machine, &err)) {
+        printf("blocks: no native engine%s%s\n", err ? ": " : "", err ? err->message : "");
+        return false;
+    }
+    return true;
+}
+
+static Block *native_block(Native *n, const IrBlock *ir)
+{
+    Block *b = g_new0(Block, 1);
+    b->length = (uint16_t)ir->length;
+    b->from = ir->pc & (DBT_PAGE - 1);
+    b->to = (uint16_t)(b->from + ir->length);
+    if (++n->emitted % 256 == 0 || !n->backend->emit(&n->machine, n->machine.guest, ir, b)) {
+        n->backend->reclaim(&n->machine);
+        memset(b, 0, sizeof *b);
+        g_assert(n->backend->emit(&n->machine, n->machine.guest, ir, b));
+    }
+    return b;
+}
+
+/* ---- rounds ---- */
 static void print_difference(const FakeState *want, const FakeState *got)
 {
     for (unsigned r = 0; r < 16; r++) {
@@ -94,10 +152,11 @@ static bool verified(const IrBlock *b, const char *what, unsigned round)
     return true;
 }
 
-static void run_round(Gen *g, FakeCpu *c, unsigned round, bool verbose, Tally *t)
+static void run_round(Gen *g, FakeCpu *c, unsigned round, bool verbose, bool native, Tally *t)
 {
     static const struct { unsigned how; const char *name; } ways[] = {
         { 0, "interpreter" }, { OPTIMISE, "optimised" }, { MERGE, "merged" }, { MERGE | OPTIMISE, "merged and optimised" },
+        { NATIVE, "native" }, { NATIVE | OPTIMISE, "native, optimised" }, { NATIVE | OPTIMISE | MERGE, "native, merged" },
     };
     static FakeState start, want, got;
     gen_block(g);
@@ -117,6 +176,9 @@ static void run_round(Gen *g, FakeCpu *c, unsigned round, bool verbose, Tally *t
         print_block("block", g->b);
     }
     for (unsigned w = 0; w < G_N_ELEMENTS(ways); w++) {
+        if (!native && (ways[w].how & NATIVE)) {
+            continue;
+        }
         g_autofree IrBlock *b = prepared(g->b, ways[w].how);
         bool ok = verified(b, ways[w].name, round);
         if (verbose) {
@@ -127,7 +189,18 @@ static void run_round(Gen *g, FakeCpu *c, unsigned round, bool verbose, Tally *t
         }
         fake_load(c, &start);
         c->steps = 0;
-        fake_run(c, run_interp, b);
+        if (ways[w].how & NATIVE) {
+            Block *code = native_block((Native *)c->dbt.dbt, b);
+            if (verbose) {
+                g_autoptr(GString) text = g_string_new(NULL);
+                ((Native *)c->dbt.dbt)->backend->print(code, text);
+                printf("%s", text->str);
+                fflush(stdout);
+            }
+            fake_run(c, run_native, code);
+        } else {
+            fake_run(c, run_interp, b);
+        }
         t->steps += c->steps;
         fake_save(c, &got);
         t->runs++;
@@ -148,10 +221,13 @@ int main(int argc, char **argv)
     FakeCpu *c = fake_new();
     Gen g = { .b = ir_new(), .n_instructions = 12 };
     Tally t = { 0 };
+    Native n = { 0 };
+    bool native = native_open(&n, c);
     for (unsigned k = 0; k < rounds && t.failures < 5; k++) {
         g.rng = (seed * 1000003 + k + 1) * UINT64_C(0x9e3779b97f4a7c15);
         if (only < 0 || only == (long)k) {
-            run_round(&g, c, k, only >= 0, &t);
+            g.n_instructions = k % 8 == 7 ? 60 : 12;
+            run_round(&g, c, k, only >= 0, native, &t);
         }
     }
     printf("blocks: %u runs, seed %" PRIu64 ", %u with an exception, %u steps, %u merged checks, %u failures\n", t.runs, seed,

@@ -120,6 +120,7 @@ static void random_address(Gen *g, IrMem *m, unsigned span)
         break;
     case 4:
         m->base = ir_none();
+        m->index = ir_none();
         m->pc_relative = true;
         m->disp += FAKE_BASE - FAKE_PC + (int32_t)pick(g, FAKE_PAGES * DBT_PAGE);
         break;

@@ -163,27 +163,45 @@ void tlb_map_changed(DbtCpu *c)
     c->guest->map_changed(c);
 }
 
+static uint8_t *line_host(const MemRange *mr, uint64_t phys)
+{
+    return mr->region->host + mr->from + (phys - mr->at);
+}
+
+/* The map's lines are apart for reads and writes: one where both show the same memory is what the fast path can use. */
+static bool ram_line(DbtCpu *c, uint64_t phys, bool write, struct RamHit *h)
+{
+    MemRange mr, other;
+
+    if (!as_lookup(c->vcpu.as, phys, write, &mr) || !mr.region->host || (write && mr.region->readonly)) {
+        return false;
+    }
+    *h = (struct RamHit){ .at = mr.at, .size = mr.size, .host = mr.region->host + mr.from, .region = mr.region,
+                          .code = code_region(c->dbt, mr.region), .seen = write ? SEEN_WRITE : SEEN_READ };
+    if (!mr.region->readonly && as_lookup(c->vcpu.as, phys, !write, &other) && other.region == mr.region &&
+        line_host(&other, phys) == line_host(&mr, phys)) {
+        uint64_t at = MAX(mr.at, other.at), end = MIN(mr.at + mr.size, other.at + other.size);
+        h->host += at - mr.at;
+        h->at = at;
+        h->size = end - at;
+        h->seen = SEEN_READ | SEEN_WRITE;
+    }
+    return true;
+}
+
 /* RAM or ROM that shows at phys for this access; NULL: neither. */
 static const struct RamHit *ram_find(DbtCpu *c, uint64_t phys, bool write)
 {
     unsigned way = write ? SEEN_WRITE : SEEN_READ;
-    struct RamHit *h;
-    MemRange mr;
 
     for (unsigned i = 0; i < G_N_ELEMENTS(c->ram_hit); i++) {
-        h = &c->ram_hit[i];
+        const struct RamHit *h = &c->ram_hit[i];
         if (phys - h->at < h->size && (h->seen & way)) {
             return h;
         }
     }
-    if (!as_lookup(c->vcpu.as, phys, write, &mr) || !mr.region->host || (write && mr.region->readonly)) {
-        return NULL;
-    }
-    h = &c->ram_hit[c->ram_next++ % G_N_ELEMENTS(c->ram_hit)];
-    *h = (struct RamHit){ .at = mr.at, .size = mr.size, .host = mr.region->host + mr.from, .region = mr.region,
-                          .code = code_region(c->dbt, mr.region),
-                          .seen = mr.region->readonly ? mr.seen & SEEN_READ : mr.seen };
-    return h;
+    struct RamHit *h = &c->ram_hit[c->ram_next++ % G_N_ELEMENTS(c->ram_hit)];
+    return ram_line(c, phys, write, h) ? h : (memset(h, 0, sizeof(*h)), NULL);
 }
 
 static uint64_t region_offset(const struct RamHit *h, uint64_t phys)

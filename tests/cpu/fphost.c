@@ -5,9 +5,11 @@
  * Omits: hosts other than x86-64, where host_run() is not called.
  */
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include "cpu/x86/translate.h"
 #include "fphost.h"
 
 jmp_buf guest_raised;
@@ -81,11 +83,78 @@ HostResult host_run(HostState *s, const uint8_t *code, unsigned n) { return HOST
 #endif
 
 /* ---- a guest whose linear addresses are the host's ---- */
+static X86Cpu *new_cpu(const DbtGuest *guest)
+{
+    X86Cpu *c = aligned_alloc(64, (sizeof *c + 63) & ~(size_t)63);
+    memset(c, 0, sizeof *c);
+    c->dbt.guest = guest;
+    c->dbt.ctx = g_new0(DbtContext, 1);
+    for (unsigned k = 0; k < DBT_TLB_N; k++)
+        c->dbt.ctx->tlb[k].read = c->dbt.ctx->tlb[k].write = tlb_empty(k);
+    c->seg[S_CS].attr = ATTR_L;
+    c->efer = EFER_LMA;
+    memset(c->feat, 0xff, sizeof c->feat);
+    c->cr0 = CR0_PE | CR0_NE;
+    c->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT;
+    c->df = 1;
+    c->rflags = 2;
+    return c;
+}
+
+static G_GNUC_NORETURN void guest_trap(DbtCpu *c, DbtTrap what, unsigned seg) { longjmp(guest_raised, EXC_GP + 1); }
+static const IrHelperDesc helpers[XH_N] = {
+#define H(name) [XH_##name] = { #name, x86_h_##name, H_FLAGS_OUT }
+    H(x87), H(fwait), H(emms), H(mmx_enter), H(no_simd), H(vop_fp), H(maskmovq), H(maskmovdqu),
+    H(pcmpestrm), H(pcmpestri), H(pcmpistrm), H(pcmpistri),
+#undef H
+};
+static DbtGuest guest = {
+    .trap = guest_trap, .helpers = helpers, .n_helpers = XH_N, .vecs = x86_vecs, .n_vecs = XV_N, .n_gpr = 16, .canonical_bits = 48,
+    .vec_offset = offsetof(X86Cpu, vec), .vec_stride = sizeof(X86Vec), .mmx_offset = offsetof(X86Cpu, fpr), .mmx_stride = sizeof(X86Fpr),
+};
+X86Cpu *guest_new(void) { return new_cpu(&guest); }
+
+bool guest_translated(X86Cpu *c, const uint8_t *code, unsigned n, uint64_t mode)
+{
+    static IrBlock *b;
+    uint8_t page[32] = { 0 };
+    if (!b)
+        b = ir_new();
+    memcpy(page, code, n);
+    c->dbt.pc = 0x400000;
+    ir_begin(b, c->dbt.pc, X86_MODE_CODE64 | X86_MODE_PE | X86_MODE_FLAT_CS | mode);
+    x86_translate(&c->dbt, b, page, 32, NULL, 1);
+    if (!b->n_guest || b->guest[0].length != n)
+        return false;
+    ir_optimise(b, FL_ALL);
+    interp_run(&c->dbt, b);
+    return true;
+}
+
+/* What the interpreter needs of the run time: memory without a TLB. */
+void dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned access, DbtAccessDesc *d)
+{
+    *d = (DbtAccessDesc){ .host = (uint8_t *)linear, .n1 = bytes, .n = bytes };
+}
+uint64_t dbt_desc_load(DbtCpu *c, const DbtAccessDesc *d, unsigned at, unsigned n) { return dbt_load(c, (uintptr_t)d->host + at, n); }
+void dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned at, uint64_t v, unsigned n) { memcpy(d->host + at, &v, n); }
+void dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned at, void *buf, unsigned n, bool store) { g_assert_not_reached(); }
+void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned n, unsigned access) { return (void *)linear; }
+void *dbt_host(DbtCpu *c, uint64_t linear, DbtAccess a, unsigned *n) { return NULL; }
+void dbt_step(DbtCpu *c) { longjmp(guest_raised, EXC_GP + 1); }
+void dbt_exclusive_begin(DbtCpu *c) { }
+void dbt_exclusive_end(DbtCpu *c) { }
+void dbt_store(DbtCpu *c, uint64_t linear, uint64_t v, unsigned n) { memcpy((void *)linear, &v, n); }
+void x86_set_pc(X86Cpu *c, uint64_t rip) { c->dbt.pc = rip; }
+bool x86_io_allowed(X86Cpu *c, unsigned port, unsigned n) { return false; }
+uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned n) { return 0; }
+void x86_io_out(X86Cpu *c, unsigned port, uint64_t v, unsigned n) { }
+
+/* What helpers need. */
 void x86_raise(X86Cpu *c, unsigned vector, uint32_t error) { longjmp(guest_raised, (int)vector + 1); }
 void x86_raise_ud(X86Cpu *c) { x86_raise(c, EXC_UD, 0); }
 void x86_raise_gp(X86Cpu *c, uint32_t error) { x86_raise(c, EXC_GP, error); }
 void x86_mode_changed(X86Cpu *c) { }
-bool x86_has_feature(const X86Cpu *c, X86Feature f) { return true; }
 uint64_t x86_seg_linear(X86Cpu *c, unsigned s, uint64_t offset, unsigned bytes, bool write) { return offset; }
 uint64_t x86_ld(X86Cpu *c, unsigned s, uint64_t offset, unsigned bytes) { return dbt_load(&c->dbt, offset, bytes); }
 void x86_st(X86Cpu *c, unsigned s, uint64_t offset, uint64_t value, unsigned bytes) { memcpy((void *)offset, &value, bytes); }

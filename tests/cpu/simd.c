@@ -206,6 +206,21 @@ static void guest_fp(const Row *r, HostState *s, bool mem, unsigned imm)
                  dst | (mem ? 0xff00 : 0x200), (uint64_t)(uintptr_t)s->mem);
 }
 
+/* By decoder, translator and interpreter. */
+static HostResult guest_run_code(HostState *s, const uint8_t *code, unsigned n, bool unmask)
+{
+    volatile HostResult res = HOST_DONE;
+    to_guest(s);
+    cpu->dbt.gpr[R_RDI] = (uintptr_t)s->mem;
+    if (setjmp(guest_raised))
+        res = HOST_SIGFPE;
+    else if (!guest_translated(cpu, code, n, X86_MODE_FPU | X86_MODE_SSE | (unmask ? X86_MODE_XMEXC : 0)))
+        res = HOST_SIGILL;
+    from_guest(s);
+    return res;
+}
+
+/* By the meaning alone. */
 static HostResult guest_run(const Row *r, HostState *s, bool mem, unsigned imm, bool unmask)
 {
     volatile HostResult res = HOST_DONE;
@@ -251,7 +266,7 @@ static bool same(const HostState *a, const HostState *b, bool unmask)
            !((a->mxcsr ^ b->mxcsr) & bits) && !memcmp(a->mem, b->mem, sizeof a->mem);
 }
 
-static bool try_one(const Row *r, bool mem, bool unmask)
+static bool try_one(const Row *r, bool mem, bool unmask, bool translated)
 {
     HostState host, guest, before;
     uint8_t code[16];
@@ -261,10 +276,12 @@ static bool try_one(const Row *r, bool mem, bool unmask)
         imm &= 7, code[n - 1] = (uint8_t)imm;
     random_state_of(&before, mmx, unmask);
     host = guest = before;
-    HostResult h = host_run(&host, code, n), g = guest_run(r, &guest, mem, imm, unmask);
+    HostResult h = host_run(&host, code, n);
+    HostResult g = translated ? guest_run_code(&guest, code, n, unmask) : guest_run(r, &guest, mem, imm, unmask);
     if (h == g && same(&host, &guest, unmask))
         return true;
-    printf("not ok %s%s%s: imm %02x, host %s %d, guest %d\n", r->name, mem ? " mem" : "", unmask ? " unmasked" : "", imm,
+    printf("not ok %s%s%s%s: imm %02x, host %s %d, guest %d\n", r->name, mem ? " mem" : "", unmask ? " unmasked" : "",
+           translated ? " translated" : "", imm,
            h == HOST_SIGILL ? "SIGILL" : "", h, g);
     printf("  before\n");
     print_state(&before);
@@ -284,8 +301,7 @@ int main(int argc, char **argv)
     return 0;
 #endif
     host_init();
-    cpu = g_malloc0(sizeof *cpu + 64);
-    cpu = (X86Cpu *)(((uintptr_t)cpu + 63) & ~(uintptr_t)63);
+    cpu = guest_new();
     for (unsigned k = 0; k < G_N_ELEMENTS(rows); k++) {
         Row *r = &rows[k];
         size_t len = strlen(r->name);
@@ -295,9 +311,9 @@ int main(int argc, char **argv)
             continue;
         for (unsigned i = 0; i < rounds && ok; i++) {
             bool mem = r->mem_form && (!r->reg_form || (i & 1));
-            ok = try_one(r, mem, false);
+            ok = try_one(r, mem, false, false) && try_one(r, mem, false, true);
             if (ok && (r->props & V_FP) && strncmp(r->name, "dp", 2))
-                ok = try_one(r, mem, true);
+                ok = try_one(r, mem, true, false) && try_one(r, mem, true, true);
         }
         if (ok)
             printf("ok simd %s\n", r->name);

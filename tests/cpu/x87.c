@@ -205,8 +205,7 @@ int main(int argc, char **argv)
     return 0;
 #endif
     host_init();
-    cpu = g_malloc0(sizeof *cpu + 64);
-    cpu = (X86Cpu *)(((uintptr_t)cpu + 63) & ~(uintptr_t)63);
+    cpu = guest_new();
     for (unsigned opcode = 0xd8; opcode <= 0xdf; opcode++) {
         for (unsigned modrm = 7; modrm < 0x100; modrm += modrm < 0xc0 ? 8 : 1) {
             bool ok = true;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * native.c -- the translation of integer instructions against the processor: random instructions with random registers,
- * flags and memory run once on the host and once through decoder, translator, optimiser and interpreter.
+ * flags and memory run once on the host and once through decoder, translator, optimiser and interpreter.  64-bit code,
+ * and 32-bit code by a far jump to the host kernel's flat 32-bit segment.
  *
  * usage: native [seed [count]]; the same seed gives the same run.  Guest memory is the host's, address for address.
  *
  * Spec: Intel SDM (325383) vol. 2.
- * Omits: control transfers, segments, 16- and 32-bit code; flags that the manual calls undefined are not compared.
+ * Omits: control transfers, segments, 16-bit code; flags that the manual calls undefined are not compared.
  * Threads: one.
  */
 #include <signal.h>
@@ -26,6 +27,7 @@ typedef struct State { uint64_t r[16], flags; } State;
 
 static uint64_t seed_state;
 static uint8_t *code;                   /* executable */
+enum { USER32_CS = 0x23, USER_CS = 0x33, USER_DS = 0x2b };      /* Linux, arch/x86: its fixed selectors */
 static State *host;                     /* below 2 GiB, beside the area */
 
 static uint64_t rnd(void)
@@ -38,7 +40,7 @@ static uint64_t rnd(void)
 
 static const IrHelperDesc helpers[XH_N] = {
 #define H(name) [XH_##name] = { #name, x86_h_##name, 0 }
-    H(movs), H(stos), H(lods), H(cmps), H(scas), H(enter), H(cmpxchg8b), H(cmpxchg16b),
+    H(bcd), H(pusha), H(popa), H(movs), H(stos), H(lods), H(cmps), H(scas), H(enter), H(cmpxchg8b), H(cmpxchg16b),
 #undef H
 };
 static const DbtGuest guest = { .trap = flat_trap, .helpers = helpers, .n_helpers = XH_N, .n_gpr = 16, .canonical_bits = 48 };
@@ -54,19 +56,36 @@ static uint8_t *put_move(uint8_t *p, unsigned op, unsigned r, unsigned at)      
 }
 
 /* A function that loads all registers and flags from *host, runs the instruction, and stores them. */
-static void build(const uint8_t *insn, unsigned n)
+static uint8_t *put_far(uint8_t *p, uint32_t to, uint16_t selector)
+{
+    p = put(p, &to, 4);
+    return put(p, &selector, 2);
+}
+
+static void build(const uint8_t *insn, unsigned n, bool wide)
 {
     static const uint8_t enter[] = { 0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57 };
     static const uint8_t leave[] = { 0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5d, 0x5b, 0xc3 };
     uint64_t at = (uint64_t)host;
     uint8_t *p = put(code, enter, sizeof enter);
+    p = put(p, (uint8_t[]){ 0xb8, USER_DS, 0, 0, 0, 0x8e, 0xd8, 0x8e, 0xc0 }, 9);      /* mov eax, ..; mov ds, eax; mov es, eax */
     *p++ = 0x48; *p++ = 0xb8; p = put(p, &at, 8);                               /* mov rax, host */
     p = put_move(p, 0x89, R_RSP, 256);
     p = put(p, (uint8_t[]){ 0xff, 0xb0, 128, 0, 0, 0, 0x9d }, 7);               /* push [rax + flags]; popfq */
     for (unsigned r = 1; r < 16; r++)
         p = put_move(p, 0x8b, r, r * 8);
     p = put_move(p, 0x8b, R_RAX, 0);
+    if (!wide) {
+        uint32_t pointer = (uint32_t)(uint64_t)code + 2048;
+        put_far(code + 2048, (uint32_t)(uint64_t)p + 7, USER32_CS);
+        p = put(p, (uint8_t[]){ 0xff, 0x2c, 0x25 }, 3);                         /* jmp far [pointer] */
+        p = put(p, &pointer, 4);
+    }
     p = put(p, insn, n);
+    if (!wide) {
+        *p++ = 0xea;
+        p = put_far(p, (uint32_t)(uint64_t)p + 6, USER_CS);
+    }
     *p++ = 0x48; *p++ = 0xa3; p = put(p, &at, 8);                               /* mov [host], rax */
     *p++ = 0x48; *p++ = 0xb8; p = put(p, &at, 8);
     for (unsigned r = 1; r < 16; r++)
@@ -76,10 +95,10 @@ static void build(const uint8_t *insn, unsigned n)
     put(p, leave, sizeof leave);
 }
 
-static bool run_native(State *s, const uint8_t *insn, unsigned n)
+static bool run_native(State *s, const uint8_t *insn, unsigned n, bool wide)
 {
     *host = *s;
-    build(insn, n);
+    build(insn, n, wide);
     if (sigsetjmp(flat_trapped, 1))
         return false;
     ((void (*)(void))(uintptr_t)code)();
@@ -88,16 +107,17 @@ static bool run_native(State *s, const uint8_t *insn, unsigned n)
 }
 
 /* ---- ours ---- */
-static bool run_here(X86Cpu *c, IrBlock *b, State *s, const uint8_t *insn, unsigned *undef)
+static bool run_here(X86Cpu *c, IrBlock *b, State *s, const uint8_t *insn, unsigned *undef, uint64_t mode)
 {
     uint8_t page[32] = { 0 };
     memcpy(page, insn, 15);
     memcpy(c->dbt.gpr, s->r, sizeof s->r);
     c->dbt.fl = x86_eflags_to_fl(s->flags);
-    c->df = 1;
-    c->rflags = 2;
+    c->df = s->flags & EF_DF ? -1 : 1;
+    c->rflags = 2 | (s->flags & EF_DF);
     c->dbt.pc = 0x400000;
-    ir_begin(b, c->dbt.pc, X86_MODE_CODE64 | X86_MODE_PE | X86_MODE_FLAT_CS);
+    ir_begin(b, c->dbt.pc, mode);
+    c->seg[S_CS].attr = mode & X86_MODE_CODE64 ? ATTR_L : ATTR_DB;
     x86_translate(&c->dbt, b, page, 32, NULL, 1);
     *undef = 0;
     for (unsigned k = 0; k < b->n_insns; k++) {
@@ -127,8 +147,9 @@ static const uint16_t opcodes[] = {     /* 1xx: 0F xx; 2xx: 0F 38 xx */
     0x1af, 0x1b0, 0x1b1, 0x1b3, 0x1b6, 0x1b7, 0x1b8, 0x1ba, 0x1bb, 0x1bc, 0x1bd, 0x1be, 0x1bf, 0x1c0, 0x1c1, 0x1c3, 0x1c7, 0x1c8, 0x1cb,
     0x1cf, 0x2f0, 0x2f1,
 };
+static const uint16_t legacy[] = { 0x27, 0x2f, 0x37, 0x3f, 0x40, 0x43, 0x47, 0x48, 0x4c, 0x4f, 0x60, 0x61, 0x82, 0xd4, 0xd5, 0xd6 };
 
-static void make(uint8_t *p, unsigned op)
+static void make(uint8_t *p, unsigned op, bool wide)
 {
     static const uint8_t rms[] = { 3, 5, 6, 7, 4 };     /* rbx rbp rsi rdi and with REX.B r11 r13 r14 r15; SIB */
     unsigned n = 0;
@@ -136,7 +157,7 @@ static void make(uint8_t *p, unsigned op)
     if ((v & 7) == 0) p[n++] = 0x66;
     if ((v >> 3 & 31) == 0) p[n++] = 0xf0;
     if ((v >> 8 & 7) == 0) p[n++] = v >> 11 & 1 ? 0xf2 : 0xf3;
-    if (v >> 12 & 1) p[n++] = 0x40 | (v >> 13 & 15);
+    if (wide && (v >> 12 & 1)) p[n++] = 0x40 | (v >> 13 & 15);
     if (op >> 8) p[n++] = 0x0f;
     if (op >> 8 == 2) p[n++] = 0x38;
     p[n++] = (uint8_t)op;
@@ -156,7 +177,7 @@ static void make(uint8_t *p, unsigned op)
     }
 }
 
-static void random_state(State *s)
+static void random_state(State *s, bool wide)
 {
     static const uint8_t pointers[] = { R_RBX, R_RSP, R_RBP, R_RSI, R_RDI, R_R11, R_R13, R_R14, R_R15 };
     for (unsigned k = 0; k < 16; k++) {
@@ -165,7 +186,9 @@ static void random_state(State *s)
     }
     for (unsigned k = 0; k < sizeof pointers; k++)
         s->r[pointers[k]] = MIDDLE + (rnd() & 0x1ff);
-    s->flags = (rnd() & EF_ARITH) | 2;
+    for (unsigned k = 0; k < 16 && !wide; k++)
+        s->r[k] = k < 8 ? (uint32_t)s->r[k] : 0;
+    s->flags = (rnd() & EF_ARITH) | 2 | (rnd() & 3 ? 0 : EF_DF);
 }
 
 /* Keep the instruction inside the area and away from what the manual leaves undefined; false: leave it out. */
@@ -179,10 +202,14 @@ static bool tame(const X86Insn *i, State *s)
         s->r[i->index] &= 0x7f;
     if (op >= 0xa4 && op <= 0xaf && i->rep)
         s->r[R_RCX] &= 0x3f;
+    if ((memory && i->asize == 2) || (op == 0x63 && (i->row->props & PROT)))        /* ARPL is with the segments */
+        return false;
+    if (op >= 0xd4 && op <= 0xd5 && (i->imm & 0xff) == 0)
+        return op == 0xd5;
     if (op == 0xff && ((i->modrm >> 3) & 7) != 6 && ((i->modrm >> 3) & 7) > 1)
         return false;
     if (op == 0xc8)
-        return (i->imm2 & 31) < 4 && i->imm < 0x200 && i->osize == 8;
+        return (i->imm2 & 31) < 4 && i->imm < 0x200 && i->osize != 2;
     if (memory && (op == 0x1a3 || op == 0x1ab || op == 0x1b3 || op == 0x1bb)) {
         if (i->base == i->reg || i->index == i->reg)
             return false;
@@ -206,6 +233,11 @@ static bool tame(const X86Insn *i, State *s)
 static unsigned undefined_here(const X86Insn *i, const State *s)
 {
     unsigned op = i->map << 8 | i->opcode;
+    switch (op) {
+    case 0x27: case 0x2f: return FL_O;
+    case 0x37: case 0x3f: return FL_O | FL_S | FL_Z | FL_P;
+    case 0xd4: case 0xd5: return FL_O | FL_A | FL_C;
+    }
     if (op == 0xf6 || op == 0xf7)
         return ((i->modrm >> 3) & 7) >= 6 ? FL_ALL : 0;
     if (op == 0xc0 || op == 0xc1 || (op >= 0xd0 && op <= 0xd3)) {
@@ -236,10 +268,46 @@ static void report(const X86Insn *i, const uint8_t *p, const State *in, const St
            in->flags & EF_ARITH, want->flags & EF_ARITH, got->flags & EF_ARITH);
 }
 
+typedef struct Test { X86Cpu *c; IrBlock *b; uint8_t *area; unsigned done, bad; } Test;
+
+static void test_one(Test *t, bool wide)
+{
+    static uint8_t before[AREA_BYTES], after[AREA_BYTES];
+    uint64_t mode = wide ? X86_MODE_CODE64 | X86_MODE_PE | X86_MODE_FLAT_CS
+                         : X86_MODE_CODE32 | X86_MODE_PE | X86_MODE_FLAT_CS | X86_MODE_FLAT_DS | X86_MODE_FLAT_ES | X86_MODE_FLAT_SS | X86_MODE_SS32;
+    uint8_t p[48];
+    State in, want, got;
+    X86Insn i;
+    unsigned undef, any = rnd() % (G_N_ELEMENTS(opcodes) + (wide ? 0 : G_N_ELEMENTS(legacy)));
+    make(p, any < G_N_ELEMENTS(opcodes) ? opcodes[any] : legacy[any - G_N_ELEMENTS(opcodes)], wide);
+    random_state(&in, wide);
+    if (x86_decode(&i, p, 15, mode) != DEC_OK || !tame(&i, &in))
+        return;
+    for (unsigned q = 0; q < AREA_BYTES; q += 8)
+        memcpy(before + q, &(uint64_t){ rnd() }, 8);
+    memcpy(t->area, before, AREA_BYTES);
+    want = got = in;
+    bool fine = run_native(&want, p, i.length, wide);
+    memcpy(after, t->area, AREA_BYTES);
+    memcpy(t->area, before, AREA_BYTES);
+    bool fine_here = run_here(t->c, t->b, &got, p, &undef, mode);
+    undef |= undefined_here(&i, &in);
+    if (i.map == 1 && (i.opcode & 0xfe) == 0xbc && i.osize == 4 && (want.flags & EF_ZF))
+        return;                                         /* BSF of 0: whether the upper half stays is the CPU's taste */
+    const char *what = fine != fine_here ? (fine ? "faults here" : "does not fault here") :
+                       memcmp(want.r, got.r, sizeof want.r) || ((want.flags ^ got.flags) & EF_ARITH & ~eflags_of(undef)) ?
+                       "registers or flags" : memcmp(after, t->area, AREA_BYTES) ? "memory" : NULL;
+    t->done++;
+    if (what) {
+        report(&i, p, &in, &want, &got, what);
+        t->bad++;
+    }
+}
+
 int main(int argc, char **argv)
 {
-    static uint8_t before[AREA_BYTES], after[AREA_BYTES], alt[65536];
-    unsigned count = argc > 2 ? (unsigned)atoi(argv[2]) : 200000, bad = 0, done = 0;
+    static uint8_t alt[65536];
+    unsigned count = argc > 2 ? (unsigned)atoi(argv[2]) : 200000;
     seed_state = (argc > 1 ? strtoull(argv[1], NULL, 0) : 1) * 0x9e3779b97f4a7c15u;
     uint8_t *area = mmap((void *)AREA, AREA_BYTES + 8192, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (area != (void *)AREA) {
@@ -259,43 +327,13 @@ int main(int argc, char **argv)
     c->dbt.ctx = g_new0(DbtContext, 1);
     for (unsigned k = 0; k < DBT_TLB_N; k++)
         c->dbt.ctx->tlb[k].read = c->dbt.ctx->tlb[k].write = tlb_empty(k);
-    c->seg[S_CS].attr = ATTR_L;
     c->efer = EFER_LMA;
+    c->seg[S_SS].attr = ATTR_DB;
     memset(c->feat, 0xff, sizeof c->feat);
-    IrBlock *b = ir_new();
-    for (unsigned k = 0; k < count && bad < 20; k++) {
-        uint8_t p[48];
-        State in, want, got;
-        X86Insn i;
-        unsigned undef;
-        make(p, opcodes[rnd() % G_N_ELEMENTS(opcodes)]);
-        random_state(&in);
-        if (x86_decode(&i, p, 15, X86_MODE_CODE64 | X86_MODE_PE) != DEC_OK || !tame(&i, &in))
-            continue;
-        for (unsigned q = 0; q < AREA_BYTES; q += 8)
-            memcpy(before + q, &(uint64_t){ rnd() }, 8);
-        memcpy(area, before, AREA_BYTES);
-        want = got = in;
-        bool fine = run_native(&want, p, i.length);
-        memcpy(after, area, AREA_BYTES);
-        memcpy(area, before, AREA_BYTES);
-        bool fine_here = run_here(c, b, &got, p, &undef);
-        undef |= undefined_here(&i, &in);
-        if (i.map == 1 && (i.opcode & 0xfe) == 0xbc && i.osize == 4 && (want.flags & EF_ZF))
-            continue;                                   /* BSF of 0: whether the upper half stays is the CPU's taste */
-        done++;
-        if (fine != fine_here) {
-            report(&i, p, &in, &want, &got, fine ? "faults here" : "does not fault here");
-            bad++;
-        } else if (memcmp(want.r, got.r, sizeof want.r) || ((want.flags ^ got.flags) & EF_ARITH & ~eflags_of(undef))) {
-            report(&i, p, &in, &want, &got, "registers or flags");
-            bad++;
-        } else if (memcmp(after, area, AREA_BYTES)) {
-            report(&i, p, &in, &want, &got, "memory");
-            bad++;
-        }
-    }
-    printf("native: %u instructions, %u differ\n", done, bad);
-    return bad != 0;
+    Test t = { .c = c, .b = ir_new(), .area = area };
+    for (unsigned k = 0; k < count && t.bad < 20; k++)
+        test_one(&t, k & 1);
+    printf("native: %u instructions, %u differ\n", t.done, t.bad);
+    return t.bad != 0;
 }
 #endif

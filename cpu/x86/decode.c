@@ -54,9 +54,10 @@ enum {
 #define DM(n) .has_modrm = 1, .modrm_mask = 0x78, .modrm_value = (n) << 3
 #define DR(n) .has_modrm = 1, .modrm_mask = 0x78, .modrm_value = 0x40 | (n) << 3
 #define X(b) .has_modrm = 1, .modrm_mask = 0x7f, .modrm_value = 0x40 | ((b) & 0x3f)
-#define OPS1(a) { OPD_##a }
-#define OPS2(a, b) { OPD_##a, OPD_##b }
-#define OPS3(a, b, c) { OPD_##a, OPD_##b, OPD_##c }
+#define IS_IMM(a) (OPD_##a >= OPD_IMM)
+#define OPS1(a) .ops = { OPD_##a }, .imm = IS_IMM(a) ? OPD_##a : 0
+#define OPS2(a, b) .ops = { OPD_##a, OPD_##b }, .imm = IS_IMM(a) ? OPD_##a : IS_IMM(b) ? OPD_##b : 0
+#define OPS3(a, b, c) .ops = { OPD_##a, OPD_##b, OPD_##c }, .imm = IS_IMM(c) ? OPD_##c : 0
 #define OPS_PICK(a, b, c, name, ...) name
 #define OPS(...) OPS_PICK(__VA_ARGS__, OPS3, OPS2, OPS1, )(__VA_ARGS__)
 
@@ -64,7 +65,7 @@ static const X86Row rows[ROW_N] = {
     [ROW_NONE] = { .map = 0xff },
 #define X86(op, pfx, mr, NAME, operands, properties, spec) \
     [ROW_ID(MAP, __LINE__)] = { .name = #NAME, .tr = x86_tr_##NAME, .map = MAP, .opcode = op, .prefix = pfx, mr, \
-        .ops = OPS operands, .feature = (uint32_t)(properties) >> 24, .props = (properties) & 0xffffff },
+        OPS operands, .feature = (uint32_t)(properties) >> 24, .props = (properties) & 0xffffff },
 #define MAP 0
 #include "cpu/x86/map1.def"
 #undef MAP
@@ -80,11 +81,11 @@ static const X86Row rows[ROW_N] = {
 #undef X86
 #define SIMD(nm, pfx, m, op, mr, dst, src, im, bytes, al, feat, vprops, fn) \
     [ROW_ID(V, __LINE__)] = { .name = #nm, .tr = x86_tr_vop, .map = m, .opcode = op, .prefix = pfx, mr, \
-        .ops = { OPD_##dst, OPD_##src, (im) ? OPD_Ib : OPD_NONE }, .feature = feat, .mem_bytes = bytes, .align = al, \
+        .ops = { OPD_##dst, OPD_##src }, .imm = (im) ? OPD_Ib : OPD_NONE, .feature = feat, .mem_bytes = bytes, .align = al, \
         .sub = XV_##nm, .props = ISVOP },
 #define SIMDH(nm, pfx, m, op, mr, dst, src, im, bytes, al, feat, helper) \
     [ROW_ID(V, __LINE__)] = { .name = #nm, .tr = x86_tr_vhelper, .map = m, .opcode = op, .prefix = pfx, mr, \
-        .ops = { OPD_##dst, OPD_##src, (im) ? OPD_Ib : OPD_NONE }, .feature = feat, .mem_bytes = bytes, .align = al, \
+        .ops = { OPD_##dst, OPD_##src }, .imm = (im) ? OPD_Ib : OPD_NONE, .feature = feat, .mem_bytes = bytes, .align = al, \
         .sub = XH_##helper, .props = ISHELPER },
 #include "cpu/x86/simd.def"
 #undef SIMD
@@ -120,34 +121,33 @@ static const uint16_t simd_last[4][4][256] = {
 };
 #pragma GCC diagnostic pop
 
-typedef struct Bytes { const uint8_t *p, *end; bool more; } Bytes;
+/* At least READABLE bytes can be read from the start of an instruction; its length is judged at the end. */
+enum { READABLE = 32, LONGEST = 15 };
+typedef struct Bytes { const uint8_t *p, *end; } Bytes;         /* end: where prefixes stop, at the 15th byte */
 
-static inline uint8_t get8(Bytes *b)
-{
-    if (b->p >= b->end) { b->more = true; return 0; }
-    return *b->p++;
-}
+static inline uint8_t get8(Bytes *b) { return *b->p++; }
 
 static inline uint64_t get(Bytes *b, unsigned n)        /* little-endian, zero-extended */
 {
-    uint64_t v = 0;
-    if ((size_t)(b->end - b->p) < n) { b->more = true; b->p = b->end; return 0; }
-    memcpy(&v, b->p, n);
+    uint64_t v;
+    memcpy(&v, b->p, 8);
     b->p += n;
-    return v;
+    return n == 8 ? v : v & ((UINT64_C(1) << n * 8) - 1);
 }
 
 static inline int64_t get_signed(Bytes *b, unsigned n)
 {
-    uint64_t v = get(b, n);
+    uint64_t v;
+    memcpy(&v, b->p, 8);
+    b->p += n;
     return n == 1 ? (int8_t)v : n == 2 ? (int16_t)v : (int64_t)(int32_t)v;
 }
 
 /* Legacy prefixes and REX; returns the first byte that is neither. */
 static uint8_t prefixes(X86Insn *o, Bytes *b, bool code64, bool *addr)
 {
-    for (;;) {
-        uint8_t c = get8(b);
+    uint8_t c = get8(b);
+    while (b->p <= b->end) {
         switch (c) {
         case 0x26: case 0x2e: case 0x36: case 0x3e: o->seg_prefix = (c >> 3) & 3; break;
         case 0x64: case 0x65: o->seg_prefix = S_FS + (c & 1); break;
@@ -159,12 +159,13 @@ static uint8_t prefixes(X86Insn *o, Bytes *b, bool code64, bool *addr)
             if (!code64 || (c & 0xf0) != 0x40)
                 return c;
             o->rex = c;
+            c = get8(b);
             continue;
         }
         o->rex = 0;                                     /* a REX that a prefix follows is ignored */
-        if (b->more)
-            return 0;
+        c = get8(b);
     }
+    return c;
 }
 
 /* Vol. 2, table 2-1. */
@@ -215,7 +216,7 @@ static void modrm32(X86Insn *o, Bytes *b, bool code64)
         o->seg = S_SS;
 }
 
-static void modrm(X86Insn *o, Bytes *b)
+static inline void modrm(X86Insn *o, Bytes *b)
 {
     o->modrm = get8(b);
     o->mod = o->modrm >> 6;
@@ -223,30 +224,35 @@ static void modrm(X86Insn *o, Bytes *b)
     o->rm = (o->modrm & 7) | (o->rex & 1) << 3;
 }
 
-static void immediate(X86Insn *o, Bytes *b, unsigned kind, bool second)
+static inline uint64_t immediate(X86Insn *o, Bytes *b, unsigned kind)
 {
-    uint64_t v;
     switch (kind) {
-    case OPD_Ib: v = get8(b); break;
-    case OPD_Ibs: case OPD_Jb: v = (uint64_t)get_signed(b, 1); break;
-    case OPD_Iw: v = get(b, 2); break;
-    case OPD_Iz: case OPD_Jz: v = (uint64_t)get_signed(b, o->osize == 2 ? 2 : 4); break;
-    case OPD_Iv: v = get(b, o->osize); break;
-    case OPD_Ob: case OPD_Ov: v = get(b, o->asize); break;
-    case OPD_Ap: v = get(b, o->osize); o->imm2 = get(b, 2); break;
-    default: return;
+    case OPD_Ib: return get8(b);
+    case OPD_Ibs: case OPD_Jb: return (uint64_t)get_signed(b, 1);
+    case OPD_Iw: return get(b, 2);
+    case OPD_Iz: case OPD_Jz: return (uint64_t)get_signed(b, o->osize == 2 ? 2 : 4);
+    case OPD_Iv: return get(b, o->osize);
+    case OPD_Ob: case OPD_Ov: return get(b, o->asize);
+    default: return get(b, o->osize);                   /* Ap: the selector is the second */
     }
-    if (second)
-        o->imm2 = v;
-    else
-        o->imm = v;
+}
+
+static inline bool matches(const X86Row *r, const X86Insn *o, unsigned key, unsigned refuse)
+{
+    return (r->prefix & o->mandatory) && !(r->props & refuse) && (key & r->modrm_mask) == r->modrm_value;
 }
 
 static const X86Row *pick(unsigned last, unsigned map, unsigned opcode, const X86Insn *o, unsigned refuse)
 {
-    unsigned key = x86_modrm_key(o->modrm);
-    for (const X86Row *r = &rows[last]; r->map == map && r->opcode == opcode; r--) {
-        if ((r->prefix & o->mandatory) && !(r->props & refuse) && (key & r->modrm_mask) == r->modrm_value)
+    unsigned key = x86_modrm_key(o->modrm), reg = (o->modrm >> 3) & 7;
+    const X86Row *r = &rows[last];
+    if (r->modrm_mask == 0x38 && last > 7) {            /* a group: try the row of /reg in a full one */
+        const X86Row *g = r - (r->modrm_value >> 3) + reg;
+        if (g <= r && g->map == map && g->opcode == opcode && matches(g, o, key, refuse))
+            return g;
+    }
+    for (; r->map == map && r->opcode == opcode; r--) {
+        if (matches(r, o, key, refuse))
             return r;
     }
     return NULL;
@@ -280,7 +286,7 @@ static X86DecodeResult vex(X86Insn *o, Bytes *b, uint8_t first, bool code64)
     if (map == 3 || (map == 1 && ((o->opcode & 0xfc) == 0x70 ? o->opcode != 0x77 : false)) ||
         (map == 1 && (o->opcode == 0xc2 || (o->opcode >= 0xc4 && o->opcode <= 0xc6))))
         get8(b);
-    return b->more ? DEC_MORE : DEC_UD;
+    return DEC_UD;
 }
 
 static void sizes(X86Insn *o, uint64_t mode, bool addr)
@@ -310,8 +316,6 @@ static X86DecodeResult body(X86Insn *o, Bytes *b, uint64_t mode)
     unsigned simd = o->map ? simd_last[PREFIX_INDEX(o->mandatory)][o->map][o->opcode] : 0;
     if (rows[last].has_modrm || simd)
         modrm(o, b);
-    if (b->more)
-        return DEC_MORE;
     o->row = last ? pick(last, o->map, o->opcode, o, refuse) : NULL;
     if (!o->row && simd)
         o->row = pick(simd, o->map, o->opcode, o, refuse);
@@ -331,15 +335,13 @@ static X86DecodeResult body(X86Insn *o, Bytes *b, uint64_t mode)
                 modrm32(o, b, code64);
         }
     }
-    bool second = false;
-    for (unsigned k = 0; k < 4 && o->row->ops[k]; k++) {
-        if (o->row->ops[k] >= OPD_IMM) {
-            immediate(o, b, o->row->ops[k], second);
-            second = true;
-        }
+    if (o->row->imm) {
+        o->imm = immediate(o, b, o->row->imm);
+        if (o->row->imm == OPD_Ap)
+            o->imm2 = get(b, 2);
+        else if (o->row->tr == x86_tr_ENTER)
+            o->imm2 = get8(b);
     }
-    if (b->more)
-        return DEC_MORE;
     if (o->seg_prefix != SEG_NONE && (!code64 || o->seg_prefix >= S_FS))
         o->seg = o->seg_prefix;
     if (o->lock && !((o->row->props & LOCK) && memory_destination(o)))
@@ -350,7 +352,10 @@ static X86DecodeResult body(X86Insn *o, Bytes *b, uint64_t mode)
 X86DecodeResult x86_decode(X86Insn *o, const uint8_t *code, unsigned n, uint64_t mode)
 {
     bool code64 = mode & X86_MODE_CODE64, addr = false;
-    Bytes b = { code, code + MIN(n, 15), false };
+    uint8_t copy[READABLE] = { 0 };
+    if (n < READABLE)
+        code = memcpy(copy, code, n);
+    Bytes b = { code, code + LONGEST };
     X86DecodeResult r;
     memset(o, 0, sizeof *o);
     o->seg_prefix = SEG_NONE;
@@ -368,14 +373,18 @@ X86DecodeResult x86_decode(X86Insn *o, const uint8_t *code, unsigned n, uint64_t
         }
     }
     o->opcode = c;
-    if (b.more) {
-        r = DEC_MORE;
-    } else if (o->map == 0 && (c == 0xc4 || c == 0xc5 || c == 0x62) &&
-               (code64 || (b.p < b.end && *b.p >= 0xc0 && (mode & X86_MODE_PE) && !(mode & X86_MODE_VM)))) {
+    if (o->map == 0 && (c == 0xc4 || c == 0xc5 || c == 0x62) &&
+               (code64 || (*b.p >= 0xc0 && (mode & X86_MODE_PE) && !(mode & X86_MODE_VM)))) {
         r = vex(o, &b, c, code64);
     } else {
         r = body(o, &b, mode);
     }
     o->length = (uint8_t)(b.p - code);
-    return r == DEC_MORE && n >= 15 ? DEC_GP : r;
+    if (o->length > LONGEST) {
+        o->length = LONGEST;
+        r = n < LONGEST ? DEC_MORE : DEC_GP;
+    } else if (o->length > n) {
+        r = DEC_MORE;
+    }
+    return r;
 }

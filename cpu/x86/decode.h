@@ -52,7 +52,7 @@ typedef enum X86Operand {
     OPD_Xb, OPD_Xv, OPD_Xz, OPD_Yb, OPD_Yv, OPD_Yz,     /* string operands */
     OPD_V, OPD_W, OPD_P, OPD_Q, OPD_G, OPD_E, OPD_N0,   /* SIMD rows */
     OPD_IMM,                                            /* from here on: bytes of the instruction */
-    OPD_Ib = OPD_IMM, OPD_Ibs, OPD_Iw, OPD_Iz, OPD_Iv, OPD_Jb, OPD_Jz, OPD_Ap, OPD_Ob, OPD_Ov,
+    OPD_Ib = OPD_IMM, OPD_Ibs, OPD_Iw, OPD_Iz, OPD_Iv, OPD_Jb, OPD_Jz, OPD_Ap, OPD_Ob, OPD_Ov, OPD_N
 } X86Operand;
 
 enum {                                                  /* properties */
@@ -86,7 +86,8 @@ typedef struct X86Row {
     uint8_t     map, opcode, prefix;
     uint8_t     modrm_mask, modrm_value;                /* see x86_modrm_key() */
     uint8_t     has_modrm;
-    uint8_t     ops[4];                                 /* X86Operand */
+    uint8_t     ops[3];                                 /* X86Operand */
+    uint8_t     imm;                                    /* the one of them that stands in the code, or 0 */
     uint8_t     feature;
     uint8_t     mem_bytes, align;                       /* SIMD rows */
     uint16_t    sub;                                    /* SIMD rows: XV_* or XH_* */

@@ -7,25 +7,25 @@
  */
 #include "cpu/x86/translate.h"
 
+/* Operand letter to type: fixed, or by operand size. */
+enum { BY_SIZE, BYTE, WORD, DWORD, QWORD, WIDE, Z };
+static const uint8_t width_class[OPD_N] = {
+    [OPD_Eb] = BYTE, [OPD_Gb] = BYTE, [OPD_Mb] = BYTE, [OPD_Zb] = BYTE, [OPD_AL] = BYTE, [OPD_CL] = BYTE, [OPD_Ib] = BYTE,
+    [OPD_Ob] = BYTE, [OPD_Xb] = BYTE, [OPD_Yb] = BYTE, [OPD_ONE] = BYTE,
+    [OPD_Ew] = WORD, [OPD_Gw] = WORD, [OPD_Mw] = WORD, [OPD_Sw] = WORD, [OPD_DX] = WORD, [OPD_Iw] = WORD,
+    [OPD_Ed] = DWORD, [OPD_Gd] = DWORD, [OPD_Md] = DWORD, [OPD_Rd] = DWORD, [OPD_Eq] = QWORD, [OPD_Mq] = QWORD,
+    [OPD_Ey] = WIDE, [OPD_Gy] = WIDE, [OPD_My] = WIDE, [OPD_Ry] = WIDE, [OPD_Cy] = WIDE, [OPD_Dy] = WIDE,
+    [OPD_eAX] = Z, [OPD_Xz] = Z, [OPD_Yz] = Z,
+};
+
 IrType tr_operand_type(const X86Insn *i, unsigned k)
 {
-    unsigned wide = i->osize == 2 ? 4 : i->osize;
-    switch (i->row->ops[k]) {
-    case OPD_Eb: case OPD_Gb: case OPD_Mb: case OPD_Zb: case OPD_AL: case OPD_CL: case OPD_Ib: case OPD_Ob:
-    case OPD_Xb: case OPD_Yb: case OPD_ONE:
-        return IR_I8;
-    case OPD_Ew: case OPD_Gw: case OPD_Mw: case OPD_Sw: case OPD_DX: case OPD_Iw:
-        return IR_I16;
-    case OPD_Ed: case OPD_Gd: case OPD_Md: case OPD_Rd:
-        return IR_I32;
-    case OPD_Eq: case OPD_Mq:
-        return IR_I64;
-    case OPD_Ey: case OPD_Gy: case OPD_My: case OPD_Ry: case OPD_Cy: case OPD_Dy:
-        return tr_type(wide);
-    case OPD_eAX: case OPD_Xz: case OPD_Yz:
-        return tr_type(MIN(i->osize, 4));
-    default:
-        return tr_type(i->osize);
+    unsigned class = width_class[i->row->ops[k]];
+    switch (class) {
+    case BY_SIZE: return tr_type(i->osize);
+    case WIDE: return i->osize == 8 ? IR_I64 : IR_I32;
+    case Z: return i->osize == 2 ? IR_I16 : IR_I32;
+    default: return (IrType)(class - BYTE);
     }
 }
 

@@ -258,12 +258,12 @@ static X86DecodeResult fetch(X86Insn *i, const uint8_t *code, unsigned n, const 
 {
     if (n - at >= 15)
         return x86_decode(i, code + at, n - at, mode);
-    uint8_t buf[32];
+    uint8_t buf[64];
     unsigned have = n - at;
     memcpy(buf, code + at, have);
     if (next) {
-        memcpy(buf + have, next, 15);
-        have += 15;
+        memcpy(buf + have, next, 32);
+        have += 32;
     }
     return x86_decode(i, buf, have, mode);
 }

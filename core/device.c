@@ -207,14 +207,12 @@ bool device_realize(void *dev, GError **err)
     return ok;
 }
 
-void device_free(void *dev)
+void device_unrealize(void *dev)
 {
     Device *d = dev;
 
-    if (!d) {
-        return;
-    }
     if (d->realized) {
+        d->realized = false;
         map_begin(d->machine);
         if (d->bus) {
             if (d->bus->detach) {
@@ -227,6 +225,16 @@ void device_free(void *dev)
         }
         map_commit(d->machine);
     }
+}
+
+void device_free(void *dev)
+{
+    Device *d = dev;
+
+    if (!d) {
+        return;
+    }
+    device_unrealize(d);
     g_ptr_array_remove(d->machine->devices, d);
     fields_clear(d->class->fields, d);
     g_free(d->id);

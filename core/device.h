@@ -61,6 +61,7 @@ struct Bus {                          /* a place devices plug into */
 void *device_new(Machine *m, Bus *bus, const char *class_name, const char *id, GError **err);
 bool  device_set(void *dev, const char *key, const char *val, GError **err);
 bool  device_realize(void *dev, GError **err);
+void  device_unrealize(void *dev);    /* the first half of device_free(): gone from its bus, memory still there */
 void  device_free(void *dev);
 const DeviceClass *device_class_find(const char *name);
 Device *device_find(Machine *m, const char *id);

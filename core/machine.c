@@ -477,6 +477,9 @@ void machine_free(Machine *m)
     }
     machine_lock(m);
     map_begin(m);
+    for (unsigned i = m->devices->len; i-- > 0;) {      /* all of them before the first is freed: they point to each other */
+        device_unrealize(m->devices->pdata[i]);
+    }
     while (m->devices->len) {
         device_free(m->devices->pdata[m->devices->len - 1]);
     }

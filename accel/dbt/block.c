@@ -319,6 +319,7 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, CodePage *p, uint8_t *at
         log_block(d, ir, LOG_IR, "IR");
         exits_peek(d, ir, b, at - in_page);
         if (!d->no_opt) {
+            ir_merge_checks(ir, d->no_merge ? 0 : IR_SHARED_HOSTS);
             ir_optimise(ir, FL_ALL);
         } else {
             for (unsigned i = 0; i < ir->n_insns; i++) {

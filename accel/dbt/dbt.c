@@ -191,6 +191,8 @@ static const Field accel_fields[] = {
       .help = "One guest instruction a block: slow, for debugging." },
     { .name = "x-no-opt", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, no_opt), .count = 1,
       .help = "Leave the IR as the front end made it: slow, for debugging." },
+    { .name = "x-no-merge", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, no_merge), .count = 1,
+      .help = "Give each access a memory check of its own: for debugging." },
     FIELD_END
 };
 

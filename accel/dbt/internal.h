@@ -45,6 +45,7 @@ struct DbtMachine {
     uint64_t  tb_mib;                   /* size of the code arena */
     bool      one_insn;                 /* blocks of one guest instruction: for debugging */
     bool      no_opt;                   /* IR as the front end made it */
+    bool      no_merge;                 /* one check for each access */
     /* the rest */
     Machine  *machine;
     const DbtGuest *guest;

@@ -71,7 +71,8 @@ typedef enum {
     IR_VEC,                             /* id: vector register (vop only) */
     IR_N_KINDS
 } IrKind;
-enum { IR_TEMPS = 8, IR_HOSTS = 8 };    /* temporaries; host addresses: front ends use 0..3, the merge pass 4..7 */
+enum { IR_TEMPS = 8, IR_HOSTS = 8,      /* temporaries; host addresses: front ends use 0..3, the merge pass 4..7 */
+       IR_SHARED_HOSTS = 4 };
 
 typedef struct IrRef {                  /* where a value lives */
     uint8_t  kind;                      /* IrKind */
@@ -209,7 +210,7 @@ bool     ir_cond(unsigned cc, unsigned flags);
 
 /* ---- passes (opt.c) ---- */
 void     ir_optimise(IrBlock *b, unsigned flags_live_out);      /* folding, dead flags and temporaries, live and live_fault */
-/* Let checks of neighbouring addresses share one host address (merge.c): h4 .. h4 + n_hosts - 1, at most 4; 0: none.  A shared
+/* Let checks of neighbouring addresses share one host address (merge.c): h4 .. h4 + n_hosts - 1, at most IR_SHARED_HOSTS; 0: none.  A shared
  * address lives from its check to its last use, across guest instructions but not across helpers.  Call it before
  * ir_optimise(). */
 void     ir_merge_checks(IrBlock *b, unsigned n_hosts);

@@ -127,6 +127,7 @@ static bool timers(Machine *m, PcMachine *pc, GError **err)
         now += g_date_time_get_utc_offset(local) / G_USEC_PER_SEC;
     }
     rtc_set_time(pc->rtc, o->rtc_base_set ? o->rtc_base_s : now, o->rtc_clock);
+    rtc_set_slew(pc->rtc, o->rtc_slew);
     return true;
 }
 

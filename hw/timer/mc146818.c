@@ -28,6 +28,8 @@ enum { D_VRT = 0x80, HOUR_PM = 0x80, ANY = 0xc0 };
 #define NS_PER_S        1000000000ull
 #define CRYSTAL_HZ      32768ull
 #define UIP_NS          244141u       /* UIP rises this long before the update: table 6 */
+#define SLEW_NS         200000u       /* a lost interrupt comes this long after the last was taken */
+#define MAX_LOST        8192u
 #define DAY_S           86400
 #define MAX_YEAR        9999
 #define LAST_SECOND     253402300799ll          /* 9999-12-31 23:59:59 */
@@ -38,6 +40,8 @@ typedef struct Rtc {
     uint8_t  index;
     uint8_t  dow_shift;               /* the guest's idea of the day of the week, less the true one */
     bool     halted;                  /* SET, or the divider held in reset */
+    bool     slew;                    /* periodic interrupts that a guest was too slow for come later */
+    uint32_t lost;                    /* of them */
     int64_t  base_s;                  /* time of day when the clock showed base_ns */
     uint64_t base_ns, seen_ns;        /* flags in C are complete up to seen_ns */
     Timer    timer;
@@ -201,20 +205,35 @@ static void update_irq(Rtc *s)
     irq_set(&s->irq, irq);
 }
 
+/* Periodic interrupts between seen_ns and now.  Those that find PF still set would be lost: slewing keeps count of them. */
+static void periodic(Rtc *s, uint64_t now)
+{
+    unsigned ticks = periodic_ticks(s);
+    uint64_t n = 0;
+
+    if (ticks) {
+        n = muldiv64(now, CRYSTAL_HZ, NS_PER_S) / ticks - muldiv64(s->seen_ns, CRYSTAL_HZ, NS_PER_S) / ticks;
+    }
+    if (n && s->slew && (s->cmos[REG_B] & B_PIE)) {
+        n -= s->cmos[REG_C] & C_PF ? 0 : 1;
+        s->lost = MIN(s->lost + n, MAX_LOST);
+        s->cmos[REG_C] |= C_PF;
+    } else if (n) {
+        s->cmos[REG_C] |= C_PF;
+    }
+}
+
 /* Everything that happened since seen_ns goes into register C. */
 static void catch_up(Rtc *s)
 {
     uint64_t now = rtc_now(s);
-    unsigned ticks = periodic_ticks(s);
     int64_t before, t, alarm;
 
     if (now <= s->seen_ns) {
         s->seen_ns = now;             /* a host clock may be set back */
         return;
     }
-    if (ticks && muldiv64(now, CRYSTAL_HZ, NS_PER_S) / ticks != muldiv64(s->seen_ns, CRYSTAL_HZ, NS_PER_S) / ticks) {
-        s->cmos[REG_C] |= C_PF;
-    }
+    periodic(s, now);
     before = seconds_at(s, s->seen_ns);
     t = seconds_at(s, now);
     if (!s->halted && t != before) {
@@ -238,6 +257,9 @@ static void arm(Rtc *s)
     if ((s->cmos[REG_B] & B_PIE) && ticks) {
         tick = (muldiv64(now, CRYSTAL_HZ, NS_PER_S) / ticks + 1) * ticks;
         at = muldiv64(tick, NS_PER_S, CRYSTAL_HZ) + 1;
+        if (s->lost && !(s->cmos[REG_C] & C_PF)) {
+            at = MIN(at, now + SLEW_NS);
+        }
     }
     if (!s->halted && (s->cmos[REG_B] & B_UIE)) {
         at = MIN(at, ns_at(s, t + 1));
@@ -255,8 +277,15 @@ static void arm(Rtc *s)
 
 static void rtc_fire(void *dev)
 {
-    catch_up(dev);
-    arm(dev);
+    Rtc *s = dev;
+
+    catch_up(s);
+    if (s->lost && !(s->cmos[REG_C] & C_PF) && (s->cmos[REG_B] & B_PIE)) {
+        s->lost--;
+        s->cmos[REG_C] |= C_PF;
+        update_irq(s);
+    }
+    arm(s);
 }
 
 /* --- access -------------------------------------------------------------------------------------------------------- */
@@ -315,6 +344,7 @@ static void cmos_write(Rtc *s, unsigned index, uint8_t val)
         time_from_cmos(s);
     } else if (index == REG_A) {
         s->cmos[REG_A] = val & ~A_UIP;
+        s->lost = 0;
         set_halted(s);
     } else if (index == REG_B) {
         if (!s->halted && (val & B_SET)) {
@@ -322,6 +352,7 @@ static void cmos_write(Rtc *s, unsigned index, uint8_t val)
             s->halted = true;
         }
         s->cmos[REG_B] = val & B_SET ? val & ~B_UIE : val;    /* SET clears UIE */
+        s->lost = val & B_PIE ? s->lost : 0;
         set_halted(s);
         update_irq(s);
     } else {
@@ -366,6 +397,11 @@ void rtc_set_time(void *rtc, int64_t seconds, TimeBase base)
     arm(s);
 }
 
+void rtc_set_slew(void *rtc, bool on)
+{
+    ((Rtc *)rtc)->slew = on;
+}
+
 void rtc_cmos_set(void *rtc, unsigned index, uint8_t val)
 {
     Rtc *s = rtc;
@@ -386,6 +422,7 @@ static void rtc_reset(void *dev)
     s->cmos[REG_B] &= ~(B_PIE | B_AIE | B_UIE | B_SQWE);        /* RESET pin: the clock itself goes on */
     s->cmos[REG_C] = 0;
     s->index = 0;
+    s->lost = 0;
     irq_set(&s->irq, false);
     arm(s);
 }
@@ -435,6 +472,7 @@ static const Field rtc_fields[] = {
     STATE(Rtc, index, .max = CMOS_BYTES - 1),
     STATE(Rtc, dow_shift, .max = 6),
     STATE(Rtc, halted),
+    STATE(Rtc, lost, .max = MAX_LOST),
     STATE(Rtc, base_s, .max = LAST_SECOND),
     STATE(Rtc, base_ns),
     STATE(Rtc, seen_ns),

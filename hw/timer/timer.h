@@ -33,6 +33,7 @@ void *pcspk_create(Machine *m, Bus *isa, void *pit, GError **err);
 void *rtc_create(Machine *m, Bus *isa, GError **err);
 void  rtc_connect(void *rtc, TimerSink *sink, void *dev, unsigned n);
 void  rtc_set_time(void *rtc, int64_t seconds, TimeBase base);
+void  rtc_set_slew(void *rtc, bool on);     /* -rtc driftfix=slew: make up for periodic interrupts a guest missed */
 void  rtc_cmos_set(void *rtc, unsigned index, uint8_t val); /* index 0x0e..0x7f but 0x32; kept over resets */
 uint8_t rtc_cmos_get(void *rtc, unsigned index);
 

@@ -209,6 +209,30 @@ START_TEST(rtc_interrupts)
 }
 END_TEST
 
+START_TEST(rtc_slew)
+{
+    unsigned n = 0;
+
+    rtc_connect(rig.rtc, wire_sink, &wire, 0);
+    rtc_set_slew(rig.rtc, true);
+    set_cmos(10, 0x29);                         /* 128 Hz */
+    cmos(12);
+    set_cmos(11, 0x42);
+    for (unsigned i = 0; i < 100; i++) {        /* a second in which the guest looks only every 25 ms, */
+        rig_run_ns(i < 40 ? 25000000 : 1000000);
+        for (unsigned again = 0; i >= 40 && wire.level && again < 20; again++) {
+            n += (cmos(12) & 0x40) != 0;        /* then catches up */
+            rig_run_ns(300000);
+        }
+        if (wire.level) {
+            n += (cmos(12) & 0x40) != 0;
+        }
+    }
+    ck_assert_uint_ge(n, 128);
+    ck_assert_uint_le(n, 150);
+}
+END_TEST
+
 enum { HPET = 0xfed00000u };
 
 static uint32_t hpet(unsigned off)
@@ -315,6 +339,7 @@ Suite *suite_timer(void)
     RIG_TEST(timer, pit_gate);
     RIG_TEST(timer, rtc_time);
     RIG_TEST(timer, rtc_interrupts);
+    RIG_TEST(timer, rtc_slew);
     RIG_TEST(timer, hpet_counter);
     RIG_TEST(timer, hpet_legacy_routes);
     RIG_TEST(timer, hpet_level);

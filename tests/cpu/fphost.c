@@ -5,10 +5,12 @@
  * Omits: hosts other than x86-64, where host_run() is not called.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include "accel/dbt/internal.h"
 #include "cpu/x86/translate.h"
 #include "fphost.h"
 
@@ -103,7 +105,7 @@ static X86Cpu *new_cpu(const DbtGuest *guest)
 
 static G_GNUC_NORETURN void guest_trap(DbtCpu *c, DbtTrap what, unsigned seg) { longjmp(guest_raised, EXC_GP + 1); }
 static const IrHelperDesc helpers[XH_N] = {
-#define H(name) [XH_##name] = { #name, x86_h_##name, H_FLAGS_OUT }
+#define H(name) [XH_##name] = { #name, x86_h_##name, H_STATE | H_VEC }
     H(x87), H(fwait), H(emms), H(mmx_enter), H(no_simd), H(vop_fp), H(maskmovq), H(maskmovdqu),
     H(pcmpestrm), H(pcmpestri), H(pcmpistrm), H(pcmpistri),
 #undef H
@@ -111,10 +113,41 @@ static const IrHelperDesc helpers[XH_N] = {
 static DbtGuest guest = {
     .trap = guest_trap, .helpers = helpers, .n_helpers = XH_N, .vecs = x86_vecs, .n_vecs = XV_N, .n_gpr = 16, .canonical_bits = 48,
     .vec_offset = offsetof(X86Cpu, vec), .vec_stride = sizeof(X86Vec), .mmx_offset = offsetof(X86Cpu, fpr), .mmx_stride = sizeof(X86Fpr),
+    .mode_wide = X86_MODE_CODE64, .fpcr_offset = offsetof(X86Cpu, mxcsr),
+    .seg_offset = offsetof(X86Cpu, seg), .seg_stride = sizeof(X86Seg),
+    .seg_base = offsetof(X86Seg, base), .seg_lo = offsetof(X86Seg, lo),
+    .seg_hi_read = offsetof(X86Seg, hi_read), .seg_hi_write = offsetof(X86Seg, hi_write),
+    .cs_base = offsetof(X86Cpu, seg[S_CS].base), .cs_limit = offsetof(X86Cpu, seg[S_CS].limit),
 };
 X86Cpu *guest_new(void) { return new_cpu(&guest); }
 
-bool guest_translated(X86Cpu *c, const uint8_t *code, unsigned n, uint64_t mode)
+/* A block by the native engine: emitted, run once. */
+static bool run_native(X86Cpu *c, const IrBlock *b)
+{
+#if defined(__x86_64__)
+    static DbtMachine d = { .tb_mib = 16, .guest = &guest, .backend = &dbt_backend_x86_64 };
+    static bool ready;
+    Block block = { 0 };
+    if (!ready && !d.backend->init(&d, NULL))
+        abort();
+    ready = true;
+    c->dbt.dbt = &d;
+    if (!d.backend->emit(&d, &guest, b, &block)) {
+        d.backend->reclaim(&d);
+        if (!d.backend->emit(&d, &guest, b, &block))
+            abort();
+    }
+    d.backend->run(&c->dbt, block.entry);
+    g_free(block.links);
+#endif
+    return true;
+}
+bool fail(GError **err, const char *fmt, ...) { fprintf(stderr, "%s\n", fmt); return false; }
+const void *dbt_lookup(DbtCpu *c) { return NULL; }
+const void *dbt_link_lookup(DbtCpu *c, BlockLink *l) { return NULL; }
+const void *dbt_slow(DbtCpu *c) { longjmp(guest_raised, EXC_GP + 1); }
+
+bool guest_translated(X86Cpu *c, const uint8_t *code, unsigned n, uint64_t mode, bool native)
 {
     static IrBlock *b;
     uint8_t page[32] = { 0 };
@@ -126,7 +159,13 @@ bool guest_translated(X86Cpu *c, const uint8_t *code, unsigned n, uint64_t mode)
     x86_translate(&c->dbt, b, page, 32, NULL, 1);
     if (!b->n_guest || b->guest[0].length != n)
         return false;
+    for (unsigned k = 0; k < b->n_insns; k++) {
+        if (b->insns[k].op == IR_jmp)
+            b->insns[k].live = FL_ALL;                  /* the successor wants them all */
+    }
     ir_optimise(b, FL_ALL);
+    if (native)
+        return run_native(c, b);
     interp_run(&c->dbt, b);
     return true;
 }

@@ -206,15 +206,16 @@ static void guest_fp(const Row *r, HostState *s, bool mem, unsigned imm)
                  dst | (mem ? 0xff00 : 0x200), (uint64_t)(uintptr_t)s->mem);
 }
 
-/* By decoder, translator and interpreter. */
-static HostResult guest_run_code(HostState *s, const uint8_t *code, unsigned n, bool unmask)
+/* By decoder, translator and one of the engines. */
+typedef enum { MEANING, INTERP, NATIVE } Way;
+static HostResult guest_run_code(HostState *s, const uint8_t *code, unsigned n, bool unmask, bool native)
 {
     volatile HostResult res = HOST_DONE;
     to_guest(s);
     cpu->dbt.gpr[R_RDI] = (uintptr_t)s->mem;
     if (setjmp(guest_raised))
         res = HOST_SIGFPE;
-    else if (!guest_translated(cpu, code, n, X86_MODE_FPU | X86_MODE_SSE | (unmask ? X86_MODE_XMEXC : 0)))
+    else if (!guest_translated(cpu, code, n, X86_MODE_FPU | X86_MODE_SSE | (unmask ? X86_MODE_XMEXC : 0), native))
         res = HOST_SIGILL;
     from_guest(s);
     return res;
@@ -266,7 +267,7 @@ static bool same(const HostState *a, const HostState *b, bool unmask)
            !((a->mxcsr ^ b->mxcsr) & bits) && !memcmp(a->mem, b->mem, sizeof a->mem);
 }
 
-static bool try_one(const Row *r, bool mem, bool unmask, bool translated)
+static bool try_one(const Row *r, bool mem, bool unmask, Way way)
 {
     HostState host, guest, before;
     uint8_t code[16];
@@ -277,11 +278,11 @@ static bool try_one(const Row *r, bool mem, bool unmask, bool translated)
     random_state_of(&before, mmx, unmask);
     host = guest = before;
     HostResult h = host_run(&host, code, n);
-    HostResult g = translated ? guest_run_code(&guest, code, n, unmask) : guest_run(r, &guest, mem, imm, unmask);
+    HostResult g = way ? guest_run_code(&guest, code, n, unmask, way == NATIVE) : guest_run(r, &guest, mem, imm, unmask);
     if (h == g && same(&host, &guest, unmask))
         return true;
     printf("not ok %s%s%s%s: imm %02x, host %s %d, guest %d\n", r->name, mem ? " mem" : "", unmask ? " unmasked" : "",
-           translated ? " translated" : "", imm,
+           way == NATIVE ? " native" : way ? " interpreted" : "", imm,
            h == HOST_SIGILL ? "SIGILL" : "", h, g);
     printf("  before\n");
     print_state(&before);
@@ -294,7 +295,7 @@ static bool try_one(const Row *r, bool mem, bool unmask, bool translated)
 
 int main(int argc, char **argv)
 {
-    unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 500, bad = 0;
+    unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 150, bad = 0;
     random_state = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 #if !defined(__x86_64__)
     printf("ok simd: nothing to compare with on this host\n");
@@ -311,9 +312,10 @@ int main(int argc, char **argv)
             continue;
         for (unsigned i = 0; i < rounds && ok; i++) {
             bool mem = r->mem_form && (!r->reg_form || (i & 1));
-            ok = try_one(r, mem, false, false) && try_one(r, mem, false, true);
-            if (ok && (r->props & V_FP) && strncmp(r->name, "dp", 2))
-                ok = try_one(r, mem, true, false) && try_one(r, mem, true, true);
+            for (Way way = MEANING; way <= NATIVE && ok; way++)
+                ok = try_one(r, mem, false, way);
+            for (Way way = MEANING; way <= NATIVE && ok && (r->props & V_FP) && strncmp(r->name, "dp", 2); way++)
+                ok = try_one(r, mem, true, way);
         }
         if (ok)
             printf("ok simd %s\n", r->name);

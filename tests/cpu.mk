@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The translator against the processor and against itself: `make check-cpu`; what a run does follows from its seed.
 CAPSTONE  := $(shell pkg-config --libs capstone 2>/dev/null)
-CPU_TESTS := ops blocks native simd x87 $(if $(CAPSTONE),decode) fxsave
+CPU_TESTS := ops blocks native simd x87 $(if $(CAPSTONE),decode) fxsave be_native
 CPU_IR    := ir opt merge irtext interp
 CPU_NATIVE := $(patsubst %.c,$(B)/%.o,$(wildcard accel/dbt/x86_64/*.c))
 
@@ -19,6 +19,10 @@ $(B)/tests/cpu/native $(B)/tests/cpu/decode: %: %.o $(B)/tests/cpu/flat.o $(NATI
 FP_OBJ := $(patsubst %,$(B)/cpu/x86/%.o,simd_exc fxsave x87 x87_host) $(NATIVE) $(CPU_NATIVE)
 $(B)/tests/cpu/simd $(B)/tests/cpu/x87 $(B)/tests/cpu/fxsave: %: %.o $(B)/tests/cpu/fphost.o $(FP_OBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+
+# The native back end against ir_eval().
+$(B)/tests/cpu/be_native: $(B)/tests/cpu/be_native.o $(patsubst %.c,$(B)/%.o,$(wildcard accel/dbt/x86_64/*.c)) $(B)/accel/dbt/ir.o
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(shell pkg-config --libs capstone 2>/dev/null)
 
 check-cpu: $(CPU_TESTS:%=$(B)/tests/cpu/%)
 	@for t in $^; do $$t || exit 1; done

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* lib.h -- what the guests share: output on the debug port, results, exceptions that tests expect. */
+#ifndef TESTS_GUEST_LIB_H
+#define TESTS_GUEST_LIB_H
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef unsigned long word;             /* a general register */
+
+enum { DEBUG_PORT = 0xe9, EXIT_PORT = 0xf4 };
+static inline void outb(u16 port, u8 v) { asm volatile("outb %0, %1" :: "a"(v), "Nd"(port)); }
+static inline u8 inb(u16 port) { u8 v; asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+
+static int n_failed;
+static void put(const char *s) { while (*s) outb(DEBUG_PORT, (u8)*s++); }
+static void put_hex(u64 v)
+{
+    int started = 0;
+    for (int i = 60; i >= 0; i -= 4) {
+        unsigned d = (v >> i) & 15;
+        if (d || started || !i) {
+            outb(DEBUG_PORT, (u8)"0123456789abcdef"[d]);
+            started = 1;
+        }
+    }
+}
+/* One test: what it is, what came, what should have come. */
+static void check(const char *name, u64 got, u64 want)
+{
+    put(got == want ? "ok " : "not ok ");
+    put(name);
+    if (got != want) {
+        put(": got ");
+        put_hex(got);
+        put(", want ");
+        put_hex(want);
+        n_failed++;
+    }
+    put("\n");
+}
+__attribute__((noreturn)) static void finish(void)
+{
+    put(n_failed ? "failed\n" : "passed\n");
+    outb(EXIT_PORT, n_failed ? 1 : 0);
+    for (;;) {
+        asm volatile("cli; hlt");
+    }
+}
+
+/* The last exception, as its handler found it. */
+static volatile struct Seen {
+    word vector, error, ip, cs, flags, sp, ss, cr2, count, dr6;
+} seen;
+static void expect(const char *name, u32 vector, u32 error)
+{
+    check(name, (u64)seen.vector << 32 | (u32)seen.error, (u64)vector << 32 | error);
+}
+#define AT(label) ({ extern char label[]; (word)label; })
+#endif

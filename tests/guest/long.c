@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * long.c -- 64-bit guest: long mode's exceptions and frames, IST, canonical addresses, system calls, compatibility mode,
+ * SMEP, SMAP, NX, 1 GiB pages, PCID and INVPCID, UMIP, FSGSBASE.
+ *
+ * Spec: Intel SDM vol. 3 ch. 4, 5, 6.
+ */
+#include "tests/guest/lib.h"
+
+/* From 32-bit protected mode: identity map of 1 GiB by 2 MiB pages, then long mode. */
+asm(".section .text.start,\"ax\"; .code32; .globl start; start: movl $0x90000, %esp;"
+    "movl $pml4, %edi; movl $pdp, %eax; orl $7, %eax; movl %eax, (%edi);"
+    "movl $pdp, %edi; movl $pdir, %eax; orl $7, %eax; movl %eax, (%edi);"
+    "movl $pdir, %edi; movl $0x83, %eax; movl $32, %ecx; 1: movl %eax, (%edi); addl $8, %edi; addl $0x200000, %eax; loop 1b;"
+    "movl %cr4, %eax; orl $0x6a0, %eax; movl %eax, %cr4; movl $pml4, %eax; movl %eax, %cr3;"
+    "movl $0xc0000080, %ecx; rdmsr; orl $0x901, %eax; wrmsr;"
+    "movl %cr0, %eax; orl $0x80010022, %eax; andl $~4, %eax; movl %eax, %cr0; lgdt gdt_ptr; ljmp $8, $1f; .code64; 1:"
+    "movw $16, %ax; movw %ax, %ds; movw %ax, %es; movw %ax, %ss; call main; .text");
+
+typedef struct __attribute__((packed)) { u16 limit; u64 base; } Table;
+typedef struct __attribute__((packed)) { u32 r0; u64 rsp[3]; u64 r1, ist[7], r2; u16 r3, map; } Tss;
+u64 pml4[512] __attribute__((aligned(4096))), pdp[512] __attribute__((aligned(4096))), pdir[512] __attribute__((aligned(4096)));
+static u64 pt[512] __attribute__((aligned(4096))), pd2[512] __attribute__((aligned(4096))), pml4b[512] __attribute__((aligned(4096)));
+enum { CS0 = 8, DS0 = 16, CS32 = 0x1b, DS3 = 0x23, CS3 = 0x2b, TR = 0x30, SEL_LD = 0x40, SEL_GATE = 0x50 };
+u64 gdt[16] = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cffb000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff, 0, 0,
+                0x00ef9b000000ffff };
+Table gdt_ptr = { sizeof gdt - 1, (u64)gdt };
+static u64 idt[64][2];
+static Tss tss;
+static u8 stack0[4096] __attribute__((aligned(16))), stack3[4096] __attribute__((aligned(16))), ist_stack[4096] __attribute__((aligned(16)));
+
+volatile word resume;
+word kernel_sp;
+typedef struct { u64 r[15], vector, error, rip, cs, rflags, rsp, ss; } Frame;
+
+__attribute__((used)) void exception(Frame *f)
+{
+    seen.vector = f->vector;
+    seen.error = f->error;
+    seen.ip = f->rip;
+    seen.cs = f->cs;
+    seen.flags = f->rflags;
+    seen.sp = f->rsp;
+    seen.ss = f->ss;
+    seen.count++;
+    asm volatile("movq %%cr2, %0" : "=r"(seen.cr2));
+    if (f->vector == 0x21) {            /* an address of the frame, for tests of the stack */
+        seen.cr2 = (u64)&f->rip;
+    }
+    if (f->cs & 3) {
+        asm volatile("movq %0, %%rsp; popq %%rbp; popq %%r15; popq %%r14; popq %%r13; popq %%r12; popq %%rbx; ret" :: "r"(kernel_sp));
+    }
+    if (f->vector == 0x21) {
+        return;
+    }
+    if (!resume) {
+        put("not ok: exception ");
+        put_hex(f->vector);
+        put(" error ");
+        put_hex(f->error);
+        put(" at ");
+        put_hex(f->rip);
+        put(" cr2 ");
+        put_hex(seen.cr2);
+        put("\n");
+        n_failed++;
+        finish();
+    }
+    f->rip = resume;
+    f->rflags &= ~0x40000ull;
+}
+asm("common: pushq %rax; pushq %rcx; pushq %rdx; pushq %rbx; pushq %rbp; pushq %rsi; pushq %rdi; pushq %r8; pushq %r9; pushq %r10; pushq %r11;"
+    "pushq %r12; pushq %r13; pushq %r14; pushq %r15; cld; movq %rsp, %rdi; movq %rsp, %rbx; andq $~15, %rsp; call exception; movq %rbx, %rsp;"
+    "popq %r15; popq %r14; popq %r13; popq %r12; popq %r11; popq %r10; popq %r9; popq %r8; popq %rdi; popq %rsi; popq %rbp; popq %rbx;"
+    "popq %rdx; popq %rcx; popq %rax; addq $16, %rsp; iretq;"
+    ".altmacro; .macro stub n; stub_\\n: .if (\\n == 8) || (\\n >= 10 && \\n <= 14) || (\\n == 17); .else; pushq $0; .endif;"
+    "pushq $\\n; jmp common; .endm; .set i, 0; .rept 64; stub %i; .set i, i + 1; .endr;"
+    ".macro addr n; .quad stub_\\n; .endm;"
+    ".data; .globl stubs; stubs: .set i, 0; .rept 64; addr %i; .set i, i + 1; .endr; .text");
+extern u64 stubs[64];
+
+#define CLOBBER "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc"
+#define RAISES(...) do { seen.vector = 0xff; seen.error = 0; \
+        asm volatile("movq $1f, resume\n" __VA_ARGS__ "\n1: movq $0, resume" ::: CLOBBER); } while (0)
+
+static void set_gate(unsigned n, u64 at, u32 sel, u32 access, u32 ist)
+{
+    idt[n][0] = (at & 0xffff) | (u64)sel << 16 | (u64)ist << 32 | (u64)access << 40 | ((at >> 16) & 0xffff) << 48;
+    idt[n][1] = at >> 32;
+}
+
+/* fn at privilege 3 with 64-bit (CS3) or 32-bit (CS32) code; returns when something raises there. */
+__attribute__((noinline)) static void run_user(void (*fn)(void), u64 cs, u64 flags)
+{
+    u64 frame[5] = { (u64)fn, cs, flags, (u64)stack3 + sizeof stack3 - 64, DS3 };
+    seen.vector = 0xff;
+    asm volatile("pushq $9f; pushq %%rbx; pushq %%r12; pushq %%r13; pushq %%r14; pushq %%r15; pushq %%rbp; movq %%rsp, kernel_sp;"
+                 "pushq 32(%%rax); pushq 24(%%rax); pushq 16(%%rax); pushq 8(%%rax); pushq (%%rax); iretq; 9:" : : "a"(frame) : "rcx", "rdx",
+                 "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc");
+}
+
+static void wrmsr(u32 msr, u64 v) { asm volatile("wrmsr" :: "c"(msr), "a"((u32)v), "d"((u32)(v >> 32))); }
+static u64 rdmsr(u32 msr) { u32 a, d; asm volatile("rdmsr" : "=a"(a), "=d"(d) : "c"(msr)); return a | (u64)d << 32; }
+static u64 rd4(void) { u64 v; asm volatile("movq %%cr4, %0" : "=r"(v)); return v; }
+static void wr4(u64 v) { asm volatile("movq %0, %%cr4" :: "r"(v) : "memory"); }
+static void wr3(u64 v) { asm volatile("movq %0, %%cr3" :: "r"(v) : "memory"); }
+
+static void setup(void)
+{
+    Table t = { sizeof idt - 1, (u64)idt };
+    u64 b = (u64)&tss;
+
+    for (unsigned i = 0; i < 64; i++) {
+        set_gate(i, stubs[i], CS0, i == 0x30 || i == 0x21 ? 0xee : 0x8e, 0);
+    }
+    asm volatile("lidt %0" :: "m"(t));
+    gdt[6] = (sizeof tss - 1) | (b & 0xffffff) << 16 | 0x89ull << 40 | (b >> 24 & 0xff) << 56;
+    gdt[7] = b >> 32;
+    tss.rsp[0] = (u64)stack0 + sizeof stack0 - 8;       /* not aligned: the CPU aligns it */
+    tss.ist[2] = (u64)ist_stack + sizeof ist_stack;
+    tss.map = sizeof tss;
+    asm volatile("ltr %w0" :: "r"(TR));
+    for (unsigned i = 0; i < 32; i++) {
+        pdir[i] |= 4;
+    }
+    wr3((u64)pml4);
+}
+
+static void test_exceptions(void)
+{
+    u64 sp;
+
+    RAISES("xorl %%ecx, %%ecx; l_de: divq %%rcx");
+    expect("#DE", 0, 0);
+    RAISES("movabsq $0x800000000000, %%rax; .globl l_nc; l_nc: movq (%%rax), %%rcx");
+    expect("#GP non-canonical read", 13, 0);
+    check("ip", seen.ip, AT(l_nc));
+    RAISES("movabsq $0x7fffffffffff, %%rax; movq (%%rax), %%rcx");
+    check("across the canonical limit", seen.vector == 13 || seen.vector == 14, 1);
+    RAISES("movabsq $0x800000000000, %%rax; jmp *%%rax");
+    expect("#GP non-canonical jump", 13, 0);
+    RAISES("int $0x50");
+    expect("#GP beyond the IDT", 13, 0x50 * 8 + 2);
+    set_gate(0x31, stubs[0x31], CS0, 0x85, 0);
+    RAISES("int $0x31");
+    expect("#GP task gate in long mode", 13, 0x31 * 8 + 2);
+    set_gate(0x31, stubs[0x31], CS32 & ~3u, 0x8e, 0);
+    RAISES("int $0x31");
+    check("#GP gate to 32-bit code", seen.vector, 13);
+    set_gate(0x31, stubs[0x31], SEL_LD, 0x8e, 0);
+    RAISES("int $0x31");
+    expect("#GP gate to code with L and D", 13, SEL_LD);
+    set_gate(0x31, 0x800000000000, CS0, 0x8e, 0);
+    RAISES("int $0x31");
+    expect("#GP non-canonical handler", 13, 0);
+    set_gate(0x31, stubs[0x31], CS0, 0x8e, 3);
+    RAISES("int $0x31");
+    expect("IST", 0x31, 0);
+    asm volatile("movq %%rsp, %0" : "=r"(sp));
+    check("old RSP in the frame of an IST", seen.sp - sp < 64 || sp - seen.sp < 64, 1);
+    asm volatile("movq %%rsp, %%rbx; subq $0x80, %%rsp; andq $~15, %%rsp; subq $3, %%rsp; int $0x21; movq %%rbx, %%rsp" ::: "rbx", "memory");
+    check("the frame is aligned", (seen.cr2 + 40) & 15, 0);
+    RAISES("movq %%cr0, %%rax; btcq $31, %%rax; movq %%rax, %%cr0");
+    expect("#GP PG off in 64-bit code", 13, 0);
+    RAISES("movq %%cr4, %%rax; btcq $5, %%rax; movq %%rax, %%cr4");
+    expect("#GP PAE off in long mode", 13, 0);
+    RAISES("movl $0xc0000080, %%ecx; rdmsr; btc $8, %%eax; wrmsr");
+    expect("#GP LME with paging", 13, 0);
+    RAISES("movl $0xc0000082, %%ecx; movl $0x8000, %%edx; wrmsr");
+    expect("#GP non-canonical LSTAR", 13, 0);
+    RAISES("movl $0x12345678, %%ecx; rdmsr");
+    expect("#GP unknown MSR", 13, 0);
+    RAISES(".byte 0x06");
+    expect("#UD push es", 6, 0);
+    RAISES("movq %%rsp, %%r8; movq $1f, resume; pushq $0x10; pushq %%r8; pushfq; pushq $8; movabsq $0x800000000000, %%rax; pushq %%rax;"
+           "iretq; 1: movq %%r8, %%rsp; 1:");
+    expect("#GP iret to non-canonical", 13, 0);
+    set_gate(6, stubs[6], CS0, 0x0e, 0);
+    RAISES("ud2");
+    expect("#NP on the way to #UD", 11, 6 * 8 + 3);
+    set_gate(6, stubs[6], CS0, 0x8e, 0);
+    set_gate(14, stubs[14], CS0, 0x0e, 0);
+    RAISES("movabsq $0x7fff00000, %%rax; movq (%%rax), %%rax");
+    expect("#DF from #PF and #NP", 8, 0);
+    set_gate(14, stubs[14], CS0, 0x8e, 0);
+}
+
+/* ---- privilege ---- */
+volatile u64 got[4];
+asm("user_int: int $0x30; user_priv: int $0x20; user_hlt: hlt; user_read: movq 0x40000000, %rax; int $0x30;"
+    "user_write: movq %rax, 0x40000000; int $0x30; user_exec: movl $0x40000000, %eax; jmp *%rax;"
+    "user_syscall: movl $7, %eax; movl $0x246, %ecx; pushq %rcx; popfq; syscall; l_after: int $0x30;"
+    "entry: movq %rcx, got; movq %r11, got + 8; pushfq; popq got + 16; movq %ss, %rax; movq %rax, got + 24; sysretq;"
+    "user_sgdt: sgdt got; int $0x30; user_fsgs: wrfsbase %rsp; rdfsbase %rax; cmpq %rsp, %rax; jne user_hlt; int $0x30;"
+    "user_ds: movw $0x10, %ax; movw %ax, %ds; user_stac: .byte 0x0f, 0x01, 0xcb; user_gate: .byte 0xff, 0x1c, 0x25; .long gate_far; int $0x30;"
+    "gate_entry: movq (%rsp), %rax; movq %rax, got; movq 24(%rsp), %rax; movq %rax, got + 8; movq %ss, %rax; movq %rax, got + 16; lretq;"
+    ".code32; compat_int: movl $0x12345678, %eax; pushl %eax; int $0x30; compat_wrap: movw $0x23, %ax; movw %ax, %ds; movl $0xfffffff0, %eax; movl 0x100100(%eax), %ecx; int $0x30;"
+    "compat_push: .byte 0x0e; int $0x30; compat_syscall: .byte 0x0f, 0x05; int $0x30; .code64; .data; gate_far: .long 0; .word 0x53; .text");
+extern char user_int[], user_priv[], user_hlt[], user_read[], user_write[], user_exec[], user_syscall[], l_after[], entry[], user_sgdt[],
+    user_fsgs[], user_ds[], user_stac[], user_gate[], gate_entry[], compat_int[], compat_wrap[], compat_push[], compat_syscall[];
+#define USER(code, cs) run_user((void (*)(void))code, cs, 2)
+
+static void test_privilege(void)
+{
+    USER(user_int, CS3);
+    expect("int from user", 0x30, 0);
+    check("CS and SS", seen.cs << 16 | seen.ss, CS3 << 16 | DS3);
+    USER(user_priv, CS3);
+    expect("#GP privileged gate", 13, 0x20 * 8 + 2);
+    USER(user_hlt, CS3);
+    expect("#GP hlt", 13, 0);
+    USER(user_ds, CS3);
+    expect("#GP DPL 0 in DS", 13, DS0);
+    USER(user_stac, CS3);
+    expect("#UD stac", 6, 0);
+    wrmsr(0xc0000081, (u64)CS0 << 32 | (u64)CS32 << 48);
+    wrmsr(0xc0000082, (u64)entry);
+    wrmsr(0xc0000084, 0x4);
+    USER(user_syscall, CS3);
+    expect("syscall and sysret", 0x30, 0);
+    check("RCX", got[0], (u64)l_after);
+    check("R11", got[1] & 0x246, 0x46);
+    check("SFMASK", got[2] & 4, 0);
+    check("SS", got[3], DS0);
+    check("CS and SS after sysret", seen.cs << 16 | seen.ss, CS3 << 16 | DS3);
+    gdt[10] = ((u64)gate_entry & 0xffff) | (u64)CS0 << 16 | 0xecull << 40 | ((u64)gate_entry >> 16 & 0xffff) << 48;
+    gdt[11] = (u64)gate_entry >> 32;
+    USER(user_gate, CS3);
+    expect("64-bit call gate", 0x30, 0);
+    check("its frame", got[0] != 0 && got[1] == DS3 && got[2] == 0, 1);
+    USER(compat_int, CS32);
+    expect("int from compatibility mode", 0x30, 0);
+    check("its CS", seen.cs, CS32);
+    check("its stack", *(u32 *)seen.sp, 0x12345678);
+    USER(compat_wrap, CS32);
+    expect("addresses wrap at 4 GiB", 0x30, 0);
+    USER(compat_push, CS32);
+    check("push cs", *(u32 *)seen.sp, CS32);
+}
+
+/* ---- paging ---- */
+#define PROBE ((volatile u64 *)0x40000000)
+static void invlpg(u64 a) { asm volatile("invlpg (%0)" :: "r"(a) : "memory"); }
+static void set_pte(u64 v) { *(volatile u64 *)pt = v; invlpg(0x40000000); }
+static void invpcid(u64 type, u64 pcid, u64 a)
+{
+    struct { u64 pcid, a; } d = { pcid, a };
+    asm volatile("invpcid %0, %1" :: "m"(d), "r"(type) : "memory");
+}
+
+static void test_paging(void)
+{
+    u64 cr4 = rd4(), v = 0;
+
+    pdp[1] = (u64)pd2 | 7;
+    pd2[0] = (u64)pt | 7;
+    set_pte(0x400007ull | 1ull << 63);
+    USER(user_exec, CS3);
+    expect("#PF NX", 14, 0x15);
+    set_pte(0x400003);
+    USER(user_read, CS3);
+    expect("#PF supervisor page", 14, 5);
+    set_pte(0x400007ull | 1ull << 51);
+    RAISES("movq 0x40000000, %%rax");
+    expect("#PF reserved address bit", 14, 9);
+    pd2[1] = 0x600087ull | 1 << 14;
+    RAISES("movq 0x40200000, %%rax");
+    expect("#PF reserved bit of a large page", 14, 9);
+    *(volatile u8 *)0x400000 = 0xc3;
+    set_pte(0x400007);
+    for (unsigned i = 0; i < 32; i++) {
+        pdir[i] &= ~4ull;               /* the test itself runs from supervisor pages then */
+    }
+    wr3((u64)pml4);
+    wr4(cr4 | 1 << 20);
+    RAISES("movl $0x40000000, %%eax; call *%%rax");
+    expect("#PF SMEP", 14, 0x11);
+    wr4(cr4);
+    RAISES("movl $0x40000000, %%eax; call *%%rax");
+    check("no SMEP", seen.vector, 0xff);
+    wr4(cr4 | 1 << 21);
+    RAISES("movq 0x40000000, %%rax");
+    expect("#PF SMAP read", 14, 1);
+    RAISES("movq %%rax, 0x40000000");
+    expect("#PF SMAP write", 14, 3);
+    RAISES(".byte 0x0f, 0x01, 0xcb; movq 0x40000000, %%rax; .byte 0x0f, 0x01, 0xca");
+    check("stac", seen.vector, 0xff);
+    RAISES("movq 0x40000000, %%rax");
+    expect("#PF after clac", 14, 1);
+    for (unsigned i = 0; i < 32; i++) {
+        pdir[i] |= 4;
+    }
+    wr4(cr4);
+    wr3((u64)pml4);
+    pdp[2] = 0x87;
+    *(volatile u64 *)0x500000 = 0x77;
+    check("1 GiB page", *(volatile u64 *)0x80500000, 0x77);
+    /* PCID: what was cached for one stays while another runs */
+    pdp[2] = 0;
+    wr3((u64)pml4);
+    for (unsigned i = 0; i < 512; i++) {
+        pml4b[i] = pml4[i];
+    }
+    wr4(cr4 | 1 << 17);
+    *(volatile u64 *)0x400000 = 1;
+    *(volatile u64 *)0x401000 = 2;
+    set_pte(0x400007);
+    wr3((u64)pml4 | 1);
+    check("PCID 1", *PROBE, 1);
+    *(volatile u64 *)pt = 0x401007;
+    wr3((u64)pml4b | 2);
+    check("PCID 2 sees the new page", *PROBE, 2);
+    invpcid(1, 1, 0);
+    wr3((u64)pml4 | 1 | 1ull << 63);
+    check("INVPCID of one context", *PROBE, 2);
+    *(volatile u64 *)pt = 0x400007;
+    invpcid(0, 1, 0x40000000);
+    check("INVPCID of one address", *PROBE, 1);
+    *(volatile u64 *)pt = 0x401007;
+    invpcid(2, 0, 0);
+    check("INVPCID of all", *PROBE, 2);
+    *(volatile u64 *)pt = 0x400007;
+    wr3((u64)pml4 | 1);
+    check("CR3 without the bit flushes", *PROBE, 1);
+    RAISES("movl $0x40000000, %%ecx; movl $4, %%eax; invpcid (%%rcx), %%rax");
+    expect("#GP INVPCID type", 13, 0);
+    asm volatile("movq %%cr3, %0" : "=r"(v));
+    check("CR3 reads back", v, (u64)pml4 | 1);
+    wr3((u64)pml4);
+    wr4(cr4);
+}
+
+static void test_features(void)
+{
+    u64 cr4 = rd4(), a, b;
+
+    wr4(cr4 | 1 << 11);
+    USER(user_sgdt, CS3);
+    expect("#GP UMIP", 13, 0);
+    wr4(cr4 | 1 << 16);
+    USER(user_fsgs, CS3);
+    expect("FSGSBASE", 0x30, 0);
+    wr4(cr4);
+    USER(user_fsgs, CS3);
+    expect("#UD without FSGSBASE", 6, 0);
+    wrmsr(0xc0000101, 0x1234);
+    wrmsr(0xc0000102, 0x5678);
+    asm volatile("swapgs");
+    check("swapgs", rdmsr(0xc0000101) << 16 | rdmsr(0xc0000102), 0x56781234);
+    asm volatile("rdtsc; shlq $32, %%rdx; orq %%rdx, %%rax" : "=a"(a) :: "rdx");
+    asm volatile("rdtsc; shlq $32, %%rdx; orq %%rdx, %%rax" : "=a"(b) :: "rdx");
+    check("TSC goes on", b > a, 1);
+    asm volatile("movq %%cr8, %0" : "=r"(a));
+    asm volatile("movq %0, %%cr8" :: "r"(5ull));
+    asm volatile("movq %%cr8, %0" : "=r"(b));
+    check("CR8", b, 5);
+    asm volatile("movq %0, %%cr8" :: "r"(a));
+}
+
+__attribute__((used)) int main(void)
+{
+    setup();
+    test_exceptions();
+    test_privilege();
+    test_paging();
+    test_features();
+    finish();
+}

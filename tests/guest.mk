@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Small guests, one a chapter of the manual, as BIOS images of 64 KiB that both engines run: `make check-guest`.
+GUESTS  := real prot paging tasks long
+GUEST_B := $(B)/tests/guest
+GUEST_CFLAGS := -O1 -ffreestanding -fno-pic -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
+                -mgeneral-regs-only -mno-red-zone -Wall -Wextra -Wno-unused-parameter -I.
+GUEST_M := -m32 -march=i686
+GUEST_LD := elf_i386
+$(GUEST_B)/long.o $(GUEST_B)/long.bin: GUEST_M := -m64
+$(GUEST_B)/long.o $(GUEST_B)/long.bin: GUEST_LD := elf_x86_64
+
+$(GUEST_B)/%.o: tests/guest/%.c tests/guest/lib.h tests/guest/prot.h
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_M) $(GUEST_CFLAGS) -c -o $@ $<
+$(GUEST_B)/%.bin: $(GUEST_B)/%.o tests/guest/boot.S tests/guest/flat.ld
+	ld -m $(GUEST_LD) --no-warn-rwx-segments -T tests/guest/flat.ld -o $(GUEST_B)/$*.elf $<
+	objcopy -O binary $(GUEST_B)/$*.elf $(GUEST_B)/$*.payload
+	$(CC) -m32 -c -DPAYLOAD='"$(GUEST_B)/$*.payload"' -o $(GUEST_B)/$*.boot.o tests/guest/boot.S
+	objcopy -O binary -j .text $(GUEST_B)/$*.boot.o $@
+$(GUEST_B)/real.bin: tests/guest/real.S
+	@mkdir -p $(@D)
+	$(CC) -m32 -c -o $(GUEST_B)/real.boot.o $<
+	objcopy -O binary -j .text $(GUEST_B)/real.boot.o $@
+
+# A program for tests/run: all guests on both engines.
+$(GUEST_B)/guests: tests/guest/guests $(GUESTS:%=$(GUEST_B)/%.bin) $(B)/ryokan
+	@cp $< $@
+ifeq ($(shell uname -m),x86_64)
+TESTS += $(GUEST_B)/guests
+endif
+check-guest: $(GUEST_B)/guests
+	@B=$(B) tests/run $<
+.PHONY: check-guest
+.PRECIOUS: $(GUEST_B)/%.o

@@ -6,6 +6,7 @@
  * Omits: line editing beyond backspace and Ctrl-U; QMP.
  * Threads: the main context with the machine lock.
  */
+#include "core/display.h"
 #include "core/monitor.h"
 #include "accel/accel.h"
 #include "core/mem_view.h"
@@ -182,6 +183,16 @@ static bool cmd_mtree(Machine *m, void *args, Reply *reply, GError **err)
         print_view(s, m->mem->spaces->pdata[i]);
     }
     say(reply, "text", s->str);
+    g_string_free(s, TRUE);
+    return true;
+}
+
+static bool cmd_screen(Machine *m, void *args, Reply *reply, GError **err)
+{
+    GString *s = g_string_new(NULL);
+
+    console_text(m->console, s);
+    say(reply, "text", s->len ? s->str : "(no text mode)\n");
     g_string_free(s, TRUE);
     return true;
 }

@@ -31,7 +31,7 @@ G_GNUC_NORETURN static void guest_trap(DbtCpu *dc, DbtTrap what, unsigned seg)
     case TRAP_DIVIDE:
         x86_raise(c, EXC_DE, 0);
     case TRAP_SEGMENT:
-        x86_raise(c, seg == S_SS ? EXC_SS : EXC_GP, 0);
+        x86_raise(c, seg == S_SS || (seg == SEG_NONE && x86_at_stack(c)) ? EXC_SS : EXC_GP, 0);
     default:
         x86_raise_gp(c, 0);
     }

@@ -45,11 +45,12 @@ static inline IrInsn *emit_flags(X86Tr *t, IrOp op, IrType type, IrRef dst, IrRe
 }
 
 /* Those that others name; the rest are declared in decode.c. */
-X86TrFn x86_tr_LEA, x86_tr_NOP, x86_tr_BSF, x86_tr_BSR;
+X86TrFn x86_tr_LEA, x86_tr_LEAVE, x86_tr_NOP, x86_tr_BSF, x86_tr_BSR;
 
 /* ---- for guest.c ---- */
 void   x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next, unsigned max_guest_insns);
 bool   x86_flags_dead(uint64_t mode, const uint8_t *code, unsigned n);
+bool   x86_at_stack(X86Cpu *c);        /* was the non-canonical address of the instruction at pc one of the stack's? #SS */
 
 /* ---- translate.c ---- */
 void   tr_helper(X86Tr *t, unsigned number, IrRef dst, IrRef a, IrRef b, IrRef c);

@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#ifdef HAVE_CAPSTONE
+#ifdef CONFIG_CAPSTONE
 #include <capstone/capstone.h>
 #endif
 #include "accel/dbt/x86_64/emit.h"
@@ -294,7 +294,7 @@ static bool x64_print(const Block *b, GString *out)
     const uint8_t *code = b->entry;
     size_t n = b->code_bytes;
 
-#ifdef HAVE_CAPSTONE
+#ifdef CONFIG_CAPSTONE
     csh cs;
     if (cs_open(CS_ARCH_X86, CS_MODE_64, &cs) == CS_ERR_OK) {
         cs_insn *in;

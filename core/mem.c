@@ -86,13 +86,10 @@ void region_destroy(Region *r)
         munmap(r->host, MAX(r->size, 1));
     }
     if (r->parts) {
-        for (unsigned i = 0; i < r->parts->len; i++) {
-            Mapping *p = r->parts->pdata[i];
-            if (p->owned) {
-                g_free(p);
-            }
-        }
         g_ptr_array_free(r->parts, TRUE);
+    }
+    if (r->owned) {
+        g_ptr_array_free(r->owned, TRUE);
     }
     g_free(r->dirty[0]);
     g_free(r->dirty[1]);
@@ -110,8 +107,8 @@ void region_add(Region *container, Mapping *part)
 
 void region_remove(Region *container, Mapping *part)
 {
-    if (container->parts && g_ptr_array_remove(container->parts, part) && part->owned) {
-        g_free(part);
+    if (container->parts && g_ptr_array_remove(container->parts, part) && container->owned) {
+        g_ptr_array_remove(container->owned, part);
     }
 }
 
@@ -124,7 +121,10 @@ Mapping *region_map(Region *container, Region *r, hwaddr at)
     p->at = at;
     p->seen = SEEN_READ | SEEN_WRITE;
     p->on = true;
-    p->owned = true;
+    if (!container->owned) {
+        container->owned = g_ptr_array_new_with_free_func(g_free);
+    }
+    g_ptr_array_add(container->owned, p);
     region_add(container, p);
     return p;
 }

@@ -62,6 +62,7 @@ typedef struct Region {
                                       /* else an IOMMU; else a container of Mappings */
     void          *dev;               /* passed to the callbacks */
     GPtrArray     *parts;             /* Mapping, of a container */
+    GPtrArray     *owned;             /* those of them that region_map() made; freed with the container */
     Machine       *machine;           /* that shows it somewhere; set by mem.c */
     unsigned long *dirty[2];          /* one bit a page and reader, private to mem.c; kept while the region lives */
     uint32_t       dirty_on;          /* readers that log, one bit each; atomic */
@@ -75,7 +76,6 @@ typedef struct Mapping {              /* BAR, PAM segment, VGA window, RAM above
     int      priority;                /* among its siblings */
     uint8_t  seen;                    /* reads and writes are resolved apart: PAM's four states */
     bool     on;
-    bool     owned;                   /* freed with its container: made by region_map() */
 } Mapping;
 
 typedef struct MemRange {             /* a line of a FlatView, as an accelerator sees it */

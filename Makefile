@@ -10,7 +10,7 @@ CFLAGS_rel   := -O2 -g
 CFLAGS_dbg   := -Og -g
 CFLAGS_asan  := -O1 -g -fsanitize=address -fno-omit-frame-pointer
 CFLAGS_ubsan := -O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined
-CFLAGS_tsan  := -O1 -g -fsanitize=thread
+CFLAGS_tsan  := -O1 -g -fsanitize=thread -include tests/tsan.h
 CFLAGS_cov   := -O0 -g --coverage
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS))

@@ -52,7 +52,7 @@ __attribute__((noreturn)) static void finish(void)
 static volatile struct Seen {
     word vector, error, ip, cs, flags, sp, ss, cr2, count, dr6;
 } seen;
-static void expect(const char *name, u32 vector, u32 error)
+__attribute__((unused)) static void expect(const char *name, u32 vector, u32 error)
 {
     check(name, (u64)seen.vector << 32 | (u32)seen.error, (u64)vector << 32 | error);
 }

@@ -296,7 +296,7 @@ static void log_block(DbtMachine *d, const IrBlock *ir, uint32_t item, const cha
 }
 
 /* With the lock held and the pages guarded.  NULL: nothing translated; *full: no room in the arena. */
-static Block *block_make_locked(DbtCpu *c, uint8_t *at, CodePage *p, uint8_t *at2, CodePage *p2, bool *full)
+static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage *p, uint8_t *at2, CodePage *p2, bool *full)
 {
     DbtMachine *d = c->dbt;
     IrBlock *ir = c->ir;
@@ -314,12 +314,12 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, CodePage *p, uint8_t *at
     Block *b = NULL;
     if (ir->n_guest) {
         b = g_new0(Block, 1);
-        *b = (Block){ .at = at, .at2 = ir->two_pages ? at2 : NULL, .mode = (uint32_t)c->ctx->key.mode, .length = (uint16_t)ir->length,
+        *b = (Block){ .at = at, .at2 = ir->two_pages ? at2 : NULL, .mode = mode, .length = (uint16_t)ir->length,
                       .from = (uint16_t)in_page, .to = (uint16_t)MIN(in_page + ir->length, DBT_PAGE) };
         log_block(d, ir, LOG_IR, "IR");
         exits_peek(d, ir, b, at - in_page);
         if (!d->no_opt) {
-            ir_merge_checks(ir, d->no_merge ? 0 : IR_SHARED_HOSTS);
+            ir_merge_checks(ir, d->no_merge || (mode & DBT_MODE_UNMERGED) ? 0 : IR_SHARED_HOSTS);
             ir_optimise(ir, FL_ALL);
         } else {
             for (unsigned i = 0; i < ir->n_insns; i++) {
@@ -359,7 +359,7 @@ static void reclaim_stopped(void *d)
     block_reclaim_all(d);
 }
 
-static Block *block_make(DbtCpu *c, DbtRegion *dr, uint8_t *at)
+static Block *block_make(DbtCpu *c, DbtRegion *dr, uint8_t *at, uint32_t mode)
 {
     DbtMachine *d = c->dbt;
     uint8_t *page = (uint8_t *)((uintptr_t)at & -(uintptr_t)DBT_PAGE), *at2 = NULL;
@@ -369,7 +369,7 @@ static Block *block_make(DbtCpu *c, DbtRegion *dr, uint8_t *at)
         CodePage *p = page_guard(d, dr, page), *p2 = at2 ? page_guard(d, dr2, at2) : NULL;
         bool full;
         g_mutex_lock(&d->lock);
-        Block *b = block_make_locked(c, at, p, at2, p2, &full);
+        Block *b = block_make_locked(c, at, mode, p, at2, p2, &full);
         if (b && d->backend && log_on(LOG_OUT_ASM)) {
             g_autoptr(GString) s = g_string_new(NULL);
             if (d->backend->print(b, s)) {
@@ -394,7 +394,7 @@ static Block *block_make(DbtCpu *c, DbtRegion *dr, uint8_t *at)
     return NULL;
 }
 
-Block *block_find(DbtCpu *c)
+static Block *find(DbtCpu *c, uint32_t mode)
 {
     DbtRegion *dr, *dr2;
     uint8_t *page = tlb_fetch(c, c->pc, &dr);
@@ -403,7 +403,6 @@ Block *block_find(DbtCpu *c)
         return NULL;
     }
     uint8_t *at = page + (c->pc & (DBT_PAGE - 1));
-    uint32_t mode = (uint32_t)c->ctx->key.mode;
     Block *b = __atomic_load_n(&c->dbt->hash[hash_of(at, mode)], __ATOMIC_ACQUIRE);
     for (; b; b = __atomic_load_n(&b->hash_next, __ATOMIC_ACQUIRE)) {
         if (b->at == at && b->mode == mode &&
@@ -411,16 +410,24 @@ Block *block_find(DbtCpu *c)
             return b;
         }
     }
-    return block_make(c, dr, at);
+    return block_make(c, dr, at, mode);
+}
+
+Block *block_find(DbtCpu *c)
+{
+    return find(c, (uint32_t)c->ctx->key.mode);
 }
 
 /* ---- for the native stubs ---- */
 
+static bool must_leave(DbtCpu *c)
+{
+    return __atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED) || c->guest->single(c) || c->guest->idle(c);
+}
+
 static Block *lookup_block(DbtCpu *c)
 {
-    const DbtGuest *g = c->guest;
-
-    if (__atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED) || g->single(c) || g->idle(c)) {
+    if (must_leave(c)) {
         return NULL;
     }
     c->stats->lookups++;
@@ -454,7 +461,7 @@ const void *dbt_link_lookup(DbtCpu *c, BlockLink *l)
     if (d->generation == generation && !b->at2) {
         g_mutex_lock(&d->lock);
         bool same_page = ((uintptr_t)b->at ^ (uintptr_t)l->from->at) < DBT_PAGE;
-        if (same_page && b->mode == l->from->mode && !b->dead && !l->from->dead && !l->to) {
+        if (same_page && b->mode == (l->from->mode & ~DBT_MODE_UNMERGED) && !b->dead && !l->from->dead && !l->to) {
             l->to = (Block *)b;
             l->next_in = l->to->incoming;
             l->to->incoming = l;
@@ -463,6 +470,16 @@ const void *dbt_link_lookup(DbtCpu *c, BlockLink *l)
         g_mutex_unlock(&d->lock);
     }
     return jump_to(c, b);
+}
+
+const void *dbt_unmerged(DbtCpu *c)
+{
+    if (must_leave(c)) {
+        return NULL;
+    }
+    const Block *b = find(c, (uint32_t)c->ctx->key.mode | DBT_MODE_UNMERGED);
+
+    return b ? b->entry : dbt_slow(c);  /* not in the jump cache: the next one to come here tries the short way */
 }
 
 const void *dbt_slow(DbtCpu *c)

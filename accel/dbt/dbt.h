@@ -207,6 +207,8 @@ typedef struct BlockLink {              /* a direct exit to the same page */
     Block   *from;
 } BlockLink;
 
+enum { DBT_MODE_UNMERGED = 1 << 30 };  /* in Block.mode only: no merged checks; see dbt_unmerged() */
+
 struct Block {
     uint8_t    *at, *at2;               /* host address of its first guest byte; of the second page where it has one, else NULL.
                                            (A guest physical address may show ROM now and RAM later: PAM.) */
@@ -242,5 +244,7 @@ extern const DbtBackend dbt_backend_x86_64;
 const void *dbt_lookup(DbtCpu *c);      /* code for c->pc in the current context, translating and filling the jump cache;
                                            NULL: back to the run loop (attention, single-stepping, idle) */
 const void *dbt_link_lookup(DbtCpu *c, BlockLink *l);   /* the same for a direct exit, which it links where that is allowed */
+/* A merged check failed for the instruction at c->pc: the same code with a check for each access, from there to its end. */
+const void *dbt_unmerged(DbtCpu *c);
 const void *dbt_slow(DbtCpu *c);        /* a check failed for the instruction at c->pc: dbt_step(), then dbt_lookup() */
 #endif

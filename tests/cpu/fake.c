@@ -309,6 +309,11 @@ const void *dbt_slow(DbtCpu *c)
     return NULL;
 }
 
+const void *dbt_unmerged(DbtCpu *c)
+{
+    return dbt_slow(c);
+}
+
 void fake_run(FakeCpu *c, void (*run)(FakeCpu *c, void *arg), void *arg)
 {
     if (sigsetjmp(c->dbt.leave, 0)) {

@@ -146,6 +146,7 @@ bool fail(GError **err, const char *fmt, ...) { fprintf(stderr, "%s\n", fmt); re
 const void *dbt_lookup(DbtCpu *c) { return NULL; }
 const void *dbt_link_lookup(DbtCpu *c, BlockLink *l) { return NULL; }
 const void *dbt_slow(DbtCpu *c) { longjmp(guest_raised, EXC_GP + 1); }
+const void *dbt_unmerged(DbtCpu *c) { return dbt_slow(c); }
 
 bool guest_translated(X86Cpu *c, const uint8_t *code, unsigned n, uint64_t mode, bool native)
 {

@@ -61,7 +61,7 @@ static const void *leave_c(DbtCpu *c, uint32_t rec)
     if (r->how) {
         c->fl = leave_flags(c, r);
     }
-    return dbt_slow(c);
+    return r->merged ? dbt_unmerged(c) : dbt_slow(c);
 }
 
 static const void *link_c(DbtCpu *c, BlockLink *l)

@@ -199,7 +199,7 @@ void machine_exclusive_begin(Machine *m)
     while (s->exclusive) {
         pthread_cond_wait(&s->cond, &s->mutex);
     }
-    s->exclusive = SELF;
+    __atomic_store_n(&s->exclusive, SELF, __ATOMIC_RELAXED);
     s->exclusive_depth = 1;
     s->exclusive_outside = outside;
     want_out(m, OUT_EXCLUSIVE, true);
@@ -223,7 +223,7 @@ void machine_exclusive_end(Machine *m)
     pthread_mutex_lock(&s->mutex);
     g_assert(s->exclusive == SELF);
     if (--s->exclusive_depth == 0) {
-        s->exclusive = NULL;
+        __atomic_store_n(&s->exclusive, NULL, __ATOMIC_RELAXED);
         want_out(m, OUT_EXCLUSIVE, false);
         if (self) {
             self->outside = s->exclusive_outside;

@@ -12,6 +12,7 @@
  */
 #include <string.h>
 #include "accel/dbt/internal.h"
+#include "core/compiler.h"
 
 enum { LIFT_AFTER = 64, PEEK_MAX = 256 };
 
@@ -81,8 +82,8 @@ static CodePage *page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page)
         p->blocks = g_ptr_array_new();
         __atomic_store_n(&dr->pages[index], p, __ATOMIC_RELEASE);
     }
-    bool wait = !p->guarded || (p->clean_stores && d->cpus->len > 1);   /* the latter: one let through may be in flight */
-    p->clean_stores = 0;
+    uint32_t let_through = __atomic_exchange_n(&p->clean_stores, 0, __ATOMIC_RELAXED);
+    bool wait = !p->guarded || (let_through && d->cpus->len > 1);   /* the latter: one let through may be in flight */
     __atomic_store_n(&p->guarded, true, __ATOMIC_SEQ_CST);
     g_mutex_unlock(&d->lock);
     if (wait) {
@@ -340,6 +341,7 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
         if (b->at2) {
             granules2 |= granule_mask(0, b->length - n);
         }
+        order_publish(d);               /* its code may be jumped to from now on */
         block_add_locked(d, b, p, b->at2 ? p2 : NULL);
         d->stats.blocks++;
         d->stats.guest_insns += ir->n_guest;

@@ -139,7 +139,7 @@ static void run_native(DbtCpu *c)
         c->in_code = true;
         c->dbt->backend->run(c, code);
         c->in_code = false;
-    } else if (!c->vcpu.attention && !c->guest->single(c) && !c->guest->idle(c)) {
+    } else if (!__atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED) && !c->guest->single(c) && !c->guest->idle(c)) {
         dbt_step(c);
     }
 }
@@ -222,7 +222,7 @@ static bool dbt_vcpu_init(Vcpu *v, GError **err)
     c->dbt = dbt_of(v->machine);
     c->dbt->guest = c->guest;
     c->ir = ir_new();
-    c->stats = &c->dbt->stats;
+    c->stats = g_new0(DbtStats, 1);     /* its own: counters that vCPUs share cost a cache miss each */
     c->steps = g_new0(DbtCpuPrivate, 1);
     tlb_init(c);
     g_ptr_array_add(c->dbt->cpus, c);

@@ -9,6 +9,7 @@
  * Threads: made once; run by all vCPUs.
  */
 #include "accel/dbt/x86_64/emit.h"
+#include "core/compiler.h"
 
 enum { FRAME = 24, MXCSR_DEFAULT = 0x1f80, MXCSR_STICKY = 0x3f, MXCSR_CONTROL = 0xe040 };
 
@@ -57,6 +58,7 @@ static const void *leave_c(DbtCpu *c, uint32_t rec)
 {
     const LeaveRec *r = &x64_of(c)->recs[rec];
 
+    order_arrive(c->dbt);
     c->pc = c->pc_base + r->pc;
     if (r->how) {
         c->fl = leave_flags(c, r);
@@ -66,6 +68,7 @@ static const void *leave_c(DbtCpu *c, uint32_t rec)
 
 static const void *link_c(DbtCpu *c, BlockLink *l)
 {
+    order_arrive(c->dbt);
     c->pc = c->pc_base + (uint64_t)l->target;
     return dbt_link_lookup(c, l);
 }
@@ -73,6 +76,7 @@ static const void *link_c(DbtCpu *c, BlockLink *l)
 static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec)
 {
     const LeaveRec *r = &x64_of(c)->recs[rec];
+    order_arrive(c->dbt);
     unsigned access = r->access & 15;
 
     if (!r->merged) {

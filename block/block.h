@@ -59,6 +59,7 @@ BlockNode *block_open(Machine *m, const BlockOpen *how, GError **err);      /* t
 void       block_close(BlockNode *n);         /* waits for what is in flight */
 void       block_submit(BlockNode *n, BlockReq *req);
 void       block_finish(BlockReq *req, int result);     /* drivers: any thread */
+void       block_state_free(Machine *m);
 bool       block_in_flight(Machine *m);
 void       block_drain(Machine *m);           /* runs the main context's completions until nothing is in flight */
 

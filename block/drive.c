@@ -87,4 +87,5 @@ void drives_close(Machine *m)
         drive_free(m->drives->pdata[i]);
     }
     g_clear_pointer(&m->drives, g_ptr_array_unref);
+    block_state_free(m);
 }

@@ -149,6 +149,21 @@ void block_drain(Machine *m)
     }
 }
 
+/* At the end of the machine: nothing is in flight any more. */
+void block_state_free(Machine *m)
+{
+    BlockState *bs = m->block;
+    if (bs) {
+        block_drain(m);
+        g_thread_pool_free(bs->pool, FALSE, TRUE);
+        g_source_destroy(bs->source);
+        g_source_unref(bs->source);
+        g_mutex_clear(&bs->mutex);
+        g_free(bs);
+        m->block = NULL;
+    }
+}
+
 /* ---- graphs ---- */
 static const BlockDriver *driver_find(const char *name)
 {

@@ -497,6 +497,9 @@ void machine_free(Machine *m)
     while (m->mem->spaces->len) {
         as_free(m->mem->spaces->pdata[m->mem->spaces->len - 1]);
     }
+    if (m->class && m->class->unbuild && m->machine_data) {
+        m->class->unbuild(m);
+    }
     for (unsigned i = 0; i < m->buses->len; i++) {
         g_ptr_array_free(((Bus *)m->buses->pdata[i])->children, TRUE);
         g_free(m->buses->pdata[i]);

@@ -76,6 +76,7 @@ typedef struct MachineClass {
     const Field *fields;              /* "-machine pc,key=val": of a struct of `size` bytes, m->machine_data */
     size_t      size;
     bool      (*build)(Machine *m, GError **err);       /* create and wire all devices and vCPUs; inside a map_begin */
+    void      (*unbuild)(Machine *m);   /* devices and address spaces are gone: the rest, also after a failed build */
 } MachineClass;
 extern const MachineClass *const machine_classes[];     /* NULL-terminated */
 

@@ -288,6 +288,23 @@ static bool vga_realize(void *dev, GError **err)
     return true;
 }
 
+static void vga_unrealize(void *dev)
+{
+    Vga *s = dev;
+    Machine *m = s->pci.dev.machine;
+    Bus *bus = s->pci.dev.bus;
+    if (m->console) {
+        console_adapter(m->console, NULL, NULL);
+    }
+    map_begin(m);
+    pci_unmap(bus->io, s->ports, G_N_ELEMENTS(s->ports));
+    pci_unmap(bus->io, &s->vbe_map, 1);
+    pci_unmap(bus->mem, &s->window_map, 1);
+    map_commit(m);
+    pci_unrealize(dev);
+    region_destroy(&s->vram);
+}
+
 static void vga_reset(void *dev)
 {
     Vga *s = dev;
@@ -339,6 +356,7 @@ const DeviceClass vga_class = {
     .io = &ports_io,
     .bank_size = PORT_BYTES,
     .realize = vga_realize,
+    .unrealize = vga_unrealize,
     .reset = vga_reset,
     .restored = vga_restored,
 };

@@ -47,17 +47,18 @@ GBytes *firmware_load(Machine *m, const char *name, uint64_t max, GError **err)
     return path ? firmware_read(path, "firmware", max, err) : NULL;
 }
 
-bool bios_map(Machine *m, const char *name, Region *low, GError **err)
+Region *bios_map(Machine *m, const char *name, Region *low, GError **err)
 {
     const char *file = name ? name : "bios-256k.bin";
     g_autoptr(GBytes) image = firmware_load(m, file, BIOS_MAX, err);
     if (!image) {
-        return false;
+        return NULL;
     }
     gsize n;
     const void *data = g_bytes_get_data(image, &n);
     if (n % 65536) {
-        return fail(err, "firmware %s: its size, %zu bytes, is no multiple of 64 KiB; it is no BIOS image", file, n);
+        fail(err, "firmware %s: its size, %zu bytes, is no multiple of 64 KiB; it is no BIOS image", file, n);
+        return NULL;
     }
     Region *rom = g_new0(Region, 1);
     region_init_rom(rom, "bios", n);
@@ -65,10 +66,9 @@ bool bios_map(Machine *m, const char *name, Region *low, GError **err)
     map_begin(m);
     region_map(&m->memory, rom, (UINT64_C(1) << 32) - n);
     uint64_t seen = MIN(n, LOW_BIOS);
-    Mapping *alias = g_new0(Mapping, 1);
-    *alias = (Mapping){ .region = rom, .from = n - seen, .size = seen, .at = 0x100000 - seen, .seen = SEEN_READ | SEEN_WRITE,
-                        .on = true };
-    region_add(low, alias);
+    Mapping *alias = region_map(low, rom, 0x100000 - seen);
+    alias->from = n - seen;
+    alias->size = seen;
     map_commit(m);
-    return true;
+    return rom;
 }

@@ -146,6 +146,17 @@ static bool piix3_ide_realize(void *dev, GError **err)
     return true;
 }
 
+static void piix3_ide_unrealize(void *dev)
+{
+    Piix3Ide *s = dev;
+    Region *io = s->pci.dev.bus->io;
+    map_begin(s->pci.dev.machine);
+    pci_unmap(io, s->cmd_map, 2);
+    pci_unmap(io, s->ctl_map, 2);
+    map_commit(s->pci.dev.machine);
+    pci_unrealize(dev);
+}
+
 static void piix3_ide_reset(void *dev)
 {
     Piix3Ide *s = dev;
@@ -179,6 +190,7 @@ const DeviceClass piix3_ide_class = {
     .size = sizeof(Piix3Ide),
     .fields = piix3_ide_fields,
     .realize = piix3_ide_realize,
+    .unrealize = piix3_ide_unrealize,
     .reset = piix3_ide_reset,
     .restored = piix3_ide_restored,
 };

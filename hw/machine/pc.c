@@ -58,6 +58,7 @@ static void memory_map(Machine *m, PcMachine *pc)
 static bool add_cpu(Machine *m, PcMachine *pc, GError **err)
 {
     Region *view = g_new0(Region, 1);
+    g_ptr_array_add(pc->cpu_views, view);
     region_init_container(view, "cpu", m->memory.size);
     region_map(view, &m->memory, 0);
     Vcpu *v = vcpu_new(m, &x86_cpu_ops, err);
@@ -173,6 +174,7 @@ static bool pc_build(Machine *m, GError **err)
 {
     PcMachine *pc = m->machine_data;
     const struct Options *o = m->options;
+    pc->cpu_views = g_ptr_array_new();
     memory_map(m, pc);
     if (!drives_open(m, err) || !interrupts(m, pc, err) || !chipset(m, pc, err) || !timers(m, pc, err) ||
         !legacy_devices(m, pc, err)) {
@@ -183,6 +185,22 @@ static bool pc_build(Machine *m, GError **err)
     }
     pc->fw = fw_cfg_create(m, &m->io, err);
     return pc->fw && drives(m, err) && pc_firmware(m, pc, err);
+}
+
+static void pc_unbuild(Machine *m)
+{
+    PcMachine *pc = m->machine_data;
+    drives_close(m);
+    for (guint i = 0; pc->cpu_views && i < pc->cpu_views->len; i++) {
+        region_destroy(pc->cpu_views->pdata[i]);
+        g_free(pc->cpu_views->pdata[i]);
+    }
+    g_clear_pointer(&pc->cpu_views, g_ptr_array_unref);
+    if (pc->bios) {
+        region_destroy(pc->bios);
+        g_clear_pointer(&pc->bios, g_free);
+    }
+    region_destroy(&pc->pci_memory);
 }
 
 static const Field pc_fields[] = {
@@ -201,4 +219,5 @@ const MachineClass pc_machine = {
     .fields = pc_fields,
     .size = sizeof(PcMachine),
     .build = pc_build,
+    .unbuild = pc_unbuild,
 };

@@ -19,6 +19,8 @@ typedef struct PcMachine {            /* m->machine_data */
     PciHost  *host;
     void     *pm, *pit, *rtc, *hpet, *fw;
     Bus      *isa;
+    GPtrArray *cpu_views;             /* Region: what each CPU sees */
+    Region   *bios;
     AcpiPc    acpi;
 } PcMachine;
 

@@ -155,6 +155,7 @@ static bool tables(Machine *m, PcMachine *pc, GError **err)
 
 bool pc_firmware(Machine *m, PcMachine *pc, GError **err)
 {
-    return fill_cmos(m, pc, err) && fill_fw_cfg(m, pc, err) && bios_map(m, m->options->bios, &pc->pci_memory, err) &&
+    pc->bios = bios_map(m, m->options->bios, &pc->pci_memory, err);
+    return pc->bios && fill_cmos(m, pc, err) && fill_fw_cfg(m, pc, err) &&
            boot_kernel(m, pc->fw, pc->low_ram, err) && tables(m, pc, err);
 }

@@ -105,6 +105,17 @@ static bool i440fx_realize(void *dev, GError **err)
     return true;
 }
 
+static void i440fx_unrealize(void *dev)
+{
+    I440fx *s = dev;
+    Machine *m = s->pci.dev.machine;
+    map_begin(m);
+    pci_unmap(&m->memory, s->pam, N_PAM);
+    pci_unmap(&m->memory, &s->smram, 1);
+    map_commit(m);
+    pci_unrealize(dev);
+}
+
 static void i440fx_reset(void *dev)
 {
     pci_reset(dev);
@@ -130,6 +141,7 @@ const DeviceClass i440fx_class = {
     .size = sizeof(I440fx),
     .fields = i440fx_fields,
     .realize = i440fx_realize,
+    .unrealize = i440fx_unrealize,
     .reset = i440fx_reset,
     .restored = i440fx_restored,
 };

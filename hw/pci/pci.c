@@ -322,7 +322,20 @@ bool pci_restored(void *dev, GError **err)
 void pci_unrealize(void *dev)
 {
     PciDevice *d = dev;
-    (void)d;                          /* the bus took everything away in detach() */
+    if (d->master_root.parts) {
+        region_destroy(&d->master_root);
+    }
+    if (d->rom.host) {
+        region_destroy(&d->rom);
+    }
+}
+
+/* Decoders outside the BARs, in unrealize(). */
+void pci_unmap(Region *container, Mapping *parts, unsigned n)
+{
+    for (unsigned i = 0; container && i < n; i++) {
+        region_remove(container, &parts[i]);
+    }
 }
 
 /* ---- the bus ---- */

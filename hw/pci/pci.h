@@ -103,7 +103,8 @@ void pci_writable(PciDevice *d, unsigned at, unsigned size, uint32_t mask);   /*
 void pci_irq(PciDevice *d, bool level);         /* drive the INTx pin */
 void pci_reset(void *dev);                      /* RST#: configuration space to reset values, pin low, nothing mapped */
 bool pci_restored(void *dev, GError **err);
-void pci_unrealize(void *dev);
+void pci_unrealize(void *dev);                  /* every class's, or called by it */
+void pci_unmap(Region *container, Mapping *parts, unsigned n);
 uint32_t pci_get(const PciDevice *d, unsigned at, unsigned size);
 void pci_put(PciDevice *d, unsigned at, unsigned size, uint32_t val);   /* from the device's side: no masks, no hooks */
 

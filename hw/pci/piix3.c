@@ -162,6 +162,7 @@ const DeviceClass piix3_class = {
     .size = sizeof(Piix3),
     .fields = piix3_fields,
     .realize = piix3_realize,
+    .unrealize = pci_unrealize,
     .reset = piix3_reset,
     .restored = piix3_restored,
 };

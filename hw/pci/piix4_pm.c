@@ -239,6 +239,23 @@ static bool piix4_pm_realize(void *dev, GError **err)
     return true;
 }
 
+static void piix4_pm_unrealize(void *dev)
+{
+    Piix4Pm *s = dev;
+    Machine *m = s->pci.dev.machine;
+    Region *io = s->pci.dev.bus->io;
+    timer_stop(&s->overflow);
+    if (m->power_button_dev == s) {
+        m->power_button = NULL;
+    }
+    map_begin(m);
+    pci_unmap(io, &s->pm_map, 1);
+    pci_unmap(io, &s->smb_map, 1);
+    pci_unmap(io, &s->apm_map, 1);
+    map_commit(m);
+    pci_unrealize(dev);
+}
+
 static void piix4_pm_reset(void *dev)
 {
     Piix4Pm *s = dev;
@@ -289,6 +306,7 @@ const DeviceClass piix4_pm_class = {
     .regs = pm_regs,
     .bank_size = APM_AT + APM_SIZE,
     .realize = piix4_pm_realize,
+    .unrealize = piix4_pm_unrealize,
     .reset = piix4_pm_reset,
     .restored = piix4_pm_restored,
 };

@@ -89,10 +89,18 @@ static void up(void)
 
 static void down(void)
 {
-    block_drain(rig.m);
     g_unlink(disk_path);
     g_unlink(cd_path);
+    for (unsigned i = rig.m->devices->len; i-- > 0;) {
+        Device *d = g_ptr_array_index(rig.m->devices, i);
+        if (d->class->bus && !strcmp(d->class->bus, "ide")) {
+            device_free(d);
+        }
+    }
+    drives_close(rig.m);
     rig_down();
+    g_free(disk_path);
+    g_free(cd_path);
 }
 
 #define IDE_TEST(fn) do { TCase *t_ = tcase_create("ide/" #fn); \

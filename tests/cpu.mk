@@ -11,12 +11,12 @@ $(B)/tests/cpu/blocks: $(patsubst %,$(B)/tests/cpu/%.o,blocks gen fake) $(CPU_IR
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
 # The front end with memory of the test's own instead of the run time.
-NATIVE := $(patsubst %,$(B)/cpu/x86/%.o,decode translate translate_int translate_sys translate_simd operand peek string misc simd \
-          simd_aes simd_fp simd_int simd_move simd_str) $(B)/accel/dbt/ir.o $(B)/accel/dbt/opt.o $(B)/accel/dbt/merge.o $(B)/accel/dbt/interp.o
+NATIVE := $(patsubst %,$(B)/cpu/x86/%.o,decode translate translate_int translate_sys translate_simd translate_x87 operand peek string misc simd \
+          x87_vop x87_host simd_aes simd_fp simd_int simd_move simd_str) $(B)/accel/dbt/ir.o $(B)/accel/dbt/opt.o $(B)/accel/dbt/merge.o $(B)/accel/dbt/interp.o
 $(B)/tests/cpu/native $(B)/tests/cpu/decode: %: %.o $(B)/tests/cpu/flat.o $(NATIVE)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(CAPSTONE)      # the second reader of x86 code
 
-FP_OBJ := $(patsubst %,$(B)/cpu/x86/%.o,simd_exc fxsave x87 x87_host) $(NATIVE) $(CPU_NATIVE)
+FP_OBJ := $(patsubst %,$(B)/cpu/x86/%.o,simd_exc fxsave x87) $(NATIVE) $(CPU_NATIVE)
 $(B)/tests/cpu/simd $(B)/tests/cpu/x87 $(B)/tests/cpu/fxsave: %: %.o $(B)/tests/cpu/fphost.o $(FP_OBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 

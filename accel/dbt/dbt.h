@@ -144,6 +144,7 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     unsigned n_vecs, n_gpr;
     size_t   vec_offset, vec_stride;    /* vector registers in the CPU struct */
     size_t   mmx_offset, mmx_stride;
+    size_t   x87_sw_offset;             /* x87 status word, for V87 operations */
     size_t   fpcr_offset;               /* x86: MXCSR */
     size_t   seg_offset, seg_stride;    /* of IrMem.segment, then inside it: */
     size_t   seg_base, seg_lo, seg_hi_read, seg_hi_write;   /* see X86Seg */

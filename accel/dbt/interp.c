@@ -610,6 +610,11 @@ bool interp_run(DbtCpu *cpu, const IrBlock *block)
                 return step(cpu);
             }
             break;
+        case IR_guard:
+            if (A != B) {
+                return step(cpu);
+            }
+            break;
         case IR_br:
             if (holds(&r, i)) {
                 return go(&r, i->imm);

@@ -177,6 +177,11 @@ enum {
     V_MMX = 64,                         /* operands are MMX registers: IR_VEC ids 64..71 */
     V_IMPLICIT0 = 128,                  /* reads xmm0 as well */
 };
+enum {                                  /* map V87: operations on an x87 of the host; form << 28 | /digit << 24 | opcode << 16 | V87 << 8 | ModRM */
+    V87 = 8,
+    V87_LOAD = 1, V87_STORE, V87_ARITH, V87_ARITH_MEM, V87_COM, V87_COM_MEM, V87_COMI, V87_CONST, V87_UNARY, V87_COPY, V87_SWAP,
+    V87_SYNC,
+};
 typedef struct IrVecDesc {
     const char *name;
     IrVecFn     fn;

@@ -77,7 +77,7 @@ typedef struct X86Cpu {
     int16_t  delivering;                /* vector of the exception being delivered, for double faults; -1 */
     /* x87, SSE */
     X86Fpr   fpr[8];                    /* physical registers; ST(i) is fpr[(fpu_top + i) & 7] */
-    uint16_t fpu_cw, fpu_sw;            /* sw without TOP */
+    uint16_t fpu_sw, fpu_cw;            /* sw without TOP; cw, top and valid together: translate_x87.c */
     uint8_t  fpu_top, fpu_valid;        /* valid: one bit per physical register, 1 = not empty (FXSAVE's abridged tag) */
     uint16_t fpu_op, fpu_cs, fpu_ds;
     uint64_t fpu_ip, fpu_dp;

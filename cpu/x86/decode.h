@@ -129,6 +129,9 @@ enum {
 #include "cpu/x86/simd.def"
 #undef SIMD
 #undef SIMDH
+#define X87V(name, ...) XV_##name,
+#include "cpu/x86/x87.def"
+#undef X87V
     XV_N
 };
 extern const IrVecDesc x86_vecs[];                      /* XV_N of them, simd.c */

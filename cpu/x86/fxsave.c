@@ -119,6 +119,7 @@ static bool skips_xmm(const X86Cpu *c)                  /* FFXSR: 64-bit code at
 
 static void fx_check(X86Cpu *c)
 {
+    x87_sync(c);
     if (c->cr0 & (CR0_EM | CR0_TS))
         x86_raise(c, EXC_NM, 0);
 }
@@ -160,6 +161,7 @@ uint64_t x86_h_fxrstor(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
 /* ---- XSAVE ... ---- */
 static void xs_check(X86Cpu *c, uint64_t how)
 {
+    x87_sync(c);
     if (!(c->cr4 & CR4_OSXSAVE))
         x86_raise_ud(c);
     if ((how & XS_S) && c->cpl)

@@ -12,6 +12,10 @@
 #define SIMDH(...)
 #include "cpu/x86/simd.def"
 #undef SIMD
+#define X87V(name, form, opcode, second, digit, bytes, props, fn) \
+    uint64_t x87v_##fn(void *cpu, void *d, const void *s, unsigned imm8);
+#include "cpu/x86/x87.def"
+#undef X87V
 
 #define BYTE_P_NP 0
 #define BYTE_P_66 0x66
@@ -26,4 +30,8 @@ const IrVecDesc x86_vecs[] = {
 #define SIMD(nm, prefix, map, opcode, modrm, dst, src, imm, bytes, align, feature, vprops, meaning) \
     [XV_##nm] = { #nm, simd_##meaning, BYTE_##prefix << 16 | (map) << 8 | (opcode) | (modrm) << 24, bytes, vprops },
 #include "cpu/x86/simd.def"
+#define X87V(nm, form, opcode, second, digit, bytes, vprops, meaning) \
+    [XV_##nm] = { #nm, x87v_##meaning, (unsigned)V87_##form << 28 | (digit) << 24 | (opcode) << 16 | V87 << 8 | (second), bytes, \
+                  (vprops) | V_MMX },
+#include "cpu/x86/x87.def"
 };

@@ -14,6 +14,9 @@ struct X86Tr {
     uint64_t mode;
     int32_t  offset, next;              /* of this instruction and the one after it, from the page base */
     unsigned n_temps, n_hosts;
+    bool     fpu_seen, fpu_known;       /* x87 (translate_x87.c): the state assumed here, */
+    uint8_t  fpu_top, fpu_valid;
+    unsigned fpu_guard;                 /* and the place after the guard that made sure of it; 0: none */
     bool     done;                      /* an ENDS operation has been emitted */
 };
 

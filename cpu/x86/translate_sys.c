@@ -301,7 +301,6 @@ PLAIN(SWAPGS, swapgs)
 PLAIN(XGETBV, xgetbv)
 PLAIN(RDPKRU, rdpkru)
 PLAIN(MONITOR, monitor)
-PLAIN(FWAIT, fwait)
 PLAIN(EMMS, emms)
 
 void x86_tr_VMX_SVM(X86Tr *t, const X86Insn *i) { tr_helper(t, XH_vmx_svm, NONE, tr_imm(t, i->modrm), NONE, NONE); }
@@ -494,13 +493,6 @@ void x86_tr_CMPXCHG8B(X86Tr *t, const X86Insn *i)
 }
 
 /* ---- x87 and the FP state ---- */
-void x86_tr_X87(X86Tr *t, const X86Insn *i)
-{
-    IrRef offset = i->mod == 3 ? NONE : tr_offset(t, i);
-    tr_helper(t, XH_x87, NONE, tr_imm(t, (unsigned)i->opcode << 8 | i->modrm), offset,
-              tr_imm(t, i->seg | (unsigned)i->osize << 8 | (unsigned)i->length << 16));
-}
-
 static void fp_state(X86Tr *t, const X86Insn *i, unsigned helper, unsigned how)
 {
     tr_helper(t, helper, NONE, tr_offset(t, i), tr_imm(t, i->seg), tr_imm(t, ((i->rex >> 3) & 1) | how));

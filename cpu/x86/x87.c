@@ -649,6 +649,7 @@ uint64_t x86_h_x87(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
     X86Cpu *c = cpu;
     X87Insn in = { .op = a >> 8 & 7, .modrm = (uint8_t)a, .segment = (uint8_t)arg, .op_bytes = (uint8_t)(arg >> 8), .offset = b };
     const X87Row *r = find_row(in.op, in.modrm);
+    x87_sync(c);
     if (!r->fn)
         x86_raise_ud(c);
     if (c->cr0 & (CR0_EM | CR0_TS))

@@ -18,6 +18,18 @@ static inline unsigned x87_reg(const X86Cpu *c, unsigned i) { return (c->fpu_top
 static inline X86Fpr *x87_st(X86Cpu *c, unsigned i) { return &c->fpr[x87_reg(c, i)]; }
 static inline bool x87_empty(const X86Cpu *c, unsigned i) { return !(c->fpu_valid >> x87_reg(c, i) & 1); }
 static inline uint16_t x87_status(const X86Cpu *c) { return (uint16_t)(c->fpu_sw | c->fpu_top << 11); }
+/* Native blocks leave exception flags in the host's status word; all C code that looks at the guest's takes them first. */
+static inline void x87_sync(X86Cpu *c)
+{
+#if defined(__x86_64__)
+    uint16_t sw;
+    __asm__ volatile("fnstsw %0" : "=a"(sw));
+    if (sw & SW_EXC) {
+        c->fpu_sw |= sw & SW_EXC;
+        __asm__ volatile("fnclex");
+    }
+#endif
+}
 void     x87_update_es(X86Cpu *c);      /* after a change of flags or masks */
 void     x87_load_status(X86Cpu *c, uint16_t sw);
 unsigned x87_tag_word(const X86Cpu *c); /* full: two bits a physical register */

@@ -130,7 +130,7 @@ void liveness(Em *e)
             if (ir_op_props[n->op] & LEAVES) {
                 f = FL_ALL;
             }
-            e->n_vops += n->op == IR_vop;
+            e->n_vops += n->op == IR_vop && !is_x87(&e->g->vecs[n->sub]);
         }
         }
         v = (uint16_t)((v & ~defs(n)) | uses(e, n));

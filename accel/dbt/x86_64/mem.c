@@ -244,6 +244,17 @@ void em_fence(Em *e)
     e8(e, 0xf0);
 }
 
+void em_guard(Em *e)
+{
+    const IrInsn *n = e->n;
+
+    flags_clobber(e);
+    uint32_t rec = leave_rec(e, NULL);
+    e_alu_imm(e, 7, n->type, rm_cpu((int32_t)n->a.id - BIAS), e->ir->imms[n->b.id]);
+    leave_if(e, CC_NE, rec);
+    e->host = 0;
+}
+
 void em_chkcs(Em *e)
 {
     const IrInsn *n = e->n;

@@ -164,6 +164,10 @@ void em_vop(Em *e)
     const IrInsn *n = e->n;
     const IrVecDesc *d = &e->g->vecs[n->sub];
 
+    if (is_x87(d)) {
+        em_x87(e, d);
+        return;
+    }
     if (!is_native(n, d)) {
         vop_call(e, d);
         return;

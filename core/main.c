@@ -7,6 +7,7 @@
  * Threads: the main thread; signals arrive through a descriptor in its main loop.
  */
 #include "accel/accel.h"
+#include "core/display.h"
 #include "core/log.h"
 #include "core/monitor.h"
 #include "core/options.h"
@@ -114,6 +115,19 @@ static bool build(Machine *m, GError **err)
     return ok;
 }
 
+static bool open_viewer(Machine *m, GError **err)
+{
+    Viewer *v;
+    bool    ok = true;
+
+    if (m->options->viewer) {
+        machine_lock(m);
+        ok = m->options->viewer->open(m, m->console, &v, err);
+        machine_unlock(m);
+    }
+    return ok;
+}
+
 static bool write_pidfile(const char *path, GError **err)
 {
     FILE *f = path ? fopen(path, "w") : NULL;
@@ -158,7 +172,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < o->n_monitors; i++) {
         monitors[i] = monitor_new(m, o->monitor_on[i]);
     }
-    if (chr_open_all(m, &err) && write_pidfile(o->pidfile, &err) && machine_start(m, &err)) {
+    if (chr_open_all(m, &err) && open_viewer(m, &err) && write_pidfile(o->pidfile, &err) && machine_start(m, &err)) {
         if (!o->start_paused) {
             machine_cont(m);
         }

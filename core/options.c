@@ -8,6 +8,7 @@
  */
 #include "core/options_int.h"
 #include "accel/accel.h"
+#include "core/display.h"
 #include "core/log.h"
 #include "core/schema.h"
 #include "core/version.h"
@@ -579,18 +580,35 @@ static bool opt_debugcon(Machine *m, void *args, Reply *reply, GError **err)
 
 static bool opt_nographic(Machine *m, void *args, Reply *reply, GError **err)
 {
-    m->options->nographic = true;
-    m->options->display = DISPLAY_NONE;
+    m->options->nographic = raw(m)->display_set = true;
+    m->options->viewer = NULL;
     return true;
 }
 
 static bool opt_display(Machine *m, void *args, Reply *reply, GError **err)
 {
-    if (strcmp(text_of(args), "none")) {
-        return fail(err, "-display %s: there is no such display yet; use -display none or -nographic", text_of(args));
+    const char *name = text_of(args);
+
+    raw(m)->display_set = true;
+    m->options->viewer = NULL;
+    if (!strcmp(name, "none")) {
+        return true;
     }
-    m->options->display = DISPLAY_NONE;
-    return true;
+    if (!strcmp(name, "help")) {
+        printf("none\n");
+        for (const ViewerOps *const *v = viewer_ops; *v; v++) {
+            printf("%s\n", (*v)->name);
+        }
+        raw(m)->exit_now = true;
+        return true;
+    }
+    for (const ViewerOps *const *v = viewer_ops; *v; v++) {
+        if (!strcmp((*v)->name, name)) {
+            m->options->viewer = *v;
+            return true;
+        }
+    }
+    return fail(err, "-display %s: there is no such display here; -display help lists them, -nographic uses this terminal", name);
 }
 
 static bool opt_vga(Machine *m, void *args, Reply *reply, GError **err)
@@ -735,6 +753,9 @@ bool options_parse(Machine *m, int argc, char **argv, bool *exit_now, GError **e
     o->devices = g_ptr_array_new();
     o->globals = g_ptr_array_new();
     o->rtc_clock = TIME_WALL;
+    if (viewer_ops[0] && (g_getenv("DISPLAY") || g_getenv("WAYLAND_DISPLAY"))) {
+        o->viewer = viewer_ops[0];              /* a window, unless -display or -nographic says otherwise */
+    }
     for (int i = 1; i < argc && !o->raw->exit_now; i++) {
         const char  *word = argv[i], *value = NULL;
         char        *split = NULL;

@@ -20,7 +20,6 @@ typedef enum { DRIVE_NONE, DRIVE_IDE, DRIVE_FLOPPY, DRIVE_SCSI, DRIVE_VIRTIO, DR
 typedef enum { CACHE_WRITEBACK, CACHE_NONE, CACHE_WRITETHROUGH, CACHE_UNSAFE, CACHE_DIRECTSYNC } DriveCache;
 typedef enum { MEDIA_DISK, MEDIA_CDROM } DriveMedia;
 typedef enum { VGA_NONE, VGA_STD } VgaKind;
-typedef enum { DISPLAY_DEFAULT, DISPLAY_NONE } DisplayKind;
 
 typedef struct OptDrive {
     char    *file;                    /* NULL: an empty drive (-cdrom's default) */
@@ -80,7 +79,7 @@ struct Options {
     unsigned   n_monitors;
     Chardev   *debugcon;              /* -debugcon: a byte port at 0xe9 that writes here; NULL: none */
     uint32_t   vga;                   /* VgaKind */
-    uint32_t   display;               /* DisplayKind */
+    const struct ViewerOps *viewer;   /* -display: who shows the screen; NULL: nobody */
     bool       nodefaults, nographic, snapshot, start_paused;
 
     /* -rtc */

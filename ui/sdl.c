@@ -6,7 +6,7 @@
  * Omits: full screen, scaling choices, absolute pointing, several consoles, clipboard.
  * Threads: main context with the machine lock; a timer of the loop polls SDL and pulls the picture 30 times a second.
  */
-#ifdef HAVE_SDL                         /* configure: libsdl2-dev is there and not --disable-sdl */
+#ifdef CONFIG_SDL                         /* configure: libsdl2-dev is there and not --disable-sdl */
 #include <SDL.h>
 #include "core/display.h"
 #include "ui/keys.h"

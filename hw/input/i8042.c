@@ -8,6 +8,7 @@
  * Threads: with the machine lock.
  */
 #include "cpu/x86/apicif.h"
+#include "core/display.h"
 #include "hw/input/input.h"
 #include "hw/input/ps2.h"
 #include "hw/misc/isa.h"
@@ -269,9 +270,16 @@ static void i8042_unrealize(void *dev)
 
 void *i8042_create(Machine *m, Bus *isa, GError **err)
 {
+    static const InputOps input = { .key = i8042_key, .pointer = i8042_pointer };
     I8042 *s = device_new(m, isa, "i8042", NULL, err);
 
-    return s && device_realize(s, err) ? s : NULL;
+    if (!s || !device_realize(s, err)) {
+        return NULL;
+    }
+    if (m->console) {
+        console_input(m->console, &input, s);
+    }
+    return s;
 }
 
 static const Field i8042_fields[] = {

@@ -43,7 +43,18 @@ include $(wildcard tests/*.mk)
 check: all $(filter $(B)/%,$(TESTS))
 	@B=$(B) tests/run $(TESTS)
 
+# The demo guest is made once, from Debian's packages.
+run: all build/demo/initrd.gz
+	@tools/demo ./ryokan build/demo
+build/demo/initrd.gz: tools/demo-guest tools/demo-init
+	@tools/demo-guest build/demo
+
+# Debian's kernel in several ways; downloads it first.  BOOT: which cases (tests/boot/run).
+BOOT ?= native smp2 pti disk
+check-boot: all
+	@tests/boot/run $(B)/ryokan build/boot $(BOOT)
+
 clean:
 	rm -rf build ryokan
-.PHONY: all check clean
+.PHONY: all run check check-boot clean
 -include $(OBJ:.o=.d)

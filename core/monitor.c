@@ -175,6 +175,18 @@ static void print_view(GString *s, const AddressSpace *as)
     }
 }
 
+static bool cmd_jit(Machine *m, void *args, Reply *reply, GError **err)
+{
+    if (!m->accel || !m->accel->info) {
+        return fail(err, "info jit: accelerator %s keeps no counts", m->accel ? m->accel->name : "(none)");
+    }
+    GString *s = g_string_new(NULL);
+    m->accel->info(m, s);
+    say(reply, "text", s->str);
+    g_string_free(s, TRUE);
+    return true;
+}
+
 static bool cmd_mtree(Machine *m, void *args, Reply *reply, GError **err)
 {
     GString *s = g_string_new(NULL);

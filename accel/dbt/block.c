@@ -10,6 +10,7 @@
  * Threads: any vCPU; DbtMachine.lock.  Chains in the hash are read without it: a block is freed only while all other
  * vCPUs are stopped.
  */
+#include <stdlib.h>
 #include <string.h>
 #include "accel/dbt/internal.h"
 #include "core/compiler.h"
@@ -214,7 +215,7 @@ static void block_free(Block *b)
     g_free(b->side);
     g_free(b->links);
     g_free(b->ir);
-    g_free(b);
+    free(b);
 }
 
 void block_reclaim_all(DbtMachine *d)
@@ -273,6 +274,16 @@ static void exits_peek(DbtMachine *d, IrBlock *ir, Block *b, const uint8_t *page
     b->to = (uint16_t)to;
 }
 
+static Block *block_new(void)
+{
+    void *p;
+
+    if (posix_memalign(&p, 64, sizeof(Block))) {
+        g_error("out of memory for translated code");
+    }
+    return p;
+}
+
 static void block_add_locked(DbtMachine *d, Block *b, CodePage *p, CodePage *p2)
 {
     unsigned h = hash_of(b->at, b->mode);
@@ -314,7 +325,7 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
     d->guest->translate(c, ir, at, n, at2, d->one_insn ? 1 : at2 ? 1 : IR_MAX_GUEST);
     Block *b = NULL;
     if (ir->n_guest) {
-        b = g_new0(Block, 1);
+        b = block_new();
         *b = (Block){ .at = at, .at2 = ir->two_pages ? at2 : NULL, .mode = mode, .length = (uint16_t)ir->length,
                       .from = (uint16_t)in_page, .to = (uint16_t)MIN(in_page + ir->length, DBT_PAGE) };
         log_block(d, ir, LOG_IR, "IR");
@@ -335,6 +346,9 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
             block_free(b);
             b = NULL;
         }
+    }
+    if (b && d->perfmap_file) {
+        fprintf(d->perfmap_file, "%" PRIxPTR " %x g%" PRIx64 "_%x\n", (uintptr_t)b->entry, b->code_bytes, c->pc, mode);
     }
     if (b) {
         granules |= granule_mask(b->from, b->to);
@@ -441,8 +455,7 @@ static const void *jump_to(DbtCpu *c, const Block *b)
     if (!b) {
         return NULL;
     }
-    c->ctx->jmp[dbt_jmp_slot(c->pc)] = (JmpEntry){ c->pc, b->entry };
-    c->ctx->has_code = true;
+    tlb_jmp_put(c, c->pc, b->entry, b->at2);
     return b->entry;
 }
 

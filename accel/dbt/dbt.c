@@ -4,7 +4,9 @@
  *
  * Threads: run, step and leave belong to the vCPU's thread; map changes stop all vCPUs first.
  */
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 #include "accel/dbt/internal.h"
 
 enum { STEP_CACHE = 512 };
@@ -111,7 +113,7 @@ void dbt_step(DbtCpu *c)
 static void run_blocks_interp(DbtCpu *c)
 {
     while (!__atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED)) {
-        JmpEntry *j = &c->ctx->jmp[dbt_jmp_slot(c->pc)];
+        const JmpEntry *j = &c->ctx->jmp[dbt_jmp_slot(c->pc)];
         const Block *b = j->pc == c->pc ? j->code : NULL;
         if (!b || b->dead) {
             b = block_find(c);
@@ -119,8 +121,7 @@ static void run_blocks_interp(DbtCpu *c)
                 dbt_step(c);
                 return;
             }
-            *j = (JmpEntry){ c->pc, b };
-            c->ctx->has_code = true;
+            tlb_jmp_put(c, c->pc, b, b->at2);
         }
         if (log_on(LOG_EXEC)) {
             log_write("exec %#" PRIx64 "\n", c->pc);
@@ -133,8 +134,10 @@ static void run_blocks_interp(DbtCpu *c)
 
 static void run_native(DbtCpu *c)
 {
-    const void *code = dbt_lookup(c);
+    const JmpEntry *j = &c->ctx->jmp[dbt_jmp_slot(c->pc)];
+    const void *code = j->pc == c->pc ? j->code : dbt_lookup(c);
 
+    c->stats->exits++;
     if (code) {
         c->in_code = true;
         c->dbt->backend->run(c, code);
@@ -193,6 +196,8 @@ static const Field accel_fields[] = {
       .help = "Leave the IR as the front end made it: slow, for debugging." },
     { .name = "x-no-merge", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, no_merge), .count = 1,
       .help = "Give each access a memory check of its own: for debugging." },
+    { .name = "perfmap", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, perfmap), .count = 1,
+      .help = "Name translated blocks in /tmp/perf-PID.map, for perf(1)." },
     FIELD_END
 };
 
@@ -205,6 +210,13 @@ static bool dbt_init(Machine *m, GError **err)
     d->hash = g_new0(Block *, (size_t)1 << DBT_HASH_BITS);
     d->blocks = g_ptr_array_new();
     d->cpus = g_ptr_array_new();
+    if (d->perfmap) {
+        g_autofree char *path = g_strdup_printf("/tmp/perf-%d.map", getpid());
+        d->perfmap_file = fopen(path, "w");
+        if (!d->perfmap_file) {
+            return fail(err, "accel dbt: cannot write %s: %s", path, g_strerror(errno));
+        }
+    }
 #if defined(__x86_64__)
     d->backend = d->engine == ENGINE_NATIVE ? &dbt_backend_x86_64 : NULL;
 #else
@@ -280,6 +292,28 @@ static void dbt_code_written(Region *ram, uint64_t from, uint64_t n)
     }
 }
 
+/* ---- "info jit" ---- */
+#define STAT(member, text) { offsetof(DbtStats, member), text }
+static const struct { size_t offset; const char *text; } stat_rows[] = {
+    STAT(blocks, "blocks translated"), STAT(guest_insns, "guest instructions in them"), STAT(guest_bytes, "guest bytes"),
+    STAT(ir_insns, "IR operations"), STAT(code_bytes, "host bytes"), STAT(invalidated, "blocks dropped"),
+    STAT(reclaims, "times the arena was full"), STAT(lookups, "look-ups beyond the jump cache"),
+    STAT(exits, "entries from the run loop"), STAT(steps, "single steps of tier 0"), STAT(refills, "TLB refills"),
+    STAT(flushes, "TLB flushes"), STAT(page_flushes, "TLB page flushes"), STAT(switches, "context switches"),
+    STAT(contexts, "contexts made"),
+};
+
+static void dbt_info(Machine *m, GString *out)
+{
+    const DbtMachine *d = dbt_of(m);
+
+    g_string_append_printf(out, "engine: %s\n", d->backend ? d->backend->name : "interpreter");
+    for (unsigned i = 0; i < G_N_ELEMENTS(stat_rows); i++) {
+        g_string_append_printf(out, "%12" PRIu64 "  %s\n", *(const uint64_t *)((const char *)&d->stats + stat_rows[i].offset),
+                               stat_rows[i].text);
+    }
+}
+
 static bool dbt_probe(GError **err)
 {
     (void)err;
@@ -300,4 +334,5 @@ const AccelOps accel_dbt = {
     .dirty_log = dbt_dirty_log,
     .dirty_sync = dbt_dirty_sync,
     .code_written = dbt_code_written,
+    .info = dbt_info,
 };

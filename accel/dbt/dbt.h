@@ -17,7 +17,7 @@
 #include "accel/dbt/ir.h"
 
 enum { DBT_PAGE_BITS = 12, DBT_PAGE = 4096, DBT_TLB_BITS = 9, DBT_TLB_N = 1 << DBT_TLB_BITS,
-       DBT_JMP_BITS = 11, DBT_JMP_N = 1 << DBT_JMP_BITS, DBT_CONTEXTS = 16, DBT_FETCH_N = 64 };
+       DBT_JMP_BITS = 11, DBT_JMP_N = 1 << DBT_JMP_BITS, DBT_CONTEXTS = 16, DBT_FETCH_N = 64, DBT_LARGE = 6 };
 
 /*
  * One entry of the data TLB.  An access of n bytes at linear address v (64-bit arithmetic; v < 2^32 in 32-bit modes) hits
@@ -31,7 +31,7 @@ typedef struct TlbEntry {
     uint64_t page;                      /* host address of the page */
     uint64_t phys;                      /* page | TLBF_* */
 } TlbEntry;
-enum { TLBF_FILLED = 1, TLBF_GLOBAL = 2 };
+enum { TLBF_FILLED = 1, TLBF_GLOBAL = 2, TLBF_LARGE = 4 };
 static inline unsigned tlb_slot(uint64_t v) { return (v >> DBT_PAGE_BITS) & (DBT_TLB_N - 1); }
 static inline uint64_t tlb_empty(unsigned slot) { return (uint64_t)(slot ^ 1) << DBT_PAGE_BITS; }
 
@@ -52,15 +52,23 @@ typedef struct DbtContext {
     TlbEntry tlb[DBT_TLB_N];
     JmpEntry jmp[DBT_JMP_N];
     DbtKey   key;
-    bool     used;
-    bool     has_large;                 /* some entry stems from a large page: INVLPG flushes all */
-    bool     has_code;                  /* some jmp entry is filled */
+    unsigned index;                     /* in DbtCpu.contexts and keys */
     uint16_t n_filled;                  /* so that a flush costs what was filled */
-    uint16_t filled[DBT_TLB_N];
-    uint64_t last_used;
-    uint64_t code_pages;                /* hash bits of the pages that jmp entries lie in */
+    uint16_t n_jmp[2];                  /* the same of jmp: targets in pages of this space, and in global ones */
+    uint8_t  n_large;                   /* > DBT_LARGE: anything may stem from a large page */
+    uint16_t filled[DBT_TLB_N], jmp_filled[2][DBT_JMP_N];
+    uint8_t  jmp_in[DBT_JMP_N];         /* bit k: in jmp_filled[k] */
+    uint64_t large[DBT_LARGE];          /* linear >> 30 of large pages that something was entered from */
+    uint64_t fetch_used, fetch_global, fetch_large;         /* bits of fetch[] */
     struct { uint64_t tag; uint8_t *host; struct DbtRegion *region; } fetch[DBT_FETCH_N];   /* tag: linear page | 1; 0: empty */
 } DbtContext;
+
+typedef struct DbtContextKey {          /* what is looked at of all contexts, side by side */
+    DbtKey   key;
+    bool     used;
+    uint64_t last_used;
+    uint64_t global_lo, global_hi;      /* linear pages of global entries lie between */
+} DbtContextKey;
 
 typedef struct Block Block;
 typedef struct DbtMachine DbtMachine;
@@ -81,6 +89,8 @@ typedef struct DbtCpu {
     sigjmp_buf   leave;                 /* dbt_leave() returns to the run loop here */
     DbtContext  *contexts;              /* DBT_CONTEXTS of them */
     IrBlock     *ir;                    /* scratch for translation */
+    DbtContextKey keys[DBT_CONTEXTS];
+    uint8_t      guess[64];             /* by a hash of the key: which context it had last */
     uint64_t     tick;                  /* for last_used */
     uint64_t     host_stack;            /* of the native engine's entry */
     bool         in_code;               /* inside DbtBackend.run */
@@ -210,15 +220,15 @@ typedef struct BlockLink {              /* a direct exit to the same page */
 
 enum { DBT_MODE_UNMERGED = 1 << 30 };  /* in Block.mode only: no merged checks; see dbt_unmerged() */
 
-struct Block {
+struct Block {                          /* what look-ups need stands first, in one line of the cache */
     uint8_t    *at, *at2;               /* host address of its first guest byte; of the second page where it has one, else NULL.
                                            (A guest physical address may show ROM now and RAM later: PAM.) */
+    Block      *hash_next;
+    const void *entry;                  /* native: from the jump cache: linear target PC in a register of the back end's; sets pc_base */
     uint32_t    mode;                   /* low half of DbtKey.mode */
     uint16_t    length, n_links;
     uint16_t    from, to;               /* bytes of its page that the code depends on: its own and what was peeked at exits */
-    Block      *hash_next;
     /* native */
-    const void *entry;                  /* from the jump cache: linear target PC in a register of the back end's; sets pc_base */
     const void *body;                   /* pc_base is right already (same-page links) */
     uint32_t    code_bytes;
     struct SideTable *side;             /* host offset -> guest instruction and flag recipe; g_free() */

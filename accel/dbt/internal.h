@@ -11,6 +11,7 @@
 #include "accel/dbt/dbt.h"
 #include "core/log.h"
 #include <inttypes.h>
+#include <stdio.h>
 
 /*
  * What is known of one page of RAM or ROM that code was translated from.  `granules`: one bit for each 64 bytes that some
@@ -30,11 +31,12 @@ typedef struct DbtRegion {              /* a Region with host memory that code w
     CodePage **pages;
 } DbtRegion;
 
-enum { DBT_HASH_BITS = 16, DBT_MAX_REGIONS = 64 };
+enum { DBT_HASH_BITS = 18, DBT_MAX_REGIONS = 64 };
 
 typedef struct DbtStats {               /* "info jit" */
     uint64_t blocks, guest_insns, guest_bytes, code_bytes, ir_insns;
-    uint64_t lookups, refills, steps, flushes, page_flushes, switches, invalidated, reclaims;
+    uint64_t lookups, refills, steps, exits, flushes, page_flushes, switches, contexts, invalidated,
+             reclaims;
 } DbtStats;
 
 enum { ENGINE_NATIVE, ENGINE_INTERP };
@@ -46,7 +48,9 @@ struct DbtMachine {
     bool      one_insn;                 /* blocks of one guest instruction: for debugging */
     bool      no_opt;                   /* IR as the front end made it */
     bool      no_merge;                 /* one check for each access */
+    bool      perfmap;
     /* the rest */
+    FILE     *perfmap_file;
     Machine  *machine;
     const DbtGuest *guest;
     const DbtBackend *backend;          /* NULL: interpreter */
@@ -76,6 +80,7 @@ void       block_reclaim_all(DbtMachine *d);    /* all other vCPUs stopped */
 void       tlb_init(DbtCpu *c);
 void       tlb_map_changed(DbtCpu *c);
 void       tlb_unwrite(DbtCpu *c, const uint8_t *host_page);    /* drop write tags of this page in all contexts */
+void       tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages);     /* after tlb_fetch() of pc */
 /* Host page that c->pc's page (or `linear`'s) is fetched from; raises; NULL: not RAM or ROM. */
 uint8_t   *tlb_fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr);
 static inline DbtMachine *dbt_of(Machine *m) { return m->accel_data; }

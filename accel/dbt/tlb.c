@@ -8,14 +8,69 @@
 #include <string.h>
 #include "accel/dbt/internal.h"
 
-static void jmp_clear(DbtContext *x)
+static void jmp_clear_slot(DbtContext *x, unsigned slot)
 {
-    for (unsigned i = 0; i < DBT_JMP_N; i++) {
-        x->jmp[i] = (JmpEntry){ dbt_jmp_empty(i), NULL };
+    x->jmp[slot] = (JmpEntry){ dbt_jmp_empty(slot), NULL };
+}
+
+static void jmp_clear(DbtContext *x, unsigned list)
+{
+    for (unsigned i = 0; i < x->n_jmp[list]; i++) {
+        unsigned slot = x->jmp_filled[list][i];
+        jmp_clear_slot(x, slot);
+        x->jmp_in[slot] &= (uint8_t)~(1u << list);
     }
-    x->has_code = false;
-    x->code_pages = 0;
-    memset(x->fetch, 0, sizeof(x->fetch));
+    x->n_jmp[list] = 0;
+}
+
+/* Targets with (pc & mask) == at. */
+static void jmp_clear_part(DbtContext *x, uint64_t mask, uint64_t at)
+{
+    for (unsigned list = 0; list < 2; list++) {
+        for (unsigned i = 0; i < x->n_jmp[list]; i++) {
+            unsigned slot = x->jmp_filled[list][i];
+            if ((x->jmp[slot].pc & mask) == at) {
+                jmp_clear_slot(x, slot);
+            }
+        }
+    }
+}
+
+/* Targets in a page, and in the one before, whose last instruction may reach into it. */
+static void jmp_clear_page(DbtContext *x, uint64_t page)
+{
+    for (unsigned list = 0; list < 2; list++) {
+        for (unsigned i = 0; i < x->n_jmp[list]; i++) {
+            unsigned slot = x->jmp_filled[list][i];
+            if (page - (x->jmp[slot].pc & -(uint64_t)DBT_PAGE) <= DBT_PAGE) {
+                jmp_clear_slot(x, slot);
+            }
+        }
+    }
+}
+
+void tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages)
+{
+    DbtContext *x = c->ctx;
+    unsigned slot = dbt_jmp_slot(pc), f = (pc >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
+    bool global = !two_pages && (x->fetch_global >> f & 1) && x->fetch[f].tag == ((pc & -(uint64_t)DBT_PAGE) | 1);
+
+    if (!(x->jmp_in[slot] >> global & 1)) {
+        x->jmp_in[slot] |= (uint8_t)(1u << global);
+        x->jmp_filled[global][x->n_jmp[global]++] = (uint16_t)slot;
+    }
+    x->jmp[slot] = (JmpEntry){ pc, code };
+}
+
+static void fetch_clear(DbtContext *x, uint64_t which)
+{
+    which &= x->fetch_used;
+    x->fetch_used &= ~which;
+    x->fetch_global &= ~which;
+    x->fetch_large &= ~which;
+    for (; which; which &= which - 1) {
+        x->fetch[__builtin_ctzll(which)].tag = 0;
+    }
 }
 
 static void entry_clear(DbtContext *x, unsigned slot)
@@ -23,64 +78,89 @@ static void entry_clear(DbtContext *x, unsigned slot)
     x->tlb[slot] = (TlbEntry){ .read = tlb_empty(slot), .write = tlb_empty(slot) };
 }
 
-static void context_flush(DbtContext *x)
+static void context_flush(DbtCpu *c, DbtContext *x)
 {
     for (unsigned i = 0; i < x->n_filled; i++) {
         entry_clear(x, x->filled[i]);
     }
     x->n_filled = 0;
-    x->has_large = false;
-    if (x->has_code) {
-        jmp_clear(x);
-    }
+    x->n_large = 0;
+    jmp_clear(x, 0);
+    jmp_clear(x, 1);
+    fetch_clear(x, UINT64_MAX);
+    c->keys[x->index].global_lo = UINT64_MAX;
+    c->keys[x->index].global_hi = 0;
 }
 
 void tlb_init(DbtCpu *c)
 {
     c->contexts = g_new0(DbtContext, DBT_CONTEXTS);
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        DbtContext *x = &c->contexts[i];
+        x->index = i;
+        c->keys[i].global_lo = UINT64_MAX;
         for (unsigned s = 0; s < DBT_TLB_N; s++) {
-            entry_clear(&c->contexts[i], s);
+            entry_clear(x, s);
         }
-        jmp_clear(&c->contexts[i]);
+        for (unsigned s = 0; s < DBT_JMP_N; s++) {
+            jmp_clear_slot(x, s);
+        }
     }
     c->ctx = &c->contexts[0];
+}
+
+static bool has_key(const DbtCpu *c, unsigned i, const DbtKey *key)
+{
+    const DbtContextKey *k = &c->keys[i];
+
+    return k->key.space == key->space && k->key.mode == key->mode && k->used;
+}
+
+static unsigned context_find(DbtCpu *c, const DbtKey *key)
+{
+    unsigned victim = 0;
+
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        if (has_key(c, i, key)) {
+            return i;
+        }
+        if (c->keys[victim].used && (!c->keys[i].used || c->keys[i].last_used < c->keys[victim].last_used)) {
+            victim = i;
+        }
+    }
+    context_flush(c, &c->contexts[victim]);
+    c->keys[victim].used = true;
+    c->keys[victim].key = c->contexts[victim].key = *key;
+    c->stats->contexts++;
+    return victim;
 }
 
 void dbt_mode_changed(DbtCpu *c)
 {
     DbtKey key = c->guest->key(c);
-    DbtContext *x = c->ctx, *victim = NULL;
+    unsigned now = c->ctx->index;
 
-    if (x->used && x->key.space == key.space && x->key.mode == key.mode) {
+    if (has_key(c, now, &key)) {
         return;
     }
-    x->last_used = ++c->tick;
-    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
-        x = &c->contexts[i];
-        if (x->used && x->key.space == key.space && x->key.mode == key.mode) {
-            c->ctx = x;
-            return;
-        }
-        if (!victim || (victim->used && (!x->used || x->last_used < victim->last_used))) {
-            victim = x;
-        }
+    c->keys[now].last_used = ++c->tick;
+    uint8_t *guess = &c->guess[((key.space ^ key.mode ^ key.mode >> 32) * UINT64_C(0x9e3779b97f4a7c15)) >> 58];
+    if (!has_key(c, *guess, &key)) {
+        *guess = (uint8_t)context_find(c, &key);
     }
-    context_flush(victim);
-    victim->used = true;
-    victim->key = key;
-    c->ctx = victim;
+    c->ctx = &c->contexts[*guess];
     c->stats->switches++;
 }
 
 void dbt_flush_all(DbtCpu *c)
 {
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
-        context_flush(&c->contexts[i]);
+        context_flush(c, &c->contexts[i]);
     }
     c->stats->flushes++;
 }
 
+/* All but what stems from global pages. */
 static void context_flush_local(DbtContext *x)
 {
     unsigned kept = 0;
@@ -88,59 +168,125 @@ static void context_flush_local(DbtContext *x)
     for (unsigned i = 0; i < x->n_filled; i++) {
         unsigned slot = x->filled[i];
         if (x->tlb[slot].phys & TLBF_GLOBAL) {
-            x->filled[kept++] = slot;
+            x->filled[kept++] = (uint16_t)slot;
         } else {
             entry_clear(x, slot);
         }
     }
-    x->n_filled = kept;
-    if (x->has_code) {
-        jmp_clear(x);
-    }
+    x->n_filled = (uint16_t)kept;
+    jmp_clear(x, 0);
+    fetch_clear(x, ~x->fetch_global);
 }
 
 void dbt_flush_space(DbtCpu *c, uint64_t mask, uint64_t space, bool keep_global)
 {
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
         DbtContext *x = &c->contexts[i];
-        if (x->used && (x->key.space & mask) == space) {
+        if (c->keys[i].used && (c->keys[i].key.space & mask) == space) {
             if (keep_global) {
                 context_flush_local(x);
             } else {
-                context_flush(x);
+                context_flush(c, x);
             }
         }
     }
     c->stats->flushes++;
 }
 
+static void note_large(DbtContext *x, uint64_t linear)
+{
+    for (unsigned i = 0; i < MIN(x->n_large, DBT_LARGE); i++) {
+        if (x->large[i] == linear >> 30) {
+            return;
+        }
+    }
+    if (x->n_large < DBT_LARGE) {
+        x->large[x->n_large] = linear >> 30;
+    }
+    if (x->n_large <= DBT_LARGE) {
+        x->n_large++;
+    }
+}
+
+/* Was anything near to linear entered from a large page? */
+static bool near_large(const DbtContext *x, uint64_t linear)
+{
+    for (unsigned i = 0; i < MIN(x->n_large, DBT_LARGE); i++) {
+        if (x->large[i] == linear >> 30) {
+            return true;
+        }
+    }
+    return x->n_large > DBT_LARGE;
+}
+
+/* A large page has many entries: all from the same GiB go. */
+static void context_flush_large(DbtContext *x, uint64_t linear)
+{
+    uint64_t mask = -(UINT64_C(1) << 30), at = linear & mask, fetches = 0;
+
+    for (unsigned i = 0; i < x->n_filled; i++) {
+        TlbEntry *e = &x->tlb[x->filled[i]];
+        if ((e->phys & TLBF_LARGE) && ((e->read & mask) == at || (e->write & mask) == at)) {
+            e->read = e->write = tlb_empty(x->filled[i]);       /* stays in filled[] */
+        }
+    }
+    for (uint64_t which = x->fetch_used & x->fetch_large; which; which &= which - 1) {
+        if ((x->fetch[__builtin_ctzll(which)].tag & mask) == at) {
+            fetches |= which & -which;
+        }
+    }
+    fetch_clear(x, fetches);
+    jmp_clear_part(x, mask, at);
+    jmp_clear_part(x, -(uint64_t)DBT_PAGE, at - DBT_PAGE);      /* reaches into it */
+}
+
 static void context_flush_page(DbtContext *x, uint64_t linear, bool globals_only)
 {
-    unsigned slot = tlb_slot(linear);
+    unsigned slot = tlb_slot(linear), f = (linear >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
     TlbEntry *e = &x->tlb[slot];
     uint64_t page = linear & ~(uint64_t)(DBT_PAGE - 1);
 
-    if (x->has_large) {
-        context_flush(x);
-        return;
-    }
     if ((e->phys & TLBF_FILLED) && (e->read == page || e->write == page) && (!globals_only || (e->phys & TLBF_GLOBAL))) {
         e->read = e->write = tlb_empty(slot);   /* stays in filled[] */
     }
-    if (x->has_code && (x->code_pages >> ((linear >> DBT_PAGE_BITS) & 63) & 1)) {
-        jmp_clear(x);
+    if (x->fetch[f].tag == (page | 1)) {
+        fetch_clear(x, UINT64_C(1) << f);
+    }
+    if (page) {
+        jmp_clear_page(x, page);
+    } else {                            /* 4 GiB may be the same to 32-bit code */
+        jmp_clear(x, 0);
+        jmp_clear(x, 1);
+        fetch_clear(x, UINT64_MAX);
+    }
+    if (near_large(x, linear)) {
+        context_flush_large(x, linear);
     }
 }
 
 void dbt_flush_page(DbtCpu *c, uint64_t linear, uint64_t mask, uint64_t space)
 {
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
-        DbtContext *x = &c->contexts[i];
-        if (x->used) {
-            context_flush_page(x, linear, (x->key.space & mask) != space);
+        const DbtContextKey *k = &c->keys[i];
+        bool globals_only = (k->key.space & mask) != space;
+        if (k->used && (!globals_only || (linear >= k->global_lo && linear <= k->global_hi))) {
+            context_flush_page(&c->contexts[i], linear, globals_only);
         }
     }
     c->stats->page_flushes++;
+}
+
+/* linear was entered from this page. */
+static void entered(DbtCpu *c, uint64_t linear, const DbtWalk *w)
+{
+    if (w->page_bytes > DBT_PAGE) {
+        note_large(c->ctx, linear);
+    }
+    if (w->global) {                    /* INVLPG may name any address of the page */
+        DbtContextKey *k = &c->keys[c->ctx->index];
+        k->global_lo = MIN(k->global_lo, linear & -w->page_bytes);
+        k->global_hi = MAX(k->global_hi, linear | (w->page_bytes - 1));
+    }
 }
 
 void tlb_unwrite(DbtCpu *c, const uint8_t *host_page)
@@ -223,11 +369,11 @@ static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, const struct RamH
     if (!(e->phys & TLBF_FILLED)) {
         x->filled[x->n_filled++] = (uint16_t)slot;
     }
-    e->phys = phys | TLBF_FILLED | (w->global ? TLBF_GLOBAL : 0);
+    e->phys = phys | TLBF_FILLED | (w->global ? TLBF_GLOBAL : 0) | (w->page_bytes > DBT_PAGE ? TLBF_LARGE : 0);
     e->read = (h->seen & SEEN_READ) ? page : tlb_empty(slot);
     e->write = write_ok && (h->seen & SEEN_READ) ? page : tlb_empty(slot);
     e->page = (uintptr_t)(h->host + (phys - h->at));
-    x->has_large |= w->page_bytes > DBT_PAGE;
+    entered(c, linear, w);
 }
 
 /* May stores to this page go without asking?  Not while code or a dirty log watches it. */
@@ -544,11 +690,13 @@ uint8_t *tlb_fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr)
     }
     uint8_t *host = h->host + (phys - h->at);
     *dr = h->code;
+    uint64_t bit = UINT64_C(1) << slot;
     x->fetch[slot].tag = page | 1;
     x->fetch[slot].host = host;
     x->fetch[slot].region = *dr;
-    x->has_code = true;
-    x->code_pages |= UINT64_C(1) << ((linear >> DBT_PAGE_BITS) & 63);
-    x->has_large |= w.page_bytes > DBT_PAGE;
+    x->fetch_used |= bit;
+    x->fetch_global = w.global ? x->fetch_global | bit : x->fetch_global & ~bit;
+    x->fetch_large = w.page_bytes > DBT_PAGE ? x->fetch_large | bit : x->fetch_large & ~bit;
+    entered(c, linear, &w);
     return host;
 }

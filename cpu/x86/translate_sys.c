@@ -85,7 +85,7 @@ void x86_tr_POPF(X86Tr *t, const X86Insn *i)
     emit(t, IR_mov, tr_type(i->osize), v, h, NONE);
     tr_helper(t, XH_popf, NONE, v, NONE, tr_imm(t, i->osize));
     tr_move_sp(t, i->osize);
-    tr_end_next(t);
+    tr_end_lookup(t);
 }
 
 /* ---- segment registers ---- */
@@ -240,10 +240,7 @@ static void write_register(X86Tr *t, const X86Insn *i, unsigned helper)
 void x86_tr_MOV_TO_CR(X86Tr *t, const X86Insn *i)
 {
     write_register(t, i, XH_write_cr);
-    if (i->reg == 8)                                    /* TPR: an interrupt may be let in */
-        tr_end_next(t);
-    else
-        tr_end_lookup(t);
+    tr_end_lookup(t);                                   /* what TPR lets in kicks this CPU */
 }
 
 void x86_tr_MOV_TO_DR(X86Tr *t, const X86Insn *i)
@@ -258,19 +255,29 @@ static void and_look_up(X86Tr *t, unsigned helper)
     tr_end_lookup(t);
 }
 void x86_tr_CLTS(X86Tr *t, const X86Insn *i) { and_look_up(t, XH_clts); }
-void x86_tr_CLAC(X86Tr *t, const X86Insn *i) { and_look_up(t, XH_clac); }
-void x86_tr_STAC(X86Tr *t, const X86Insn *i) { and_look_up(t, XH_stac); }
 void x86_tr_XSETBV(X86Tr *t, const X86Insn *i) { and_look_up(t, XH_xsetbv); }
 void x86_tr_WRPKRU(X86Tr *t, const X86Insn *i) { and_look_up(t, XH_wrpkru); }
 
-static void and_poll(X86Tr *t, unsigned helper)
+void x86_tr_WRMSR(X86Tr *t, const X86Insn *i) { and_look_up(t, XH_wrmsr); }
+void x86_tr_MWAIT(X86Tr *t, const X86Insn *i) { and_look_up(t, XH_mwait); }
+
+/* Where CPL <= IOPL and in 64-bit code this is all there is to it: an interrupt that waits is the run loop's. */
+void x86_tr_STI(X86Tr *t, const X86Insn *i)
 {
-    helper0(t, helper);
+    unsigned iopl = (t->mode & X86_MODE_IOPL) >> X86_MODE_IOPL_SHIFT;
+    if (!tr_code64(t) || tr_cpl(t) > iopl) {
+        and_look_up(t, XH_sti);
+        return;
+    }
+    IrRef was = tr_temp(t);
+    emit(t, IR_and, IR_I32, was, CTX(rflags), tr_imm(t, EF_IF));
+    emit(t, IR_brnz, IR_I32, NONE, was, NONE)->imm = t->next;
+    emit(t, IR_or, IR_I32, CTX(rflags), CTX(rflags), tr_imm(t, EF_IF));
+    emit(t, IR_mov, IR_I8, CTX(shadow), tr_imm(t, SHADOW_STI), NONE);
+    emit(t, IR_mov, IR_I64, CTX(shadow_pc), tr_eip(t, t->next), NONE);
+    emit(t, IR_brz, IR_I32, NONE, CTX(events), NONE)->imm = t->next;
     tr_end_next(t);
 }
-void x86_tr_STI(X86Tr *t, const X86Insn *i) { and_poll(t, XH_sti); }
-void x86_tr_WRMSR(X86Tr *t, const X86Insn *i) { and_poll(t, XH_wrmsr); }
-void x86_tr_MWAIT(X86Tr *t, const X86Insn *i) { and_poll(t, XH_mwait); }
 void x86_tr_PAUSE(X86Tr *t, const X86Insn *i)
 {
     if (i->rex & 1)
@@ -289,6 +296,23 @@ void x86_tr_CLI(X86Tr *t, const X86Insn *i)
         and_look_up(t, XH_cli);
 }
 
+/* No code depends on AC at privilege 0: the block goes on with another TLB. */
+void x86_tr_CLAC(X86Tr *t, const X86Insn *i) { helper0(t, XH_clac); }
+void x86_tr_STAC(X86Tr *t, const X86Insn *i) { helper0(t, XH_stac); }
+
+void x86_tr_SWAPGS(X86Tr *t, const X86Insn *i)
+{
+    if (!tr_code64(t) || tr_cpl(t)) {
+        helper0(t, XH_swapgs);
+        return;
+    }
+    IrRef v = tr_temp(t), w = tr_temp(t);
+    emit(t, IR_mov, IR_I64, v, seg_base(S_GS), NONE);
+    emit(t, IR_mov, IR_I64, w, CTX(kernel_gs_base), NONE);
+    emit(t, IR_mov, IR_I64, seg_base(S_GS), w, NONE);
+    emit(t, IR_mov, IR_I64, CTX(kernel_gs_base), v, NONE);
+}
+
 #define PLAIN(NAME, helper) void x86_tr_##NAME(X86Tr *t, const X86Insn *i) { helper0(t, XH_##helper); }
 PLAIN(INVD, invd)
 PLAIN(WBINVD, wbinvd)
@@ -297,7 +321,6 @@ PLAIN(RDTSCP, rdtscp)
 PLAIN(RDMSR, rdmsr)
 PLAIN(RDPMC, rdpmc)
 PLAIN(CPUID, cpuid)
-PLAIN(SWAPGS, swapgs)
 PLAIN(XGETBV, xgetbv)
 PLAIN(RDPKRU, rdpkru)
 PLAIN(MONITOR, monitor)
@@ -370,7 +393,7 @@ void x86_tr_OUT(X86Tr *t, const X86Insn *i)
     IrType type = tr_operand_type(i, 1);
     IrRef p = port(t, i, 0), v = tr_value(t, i, 1);
     tr_helper(t, XH_out, NONE, p, tr_imm(t, 1u << type), v);
-    tr_end_next(t);
+    tr_end_lookup(t);
 }
 
 /* By a helper, which also sets the PC: to this instruction where a repetition was interrupted. */

@@ -505,19 +505,21 @@ static bool go(Run *r, int32_t offset)
 #define C get(&r, i, i->c, type)
 #define EVAL(name, cc) ir_eval_##name(type, a, b, c, cc) & masks[type]
 #define WANTED(flags) if (i->live | i->live_fault) { put_flags(&r, i, flags); }
-#define RMW if (i->dst.kind == IR_HOST && i->a.kind == IR_HOST) { rmw(&r, i); break; }
+#define RMW if (i->dst.kind == IR_HOST && i->a.kind == IR_HOST) { rmw(&r, i); NEXT; }
 #define UNARY(name, from_type) \
-    case IR_##name: { const uint64_t a = get(&r, i, i->a, from_type), b = 0, c = 0; \
-        put(&r, i, i->dst, type, EVAL(name, false)); break; }
+    op_##name: { const uint64_t a = get(&r, i, i->a, from_type), b = 0, c = 0; \
+        put(&r, i, i->dst, type, EVAL(name, false)); NEXT; }
 #define ARITH(name, flags) \
-    case IR_##name: { RMW const uint64_t a = A, b = B, c = 0, v = EVAL(name, r.fl & FL_C); \
-        WANTED(flags) put(&r, i, i->dst, type, v); break; }
+    op_##name: { RMW const uint64_t a = A, b = B, c = 0, v = EVAL(name, r.fl & FL_C); \
+        WANTED(flags) put(&r, i, i->dst, type, v); NEXT; }
 #define ARITH3(name) \
-    case IR_##name: { RMW const uint64_t a = A, b = B, c = C, v = EVAL(name, r.fl & FL_C); \
-        WANTED(ir_flags(IR_##name, type, a, b, c, v, 0, r.fl)) put(&r, i, i->dst, type, v); break; }
+    op_##name: { RMW const uint64_t a = A, b = B, c = C, v = EVAL(name, r.fl & FL_C); \
+        WANTED(ir_flags(IR_##name, type, a, b, c, v, 0, r.fl)) put(&r, i, i->dst, type, v); NEXT; }
 #define COMPARE(name, flags) \
-    case IR_##name: { const uint64_t a = A, b = B, c = 0, v = EVAL(name, false); (void)a; (void)b; (void)v; \
-        put_flags(&r, i, flags); break; }
+    op_##name: { const uint64_t a = A, b = B, c = 0, v = EVAL(name, false); (void)a; (void)b; (void)v; \
+        put_flags(&r, i, flags); NEXT; }
+/* Each operation ends with a jump of its own to the next: predicted apart, where a common switch is guessed badly. */
+#define NEXT do { i++; type = i->type; goto *labels[i->op]; } while (0)
 #define KEEP_C(flags) (((flags) & ~FL_C) | (r.fl & FL_C))
 
 bool interp_run(DbtCpu *cpu, const IrBlock *block)
@@ -526,128 +528,130 @@ bool interp_run(DbtCpu *cpu, const IrBlock *block)
     run_init(&r, cpu, block);
     cpu->pc_base = cpu->pc & ~(uint64_t)(DBT_PAGE - 1);
 
-    for (const IrInsn *i = block->insns;; i++) {
-        const IrType type = i->type;
-        switch ((IrOp)i->op) {
-        case IR_insn:
-            cpu->pc = cpu->pc_base + (uint64_t)(int64_t)i->imm;
-            break;
-        case IR_chk:
-            if (!check(&r, i)) {
-                return step(cpu);
-            }
-            break;
-        case IR_mov:
-            put(&r, i, i->dst, type, A);
-            break;
-        case IR_lea:
-            put(&r, i, i->dst, type, mem_offset(&r, &block->mems[i->mem]) & masks[type]);
-            break;
-        UNARY(zext8, IR_I8) UNARY(zext16, IR_I16) UNARY(zext32, IR_I32)
-        UNARY(sext8, IR_I8) UNARY(sext16, IR_I16) UNARY(sext32, IR_I32)
-        UNARY(bswap, type)
-        case IR_not: {
-            RMW
-            put(&r, i, i->dst, type, ~A & masks[type]);
-            break;
+    static const void *const labels[IR_N_OPS] = {
+#define IR(name, props, meaning) [IR_##name] = &&op_##name,
+#include "accel/dbt/ir.def"
+#undef IR
+    };
+    const IrInsn *i = block->insns;
+    IrType type = i->type;
+
+    goto *labels[i->op];
+    op_insn:
+        cpu->pc = cpu->pc_base + (uint64_t)(int64_t)i->imm;
+        NEXT;
+    op_chk:
+        if (!check(&r, i)) {
+            return step(cpu);
         }
-        case IR_sel: {
-            const uint64_t a = A, b = B;        /* both: a check has covered what either reads */
-            put(&r, i, i->dst, type, holds(&r, i) ? a : b);
-            break;
-        }
-        case IR_setcc:
-            put(&r, i, i->dst, type, holds(&r, i));
-            break;
-        ARITH(add, add_flags(type, a, b, v))
-        ARITH(adc, add_flags(type, a, b, v))
-        ARITH(sub, sub_flags(type, a, b, v))
-        ARITH(sbb, sub_flags(type, a, b, v))
-        ARITH(and, result_flags(v, type))
-        ARITH(or, result_flags(v, type))
-        ARITH(xor, result_flags(v, type))
-        ARITH(neg, sub_flags(type, 0, a, v))
-        ARITH(inc, KEEP_C(add_flags(type, a, 1, v)))
-        ARITH(dec, KEEP_C(sub_flags(type, a, 1, v)))
-        COMPARE(cmp, sub_flags(type, a, b, v))
-        COMPARE(test, result_flags(v, type))
-        COMPARE(bt, (unsigned)(a >> (b & ((8u << type) - 1)) & 1))
-        ARITH3(mul) ARITH3(shl) ARITH3(shr) ARITH3(sar) ARITH3(rol) ARITH3(ror) ARITH3(rcl) ARITH3(rcr)
-        ARITH3(shld) ARITH3(shrd) ARITH3(bts) ARITH3(btr) ARITH3(btc)
-        ARITH3(bsf) ARITH3(bsr) ARITH3(tzcnt) ARITH3(lzcnt) ARITH3(popcnt)
-        case IR_crc32: {
-            const uint64_t v = ir_eval(IR_crc32, type, get(&r, i, i->a, IR_I32), B, 0, false);
-            put(&r, i, i->dst, IR_I32, v);
-            break;
-        }
-        case IR_mulu2:
-        case IR_muls2:
-            multiply(&r, i);
-            break;
-        case IR_divu:
-        case IR_divs:
-            divide(&r, i);
-            break;
-        case IR_getfl:
-            put(&r, i, i->dst, type, flags_as_eflags(r.fl) & masks[type]);
-            break;
-        case IR_setfl:
-            put_flags(&r, i, ir_flags(IR_setfl, type, A, 0, 0, 0, 0, r.fl));
-            break;
-        case IR_cmc:
-            put_flags(&r, i, r.fl ^ FL_C);
-            break;
-        case IR_xchg:
-        case IR_xadd:
-        case IR_cmpxchg:
-            rmw(&r, i);
-            break;
-        case IR_fence:
-            __atomic_thread_fence(__ATOMIC_SEQ_CST);
-            break;
-        case IR_chkcs:
-            if (!check_code_limit(&r, i)) {
-                return step(cpu);
-            }
-            break;
-        case IR_guard:
-            if (A != B) {
-                return step(cpu);
-            }
-            break;
-        case IR_br:
-            if (holds(&r, i)) {
-                return go(&r, i->imm);
-            }
-            break;
-        case IR_brz:
-            if (A == 0) {
-                return go(&r, i->imm);
-            }
-            break;
-        case IR_brnz:
-            if (A != 0) {
-                return go(&r, i->imm);
-            }
-            break;
-        case IR_jmp:
-            return go(&r, i->imm);
-        case IR_jind:
-            cpu->pc = get(&r, i, i->a, IR_I64);
-            return __atomic_load_n(&cpu->vcpu.attention, __ATOMIC_RELAXED);
-        case IR_exit_pc:
-            return __atomic_load_n(&cpu->vcpu.attention, __ATOMIC_RELAXED);
-        case IR_exit_next:
-            go(&r, i->imm);
-            return true;
-        case IR_helper:
-            call_helper(&r, i);
-            break;
-        case IR_vop:
-            vector_op(&r, i);
-            break;
-        case IR_N_OPS:
-            g_assert_not_reached();
-        }
+        NEXT;
+    op_mov:
+        put(&r, i, i->dst, type, A);
+        NEXT;
+    op_lea:
+        put(&r, i, i->dst, type, mem_offset(&r, &block->mems[i->mem]) & masks[type]);
+        NEXT;
+    UNARY(zext8, IR_I8) UNARY(zext16, IR_I16) UNARY(zext32, IR_I32)
+    UNARY(sext8, IR_I8) UNARY(sext16, IR_I16) UNARY(sext32, IR_I32)
+    UNARY(bswap, type)
+    op_not: {
+        RMW
+        put(&r, i, i->dst, type, ~A & masks[type]);
+        NEXT;
     }
+    op_sel: {
+        const uint64_t a = A, b = B;        /* both: a check has covered what either reads */
+        put(&r, i, i->dst, type, holds(&r, i) ? a : b);
+        NEXT;
+    }
+    op_setcc:
+        put(&r, i, i->dst, type, holds(&r, i));
+        NEXT;
+    ARITH(add, add_flags(type, a, b, v))
+    ARITH(adc, add_flags(type, a, b, v))
+    ARITH(sub, sub_flags(type, a, b, v))
+    ARITH(sbb, sub_flags(type, a, b, v))
+    ARITH(and, result_flags(v, type))
+    ARITH(or, result_flags(v, type))
+    ARITH(xor, result_flags(v, type))
+    ARITH(neg, sub_flags(type, 0, a, v))
+    ARITH(inc, KEEP_C(add_flags(type, a, 1, v)))
+    ARITH(dec, KEEP_C(sub_flags(type, a, 1, v)))
+    COMPARE(cmp, sub_flags(type, a, b, v))
+    COMPARE(test, result_flags(v, type))
+    COMPARE(bt, (unsigned)(a >> (b & ((8u << type) - 1)) & 1))
+    ARITH3(mul) ARITH3(shl) ARITH3(shr) ARITH3(sar) ARITH3(rol) ARITH3(ror) ARITH3(rcl) ARITH3(rcr)
+    ARITH3(shld) ARITH3(shrd) ARITH3(bts) ARITH3(btr) ARITH3(btc)
+    ARITH3(bsf) ARITH3(bsr) ARITH3(tzcnt) ARITH3(lzcnt) ARITH3(popcnt)
+    op_crc32: {
+        const uint64_t v = ir_eval(IR_crc32, type, get(&r, i, i->a, IR_I32), B, 0, false);
+        put(&r, i, i->dst, IR_I32, v);
+        NEXT;
+    }
+    op_mulu2:
+    op_muls2:
+        multiply(&r, i);
+        NEXT;
+    op_divu:
+    op_divs:
+        divide(&r, i);
+        NEXT;
+    op_getfl:
+        put(&r, i, i->dst, type, flags_as_eflags(r.fl) & masks[type]);
+        NEXT;
+    op_setfl:
+        put_flags(&r, i, ir_flags(IR_setfl, type, A, 0, 0, 0, 0, r.fl));
+        NEXT;
+    op_cmc:
+        put_flags(&r, i, r.fl ^ FL_C);
+        NEXT;
+    op_xchg:
+    op_xadd:
+    op_cmpxchg:
+        rmw(&r, i);
+        NEXT;
+    op_fence:
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        NEXT;
+    op_chkcs:
+        if (!check_code_limit(&r, i)) {
+            return step(cpu);
+        }
+        NEXT;
+    op_guard:
+        if (A != B) {
+            return step(cpu);
+        }
+        NEXT;
+    op_br:
+        if (holds(&r, i)) {
+            return go(&r, i->imm);
+        }
+        NEXT;
+    op_brz:
+        if (A == 0) {
+            return go(&r, i->imm);
+        }
+        NEXT;
+    op_brnz:
+        if (A != 0) {
+            return go(&r, i->imm);
+        }
+        NEXT;
+    op_jmp:
+        return go(&r, i->imm);
+    op_jind:
+        cpu->pc = get(&r, i, i->a, IR_I64);
+        return __atomic_load_n(&cpu->vcpu.attention, __ATOMIC_RELAXED);
+    op_exit_pc:
+        return __atomic_load_n(&cpu->vcpu.attention, __ATOMIC_RELAXED);
+    op_exit_next:
+        go(&r, i->imm);
+        return true;
+    op_helper:
+        call_helper(&r, i);
+        NEXT;
+    op_vop:
+        vector_op(&r, i);
+        NEXT;
 }

@@ -208,9 +208,17 @@ static bool is_removable(const IrInsn *i, unsigned temps)
     return !wanted;
 }
 
+/* x ^ x or x - x whose flags nobody wants. */
+static bool is_zeroing(const IrInsn *i)
+{
+    return (i->op == IR_xor || i->op == IR_sub) && !(i->live | i->live_fault) && i->a.kind == IR_GUEST &&
+           i->b.kind == IR_GUEST && i->a.id == i->b.id && i->a.high_byte == i->b.high_byte && i->dst.kind != IR_HOST;
+}
+
 static void backward(IrBlock *b, unsigned flags_live_out)
 {
     unsigned live = flags_live_out, fault = 0, temps = 0, kept = b->n_insns;
+    IrRef zero = b->n_imms < IR_MAX_IMMS ? ir_imm(b, 0) : ir_none();
     for (unsigned n = b->n_insns; n-- > 0;) {
         IrInsn *i = &b->insns[n];
         unsigned props = ir_op_props[i->op];
@@ -244,6 +252,12 @@ static void backward(IrBlock *b, unsigned flags_live_out)
         if (i->op == IR_insn) {
             temps = 0;
         }
+        if (zero.kind && is_zeroing(i)) {
+            i->op = IR_mov;
+            i->sets = i->undef = 0;
+            i->a = zero;
+            i->b = ir_none();
+        }
         b->insns[--kept] = *i;
     }
     if (kept) {
@@ -252,8 +266,78 @@ static void backward(IrBlock *b, unsigned flags_live_out)
     }
 }
 
+/* ---- constants added to a register more than once: push push push ---- */
+static bool reads_guest(const IrBlock *b, const IrInsn *i, unsigned r)
+{
+    const IrRef *refs[5] = { &i->a, &i->b, &i->c, &i->dst, &i->dst2 };     /* a narrow write keeps other bits */
+    for (unsigned k = 0; k < 5; k++) {
+        if (refs[k]->kind == IR_GUEST && refs[k]->id == r) {
+            return true;
+        }
+    }
+    if (i->op == IR_lea) {
+        const IrMem *m = &b->mems[i->mem];
+        return (m->base.kind == IR_GUEST && m->base.id == r) || (m->index.kind == IR_GUEST && m->index.id == r);
+    }
+    return false;
+}
+
+static bool is_barrier(const IrInsn *i)
+{
+    return (ir_op_props[i->op] & (LEAVES | ENDS)) || i->op == IR_br || i->op == IR_brz || i->op == IR_brnz ||
+           i->op == IR_helper || i->op == IR_vop;
+}
+
+/* r += constant, of which no flag is wanted. */
+static bool is_step(const IrInsn *i)
+{
+    return (i->op == IR_add || i->op == IR_sub) && i->type == IR_I64 && !(i->live | i->live_fault) && i->dst.kind == IR_GUEST &&
+           i->a.kind == IR_GUEST && i->a.id == i->dst.id && i->b.kind == IR_IMM;
+}
+
+static int64_t step_of(const IrBlock *b, const IrInsn *i)
+{
+    int64_t v = (int64_t)b->imms[i->b.id];
+    return i->op == IR_add ? v : (int64_t)(0 - (uint64_t)v);
+}
+
+/* Let the next step of the same register do this one as well, if nothing in between sees it. */
+static bool join_next(IrBlock *b, unsigned n)
+{
+    const IrInsn *i = &b->insns[n];
+    int64_t add = step_of(b, i);
+    for (unsigned k = n + 1; k < b->n_insns && b->n_imms < IR_MAX_IMMS; k++) {
+        IrInsn *j = &b->insns[k];
+        if (is_step(j) && j->dst.id == i->dst.id) {
+            int64_t sum = add + step_of(b, j);
+            if (add < -(1 << 24) || add > 1 << 24 || sum < -(1 << 25) || sum > 1 << 25) {
+                return false;
+            }
+            j->op = sum < 0 ? IR_sub : IR_add;
+            j->b = ir_imm(b, (uint64_t)(sum < 0 ? -sum : sum));
+            return true;
+        }
+        if (is_barrier(j) || reads_guest(b, j, i->dst.id)) {
+            return false;
+        }
+    }
+    return false;
+}
+
+static void join_steps(IrBlock *b)
+{
+    unsigned kept = 0;
+    for (unsigned n = 0; n < b->n_insns; n++) {
+        if (!is_step(&b->insns[n]) || !join_next(b, n)) {
+            b->insns[kept++] = b->insns[n];
+        }
+    }
+    b->n_insns = kept;
+}
+
 void ir_optimise(IrBlock *b, unsigned flags_live_out)
 {
     forward(b);
     backward(b, flags_live_out);
+    join_steps(b);
 }

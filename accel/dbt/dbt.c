@@ -81,6 +81,17 @@ static void plain(IrBlock *ir)          /* all flags live: what ir_optimise() wo
     }
 }
 
+/* IR that assumes more of the CPU than its mode says is good for this one time only. */
+static bool has_guard(const IrBlock *ir)
+{
+    for (unsigned i = 0; i < ir->n_insns; i++) {
+        if (ir->insns[i].op == IR_guard) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void dbt_step(DbtCpu *c)
 {
     uint32_t mode = (uint32_t)c->ctx->key.mode;
@@ -96,6 +107,10 @@ void dbt_step(DbtCpu *c)
             ir_begin(c->ir, c->pc, mode);
             c->guest->translate(c, c->ir, at, DBT_PAGE - in_page, NULL, 1);
             plain(c->ir);
+            if (has_guard(c->ir)) {
+                interp_run(c, c->ir);
+                return;
+            }
             g_free(e->ir);
             *e = (StepEntry){ .at = at, .mode = mode, .n = (uint8_t)c->ir->length, .ir = ir_copy(c->ir) };
             memcpy(e->bytes, at, e->n);

@@ -122,7 +122,7 @@ static DbtGuest guest = {
 X86Cpu *guest_new(void) { return new_cpu(&guest); }
 
 /* A block by the native engine: emitted, run once. */
-static bool run_native(X86Cpu *c, const IrBlock *b)
+static void run_native(X86Cpu *c, const IrBlock *b)
 {
 #if defined(__x86_64__)
     static DbtMachine d = { .tb_mib = 16, .guest = &guest, .backend = &dbt_backend_x86_64 };
@@ -140,7 +140,6 @@ static bool run_native(X86Cpu *c, const IrBlock *b)
     d.backend->run(&c->dbt, block.entry);
     g_free(block.links);
 #endif
-    return true;
 }
 bool fail(GError **err, const char *fmt, ...) { fprintf(stderr, "%s\n", fmt); return false; }
 const void *dbt_lookup(DbtCpu *c) { return NULL; }
@@ -148,26 +147,43 @@ const void *dbt_link_lookup(DbtCpu *c, BlockLink *l) { return NULL; }
 const void *dbt_slow(DbtCpu *c) { longjmp(guest_raised, EXC_GP + 1); }
 const void *dbt_unmerged(DbtCpu *c) { return dbt_slow(c); }
 
-bool guest_translated(X86Cpu *c, const uint8_t *code, unsigned n, uint64_t mode, bool native)
+static void run_block(X86Cpu *c, IrBlock *b, bool native)
 {
-    static IrBlock *b;
-    uint8_t page[32] = { 0 };
-    if (!b)
-        b = ir_new();
-    memcpy(page, code, n);
-    c->dbt.pc = 0x400000;
-    ir_begin(b, c->dbt.pc, X86_MODE_CODE64 | X86_MODE_PE | X86_MODE_FLAT_CS | mode);
-    x86_translate(&c->dbt, b, page, 32, NULL, 1);
-    if (!b->n_guest || b->guest[0].length != n)
-        return false;
     for (unsigned k = 0; k < b->n_insns; k++) {
         if (b->insns[k].op == IR_jmp)
             b->insns[k].live = FL_ALL;                  /* the successor wants them all */
     }
     ir_optimise(b, FL_ALL);
+    GString *why = g_string_new(NULL);
+    if (!ir_verify(b, why)) {
+        ir_print(b, why);
+        printf("not ok block: %s\n", why->str);
+        abort();
+    }
+    g_string_free(why, TRUE);
     if (native)
-        return run_native(c, b);
-    interp_run(&c->dbt, b);
+        run_native(c, b);
+    else
+        interp_run(&c->dbt, b);
+}
+
+bool guest_translated(X86Cpu *c, const uint8_t *code, unsigned n, uint64_t mode, bool native)
+{
+    enum { AT = 0x400000 };
+    static IrBlock *b;
+    uint8_t page[256] = { 0 };
+    if (!b)
+        b = ir_new();
+    memcpy(page, code, n);
+    page[n] = 0xeb;                                     /* jmp to what follows: ends the block */
+    for (c->dbt.pc = AT; c->dbt.pc < AT + n; ) {
+        unsigned at = (unsigned)(c->dbt.pc - AT);
+        ir_begin(b, c->dbt.pc, X86_MODE_CODE64 | X86_MODE_PE | X86_MODE_FLAT_CS | mode);
+        x86_translate(&c->dbt, b, page + at, sizeof page - at, NULL, 64);
+        if (!b->n_guest || b->guest[0].length > n - at)
+            return false;
+        run_block(c, b, native);
+    }
     return true;
 }
 

@@ -25,7 +25,7 @@ void       host_init(void);
 HostResult host_run(HostState *s, const uint8_t *code, unsigned n);
 
 X86Cpu    *guest_new(void);             /* 64-bit code, protected mode, all features */
-/* Decode, translate, optimise and run one instruction, by the interpreter or natively; mode: X86_MODE_* besides.  False: not decoded to n bytes. */
+/* Decode, translate, optimise and run n bytes of code, by the interpreter or natively; mode: X86_MODE_* besides. */
 bool       guest_translated(X86Cpu *c, const uint8_t *code, unsigned n, uint64_t mode, bool native);
 
 extern jmp_buf guest_raised;            /* x86_raise() jumps here with the vector + 1 */

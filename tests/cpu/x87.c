@@ -118,16 +118,29 @@ static void x87(unsigned opcode, unsigned modrm, void *at)
     x86_h_x87(cpu, opcode << 8 | modrm, (uint64_t)(uintptr_t)at, S_DS | 4 << 8 | 2 << 16);
 }
 
-typedef enum { MEANING, INTERP, NATIVE } Way;
-static HostResult guest_run(HostState *s, unsigned opcode, unsigned modrm, Way way)
+static void to_guest(HostState *s)
 {
-    uint8_t code[2] = { (uint8_t)opcode, (uint8_t)modrm };
-    volatile HostResult r = HOST_DONE;
     cpu->cr0 = CR0_PE | CR0_NE;
     cpu->dbt.gpr[R_RAX] = s->rax;
     cpu->dbt.fl = x86_eflags_to_fl(s->rflags);
     if (setjmp(guest_raised) == 0)
         x87(0xdd, 0x27, s->x87);                        /* FRSTOR */
+}
+
+static void from_guest(HostState *s)
+{
+    if (setjmp(guest_raised) == 0)
+        x87(0xdd, 0x37, s->x87);                        /* FNSAVE */
+    s->rax = cpu->dbt.gpr[R_RAX];
+    s->rflags = (s->rflags & ~(uint64_t)EF_ARITH) | x86_fl_to_eflags(cpu->dbt.fl);
+}
+
+typedef enum { MEANING, INTERP, NATIVE } Way;
+static HostResult guest_run(HostState *s, unsigned opcode, unsigned modrm, Way way)
+{
+    uint8_t code[2] = { (uint8_t)opcode, (uint8_t)modrm };
+    volatile HostResult r = HOST_DONE;
+    to_guest(s);
     cpu->dbt.gpr[R_RDI] = (uintptr_t)s->mem;
     int vector = setjmp(guest_raised);
     if (vector == 0 && way == MEANING)
@@ -136,10 +149,7 @@ static HostResult guest_run(HostState *s, unsigned opcode, unsigned modrm, Way w
         r = guest_translated(cpu, code, 2, X86_MODE_FPU, way == NATIVE) ? HOST_DONE : HOST_SIGILL;
     else
         r = vector == EXC_MF + 1 ? HOST_SIGFPE : HOST_SIGILL;
-    if (setjmp(guest_raised) == 0)
-        x87(0xdd, 0x37, s->x87);                        /* FNSAVE */
-    s->rax = cpu->dbt.gpr[R_RAX];
-    s->rflags = (s->rflags & ~(uint64_t)EF_ARITH) | x86_fl_to_eflags(cpu->dbt.fl);
+    from_guest(s);
     return r;
 }
 
@@ -212,6 +222,105 @@ static bool try_one(unsigned opcode, unsigned modrm, Way way)
     return false;
 }
 
+/* ---- sequences: what blocks know of the stack from one instruction to the next ---- */
+static bool fits(unsigned opcode, unsigned modrm, unsigned depth, int *by)      /* no stack fault with so many registers full? */
+{
+    unsigned op = opcode & 7, r = modrm >> 3 & 7, i = modrm & 7;
+    *by = 0;
+    if (modrm < 0xc0) {
+        bool load = ((op & 1) && r == 0) || (op == 3 && r == 5) || (op == 7 && r == 5);
+        bool control = (op == 1 && r >= 4) || (op == 5 && (r == 4 || r >= 6)) || (op == 7 && (r == 4 || r == 6));
+        if (control || (op == 1 && r == 1) || (op == 3 && (r == 4 || r == 6)) || (op == 5 && r == 5))
+            return false;                               /* FNSTSW would store C1, which blocks leave alone */
+        *by = load ? 1 : (op & 1) ? (r == 1 || r == 3 || r == 7 ? -1 : 0) : r == 3 ? -1 : 0;
+        return load ? depth < 8 : depth > 0;
+    }
+    if (op == 1 && modrm >= 0xe0) {
+        if (modrm >= 0xe8 && modrm <= 0xee) {
+            *by = 1;
+            return depth < 8;
+        }
+        return (modrm == 0xe0 || modrm == 0xe1 || modrm == 0xfa || modrm == 0xfc) && depth;
+    }
+    switch (op << 3 | r) {
+    case 1 << 3 | 0: *by = 1; return i < depth && depth < 8;
+    case 6 << 3 | 3: case 2 << 3 | 5: *by = -2; return i == 1 && depth > 1;
+    case 0 << 3 | 3: case 4 << 3 | 3: case 6 << 3 | 2: case 5 << 3 | 5: case 7 << 3 | 5: case 7 << 3 | 6: case 5 << 3 | 3:
+        *by = -1; return i < depth;
+    case 1 << 3 | 2: case 1 << 3 | 3: case 2 << 3 | 4: case 2 << 3 | 6: case 2 << 3 | 7: case 3 << 3 | 4: case 3 << 3 | 7:
+    case 5 << 3 | 0: case 5 << 3 | 6: case 5 << 3 | 7: case 7 << 3 | 0: case 7 << 3 | 2: case 7 << 3 | 3: case 7 << 3 | 7:
+        return false;
+    case 7 << 3 | 4: return i == 0;
+    default: *by = op == 6 ? -1 : 0; return i < depth;
+    }
+}
+
+static unsigned random_sequence(uint8_t *code, unsigned depth)
+{
+    unsigned n = 0;
+    for (unsigned k = 2 + random64() % 14; k; ) {
+        unsigned opcode = 0xd8 + random64() % 8, modrm = random64() & 0xff;
+        int by;
+        if (modrm < 0xc0)
+            modrm = (modrm & 0x38) | 0x47;              /* [rdi + disp8] */
+        if (!fits(opcode, modrm, depth, &by))
+            continue;
+        depth += (unsigned)by;
+        code[n++] = (uint8_t)opcode;
+        code[n++] = (uint8_t)modrm;
+        if (modrm < 0xc0)
+            code[n++] = (random64() % 5) * 16;
+        if (random64() % 8 == 0)
+            memcpy(code + n, "\x48\x8d\x49\x01", 4), n += 4;    /* lea rcx, [rcx + 1] */
+        k--;
+    }
+    return n;
+}
+
+static bool try_sequence(Way way)
+{
+    HostState before, host, guest;
+    uint8_t code[128];
+    random_x87(&before);
+    random_memory(&before);
+    for (unsigned i = 0; i < 5; i++)
+        random_real(before.mem + 16 * i);
+    unsigned depth = random64() % 9, top = random64() & 7, tw = 0xffff;
+    for (unsigned i = 0; i < depth; i++)
+        tw &= ~(3u << 2 * ((top + i) & 7));
+    put(before.x87, 0x37f, 2);
+    put(before.x87 + 4, top << 11, 2);
+    put(before.x87 + 8, tw, 2);
+    unsigned n = random_sequence(code, depth);
+    host = guest = before;
+    HostResult h = host_run(&host, code, n);
+    to_guest(&guest);
+    cpu->dbt.gpr[R_RDI] = (uintptr_t)guest.mem;
+    guest_translated(cpu, code, n, X86_MODE_FPU, way == NATIVE);
+    from_guest(&guest);
+    for (HostState *s = &host; s; s = s == &host ? &guest : NULL) {
+        clear_pointers(s->x87);
+        s->x87[5] &= (uint8_t)~2;
+        for (unsigned i = 0; i < 8; i++) {              /* empty registers may hold anything */
+            if ((get(s->x87 + 8, 2) >> 2 * (((get(s->x87 + 4, 2) >> 11) + i) & 7) & 3) == 3)
+                memset(s->x87 + 28 + 10 * i, 0, 10);
+        }
+        s->rax &= ~UINT64_C(0x200);
+    }
+    if (h == HOST_DONE && same(&host, &guest))
+        return true;
+    printf("not ok x87 sequence%s:", way == NATIVE ? " native" : "");
+    for (unsigned i = 0; i < n; i++)
+        printf(" %02x", code[i]);
+    printf("\n  before\n");
+    print_state(&before);
+    printf("  host\n");
+    print_state(&host);
+    printf("  guest\n");
+    print_state(&guest);
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 400, bad = 0;
@@ -234,5 +343,10 @@ int main(int argc, char **argv)
             bad += !ok;
         }
     }
-    return bad != 0;
+    bool ok = true;
+    for (unsigned i = 0; i < rounds * 20 && ok; i++)
+        ok = try_sequence(i & 1 ? NATIVE : INTERP);
+    if (ok)
+        printf("ok x87 sequences\n");
+    return bad || !ok;
 }

@@ -364,6 +364,80 @@ START_TEST(cd_dma_and_sense)
 }
 END_TEST
 
+static int last_result;
+static void done(BlockReq *req, int result) { last_result = result; }
+
+static int transfer(BlockNode *n, BlockOp op, uint64_t at, void *buf, size_t bytes)
+{
+    struct iovec iov[2] = { { buf, bytes / 2 }, { (char *)buf + bytes / 2, bytes - bytes / 2 } };
+    BlockReq r = { .op = op, .offset = at, .length = bytes, .iov = iov, .n_iov = buf ? 2 : 0, .done = done };
+    last_result = 1;
+    block_submit(n, &r);
+    ck_assert_int_eq(last_result, 1);           /* never from within submit */
+    block_drain(rig.m);
+    return last_result;
+}
+
+START_TEST(snapshot)
+{
+    char *path = image(64);
+    uint8_t buf[8 * 512], zero[512] = { 0 };
+    BlockNode *n = block_open(rig.m, &(BlockOpen){ .file = path, .snapshot = true }, NULL);
+    ck_assert_ptr_nonnull(n);
+    memset(buf, 0xee, sizeof(buf));
+    ck_assert_int_eq(transfer(n, BLK_WRITE, 3 * 512, buf, 512), 0);
+    ck_assert_int_eq(transfer(n, BLK_WRITE, 5 * 512, buf, 1024), 0);
+    ck_assert_int_eq(transfer(n, BLK_ZERO, 9 * 512, NULL, 512), 0);
+    ck_assert_int_eq(transfer(n, BLK_FLUSH, 0, NULL, 0), 0);
+    ck_assert_int_eq(transfer(n, BLK_READ, 2 * 512, buf, sizeof(buf)), 0);
+    for (unsigned i = 0; i < sizeof(buf); i++) {
+        unsigned sector = 2 + i / 512;
+        uint8_t want = sector == 3 || sector == 5 || sector == 6 ? 0xee : sector == 9 ? 0 : pattern(sector, i % 512);
+        ck_assert_uint_eq(buf[i], want);
+    }
+    ck_assert_int_ne(transfer(n, BLK_READ, 64 * 512, zero, 512), 0);    /* outside */
+    ck_assert_int_ne(transfer(n, BLK_READ, 100, zero, 512), 0);         /* not a sector */
+    block_close(n);
+    n = block_open(rig.m, &(BlockOpen){ .file = path }, NULL);          /* the image is as it was */
+    ck_assert_int_eq(transfer(n, BLK_READ, 3 * 512, buf, 512), 0);
+    ck_assert_uint_eq(buf[1], pattern(3, 1));
+    g_autoptr(GError) err = NULL;
+    ck_assert_ptr_null(block_open(rig.m, &(BlockOpen){ .file = path }, &err));
+    ck_assert_ptr_nonnull(strstr(err->message, "in use"));
+    block_close(n);
+    n = block_open(rig.m, &(BlockOpen){ .file = path, .readonly = true }, NULL);
+    ck_assert_int_ne(transfer(n, BLK_WRITE, 0, buf, 512), 0);
+    block_close(n);
+    g_unlink(path);
+    g_free(path);
+}
+END_TEST
+
+START_TEST(formats)
+{
+    static const struct {
+        const char *magic, *format;
+        bool        opens;
+    } cases[] = { { "QFI\xfb", NULL, false }, { "QFI\xfb", "raw", true }, { "KDMV", NULL, false }, { "hello", NULL, true },
+                  { "hello", "qcow2", false }, { "", "raw", true } };
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        char *path;
+        int fd = g_file_open_tmp("ryokan-ide-XXXXXX", &path, NULL);
+        size_t n = strlen(cases[i].magic);
+        ck_assert_int_eq(write(fd, cases[i].magic, n), (int)n);
+        close(fd);
+        BlockNode *node = block_open(rig.m, &(BlockOpen){ .file = path, .format = cases[i].format }, NULL);
+        ck_assert_int_eq(node != NULL, cases[i].opens);
+        ck_assert_uint_eq(node ? node->bytes : 0, node && n ? 512 : 0);
+        block_close(node);
+        g_unlink(path);
+        g_free(path);
+    }
+    ck_assert_ptr_null(block_open(rig.m, &(BlockOpen){ .file = "/" }, NULL));
+    ck_assert_ptr_null(block_open(rig.m, &(BlockOpen){ .file = "/dev/null" }, NULL));
+}
+END_TEST
+
 /* Anything, in any order: nothing may break. */
 START_TEST(noise)
 {
@@ -411,6 +485,8 @@ Suite *suite_ide(void)
     IDE_TEST(identify);
     IDE_TEST(cd_pio);
     IDE_TEST(cd_dma_and_sense);
+    IDE_TEST(snapshot);
+    IDE_TEST(formats);
     IDE_TEST(noise);
     return s;
 }

@@ -23,7 +23,7 @@ $(GUEST_B)/real.bin: tests/guest/real.S
 	objcopy -O binary -j .text $(GUEST_B)/real.boot.o $@
 
 # A program for tests/run: all guests on both engines.
-$(GUEST_B)/guests: tests/guest/guests $(GUESTS:%=$(GUEST_B)/%.bin) $(B)/ryokan
+$(GUEST_B)/guests: tests/guest/guests $(GUESTS:%=$(GUEST_B)/%.bin) $(GUEST_B)/migrate $(B)/ryokan
 	@cp $< $@
 ifeq ($(shell uname -m),x86_64)
 TESTS += $(GUEST_B)/guests
@@ -32,3 +32,11 @@ check-guest: $(GUEST_B)/guests
 	@B=$(B) tests/run $<
 .PHONY: check-guest
 .PRECIOUS: $(GUEST_B)/%.o
+
+# The same guests, moved from machine to machine as they run.
+$(GUEST_B)/migrate: $(GUEST_B)/migrate-host.o $(LIBOBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+$(GUEST_B)/migrate-host.o: tests/guest/migrate.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+-include $(GUEST_B)/migrate-host.d

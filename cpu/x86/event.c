@@ -4,7 +4,7 @@
  * through which the rest of the machine asks for them.
  *
  * Spec: Intel SDM (325462) vol. 3 6.9 (priorities), 6.8 (masking, shadows), ch. 18 (debug), 9.4 (INIT, SIPI).
- * Omits: system management mode (an SMI is dropped; the chipset says that SMM is not there), machine checks.
+ * Omits: breakpoints on I/O ports (CR4.DE), system management mode (an SMI is dropped; the chipset says that SMM is not there), machine checks.
  * Threads: the pins (x86_set_intr() ...) are called from any thread and only set atomics; the rest is the vCPU's own.
  */
 #include "cpu/x86/sys.h"
@@ -53,10 +53,9 @@ void x86_set_a20(Machine *m, bool on)
 {
     for (unsigned i = 0; i < m->vcpus->len; i++) {
         X86Cpu *c = g_ptr_array_index(m->vcpus, i);
-        if (c->a20_off == !on) {
+        if (__atomic_exchange_n(&c->a20_off, !on, __ATOMIC_SEQ_CST) == !on) {
             continue;
         }
-        c->a20_off = !on;
         if (vcpu_current == &c->dbt.vcpu) {
             x86_apply_a20(c);
         } else {
@@ -67,7 +66,7 @@ void x86_set_a20(Machine *m, bool on)
 
 bool x86_get_a20(Machine *m)
 {
-    return m->vcpus->len == 0 || !((X86Cpu *)g_ptr_array_index(m->vcpus, 0))->a20_off;
+    return m->vcpus->len == 0 || !__atomic_load_n(&((X86Cpu *)g_ptr_array_index(m->vcpus, 0))->a20_off, __ATOMIC_RELAXED);
 }
 
 /* ---- events at an instruction boundary ---- */

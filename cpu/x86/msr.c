@@ -78,7 +78,7 @@ static uint64_t guest_ns(Machine *m)
 
 uint64_t x86_tsc(X86Cpu *c)
 {
-    return guest_ns(c->dbt.vcpu.machine) + c->tsc_offset;
+    return guest_ns(c->dbt.vcpu.machine) + __atomic_load_n(&c->tsc_offset, __ATOMIC_RELAXED);
 }
 
 uint64_t x86_tsc_now(Vcpu *v)
@@ -93,7 +93,7 @@ uint64_t x86_tsc_hz(Machine *m)
 
 static void tsc_move(X86Cpu *c, uint64_t delta)
 {
-    c->tsc_offset += delta;
+    __atomic_store_n(&c->tsc_offset, c->tsc_offset + delta, __ATOMIC_RELAXED);
     c->tsc_adjust += delta;
     if (c->apic_ops) {
         c->apic_ops->tsc_changed(c->apic);

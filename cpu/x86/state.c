@@ -172,7 +172,8 @@ void x86_cr_changed(X86Cpu *c)
     bool fpu = !(c->cr0 & (CR0_EM | CR0_TS));
     uint64_t phys = (1ull << c->phys_bits) - 1;
 
-    c->a20_mask = c->a20_off ? ~(1ull << 20) : UINT64_MAX;
+    bool a20_off = __atomic_load_n(&c->a20_off, __ATOMIC_ACQUIRE);
+    c->a20_mask = a20_off ? ~(1ull << 20) : UINT64_MAX;
     c->addr_mask = phys & ~0xfffull;
     c->pte_reserved = ((1ull << 52) - 1) & ~phys;
     if (!(c->efer & EFER_NXE)) {
@@ -186,7 +187,7 @@ void x86_cr_changed(X86Cpu *c)
     if (!(c->cr0 & CR0_TS) && c->cr4 & CR4_OSXSAVE && (c->xcr0 & 6) == 6) {
         c->mode_cr |= X86_MODE_AVX;
     }
-    c->mode_mmu = c->a20_off ? MMU_A20_OFF : 0;
+    c->mode_mmu = a20_off ? MMU_A20_OFF : 0;
     if (c->cr0 & CR0_PG) {
         c->mode_mmu |= MMU_PG | (c->cr0 & CR0_WP ? MMU_WP : 0) | (c->cr4 & CR4_PAE ? MMU_PAE : 0) |
                        (c->cr4 & CR4_PSE ? MMU_PSE : 0) | (c->cr4 & CR4_PGE ? MMU_PGE : 0) |

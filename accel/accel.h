@@ -16,6 +16,7 @@ struct AccelOps {
     bool     (*init)(Machine *m, GError **err);         /* once, before the first vcpu_init */
     void     (*fini)(Machine *m);                       /* optional; all vCPUs have ended */
     bool     (*vcpu_init)(Vcpu *v, GError **err);
+    void     (*vcpu_fini)(Vcpu *v);                     /* optional; before the CPU's own fini */
     VcpuExit (*run)(Vcpu *v);                           /* until something needs us */
     void     (*kick)(Vcpu *v);                          /* any thread, async-signal-safe */
     void     (*get_regs)(Vcpu *v), (*set_regs)(Vcpu *v);/* to and from the one state in cpu/, which snapshots hold */

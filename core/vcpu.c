@@ -152,6 +152,9 @@ void vcpu_end(Vcpu *v)
 void vcpu_free(Vcpu *v)
 {
     g_ptr_array_remove(v->machine->vcpus, v);
+    if (v->machine->accel && v->machine->accel->vcpu_fini) {
+        v->machine->accel->vcpu_fini(v);
+    }
     if (v->cpu_ops->fini) {
         v->cpu_ops->fini(v);
     }

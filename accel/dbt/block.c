@@ -246,6 +246,26 @@ void block_reclaim_all(DbtMachine *d)
     g_mutex_unlock(&d->lock);
 }
 
+void block_free_all(DbtMachine *d)
+{
+    for (unsigned i = 0; i < d->blocks->len; i++) {
+        block_free(d->blocks->pdata[i]);
+    }
+    g_ptr_array_free(d->blocks, TRUE);
+    for (unsigned i = 0; i < d->n_regions; i++) {
+        for (uint64_t k = 0; k < d->regions[i]->n_pages; k++) {
+            CodePage *p = d->regions[i]->pages[k];
+            if (p) {
+                g_ptr_array_free(p->blocks, TRUE);
+                g_free(p);
+            }
+        }
+        g_free(d->regions[i]->pages);
+        g_free(d->regions[i]);
+    }
+    g_free(d->hash);
+}
+
 /* ---- making blocks ---- */
 
 /* Flags wanted at direct exits: none where the code there is in sight and overwrites them all first. */

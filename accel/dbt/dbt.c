@@ -256,6 +256,32 @@ static bool dbt_vcpu_init(Vcpu *v, GError **err)
     return true;
 }
 
+static void dbt_vcpu_fini(Vcpu *v)
+{
+    DbtCpu *c = (DbtCpu *)v;
+
+    for (unsigned i = 0; i < STEP_CACHE; i++) {
+        g_free(c->steps->entry[i].ir);
+    }
+    g_free(c->steps);
+    g_free(c->stats);
+    g_free(c->contexts);
+    g_free(c->ir);
+    g_ptr_array_remove(c->dbt->cpus, c);
+}
+
+static void dbt_fini(Machine *m)
+{
+    DbtMachine *d = dbt_of(m);
+
+    block_free_all(d);
+    g_ptr_array_free(d->cpus, TRUE);
+    if (d->backend) {
+        d->backend->fini(d);
+    }
+    g_mutex_clear(&d->lock);
+}
+
 static void dbt_kick(Vcpu *v)
 {
     (void)v;                            /* the core has set attention, which translated code tests */
@@ -342,7 +368,9 @@ const AccelOps accel_dbt = {
     .fields = accel_fields,
     .size = sizeof(DbtMachine),
     .init = dbt_init,
+    .fini = dbt_fini,
     .vcpu_init = dbt_vcpu_init,
+    .vcpu_fini = dbt_vcpu_fini,
     .run = dbt_run,
     .kick = dbt_kick,
     .map_changed = dbt_map_changed,

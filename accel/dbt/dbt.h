@@ -241,6 +241,7 @@ struct Block {                          /* what look-ups need stands first, in o
 typedef struct DbtBackend {             /* accel/dbt/<host>/ */
     const char *name;
     bool  (*init)(DbtMachine *d, GError **err);
+    void  (*fini)(DbtMachine *d);                       /* no vCPU and no block is left */
     bool  (*emit)(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b);   /* fills the native part; false: arena full */
     void  (*link)(DbtMachine *d, BlockLink *l, const Block *to);    /* patch l to jump to to->body; other vCPUs may be running it */
     void  (*unlink)(DbtMachine *d, BlockLink *l);

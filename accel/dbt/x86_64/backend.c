@@ -106,6 +106,16 @@ static bool x64_init(DbtMachine *d, GError **err)
     return true;
 }
 
+static void x64_fini(DbtMachine *d)
+{
+    X64Data *s = d->backend_data;
+
+    munmap((void *)s->x.rw, s->x.size);
+    munmap((void *)s->x.rx, s->x.size);
+    munmap(s->x.recs, sizeof(LeaveRec) * s->x.max_recs);
+    g_free(s);
+}
+
 /* ---- emission ---- */
 
 typedef void EmitFn(Em *e);
@@ -316,6 +326,7 @@ static bool x64_print(const Block *b, GString *out)
 const DbtBackend dbt_backend_x86_64 = {
     .name = "x86_64",
     .init = x64_init,
+    .fini = x64_fini,
     .emit = x64_emit,
     .link = x64_link,
     .unlink = x64_unlink,

@@ -552,10 +552,13 @@ static bool hd_realize(void *dev, GError **err)
     if (!ide_drive_realize(d, &ata_ops, err)) {
         return false;
     }
-    if (d->drive && !d->drive->node) {
+    if (!d->drive) {
+        return fail(err, "device ide-hd: a disk needs drive=ID, the id of a -drive if=none");
+    }
+    if (!d->drive->node) {
         return fail(err, "device ide-hd: drive %s has no medium; a disk needs file=", d->drive->id);
     }
-    d->sectors = d->drive ? d->drive->node->bytes / SECTOR : 0;
+    d->sectors = d->drive->node->bytes / SECTOR;
     ata_reset(d);
     return true;
 }

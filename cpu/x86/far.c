@@ -490,7 +490,7 @@ static void iret_flags(X86Cpu *c, uint64_t image, uint64_t mask)
     if (!(c->mode_cr & X86_MODE_SINGLE)) {
         image &= ~(uint64_t)EF_RF;
     }
-    x86_set_rflags(c, image, mask);
+    x86_put_rflags(c, image, mask);             /* every way out of IRET tells dbt_mode_changed() */
 }
 
 static void iret_real(X86Cpu *c, unsigned n)

@@ -63,7 +63,7 @@ uint64_t x86_h_syscall(void *cpu, uint64_t a, uint64_t b, uint64_t len)
     if (!(flags & EF_TF)) {
         c->tf_start = false;
     }
-    x86_set_rflags(c, flags, UINT64_MAX);
+    x86_put_rflags(c, flags, UINT64_MAX);
     dbt_mode_changed(&c->dbt);
     return 0;
 }
@@ -83,9 +83,9 @@ uint64_t x86_h_sysret(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     load_flat(c, (to64 ? base + 16 : base) | 3, (base + 8) | 3, 3, to64);
     c->dbt.pc = to64 ? c->dbt.gpr[R_RCX] : (uint32_t)c->dbt.gpr[R_RCX];
     if (x86_lma(c)) {
-        x86_set_rflags(c, c->dbt.gpr[R_R11], 0x3c7fd7 & ~(uint64_t)EF_RF);
+        x86_put_rflags(c, c->dbt.gpr[R_R11], 0x3c7fd7 & ~(uint64_t)EF_RF);
     } else {
-        x86_set_rflags(c, EF_IF, EF_IF);
+        x86_put_rflags(c, EF_IF, EF_IF);
     }
     dbt_mode_changed(&c->dbt);
     return 0;
@@ -103,7 +103,7 @@ uint64_t x86_h_sysenter(void *cpu, uint64_t a, uint64_t b, uint64_t unused)
     if (!x86_pe(c) || !cs) {
         x86_raise_gp(c, 0);
     }
-    x86_set_rflags(c, 0, EF_VM | EF_IF | EF_RF);
+    x86_put_rflags(c, 0, EF_VM | EF_IF | EF_RF);
     load_flat(c, cs, cs + 8, 0, lma);
     c->dbt.gpr[R_RSP] = lma ? c->sysenter_esp : (uint32_t)c->sysenter_esp;
     c->dbt.pc = lma ? c->sysenter_eip : (uint32_t)c->sysenter_eip;

@@ -21,13 +21,14 @@ uint64_t x86_rflags(const X86Cpu *c)
     return (c->rflags & ~(uint64_t)EF_DF) | x86_fl_to_eflags(c->dbt.fl) | (c->df < 0 ? EF_DF : 0) | 2;
 }
 
-void x86_set_rflags(X86Cpu *c, uint64_t value, uint64_t mask)
+uint64_t x86_put_rflags(X86Cpu *c, uint64_t value, uint64_t mask)
 {
     uint64_t old = c->rflags, changed;
 
-    if (mask & EF_ARITH) {
-        uint64_t ef = (x86_fl_to_eflags(c->dbt.fl) & ~mask) | (value & mask & EF_ARITH);
-        c->dbt.fl = x86_eflags_to_fl(ef);
+    if ((mask & EF_ARITH) == EF_ARITH) {
+        c->dbt.fl = x86_eflags_to_fl(value);
+    } else if (mask & EF_ARITH) {
+        c->dbt.fl = x86_eflags_to_fl((x86_fl_to_eflags(c->dbt.fl) & ~mask) | (value & mask & EF_ARITH));
     }
     if (mask & EF_DF) {
         c->df = value & EF_DF ? -1 : 1;
@@ -35,14 +36,19 @@ void x86_set_rflags(X86Cpu *c, uint64_t value, uint64_t mask)
     mask &= EF_KNOWN & ~EF_DF;
     c->rflags = ((old & ~mask) | (value & mask) | 2) & ~(uint64_t)EF_DF;
     changed = old ^ c->rflags;
-    if (changed & EF_VM) {
+    if (G_UNLIKELY(changed & EF_VM)) {
         x86_all_segs_update(c);
-    }
-    if (changed & (EF_TF | EF_IOPL | EF_RF | EF_VM | EF_AC)) {
-        dbt_mode_changed(&c->dbt);
     }
     if ((changed & c->rflags & EF_IF && x86_events(c)) || changed & c->rflags & EF_TF) {
         x86_poll_soon(c);               /* the run loop is to look for interrupts, or to run single instructions from now on */
+    }
+    return changed;
+}
+
+void x86_set_rflags(X86Cpu *c, uint64_t value, uint64_t mask)
+{
+    if (x86_put_rflags(c, value, mask) & (EF_TF | EF_IOPL | EF_RF | EF_VM | EF_AC)) {
+        dbt_mode_changed(&c->dbt);
     }
 }
 
@@ -64,7 +70,7 @@ static uint32_t debug_mode(const X86Cpu *c)
     return mode;
 }
 
-uint32_t x86_mode(X86Cpu *c)
+static inline uint32_t mode_now(const X86Cpu *c)
 {
     uint64_t f = c->rflags;
     uint32_t mode = c->mode_seg | c->mode_cr | (uint32_t)c->cpl << X86_MODE_CPL_SHIFT;
@@ -78,6 +84,10 @@ uint32_t x86_mode(X86Cpu *c)
     }
     return mode;
 }
+uint32_t x86_mode(X86Cpu *c)
+{
+    return mode_now(c);
+}
 _Static_assert(EF_VM >> 12 == X86_MODE_VM && EF_TF << 10 == X86_MODE_SINGLE, "EFLAGS bits are shifted into the mode");
 
 DbtKey x86_key(DbtCpu *dc)
@@ -89,7 +99,7 @@ DbtKey x86_key(DbtCpu *dc)
     if (c->sys_cpl >= 0) {
         mode = c->mode_system;          /* only data is accessed now: the last kernel code's context will do */
     } else {
-        mode = x86_mode(c);
+        mode = mode_now(c);
         if (c->cpl == 0) {
             c->mode_system = mode & ~(uint32_t)(X86_MODE_AC | X86_MODE_IOPL);
         }

@@ -61,6 +61,8 @@ static inline void x86_sys_st(X86Cpu *c, uint64_t linear, uint64_t value, unsign
 }
 
 /* ---- state.c ---- */
+uint64_t x86_put_rflags(X86Cpu *c, uint64_t value, uint64_t mask);     /* x86_set_rflags(), but the caller tells
+                                                   dbt_mode_changed() itself; the bits that changed */
 void x86_reset_state(X86Cpu *c, bool init);     /* power-on or, with init, INIT */
 void x86_cr_changed(X86Cpu *c);                 /* after CR0, CR4, EFER, A20: derived masks and mode parts, then the context */
 void x86_all_segs_update(X86Cpu *c);

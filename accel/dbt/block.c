@@ -7,8 +7,8 @@
  * whether its 64-byte granule is clean.
  *
  * Omits: generations; a full arena drops all blocks.
- * Threads: any vCPU; DbtMachine.lock.  Chains in the hash are read without it: a block is freed only while all other
- * vCPUs are stopped.
+ * Threads: any vCPU; DbtMachine.lock.  Chains in the hash are read without it: a block is freed only while all vCPUs are
+ * stopped, and none of them in a helper that will return to it.  While the arena is full tier 0 goes on.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +70,12 @@ static void guard_stopped(void *arg)
     }
 }
 
-/* After this no store to the page goes unasked.  Without the lock: other vCPUs must come to an exit check. */
+/*
+ * Before the page's bytes are read.  After this, until page_made(), no store to the page goes unasked and each is one to code:
+ * it waits for the lock, then finds the block.  Without the lock: other vCPUs must come to an exit check.  A store that is let
+ * through counts itself before it looks at `making`, and `making` is set before the count is looked at: one of the two sees
+ * the other.
+ */
 static CodePage *page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page)
 {
     uint64_t index = (uint64_t)(host_page - dr->host) >> DBT_PAGE_BITS;
@@ -83,7 +88,8 @@ static CodePage *page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page)
         p->blocks = g_ptr_array_new();
         __atomic_store_n(&dr->pages[index], p, __ATOMIC_RELEASE);
     }
-    uint32_t let_through = __atomic_exchange_n(&p->clean_stores, 0, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&p->making, 1, __ATOMIC_SEQ_CST);
+    uint32_t let_through = __atomic_exchange_n(&p->clean_stores, 0, __ATOMIC_SEQ_CST);
     bool wait = !p->guarded || (let_through && d->cpus->len > 1);   /* the latter: one let through may be in flight */
     __atomic_store_n(&p->guarded, true, __ATOMIC_SEQ_CST);
     g_mutex_unlock(&d->lock);
@@ -98,6 +104,13 @@ static CodePage *page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page)
     return p;
 }
 
+static void page_made_locked(CodePage *p)
+{
+    if (p) {
+        __atomic_sub_fetch(&p->making, 1, __ATOMIC_SEQ_CST);
+    }
+}
+
 bool code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned n)
 {
     CodePage *p = code_page(dr, offset);
@@ -106,12 +119,14 @@ bool code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned
     if (!p || !__atomic_load_n(&p->guarded, __ATOMIC_SEQ_CST)) {
         return true;
     }
-    if (__atomic_load_n(&p->granules, __ATOMIC_SEQ_CST) & granule_mask(in_page, in_page + n)) {
+    unsigned let_through = __atomic_add_fetch(&p->clean_stores, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&p->making, __ATOMIC_SEQ_CST) ||
+        (__atomic_load_n(&p->granules, __ATOMIC_SEQ_CST) & granule_mask(in_page, in_page + n))) {
         return false;
     }
-    if (__atomic_add_fetch(&p->clean_stores, 1, __ATOMIC_RELAXED) >= LIFT_AFTER) {
+    if (let_through >= LIFT_AFTER) {
         g_mutex_lock(&d->lock);
-        if (!p->granules) {
+        if (!p->granules && !p->making) {
             __atomic_store_n(&p->guarded, false, __ATOMIC_SEQ_CST);
         }
         g_mutex_unlock(&d->lock);
@@ -165,12 +180,16 @@ static void block_kill_locked(DbtMachine *d, Block *b)
 
 static uint64_t block_granules(const DbtRegion *dr, uint64_t page_index, const Block *b)
 {
-    bool first = (uint64_t)(b->at - dr->host) >> DBT_PAGE_BITS == page_index && b->at >= dr->host;
+    const uint8_t *page = dr->host + (page_index << DBT_PAGE_BITS);
+    uint64_t mask = 0;
 
-    if (first) {
-        return granule_mask(b->from, b->to);
+    if ((uint64_t)(b->at - page) < DBT_PAGE) {
+        mask |= granule_mask(b->from, b->to);
     }
-    return granule_mask(0, b->length - (DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1))));
+    if (b->at2 == page) {               /* the same page twice is possible */
+        mask |= granule_mask(0, b->length - (DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1))));
+    }
+    return mask;
 }
 
 static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, uint64_t mask)
@@ -218,8 +237,18 @@ static void block_free(Block *b)
     free(b);
 }
 
-void block_reclaim_all(DbtMachine *d)
+static void reclaim_stopped(void *arg)
 {
+    DbtMachine *d = arg;
+
+    for (unsigned i = 0; i < d->cpus->len; i++) {
+        if (((DbtCpu *)d->cpus->pdata[i])->in_code) {
+            return;                     /* waits for a lock in a helper: it will see its attention set when that is over */
+        }
+    }
+    if (!__atomic_load_n(&d->full, __ATOMIC_RELAXED)) {
+        return;
+    }
     g_mutex_lock(&d->lock);
     for (unsigned i = 0; i < d->cpus->len; i++) {
         dbt_flush_all(d->cpus->pdata[i]);
@@ -230,7 +259,7 @@ void block_reclaim_all(DbtMachine *d)
             CodePage *p = d->regions[i]->pages[k];
             if (p) {
                 g_ptr_array_set_size(p->blocks, 0);
-                p->granules = 0;
+                __atomic_store_n(&p->granules, 0, __ATOMIC_SEQ_CST);
             }
         }
     }
@@ -238,12 +267,20 @@ void block_reclaim_all(DbtMachine *d)
         block_free(d->blocks->pdata[i]);
     }
     g_ptr_array_set_size(d->blocks, 0);
-    d->generation++;
     d->stats.reclaims++;
     if (d->backend) {
         d->backend->reclaim(d);
     }
     g_mutex_unlock(&d->lock);
+    __atomic_store_n(&d->full, false, __ATOMIC_SEQ_CST);
+}
+
+void block_reclaim(DbtMachine *d)
+{
+    for (unsigned i = 0; i < d->cpus->len; i++) {
+        vcpu_kick(d->cpus->pdata[i]);
+    }
+    machine_exclusive(d->machine, reclaim_stopped, d);
 }
 
 void block_free_all(DbtMachine *d)
@@ -333,14 +370,8 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
     DbtMachine *d = c->dbt;
     IrBlock *ir = c->ir;
     unsigned in_page = (unsigned)((uintptr_t)at & (DBT_PAGE - 1)), n = DBT_PAGE - in_page;
-    uint64_t granules = p->granules, granules2 = p2 ? p2->granules : 0;
 
     *full = false;
-    /* Before the bytes are read: from now on a store that hits them waits for the lock, then finds the block. */
-    __atomic_store_n(&p->granules, ~UINT64_C(0), __ATOMIC_SEQ_CST);
-    if (p2) {
-        __atomic_store_n(&p2->granules, ~UINT64_C(0), __ATOMIC_SEQ_CST);
-    }
     ir_begin(ir, c->pc, (uint32_t)c->ctx->key.mode);
     d->guest->translate(c, ir, at, n, at2, d->one_insn ? 1 : at2 ? 1 : IR_MAX_GUEST);
     Block *b = NULL;
@@ -371,9 +402,9 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
         fprintf(d->perfmap_file, "%" PRIxPTR " %x g%" PRIx64 "_%x\n", (uintptr_t)b->entry, b->code_bytes, c->pc, mode);
     }
     if (b) {
-        granules |= granule_mask(b->from, b->to);
+        __atomic_or_fetch(&p->granules, granule_mask(b->from, b->to), __ATOMIC_SEQ_CST);
         if (b->at2) {
-            granules2 |= granule_mask(0, b->length - n);
+            __atomic_or_fetch(&p2->granules, granule_mask(0, b->length - n), __ATOMIC_SEQ_CST);
         }
         order_publish(d);               /* its code may be jumped to from now on */
         block_add_locked(d, b, p, b->at2 ? p2 : NULL);
@@ -383,16 +414,9 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
         d->stats.code_bytes += b->code_bytes;
         d->stats.ir_insns += ir->n_insns;
     }
-    __atomic_store_n(&p->granules, granules, __ATOMIC_SEQ_CST);
-    if (p2) {
-        __atomic_store_n(&p2->granules, granules2, __ATOMIC_SEQ_CST);
-    }
+    page_made_locked(p);
+    page_made_locked(p2);
     return b;
-}
-
-static void reclaim_stopped(void *d)
-{
-    block_reclaim_all(d);
 }
 
 static Block *block_make(DbtCpu *c, DbtRegion *dr, uint8_t *at, uint32_t mode)
@@ -401,7 +425,7 @@ static Block *block_make(DbtCpu *c, DbtRegion *dr, uint8_t *at, uint32_t mode)
     uint8_t *page = (uint8_t *)((uintptr_t)at & -(uintptr_t)DBT_PAGE), *at2 = NULL;
     DbtRegion *dr2 = NULL;
 
-    for (unsigned tries = 0; tries < 3; tries++) {
+    for (unsigned tries = 0; tries < 2; tries++) {
         CodePage *p = page_guard(d, dr, page), *p2 = at2 ? page_guard(d, dr2, at2) : NULL;
         bool full;
         g_mutex_lock(&d->lock);
@@ -417,8 +441,11 @@ static Block *block_make(DbtCpu *c, DbtRegion *dr, uint8_t *at, uint32_t mode)
             return b;
         }
         if (full) {
-            machine_exclusive(d->machine, reclaim_stopped, d);
-        } else if (!at2 && DBT_PAGE - ((uintptr_t)at & (DBT_PAGE - 1)) < 15) {
+            __atomic_store_n(&d->full, true, __ATOMIC_SEQ_CST);
+            vcpu_kick(&c->vcpu);        /* back to the run loop, which sees to it; tier 0 until then */
+            return NULL;
+        }
+        if (!at2 && DBT_PAGE - ((uintptr_t)at & (DBT_PAGE - 1)) < 15) {
             at2 = tlb_fetch(c, (c->pc & -(uint64_t)DBT_PAGE) + DBT_PAGE, &dr2);     /* may raise: the instruction needs it */
             if (!at2 || !dr2) {
                 return NULL;
@@ -430,7 +457,7 @@ static Block *block_make(DbtCpu *c, DbtRegion *dr, uint8_t *at, uint32_t mode)
     return NULL;
 }
 
-static Block *find(DbtCpu *c, uint32_t mode)
+static Block *find_once(DbtCpu *c, uint32_t mode)
 {
     DbtRegion *dr, *dr2;
     uint8_t *page = tlb_fetch(c, c->pc, &dr);
@@ -447,6 +474,19 @@ static Block *find(DbtCpu *c, uint32_t mode)
         }
     }
     return block_make(c, dr, at, mode);
+}
+
+/* The map may have changed while a new block's page was guarded: what pc is fetched from then is not what was translated. */
+static Block *find(DbtCpu *c, uint32_t mode)
+{
+    uint64_t flushes;
+    Block *b;
+
+    do {
+        flushes = c->map_flushes;
+        b = find_once(c, mode);
+    } while (b && flushes != c->map_flushes);
+    return b;
 }
 
 Block *block_find(DbtCpu *c)
@@ -487,13 +527,12 @@ const void *dbt_lookup(DbtCpu *c)
 const void *dbt_link_lookup(DbtCpu *c, BlockLink *l)
 {
     DbtMachine *d = c->dbt;
-    uint64_t generation = d->generation;
     const Block *b = lookup_block(c);
 
     if (!b) {
         return NULL;
     }
-    if (d->generation == generation && !b->at2) {
+    if (!b->at2) {
         g_mutex_lock(&d->lock);
         bool same_page = ((uintptr_t)b->at ^ (uintptr_t)l->from->at) < DBT_PAGE;
         if (same_page && b->mode == (l->from->mode & ~DBT_MODE_UNMERGED) && !b->dead && !l->from->dead && !l->to) {

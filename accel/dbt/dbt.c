@@ -30,6 +30,7 @@ void dbt_leave(DbtCpu *c)
 /* The machine lock comes first: its holder may be waiting for an exclusive section of its own. */
 void dbt_exclusive_begin(DbtCpu *c)
 {
+    c->waits++;
     machine_lock(c->vcpu.machine);
     machine_exclusive_begin(c->vcpu.machine);
 }
@@ -150,14 +151,15 @@ static void run_blocks_interp(DbtCpu *c)
 static void run_native(DbtCpu *c)
 {
     const JmpEntry *j = &c->ctx->jmp[dbt_jmp_slot(c->pc)];
-    const void *code = j->pc == c->pc ? j->code : dbt_lookup(c);
 
+    c->in_code = true;
+    const void *code = j->pc == c->pc ? j->code : dbt_lookup(c);
     c->stats->exits++;
     if (code) {
-        c->in_code = true;
         c->dbt->backend->run(c, code);
-        c->in_code = false;
-    } else if (!__atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED) && !c->guest->single(c) && !c->guest->idle(c)) {
+    }
+    c->in_code = false;
+    if (!code && !__atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED) && !c->guest->single(c) && !c->guest->idle(c)) {
         dbt_step(c);
     }
 }
@@ -179,6 +181,9 @@ static VcpuExit dbt_run(Vcpu *v)
     dbt_mode_changed(c);
     for (;;) {
         while (g->interrupt(c)) {
+        }
+        if (__atomic_load_n(&c->dbt->full, __ATOMIC_RELAXED)) {
+            block_reclaim(c->dbt);
         }
         if (g->idle(c)) {
             return (VcpuExit){ .why = EXIT_HALT };

@@ -93,7 +93,7 @@ typedef struct DbtCpu {
     uint8_t      guess[64];             /* by a hash of the key: which context it had last */
     uint64_t     tick;                  /* for last_used */
     uint64_t     host_stack;            /* of the native engine's entry */
-    bool         in_code;               /* inside DbtBackend.run */
+    bool         in_code;               /* looks for a block or runs one: its code must stay */
     struct DbtStats *stats;
     struct DbtCpuPrivate *steps;        /* dbt.c */
     struct RamHit {                     /* tlb.c: lines of the map found last, good until it changes */
@@ -104,6 +104,8 @@ typedef struct DbtCpu {
         uint8_t  seen;
     } ram_hit[4];
     unsigned     ram_next;
+    uint32_t     waits;                 /* times this vCPU may have waited for a lock: what was checked before is to be checked again */
+    uint64_t     map_flushes;
 } DbtCpu;
 
 typedef enum { ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH, ACCESS_KIND = 3,
@@ -190,6 +192,7 @@ typedef struct DbtAccessDesc {
     uint8_t *host, *host2;              /* RAM of first and second page; NULL: not RAM (or no second page) */
     uint64_t phys, phys2;               /* of the first byte in each */
     unsigned n1, n;                     /* bytes in the first page, in all */
+    uint32_t waits;                     /* DbtCpu.waits when it was checked */
     bool     code, code2;               /* RAM that holds code: stores go through dbt_wrote() */
 } DbtAccessDesc;
 void     dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access, DbtAccessDesc *out);   /* raises faults */

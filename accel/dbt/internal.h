@@ -21,6 +21,7 @@ typedef struct CodePage {
     uint64_t granules;
     GPtrArray *blocks;                  /* Block */
     bool     guarded;
+    unsigned making;                    /* translations in progress: every store counts as one to code */
     unsigned clean_stores;              /* let through to the guarded page; enough of them without code lift the guard */
 } CodePage;
 
@@ -59,8 +60,8 @@ struct DbtMachine {
     DbtRegion *regions[DBT_MAX_REGIONS];    /* append only */
     unsigned  n_regions;
     Block   **hash;
-    GPtrArray *blocks;                  /* of this generation, dead ones too */
-    uint64_t  generation;
+    GPtrArray *blocks;                  /* all of them, dead ones too */
+    bool      full;                     /* the arena: block_reclaim() is wanted; atomic */
     GPtrArray *cpus;                    /* DbtCpu */
     DbtStats  stats;
 };
@@ -72,8 +73,8 @@ CodePage  *code_page(const DbtRegion *dr, uint64_t offset);     /* or NULL */
 /* May a store of n bytes at offset (in one page) go straight to RAM?  Counts towards lifting the guard. */
 bool       code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned n);
 void       code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n);
-void       block_reclaim_all(DbtMachine *d);    /* all other vCPUs stopped */
 void       block_free_all(DbtMachine *d);       /* with the pages and regions they are of; no vCPU is left */
+void       block_reclaim(DbtMachine *d);        /* from the run loop: empty the arena unless some vCPU is still to return into it */
 
 /* Look-ups by the back end's stubs are dbt_lookup(), dbt_link_lookup(), dbt_slow(): dbt.h. */
 

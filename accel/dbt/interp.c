@@ -21,6 +21,7 @@ enum { CACHE_LINE = 64, MAX_HOST = 64 };
 
 typedef struct HostRef {                /* what IR_HOST stands for here */
     uint8_t *host;                      /* plain RAM; NULL: by desc */
+    uint32_t waits;                     /* DbtCpu.waits when it was checked */
     uint64_t linear;
     const IrMem *mem;
     DbtAccessDesc desc;
@@ -115,7 +116,11 @@ static uint64_t host_load(Run *r, IrRef ref, IrType type, int32_t disp)
 
 static void host_store(Run *r, IrRef ref, IrType type, int32_t disp, uint64_t v)
 {
-    const HostRef *h = &r->host[ref.id];
+    HostRef *h = &r->host[ref.id];
+    if (h->host && h->waits != r->c->waits) {   /* the page may hold code by now */
+        dbt_access(r->c, h->linear, h->mem->span, h->mem->access, &h->desc);
+        h->host = NULL;
+    }
     if (h->host) {
         ram_store(h->host + disp, type, v);
     } else {
@@ -247,6 +252,7 @@ static inline bool check(Run *r, const IrInsn *i)
         linear = (uint32_t)linear;
     }
     h->linear = linear;
+    h->waits = r->c->waits;
     h->host = tlb_hit(r->c, linear, m->span, m->access);
     if (!h->host || (m->align && (linear & (m->align - 1u)))) {
         return check_slow(r, m, h);
@@ -393,7 +399,11 @@ static uint8_t *vector(const Run *r, unsigned id)
 /* A memory operand of up to 64 bytes, to or from a copy. */
 static void host_copy(Run *r, IrRef ref, int32_t disp, uint8_t *buf, unsigned bytes, bool store)
 {
-    const HostRef *h = &r->host[ref.id];
+    HostRef *h = &r->host[ref.id];
+    if (store && h->host && h->waits != r->c->waits) {
+        dbt_access(r->c, h->linear, h->mem->span, h->mem->access, &h->desc);
+        h->host = NULL;
+    }
     if (!h->host) {
         dbt_desc_copy(r->c, &h->desc, (unsigned)disp, buf, bytes, store);
         return;

@@ -305,6 +305,7 @@ void tlb_unwrite(DbtCpu *c, const uint8_t *host_page)
 void tlb_map_changed(DbtCpu *c)
 {
     dbt_flush_all(c);
+    c->map_flushes++;
     memset(c->ram_hit, 0, sizeof(c->ram_hit));
     c->guest->map_changed(c);
 }
@@ -446,6 +447,7 @@ static void access_slow(DbtCpu *c, uint64_t linear, unsigned bytes, bool write, 
     unsigned room = DBT_PAGE - (unsigned)(linear & (DBT_PAGE - 1));
 
     out->n = bytes;
+    out->waits = c->waits;
     out->n1 = MIN(bytes, room);
     out->host2 = NULL;
     out->code2 = false;
@@ -474,7 +476,7 @@ void dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access, 
 
     if (((linear ^ (write ? e->write : e->read)) <= DBT_PAGE - bytes) && (!(ir_access & IR_READ) || e->read == (linear & -DBT_PAGE))) {
         *out = (DbtAccessDesc){ .host = (uint8_t *)(uintptr_t)(e->page + (linear & (DBT_PAGE - 1))), .n1 = bytes, .n = bytes,
-                                .phys = (e->phys & -DBT_PAGE) | (linear & (DBT_PAGE - 1)) };
+                                .waits = c->waits, .phys = (e->phys & -DBT_PAGE) | (linear & (DBT_PAGE - 1)) };
         return;
     }
     access_slow(c, linear, bytes, write, 0, out);
@@ -484,6 +486,7 @@ static uint64_t load_part(DbtCpu *c, const uint8_t *host, uint64_t phys, unsigne
 {
     if (!host) {
         MemResult res;
+        c->waits++;
         if ((bytes & (bytes - 1)) == 0) {
             return io_read(c->vcpu.as, phys, bytes, &res);
         }
@@ -502,9 +505,11 @@ static uint64_t load_part(DbtCpu *c, const uint8_t *host, uint64_t phys, unsigne
     }
 }
 
-static void store_part(DbtCpu *c, uint8_t *host, bool code, uint64_t phys, uint64_t v, unsigned bytes)
+/* Where the vCPU has waited for a lock since it checked, the page may hold code by now. */
+static void store_part(DbtCpu *c, const DbtAccessDesc *d, uint8_t *host, bool code, uint64_t phys, uint64_t v, unsigned bytes)
 {
     if (!host) {
+        c->waits++;
         if ((bytes & (bytes - 1)) == 0) {
             io_write(c->vcpu.as, phys, v, bytes);
         } else {
@@ -521,7 +526,7 @@ static void store_part(DbtCpu *c, uint8_t *host, bool code, uint64_t phys, uint6
     case 8: __builtin_memcpy(host, &v, 8); break;
     default: memcpy(host, &v, bytes);
     }
-    if (code) {
+    if (code || d->waits != c->waits) {
         dbt_wrote(c, phys, bytes);
     }
 }
@@ -558,14 +563,14 @@ uint64_t dbt_desc_load(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, unsig
 void dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, uint64_t value, unsigned bytes)
 {
     if (offset + bytes <= d->n1) {
-        store_part(c, d->host ? d->host + offset : NULL, d->code, d->phys + offset, value, bytes);
+        store_part(c, d, d->host ? d->host + offset : NULL, d->code, d->phys + offset, value, bytes);
     } else if (offset >= d->n1) {
         offset -= d->n1;
-        store_part(c, d->host2 ? d->host2 + offset : NULL, d->code2, d->phys2 + offset, value, bytes);
+        store_part(c, d, d->host2 ? d->host2 + offset : NULL, d->code2, d->phys2 + offset, value, bytes);
     } else {
         unsigned low = d->n1 - offset;
-        store_part(c, d->host ? d->host + offset : NULL, d->code, d->phys + offset, value, low);
-        store_part(c, d->host2, d->code2, d->phys2, value >> (8 * low), bytes - low);
+        store_part(c, d, d->host ? d->host + offset : NULL, d->code, d->phys + offset, value, low);
+        store_part(c, d, d->host2, d->code2, d->phys2, value >> (8 * low), bytes - low);
     }
 }
 

@@ -20,10 +20,14 @@ endif
 
 TESTS += tests/cli/cli
 TESTS += tests/layers
+TESTS += tests/reference
+
+reference: all
+	$(B)/ryokan --schema=md > docs/reference.md
 
 check-layers:
 	@tests/layers
 check-unit: $(B)/tests/unit/unit
 	@B=$(B) tests/run $<
-.PHONY: check-layers check-unit
+.PHONY: check-layers check-unit reference
 -include $(UNIT_OBJ:.o=.d) $(B)/tests/dev/generated.d

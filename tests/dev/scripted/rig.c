@@ -288,6 +288,7 @@ int main(void)
     srunner_add_suite(r, suite_i8042());
     srunner_add_suite(r, suite_ide());
     srunner_add_suite(r, suite_pci());
+    srunner_add_suite(r, suite_vga());
     srunner_run_all(r, CK_SILENT);
     n = srunner_ntests_run(r);
     all = srunner_results(r);

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vga.c -- the VGA adapter: register files, the window's addressing and write modes, the text screen, VBE. */
+#include "core/display.h"
+#include "hw/pci/pcihost.h"
+#include "tests/dev/scripted/rig.h"
+#include <string.h>
+
+static PciHost *host;
+static Region   pci_memory;
+
+static void out(uint16_t port, uint32_t val, unsigned size)
+{
+    io_write(rig.m->as_io, port, val, size);
+}
+
+static uint32_t in(uint16_t port, unsigned size)
+{
+    MemResult res;
+    return (uint32_t)io_read(rig.m->as_io, port, size, &res);
+}
+
+static void reg(uint16_t port, unsigned index, unsigned val)
+{
+    out(port, index | val << 8, 2);
+}
+
+static void poke(hwaddr at, uint8_t b)
+{
+    as_write(rig.m->as_memory, at, &b, 1);
+}
+
+static uint8_t peek(hwaddr at)
+{
+    uint8_t b = 0;
+    as_read(rig.m->as_memory, at, &b, 1);
+    return b;
+}
+
+static void up(void)
+{
+    rig_up();
+    Machine *m = rig.m;
+    map_begin(m);
+    region_init_container(&pci_memory, "pci", m->memory.size);
+    region_map(&m->memory, &pci_memory, 0);
+    host = pcihost_create(m, &pci_memory, NULL);
+    void *vga = device_new(m, host->bus.base, "VGA", NULL, NULL);
+    ck_assert(device_set(vga, "rombar", "off", NULL) && device_set(vga, "addr", "2", NULL) && device_realize(vga, NULL));
+    map_commit(m);
+    rig_reset();
+    pci_config_write(&host->bus, 2 << 3, 0x10, 0xe0000000, 4);
+    pci_config_write(&host->bus, 2 << 3, 0x18, 0xe1000000, 4);
+    pci_config_write(&host->bus, 2 << 3, 0x04, 3, 2);
+    out(0x3c2, 0x67, 1);
+}
+
+/* Mode 3 as a BIOS sets it, as far as it matters here: 80 by 25 cells of 16 lines, window at B8000. */
+static void text_mode(void)
+{
+    static const uint8_t seq[][2] = { { 0, 3 }, { 1, 0 }, { 2, 3 }, { 3, 0 }, { 4, 2 } };
+    static const uint8_t gc[][2] = { { 4, 0 }, { 5, 0x10 }, { 6, 0x0e }, { 7, 0 }, { 8, 0xff } };
+    static const uint8_t crtc[][2] = { { 0x11, 0x0e }, { 1, 0x4f }, { 7, 0x1f }, { 9, 0x4f }, { 0xa, 0x0d }, { 0xb, 0x0e },
+                                       { 0xc, 0 }, { 0xd, 0 }, { 0xe, 0 }, { 0xf, 0 }, { 0x12, 0x8f }, { 0x13, 0x28 } };
+    for (unsigned i = 0; i < G_N_ELEMENTS(seq); i++) {
+        reg(0x3c4, seq[i][0], seq[i][1]);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(gc); i++) {
+        reg(0x3ce, gc[i][0], gc[i][1]);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(crtc); i++) {
+        reg(0x3d4, crtc[i][0], crtc[i][1]);
+    }
+    in(0x3da, 1);
+    for (unsigned i = 0; i < 16; i++) {
+        out(0x3c0, i, 1);
+        out(0x3c0, i, 1);
+    }
+    out(0x3c0, 0x20, 1);
+    out(0x3c8, 0, 1);
+    for (unsigned i = 0; i < 16 * 3; i++) {
+        out(0x3c9, i, 1);
+    }
+}
+
+START_TEST(text)
+{
+    text_mode();
+    const char *s = "Hello, world";
+    for (unsigned i = 0; s[i]; i++) {
+        poke(0xb8000 + 160 + 2 * i, (uint8_t)s[i]);
+        poke(0xb8001 + 160 + 2 * i, 0x17);
+    }
+    poke(0xb8000 + 24 * 160, 0xc9);
+    g_autoptr(GString) screen = g_string_new(NULL);
+    console_text(rig.m->console, screen);
+    g_auto(GStrv) lines = g_strsplit(screen->str, "\n", -1);
+    ck_assert_uint_eq(g_strv_length(lines), 26);
+    ck_assert_str_eq(lines[1], "Hello, world");
+    ck_assert_str_eq(lines[24], "\xe2\x95\x94");
+    ck_assert_uint_eq(peek(0xb8000 + 160), 'H');
+    ck_assert_uint_eq(peek(0xa0000), 0xff);     /* not in this window */
+    reg(0x3d4, 0xd, 80);                        /* scrolled by a line */
+    g_string_truncate(screen, 0);
+    console_text(rig.m->console, screen);
+    ck_assert(g_str_has_prefix(screen->str, "Hello"));
+    console_refresh(rig.m->console);
+    pixman_image_t *p = console_surface(rig.m->console);
+    ck_assert_int_eq(pixman_image_get_width(p), 720);
+    ck_assert_int_eq(pixman_image_get_height(p), 400);
+    ck_assert_uint_eq(pixman_image_get_data(p)[5 * 720] & 0xffffff, 3u << 18 | 4 << 10 | 5 << 2);   /* background, colour 1 */
+    rig_round_trip();
+}
+END_TEST
+
+START_TEST(registers)
+{
+    out(0x3c4, 2, 1);
+    out(0x3c5, 0xff, 1);
+    ck_assert_uint_eq(in(0x3c5, 1), 0x0f);
+    ck_assert_uint_eq(in(0x3b5, 1), 0xff);      /* colour: 3Dx */
+    reg(0x3d4, 0x11, 0x80);                     /* CRTC 0 to 7 are protected */
+    reg(0x3d4, 1, 0x12);
+    out(0x3d4, 1, 1);
+    ck_assert_uint_eq(in(0x3d5, 1), 0);
+    out(0x3c8, 255, 1);
+    for (unsigned i = 0; i < 6; i++) {
+        out(0x3c9, i + 1, 1);                   /* the last colour, then the first */
+    }
+    out(0x3c7, 0, 1);
+    ck_assert_uint_eq(in(0x3c9, 1), 4);
+    uint8_t a = (uint8_t)in(0x3da, 1), seen = 0;
+    for (unsigned i = 0; i < 2000; i++) {
+        rig_run_ns(10000);
+        seen |= a ^ (uint8_t)in(0x3da, 1);
+    }
+    ck_assert_uint_eq(seen & 9, 9);             /* both retraces come by */
+}
+END_TEST
+
+START_TEST(planar)
+{
+    reg(0x3ce, 6, 5);                           /* graphics, A0000 */
+    reg(0x3c4, 4, 6);                           /* planar */
+    reg(0x3c4, 2, 0x0f);
+    reg(0x3ce, 8, 0xff);
+    reg(0x3ce, 5, 2);                           /* write mode 2: a colour */
+    poke(0xa0010, 0x0a);
+    for (unsigned p = 0; p < 4; p++) {
+        reg(0x3ce, 4, p);
+        ck_assert_uint_eq(peek(0xa0010), 0x0a >> p & 1 ? 0xff : 0);
+    }
+    ck_assert_uint_eq(peek(0xe0000040 + 1), 0xff);      /* plane 1 in the linear view */
+    reg(0x3ce, 5, 1);                           /* write mode 1: copy by the latches */
+    peek(0xa0010);
+    poke(0xa0011, 0);
+    reg(0x3ce, 4, 3);
+    ck_assert_uint_eq(peek(0xa0011), 0xff);
+    reg(0x3ce, 5, 8);                           /* read mode 1: compare */
+    reg(0x3ce, 2, 0x0a);
+    reg(0x3ce, 7, 0x0f);
+    ck_assert_uint_eq(peek(0xa0011), 0xff);
+    ck_assert_uint_eq(peek(0xa0012), 0);
+    reg(0x3ce, 5, 0);
+    reg(0x3ce, 8, 0x0f);                        /* bit mask and XOR */
+    reg(0x3ce, 3, 0x18);
+    reg(0x3ce, 4, 1);
+    peek(0xa0010);
+    poke(0xa0010, 0xff);
+    ck_assert_uint_eq(peek(0xa0010), 0xf0);
+}
+END_TEST
+
+static void vbe(unsigned index, unsigned val)
+{
+    out(0x1ce, index, 2);
+    out(0x1cf, val, 2);
+}
+
+static unsigned vbe_get(unsigned index)
+{
+    out(0x1ce, index, 2);
+    return in(0x1cf, 2);
+}
+
+START_TEST(linear)
+{
+    MemResult res;
+    ck_assert_uint_eq(vbe_get(0), 0xb0c5);
+    ck_assert_uint_eq(vbe_get(0xa), 256);
+    vbe(1, 640);
+    vbe(2, 480);
+    vbe(3, 32);
+    vbe(4, 0x41);
+    ck_assert_uint_eq(vbe_get(4), 0x41);
+    ck_assert_uint_eq(io_read(rig.m->as_memory, 0xe1000502, 2, &res), 640);
+    uint32_t px = 0x00123456;
+    as_write(rig.m->as_memory, 0xe0000000 + (100 * 640 + 7) * 4, &px, 4);
+    console_refresh(rig.m->console);
+    pixman_image_t *p = console_surface(rig.m->console);
+    ck_assert_int_eq(pixman_image_get_width(p), 640);
+    ck_assert_uint_eq(pixman_image_get_data(p)[100 * 640 + 7], px);
+    px = 0x00abcdef;
+    as_write(rig.m->as_memory, 0xe0000000, &px, 4);
+    console_refresh(rig.m->console);            /* by the dirty log */
+    ck_assert_uint_eq(pixman_image_get_data(console_surface(rig.m->console))[0], px);
+    vbe(5, 0xffff);                             /* a bank beyond memory */
+    ck_assert_uint_eq(vbe_get(5), 0);
+    vbe(6, 0xffff);                             /* hostile: a huge virtual screen, offsets beyond it */
+    vbe(8, 0xffff);
+    vbe(9, 0xffff);
+    console_refresh(rig.m->console);
+    vbe(4, 0);
+    vbe(1, 16000);
+    vbe(2, 12000);
+    vbe(4, 0x41);
+    console_refresh(rig.m->console);
+    rig_round_trip();
+}
+END_TEST
+
+Suite *suite_vga(void)
+{
+    Suite *vga_suite = suite_create("vga");
+    RIG_TEST(vga, text);
+    RIG_TEST(vga, registers);
+    RIG_TEST(vga, planar);
+    RIG_TEST(vga, linear);
+    return vga_suite;
+}

@@ -218,6 +218,7 @@ const MachineClass pc_machine = {
     .default_ram = 128 * MIB,
     .fields = pc_fields,
     .size = sizeof(PcMachine),
+    .cpu = &x86_cpu_ops,
     .build = pc_build,
     .unbuild = pc_unbuild,
 };

@@ -790,6 +790,9 @@ bool options_parse(Machine *m, int argc, char **argv, bool *exit_now, GError **e
             return false;
         }
     }
-    *exit_now = o->raw->exit_now;
-    return *exit_now || options_settle(m, err);
+    if (!o->raw->exit_now && !options_settle(m, err)) {
+        return false;
+    }
+    *exit_now = o->raw->exit_now;       /* -cpu help is known only after the machine type is */
+    return true;
 }

@@ -181,6 +181,7 @@ enum {                                  /* map V87: operations on an x87 of the 
     V87 = 8,
     V87_LOAD = 1, V87_STORE, V87_ARITH, V87_ARITH_MEM, V87_COM, V87_COM_MEM, V87_COMI, V87_CONST, V87_UNARY, V87_COPY, V87_SWAP,
     V87_SYNC,
+    /* imm8 of such a vop: how many registers the guest pops with it, first (of) STORE, ARITH, COPY: a; COM, COMI: dst, then a */
 };
 typedef struct IrVecDesc {
     const char *name;

@@ -45,10 +45,12 @@ static void guard(X86Tr *t)
     t->fpu_guard = t->b->n_insns;
 }
 
-static IrInsn *vop(X86Tr *t, unsigned sub, IrRef dst, IrRef a)
+/* pops: how many registers this instruction leaves empty, ST0 and then ST1, which a back end need not keep. */
+static IrInsn *vop(X86Tr *t, unsigned sub, IrRef dst, IrRef a, unsigned pops)
 {
     IrInsn *n = emit(t, IR_vop, IR_I32, dst, a, NONE);
     n->sub = (uint16_t)sub;
+    n->imm8 = (uint8_t)pops;
     if (x86_vecs[sub].props & V_FLAGS)
         n->sets = FL_ALL;
     return n;
@@ -98,7 +100,7 @@ static const MemRow mem_rows[8][8] = {
 static IrRef status(X86Tr *t)
 {
     IrRef v = tr_temp(t);
-    vop(t, XV_fsync, NONE, NONE);
+    vop(t, XV_fsync, NONE, NONE, 0);
     emit(t, IR_mov, IR_I16, v, CTX(fpu_sw), NONE);
     emit(t, IR_or, IR_I16, v, v, tr_imm(t, (unsigned)t->fpu_top << 11));
     return v;
@@ -115,11 +117,11 @@ static bool memory_form(X86Tr *t, const X86Insn *i)
     guard(t);
     switch (r->what) {
     case LD:
-        vop(t, r->sub, st(t, 7), h);
+        vop(t, r->sub, st(t, 7), h, 0);
         push(t);
         break;
     case ST: case STP:
-        vop(t, r->sub, h, st(t, 0));
+        vop(t, r->sub, h, st(t, 0), r->what == STP);
         pop(t, r->what == STP);
         break;
     case STCW:
@@ -129,7 +131,7 @@ static bool memory_form(X86Tr *t, const X86Insn *i)
         emit(t, IR_mov, IR_I16, h, status(t), NONE);
         break;
     default:
-        vop(t, r->sub, st(t, 0), h);
+        vop(t, r->sub, st(t, 0), h, r->what == CMP);
         pop(t, r->what == CMP);
         break;
     }
@@ -144,7 +146,7 @@ static bool compare(X86Tr *t, unsigned sub, unsigned i, unsigned pops)
     if (!is_full(t, 0) || !is_full(t, i))
         return false;
     guard(t);
-    vop(t, sub, st(t, 0), st(t, i));
+    vop(t, sub, st(t, 0), st(t, i), pops);
     pop(t, pops);
     return true;
 }
@@ -155,7 +157,7 @@ static bool arithmetic(X86Tr *t, unsigned op, unsigned to, unsigned from, unsign
     if (!is_full(t, to) || !is_full(t, from))
         return false;
     guard(t);
-    vop(t, arith[op], st(t, to), st(t, from));
+    vop(t, arith[op], st(t, to), st(t, from), pops);
     pop(t, pops);
     return true;
 }
@@ -165,10 +167,10 @@ static bool store_sti(X86Tr *t, unsigned i, unsigned pops)
     if (!is_full(t, 0))
         return false;
     guard(t);
-    if (i) {
-        vop(t, XV_fcopy, st(t, i), st(t, 0));
+    if (i || pops)
+        vop(t, XV_fcopy, st(t, i), st(t, 0), pops);
+    if (i && !is_full(t, i))
         change(t, 0, bit(t, i), 0);
-    }
     pop(t, pops);
     return true;
 }
@@ -179,7 +181,7 @@ static bool exchange(X86Tr *t, unsigned i)
         return false;
     guard(t);
     if (i)
-        vop(t, XV_fxchg, st(t, 0), st(t, i));
+        vop(t, XV_fxchg, st(t, 0), st(t, i), 0);
     return true;
 }
 
@@ -188,18 +190,17 @@ static bool load(X86Tr *t, unsigned sub, IrRef from)
     if (is_full(t, 7))
         return false;
     guard(t);
-    vop(t, sub, st(t, 7), from);
+    vop(t, sub, st(t, 7), from, 0);
     push(t);
     return true;
 }
 
-static bool sign(X86Tr *t, bool change_it)
+static bool unary(X86Tr *t, unsigned sub)
 {
     if (!is_full(t, 0))
         return false;
     guard(t);
-    IrRef exp = ir_ctx(offsetof(X86Cpu, fpr) + t->fpu_top * sizeof(X86Fpr) + offsetof(X86Fpr, exp));
-    emit(t, change_it ? IR_xor : IR_and, IR_I16, exp, exp, tr_imm(t, change_it ? 0x8000 : 0x7fff));
+    vop(t, sub, st(t, 0), NONE, 0);
     return true;
 }
 
@@ -207,20 +208,16 @@ static bool d9_form(X86Tr *t, unsigned modrm)
 {
     switch (modrm) {
     case 0xd0: guard(t); return true;                   /* FNOP */
-    case 0xe0: return sign(t, true);
-    case 0xe1: return sign(t, false);
     case 0xe8: case 0xe9: case 0xea: case 0xeb: case 0xec: case 0xed: case 0xee:
         return load(t, XV_fld1 + modrm - 0xe8, NONE);
     case 0xf6: case 0xf7:                               /* FDECSTP, FINCSTP */
         guard(t);
         change(t, modrm == 0xf6 ? -1 : 1, 0, 0);
         return true;
-    case 0xfa: case 0xfc:
-        if (!is_full(t, 0))
-            return false;
-        guard(t);
-        vop(t, modrm == 0xfa ? XV_fsqrt : XV_frndint, st(t, 0), NONE);
-        return true;
+    case 0xe0: return unary(t, XV_fchs);
+    case 0xe1: return unary(t, XV_fabs);
+    case 0xfa: return unary(t, XV_fsqrt);
+    case 0xfc: return unary(t, XV_frndint);
     default:
         return false;
     }

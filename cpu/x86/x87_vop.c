@@ -80,5 +80,7 @@ COMI(ucomi, true)
 CONSTANT(0) CONSTANT(1) CONSTANT(2) CONSTANT(3) CONSTANT(4) CONSTANT(5) CONSTANT(6)
 
 #define UNARY(name, fn) FN(name) { X86Cpu *c = cpu; X86Fpr a = *(X86Fpr *)d; return done(c, fn(c->fpu_cw, d, NULL, &a, NULL), 0); }
+FN(chs) { ((X86Fpr *)d)->exp ^= 0x8000; return 0; }
+FN(abs) { ((X86Fpr *)d)->exp &= 0x7fff; return 0; }
 UNARY(sqrt, x87_fsqrt)
 UNARY(rndint, x87_frndint)

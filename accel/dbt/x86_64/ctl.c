@@ -22,7 +22,8 @@ Stub *new_stub(Em *e, StubKind kind)
         e->n_stubs = 0;
     }
     Stub *s = &e->stubs[e->n_stubs++];
-    *s = (Stub){ .kind = kind, .from = e->p - 4 };
+    *s = (Stub){ .kind = kind, .from = e->p - 4, .x87_n = e->x87_n };
+    memcpy(s->x87, e->x87, sizeof s->x87);
     return s;
 }
 
@@ -268,9 +269,11 @@ void em_vec_check(Em *e)
 static void stub_refill(Em *e, const Stub *s)
 {
     e_op(e, 0x33, E_W, s->x, rm_mem(s->y, s->write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+    x87_stub_store(e, s);
     e8(e, 0x68);                        /* push imm32 */
     e32(e, s->rec);
     e_call_thunk(e, e->x->refill[s->x == RAX ? 0 : s->x - R10 + 1]);
+    x87_stub_load(e, s);
     patch_to(e_jmp(e), s->back);
 }
 
@@ -288,6 +291,7 @@ void emit_stubs(Em *e)
             stub_refill(e, s);
             break;
         case STUB_LEAVE:
+            x87_stub_store(e, s);
             restore_borrowed(e, s->borrowed);
             e8(e, 0x68);
             e32(e, s->rec);

@@ -169,6 +169,7 @@ void em_vop(Em *e)
         return;
     }
     if (!is_native(n, d)) {
+        x87_flush(e);
         vop_call(e, d);
         return;
     }

@@ -71,6 +71,7 @@ typedef struct Stub {                   /* out of line: emitted after the block 
     uint8_t  *back;
     uint8_t   x, y;                     /* STUB_REFILL: address and entry registers */
     uint16_t  borrowed;                 /* STUB_LEAVE: registers to restore first */
+    uint8_t   x87_n, x87[8];            /* the host's x87 stack at the branch: x87.c */
     bool      write, save;              /* save: STUB_EXIT stores the host's flags first */
     uint32_t  rec;
     int32_t   target, pc;               /* STUB_EXIT: offset from the page base; of the guest instruction that exits */
@@ -99,6 +100,7 @@ typedef struct Em {
     Recipe    recipe;
     unsigned  recipe_at;                /* the operation it is of */
     uint8_t   vec_sure;                 /* vectors are loaded at this point */
+    uint8_t   x87_n, x87[8];            /* guest registers on the host's x87 stack: x87.c */
     unsigned  n_stubs, n_links, n_vops;
     Block    *b;
     uint32_t *link_stub;                /* of each link: offset of its stub in the arena, bit 31 for back edges */
@@ -150,6 +152,7 @@ void     em_getfl(Em *e), em_setfl(Em *e), em_cmc(Em *e), em_lea(Em *e), em_chk(
 void     em_chkcs(Em *e), em_guard(Em *e), em_jmp(Em *e), em_br(Em *e), em_brz(Em *e), em_jind(Em *e), em_exit_pc(Em *e), em_exit_next(Em *e);
 void     em_helper(Em *e), em_vop(Em *e), em_insn(Em *e);
 void     em_x87(Em *e, const IrVecDesc *d);
+void     x87_flush(Em *e), x87_stub_store(Em *e, const Stub *s), x87_stub_load(Em *e, const Stub *s);
 static inline bool is_x87(const IrVecDesc *d) { return (d->enc >> 8 & 0xff) == V87; }
 void     em_vec_check(Em *e);
 void     em_call(Em *e, const void *fn);

@@ -121,6 +121,8 @@ static DbtGuest guest = {
 };
 X86Cpu *guest_new(void) { return new_cpu(&guest); }
 
+static unsigned refusals;               /* that dbt_refill() may still make */
+
 /* A block by the native engine: emitted, run once. */
 static void run_native(X86Cpu *c, const IrBlock *b)
 {
@@ -144,8 +146,11 @@ static void run_native(X86Cpu *c, const IrBlock *b)
 bool fail(GError **err, const char *fmt, ...) { fprintf(stderr, "%s\n", fmt); return false; }
 const void *dbt_lookup(DbtCpu *c) { return NULL; }
 const void *dbt_link_lookup(DbtCpu *c, BlockLink *l) { return NULL; }
-const void *dbt_slow(DbtCpu *c) { longjmp(guest_raised, EXC_GP + 1); }
 const void *dbt_unmerged(DbtCpu *c) { return dbt_slow(c); }
+
+static const uint8_t *code_bytes_at;
+static uint64_t code_mode;
+enum { CODE_AT = 0x400000, CODE_BYTES = 256 };
 
 static void run_block(X86Cpu *c, IrBlock *b, bool native)
 {
@@ -161,26 +166,45 @@ static void run_block(X86Cpu *c, IrBlock *b, bool native)
         abort();
     }
     g_string_free(why, TRUE);
+    refusals = native ? 4 : 0;
     if (native)
         run_native(c, b);
     else
         interp_run(&c->dbt, b);
 }
 
+static bool translate_at(X86Cpu *c, IrBlock *b, unsigned max, unsigned left)
+{
+    unsigned at = (unsigned)(c->dbt.pc - CODE_AT);
+    ir_begin(b, c->dbt.pc, X86_MODE_CODE64 | X86_MODE_PE | X86_MODE_FLAT_CS | code_mode);
+    x86_translate(&c->dbt, b, code_bytes_at + at, CODE_BYTES - at, NULL, max);
+    return b->n_guest && b->guest[0].length <= left - at;
+}
+
+/* A check has failed: one instruction by tier 0, then back to guest_translated(). */
+const void *dbt_slow(DbtCpu *c)
+{
+    static IrBlock *b;
+    if (!b)
+        b = ir_new();
+    if (!translate_at((X86Cpu *)c, b, 1, CODE_BYTES))
+        abort();
+    run_block((X86Cpu *)c, b, false);
+    return NULL;
+}
+
 bool guest_translated(X86Cpu *c, const uint8_t *code, unsigned n, uint64_t mode, bool native)
 {
-    enum { AT = 0x400000 };
     static IrBlock *b;
-    uint8_t page[256] = { 0 };
+    uint8_t page[CODE_BYTES] = { 0 };
     if (!b)
         b = ir_new();
     memcpy(page, code, n);
     page[n] = 0xeb;                                     /* jmp to what follows: ends the block */
-    for (c->dbt.pc = AT; c->dbt.pc < AT + n; ) {
-        unsigned at = (unsigned)(c->dbt.pc - AT);
-        ir_begin(b, c->dbt.pc, X86_MODE_CODE64 | X86_MODE_PE | X86_MODE_FLAT_CS | mode);
-        x86_translate(&c->dbt, b, page + at, sizeof page - at, NULL, 64);
-        if (!b->n_guest || b->guest[0].length > n - at)
+    code_bytes_at = page;
+    code_mode = mode;
+    for (c->dbt.pc = CODE_AT; c->dbt.pc < CODE_AT + n; ) {
+        if (!translate_at(c, b, 64, n))
             return false;
         run_block(c, b, native);
     }
@@ -195,7 +219,14 @@ void dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned access, Dbt
 uint64_t dbt_desc_load(DbtCpu *c, const DbtAccessDesc *d, unsigned at, unsigned n) { return dbt_load(c, (uintptr_t)d->host + at, n); }
 void dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned at, uint64_t v, unsigned n) { memcpy(d->host + at, &v, n); }
 void dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned at, void *buf, unsigned n, bool store) { g_assert_not_reached(); }
-void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned n, unsigned access) { return (void *)linear; }
+void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned n, unsigned access)      /* refuses now and then: a native block leaves */
+{
+    if (refusals && random64() % 8 == 0) {
+        refusals--;
+        return NULL;
+    }
+    return (void *)linear;
+}
 void *dbt_host(DbtCpu *c, uint64_t linear, DbtAccess a, unsigned *n) { return NULL; }
 void dbt_step(DbtCpu *c) { longjmp(guest_raised, EXC_GP + 1); }
 void dbt_exclusive_begin(DbtCpu *c) { }

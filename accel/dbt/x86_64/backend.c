@@ -261,7 +261,8 @@ static uint32_t link_stub(const BlockLink *l)
 static void x64_link(DbtMachine *d, BlockLink *l, const Block *to)
 {
     const X64 *x = &((X64Data *)d->backend_data)->x;
-    const uint8_t *target = (const uint8_t *)to->body - (link_stub(l) >> 31 ? BODY_TEST : 0);
+    const uint8_t *target = to ? (const uint8_t *)to->body - (link_stub(l) >> 31 ? BODY_TEST : 0)
+                               : x->rx + (link_stub(l) & INT32_MAX) - CACHED_STUB;
 
     store_rel32(l->patch, (int32_t)((target - x->rx) - ((uint8_t *)l->patch + 4 - x->rw)));
 }

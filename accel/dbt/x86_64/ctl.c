@@ -47,15 +47,15 @@ void em_load_pc(Em *e, unsigned reg, int32_t offset)
 
 void em_jmp_cache(Em *e)
 {
-    G_STATIC_ASSERT(sizeof(JmpEntry) == 16);
+    G_STATIC_ASSERT(sizeof(JmpEntry) == 1 << JMP_SHIFT);
     e_mov32(e, RAX, R10);
     e_shift_imm(e, 5, IR_I32, RAX, DBT_JMP_BITS);
     e_alu_rr(e, 6, IR_I32, RAX, rm_reg(R10));
     e_alu_imm(e, 4, IR_I32, rm_reg(RAX), DBT_JMP_N - 1);
-    e_shift_imm(e, 4, IR_I32, RAX, 4);
+    e_shift_imm(e, 4, IR_I32, RAX, JMP_SHIFT);
     e_op(e, 0x03, E_W, RAX, rm_cpu(CPU(ctx)));
     e_op(e, 0x3b, E_W, R10, rm_mem(RAX, offsetof(DbtContext, jmp) + offsetof(JmpEntry, pc)));
-    patch_to(e_jcc(e, CC_NE), e->x->rw + e->x->miss);
+    patch_to(e_jcc(e, CC_NE), e->x->rw + e->x->second);
     e_op(e, 0xff, 0, 4, rm_mem(RAX, offsetof(DbtContext, jmp) + offsetof(JmpEntry, code)));
 }
 
@@ -108,8 +108,12 @@ static void link_stubs(Em *e)
 {
     for (unsigned k = 0; k < e->b->n_links; k++) {
         BlockLink *l = &e->b->links[k];
+        e->link_stub[k] |= arena_off(e->x, e->p) + CACHED_STUB;
+        uint8_t *cached = e->p;         /* for x64_link() to NULL */
+        e_mov_imm(e, RAX, (uint32_t)l->target);
+        e_jmp_thunk(e, e->x->cached);
+        g_assert(e->p - cached == CACHED_STUB);
         patch_to(l->patch, e->p);
-        e->link_stub[k] |= arena_off(e->x, e->p);
         e_mov_imm(e, RAX, (uintptr_t)l);
         e_jmp_thunk(e, e->x->link);
     }
@@ -310,7 +314,7 @@ void emit_stubs(Em *e)
             break;
         }
     }
-    if (e->p + (size_t)e->b->n_links * 16 + 64 > e->end) {
+    if (e->p + (size_t)e->b->n_links * 32 + 64 > e->end) {
         e->full = true;
         return;
     }

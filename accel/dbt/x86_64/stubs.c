@@ -301,11 +301,23 @@ bool thunks_make(X64 *x, Em *e)
     em_call(e, (const void *)link_c);
     e_jmp_thunk(e, go);
 
-    x->miss = here(e);                  /* r10 = linear pc */
+    x->second = here(e);                /* r10 = linear pc, rax = its slot of the jump cache less the offset of jmp[] */
+    G_STATIC_ASSERT(offsetof(DbtContext, jmp) % 32 == 0);
+    e_alu_imm(e, 6, IR_I64, rm_reg(RAX), 1 << JMP_SHIFT);
+    e_op(e, 0x3b, E_W, R10, rm_mem(RAX, offsetof(DbtContext, jmp) + offsetof(JmpEntry, pc)));
+    uint8_t *no = e_jcc8(e, CC_NE);
+    e_op(e, 0xff, 0, 4, rm_mem(RAX, offsetof(DbtContext, jmp) + offsetof(JmpEntry, code)));
+    patch8(e, no);
+    x->miss = arena_off(x, e->p);       /* r10 = linear pc */
     e_store(e, R10, rm_cpu(CPU(pc)));
     e_call_thunk(e, x->spill);
     em_call(e, (const void *)dbt_lookup);
     e_jmp_thunk(e, go);
+
+    x->cached = here(e);                /* eax = offset from the page base, in the page */
+    e_mov_rr(e, R10, RAX);
+    e_op(e, 0x03, E_W, R10, rm_cpu(CPU(pc_base)));
+    em_jmp_cache(e);
 
     x->exit_at = here(e);               /* eax = offset from the page base */
     e_op(e, 0x03, E_W, RAX, rm_cpu(CPU(pc_base)));

@@ -532,17 +532,19 @@ const void *dbt_link_lookup(DbtCpu *c, BlockLink *l)
     if (!b) {
         return NULL;
     }
-    if (!b->at2) {
-        g_mutex_lock(&d->lock);
-        bool same_page = ((uintptr_t)b->at ^ (uintptr_t)l->from->at) < DBT_PAGE;
-        if (same_page && b->mode == (l->from->mode & ~DBT_MODE_UNMERGED) && !b->dead && !l->from->dead && !l->to) {
-            l->to = (Block *)b;
-            l->next_in = l->to->incoming;
-            l->to->incoming = l;
-            d->backend->link(d, l, b);
+    g_mutex_lock(&d->lock);
+    bool same_page = ((uintptr_t)b->at ^ (uintptr_t)l->from->at) < DBT_PAGE;
+    if (b->at2) {                   /* depends on how the next page is mapped now */
+        if (!l->from->dead) {
+            d->backend->link(d, l, NULL);
         }
-        g_mutex_unlock(&d->lock);
+    } else if (same_page && b->mode == (l->from->mode & ~DBT_MODE_UNMERGED) && !b->dead && !l->from->dead && !l->to) {
+        l->to = (Block *)b;
+        l->next_in = l->to->incoming;
+        l->to->incoming = l;
+        d->backend->link(d, l, b);
     }
+    g_mutex_unlock(&d->lock);
     return jump_to(c, b);
 }
 

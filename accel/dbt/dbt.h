@@ -17,7 +17,7 @@
 #include "accel/dbt/ir.h"
 
 enum { DBT_PAGE_BITS = 12, DBT_PAGE = 4096, DBT_TLB_BITS = 9, DBT_TLB_N = 1 << DBT_TLB_BITS,
-       DBT_JMP_BITS = 11, DBT_JMP_N = 1 << DBT_JMP_BITS, DBT_CONTEXTS = 16, DBT_FETCH_N = 64, DBT_LARGE = 6 };
+       DBT_JMP_BITS = 12, DBT_JMP_N = 1 << DBT_JMP_BITS, DBT_CONTEXTS = 16, DBT_FETCH_N = 64, DBT_LARGE = 6 };
 
 /*
  * One entry of the data TLB.  An access of n bytes at linear address v (64-bit arithmetic; v < 2^32 in 32-bit modes) hits
@@ -35,13 +35,16 @@ enum { TLBF_FILLED = 1, TLBF_GLOBAL = 2, TLBF_LARGE = 4 };
 static inline unsigned tlb_slot(uint64_t v) { return (v >> DBT_PAGE_BITS) & (DBT_TLB_N - 1); }
 static inline uint64_t tlb_empty(unsigned slot) { return (uint64_t)(slot ^ 1) << DBT_PAGE_BITS; }
 
-/* Jump cache: linear PC -> where to go.  An empty pc is one of another slot. */
+/*
+ * Jump cache: linear PC -> where to go.  A pc is in its slot, or in the slot's neighbour (slot ^ 1), where it goes when
+ * another takes its place.  Inline code tries the first only.  An empty pc is not canonical.
+ */
 typedef struct JmpEntry {
     uint64_t    pc;
     const void *code;                   /* native: Block.entry; interpreter: the Block */
 } JmpEntry;
 static inline unsigned dbt_jmp_slot(uint64_t pc) { return (pc ^ (pc >> DBT_JMP_BITS)) & (DBT_JMP_N - 1); }
-static inline uint64_t dbt_jmp_empty(unsigned slot) { return slot ^ 1; }
+static inline uint64_t dbt_jmp_empty(unsigned slot) { (void)slot; return UINT64_C(1) << 63; }
 
 typedef struct DbtKey {                 /* all that translation and code depend on */
     uint64_t space;                     /* address space; x86: CR3 page base | PCID, 0 without paging */
@@ -61,7 +64,7 @@ typedef struct DbtContext {
     uint64_t large[DBT_LARGE];          /* linear >> 30 of large pages that something was entered from */
     uint64_t fetch_used, fetch_global, fetch_large;         /* bits of fetch[] */
     struct { uint64_t tag; uint8_t *host; struct DbtRegion *region; } fetch[DBT_FETCH_N];   /* tag: linear page | 1; 0: empty */
-} DbtContext;
+} __attribute__((aligned(64))) DbtContext;     /* so that a neighbour's address differs in one bit */
 
 typedef struct DbtContextKey {          /* what is looked at of all contexts, side by side */
     DbtKey   key;
@@ -246,7 +249,8 @@ typedef struct DbtBackend {             /* accel/dbt/<host>/ */
     bool  (*init)(DbtMachine *d, GError **err);
     void  (*fini)(DbtMachine *d);                       /* no vCPU and no block is left */
     bool  (*emit)(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b);   /* fills the native part; false: arena full */
-    void  (*link)(DbtMachine *d, BlockLink *l, const Block *to);    /* patch l to jump to to->body; other vCPUs may be running it */
+    /* Patch l to jump to to->body; other vCPUs may be running it.  NULL: it cannot be linked, by the jump cache from now on. */
+    void  (*link)(DbtMachine *d, BlockLink *l, const Block *to);
     void  (*unlink)(DbtMachine *d, BlockLink *l);
     void  (*kill)(DbtMachine *d, Block *b);             /* make b->entry go to dbt_lookup() instead: its links are gone already */
     void  (*reclaim)(DbtMachine *d);                    /* all vCPUs stopped, all blocks dead: the arena is empty again */

@@ -5,6 +5,7 @@
  * Omits: nothing is shared between vCPUs; a large page is entered 4 KiB at a time.
  * Threads: a vCPU's own, except tlb_unwrite() and dbt_flush_all(), also called for stopped vCPUs.
  */
+#include <stdlib.h>
 #include <string.h>
 #include "accel/dbt/internal.h"
 
@@ -49,16 +50,29 @@ static void jmp_clear_page(DbtContext *x, uint64_t page)
     }
 }
 
+static void jmp_note(DbtContext *x, unsigned slot, unsigned list)
+{
+    if (!(x->jmp_in[slot] >> list & 1)) {
+        x->jmp_in[slot] |= (uint8_t)(1u << list);
+        x->jmp_filled[list][x->n_jmp[list]++] = (uint16_t)slot;
+    }
+}
+
 void tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages)
 {
     DbtContext *x = c->ctx;
     unsigned slot = dbt_jmp_slot(pc), f = (pc >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
     bool global = !two_pages && (x->fetch_global >> f & 1) && x->fetch[f].tag == ((pc & -(uint64_t)DBT_PAGE) | 1);
 
-    if (!(x->jmp_in[slot] >> global & 1)) {
-        x->jmp_in[slot] |= (uint8_t)(1u << global);
-        x->jmp_filled[global][x->n_jmp[global]++] = (uint16_t)slot;
+    if (x->jmp[slot].code && x->jmp[slot].pc != pc) {           /* the neighbour keeps what was here */
+        x->jmp[slot ^ 1] = x->jmp[slot];
+        for (unsigned list = 0; list < 2; list++) {
+            if (x->jmp_in[slot] >> list & 1) {
+                jmp_note(x, slot ^ 1, list);
+            }
+        }
     }
+    jmp_note(x, slot, global);
     x->jmp[slot] = (JmpEntry){ pc, code };
 }
 
@@ -94,7 +108,9 @@ static void context_flush(DbtCpu *c, DbtContext *x)
 
 void tlb_init(DbtCpu *c)
 {
-    c->contexts = g_new0(DbtContext, DBT_CONTEXTS);
+    c->contexts = aligned_alloc(_Alignof(DbtContext), DBT_CONTEXTS * sizeof(DbtContext));      /* ended by free() */
+    g_assert(c->contexts);
+    memset(c->contexts, 0, DBT_CONTEXTS * sizeof(DbtContext));
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
         DbtContext *x = &c->contexts[i];
         x->index = i;
@@ -116,6 +132,47 @@ static bool has_key(const DbtCpu *c, unsigned i, const DbtKey *key)
     return k->key.space == key->space && k->key.mode == key->mode && k->used;
 }
 
+/* Global pages look the same in every space: begin with what the context of this mode that ran last knows of them. */
+static void context_inherit(DbtCpu *c, unsigned to)
+{
+    DbtContext *x = &c->contexts[to];
+    int best = -1;
+
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        if (i != to && c->keys[i].used && c->keys[i].key.mode == x->key.mode &&
+            (best < 0 || c->keys[i].last_used > c->keys[best].last_used)) {
+            best = (int)i;
+        }
+    }
+    if (best < 0) {
+        return;
+    }
+    const DbtContext *from = &c->contexts[best];
+    for (unsigned i = 0; i < from->n_filled; i++) {
+        unsigned slot = from->filled[i];
+        if (from->tlb[slot].phys & TLBF_GLOBAL) {
+            x->tlb[slot] = from->tlb[slot];
+            x->filled[x->n_filled++] = (uint16_t)slot;
+        }
+    }
+    for (unsigned i = 0; i < from->n_jmp[1]; i++) {
+        unsigned slot = from->jmp_filled[1][i];
+        if (from->jmp_in[slot] == 2) {
+            x->jmp[slot] = from->jmp[slot];
+            jmp_note(x, slot, 1);
+        }
+    }
+    x->fetch_used = x->fetch_global = from->fetch_used & from->fetch_global;
+    x->fetch_large = from->fetch_large & x->fetch_used;
+    for (uint64_t left = x->fetch_used; left; left &= left - 1) {
+        x->fetch[__builtin_ctzll(left)] = from->fetch[__builtin_ctzll(left)];
+    }
+    x->n_large = from->n_large;
+    memcpy(x->large, from->large, sizeof(x->large));
+    c->keys[to].global_lo = c->keys[best].global_lo;
+    c->keys[to].global_hi = c->keys[best].global_hi;
+}
+
 static unsigned context_find(DbtCpu *c, const DbtKey *key)
 {
     unsigned victim = 0;
@@ -131,6 +188,7 @@ static unsigned context_find(DbtCpu *c, const DbtKey *key)
     context_flush(c, &c->contexts[victim]);
     c->keys[victim].used = true;
     c->keys[victim].key = c->contexts[victim].key = *key;
+    context_inherit(c, victim);
     c->stats->contexts++;
     return victim;
 }

@@ -186,9 +186,11 @@ static VcpuExit dbt_run(Vcpu *v)
             block_reclaim(c->dbt);
         }
         if (g->idle(c)) {
+            g->stopped(c);
             return (VcpuExit){ .why = EXIT_HALT };
         }
         if (__atomic_load_n(&v->attention, __ATOMIC_ACQUIRE)) {
+            g->stopped(c);
             return (VcpuExit){ .why = EXIT_KICKED };
         }
         if (g->single(c)) {

@@ -148,6 +148,7 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     bool (*single)(DbtCpu *c);          /* tier 0 must run one instruction at a time now: TF, debug registers, interrupt shadow */
     void (*insn_done)(DbtCpu *c);       /* after each instruction run so: clears shadows, raises traps (may dbt_leave) */
     bool (*idle)(DbtCpu *c);            /* halted, waiting for SIPI, shut down */
+    void (*stopped)(DbtCpu *c);         /* on the vCPU's thread, before others may look at its state: take what code left in host registers */
     void (*accessed)(DbtCpu *c, uint64_t linear, unsigned bytes, bool write);   /* before each access made in a mode with a bit
                                            of mode_slow (data breakpoints, alignment checks), where no TLB entry is made */
     void (*map_changed)(DbtCpu *c);     /* the AddressSpace changed: forget host addresses; whenever the TLBs are emptied for that */

@@ -6,6 +6,7 @@
  * Spec: Intel SDM (325462) vol. 1 ch. 3 (the register state).
  * Threads: the vCPU's own; reset, save and load with it parked.
  */
+#include "cpu/x86/simd.h"
 #include "cpu/x86/sys.h"
 #include "cpu/x86/decode.h"
 #include "cpu/x86/translate.h"
@@ -56,6 +57,7 @@ const DbtGuest x86_dbt_guest = {
     .single = x86_single,
     .insn_done = x86_insn_done,
     .idle = x86_idle,
+    .stopped = x86_fpu_stopped,
     .accessed = x86_accessed,
     .map_changed = x86_map_changed,
     .mode_slow = X86_MODE_WATCH | X86_MODE_AC,

@@ -19,6 +19,7 @@ bool x86_simd_translate(X86Cpu *c, IrBlock *b, const X86Insn *i, const IrMem *m)
 
 /* For the C code of this folder that needs the meaning of FP state. */
 void x86_fpu_check(X86Cpu *c);          /* what a waiting x87 or an MMX instruction does first: #NM, #MF or FERR# */
+void x86_fpu_stopped(DbtCpu *c);        /* DbtGuest.stopped: exception flags in the host's x87 come to fpu_sw */
 void x86_fpu_init(X86Cpu *c);           /* FNINIT */
 void x86_set_mxcsr(X86Cpu *c, uint32_t value);          /* a valid value; tells the run time if the mode changes */
 void x86_ferr(X86Cpu *c);               /* an unmasked x87 error while CR0.NE = 0: FERR# drives IRQ 13 */

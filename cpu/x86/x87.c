@@ -692,6 +692,8 @@ void x86_fpu_check(X86Cpu *c)
     raise_pending(c);
 }
 
+void x86_fpu_stopped(DbtCpu *c) { x87_sync((X86Cpu *)c); }
+
 /* ---- MMX (vol. 1, ch. 9.6): its registers are the significands, TOP is 0 and all tags are valid ---- */
 static void mmx_check(X86Cpu *c)
 {

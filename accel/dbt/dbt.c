@@ -46,7 +46,7 @@ void dbt_exclusive_end(DbtCpu *c)
 /* The code bytes at pc where they are not plain RAM or ROM, or go on in the next page. */
 static void step_translate_odd(DbtCpu *c, uint8_t *page)
 {
-    uint8_t buf[32] = { 0 };
+    uint8_t buf[64] = { 0 };            /* a decoder may look at 32 bytes of what it is given as the next page */
     unsigned n = MIN(15, DBT_PAGE - (unsigned)(c->pc & (DBT_PAGE - 1)));
     DbtRegion *dr;
     DbtWalk w;

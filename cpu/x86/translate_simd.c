@@ -122,7 +122,7 @@ bool x86_simd_translate(X86Cpu *c, IrBlock *b, const X86Insn *i, const IrMem *m)
         uint64_t where = (unsigned)(dst == OPD_G ? d.id : d.id & 63) | (uint64_t)(mem ? 0xff : s.id & 63) << 8;
         IrRef offset = mem ? offset_operand(b, m) : ir_imm(b, 0);
         emit_helper(b, XH_vop_fp, ir_imm(b, sub | (i->imm & 0xff) << 16 | (uint64_t)dst << 24 | (uint64_t)src << 32),
-                    ir_imm(b, where | (uint64_t)(mem ? m->segment : 0) << 16), offset);
+                    ir_imm(b, where | (uint64_t)(mem ? i->seg : 0) << 16), offset);
     } else {
         IrInsn *o = ir_emit(b, IR_vop, wide ? IR_I64 : IR_I32, d, s, ir_none());
         o->sub = (uint16_t)sub;

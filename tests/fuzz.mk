@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Random guests: seconds in `make check`, FUZZ_SECONDS for each engine with `make fuzz` (also with MODE=asan and MODE=ubsan).
+FUZZ_SECONDS ?= 60
+FUZZ := $(B)/tests/fuzz/guest
+$(FUZZ): $(FUZZ).o $(LIBOBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+# A program for tests/run.
+$(FUZZ)-short: $(FUZZ)
+	@printf '#!/bin/sh\n$(FUZZ) -e native -t 4 && $(FUZZ) -e interp -t 4\n' > $@ && chmod +x $@
+ifeq ($(shell uname -m),x86_64)
+TESTS += $(FUZZ)-short
+endif
+fuzz: $(FUZZ)
+	$(FUZZ) -e native -t $(FUZZ_SECONDS)
+	$(FUZZ) -e interp -t $(FUZZ_SECONDS)
+.PHONY: fuzz
+-include $(FUZZ).d

@@ -10,6 +10,7 @@
  * `works` is the one place that says what this CPU can do: a bit that is not in it is never shown.
  */
 #include <stdio.h>
+#include "cpu/x86/simd.h"
 #include "cpu/x86/sys.h"
 #include "core/options.h"
 
@@ -58,7 +59,7 @@ enum {
 
 static const uint32_t works[X86_N_FEATS] = {
     [FEAT_1_EDX] = BASE_1_EDX | B(28),
-    [FEAT_1_ECX] = V2_1_ECX | B(17) | B(21) | B(22) | B(24) | B(26) | B(30) | B(31),
+    [FEAT_1_ECX] = V2_1_ECX | B(1) | B(17) | B(21) | B(22) | B(24) | B(25) | B(26) | B(30) | B(31),
     [FEAT_7_EBX] = B(0) | B(1) | B(7) | B(9) | B(10) | B(18) | B(20),
     [FEAT_7_ECX] = B(2) | B(22),
     [FEAT_7_EDX] = B(29),
@@ -78,7 +79,7 @@ typedef struct X86Model {
 } X86Model;
 
 #define FAST_FEATURES { \
-    [FEAT_1_EDX] = BASE_1_EDX, [FEAT_1_ECX] = V2_1_ECX | B(17) | B(21) | B(22) | B(24) | B(26) | B(30) | B(31), \
+    [FEAT_1_EDX] = BASE_1_EDX, [FEAT_1_ECX] = V2_1_ECX | B(1) | B(17) | B(21) | B(22) | B(24) | B(25) | B(26) | B(30) | B(31), \
     [FEAT_7_EBX] = B(0) | B(1) | B(7) | B(9) | B(10) | B(18) | B(20), [FEAT_7_ECX] = B(2) | B(22), [FEAT_7_EDX] = B(29), \
     [FEAT_81_EDX] = LONG_81_EDX | B(26) | B(27), [FEAT_81_ECX] = B(0) | B(8), [FEAT_6_EAX] = B(2), \
     [FEAT_87_EDX] = B(8), [FEAT_KVM] = KVM_CLOCK }
@@ -259,6 +260,7 @@ bool x86_cpuid_init(X86Cpu *c, GError **err)
             return false;
         }
     }
+    c->feat[FEAT_1_ECX] &= ~x86_simd_missing();
     if (!ch.kvm) {
         c->feat[FEAT_KVM] = 0;
     }

@@ -35,3 +35,15 @@ const IrVecDesc x86_vecs[] = {
                   (vprops) | V_MMX },
 #include "cpu/x86/x87.def"
 };
+
+uint32_t x86_simd_missing(void)
+{
+    uint32_t bits = 0;
+#if defined(__x86_64__)
+    if (!__builtin_cpu_supports("pclmul"))
+        bits |= 1u << 1;
+    if (!__builtin_cpu_supports("aes"))
+        bits |= 1u << 25;
+#endif
+    return bits;
+}

@@ -17,6 +17,9 @@ enum { X86_MXCSR_MASK = 0xffff, X86_MXCSR_FLAGS = 0x3f, X86_MXCSR_MASKS = 0x1f80
  */
 bool x86_simd_translate(X86Cpu *c, IrBlock *b, const X86Insn *i, const IrMem *m);
 
+/* Features of CPUID.1:ECX that this host's instructions cannot do for the guest. */
+uint32_t x86_simd_missing(void);
+
 /* For the C code of this folder that needs the meaning of FP state. */
 void x86_fpu_check(X86Cpu *c);          /* what a waiting x87 or an MMX instruction does first: #NM, #MF or FERR# */
 void x86_fpu_stopped(DbtCpu *c);        /* DbtGuest.stopped: exception flags in the host's x87 come to fpu_sw */

@@ -550,12 +550,9 @@ const void *dbt_link_lookup(DbtCpu *c, BlockLink *l)
 
 const void *dbt_unmerged(DbtCpu *c)
 {
-    if (must_leave(c)) {
-        return NULL;
-    }
     const Block *b = find(c, (uint32_t)c->ctx->key.mode | DBT_MODE_UNMERGED);
 
-    return b ? b->entry : dbt_slow(c);  /* not in the jump cache: the next one to come here tries the short way */
+    return b ? b->entry : NULL;         /* not in the jump cache: the next one to come here tries the short way */
 }
 
 const void *dbt_slow(DbtCpu *c)

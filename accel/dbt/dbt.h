@@ -264,7 +264,8 @@ extern const DbtBackend dbt_backend_x86_64;
 const void *dbt_lookup(DbtCpu *c);      /* code for c->pc in the current context, translating and filling the jump cache;
                                            NULL: back to the run loop (attention, single-stepping, idle) */
 const void *dbt_link_lookup(DbtCpu *c, BlockLink *l);   /* the same for a direct exit, which it links where that is allowed */
-/* A merged check failed for the instruction at c->pc: the same code with a check for each access, from there to its end. */
+/* A merged check failed for the instruction at c->pc: the same code with a check for each access, from there to its end;
+ * good for the block of that check as long as it exists.  NULL: dbt_slow(). */
 const void *dbt_unmerged(DbtCpu *c);
 const void *dbt_slow(DbtCpu *c);        /* a check failed for the instruction at c->pc: dbt_step(), then dbt_lookup() */
 #endif

@@ -311,7 +311,8 @@ const void *dbt_slow(DbtCpu *c)
 
 const void *dbt_unmerged(DbtCpu *c)
 {
-    return dbt_slow(c);
+    (void)c;
+    return NULL;
 }
 
 void fake_run(FakeCpu *c, void (*run)(FakeCpu *c, void *arg), void *arg)

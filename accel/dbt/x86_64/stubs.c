@@ -54,16 +54,35 @@ static uint32_t leave_flags(const DbtCpu *c, const LeaveRec *r)
 
 static const X64 *x64_of(const DbtCpu *c) { return c->dbt->backend_data; }
 
+/* Where a merged check that failed goes on; kept in its record, unless making that code has emptied the arena. */
+static const void *unmerged(DbtCpu *c, LeaveRec *r)
+{
+    const void *to = __atomic_load_n(&r->unmerged, __ATOMIC_ACQUIRE);
+
+    if (!to) {
+        uint64_t generation = c->dbt->generation;
+        to = dbt_unmerged(c);
+        if (to && c->dbt->generation == generation) {
+            __atomic_store_n(&r->unmerged, to, __ATOMIC_RELEASE);
+        }
+    }
+    return to;
+}
+
 static const void *leave_c(DbtCpu *c, uint32_t rec)
 {
-    const LeaveRec *r = &x64_of(c)->recs[rec];
+    LeaveRec *r = &x64_of(c)->recs[rec];
+    const void *to;
 
     order_arrive(c->dbt);
     c->pc = c->pc_base + r->pc;
     if (r->how) {
         c->fl = leave_flags(c, r);
     }
-    return r->merged ? dbt_unmerged(c) : dbt_slow(c);
+    if (r->merged && (to = unmerged(c, r))) {
+        return to;                      /* tests for an exit request itself */
+    }
+    return dbt_slow(c);
 }
 
 static const void *link_c(DbtCpu *c, BlockLink *l)
@@ -81,6 +100,9 @@ static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec)
 
     if (!r->merged) {
         return dbt_refill(c, linear, r->span, access);
+    }
+    if ((linear & (DBT_PAGE - 1)) + r->span > DBT_PAGE) {
+        return NULL;                    /* crosses: unmerged code does not */
     }
     uint64_t own = linear + r->own_at;
     if (!(c->ctx->key.mode & c->guest->mode_wide)) {

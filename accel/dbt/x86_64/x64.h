@@ -38,6 +38,7 @@ typedef struct LeaveRec {
     int32_t  imm;                       /* second operand if b is 0xff */
     uint8_t  a, b, r;                   /* guest registers */
     uint8_t  merged;
+    const void *unmerged;               /* where it goes on if the merged check fails; atomic, NULL: not known yet */
 } LeaveRec;
 
 typedef struct X64 {                    /* DbtMachine.backend_data */

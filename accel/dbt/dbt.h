@@ -37,14 +37,15 @@ static inline uint64_t tlb_empty(unsigned slot) { return (uint64_t)(slot ^ 1) <<
 
 /*
  * Jump cache: linear PC -> where to go.  A pc is in its slot, or in the slot's neighbour (slot ^ 1), where it goes when
- * another takes its place.  Inline code tries the first only.  An empty pc is not canonical.
+ * another takes its place.  Inline code tries the first only.  An empty pc is one of
+ * another pair, so that no jump finds it, canonical or not.
  */
 typedef struct JmpEntry {
     uint64_t    pc;
     const void *code;                   /* native: Block.entry; interpreter: the Block */
 } JmpEntry;
 static inline unsigned dbt_jmp_slot(uint64_t pc) { return (pc ^ (pc >> DBT_JMP_BITS)) & (DBT_JMP_N - 1); }
-static inline uint64_t dbt_jmp_empty(unsigned slot) { (void)slot; return UINT64_C(1) << 63; }
+static inline uint64_t dbt_jmp_empty(unsigned slot) { return slot ^ 2; }
 
 typedef struct DbtKey {                 /* all that translation and code depend on */
     uint64_t space;                     /* address space; x86: CR3 page base | PCID, 0 without paging */

@@ -54,17 +54,13 @@ static uint32_t leave_flags(const DbtCpu *c, const LeaveRec *r)
 
 static const X64 *x64_of(const DbtCpu *c) { return c->dbt->backend_data; }
 
-/* Where a merged check that failed goes on; kept in its record, unless making that code has emptied the arena. */
+/* Where a merged check that failed goes on; kept in its record.  (The arena is not emptied while this CPU is in code.) */
 static const void *unmerged(DbtCpu *c, LeaveRec *r)
 {
     const void *to = __atomic_load_n(&r->unmerged, __ATOMIC_ACQUIRE);
 
-    if (!to) {
-        uint64_t generation = c->dbt->generation;
-        to = dbt_unmerged(c);
-        if (to && c->dbt->generation == generation) {
-            __atomic_store_n(&r->unmerged, to, __ATOMIC_RELEASE);
-        }
+    if (!to && (to = dbt_unmerged(c))) {
+        __atomic_store_n(&r->unmerged, to, __ATOMIC_RELEASE);
     }
     return to;
 }

@@ -7,9 +7,9 @@
  * Threads: main context with the machine lock; a timer of the loop polls SDL and pulls the picture 30 times a second.
  */
 #ifdef CONFIG_SDL                         /* configure: libsdl2-dev is there and not --disable-sdl */
-#include <SDL.h>
 #include "core/display.h"
 #include "ui/keys.h"
+#include "ui/sdl_lib.h"
 
 enum { FRAME_MS = 33 };
 extern const ViewerOps sdl_viewer;
@@ -181,6 +181,9 @@ static bool sdl_open(Machine *m, Console *con, Viewer **out, GError **err)
 {
     SdlViewer *s;
 
+    if (!sdl_load()) {
+        return fail(err, "-display sdl: %s (install SDL 2, or use -display none)", dlerror());
+    }
     SDL_SetMainReady();
     SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
     if (SDL_InitSubSystem(SDL_INIT_VIDEO)) {

@@ -32,14 +32,14 @@ START_TEST(options_machine)
 {
     struct Options *o;
 
-    ck_ok(parse(&e_, "-machine", "pc,accel=tcg", "-m", "1G", "-smp", "4,cores=2", "-cpu", "max,+x2apic,-avx,foo=3", "-name",
+    ck_ok(parse(&e_, "-machine", "pc,accel=tcg", "-m", "1G", "-smp", "4,cores=2", "-cpu", "max,+x2apic,-sse4.2,popcnt=on", "-name",
                 "guest=a,,b", "-uuid", "12345678-1234-1234-1234-123456789abc", "-nographic", "-no-reboot", NULL));
     o = m->options;
     ck_assert_uint_eq(m->ram_bytes, 1u << 30);
     ck_assert(m->n_cpus == 4 && o->sockets == 2 && o->cores == 2 && o->threads == 1);
     ck_assert_str_eq(o->cpu_model, "max");
     ck_assert_uint_eq(o->cpu_props->len, 3);
-    ck_assert_str_eq(((OptPair *)o->cpu_props->pdata[1])->key, "avx");
+    ck_assert_str_eq(((OptPair *)o->cpu_props->pdata[1])->key, "sse4.2");
     ck_assert_str_eq(((OptPair *)o->cpu_props->pdata[1])->val, "off");
     ck_assert_str_eq(m->name, "a,b");
     ck_assert_str_eq(o->accel->name, "dbt");

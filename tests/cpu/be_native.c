@@ -610,7 +610,8 @@ int main(int argc, char **argv)
     cpu = (TestCpu *)(((uintptr_t)cpu + 63) & ~(uintptr_t)63);
     cpu->mxcsr = 0x1f80;
     ram = aligned_alloc(4096, MEM_BYTES);
-    ctx = g_new0(DbtContext, 1);
+    ctx = aligned_alloc(_Alignof(DbtContext), sizeof(DbtContext));
+    memset(ctx, 0, sizeof(DbtContext));
     cpu->dbt.ctx = ctx;
     cpu->dbt.dbt = &d;
     cpu->dbt.guest = &guest;

@@ -198,7 +198,8 @@ FakeCpu *fake_new(void)
     FakeCpu *c = aligned_alloc(64, (sizeof *c + 63) & ~(size_t)63);
     memset(c, 0, sizeof *c);
     c->dbt.guest = &guest;
-    c->dbt.contexts = g_new0(DbtContext, 1);
+    c->dbt.contexts = aligned_alloc(_Alignof(DbtContext), sizeof(DbtContext));
+    memset(c->dbt.contexts, 0, sizeof(DbtContext));
     c->dbt.ctx = c->dbt.contexts;
     c->dbt.ctx->key.mode = 1;
     c->dbt.ir = ir_new();

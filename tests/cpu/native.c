@@ -324,7 +324,8 @@ int main(int argc, char **argv)
     X86Cpu *c = aligned_alloc(64, (sizeof *c + 63) & ~(size_t)63);
     memset(c, 0, sizeof *c);
     c->dbt.guest = &guest;
-    c->dbt.ctx = g_new0(DbtContext, 1);
+    c->dbt.ctx = aligned_alloc(_Alignof(DbtContext), sizeof(DbtContext));
+    memset(c->dbt.ctx, 0, sizeof(DbtContext));
     for (unsigned k = 0; k < DBT_TLB_N; k++)
         c->dbt.ctx->tlb[k].read = c->dbt.ctx->tlb[k].write = tlb_empty(k);
     c->efer = EFER_LMA;

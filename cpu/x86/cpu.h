@@ -98,6 +98,7 @@ typedef struct X86Cpu {
     bool     a20_off;                   /* the pin: state; written with the machine lock */
     uint64_t pdpte[4];                  /* PAE: the page-directory-pointer registers, loaded with CR3; state */
     uint8_t  ext;                       /* EXT bit of selector error codes while an event is being delivered */
+    uint8_t  nested;                    /* exceptions while this event is being delivered */
     bool     tf_start, rf_start;        /* TF, RF at the start of the instruction in tier 0; insn_done() raises the trap */
     uint8_t  dr6_hit;                   /* data breakpoints hit by the instruction in tier 0 */
     int8_t   sys_cpl;                   /* excp.c: CPL to go back to if delivery faults while in system mode; -1 */

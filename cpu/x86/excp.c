@@ -86,11 +86,24 @@ static bool pushes_error(unsigned vector)
            vector & 1;
 }
 
+/*
+ * #AC and #DB are benign: each may come while the other kinds are delivered, and those while it is, for ever (a handler in
+ * user code with a misaligned stack).  A processor loops there; so do we, by starting the instruction again, since that lets
+ * the machine stop.
+ */
+enum { NESTED_MAX = 8 };
+
 static void raise_kind(X86Cpu *c, unsigned vector, X86EventKind kind, uint32_t error)
 {
     if (c->sys_cpl >= 0) {
         x86_system_end(c, (unsigned)c->sys_cpl);
         dbt_mode_changed(&c->dbt);
+    }
+    if (c->delivering < 0) {
+        c->nested = 0;
+    } else if (++c->nested > NESTED_MAX) {
+        c->delivering = -1;
+        dbt_leave(&c->dbt);
     }
     vector = combine(c, vector, &error);
     if (log_on(LOG_INT)) {

@@ -45,7 +45,7 @@ __attribute__((used)) void ap_main(void)
     }
 }
 
-static void both(void (*ap)(void), void (*bsp)(void))
+__attribute__((unused)) static void both(void (*ap)(void), void (*bsp)(void))
 {
     work = ap;
     mfence();
@@ -56,7 +56,7 @@ static void both(void (*ap)(void), void (*bsp)(void))
     }
 }
 
-static void ipi(u32 icr)
+__attribute__((unused)) static void ipi(u32 icr)
 {
     apic[APIC_ICR2] = ap_id << 24;
     apic[APIC_ICR] = icr;

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Machines made, run and freed in one process: a few in `make check`, 100 with `make check-life`.
+LIFE := $(B)/tests/life/life
+$(LIFE): $(LIFE).o $(LIBOBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+TESTS += $(LIFE)
+check-life: $(LIFE)
+	$(LIFE) 100
+.PHONY: check-life
+-include $(LIFE).d

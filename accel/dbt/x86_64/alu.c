@@ -368,6 +368,11 @@ void em_mov(Em *e)
         }
         return;
     }
+    if (n->dst.kind == IR_TEMP && n->a.kind == IR_TEMP && type == IR_I64 && n->dst.id != n->a.id &&
+        e->at[n->a.id] < 16 && !(e->vb[e->i + 1] >> n->a.id & 1)) {
+        rename_val(e, n->a.id, n->dst.id);
+        return;
+    }
     if (n->dst.kind == IR_GUEST || n->dst.kind == IR_TEMP) {
         unsigned to = dst_reg(e, n->dst, type, 0);
         bool extend = type == IR_I32 && n->a.kind != IR_IMM;

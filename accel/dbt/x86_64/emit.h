@@ -14,7 +14,7 @@
 
 enum { E_W = 1, E_16 = 2, E_R8 = 4, E_M8 = 8 };     /* REX.W; 66 prefix; reg, rm are byte registers */
 typedef struct Rm {
-    uint8_t reg, index, scale;          /* index NO_REG: none */
+    uint8_t reg, index, scale;          /* index NO_REG: none; reg NO_REG: no base, which needs an index */
     bool    mem;
     int32_t disp;
 } Rm;
@@ -35,6 +35,12 @@ static inline void e_modrm(Em *e, unsigned reg, Rm m)
         e8(e, 0xc0 | reg | (m.reg & 7));
         return;
     }
+    if (m.reg == NO_REG) {
+        e8(e, reg | 4);
+        e8(e, (unsigned)m.scale << 6 | (m.index & 7u) << 3 | RBP);
+        e32(e, (uint32_t)m.disp);
+        return;
+    }
     bool sib = m.index != NO_REG || (m.reg & 7) == RSP;
     unsigned mod = m.disp == 0 && (m.reg & 7) != RBP ? 0 : m.disp == (int8_t)m.disp ? 1 : 2;
     e8(e, mod << 6 | reg | (sib ? 4 : (m.reg & 7)));
@@ -50,7 +56,7 @@ static inline void e_modrm(Em *e, unsigned reg, Rm m)
 
 static inline void e_op(Em *e, uint32_t opc, unsigned flags, unsigned reg, Rm m)
 {
-    unsigned rex = (flags & E_W ? 8 : 0) | (reg & 8) >> 1 | (m.reg & 8) >> 3;
+    unsigned rex = (flags & E_W ? 8 : 0) | (reg & 8) >> 1 | (m.reg == NO_REG ? 0 : (m.reg & 8) >> 3);
     unsigned map = opc >> 8 & 0xff, prefix = opc >> 16 & 0xff;
 
     if (m.index != NO_REG) {

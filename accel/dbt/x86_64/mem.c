@@ -35,10 +35,10 @@ static unsigned addr_reg(Em *e, IrRef r, unsigned into)
     return into;
 }
 
-/* Offset part of an address into x, a held register that holds no operand of it. */
-static void address(Em *e, const IrMem *m, unsigned x)
+/* Offset part of an address into x, a held register that holds no operand of it; low: only its low 32 bits are wanted. */
+static void address(Em *e, const IrMem *m, unsigned x, bool low)
 {
-    unsigned size = m->offset_bits == 64 ? E_W : 0;
+    unsigned size = m->offset_bits == 64 && !low ? E_W : 0;
     bool has_base = m->base.kind != IR_NONE, has_index = m->index.kind != IR_NONE;
 
     if (m->pc_relative) {
@@ -57,17 +57,10 @@ static void address(Em *e, const IrMem *m, unsigned x)
         unsigned b = has_base ? addr_reg(e, m->base, x) : (unsigned)NO_REG;
         unsigned i = has_index ? addr_reg(e, m->index, b == x ? (unsigned)NO_REG : x) : (unsigned)NO_REG;
         if (!has_base) {                /* no base: index << scale, then the displacement */
-            if (m->scale) {
+            if (m->scale == 1 && !m->disp) {
                 e_op(e, 0x8d, size, x, (Rm){ .reg = (uint8_t)i, .index = (uint8_t)i, .mem = true });
-                if (m->scale > 1) {
-                    e_op(e, 0x8d, size, x, (Rm){ .reg = (uint8_t)x, .index = (uint8_t)x, .mem = true });
-                }
-                if (m->scale > 2) {
-                    e_op(e, 0x8d, size, x, (Rm){ .reg = (uint8_t)x, .index = (uint8_t)x, .mem = true });
-                }
-                if (m->disp) {
-                    e_op(e, 0x8d, size, x, rm_mem(x, m->disp));
-                }
+            } else if (m->scale) {
+                e_op(e, 0x8d, size, x, (Rm){ .reg = NO_REG, .index = (uint8_t)i, .scale = m->scale, .mem = true, .disp = m->disp });
             } else {
                 e_op(e, 0x8d, size, x, rm_mem(i, m->disp));
             }
@@ -104,10 +97,7 @@ void em_lea(Em *e)
         avoid |= 1u << e->at[n->dst.id];
     }
     unsigned to = dst_reg(e, n->dst, n->type, simple ? 0 : avoid);
-    address(e, m, to);
-    if (n->type == IR_I32 && m->offset_bits == 64) {
-        e_mov32(e, to, to);
-    }
+    address(e, m, to, n->type <= IR_I32);
     dst_done(e, n->dst, n->type, to);
 }
 
@@ -143,7 +133,7 @@ void em_chk(Em *e)
         give(e, x);
         x = better;
     }
-    address(e, m, x);
+    address(e, m, x, false);
     unsigned y = take(e);
     uint32_t rec = leave_rec(e, m);
     if (m->limit) {

@@ -189,6 +189,14 @@ void set_val(Em *e, unsigned v, unsigned reg)
     e->at[v] = (uint8_t)reg;
 }
 
+void rename_val(Em *e, unsigned from, unsigned to)
+{
+    unsigned reg = e->at[from];
+
+    e->at[from] = NOWHERE;
+    set_val(e, to, reg);
+}
+
 void drop_scratch(Em *e, uint16_t live)
 {
     for (unsigned k = 0; k < 3; k++) {

@@ -130,6 +130,7 @@ void     release(Em *e, IrRef r);       /* the operation at hand has read it for
 bool     same_ref(IrRef a, IrRef b);
 Opnd     place(Em *e, IrRef r);         /* of a destination that may be memory; high bytes as they are */
 void     drop_scratch(Em *e, uint16_t live);    /* before a C call: move live values to their slots */
+void     rename_val(Em *e, unsigned from, unsigned to);  /* from dies, to has its value and register */
 void     restore_borrowed(Em *e, unsigned mask);
 void     operands_done(Em *e);          /* the result is stored: what is held may be had again */
 void     forget_scratch(Em *e);         /* after a C call */

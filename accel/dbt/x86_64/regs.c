@@ -4,8 +4,8 @@
  *
  * Guest registers never move (x64.h).  Temporaries and host addresses live in scratch registers from definition to last
  * use; when all three are wanted the one that the operation at hand does not use goes to its slot in cpu->spill.  Where
- * even that does not do, a guest register that the operation does not name is put aside for its duration; checks, which
- * may leave, never need that.
+ * even that does not do, a guest register that the operation does not name is put aside for its duration (and had back by
+ * the stub of a division that leaves; checks of memory never need that).
  *
  * Threads: emission, see x64.h.
  */

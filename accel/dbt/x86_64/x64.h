@@ -22,8 +22,9 @@
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, NO_REG = 0xff };
 enum { BIAS = offsetof(DbtCpu, vcpu.attention) + 128 };
 #define CPU(member) ((int32_t)offsetof(DbtCpu, member) - BIAS)
-enum { N_GPR = 16, N_VALS = IR_TEMPS + IR_HOSTS, BODY_TEST = 10, JMP_SHIFT = 4,
-       CACHED_STUB = 10 };              /* bytes of the stub before a link's own that uses the jump cache */      /* BODY_TEST: bytes of the exit check before Block.body */
+enum { N_GPR = 16, N_VALS = IR_TEMPS + IR_HOSTS, JMP_SHIFT = 4,
+       BODY_TEST = 10,                  /* bytes of the exit check before Block.body */
+       CACHED_STUB = 10 };              /* bytes of the stub before a link's own that uses the jump cache */
 extern const uint8_t x64_gpr[N_GPR];    /* host register of a guest register, or NO_REG */
 
 /* Everything a slow path needs to know of its place in the guest's code and named by number from stubs. */

@@ -85,6 +85,9 @@ static bool add_devices(Machine *m, GError **err)
         if (!dev) {
             return false;
         }
+        if (!strcmp(((Device *)dev)->class->bus, "sys")) {
+            return fail(err, "-device %s: is wired by the machine itself; it cannot be added", o->driver);
+        }
         for (unsigned j = 0; o->rest && j < o->rest->len; j++) {
             const OptPair *p = o->rest->pdata[j];
             if (!device_set(dev, p->key, p->val, err)) {

@@ -11,9 +11,13 @@
 #include "core/log.h"
 #include <linux/futex.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+enum { CACHE_LINE = 64 };
 
 __thread Vcpu *vcpu_current;
 
@@ -114,7 +118,14 @@ static void *vcpu_thread(void *arg)
 
 Vcpu *vcpu_new(Machine *m, const CpuOps *ops, GError **err)
 {
-    Vcpu *v = g_malloc0(MAX(ops->size, sizeof(Vcpu)));
+    size_t size = (MAX(ops->size, sizeof(Vcpu)) + CACHE_LINE - 1) & -(size_t)CACHE_LINE;
+    Vcpu *v = aligned_alloc(CACHE_LINE, size);      /* vector registers want it */
+
+    if (!v) {
+        fail(err, "CPU %u: out of memory", m->vcpus->len);
+        return NULL;
+    }
+    memset(v, 0, size);
 
     v->machine = m;
     v->index = m->vcpus->len;
@@ -122,7 +133,7 @@ Vcpu *vcpu_new(Machine *m, const CpuOps *ops, GError **err)
     v->as = m->as_memory;
     v->outside = true;
     if ((ops->init && !ops->init(v, err)) || (m->accel && m->accel->vcpu_init && !m->accel->vcpu_init(v, err))) {
-        g_free(v);
+        free(v);
         return NULL;
     }
     g_ptr_array_add(m->vcpus, v);
@@ -158,5 +169,5 @@ void vcpu_free(Vcpu *v)
     if (v->cpu_ops->fini) {
         v->cpu_ops->fini(v);
     }
-    g_free(v);
+    free(v);
 }

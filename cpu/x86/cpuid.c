@@ -219,14 +219,10 @@ static bool set_property(X86Cpu *c, CpuChoice *ch, const char *key, const char *
 
 bool x86_cpu_check(Machine *m, GError **err)
 {
-    X86Cpu *c = g_malloc0(sizeof *c);           /* what the CPUs will be, without making one; numbered so that it is silent */
-    bool ok;
+    /* What the CPUs will be, without making one; numbered so that it is silent. */
+    X86Cpu c = { .dbt.vcpu = { .machine = m, .index = UINT32_MAX } };
 
-    c->dbt.vcpu.machine = m;
-    c->dbt.vcpu.index = UINT32_MAX;
-    ok = x86_cpuid_init(c, err);
-    g_free(c);
-    return ok;
+    return x86_cpuid_init(&c, err);
 }
 
 bool x86_cpuid_init(X86Cpu *c, GError **err)

@@ -26,4 +26,7 @@ void x86_fpu_stopped(DbtCpu *c);        /* DbtGuest.stopped: exception flags in 
 void x86_fpu_init(X86Cpu *c);           /* FNINIT */
 void x86_set_mxcsr(X86Cpu *c, uint32_t value);          /* a valid value; tells the run time if the mode changes */
 void x86_ferr(X86Cpu *c);               /* an unmasked x87 error while CR0.NE = 0: FERR# drives IRQ 13 */
+
+/* An operand: a register, or guest memory, which may lie anywhere. */
+typedef X86Vec X86Lanes __attribute__((aligned(1)));
 #endif

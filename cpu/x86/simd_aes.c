@@ -65,7 +65,7 @@ static void mix_columns(uint8_t s[16], const uint8_t row[4])
 }
 static const uint8_t mix[4] = { 2, 3, 1, 1 }, inv_mix[4] = { 14, 11, 13, 9 };
 
-static void aes_round(X86Vec *d, const X86Vec *key, bool inverse, bool last)
+static void aes_round(X86Lanes *d, const X86Lanes *key, bool inverse, bool last)
 {
     X86Vec t, k;
     memcpy(&k, key, 16);
@@ -85,7 +85,7 @@ FN(aesimc)     { memmove(d, s, 16); mix_columns(d, inv_mix); return 0; }
 FN(aeskeygenassist)
 {
     X86Vec r;
-    const X86Vec *S = s;
+    const X86Lanes *S = s;
     for (unsigned i = 0; i < 2; i++) {
         uint32_t x = S->u32[2 * i + 1];
         uint32_t w = sub((uint8_t)x) | (uint32_t)sub((uint8_t)(x >> 8)) << 8 | (uint32_t)sub((uint8_t)(x >> 16)) << 16 |
@@ -99,14 +99,14 @@ FN(aeskeygenassist)
 
 FN(pclmulqdq)
 {
-    uint64_t a = ((const X86Vec *)d)->u64[imm8 & 1], b = ((const X86Vec *)s)->u64[imm8 >> 4 & 1], low = 0, high = 0;
+    uint64_t a = ((const X86Lanes *)d)->u64[imm8 & 1], b = ((const X86Lanes *)s)->u64[imm8 >> 4 & 1], low = 0, high = 0;
     for (unsigned i = 0; i < 64; i++) {
         if (b >> i & 1) {
             low ^= a << i;
             high ^= i ? a >> (64 - i) : 0;
         }
     }
-    ((X86Vec *)d)->u64[0] = low;
-    ((X86Vec *)d)->u64[1] = high;
+    ((X86Lanes *)d)->u64[0] = low;
+    ((X86Lanes *)d)->u64[1] = high;
     return 0;
 }

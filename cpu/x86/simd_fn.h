@@ -22,8 +22,8 @@
 #define LANES_N(name, lane, n, expr) \
     FN(name) \
     { \
-        X86Vec *D = d; \
-        const X86Vec *S = s; \
+        X86Lanes *D = d; \
+        const X86Lanes *S = s; \
         for (unsigned i = 0; i < (n); i++) { \
             __typeof__(D->lane[0]) a = D->lane[i], b = S->lane[i]; \
             (void)a; \
@@ -31,7 +31,7 @@
         } \
         return 0; \
     }
-#define COUNT(lane) (16 / sizeof ((X86Vec *)0)->lane[0])
+#define COUNT(lane) (16 / sizeof ((X86Lanes *)0)->lane[0])
 #define LANES(name, lane, expr) LANES_N(name, lane, COUNT(lane), expr)
 #define LANES_PX(name, lane, expr) LANES_N(name##_p, lane, COUNT(lane) / 2, expr) LANES_N(name, lane, COUNT(lane), expr)
 

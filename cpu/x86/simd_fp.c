@@ -90,14 +90,14 @@ FN(dpps)
     X86Vec a, b;
     for (unsigned i = 0; i < 4; i++) {
         uint32_t keep = imm8 >> (4 + i) & 1 ? UINT32_MAX : 0;
-        a.u32[i] = ((X86Vec *)d)->u32[i] & keep;
-        b.u32[i] = ((const X86Vec *)s)->u32[i] & keep;
+        a.u32[i] = ((X86Lanes *)d)->u32[i] & keep;
+        b.u32[i] = ((const X86Lanes *)s)->u32[i] & keep;
     }
     UNDER_GUEST_MXCSR("movups %[a], %%xmm0\n\tmovups %[s], %%xmm1\n\t",
                       "mulps %%xmm1, %%xmm0\n\thaddps %%xmm0, %%xmm0\n\thaddps %%xmm0, %%xmm0\n\t",
                       "movups %%xmm0, %[a]\n\t", [a] "+m"(*(Bytes16 *)&a), [s] "m"(*(Bytes16 *)&b));
     for (unsigned i = 0; i < 4; i++)
-        ((X86Vec *)d)->u32[i] = imm8 >> i & 1 ? a.u32[i] : 0;
+        ((X86Lanes *)d)->u32[i] = imm8 >> i & 1 ? a.u32[i] : 0;
     return 0;
 }
 
@@ -106,14 +106,14 @@ FN(dppd)
     X86Vec a, b;
     for (unsigned i = 0; i < 2; i++) {
         uint64_t keep = imm8 >> (4 + i) & 1 ? UINT64_MAX : 0;
-        a.u64[i] = ((X86Vec *)d)->u64[i] & keep;
-        b.u64[i] = ((const X86Vec *)s)->u64[i] & keep;
+        a.u64[i] = ((X86Lanes *)d)->u64[i] & keep;
+        b.u64[i] = ((const X86Lanes *)s)->u64[i] & keep;
     }
     UNDER_GUEST_MXCSR("movups %[a], %%xmm0\n\tmovups %[s], %%xmm1\n\t",
                       "mulpd %%xmm1, %%xmm0\n\thaddpd %%xmm0, %%xmm0\n\t",
                       "movups %%xmm0, %[a]\n\t", [a] "+m"(*(Bytes16 *)&a), [s] "m"(*(Bytes16 *)&b));
     for (unsigned i = 0; i < 2; i++)
-        ((X86Vec *)d)->u64[i] = imm8 >> i & 1 ? a.u64[i] : 0;
+        ((X86Lanes *)d)->u64[i] = imm8 >> i & 1 ? a.u64[i] : 0;
     return 0;
 }
 

@@ -72,8 +72,8 @@ LANES(pmuldq,     s64, (int64_t)(int32_t)a * (int32_t)b)
 #define PAIRS_N(name, to, n, from_d, from_s, expr) \
     FN(name) \
     { \
-        X86Vec *D = d, r; \
-        const X86Vec *S = s; \
+        X86Lanes *D = d, r; \
+        const X86Lanes *S = s; \
         for (unsigned i = 0; i < (n); i++) { \
             int64_t a0 = D->from_d[2 * i], a1 = D->from_d[2 * i + 1], b0 = S->from_s[2 * i], b1 = S->from_s[2 * i + 1]; \
             r.to[i] = (__typeof__(r.to[0]))(expr); \
@@ -92,7 +92,7 @@ PAIRS_PX(pmaddubsw, s16, u8,  s8,  sat_s16((int)(a0 * b0 + a1 * b1)))
     FN(name) \
     { \
         X86Vec r; \
-        const X86Vec *D = d, *S = s; \
+        const X86Lanes *D = d, *S = s; \
         for (unsigned i = 0; i < (n) / 2; i++) { \
             int64_t a = D->lane[2 * i], b = D->lane[2 * i + 1]; \
             r.lane[i] = (__typeof__(r.lane[0]))(expr); \
@@ -115,8 +115,8 @@ HORIZONTAL_PX(phsubsw, s16, sat_s16((int)(a - b)))
 /* ---- sums of absolute differences, horizontal minimum ---- */
 static void sad(void *d, const void *s, unsigned halves)
 {
-    X86Vec *D = d;
-    const X86Vec *S = s;
+    X86Lanes *D = d;
+    const X86Lanes *S = s;
     for (unsigned h = 0; h < halves; h++) {
         unsigned sum = 0;
         for (unsigned i = 8 * h; i < 8 * h + 8; i++)
@@ -129,8 +129,8 @@ FN(psadbw) { sad(d, s, 2); return 0; }
 
 FN(mpsadbw)
 {
-    X86Vec *D = d, r;
-    const X86Vec *S = s;
+    X86Lanes *D = d, r;
+    const X86Lanes *S = s;
     unsigned to = (imm8 >> 2 & 1) * 4, from = (imm8 & 3) * 4;
     for (unsigned i = 0; i < 8; i++) {
         unsigned sum = 0;
@@ -144,21 +144,21 @@ FN(mpsadbw)
 
 FN(phminposuw)
 {
-    const X86Vec *S = s;
+    const X86Lanes *S = s;
     unsigned at = 0;
     for (unsigned i = 1; i < 8; i++) {
         if (S->u16[i] < S->u16[at])
             at = i;
     }
     uint64_t r = S->u16[at] | (uint64_t)at << 16;
-    ((X86Vec *)d)->u64[0] = r;
-    ((X86Vec *)d)->u64[1] = 0;
+    ((X86Lanes *)d)->u64[0] = r;
+    ((X86Lanes *)d)->u64[1] = 0;
     return 0;
 }
 
 FN(ptest)
 {
-    const X86Vec *D = d, *S = s;
+    const X86Lanes *D = d, *S = s;
     uint64_t both = (D->u64[0] & S->u64[0]) | (D->u64[1] & S->u64[1]);
     uint64_t rest = (~D->u64[0] & S->u64[0]) | (~D->u64[1] & S->u64[1]);
     return (both ? 0 : EF_ZF) | (rest ? 0 : EF_CF);
@@ -168,7 +168,7 @@ FN(ptest)
 #define SHIFT_N(name, lane, n, count, expr) \
     FN(name) \
     { \
-        X86Vec *D = d; \
+        X86Lanes *D = d; \
         uint64_t c = (count); \
         for (unsigned i = 0; i < (n); i++) { \
             __typeof__(D->lane[0]) a = D->lane[i]; \
@@ -177,8 +177,8 @@ FN(ptest)
         return 0; \
     }
 #define SHIFT(name, lane, expr) \
-    SHIFT_N(name##_p, lane, COUNT(lane) / 2, *(const uint64_t *)s, expr) \
-    SHIFT_N(name, lane, COUNT(lane), *(const uint64_t *)s, expr) \
+    SHIFT_N(name##_p, lane, COUNT(lane) / 2, ((const X86Lanes *)s)->u64[0], expr) \
+    SHIFT_N(name, lane, COUNT(lane), ((const X86Lanes *)s)->u64[0], expr) \
     SHIFT_N(name##_pi, lane, COUNT(lane) / 2, imm8, expr) \
     SHIFT_N(name##_i, lane, COUNT(lane), imm8, expr)
 

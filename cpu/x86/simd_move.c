@@ -18,8 +18,8 @@ FN(mov4z)
 {
     uint32_t v;
     memcpy(&v, s, 4);
-    ((X86Vec *)d)->u64[0] = v;
-    ((X86Vec *)d)->u64[1] = 0;
+    ((X86Lanes *)d)->u64[0] = v;
+    ((X86Lanes *)d)->u64[1] = 0;
     return 0;
 }
 
@@ -27,8 +27,8 @@ FN(mov8z)
 {
     uint64_t v;
     memcpy(&v, s, 8);
-    ((X86Vec *)d)->u64[0] = v;
-    ((X86Vec *)d)->u64[1] = 0;
+    ((X86Lanes *)d)->u64[0] = v;
+    ((X86Lanes *)d)->u64[1] = 0;
     return 0;
 }
 
@@ -41,7 +41,7 @@ FN(movlhps) { memmove((uint8_t *)d + 8, s, 8); return 0; }
     FN(name) \
     { \
         X86Vec r; \
-        const X86Vec *D = d, *S = s; \
+        const X86Lanes *D = d, *S = s; \
         (void)D; \
         for (unsigned i = 0; i < (n); i++) \
             r.lane[i] = (pick); \
@@ -54,7 +54,7 @@ FN(movlhps) { memmove((uint8_t *)d + 8, s, 8); return 0; }
 
 SHUFFLE(movsldup, u32, 4, S->u32[i & ~1u])
 SHUFFLE(movshdup, u32, 4, S->u32[i | 1])
-FN(movddup) { uint64_t v; memcpy(&v, s, 8); ((X86Vec *)d)->u64[0] = ((X86Vec *)d)->u64[1] = v; return 0; }
+FN(movddup) { uint64_t v; memcpy(&v, s, 8); ((X86Lanes *)d)->u64[0] = ((X86Lanes *)d)->u64[1] = v; return 0; }
 SHUFFLE(pshufw,  u16, 4, S->u16[SEL2(i)])
 SHUFFLE(pshufd,  u32, 4, S->u32[SEL2(i)])
 SHUFFLE(pshuflw, u16, 8, i < 4 ? S->u16[SEL2(i)] : S->u16[i])
@@ -119,7 +119,7 @@ FN(palignr) { align(d, s, 16, imm8); return 0; }
 #define SIGNS(name, lane, n) \
     FN(name) \
     { \
-        const X86Vec *S = s; \
+        const X86Lanes *S = s; \
         uint64_t r = 0; \
         for (unsigned i = 0; i < (n); i++) \
             r |= (uint64_t)(S->lane[i] < 0) << i; \
@@ -131,20 +131,20 @@ SIGNS(movmskpd, s64, 2)
 SIGNS(pmovmskb_p, s8, 8)
 SIGNS(pmovmskb, s8, 16)
 
-FN(pinsrb)   { memcpy(&((X86Vec *)d)->u8[imm8 & 15], s, 1); return 0; }
-FN(pinsrw_p) { memcpy(&((X86Vec *)d)->u16[imm8 & 3], s, 2); return 0; }
-FN(pinsrw)   { memcpy(&((X86Vec *)d)->u16[imm8 & 7], s, 2); return 0; }
-FN(pinsrd)   { memcpy(&((X86Vec *)d)->u32[imm8 & 3], s, 4); return 0; }
-FN(pinsrd_w) { memcpy(&((X86Vec *)d)->u64[imm8 & 1], s, 8); return 0; }
-FN(pextrb)   { *(uint64_t *)d = ((const X86Vec *)s)->u8[imm8 & 15]; return 0; }
-FN(pextrb_s) { memcpy(d, &((const X86Vec *)s)->u8[imm8 & 15], 1); return 0; }
-FN(pextrw_p) { *(uint64_t *)d = ((const X86Vec *)s)->u16[imm8 & 3]; return 0; }
-FN(pextrw)   { *(uint64_t *)d = ((const X86Vec *)s)->u16[imm8 & 7]; return 0; }
-FN(pextrw_s) { memcpy(d, &((const X86Vec *)s)->u16[imm8 & 7], 2); return 0; }
-FN(pextrd)   { memcpy(d, &((const X86Vec *)s)->u32[imm8 & 3], 4); return 0; }
-FN(pextrd_w) { memcpy(d, &((const X86Vec *)s)->u64[imm8 & 1], 8); return 0; }
+FN(pinsrb)   { memcpy(&((X86Lanes *)d)->u8[imm8 & 15], s, 1); return 0; }
+FN(pinsrw_p) { memcpy(&((X86Lanes *)d)->u16[imm8 & 3], s, 2); return 0; }
+FN(pinsrw)   { memcpy(&((X86Lanes *)d)->u16[imm8 & 7], s, 2); return 0; }
+FN(pinsrd)   { memcpy(&((X86Lanes *)d)->u32[imm8 & 3], s, 4); return 0; }
+FN(pinsrd_w) { memcpy(&((X86Lanes *)d)->u64[imm8 & 1], s, 8); return 0; }
+FN(pextrb)   { *(uint64_t *)d = ((const X86Lanes *)s)->u8[imm8 & 15]; return 0; }
+FN(pextrb_s) { memcpy(d, &((const X86Lanes *)s)->u8[imm8 & 15], 1); return 0; }
+FN(pextrw_p) { *(uint64_t *)d = ((const X86Lanes *)s)->u16[imm8 & 3]; return 0; }
+FN(pextrw)   { *(uint64_t *)d = ((const X86Lanes *)s)->u16[imm8 & 7]; return 0; }
+FN(pextrw_s) { memcpy(d, &((const X86Lanes *)s)->u16[imm8 & 7], 2); return 0; }
+FN(pextrd)   { memcpy(d, &((const X86Lanes *)s)->u32[imm8 & 3], 4); return 0; }
+FN(pextrd_w) { memcpy(d, &((const X86Lanes *)s)->u64[imm8 & 1], 8); return 0; }
 
-static void insert_ps(X86Vec *d, uint32_t v, unsigned imm8)
+static void insert_ps(X86Lanes *d, uint32_t v, unsigned imm8)
 {
     d->u32[imm8 >> 4 & 3] = v;
     for (unsigned i = 0; i < 4; i++) {
@@ -152,5 +152,5 @@ static void insert_ps(X86Vec *d, uint32_t v, unsigned imm8)
             d->u32[i] = 0;
     }
 }
-FN(insertps)   { insert_ps(d, ((const X86Vec *)s)->u32[imm8 >> 6 & 3], imm8); return 0; }
+FN(insertps)   { insert_ps(d, ((const X86Lanes *)s)->u32[imm8 >> 6 & 3], imm8); return 0; }
 FN(insertps_m) { uint32_t v; memcpy(&v, s, 4); insert_ps(d, v, imm8); return 0; }

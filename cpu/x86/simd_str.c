@@ -19,7 +19,7 @@ typedef struct StrOperand {
 
 static unsigned element_count(unsigned imm) { return imm & STR_WORDS ? 8 : 16; }
 
-static void unpack(StrOperand *o, const X86Vec *v, unsigned imm)
+static void unpack(StrOperand *o, const X86Lanes *v, unsigned imm)
 {
     unsigned n = element_count(imm);
     o->length = n;

@@ -10,12 +10,11 @@
  * Threads: any vCPU; DbtMachine.lock.  Chains in the hash are read without it: a block is freed only while all vCPUs are
  * stopped, and none of them in a helper that will return to it.  While the arena is full tier 0 goes on.
  */
-#include <stdlib.h>
 #include <string.h>
 #include "accel/dbt/internal.h"
 #include "core/compiler.h"
 
-enum { LIFT_AFTER = 64, PEEK_MAX = 256 };
+enum { LIFT_AFTER = 64, PEEK_MAX = 256, BLOCKS_IN_SLAB = 16384 };
 
 DbtRegion *code_region(DbtMachine *d, Region *r)
 {
@@ -234,7 +233,6 @@ static void block_free(Block *b)
     g_free(b->side);
     g_free(b->links);
     g_free(b->ir);
-    free(b);
 }
 
 static void reclaim_stopped(void *arg)
@@ -267,6 +265,7 @@ static void reclaim_stopped(void *arg)
         block_free(d->blocks->pdata[i]);
     }
     g_ptr_array_set_size(d->blocks, 0);
+    d->n_slabs = 0;
     d->stats.reclaims++;
     if (d->backend) {
         d->backend->reclaim(d);
@@ -300,7 +299,11 @@ void block_free_all(DbtMachine *d)
         g_free(d->regions[i]->pages);
         g_free(d->regions[i]);
     }
-    g_free(d->hash);
+    dbt_huge_free(d->hash, sizeof(Block *) << DBT_HASH_BITS);
+    for (unsigned i = 0; i < d->slabs->len; i++) {
+        dbt_huge_free(d->slabs->pdata[i], BLOCKS_IN_SLAB * sizeof(Block));
+    }
+    g_ptr_array_free(d->slabs, TRUE);
 }
 
 /* ---- making blocks ---- */
@@ -331,14 +334,17 @@ static void exits_peek(DbtMachine *d, IrBlock *ir, Block *b, const uint8_t *page
     b->to = (uint16_t)to;
 }
 
-static Block *block_new(void)
+/* In the cache line it starts in is all that a look-up needs.  Freed all at once, or the last one. */
+static Block *block_new(DbtMachine *d)
 {
-    void *p;
-
-    if (posix_memalign(&p, 64, sizeof(Block))) {
-        g_error("out of memory for translated code");
+    if (!d->n_slabs || d->n_in_slab == BLOCKS_IN_SLAB) {
+        if (d->n_slabs == d->slabs->len) {
+            g_ptr_array_add(d->slabs, dbt_huge_new(BLOCKS_IN_SLAB * sizeof(Block)));
+        }
+        d->n_slabs++;
+        d->n_in_slab = 0;
     }
-    return p;
+    return (Block *)d->slabs->pdata[d->n_slabs - 1] + d->n_in_slab++;
 }
 
 static void block_add_locked(DbtMachine *d, Block *b, CodePage *p, CodePage *p2)
@@ -376,7 +382,7 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
     d->guest->translate(c, ir, at, n, at2, d->one_insn ? 1 : at2 ? 1 : IR_MAX_GUEST);
     Block *b = NULL;
     if (ir->n_guest) {
-        b = block_new();
+        b = block_new(d);
         *b = (Block){ .at = at, .at2 = ir->two_pages ? at2 : NULL, .mode = mode, .length = (uint16_t)ir->length,
                       .from = (uint16_t)in_page, .to = (uint16_t)MIN(in_page + ir->length, DBT_PAGE) };
         log_block(d, ir, LOG_IR, "IR");
@@ -395,6 +401,7 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
         } else if (!d->backend->emit(d, d->guest, ir, b)) {
             *full = true;
             block_free(b);
+            d->n_in_slab--;
             b = NULL;
         }
     }
@@ -521,6 +528,11 @@ static const void *jump_to(DbtCpu *c, const Block *b)
 
 const void *dbt_lookup(DbtCpu *c)
 {
+    const void *code = must_leave(c) ? NULL : tlb_jmp_victim(c);
+
+    if (code) {
+        return code;
+    }
     return jump_to(c, lookup_block(c));
 }
 
@@ -557,6 +569,9 @@ const void *dbt_unmerged(DbtCpu *c)
 
 const void *dbt_slow(DbtCpu *c)
 {
+    const JmpEntry *j;
+
     dbt_step(c);
-    return dbt_lookup(c);
+    j = &c->ctx->jmp[dbt_jmp_slot(c->pc)];
+    return j->pc == c->pc && !must_leave(c) ? j->code : dbt_lookup(c);
 }

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "accel/dbt/internal.h"
 
@@ -206,6 +207,36 @@ static VcpuExit dbt_run(Vcpu *v)
 
 /* ---- accelerator ---- */
 
+enum { HUGE_PAGE = 2 << 20 };
+
+static size_t huge_size(size_t size) { return (size + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1); }
+
+/* Zeroed, in huge pages where the host has them: what is reached at random should not miss the host's TLB as well. */
+void *dbt_huge_new(size_t size)
+{
+    size = huge_size(size);
+    uint8_t *p = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) {
+        g_error("accel dbt: no memory for %zu KiB of tables", size >> 10);
+    }
+    uint8_t *at = (uint8_t *)(((uintptr_t)p + HUGE_PAGE - 1) & -(uintptr_t)HUGE_PAGE);
+    if (at > p) {
+        munmap(p, (size_t)(at - p));
+    }
+    if (at < p + HUGE_PAGE) {
+        munmap(at + size, (size_t)(p + HUGE_PAGE - at));
+    }
+    madvise(at, size, MADV_HUGEPAGE);
+    return at;
+}
+
+void dbt_huge_free(void *p, size_t size)
+{
+    if (p) {
+        munmap(p, huge_size(size));
+    }
+}
+
 static const char *const engine_names[] = { "native", "interp", NULL };
 static const Field accel_fields[] = {
     { .name = "engine", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, engine), .count = 1, .aux = engine_names,
@@ -229,7 +260,8 @@ static bool dbt_init(Machine *m, GError **err)
 
     d->machine = m;
     g_mutex_init(&d->lock);
-    d->hash = g_new0(Block *, (size_t)1 << DBT_HASH_BITS);
+    d->hash = dbt_huge_new(sizeof(Block *) << DBT_HASH_BITS);
+    d->slabs = g_ptr_array_new();
     d->blocks = g_ptr_array_new();
     d->cpus = g_ptr_array_new();
     if (d->perfmap) {
@@ -272,7 +304,7 @@ static void dbt_vcpu_fini(Vcpu *v)
     }
     g_free(c->steps);
     g_free(c->stats);
-    g_free(c->contexts);
+    dbt_huge_free(c->contexts, DBT_CONTEXTS * sizeof(DbtContext));
     g_free(c->ir);
     g_ptr_array_remove(c->dbt->cpus, c);
 }
@@ -357,8 +389,12 @@ static void dbt_info(Machine *m, GString *out)
 
     g_string_append_printf(out, "engine: %s\n", d->backend ? d->backend->name : "interpreter");
     for (unsigned i = 0; i < G_N_ELEMENTS(stat_rows); i++) {
-        g_string_append_printf(out, "%12" PRIu64 "  %s\n", *(const uint64_t *)((const char *)&d->stats + stat_rows[i].offset),
-                               stat_rows[i].text);
+        uint64_t sum = *(const uint64_t *)((const char *)&d->stats + stat_rows[i].offset);
+        for (unsigned k = 0; k < d->cpus->len; k++) {   /* while they count: a figure may be a little old */
+            const DbtCpu *c = d->cpus->pdata[k];
+            sum += __atomic_load_n((const uint64_t *)((const char *)c->stats + stat_rows[i].offset), __ATOMIC_RELAXED);
+        }
+        g_string_append_printf(out, "%12" PRIu64 "  %s\n", sum, stat_rows[i].text);
     }
 }
 

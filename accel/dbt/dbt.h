@@ -16,8 +16,8 @@
 #include "core/vcpu.h"
 #include "accel/dbt/ir.h"
 
-enum { DBT_PAGE_BITS = 12, DBT_PAGE = 4096, DBT_TLB_BITS = 9, DBT_TLB_N = 1 << DBT_TLB_BITS,
-       DBT_JMP_BITS = 12, DBT_JMP_N = 1 << DBT_JMP_BITS, DBT_CONTEXTS = 16, DBT_FETCH_N = 64, DBT_LARGE = 6 };
+enum { DBT_PAGE_BITS = 12, DBT_PAGE = 4096, DBT_TLB_BITS = 10, DBT_TLB_N = 1 << DBT_TLB_BITS,
+       DBT_JMP_BITS = 13, DBT_JMP_N = 1 << DBT_JMP_BITS, DBT_CONTEXTS = 16, DBT_FETCH_N = 64, DBT_LARGE = 6 };
 
 /*
  * One entry of the data TLB.  An access of n bytes at linear address v (64-bit arithmetic; v < 2^32 in 32-bit modes) hits
@@ -62,6 +62,8 @@ typedef struct DbtContext {
     uint8_t  n_large;                   /* > DBT_LARGE: anything may stem from a large page */
     uint16_t filled[DBT_TLB_N], jmp_filled[2][DBT_JMP_N];
     uint8_t  jmp_in[DBT_JMP_N];         /* bit k: in jmp_filled[k] */
+    JmpEntry jmp_victim[DBT_JMP_N];     /* what had to make room in jmp[], for dbt_lookup() */
+    TlbEntry victim[DBT_TLB_N];         /* what tlb[] held before, for dbt_refill(); unused while TLBF_FILLED is clear */
     uint64_t large[DBT_LARGE];          /* linear >> 30 of large pages that something was entered from */
     uint64_t fetch_used, fetch_global, fetch_large;         /* bits of fetch[] */
     struct { uint64_t tag; uint8_t *host; struct DbtRegion *region; } fetch[DBT_FETCH_N];   /* tag: linear page | 1; 0: empty */
@@ -244,7 +246,7 @@ struct Block {                          /* what look-ups need stands first, in o
     /* interpreter */
     IrBlock    *ir;
     bool        dead;
-};
+} __attribute__((aligned(64)));
 
 typedef struct DbtBackend {             /* accel/dbt/<host>/ */
     const char *name;

@@ -61,10 +61,15 @@ struct DbtMachine {
     unsigned  n_regions;
     Block   **hash;
     GPtrArray *blocks;                  /* all of them, dead ones too */
+    GPtrArray *slabs;                   /* BLOCKS_IN_SLAB Blocks each */
+    unsigned   n_slabs, n_in_slab;      /* used, and of the last of them */
     bool      full;                     /* the arena: block_reclaim() is wanted; atomic */
     GPtrArray *cpus;                    /* DbtCpu */
     DbtStats  stats;
 };
+
+void      *dbt_huge_new(size_t size);   /* dbt.c */
+void       dbt_huge_free(void *p, size_t size);
 
 /* block.c */
 Block     *block_find(DbtCpu *c);       /* for c->pc, translated if need be; raises fetch faults; NULL: tier 0 must run it */
@@ -83,6 +88,7 @@ void       tlb_init(DbtCpu *c);
 void       tlb_map_changed(DbtCpu *c);
 void       tlb_unwrite(DbtCpu *c, const uint8_t *host_page);    /* drop write tags of this page in all contexts */
 void       tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages);     /* after tlb_fetch() of pc */
+const void *tlb_jmp_victim(DbtCpu *c);  /* code for c->pc that had to leave the jump cache, put back; or NULL */
 /* Host page that c->pc's page (or `linear`'s) is fetched from; raises; NULL: not RAM or ROM. */
 uint8_t   *tlb_fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr);
 static inline DbtMachine *dbt_of(Machine *m) { return m->accel_data; }

@@ -5,13 +5,12 @@
  * Omits: nothing is shared between vCPUs; a large page is entered 4 KiB at a time.
  * Threads: a vCPU's own, except tlb_unwrite() and dbt_flush_all(), also called for stopped vCPUs.
  */
-#include <stdlib.h>
 #include <string.h>
 #include "accel/dbt/internal.h"
 
 static void jmp_clear_slot(DbtContext *x, unsigned slot)
 {
-    x->jmp[slot] = (JmpEntry){ dbt_jmp_empty(slot), NULL };
+    x->jmp[slot] = x->jmp_victim[slot] = (JmpEntry){ dbt_jmp_empty(slot), NULL };
 }
 
 static void jmp_clear(DbtContext *x, unsigned list)
@@ -24,28 +23,21 @@ static void jmp_clear(DbtContext *x, unsigned list)
     x->n_jmp[list] = 0;
 }
 
-/* Targets with (pc & mask) == at. */
-static void jmp_clear_part(DbtContext *x, uint64_t mask, uint64_t at)
+static void jmp_clear_if(JmpEntry *j, uint64_t mask, uint64_t at, uint64_t reach)
 {
-    for (unsigned list = 0; list < 2; list++) {
-        for (unsigned i = 0; i < x->n_jmp[list]; i++) {
-            unsigned slot = x->jmp_filled[list][i];
-            if ((x->jmp[slot].pc & mask) == at) {
-                jmp_clear_slot(x, slot);
-            }
-        }
+    if (at - (j->pc & mask) <= reach) {
+        *j = (JmpEntry){ dbt_jmp_empty(0), NULL };
     }
 }
 
-/* Targets in a page, and in the one before, whose last instruction may reach into it. */
-static void jmp_clear_page(DbtContext *x, uint64_t page)
+/* Targets with at - (pc & mask) <= reach. */
+static void jmp_clear_part(DbtContext *x, uint64_t mask, uint64_t at, uint64_t reach)
 {
     for (unsigned list = 0; list < 2; list++) {
         for (unsigned i = 0; i < x->n_jmp[list]; i++) {
             unsigned slot = x->jmp_filled[list][i];
-            if (page - (x->jmp[slot].pc & -(uint64_t)DBT_PAGE) <= DBT_PAGE) {
-                jmp_clear_slot(x, slot);
-            }
+            jmp_clear_if(&x->jmp[slot], mask, at, reach);
+            jmp_clear_if(&x->jmp_victim[slot], mask, at, reach);
         }
     }
 }
@@ -58,22 +50,45 @@ static void jmp_note(DbtContext *x, unsigned slot, unsigned list)
     }
 }
 
+/* slot `to` holds what `from` held: it is cleared with the same lists. */
+static void jmp_note_as(DbtContext *x, unsigned to, unsigned from)
+{
+    for (unsigned list = 0; list < 2; list++) {
+        if (x->jmp_in[from] >> list & 1) {
+            jmp_note(x, to, list);
+        }
+    }
+}
+
 void tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages)
 {
     DbtContext *x = c->ctx;
-    unsigned slot = dbt_jmp_slot(pc), f = (pc >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
+    unsigned slot = dbt_jmp_slot(pc), other = slot ^ 1, f = (pc >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
     bool global = !two_pages && (x->fetch_global >> f & 1) && x->fetch[f].tag == ((pc & -(uint64_t)DBT_PAGE) | 1);
 
     if (x->jmp[slot].code && x->jmp[slot].pc != pc) {           /* the neighbour keeps what was here */
-        x->jmp[slot ^ 1] = x->jmp[slot];
-        for (unsigned list = 0; list < 2; list++) {
-            if (x->jmp_in[slot] >> list & 1) {
-                jmp_note(x, slot ^ 1, list);
-            }
+        if (x->jmp[other].code && x->jmp[other].pc != pc) {
+            unsigned home = dbt_jmp_slot(x->jmp[other].pc);
+            jmp_note_as(x, home, other);
+            x->jmp_victim[home] = x->jmp[other];
         }
+        x->jmp[other] = x->jmp[slot];
+        jmp_note_as(x, other, slot);
     }
     jmp_note(x, slot, global);
     x->jmp[slot] = (JmpEntry){ pc, code };
+}
+
+const void *tlb_jmp_victim(DbtCpu *c)
+{
+    JmpEntry *v = &c->ctx->jmp_victim[dbt_jmp_slot(c->pc)], was = *v;
+
+    if (was.pc != c->pc || !was.code) {
+        return NULL;
+    }
+    *v = (JmpEntry){ dbt_jmp_empty(0), NULL };                  /* if its code is dead, the next look-up goes all the way */
+    tlb_jmp_put(c, was.pc, was.code, true);
+    return was.code;
 }
 
 static void fetch_clear(DbtContext *x, uint64_t which)
@@ -90,6 +105,29 @@ static void fetch_clear(DbtContext *x, uint64_t which)
 static void entry_clear(DbtContext *x, unsigned slot)
 {
     x->tlb[slot] = (TlbEntry){ .read = tlb_empty(slot), .write = tlb_empty(slot) };
+    x->victim[slot].phys = 0;
+}
+
+/* The page of linear stood in its slot before another took it: change places. */
+static bool victim_take(DbtContext *x, uint64_t linear, unsigned ir_access)
+{
+    unsigned slot = tlb_slot(linear);
+    TlbEntry *v = &x->victim[slot], was = x->tlb[slot];
+    uint64_t page = linear & -(uint64_t)DBT_PAGE;
+
+    if (!(v->phys & TLBF_FILLED) || ((ir_access & IR_WRITE) && v->write != page) || ((ir_access & IR_READ) && v->read != page)) {
+        return false;
+    }
+    x->tlb[slot] = *v;
+    *v = was;
+    return true;
+}
+
+static void entry_flush_page(TlbEntry *e, unsigned slot, uint64_t page, bool globals_only)
+{
+    if ((e->phys & TLBF_FILLED) && (e->read == page || e->write == page) && (!globals_only || (e->phys & TLBF_GLOBAL))) {
+        e->read = e->write = tlb_empty(slot);
+    }
 }
 
 static void context_flush(DbtCpu *c, DbtContext *x)
@@ -108,9 +146,7 @@ static void context_flush(DbtCpu *c, DbtContext *x)
 
 void tlb_init(DbtCpu *c)
 {
-    c->contexts = aligned_alloc(_Alignof(DbtContext), DBT_CONTEXTS * sizeof(DbtContext));      /* ended by free() */
-    g_assert(c->contexts);
-    memset(c->contexts, 0, DBT_CONTEXTS * sizeof(DbtContext));
+    c->contexts = dbt_huge_new(DBT_CONTEXTS * sizeof(DbtContext));
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
         DbtContext *x = &c->contexts[i];
         x->index = i;
@@ -159,6 +195,7 @@ static void context_inherit(DbtCpu *c, unsigned to)
         unsigned slot = from->jmp_filled[1][i];
         if (from->jmp_in[slot] == 2) {
             x->jmp[slot] = from->jmp[slot];
+            x->jmp_victim[slot] = from->jmp_victim[slot];
             jmp_note(x, slot, 1);
         }
     }
@@ -225,7 +262,14 @@ static void context_flush_local(DbtContext *x)
 
     for (unsigned i = 0; i < x->n_filled; i++) {
         unsigned slot = x->filled[i];
+        if (!(x->victim[slot].phys & TLBF_GLOBAL)) {
+            x->victim[slot].phys = 0;
+        }
         if (x->tlb[slot].phys & TLBF_GLOBAL) {
+            x->filled[kept++] = (uint16_t)slot;
+        } else if (x->victim[slot].phys) {
+            x->tlb[slot] = x->victim[slot];
+            x->victim[slot].phys = 0;
             x->filled[kept++] = (uint16_t)slot;
         } else {
             entry_clear(x, slot);
@@ -283,9 +327,14 @@ static void context_flush_large(DbtContext *x, uint64_t linear)
     uint64_t mask = -(UINT64_C(1) << 30), at = linear & mask, fetches = 0;
 
     for (unsigned i = 0; i < x->n_filled; i++) {
-        TlbEntry *e = &x->tlb[x->filled[i]];
-        if ((e->phys & TLBF_LARGE) && ((e->read & mask) == at || (e->write & mask) == at)) {
-            e->read = e->write = tlb_empty(x->filled[i]);       /* stays in filled[] */
+        unsigned slot = x->filled[i];
+        for (TlbEntry *e = &x->tlb[slot];; e = &x->victim[slot]) {
+            if ((e->phys & TLBF_LARGE) && ((e->read & mask) == at || (e->write & mask) == at)) {
+                e->read = e->write = tlb_empty(slot);   /* stays in filled[] */
+            }
+            if (e == &x->victim[slot]) {
+                break;
+            }
         }
     }
     for (uint64_t which = x->fetch_used & x->fetch_large; which; which &= which - 1) {
@@ -294,24 +343,22 @@ static void context_flush_large(DbtContext *x, uint64_t linear)
         }
     }
     fetch_clear(x, fetches);
-    jmp_clear_part(x, mask, at);
-    jmp_clear_part(x, -(uint64_t)DBT_PAGE, at - DBT_PAGE);      /* reaches into it */
+    jmp_clear_part(x, mask, at, 0);
+    jmp_clear_part(x, -(uint64_t)DBT_PAGE, at - DBT_PAGE, 0);   /* reaches into it */
 }
 
 static void context_flush_page(DbtContext *x, uint64_t linear, bool globals_only)
 {
     unsigned slot = tlb_slot(linear), f = (linear >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
-    TlbEntry *e = &x->tlb[slot];
     uint64_t page = linear & ~(uint64_t)(DBT_PAGE - 1);
 
-    if ((e->phys & TLBF_FILLED) && (e->read == page || e->write == page) && (!globals_only || (e->phys & TLBF_GLOBAL))) {
-        e->read = e->write = tlb_empty(slot);   /* stays in filled[] */
-    }
+    entry_flush_page(&x->tlb[slot], slot, page, globals_only);          /* stays in filled[] */
+    entry_flush_page(&x->victim[slot], slot, page, globals_only);
     if (x->fetch[f].tag == (page | 1)) {
         fetch_clear(x, UINT64_C(1) << f);
     }
     if (page) {
-        jmp_clear_page(x, page);
+        jmp_clear_part(x, -(uint64_t)DBT_PAGE, page, DBT_PAGE);         /* the last of the page before may reach into it */
     } else {                            /* 4 GiB may be the same to 32-bit code */
         jmp_clear(x, 0);
         jmp_clear(x, 1);
@@ -352,9 +399,12 @@ void tlb_unwrite(DbtCpu *c, const uint8_t *host_page)
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
         DbtContext *x = &c->contexts[i];
         for (unsigned k = 0; k < x->n_filled; k++) {
-            TlbEntry *e = &x->tlb[x->filled[k]];
-            if (e->write != tlb_empty(x->filled[k]) && e->page == (uintptr_t)host_page) {
-                e->write = tlb_empty(x->filled[k]);
+            unsigned slot = x->filled[k];
+            if (x->tlb[slot].page == (uintptr_t)host_page) {
+                x->tlb[slot].write = tlb_empty(slot);
+            }
+            if (x->victim[slot].page == (uintptr_t)host_page) {
+                x->victim[slot].write = tlb_empty(slot);
             }
         }
     }
@@ -427,7 +477,10 @@ static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, const struct RamH
     }
     if (!(e->phys & TLBF_FILLED)) {
         x->filled[x->n_filled++] = (uint16_t)slot;
+    } else if (e->read != page && e->write != page && (e->read != tlb_empty(slot) || e->write != tlb_empty(slot))) {
+        x->victim[slot] = *e;
     }
+    entry_flush_page(&x->victim[slot], slot, page, false);
     e->phys = phys | TLBF_FILLED | (w->global ? TLBF_GLOBAL : 0) | (w->page_bytes > DBT_PAGE ? TLBF_LARGE : 0);
     e->read = (h->seen & SEEN_READ) ? page : tlb_empty(slot);
     e->write = write_ok && (h->seen & SEEN_READ) ? page : tlb_empty(slot);
@@ -451,8 +504,13 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
     bool write = ir_access & IR_WRITE;
     DbtWalk w;
 
-    if ((linear & (DBT_PAGE - 1)) + bytes > DBT_PAGE || (c->ctx->key.mode & c->guest->mode_slow) ||
-        !c->guest->walk(c, linear, write ? ACCESS_WRITE : ACCESS_READ, &w)) {
+    if ((linear & (DBT_PAGE - 1)) + bytes > DBT_PAGE) {
+        return NULL;
+    }
+    if (victim_take(c->ctx, linear, ir_access)) {
+        return (void *)(uintptr_t)(c->ctx->tlb[tlb_slot(linear)].page + (linear & (DBT_PAGE - 1)));
+    }
+    if ((c->ctx->key.mode & c->guest->mode_slow) || !c->guest->walk(c, linear, write ? ACCESS_WRITE : ACCESS_READ, &w)) {
         return NULL;
     }
     const struct RamHit *h = ram_find(c, w.phys, write);
@@ -532,6 +590,9 @@ void dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access, 
     bool write = ir_access & IR_WRITE;
     const TlbEntry *e = &c->ctx->tlb[tlb_slot(linear)];
 
+    if ((linear & (DBT_PAGE - 1)) <= DBT_PAGE - bytes && ((write ? e->write : e->read) ^ linear) > DBT_PAGE - bytes) {
+        victim_take(c->ctx, linear, ir_access);
+    }
     if (((linear ^ (write ? e->write : e->read)) <= DBT_PAGE - bytes) && (!(ir_access & IR_READ) || e->read == (linear & -DBT_PAGE))) {
         *out = (DbtAccessDesc){ .host = (uint8_t *)(uintptr_t)(e->page + (linear & (DBT_PAGE - 1))), .n1 = bytes, .n = bytes,
                                 .waits = c->waits, .phys = (e->phys & -DBT_PAGE) | (linear & (DBT_PAGE - 1)) };
@@ -636,6 +697,10 @@ void dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, void *buf
 {
     uint8_t *p = buf;
 
+    if (d->host && !(store && (d->code || d->waits != c->waits)) && bytes > 16 && offset + bytes <= d->n1) {
+        memcpy(store ? d->host + offset : p, store ? p : d->host + offset, bytes);
+        return;
+    }
     while (bytes) {
         unsigned n = bytes >= 8 ? 8 : bytes >= 4 ? 4 : bytes >= 2 ? 2 : 1;
         if (store) {

@@ -23,10 +23,10 @@ static void jmp_clear(DbtContext *x, unsigned list)
     x->n_jmp[list] = 0;
 }
 
-static void jmp_clear_if(JmpEntry *j, uint64_t mask, uint64_t at, uint64_t reach)
+static void jmp_clear_if(JmpEntry *j, unsigned slot, uint64_t mask, uint64_t at, uint64_t reach)
 {
     if (at - (j->pc & mask) <= reach) {
-        *j = (JmpEntry){ dbt_jmp_empty(0), NULL };
+        *j = (JmpEntry){ dbt_jmp_empty(slot), NULL };
     }
 }
 
@@ -36,8 +36,8 @@ static void jmp_clear_part(DbtContext *x, uint64_t mask, uint64_t at, uint64_t r
     for (unsigned list = 0; list < 2; list++) {
         for (unsigned i = 0; i < x->n_jmp[list]; i++) {
             unsigned slot = x->jmp_filled[list][i];
-            jmp_clear_if(&x->jmp[slot], mask, at, reach);
-            jmp_clear_if(&x->jmp_victim[slot], mask, at, reach);
+            jmp_clear_if(&x->jmp[slot], slot, mask, at, reach);
+            jmp_clear_if(&x->jmp_victim[slot], slot, mask, at, reach);
         }
     }
 }
@@ -81,12 +81,13 @@ void tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages)
 
 const void *tlb_jmp_victim(DbtCpu *c)
 {
-    JmpEntry *v = &c->ctx->jmp_victim[dbt_jmp_slot(c->pc)], was = *v;
+    unsigned slot = dbt_jmp_slot(c->pc);
+    JmpEntry *v = &c->ctx->jmp_victim[slot], was = *v;
 
     if (was.pc != c->pc || !was.code) {
         return NULL;
     }
-    *v = (JmpEntry){ dbt_jmp_empty(0), NULL };                  /* if its code is dead, the next look-up goes all the way */
+    *v = (JmpEntry){ dbt_jmp_empty(slot), NULL };                /* if its code is dead, the next look-up goes all the way */
     tlb_jmp_put(c, was.pc, was.code, true);
     return was.code;
 }

@@ -86,6 +86,7 @@ static BlockState *state_of(Machine *m)
         g_source_set_static_name(bs->source, "block");
         g_source_attach(bs->source, m->context);
         m->block = bs;
+        m->drain = block_drain;
     }
     return bs;
 }
@@ -161,6 +162,7 @@ void block_state_free(Machine *m)
         g_mutex_clear(&bs->mutex);
         g_free(bs);
         m->block = NULL;
+        m->drain = NULL;
     }
 }
 

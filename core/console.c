@@ -6,6 +6,7 @@
  * Threads: main context with the machine lock.
  */
 #include "core/display.h"
+#include <string.h>
 
 struct Console {
     Machine *machine;
@@ -67,6 +68,17 @@ void console_viewer(Console *con, Viewer *v)
     if (con->surface) {
         v->ops->resized(v, con->surface);
     }
+}
+
+bool console_set_password(Console *con, const char *viewer, const char *password, GError **err)
+{
+    for (unsigned i = 0; i < con->viewers->len; i++) {
+        Viewer *v = con->viewers->pdata[i];
+        if (!strcmp(v->ops->name, viewer) && v->ops->set_password) {
+            return v->ops->set_password(v, password, err);
+        }
+    }
+    return fail(err, "%s is not active: start with -%s", viewer, viewer);
 }
 
 void console_refresh(Console *con)

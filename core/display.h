@@ -30,6 +30,7 @@ typedef struct ViewerOps {              /* ui/viewers.def */
     bool (*open)(Machine *m, Console *con, Viewer **out, GError **err);
     void (*resized)(Viewer *v, pixman_image_t *surface);        /* the surface is a new one */
     void (*damaged)(Viewer *v, const pixman_box16_t *box);
+    bool (*set_password)(Viewer *v, const char *password, GError **err);        /* optional */
     void (*close)(Viewer *v);
 } ViewerOps;
 struct Viewer {                         /* first member of a viewer's own struct */
@@ -47,6 +48,7 @@ void     console_viewer(Console *con, Viewer *v);       /* from now on it hears 
 void     console_refresh(Console *con);
 void     console_invalidate(Console *con);
 void     console_text(Console *con, GString *out);
+bool     console_set_password(Console *con, const char *viewer, const char *password, GError **err);
 pixman_image_t *console_surface(Console *con);          /* x8r8g8b8, or NULL before the first console_resize() */
 pixman_image_t *console_resize(Console *con, int width, int height);    /* 1..16384 each; the same one if the size is */
 void     console_damage(Console *con, int x, int y, int width, int height);

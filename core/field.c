@@ -305,6 +305,16 @@ void fields_clear(const Field *tab, void *obj)
         if (f->type == T_STR && f->count == 1) {
             g_free(*(char **)(void *)p);
             *(char **)(void *)p = NULL;
+        } else if (f->type == T_LIST && f->aux) {
+            GPtrArray *list = *(GPtrArray **)(void *)p;
+            for (unsigned i = 0; list && i < list->len; i++) {
+                fields_clear(f->aux, list->pdata[i]);
+                g_free(list->pdata[i]);
+            }
+            if (list) {
+                g_ptr_array_free(list, TRUE);
+            }
+            *(GPtrArray **)(void *)p = NULL;
         } else if (f->flags & F_REST) {
             GPtrArray *list = *(GPtrArray **)(void *)p;
             if (list) {

@@ -17,7 +17,8 @@ typedef enum {
     T_STRUCT,               /* nested, aux is its Field table: dotted keys, JSON objects, arrays of channels */
     T_LIST,                 /* GPtrArray of such structs: JSON lists */
     T_TIMER,                /* saved as a deadline on the timer's own clock, armed again on load */
-    T_IRQ                   /* saved as a level, loaded without a call of the sink */
+    T_IRQ,                  /* saved as a level, loaded without a call of the sink */
+    T_RAM                   /* a Region with memory of its own: its pages that are not all zero */
 } FieldType;
 enum {
     F_CONFIG = 1, F_STATE = 2, F_REQUIRED = 4, F_LIVE = 8,
@@ -53,6 +54,7 @@ struct Field {
 #define STATE_ARRAY(S, m)   FIELD_(S, m, F_STATE, G_N_ELEMENTS(((S *)0)->m), .since = 0)
 #define STATE_IRQ(S, m)     FIELD_AS_(S, m, T_IRQ, F_STATE, 1, .since = 0)
 #define STATE_TIMER(S, m)   FIELD_AS_(S, m, T_TIMER, F_STATE, 1, .since = 0)
+#define STATE_RAM(S, m)      FIELD_AS_(S, m, T_RAM, F_STATE, 1, .since = 0)
 #define STATE_BYTES(S, m)   FIELD_AS_(S, m, T_U8, F_STATE, sizeof(((S *)0)->m), .since = 0)   /* byte arrays of any shape */
 #define STATE_IRQS(S, m)    FIELD_AS_(S, m, T_IRQ, F_STATE, G_N_ELEMENTS(((S *)0)->m), .since = 0)
 #define STATE_TIMERS(S, m)  FIELD_AS_(S, m, T_TIMER, F_STATE, G_N_ELEMENTS(((S *)0)->m), .since = 0)
@@ -62,6 +64,8 @@ struct Field {
     .offset = offsetof(S, m), .count = 1, __VA_ARGS__ }   /* property name other than the member's */
 #define CONFIG_LINK(S, m, key, kind, ...) { .name = key, .type = T_LINK, .flags = F_CONFIG, .offset = offsetof(S, m), \
     .count = 1, .aux = kind, __VA_ARGS__ }                /* id of a "chardev", "drive", ...: device_link_kind() */
+#define CONFIG_LIST(S, m, E, tab, ...) { .name = #m, .type = T_LIST, .flags = F_CONFIG, .offset = offsetof(S, m), \
+    .count = 1, .stride = sizeof(E), .aux = tab, __VA_ARGS__ }    /* GPtrArray of E */
 #define CONFIG_ENUM(S, m, names, ...) FIELD_AS_(S, m, T_ENUM, F_CONFIG, 1, .aux = names, __VA_ARGS__)
 #define FIELD_END           { .name = NULL }
 

@@ -14,6 +14,7 @@
 #include "core/display.h"
 #include "core/log.h"
 #include "core/mem_view.h"
+#include "core/sendkey.h"
 #include "core/vcpu.h"
 #include <pthread.h>
 #include <sched.h>
@@ -348,6 +349,9 @@ void machine_stop(Machine *m)
         m->state = RUN_PAUSED;
     }
     park_all(m);
+    if (m->drain) {
+        m->drain(m);
+    }
     clock_run(m, false);
     machine_unlock(m);
 }
@@ -391,6 +395,16 @@ void machine_reset(Machine *m)
     map_commit(m);
 }
 
+static void cause_event(Machine *m, const char *event, const char *host, const char *guest)
+{
+    GVariantBuilder b;
+
+    g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
+    g_variant_builder_add(&b, "{sv}", "guest", g_variant_new_boolean(!host));
+    g_variant_builder_add(&b, "{sv}", "reason", g_variant_new_string(host ? host : guest));
+    machine_event(m, event, g_variant_builder_end(&b));
+}
+
 /* What was asked for, with all vCPUs parked.  The strongest wins: exit, power-off, reset, stop. */
 static void act_on_requests(Machine *m)
 {
@@ -406,16 +420,21 @@ static void act_on_requests(Machine *m)
     }
     if (what & REQ_EXIT) {
         m->sync->quit = true;
+        cause_event(m, "SHUTDOWN", m->shutdown_cause, "guest-shutdown");
     } else if (what & REQ_SHUTDOWN) {
         clock_run(m, false);
+        cause_event(m, "SHUTDOWN", m->shutdown_cause, what & REQ_RESET ? "guest-reset" : "guest-shutdown");
         if (m->no_shutdown) {
             m->state = RUN_SHUTDOWN;
+            machine_event(m, "STOP", NULL);
         } else {
             m->sync->quit = true;
         }
     } else {
         if (what & REQ_RESET) {
             machine_reset(m);
+            cause_event(m, "RESET", m->reset_cause, "guest-reset");
+            m->reset_cause = NULL;
             if (m->state == RUN_SHUTDOWN) {     /* system_reset from the monitor revives it */
                 m->state = RUN_PAUSED;
             }
@@ -423,6 +442,7 @@ static void act_on_requests(Machine *m)
         if (what & REQ_STOP) {
             m->state = RUN_PAUSED;
             clock_run(m, false);
+            machine_event(m, "STOP", NULL);
         } else if (was_running) {
             machine_cont(m);
         }
@@ -458,6 +478,7 @@ Machine *machine_new(void)
     m->devices = g_ptr_array_new();
     m->buses = g_ptr_array_new();
     m->vcpus = g_ptr_array_new();
+    m->event_sinks = g_ptr_array_new();
     m->link_kinds = g_hash_table_new(g_str_hash, g_str_equal);
     m->mem = mem_state_new();
     m->clock = clock_new(m);
@@ -493,6 +514,7 @@ void machine_free(Machine *m)
     }
     m->accel = NULL;
     machine_unlock(m);
+    sendkey_free(m->keys);
     chr_state_free(m->chardevs);
     while (m->mem->spaces->len) {
         as_free(m->mem->spaces->pdata[m->mem->spaces->len - 1]);
@@ -514,6 +536,7 @@ void machine_free(Machine *m)
     g_ptr_array_free(m->devices, TRUE);
     g_ptr_array_free(m->buses, TRUE);
     g_ptr_array_free(m->vcpus, TRUE);
+    g_ptr_array_free(m->event_sinks, TRUE);
     g_hash_table_destroy(m->link_kinds);
     pthread_mutex_destroy(&m->sync->mutex);
     pthread_cond_destroy(&m->sync->cond);

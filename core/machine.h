@@ -43,10 +43,14 @@ struct Machine {
     struct ChrState *chardevs;        /* private to chardev.c */
     void          *block;             /* private to block/node.c */
     GPtrArray     *drives;            /* Drive: block/drive.h */
+    void         (*drain)(Machine *m);          /* waits until no disk request is in flight; set by block/, or NULL */
     const struct MachineClass *class;
     void          *machine_data;      /* of class->size bytes: options of the machine type, and what it owns */
     void         (*power_button)(void *dev);     /* system_powerdown: set by the device that has the button */
     void          *power_button_dev;
+    GPtrArray     *event_sinks;       /* Qmp */
+    const char    *shutdown_cause, *reset_cause;         /* who on the host asked, as the events say; NULL: the guest */
+    struct KeyQueue *keys;            /* private to sendkey.c */
     int64_t        errors_since_us;   /* guest_error()'s rate limit */
     unsigned       n_errors;
     GHashTable    *link_kinds;        /* device_link_kind() */
@@ -86,6 +90,7 @@ void machine_shutdown_request(Machine *m, const char *why);       /* power off; 
 void machine_exit_request(Machine *m, int status);      /* isa-debug-exit: leave with this status */
 void machine_stop(Machine *m);        /* vCPUs parked, guest clock stopped; idempotent */
 void machine_cont(Machine *m);
+void machine_event(Machine *m, const char *name, GVariant *data);        /* to programs that listen; data: a{sv} or NULL; qmp.c */
 
 /* A thread that runs guest code enters and leaves; a vCPU is "outside" in between.  For core/vcpu.c. */
 bool machine_set_accel(Machine *m, const AccelOps *a, const GPtrArray *props, GError **err);   /* OptPair; before vcpu_new */

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/monitor.h"
 #include "core/options.h"
+#include "core/qmp.h"
 #include "core/vcpu.h"
 #include <errno.h>
 #include <signal.h>
@@ -43,6 +44,7 @@ static gboolean signal_dispatch(GSource *source, GSourceFunc f, gpointer data)
     (void)data;
     if (read(s->fd, &info, sizeof(info)) == sizeof(info)) {
         fprintf(stderr, "ryokan: ended by signal %u (%s)\n", info.ssi_signo, strsignal((int)info.ssi_signo));
+        s->machine->shutdown_cause = "host-signal";
         machine_exit_request(s->machine, 0);
     }
     return G_SOURCE_CONTINUE;
@@ -118,16 +120,19 @@ static bool build(Machine *m, GError **err)
     return ok;
 }
 
-static bool open_viewer(Machine *m, GError **err)
+static bool open_viewers(Machine *m, GError **err)
 {
     Viewer *v;
     bool    ok = true;
 
+    machine_lock(m);
     if (m->options->viewer) {
-        machine_lock(m);
         ok = m->options->viewer->open(m, m->console, &v, err);
-        machine_unlock(m);
     }
+    for (const ViewerOps *const *o = viewer_ops; *o && ok && m->options->vnc; o++) {
+        ok = strcmp((*o)->name, "vnc") || (*o)->open(m, m->console, &v, err);
+    }
+    machine_unlock(m);
     return ok;
 }
 
@@ -156,7 +161,8 @@ int main(int argc, char **argv)
     Machine        *m = machine_new();
     struct Options *o;
     GSource        *signals;
-    Monitor        *monitors[MAX_MONITORS];
+    Monitor        *monitors[MAX_MONITORS] = { NULL };
+    Qmp            *qmps[MAX_MONITORS] = { NULL };
     GError         *err = NULL;
     bool            exit_now = false;
     int             status;
@@ -173,9 +179,13 @@ int main(int argc, char **argv)
         return die(err);
     }
     for (unsigned i = 0; i < o->n_monitors; i++) {
-        monitors[i] = monitor_new(m, o->monitor_on[i]);
+        if (o->monitor_qmp[i]) {
+            qmps[i] = qmp_new(m, o->monitor_on[i]);
+        } else {
+            monitors[i] = monitor_new(m, o->monitor_on[i]);
+        }
     }
-    if (chr_open_all(m, &err) && open_viewer(m, &err) && write_pidfile(o->pidfile, &err) && machine_start(m, &err)) {
+    if (chr_open_all(m, &err) && open_viewers(m, &err) && write_pidfile(o->pidfile, &err) && machine_start(m, &err)) {
         if (!o->start_paused) {
             machine_cont(m);
         }
@@ -190,7 +200,8 @@ int main(int argc, char **argv)
     g_source_unref(signals);
     machine_free(m);
     for (unsigned i = 0; i < o->n_monitors; i++) {
-        monitor_free(monitors[i]);
+        g_clear_pointer(&monitors[i], monitor_free);
+        g_clear_pointer(&qmps[i], qmp_free);
     }
     options_free(o);
     return status;

@@ -3,15 +3,19 @@
  * monitor.c -- the prompt for people, and the commands behind it.
  *
  * Spec: none; command names are those in common use.
- * Omits: line editing beyond backspace and Ctrl-U; QMP.
+ * Omits: line editing beyond backspace and Ctrl-U.
  * Threads: the main context with the machine lock.
  */
 #include "core/display.h"
 #include "core/monitor.h"
 #include "accel/accel.h"
 #include "core/mem_view.h"
+#include "core/json.h"
 #include "core/options.h"
+#include "core/qmp.h"
 #include "core/schema.h"
+#include "core/screendump.h"
+#include "core/sendkey.h"
 #include "core/vcpu.h"
 #include "core/version.h"
 #include <inttypes.h>
@@ -41,6 +45,69 @@ static const Field xp_args[] = {
     FIELD_END
 };
 
+static const char *const pictures[] = { "ppm", "png", NULL };   /* PictureFormat */
+typedef struct DumpArgs {
+    char    *filename;
+    uint32_t format;
+} DumpArgs;
+static const Field dump_args[] = {
+    FIELD_(DumpArgs, filename, F_CONFIG | F_REQUIRED, 1, .help = "File to write."),
+    CONFIG_ENUM(DumpArgs, format, pictures, .help = "Kind of picture."),
+    FIELD_END
+};
+
+typedef struct KeyValue {
+    char *type, *data;
+} KeyValue;
+static const Field key_value[] = {
+    FIELD_(KeyValue, type, F_CONFIG | F_REQUIRED, 1, .help = "qcode, or number: a code of scan code set 1."),
+    FIELD_(KeyValue, data, F_CONFIG | F_REQUIRED, 1, .help = "The key's name or number."),
+    FIELD_END
+};
+typedef struct SendKeyArgs {
+    GPtrArray *keys;                  /* KeyValue */
+    uint32_t   hold_ms;
+} SendKeyArgs;
+static const Field send_key_args[] = {
+    CONFIG_LIST(SendKeyArgs, keys, KeyValue, key_value, .help = "Keys pressed together."),
+    CONFIG_AS(SendKeyArgs, hold_ms, "hold-time", .def = 100, .min = 0, .max = 60000, .help = "Milliseconds until they are let go."),
+    FIELD_END
+};
+typedef struct KeyNamesArgs {
+    char    *keys;
+    uint32_t hold_ms;
+} KeyNamesArgs;
+static const Field key_names_args[] = {
+    FIELD_(KeyNamesArgs, keys, F_CONFIG | F_REQUIRED, 1, .help = "Names joined by -, for instance ctrl-alt-delete."),
+    CONFIG_AS(KeyNamesArgs, hold_ms, "hold-time", .def = 100, .min = 0, .max = 60000, .help = "Milliseconds until they are let go."),
+    FIELD_END
+};
+
+typedef struct LineArgs {
+    char *line;
+} LineArgs;
+static const Field line_args[] = {
+    CONFIG_AS(LineArgs, line, "command-line", .help = "A line as at the prompt."),
+    FIELD_END
+};
+
+typedef struct PasswordArgs {
+    char *password;
+} PasswordArgs;
+static const Field password_args[] = {
+    CONFIG(PasswordArgs, password, .help = "The new one; 8 bytes of it count."),
+    FIELD_END
+};
+typedef struct SetPasswordArgs {
+    char *protocol, *password, *connected;
+} SetPasswordArgs;
+static const Field set_password_args[] = {
+    FIELD_(SetPasswordArgs, protocol, F_CONFIG | F_REQUIRED, 1, .help = "vnc."),
+    FIELD_(SetPasswordArgs, password, F_CONFIG | F_REQUIRED, 1, .help = "The new one; 8 bytes of it count."),
+    CONFIG(SetPasswordArgs, connected, .help = "Who is connected already stays: keep."),
+    FIELD_END
+};
+
 typedef GVariantBuilder Reply;
 
 static void say(Reply *reply, const char *key, const char *text)
@@ -55,7 +122,9 @@ static bool cmd_help(Machine *m, void *args, Reply *reply, GError **err)
     GString *s = g_string_new(NULL);
 
     for (const Entry *e = commands; e->name; e++) {
-        g_string_append_printf(s, "%-18s %s\n", e->name, e->help);
+        if (e->where != CMD_QMP) {
+            g_string_append_printf(s, "%-18s %s\n", e->name, e->help);
+        }
     }
     say(reply, "text", s->str);
     g_string_free(s, TRUE);
@@ -64,13 +133,19 @@ static bool cmd_help(Machine *m, void *args, Reply *reply, GError **err)
 
 static bool cmd_quit(Machine *m, void *args, Reply *reply, GError **err)
 {
+    m->shutdown_cause = "host-qmp-quit";
     machine_exit_request(m, 0);
     return true;
 }
 
 static bool cmd_stop(Machine *m, void *args, Reply *reply, GError **err)
 {
+    bool was_running = m->state == RUN_RUNNING;
+
     machine_stop(m);
+    if (was_running) {
+        machine_event(m, "STOP", NULL);
+    }
     return true;
 }
 
@@ -79,12 +154,17 @@ static bool cmd_cont(Machine *m, void *args, Reply *reply, GError **err)
     if (m->state == RUN_SHUTDOWN || m->state == RUN_FATAL) {
         return fail(err, "the guest has powered off; system_reset starts it again");
     }
+    bool was_running = m->state == RUN_RUNNING;
     machine_cont(m);
+    if (!was_running) {
+        machine_event(m, "RESUME", NULL);
+    }
     return true;
 }
 
 static bool cmd_reset(Machine *m, void *args, Reply *reply, GError **err)
 {
+    m->reset_cause = "host-qmp-system-reset";
     machine_reset_request(m, "the monitor");
     return true;
 }
@@ -95,6 +175,7 @@ static bool cmd_powerdown(Machine *m, void *args, Reply *reply, GError **err)
         return fail(err, "this machine has no power button");
     }
     m->power_button(m->power_button_dev);
+    machine_event(m, "POWERDOWN", NULL);
     return true;
 }
 
@@ -254,7 +335,155 @@ static bool cmd_xp(Machine *m, void *args, Reply *reply, GError **err)
     return true;
 }
 
-#define CMD(name_, S, tab, fn, help_) { .name = name_, .help = help_, .size = sizeof(S), .fields = tab, .run = fn },
+static bool cmd_screendump(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const DumpArgs *a = args;
+
+    return screendump(m->console, a->filename, (PictureFormat)a->format, err);
+}
+
+static unsigned key_code(const KeyValue *k, GError **err)
+{
+    unsigned code = 0;
+
+    if (!strcmp(k->type, "qcode")) {
+        code = key_from_name(k->data);
+    } else if (!strcmp(k->type, "number")) {
+        guint64 n = g_ascii_strtoull(k->data, NULL, 0);
+        code = n <= 0x58 ? (unsigned)n : 0;     /* evdev has the codes of set 1 up to F12 */
+    }
+    if (!code) {
+        fail(err, "send-key: there is no key %s \"%s\"", k->type, k->data);
+    }
+    return code;
+}
+
+static bool cmd_send_key(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const SendKeyArgs *a = args;
+    unsigned           codes[SENDKEY_MAX], n = a->keys ? a->keys->len : 0;
+
+    if (!n || n > SENDKEY_MAX) {
+        return fail(err, "send-key: keys= takes 1 to %d keys", SENDKEY_MAX);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        codes[i] = key_code(a->keys->pdata[i], err);
+        if (!codes[i]) {
+            return false;
+        }
+    }
+    return sendkey(m, codes, n, a->hold_ms, err);
+}
+
+static bool cmd_sendkey(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const KeyNamesArgs *a = args;
+    char              **names = g_strsplit(a->keys, "-", SENDKEY_MAX + 1);
+    unsigned            codes[SENDKEY_MAX], n = 0;
+    bool                ok = g_strv_length(names) <= SENDKEY_MAX || fail(err, "sendkey: too many keys");
+
+    for (; ok && names[n]; n++) {
+        codes[n] = key_from_name(names[n]);
+        ok = codes[n] || fail(err, "sendkey: there is no key \"%s\"", names[n]);
+    }
+    g_strfreev(names);
+    return ok && sendkey(m, codes, n, a->hold_ms, err);
+}
+
+static bool cmd_vnc_password(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const PasswordArgs *a = args;
+
+    return console_set_password(m->console, "vnc", a->password ? a->password : "", err);
+}
+
+static bool cmd_set_password(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const SetPasswordArgs *a = args;
+
+    if (strcmp(a->protocol, "vnc")) {
+        return fail(err, "set_password: protocol %s: there is vnc", a->protocol);
+    }
+    if (a->connected && strcmp(a->connected, "keep")) {
+        return fail(err, "set_password: connected=%s: there is keep", a->connected);
+    }
+    return console_set_password(m->console, "vnc", a->password, err);
+}
+
+/* ---- queries of programs ---- */
+
+static bool cmd_query_version(Machine *m, void *args, Reply *reply, GError **err)
+{
+    GVariant    *v = g_variant_ref_sink(qmp_version());
+    GVariantIter it;
+    const char  *key;
+    GVariant    *val;
+
+    g_variant_iter_init(&it, v);
+    while (g_variant_iter_next(&it, "{&sv}", &key, &val)) {
+        g_variant_builder_add(reply, "{sv}", key, val);
+        g_variant_unref(val);
+    }
+    g_variant_unref(v);
+    return true;
+}
+
+static bool cmd_query_commands(Machine *m, void *args, Reply *reply, GError **err)
+{
+    GVariantBuilder list, one;
+
+    g_variant_builder_init(&list, G_VARIANT_TYPE("av"));
+    for (const Entry *e = commands; e->name; e++) {
+        if (e->where != CMD_PROMPT) {
+            g_variant_builder_init(&one, G_VARIANT_TYPE_VARDICT);
+            g_variant_builder_add(&one, "{sv}", "name", g_variant_new_string(e->name));
+            g_variant_builder_add(&list, "v", g_variant_builder_end(&one));
+        }
+    }
+    g_variant_builder_init(&one, G_VARIANT_TYPE_VARDICT);
+    g_variant_builder_add(&one, "{sv}", "name", g_variant_new_string("qmp_capabilities"));
+    g_variant_builder_add(&list, "v", g_variant_builder_end(&one));
+    g_variant_builder_add(reply, "{sv}", "return", g_variant_builder_end(&list));
+    return true;
+}
+
+static bool cmd_query_status(Machine *m, void *args, Reply *reply, GError **err)
+{
+    static const char *const states[] = { "paused", "running", "shutdown", "internal-error" };
+
+    say(reply, "status", states[m->state]);
+    g_variant_builder_add(reply, "{sv}", "running", g_variant_new_boolean(m->state == RUN_RUNNING));
+    return true;
+}
+
+static bool cmd_query_name(Machine *m, void *args, Reply *reply, GError **err)
+{
+    if (m->name) {
+        say(reply, "name", m->name);
+    }
+    return true;
+}
+
+static void line_to_text(Machine *m, char *line, GString *out);
+
+static bool cmd_line(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const LineArgs *a = args;
+    char           *line = g_strdup(a->line ? a->line : "");
+    GString        *out = g_string_new(NULL);
+
+    line_to_text(m, line, out);
+    say(reply, "return", out->str);
+    g_string_free(out, TRUE);
+    g_free(line);
+    return true;
+}
+
+#define ENTRY(name_, S, tab, fn, help_, where_) { .name = name_, .help = help_, .size = sizeof(S), .fields = tab, .run = fn, \
+    .where = where_ },
+#define CMD(name_, S, tab, fn, help_)        ENTRY(name_, S, tab, fn, help_, CMD_BOTH)
+#define CMD_TEXT(name_, S, tab, fn, help_)   ENTRY(name_, S, tab, fn, help_, CMD_PROMPT)
+#define CMD_JSON(name_, S, tab, fn, help_)   ENTRY(name_, S, tab, fn, help_, CMD_QMP)
 const Entry commands[] = {
 #include "core/commands.def"
     { .name = NULL }
@@ -267,7 +496,7 @@ static void print(Monitor *mon, const char *text)
     chr_write(mon->chr, text, strlen(text));
 }
 
-static void print_reply(Monitor *mon, GVariant *reply)
+static void reply_to_text(GString *out, GVariant *reply)
 {
     GVariantIter it;
     const char  *key;
@@ -275,14 +504,16 @@ static void print_reply(Monitor *mon, GVariant *reply)
 
     g_variant_iter_init(&it, reply);
     while (g_variant_iter_next(&it, "{&sv}", &key, &v)) {
-        const char *text = g_variant_get_string(v, NULL);
         if (strcmp(key, "text")) {
-            print(mon, key);
-            print(mon, ": ");
+            g_string_append_printf(out, "%s: ", key);
         }
-        print(mon, text);
-        if (!*text || text[strlen(text) - 1] != '\n') {
-            print(mon, "\n");
+        if (g_variant_is_of_type(v, G_VARIANT_TYPE_STRING)) {
+            g_string_append(out, g_variant_get_string(v, NULL));
+        } else {
+            json_print(out, v);
+        }
+        if (!out->len || out->str[out->len - 1] != '\n') {
+            g_string_append_c(out, '\n');
         }
         g_variant_unref(v);
     }
@@ -296,7 +527,7 @@ static const Entry *find_command(const char *line, const char **rest)
 
     for (const Entry *e = commands; e->name; e++) {
         size_t n = strlen(e->name);
-        if (n > best_n && !strncmp(line, e->name, n) && (!line[n] || line[n] == ' ')) {
+        if (e->where != CMD_QMP && n > best_n && !strncmp(line, e->name, n) && (!line[n] || line[n] == ' ')) {
             best = e;
             best_n = n;
         }
@@ -305,12 +536,37 @@ static const Entry *find_command(const char *line, const char **rest)
     return best;
 }
 
-static void run_line(Monitor *mon, char *line)
+/* "FILE -f png" to "FILE,format=png": a letter is the last property that begins with it. */
+static char *with_properties(const Entry *e, const char *text)
+{
+    char   **words = g_strsplit(text, " ", -1);
+    GString *out = g_string_new(NULL);
+
+    for (char **w = words; *w; w++) {
+        const Field *of = NULL;
+        if ((*w)[0] == '-' && (*w)[1] && !(*w)[2] && w[1]) {
+            for (const Field *f = e->fields; f->name; f++) {
+                of = f->name[0] == (*w)[1] ? f : of;
+            }
+        }
+        if (**w) {
+            g_string_append_printf(out, "%s%s%s", out->len ? "," : "", of ? of->name : *w, of ? "=" : "");
+        }
+        if (of) {
+            g_string_append(out, *++w);
+        }
+    }
+    g_strfreev(words);
+    return g_string_free(out, FALSE);
+}
+
+static void line_to_text(Machine *m, char *line, GString *out)
 {
     static const struct { const char *is, *means; } shorts[] = { { "q", "quit" }, { "c", "cont" }, { "s", "stop" }, { "?", "help" } };
     GVariantBuilder reply;
     const Entry    *e;
     const char     *rest;
+    char           *text;
     GError         *err = NULL;
     GVariant       *v;
 
@@ -325,18 +581,28 @@ static void run_line(Monitor *mon, char *line)
     }
     e = find_command(line, &rest);
     if (!e) {
-        print(mon, "unknown command; \"help\" lists them\n");
+        g_string_append(out, "unknown command; \"help\" lists them\n");
         return;
     }
     g_variant_builder_init(&reply, G_VARIANT_TYPE_VARDICT);
-    if (!entry_run_text(e, mon->machine, rest, &reply, &err)) {
-        print(mon, err->message);
-        print(mon, "\n");
+    text = e->fields && !(e->fields->flags & F_WHOLE) ? with_properties(e, rest) : g_strdup(rest);
+    if (!entry_run_text(e, m, text, &reply, &err)) {
+        g_string_append_printf(out, "%s\n", err->message);
         g_clear_error(&err);
     }
     v = g_variant_ref_sink(g_variant_builder_end(&reply));
-    print_reply(mon, v);
+    reply_to_text(out, v);
     g_variant_unref(v);
+    g_free(text);
+}
+
+static void run_line(Monitor *mon, char *line)
+{
+    GString *out = g_string_new(NULL);
+
+    line_to_text(mon->machine, line, out);
+    print(mon, out->str);
+    g_string_free(out, TRUE);
 }
 
 static void greet(Monitor *mon)

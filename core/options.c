@@ -145,10 +145,22 @@ static const Field device_args[] = {
 
 typedef struct MonArgs {
     char *chardev, *mode;
+    bool  pretty;
 } MonArgs;
 static const Field mon_args[] = {
     CONFIG(MonArgs, chardev, .help = "Id of a -chardev."),
-    CONFIG(MonArgs, mode, .help = "readline: for people."),
+    CONFIG(MonArgs, mode, .help = "readline: for people; control: QMP, for programs."),
+    CONFIG(MonArgs, pretty, .help = "Only off is there."),
+    FIELD_END
+};
+
+typedef struct VncArgs {
+    char *address;
+    bool  password;
+} VncArgs;
+static const Field vnc_args[] = {
+    CONFIG(VncArgs, address, .help = "HOST:DISPLAY, unix:PATH or none."),
+    CONFIG(VncArgs, password, .help = "Viewers need the password that the monitor sets; nobody gets in before."),
     FIELD_END
 };
 
@@ -558,6 +570,37 @@ static bool opt_monitor(Machine *m, void *args, Reply *reply, GError **err)
     return true;
 }
 
+static bool opt_qmp(Machine *m, void *args, Reply *reply, GError **err)
+{
+    g_ptr_array_add(raw(m)->qmp, g_strdup(text_of(args)));
+    return true;
+}
+
+/* "none", "HOST:DISPLAY" or "unix:PATH"; whether the place can be had is seen when it is opened. */
+static bool opt_vnc(Machine *m, void *args, Reply *reply, GError **err)
+{
+    VncArgs    *a = args;
+    const char *colon = a->address ? strrchr(a->address, ':') : NULL;
+    bool        none = a->address && !strcmp(a->address, "none"), there = false;
+
+    for (const ViewerOps *const *v = viewer_ops; *v; v++) {
+        there |= !strcmp((*v)->name, "vnc");
+    }
+    if (!none && !there) {
+        return fail(err, "-vnc: this program was built without libvncserver");
+    }
+    if (!none && (!colon || !colon[1] || (!g_str_has_prefix(a->address, "unix:") && strspn(colon + 1, "0123456789") != strlen(colon + 1)))) {
+        return fail(err, "-vnc %s: give HOST:DISPLAY (5900 is added to make a port), unix:PATH or none", a->address ? a->address : "");
+    }
+    g_clear_pointer(&m->options->vnc, g_free);
+    if (!none) {
+        take(&m->options->vnc, &a->address);
+        raw(m)->display_set = true;
+    }
+    m->options->vnc_password = a->password;
+    return true;
+}
+
 static bool opt_mon(Machine *m, void *args, Reply *reply, GError **err)
 {
     MonArgs *a = args;
@@ -565,10 +608,14 @@ static bool opt_mon(Machine *m, void *args, Reply *reply, GError **err)
     if (!a->chardev) {
         return fail(err, "-mon: chardev= is missing");
     }
-    if (a->mode && strcmp(a->mode, "readline")) {
-        return fail(err, "-mon mode=%s: there is only readline", a->mode);
+    bool control = a->mode && !strcmp(a->mode, "control");
+    if (a->mode && !control && strcmp(a->mode, "readline")) {
+        return fail(err, "-mon mode=%s: there are readline and control", a->mode);
     }
-    g_ptr_array_add(raw(m)->monitor, g_strconcat("chardev:", a->chardev, NULL));
+    if (a->pretty) {
+        return fail(err, "-mon pretty=on: answers are a line each; leave it out");
+    }
+    g_ptr_array_add(control ? raw(m)->qmp : raw(m)->monitor, g_strconcat("chardev:", a->chardev, NULL));
     return true;
 }
 
@@ -594,6 +641,9 @@ static bool opt_display(Machine *m, void *args, Reply *reply, GError **err)
     if (!strcmp(name, "none")) {
         return true;
     }
+    if (!strcmp(name, "vnc")) {
+        return fail(err, "-display vnc: say where, as in -vnc 127.0.0.1:0");
+    }
     if (!strcmp(name, "help")) {
         printf("none\n");
         for (const ViewerOps *const *v = viewer_ops; *v; v++) {
@@ -605,6 +655,7 @@ static bool opt_display(Machine *m, void *args, Reply *reply, GError **err)
     for (const ViewerOps *const *v = viewer_ops; *v; v++) {
         if (!strcmp((*v)->name, name)) {
             m->options->viewer = *v;
+            raw(m)->viewer_set = true;
             return true;
         }
     }
@@ -714,7 +765,7 @@ const Entry options[] = {
 
 /* Words of other emulators that mean something here too, one day. */
 static const char *const not_yet[] = {
-    "daemonize", "enable-kvm", "s", "gdb", "vnc", "spice", "qmp", "netdev", "blockdev", "object", "usb", "usbdevice", "audio",
+    "daemonize", "enable-kvm", "s", "gdb", "spice", "netdev", "blockdev", "object", "usb", "usbdevice", "audio",
     "audiodev", "soundhw", "smbios", "acpitable", "numa", "mem-path", "mem-prealloc", "loadvm", "incoming", "icount", "sandbox",
     "chroot", "runas", "readconfig", "virtfs", "fsdev", "watchdog", "tpmdev", "dtb", "fda", "fdb", "pflash", "mtdblock", "sd",
     "full-screen", "win2k-hack", "k", "set", "add-fd", "trace", "option-rom", "prom-env", "overcommit", "action", "msg", "cpu-throttle",
@@ -747,13 +798,14 @@ bool options_parse(Machine *m, int argc, char **argv, bool *exit_now, GError **e
     o->raw->serial = g_ptr_array_new();
     o->raw->parallel = g_ptr_array_new();
     o->raw->monitor = g_ptr_array_new();
+    o->raw->qmp = g_ptr_array_new();
     o->firmware_dirs = g_ptr_array_new();
     o->fw_cfg = g_ptr_array_new();
     o->drives = g_ptr_array_new();
     o->devices = g_ptr_array_new();
     o->globals = g_ptr_array_new();
     o->rtc_clock = TIME_WALL;
-    if (viewer_ops[0] && (g_getenv("DISPLAY") || g_getenv("WAYLAND_DISPLAY"))) {
+    if (viewer_ops[0] && strcmp(viewer_ops[0]->name, "vnc") && (g_getenv("DISPLAY") || g_getenv("WAYLAND_DISPLAY"))) {
         o->viewer = viewer_ops[0];              /* a window, unless -display or -nographic says otherwise */
     }
     for (int i = 1; i < argc && !o->raw->exit_now; i++) {

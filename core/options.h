@@ -76,10 +76,13 @@ struct Options {
     Chardev   *serial[MAX_SERIAL];    /* NULL: none fitted */
     Chardev   *parallel[MAX_PARALLEL];
     Chardev   *monitor_on[MAX_MONITORS];
+    bool       monitor_qmp[MAX_MONITORS];       /* for programs */
     unsigned   n_monitors;
     Chardev   *debugcon;              /* -debugcon: a byte port at 0xe9 that writes here; NULL: none */
     uint32_t   vga;                   /* VgaKind */
     const struct ViewerOps *viewer;   /* -display: who shows the screen; NULL: nobody */
+    char      *vnc;                   /* -vnc: where its server listens; or NULL */
+    bool       vnc_password;
     bool       nodefaults, nographic, snapshot, start_paused;
 
     /* -rtc */

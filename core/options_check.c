@@ -8,6 +8,7 @@
  */
 #include "accel/accel.h"
 #include "core/log.h"
+#include "core/display.h"
 #include "core/monitor.h"
 #include "core/options_int.h"
 #include "core/schema.h"
@@ -461,6 +462,17 @@ static bool settle_chardevs(Machine *m, GError **err)
             o->monitor_on[o->n_monitors++] = c;
         }
     }
+    for (unsigned i = 0; i < r->qmp->len && ok; i++) {
+        Chardev *c = make_chardev(m, "qmp", r->qmp->pdata[i], err);
+        ok = c || !strcmp(r->qmp->pdata[i], "none");
+        if (c && o->n_monitors == MAX_MONITORS) {
+            return fail(err, "-qmp %s: there can be %d monitors", (const char *)r->qmp->pdata[i], MAX_MONITORS);
+        }
+        if (c) {
+            o->monitor_qmp[o->n_monitors] = true;
+            o->monitor_on[o->n_monitors++] = c;
+        }
+    }
     if (ok && r->debugcon) {
         o->debugcon = make_chardev(m, "debugcon", r->debugcon, err);
         ok = o->debugcon || !strcmp(r->debugcon, "none");
@@ -472,6 +484,9 @@ bool options_settle(Machine *m, GError **err)
 {
     struct Options *o = m->options;
 
+    if (o->vnc && o->viewer == viewer_ops[0] && !o->raw->viewer_set) {
+        o->viewer = NULL;               /* no window of its own besides */
+    }
     if (!o->raw->vga_set && !o->nodefaults) {
         o->vga = VGA_STD;
     }
@@ -554,8 +569,9 @@ void options_free(struct Options *o)
     free_texts(r->serial);
     free_texts(r->parallel);
     free_texts(r->monitor);
+    free_texts(r->qmp);
     char *texts[] = { o->cpu_model, o->bios, o->kernel, o->initrd, o->append, o->boot_order, o->boot_once, o->name, o->uuid,
-                      o->pidfile, r->machine_type, r->debugcon, r->log_items, r->log_file, r->cpu };
+                      o->pidfile, o->vnc, r->machine_type, r->debugcon, r->log_items, r->log_file, r->cpu };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_free(texts[i]);
     }

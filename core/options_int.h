@@ -12,13 +12,13 @@ typedef struct OptAccel {
 typedef struct OptRaw {
     char      *machine_type;
     GPtrArray *accels;                /* OptAccel */
-    GPtrArray *serial, *parallel, *monitor;     /* char *, specs */
+    GPtrArray *serial, *parallel, *monitor, *qmp;       /* char *, specs */
     char      *debugcon;
     char      *log_items, *log_file;
     char      *cpu;
     uint64_t   ram_bytes;             /* 0: the machine type's default */
     uint32_t   cpus, sockets, cores, threads, max_cpus;     /* 0: not given */
-    bool       vga_set, display_set, exit_now;
+    bool       vga_set, display_set, viewer_set, exit_now;
 } OptRaw;
 
 bool options_settle(Machine *m, GError **err);

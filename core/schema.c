@@ -59,23 +59,73 @@ static char *variant_text(GVariant *v)
     return g_variant_print(v, FALSE);
 }
 
-bool entry_run_json(const Entry *e, Machine *m, GVariant *values, GVariantBuilder *reply, GError **err)
+static bool set_members(const Field *tab, void *obj, GVariant *values, GError **err);
+
+/* A list of objects. */
+static bool set_list(const Field *f, GPtrArray **list, GVariant *values, GError **err)
 {
-    void        *args = g_malloc0(MAX(e->size, 1));
+    bool ok = true;
+
+    if (*list || !g_variant_is_of_type(values, G_VARIANT_TYPE("av"))) {
+        return fail(err, "%s: a list belongs here", f->name);
+    }
+    *list = g_ptr_array_new();
+    for (gsize i = 0; ok && i < g_variant_n_children(values); i++) {
+        GVariant *boxed = g_variant_get_child_value(values, i), *item = g_variant_get_variant(boxed);
+        void     *obj = g_malloc0(f->stride);
+        g_ptr_array_add(*list, obj);
+        fields_defaults(f->aux, obj);
+        ok = g_variant_is_of_type(item, G_VARIANT_TYPE_VARDICT) ? set_members(f->aux, obj, item, err) && fields_check(f->aux, obj, err)
+                                                                : fail(err, "%s: a list of objects belongs here", f->name);
+        g_variant_unref(item);
+        g_variant_unref(boxed);
+    }
+    return ok;
+}
+
+static bool set_member(const Field *tab, void *obj, const char *key, GVariant *v, GError **err)
+{
+    const Field *f = field_find(tab, key);
+    char        *text;
+    bool         ok;
+
+    if (f && (f->flags & F_CONFIG) && f->type == T_LIST && f->aux) {
+        return set_list(f, (GPtrArray **)(void *)((char *)obj + f->offset), v, err);
+    }
+    if (g_variant_is_container(v)) {
+        return fail(err, "%s: a plain value belongs here", key);
+    }
+    text = variant_text(v);
+    ok = field_parse(tab, obj, key, text, err);
+    g_free(text);
+    return ok;
+}
+
+static bool set_members(const Field *tab, void *obj, GVariant *values, GError **err)
+{
     GVariantIter it;
     const char  *key;
     GVariant    *v;
     bool         ok = true;
 
-    fields_defaults(e->fields, args);
-    if (values) {
-        g_variant_iter_init(&it, values);
-        while (ok && g_variant_iter_next(&it, "{&sv}", &key, &v)) {
-            char *text = variant_text(v);
-            ok = e->fields ? field_parse(e->fields, args, key, text, err) : fail(err, "%s takes no arguments", e->name);
-            g_free(text);
-            g_variant_unref(v);
-        }
+    g_variant_iter_init(&it, values);
+    while (ok && g_variant_iter_next(&it, "{&sv}", &key, &v)) {
+        ok = set_member(tab, obj, key, v, err);
+        g_variant_unref(v);
+    }
+    return ok;
+}
+
+bool entry_run_json(const Entry *e, Machine *m, GVariant *values, GVariantBuilder *reply, GError **err)
+{
+    void *args = g_malloc0(MAX(e->size, 1));
+    bool  ok = true;
+
+    if (e->fields) {
+        fields_defaults(e->fields, args);
+        ok = !values || set_members(e->fields, args, values, err);
+    } else if (values && g_variant_n_children(values)) {
+        ok = fail(err, "%s takes no arguments", e->name);
     }
     return run(e, m, args, ok, reply, err);
 }

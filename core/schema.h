@@ -12,10 +12,12 @@
 #ifndef CORE_SCHEMA_H
 #define CORE_SCHEMA_H
 #include "core/mem.h"
+enum { CMD_BOTH, CMD_PROMPT, CMD_QMP };                 /* where a command may be given */
 typedef struct Entry {
     const char  *name, *help;
     size_t       size;                         /* of the argument struct */
     const Field *fields;
+    uint8_t      where;
     const Field *reply;                        /* the shape of the answer, for the printed schema */
     bool       (*run)(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 } Entry;

@@ -4,8 +4,9 @@
  *
  * Spec: stream: "RYOKANST", u32 format; then sections { str name, u32 version, u32 members, members }, a member being
  *       { str name, u8 element size, u32 count, bytes }, a str { u16 length, bytes }; all little-endian.
- *       A nested struct's members are called outer.N.inner, a register reg:NAME.
- * Omits: RAM, which is saved beside; T_LIST, T_STR and T_LINK members, which are configuration.
+ *       A nested struct's members are called outer.N.inner, a register reg:NAME.  A device's own memory is a member of bytes:
+ *       { u64 size, then for each page that is not all zero, ascending, { u64 number, 4096 bytes } }.
+ * Omits: the machine's RAM, which is saved beside; T_LIST, T_STR and T_LINK members, which are configuration.
  * Threads: the machine lock, vCPUs parked.
  */
 #include "core/state.h"
@@ -17,6 +18,8 @@
 #define STATE_MAGIC  "RYOKANST"
 #define STATE_FORMAT 1u
 #define MAX_NAME     256u
+#define RAM_PAGE     4096u
+#define RAM_RECORD   (8u + RAM_PAGE)
 
 /* ---- writing ---- */
 
@@ -54,13 +57,14 @@ static unsigned stride_of(const Field *f)
     case T_U64: case T_I64: return 8;
     case T_TIMER: return sizeof(Timer);
     case T_IRQ:   return sizeof(Irq);
+    case T_RAM:   return sizeof(Region);
     default:      return 0;
     }
 }
 
 static unsigned size_in_stream(const Field *f)
 {
-    return f->type == T_TIMER ? 8 : f->type == T_IRQ || f->type == T_BOOL ? 1 : stride_of(f);
+    return f->type == T_TIMER ? 8 : f->type == T_IRQ || f->type == T_BOOL || f->type == T_RAM ? 1 : stride_of(f);
 }
 
 static uint64_t element_load(const Field *f, const void *p)
@@ -95,6 +99,33 @@ static void element_store(const Field *f, void *p, uint64_t v)
     }
 }
 
+/* A page is memory's last, short one too: what is missing counts as zero. */
+static bool is_zero(const uint8_t *p, uint64_t n)
+{
+    return !n || (!p[0] && !memcmp(p, p + 1, n - 1));
+}
+
+static void save_ram(GByteArray *out, const char *name, const Region *r)
+{
+    static const uint8_t zero[RAM_PAGE];
+    guint at;
+
+    put_str(out, name);
+    put(out, 1, 1);
+    at = out->len;
+    put(out, 0, 4);
+    put(out, r->size, 8);
+    for (uint64_t from = 0; from < r->size; from += RAM_PAGE) {
+        uint64_t n = MIN(r->size - from, RAM_PAGE);
+        if (!is_zero(r->host + from, n)) {
+            put(out, from / RAM_PAGE, 8);
+            g_byte_array_append(out, r->host + from, (guint)n);
+            g_byte_array_append(out, zero, (guint)(RAM_PAGE - n));
+        }
+    }
+    patch32(out, at, out->len - at - 4);
+}
+
 static uint32_t save_fields(GByteArray *out, const char *prefix, const Field *tab, const void *obj)
 {
     uint32_t n = 0;
@@ -110,6 +141,11 @@ static uint32_t save_fields(GByteArray *out, const char *prefix, const Field *ta
                 n += save_fields(out, name, f->aux, p + (size_t)i * f->stride);
                 g_free(name);
             }
+        } else if (f->type == T_RAM) {
+            char *name = g_strconcat(prefix, f->name, NULL);
+            save_ram(out, name, (const Region *)(const void *)p);
+            g_free(name);
+            n++;
         } else if (stride_of(f)) {
             char *name = g_strconcat(prefix, f->name, NULL);
             put_str(out, name);
@@ -310,6 +346,36 @@ static const Field *resolve(const Field *tab, const char *name, size_t *offset)
     return resolve(f->aux, end + 1, offset);
 }
 
+static uint64_t le64(const uint8_t *p)
+{
+    uint64_t v = 0;
+
+    for (unsigned i = 0; i < 8; i++) {
+        v |= (uint64_t)p[i] << (8 * i);
+    }
+    return v;
+}
+
+static bool load_ram(const Section *s, const Member *m, Region *r, GError **err)
+{
+    const uint8_t *p = m->data + 8, *end = m->data + m->count;
+    uint64_t       next = 0;
+
+    if (m->size != 1 || m->count < 8 || (m->count - 8) % RAM_RECORD || le64(m->data) != r->size) {
+        return fail(err, "snapshot: section %s, member %s: memory of another size", s->name, m->name);
+    }
+    region_clear(r);
+    for (; p < end; p += RAM_RECORD) {
+        uint64_t page = le64(p);
+        if (page < next || page >= (r->size + RAM_PAGE - 1) / RAM_PAGE) {
+            return fail(err, "snapshot: section %s, member %s: a page is out of place", s->name, m->name);
+        }
+        memcpy(r->host + page * RAM_PAGE, p + 8, MIN(r->size - page * RAM_PAGE, RAM_PAGE));
+        next = page + 1;
+    }
+    return true;
+}
+
 static bool load_field(const Section *s, const Member *m, const Field *tab, void *obj, GError **err)
 {
     size_t       offset = 0;
@@ -317,6 +383,9 @@ static bool load_field(const Section *s, const Member *m, const Field *tab, void
 
     if (!f) {
         return fail(err, "snapshot: section %s has a member \"%s\" that this version does not know", s->name, m->name);
+    }
+    if (f->type == T_RAM) {
+        return load_ram(s, m, (Region *)(void *)((char *)obj + offset), err);
     }
     if (m->size != size_in_stream(f) || m->count != f->count) {
         return fail(err, "snapshot: section %s, member %s: %u elements of %u bytes where %u of %u belong", s->name, m->name,
@@ -432,6 +501,10 @@ GByteArray *machine_save(Machine *m)
 {
     GByteArray *out = g_byte_array_new();
     ClockState  clock = { time_now(m, TIME_GUEST) };
+
+    if (m->drain) {
+        m->drain(m);
+    }
 
     g_byte_array_append(out, (const uint8_t *)STATE_MAGIC, 8);
     put(out, STATE_FORMAT, 4);

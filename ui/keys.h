@@ -2,5 +2,8 @@
 /* keys.h -- keyboards of hosts to evdev codes (linux/input-event-codes.h), which is what core/display.h speaks. */
 #ifndef UI_KEYS_H
 #define UI_KEYS_H
+#include <stdbool.h>
+#include <stdint.h>
 unsigned key_from_hid(unsigned usage);  /* USB HID keyboard page usage (SDL scancodes); 0: no such key */
+unsigned key_from_keysym(uint32_t keysym, bool *needs_shift);      /* X11 keysym, by the US layout; 0: no such key */
 #endif

@@ -83,6 +83,7 @@ static void on_event(SdlViewer *s, const SDL_Event *e)
 {
     switch (e->type) {
     case SDL_QUIT:
+        s->machine->shutdown_cause = "host-ui";
         machine_shutdown_request(s->machine, "the window was closed");
         break;
     case SDL_KEYDOWN:

@@ -53,17 +53,21 @@ static void attr_write(Vga *s, uint8_t val)
 }
 
 /* ---- palette: three parts a colour, 6 bits each unless VBE asks for 8 ---- */
+static uint8_t intensity(const Vga *s, uint8_t val)
+{
+    return s->vbe[VBE_ENABLE] & VBE_8BIT_DAC ? val : (uint8_t)((val & 0x3f) << 2 | (val & 0x3f) >> 4);
+}
+
 static void dac_write(Vga *s, uint8_t val)
 {
-    unsigned shift = s->vbe[VBE_ENABLE] & VBE_8BIT_DAC ? 0 : 2;
     if (s->dac_part < 2) {
         s->dac_latch[s->dac_part++] = val;
         return;
     }
     uint8_t *p = &s->palette[s->dac_write * 3];
-    p[0] = (uint8_t)(s->dac_latch[0] << shift);
-    p[1] = (uint8_t)(s->dac_latch[1] << shift);
-    p[2] = (uint8_t)(val << shift);
+    p[0] = intensity(s, s->dac_latch[0]);
+    p[1] = intensity(s, s->dac_latch[1]);
+    p[2] = intensity(s, val);
     s->dac_part = 0;
     s->dac_write++;
     s->redraw = true;
@@ -137,7 +141,10 @@ void vga_port_write(Vga *s, unsigned port, uint8_t val)
             s->redraw = true;
         }
         break;
-    case 0x3c6: s->pel_mask = val; break;
+    case 0x3c6:
+        s->pel_mask = val;
+        s->redraw = true;
+        break;
     case 0x3c7:
         s->dac_read = val;
         s->dac_part = 0;
@@ -342,7 +349,7 @@ static const Field vga_fields[] = {
     STATE_ARRAY(Vga, gc), STATE(Vga, crtc_index), STATE_ARRAY(Vga, crtc), STATE(Vga, attr_index), STATE_ARRAY(Vga, attr),
     STATE(Vga, attr_data), STATE(Vga, dac_state), STATE(Vga, dac_read), STATE(Vga, dac_write),
     STATE(Vga, dac_part, .max = 2), STATE_ARRAY(Vga, dac_latch), STATE(Vga, pel_mask), STATE_ARRAY(Vga, palette),
-    STATE_ARRAY(Vga, latch), STATE(Vga, vbe_index), STATE(Vga, vbe_low), STATE_ARRAY(Vga, vbe),
+    STATE_ARRAY(Vga, latch), STATE(Vga, vbe_index), STATE(Vga, vbe_low), STATE_ARRAY(Vga, vbe), STATE_RAM(Vga, vram),
     FIELD_END
 };
 

@@ -32,6 +32,17 @@ typedef struct VgaText {              /* a text mode as the registers describe i
     unsigned cursor_top, cursor_bottom;
 } VgaText;
 
+typedef struct VgaScan {              /* a graphics mode as the registers describe it */
+    uint32_t chars, lines;            /* character clocks a line, scan lines */
+    uint32_t scans_each, rows_each;   /* scan lines a row scan, row scans a row of memory */
+    uint32_t dot_width;
+    uint32_t start, pitch, first_row; /* in memory addresses of the CRTC */
+    uint32_t split;                   /* the last line before memory address 0 */
+    uint32_t pan, shift, plane_mask;
+    uint8_t  pel_mask;
+    bool     colors_256, interleaved, pan_top_only, doubleword, byte_mode, wrap_15, keep_13, keep_14;
+} VgaScan;
+
 typedef struct Vga {
     PciDevice pci;
     uint32_t  vgamem_mb;
@@ -55,6 +66,8 @@ typedef struct Vga {
     uint16_t  drawn[TEXT_MAX_COLUMNS * TEXT_MAX_ROWS];
     uint32_t  drawn_cursor;
     VgaText   drawn_text;
+    VgaScan   drawn_scan;
+    uint8_t   drawn_kind;             /* text, graphics, ...: private to vga_draw.c */
     bool      logging;                /* stores to vram are logged for the display */
 } Vga;
 
@@ -63,6 +76,13 @@ extern const MmioOps vga_window_ops;
 /* vga_draw.c */
 extern const AdapterOps vga_adapter;
 bool vga_text_mode(const Vga *s, VgaText *t);         /* false: graphics or nothing */
+uint32_t vga_palette_color(const Vga *s, unsigned i);
+uint32_t vga_attr_color(const Vga *s, unsigned i);    /* 0..15, by the attribute controller */
+bool vga_touched(Vga *s);                             /* video memory was written since the last call */
+/* vga_graphics.c */
+bool vga_blank(const Vga *s);
+bool vga_scan(const Vga *s, VgaScan *g);              /* false: text, or a packed VBE mode */
+void vga_refresh_scan(Vga *s, Console *con, const VgaScan *g);
 /* vga_vbe.c: DISPI registers. */
 uint16_t vga_vbe_read(Vga *s, unsigned index);
 void     vga_vbe_write(Vga *s, unsigned index, uint16_t val);

@@ -3,7 +3,7 @@
  * vga_draw.c -- what is on the screen: as text for tests and the monitor, as pixels for viewers.
  *
  * Spec: IBM VGA, text modes (CRTC start address, cursor, attribute byte, character sets); Bochs VBE linear modes.
- * Omits: the planar and mode 13h graphics modes show black; smooth scrolling, split screen, underline.
+ * Omits: in text modes smooth scrolling, split screen, underline.
  * Threads: with the machine lock.
  */
 #include "hw/display/vga.h"
@@ -75,18 +75,18 @@ static void draw_as_text(void *dev, GString *out)
 }
 
 /* ---- pixels ---- */
-static uint32_t palette_color(const Vga *s, unsigned i)
+uint32_t vga_palette_color(const Vga *s, unsigned i)
 {
     const uint8_t *p = &s->palette[(i & s->pel_mask & 0xff) * 3];
     return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
 }
 
 /* Attribute controller: 4 bits -> 6 by its palette, 8 by the colour select register. */
-static uint32_t attr_color(const Vga *s, unsigned i)
+uint32_t vga_attr_color(const Vga *s, unsigned i)
 {
     unsigned v = s->attr[i & 15], select = s->attr[ATTR_COLOR_SELECT];
     v = s->attr[ATTR_MODE] & 0x80 ? (v & 15) | (select & 3) << 4 : v;
-    return palette_color(s, v | (select & 0xc) << 4);
+    return vga_palette_color(s, v | (select & 0xc) << 4);
 }
 
 static uint32_t font_base(const Vga *s, bool second)
@@ -100,7 +100,7 @@ static void draw_cell(const Vga *s, const VgaText *t, uint32_t *px, unsigned pit
 {
     uint8_t ch = (uint8_t)c, attr = c >> 8;
     bool blink = s->attr[ATTR_MODE] & 8;
-    uint32_t fg = attr_color(s, attr & 15), bg = attr_color(s, attr >> 4 & (blink ? 7 : 15));
+    uint32_t fg = vga_attr_color(s, attr & 15), bg = vga_attr_color(s, attr >> 4 & (blink ? 7 : 15));
     uint32_t glyph = font_base(s, attr & 8) + ch * 32u;
     bool extend = (s->attr[ATTR_MODE] & 4) && ch >= 0xc0 && ch <= 0xdf;
     for (unsigned y = 0; y < t->cell_height; y++, px += pitch) {
@@ -147,7 +147,7 @@ static uint32_t pixel(const Vga *s, const uint8_t *p, unsigned bpp)
 {
     unsigned v = p[0] | (bpp > 8 ? p[1] << 8 : 0);
     switch (bpp) {
-    case 8:  return palette_color(s, v);
+    case 8:  return vga_palette_color(s, v);
     case 15: return (v >> 10 & 31) << 19 | (v >> 5 & 31) << 11 | (v & 31) << 3;
     case 16: return (v >> 11 & 31) << 19 | (v >> 5 & 63) << 10 | (v & 31) << 3;
     default: return v | (uint32_t)p[2] << 16;
@@ -195,19 +195,45 @@ static void refresh_vbe(Vga *s, Console *con)
     s->redraw = false;
 }
 
+/* ---- which of them ---- */
+bool vga_touched(Vga *s)
+{
+    g_autofree unsigned long *dirty = g_new0(unsigned long, (s->vram.size >> PAGE_BITS) / (8 * sizeof(unsigned long)) + 1);
+    if (!s->logging) {
+        region_dirty_log(&s->vram, DIRTY_DISPLAY, true);
+        s->logging = s->redraw = true;
+    }
+    region_dirty_take(&s->vram, DIRTY_DISPLAY, 0, s->vram.size, dirty);
+    return any_dirty(dirty, 0, s->vram.size);
+}
+
+static void refresh_blank(Vga *s, Console *con)
+{
+    pixman_image_t *surface = console_surface(con);
+    surface = surface ? surface : console_resize(con, 640, 480);
+    if (s->redraw) {
+        int width = pixman_image_get_width(surface), height = pixman_image_get_height(surface);
+        memset(pixman_image_get_data(surface), 0, (size_t)pixman_image_get_stride(surface) * (unsigned)height);
+        console_damage(con, 0, 0, width, height);
+        s->redraw = false;
+    }
+}
+
 static void refresh(void *dev, Console *con)
 {
+    enum { BLANK = 1, TEXT, PACKED, SCAN };
     Vga *s = dev;
     VgaText t = { 0 };
-    if (vbe_on(s)) {
-        refresh_vbe(s, con);
-    } else if (vga_text_mode(s, &t)) {
-        refresh_text(s, con, &t);
-    } else if (s->redraw) {
-        pixman_image_t *surface = console_resize(con, 640, 480);
-        memset(pixman_image_get_data(surface), 0, (size_t)pixman_image_get_stride(surface) * 480);
-        console_damage(con, 0, 0, 640, 480);
-        s->redraw = false;
+    VgaScan g;
+    uint8_t kind = !vbe_on(s) && vga_blank(s) ? BLANK : vga_scan(s, &g) ? SCAN : vbe_on(s) ? PACKED :
+                   vga_text_mode(s, &t) ? TEXT : BLANK;
+    s->redraw |= kind != s->drawn_kind;
+    s->drawn_kind = kind;
+    switch (kind) {
+    case SCAN:   vga_refresh_scan(s, con, &g); break;
+    case PACKED: refresh_vbe(s, con); break;
+    case TEXT:   refresh_text(s, con, &t); break;
+    default:     refresh_blank(s, con); break;
     }
 }
 

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qmp.h -- the JSON protocol for programs: commands of core/commands.def and events, over a character device. */
+#ifndef CORE_QMP_H
+#define CORE_QMP_H
+#include "core/chardev.h"
+typedef struct Qmp Qmp;
+Qmp *qmp_new(Machine *m, Chardev *c);
+void qmp_free(Qmp *q);
+GVariant *qmp_version(void);         /* as the greeting and query-version tell it */
+#endif

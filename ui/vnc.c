@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vnc.c -- the screen for VNC viewers, several at once, over TCP or a Unix socket.
+ *
+ * Spec: RFC 6143 by way of libvncserver.
+ * Omits: TLS, WebSockets, clipboard, LED and extended key events, absolute pointing in the guest; keyboards other than US.
+ * Threads: a thread of its own speaks to viewers, so that a slow one stops nobody but other viewers.  Under Vnc.lock it shares
+ *          with the main context a copy of the screen, what is damaged of it, the password and the input that waits.
+ */
+#ifdef CONFIG_VNC                         /* configure: libvncserver-dev is there and not --disable-vnc */
+#include "core/display.h"
+#include "core/options.h"
+#include "ui/keys.h"
+#include <errno.h>
+#include <linux/input-event-codes.h>
+#include <netdb.h>
+#include <poll.h>
+#include <rfb/rfb.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { TICK_MS = 15, TICKS_A_FRAME = 2, VIEWERS_MAX = 16, INPUT_MAX = 1024, FRESH_MS = 300, STALL_MS = 5000, FIRST_PORT = 5900 };
+enum { PASSWORD_BYTES = 8 };            /* as many as VNC authentication uses */
+extern const ViewerOps vnc_viewer;
+
+typedef struct Input {
+    enum { INPUT_KEY, INPUT_POINTER, INPUT_RELEASE } kind;
+    uint32_t keysym;
+    bool     down;
+    int      x, y;
+    unsigned buttons;                 /* RFB's: 1 left, 2 middle, 4 right, 8 wheel up, 16 wheel down */
+} Input;
+
+typedef struct Vnc {
+    Viewer   viewer;
+    Machine *machine;
+    GSource *timer;
+    unsigned ticks;
+    /* main context: the guest's keyboard and mouse */
+    bool     down[KEY_CNT], caps;
+    int      x, y;
+    unsigned buttons;
+
+    GMutex   lock;                    /* what follows */
+    GCond    fresh;
+    uint32_t *shadow;                 /* width by height, in libvncserver's order of colours */
+    int      width, height;
+    pixman_region32_t damage;
+    bool     resized;
+    uint64_t refreshed;               /* refreshes so far */
+    char     password[PASSWORD_BYTES + 1];
+    GArray  *input;                   /* Input */
+
+    GThread *thread;                  /* what follows is its own */
+    rfbScreenInfoPtr rfb;
+    int      listen_fd, wake_fd;
+    char    *path;                    /* of a Unix socket */
+    uint32_t viewers;                 /* atomic */
+    uint32_t stop;                    /* atomic */
+} Vnc;
+
+static Vnc *of(rfbClientPtr cl)
+{
+    return cl->screen->screenData;
+}
+
+static void wake(Vnc *s)
+{
+    uint64_t one = 1;
+    ssize_t  n = write(s->wake_fd, &one, sizeof(one));
+    (void)n;                            /* full: it is awake */
+}
+
+/* ---- viewers' thread ---- */
+
+static void queue(Vnc *s, const Input *in)
+{
+    g_mutex_lock(&s->lock);
+    if (s->input->len < INPUT_MAX || in->kind == INPUT_RELEASE) {
+        g_array_append_val(s->input, *in);
+    }
+    g_mutex_unlock(&s->lock);
+}
+
+static void on_key(rfbBool down, rfbKeySym key, rfbClientPtr cl)
+{
+    queue(of(cl), &(Input){ .kind = INPUT_KEY, .keysym = key, .down = down });
+}
+
+static void on_pointer(int buttons, int x, int y, rfbClientPtr cl)
+{
+    queue(of(cl), &(Input){ .kind = INPUT_POINTER, .x = x, .y = y, .buttons = (unsigned)buttons });
+}
+
+/* Until there is a password nobody has the right one. */
+static rfbBool check_password(rfbClientPtr cl, const char *response, int n)
+{
+    Vnc    *s = of(cl);
+    uint8_t expected[CHALLENGESIZE], differ = 0;
+    char    password[PASSWORD_BYTES + 1];
+
+    g_mutex_lock(&s->lock);
+    memcpy(password, s->password, sizeof(password));
+    g_mutex_unlock(&s->lock);
+    if (!*password || n != CHALLENGESIZE) {
+        return FALSE;
+    }
+    memcpy(expected, cl->authChallenge, CHALLENGESIZE);
+    rfbEncryptBytes(expected, password);
+    for (int i = 0; i < CHALLENGESIZE; i++) {
+        differ |= expected[i] ^ (uint8_t)response[i];
+    }
+    return differ == 0;
+}
+
+static void on_gone(rfbClientPtr cl)
+{
+    __atomic_sub_fetch(&of(cl)->viewers, 1, __ATOMIC_SEQ_CST);
+    queue(of(cl), &(Input){ .kind = INPUT_RELEASE });
+}
+
+static enum rfbNewClientAction on_new(rfbClientPtr cl)
+{
+    cl->clientGoneHook = on_gone;
+    return RFB_CLIENT_ACCEPT;
+}
+
+/* A viewer's first picture is one of now: wait for the next refresh, which the main context makes only when somebody looks. */
+static void accept_viewer(Vnc *s)
+{
+    int    fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    gint64 until = g_get_monotonic_time() + FRESH_MS * 1000;
+
+    if (fd < 0) {
+        return;
+    }
+    if (__atomic_load_n(&s->viewers, __ATOMIC_SEQ_CST) >= VIEWERS_MAX || fd >= FD_SETSIZE) {
+        close(fd);
+        return;
+    }
+    __atomic_add_fetch(&s->viewers, 1, __ATOMIC_SEQ_CST);
+    g_mutex_lock(&s->lock);
+    uint64_t seen = s->refreshed;
+    while (s->refreshed < seen + 2 && g_cond_wait_until(&s->fresh, &s->lock, until)) {
+        continue;
+    }
+    g_mutex_unlock(&s->lock);
+    rfbClientPtr cl = rfbNewClient(s->rfb, fd);         /* closes fd when it fails */
+    if (!cl || cl->clientGoneHook != on_gone) {
+        __atomic_sub_fetch(&s->viewers, 1, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* From the shared copy to libvncserver's frame buffer. */
+static void take_damage(Vnc *s)
+{
+    int             n;
+    pixman_box32_t *b;
+
+    g_mutex_lock(&s->lock);
+    if (s->resized) {
+        char *old = s->rfb->frameBuffer, *fb = g_malloc0((size_t)s->width * (size_t)s->height * 4);
+        rfbNewFramebuffer(s->rfb, fb, s->width, s->height, 8, 3, 4);
+        g_free(old);
+        s->resized = false;
+    }
+    b = pixman_region32_rectangles(&s->damage, &n);
+    for (int i = 0; i < n; i++) {
+        for (int y = b[i].y1; y < b[i].y2; y++) {
+            size_t at = (size_t)y * (size_t)s->width + (size_t)b[i].x1;
+            memcpy((uint32_t *)(void *)s->rfb->frameBuffer + at, s->shadow + at, (size_t)(b[i].x2 - b[i].x1) * 4);
+        }
+        rfbMarkRectAsModified(s->rfb, b[i].x1, b[i].y1, b[i].x2, b[i].y2);
+    }
+    pixman_region32_clear(&s->damage);
+    g_mutex_unlock(&s->lock);
+}
+
+static unsigned poll_set(Vnc *s, struct pollfd *p)
+{
+    rfbClientIteratorPtr it = rfbGetClientIterator(s->rfb);
+    rfbClientPtr         cl;
+    unsigned             n = 2;
+
+    p[0] = (struct pollfd){ .fd = s->listen_fd, .events = POLLIN };
+    p[1] = (struct pollfd){ .fd = s->wake_fd, .events = POLLIN };
+    while ((cl = rfbClientIteratorNext(it)) && n < VIEWERS_MAX + 2) {
+        p[n++] = (struct pollfd){ .fd = cl->sock, .events = POLLIN };
+    }
+    rfbReleaseClientIterator(it);
+    return n;
+}
+
+static void *serve(void *opaque)
+{
+    Vnc          *s = opaque;
+    struct pollfd p[VIEWERS_MAX + 2];
+    uint64_t      count;
+
+    while (!__atomic_load_n(&s->stop, __ATOMIC_SEQ_CST)) {
+        unsigned n = poll_set(s, p);
+        poll(p, n, n > 2 ? TICK_MS : -1);
+        if ((p[1].revents & POLLIN) && read(s->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
+            break;
+        }
+        if (p[0].revents & POLLIN) {
+            accept_viewer(s);
+        }
+        take_damage(s);
+        rfbProcessEvents(s->rfb, 0);
+    }
+    return NULL;
+}
+
+/* ---- main context: the picture ---- */
+
+static void vnc_resized(Viewer *v, pixman_image_t *surface)
+{
+    Vnc *s = (Vnc *)v;
+
+    g_mutex_lock(&s->lock);
+    s->width = pixman_image_get_width(surface);
+    s->height = pixman_image_get_height(surface);
+    g_free(s->shadow);
+    s->shadow = g_malloc0((size_t)s->width * (size_t)s->height * 4);
+    pixman_region32_clear(&s->damage);
+    s->resized = true;
+    g_mutex_unlock(&s->lock);
+    wake(s);
+}
+
+static uint32_t red_first(uint32_t x8r8g8b8)
+{
+    return (x8r8g8b8 & 0xff) << 16 | (x8r8g8b8 & 0xff00) | (x8r8g8b8 >> 16 & 0xff);
+}
+
+static void vnc_damaged(Viewer *v, const pixman_box16_t *b)
+{
+    Vnc            *s = (Vnc *)v;
+    pixman_image_t *p = console_surface(v->con);
+    size_t          stride = (size_t)pixman_image_get_stride(p) / 4;
+    const uint32_t *from = pixman_image_get_data(p);
+
+    g_mutex_lock(&s->lock);
+    for (int y = b->y1; y < b->y2; y++) {
+        for (int x = b->x1; x < b->x2; x++) {
+            s->shadow[(size_t)y * (size_t)s->width + (size_t)x] = red_first(from[(size_t)y * stride + (size_t)x]);
+        }
+    }
+    pixman_region32_union_rect(&s->damage, &s->damage, b->x1, b->y1, (unsigned)(b->x2 - b->x1), (unsigned)(b->y2 - b->y1));
+    g_mutex_unlock(&s->lock);
+}
+
+/* ---- main context: input ---- */
+
+static void press(Vnc *s, unsigned code, bool down)
+{
+    if (code && code < KEY_CNT) {
+        s->down[code] = down;
+        console_key(s->viewer.con, code, down);
+    }
+}
+
+/* A character that the US keyboard has with shift only is typed with it, whatever keyboard the viewer has. */
+static void type_key(Vnc *s, uint32_t keysym, bool down)
+{
+    bool     needs_shift = false, letter = keysym >= 'A' && keysym <= 'Z';
+    bool     has_shift = s->down[KEY_LEFTSHIFT] || s->down[KEY_RIGHTSHIFT];
+    unsigned code = key_from_keysym(keysym, &needs_shift);
+
+    if (code == KEY_CAPSLOCK && down) {
+        s->caps = !s->caps;
+    }
+    if (down && needs_shift && !has_shift && !(letter && s->caps)) {
+        console_key(s->viewer.con, KEY_LEFTSHIFT, true);
+        press(s, code, true);
+        console_key(s->viewer.con, KEY_LEFTSHIFT, false);
+    } else if (down || (code && s->down[code])) {
+        press(s, code, down);
+    }
+}
+
+static void point(Vnc *s, const Input *in)
+{
+    unsigned buttons = (in->buttons & 1) | (in->buttons & 4) >> 1 | (in->buttons & 2) << 1;
+    unsigned wheel = in->buttons & ~s->buttons;
+    int      dz = wheel & 8 ? -1 : wheel & 16 ? 1 : 0;
+
+    console_pointer(s->viewer.con, in->x - s->x, in->y - s->y, dz, buttons);
+    s->x = in->x;
+    s->y = in->y;
+    s->buttons = in->buttons;
+}
+
+static void feed(Vnc *s)
+{
+    g_autoptr(GArray) in = NULL;
+
+    g_mutex_lock(&s->lock);
+    if (s->input->len) {
+        in = s->input;
+        s->input = g_array_new(FALSE, FALSE, sizeof(Input));
+    }
+    g_mutex_unlock(&s->lock);
+    for (unsigned i = 0; in && i < in->len; i++) {
+        const Input *e = &g_array_index(in, Input, i);
+        if (e->kind == INPUT_KEY) {
+            type_key(s, e->keysym, e->down);
+        } else if (e->kind == INPUT_POINTER) {
+            point(s, e);
+        } else {
+            for (unsigned k = 0; k < KEY_CNT; k++) {
+                if (s->down[k]) {
+                    press(s, k, false);
+                }
+            }
+        }
+    }
+}
+
+static gboolean tick(void *opaque)
+{
+    Vnc *s = opaque;
+    bool any;
+
+    machine_lock(s->machine);
+    feed(s);
+    if (__atomic_load_n(&s->viewers, __ATOMIC_SEQ_CST) && ++s->ticks % TICKS_A_FRAME == 0) {
+        console_refresh(s->viewer.con);
+        g_mutex_lock(&s->lock);
+        s->refreshed++;
+        any = s->resized || pixman_region32_not_empty(&s->damage);
+        g_cond_broadcast(&s->fresh);
+        g_mutex_unlock(&s->lock);
+        if (any) {
+            wake(s);
+        }
+    }
+    machine_unlock(s->machine);
+    return G_SOURCE_CONTINUE;
+}
+
+static bool vnc_set_password(Viewer *v, const char *password, GError **err)
+{
+    Vnc *s = (Vnc *)v;
+
+    if (!s->rfb->authPasswdData) {
+        return fail(err, "VNC viewers need no password here: start with -vnc %s,password=on", s->machine->options->vnc);
+    }
+    g_mutex_lock(&s->lock);
+    memset(s->password, 0, sizeof(s->password));
+    memcpy(s->password, password, MIN(strlen(password), PASSWORD_BYTES));
+    g_mutex_unlock(&s->lock);
+    return true;
+}
+
+/* ---- life ---- */
+
+static int listen_unix(const char *path, GError **err)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    int fd;
+
+    if (strlen(path) >= sizeof(a.sun_path)) {
+        fail(err, "-vnc unix:%s: the path is too long", path);
+        return -1;
+    }
+    strcpy(a.sun_path, path);
+    unlink(path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, VIEWERS_MAX)) {
+        fail(err, "-vnc unix:%s: cannot listen on it: %s", path, g_strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+        }
+        return -1;
+    }
+    return fd;
+}
+
+static int listen_tcp(const char *address, GError **err)
+{
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *list = NULL;
+    const char     *colon = strrchr(address, ':');
+    unsigned long   display = strtoul(colon + 1, NULL, 10);
+    g_autofree char *host = g_strndup(address, (gsize)(colon - address)), *port = g_strdup_printf("%lu", FIRST_PORT + display);
+    int             fd = -1, one = 1, why = 0;
+
+    if (display > 65535 - FIRST_PORT) {
+        fail(err, "-vnc %s: display %lu makes no port; take 0 to %d", address, display, 65535 - FIRST_PORT);
+        return -1;
+    }
+    if (host[0] == '[' && host[strlen(host) - 1] == ']') {
+        memmove(host, host + 1, strlen(host));
+        host[strlen(host) - 1] = 0;
+    }
+    why = getaddrinfo(*host ? host : NULL, port, &hints, &list);
+    if (why) {
+        fail(err, "-vnc %s: %s", address, gai_strerror(why));
+        return -1;
+    }
+    for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
+        fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) || bind(fd, a->ai_addr, a->ai_addrlen) ||
+                        listen(fd, VIEWERS_MAX))) {
+            why = errno;
+            close(fd);
+            fd = -1;
+        }
+    }
+    freeaddrinfo(list);
+    if (fd < 0) {
+        fail(err, "-vnc %s: cannot listen on port %s: %s", address, port, g_strerror(why));
+    }
+    return fd;
+}
+
+static void rfb_setup(Vnc *s, bool password)
+{
+    rfbScreenInfoPtr r;
+
+    rfbLogEnable(FALSE);
+    s->width = 640;
+    s->height = 480;
+    r = s->rfb = rfbGetScreen(NULL, NULL, s->width, s->height, 8, 3, 4);
+    r->frameBuffer = g_malloc0((size_t)s->width * (size_t)s->height * 4);
+    r->desktopName = s->machine->name ? s->machine->name : "Ryokan";
+    r->screenData = s;
+    r->port = r->ipv6port = r->httpPort = r->http6Port = 0;     /* connections are accepted here */
+    r->autoPort = FALSE;
+    r->alwaysShared = TRUE;
+    r->maxClientWait = STALL_MS;
+    r->kbdAddEvent = on_key;
+    r->ptrAddEvent = on_pointer;
+    r->newClientHook = on_new;
+    if (password) {
+        r->authPasswdData = s;
+        r->passwordCheck = check_password;
+    }
+    rfbSetCursor(r, NULL);
+    rfbInitServer(r);
+}
+
+static void vnc_close(Viewer *v)
+{
+    Vnc *s = (Vnc *)v;
+
+    __atomic_store_n(&s->stop, 1, __ATOMIC_SEQ_CST);
+    wake(s);
+    g_thread_join(s->thread);
+    g_source_destroy(s->timer);
+    g_source_unref(s->timer);
+    rfbShutdownServer(s->rfb, TRUE);
+    g_free(s->rfb->frameBuffer);
+    rfbScreenCleanup(s->rfb);
+    close(s->listen_fd);
+    close(s->wake_fd);
+    if (s->path) {
+        unlink(s->path);
+    }
+    pixman_region32_fini(&s->damage);
+    g_mutex_clear(&s->lock);
+    g_cond_clear(&s->fresh);
+    g_array_free(s->input, TRUE);
+    g_free(s->shadow);
+    g_free(s->path);
+    g_free(s);
+}
+
+static bool vnc_open(Machine *m, Console *con, Viewer **out, GError **err)
+{
+    const char *address = m->options->vnc;
+    bool        is_unix = g_str_has_prefix(address, "unix:");
+    int         fd = is_unix ? listen_unix(address + 5, err) : listen_tcp(address, err);
+    Vnc        *s;
+
+    if (fd < 0) {
+        return false;
+    }
+    s = g_new0(Vnc, 1);
+    s->machine = m;
+    s->viewer.ops = &vnc_viewer;
+    s->listen_fd = fd;
+    s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    s->path = is_unix ? g_strdup(address + 5) : NULL;
+    g_mutex_init(&s->lock);
+    g_cond_init(&s->fresh);
+    pixman_region32_init(&s->damage);
+    s->input = g_array_new(FALSE, FALSE, sizeof(Input));
+    rfb_setup(s, m->options->vnc_password);
+    s->timer = g_timeout_source_new(TICK_MS);
+    g_source_set_callback(s->timer, tick, s, NULL);
+    g_source_attach(s->timer, m->context);
+    *out = &s->viewer;
+    console_viewer(con, &s->viewer);
+    console_invalidate(con);
+    s->thread = g_thread_new("vnc", serve, s);
+    return true;
+}
+
+const ViewerOps vnc_viewer = {
+    .name = "vnc", .desc = "server for VNC viewers",
+    .open = vnc_open, .resized = vnc_resized, .damaged = vnc_damaged, .set_password = vnc_set_password, .close = vnc_close,
+};
+#endif

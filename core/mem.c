@@ -228,6 +228,7 @@ static unsigned lines_merge(MemRange *l, unsigned n)
     return out;
 }
 
+/* The line with `at`; if there is none, -1 - the one after it. */
 static int line_find(const MemRange *l, unsigned n, hwaddr at)
 {
     unsigned lo = 0, hi = n;
@@ -242,7 +243,7 @@ static int line_find(const MemRange *l, unsigned n, hwaddr at)
             return (int)mid;
         }
     }
-    return -1;
+    return -1 - (int)lo;
 }
 
 static bool line_same(const MemRange *a, const MemRange *b)
@@ -502,7 +503,9 @@ static bool view_find(FlatView *v, hwaddr at, int dir, MemRange *out)
         return true;
     }
     i = line_find(v->line[dir], n, at);
-    if (i < 0) {
+    if (i < 0) {                        /* the hole, from `at` on */
+        hwaddr end = (unsigned)(-1 - i) < n ? v->line[dir][-1 - i].at : 0;
+        *out = (MemRange){ .at = at, .size = end ? end - at : at ? -at : UINT64_MAX };
         return false;
     }
     *out = v->line[dir][i];

@@ -94,7 +94,8 @@ AddressSpace *as_new(Machine *m, const char *name, Region *root);
 void     as_set_owner(AddressSpace *as, void *dev);     /* dev's own DMA: accesses to its own banks are refused */
 void     as_free(AddressSpace *as);
 Machine *as_machine(const AddressSpace *as);
-bool     as_lookup(AddressSpace *as, hwaddr at, bool write, MemRange *out);     /* the line of the FlatView; no lock */
+bool     as_lookup(AddressSpace *as, hwaddr at, bool write, MemRange *out);     /* the line of the FlatView, false:
+                                          the hole from `at` on; no lock */
 uint64_t io_read(AddressSpace *as, hwaddr at, unsigned size, MemResult *res);   /* takes the machine lock if needed */
 MemResult io_write(AddressSpace *as, hwaddr at, uint64_t val, unsigned size);
 

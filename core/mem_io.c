@@ -198,7 +198,7 @@ static MemResult unassigned(AddressSpace *as, hwaddr at, bool write, unsigned n)
     return MEM_UNMAPPED;
 }
 
-/* How much of [at, at + n) the line has, or how far it is to the end of the hole (one byte at a time there). */
+/* How much of [at, at + n) the line, or the hole, has. */
 static uint64_t in_line(const MemRange *l, hwaddr at, uint64_t n)
 {
     return MIN(n, l->size - (at - l->at));
@@ -216,9 +216,10 @@ MemResult as_read(AddressSpace *as, hwaddr at, void *buf, size_t n)
             memset(p, 0xff, n);
             return MEM_REFUSED;
         }
-        if (!as_lookup(as, at, false, &l)) {
-            *p = 0xff;
-            res = unassigned(as, at, false, 1);
+        if (!as_lookup(as, at, false, &l)) {    /* as a whole: what appears there meanwhile must not tear the access */
+            k = in_line(&l, at, n);
+            memset(p, 0xff, k);
+            res = unassigned(as, at, false, (unsigned)MIN(k, UINT32_MAX));
         } else if (l.region->host) {
             k = in_line(&l, at, n);
             ram_load(p, l.region->host + l.from + (at - l.at), k);
@@ -249,7 +250,8 @@ MemResult as_write(AddressSpace *as, hwaddr at, const void *buf, size_t n)
             return MEM_REFUSED;
         }
         if (!as_lookup(as, at, true, &l)) {
-            res = unassigned(as, at, true, 1);
+            k = in_line(&l, at, n);
+            res = unassigned(as, at, true, (unsigned)MIN(k, UINT32_MAX));
         } else if (l.region->host) {
             k = in_line(&l, at, n);
             if (!l.region->readonly) {

@@ -326,6 +326,7 @@ static void vga_reset(void *dev)
     memset(s->palette, 0, sizeof(s->palette));
     memset(s->latch, 0, sizeof(s->latch));
     memset(s->dac_latch, 0, sizeof(s->dac_latch));
+    s->vbe_low = 0;
     vga_vbe_reset(s);
     region_clear(&s->vram);
     s->redraw = true;

@@ -59,6 +59,7 @@ typedef struct DbtContext {
     unsigned index;                     /* in DbtCpu.contexts and keys */
     uint16_t n_filled;                  /* so that a flush costs what was filled */
     uint16_t n_jmp[2];                  /* the same of jmp: targets in pages of this space, and in global ones */
+    uint64_t code_pages[2];             /* hash bits of the pages that targets of each list lie in */
     uint8_t  n_large;                   /* > DBT_LARGE: anything may stem from a large page */
     uint16_t filled[DBT_TLB_N], jmp_filled[2][DBT_JMP_N];
     uint8_t  jmp_in[DBT_JMP_N];         /* bit k: in jmp_filled[k] */

@@ -21,7 +21,10 @@ static void jmp_clear(DbtContext *x, unsigned list)
         x->jmp_in[slot] &= (uint8_t)~(1u << list);
     }
     x->n_jmp[list] = 0;
+    x->code_pages[list] = 0;
 }
+
+static uint64_t page_bit(uint64_t linear) { return UINT64_C(1) << ((linear >> DBT_PAGE_BITS) & 63); }
 
 static void jmp_clear_if(JmpEntry *j, unsigned slot, uint64_t mask, uint64_t at, uint64_t reach)
 {
@@ -31,14 +34,24 @@ static void jmp_clear_if(JmpEntry *j, unsigned slot, uint64_t mask, uint64_t at,
 }
 
 /* Targets with at - (pc & mask) <= reach. */
-static void jmp_clear_part(DbtContext *x, uint64_t mask, uint64_t at, uint64_t reach)
+static void jmp_clear_part(DbtContext *x, uint64_t mask, uint64_t at, uint64_t reach, unsigned lists)
 {
-    for (unsigned list = 0; list < 2; list++) {
+    for (unsigned list = 0; list < lists; list++) {
         for (unsigned i = 0; i < x->n_jmp[list]; i++) {
             unsigned slot = x->jmp_filled[list][i];
             jmp_clear_if(&x->jmp[slot], slot, mask, at, reach);
             jmp_clear_if(&x->jmp_victim[slot], slot, mask, at, reach);
         }
+    }
+}
+
+/* Targets in a page, and in the one before, whose last instruction may reach into it. */
+static void jmp_clear_page(DbtContext *x, uint64_t page, bool near_global)
+{
+    uint64_t bits = page_bit(page) | page_bit(page - DBT_PAGE);
+
+    if (bits & (x->code_pages[0] | (near_global ? x->code_pages[1] : 0))) {
+        jmp_clear_part(x, -(uint64_t)DBT_PAGE, page, DBT_PAGE, near_global ? 2 : 1);
     }
 }
 
@@ -76,6 +89,7 @@ void tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages)
         jmp_note_as(x, other, slot);
     }
     jmp_note(x, slot, global);
+    x->code_pages[global] |= page_bit(pc);
     x->jmp[slot] = (JmpEntry){ pc, code };
 }
 
@@ -205,6 +219,7 @@ static void context_inherit(DbtCpu *c, unsigned to)
     for (uint64_t left = x->fetch_used; left; left &= left - 1) {
         x->fetch[__builtin_ctzll(left)] = from->fetch[__builtin_ctzll(left)];
     }
+    x->code_pages[1] = from->code_pages[1];
     x->n_large = from->n_large;
     memcpy(x->large, from->large, sizeof(x->large));
     c->keys[to].global_lo = c->keys[best].global_lo;
@@ -344,11 +359,12 @@ static void context_flush_large(DbtContext *x, uint64_t linear)
         }
     }
     fetch_clear(x, fetches);
-    jmp_clear_part(x, mask, at, 0);
-    jmp_clear_part(x, -(uint64_t)DBT_PAGE, at - DBT_PAGE, 0);   /* reaches into it */
+    jmp_clear_part(x, mask, at, 0, 2);
+    jmp_clear_part(x, -(uint64_t)DBT_PAGE, at - DBT_PAGE, 0, 2);        /* reaches into it */
 }
 
-static void context_flush_page(DbtContext *x, uint64_t linear, bool globals_only)
+/* near_global: pages of global entries may be this one or next to it. */
+static void context_flush_page(DbtContext *x, uint64_t linear, bool globals_only, bool near_global)
 {
     unsigned slot = tlb_slot(linear), f = (linear >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
     uint64_t page = linear & ~(uint64_t)(DBT_PAGE - 1);
@@ -359,7 +375,7 @@ static void context_flush_page(DbtContext *x, uint64_t linear, bool globals_only
         fetch_clear(x, UINT64_C(1) << f);
     }
     if (page) {
-        jmp_clear_part(x, -(uint64_t)DBT_PAGE, page, DBT_PAGE);         /* the last of the page before may reach into it */
+        jmp_clear_page(x, page, near_global);
     } else {                            /* 4 GiB may be the same to 32-bit code */
         jmp_clear(x, 0);
         jmp_clear(x, 1);
@@ -375,8 +391,10 @@ void dbt_flush_page(DbtCpu *c, uint64_t linear, uint64_t mask, uint64_t space)
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
         const DbtContextKey *k = &c->keys[i];
         bool globals_only = (k->key.space & mask) != space;
-        if (k->used && (!globals_only || (linear >= k->global_lo && linear <= k->global_hi))) {
-            context_flush_page(&c->contexts[i], linear, globals_only);
+        bool near_global = linear >= k->global_lo - MIN(k->global_lo, DBT_PAGE) &&
+                           linear <= k->global_hi + MIN(~k->global_hi, DBT_PAGE);
+        if (k->used && (!globals_only || near_global)) {
+            context_flush_page(&c->contexts[i], linear, globals_only, near_global);
         }
     }
     c->stats->page_flushes++;

@@ -38,7 +38,7 @@ static const Feature features[] = {
     { FEAT_7_EBX, 3, "bmi1" }, { FEAT_7_EBX, 5, "avx2" }, { FEAT_7_EBX, 7, "smep" }, { FEAT_7_EBX, 8, "bmi2" },
     { FEAT_7_EBX, 9, "erms" }, { FEAT_7_EBX, 10, "invpcid" }, { FEAT_7_EBX, 16, "avx512f" }, { FEAT_7_EBX, 18, "rdseed" },
     { FEAT_7_EBX, 19, "adx" }, { FEAT_7_EBX, 20, "smap" }, { FEAT_7_EBX, 23, "clflushopt" }, { FEAT_7_EBX, 24, "clwb" },
-    { FEAT_7_EBX, 29, "sha-ni" }, { FEAT_7_ECX, 2, "umip" }, { FEAT_7_ECX, 3, "pku" }, { FEAT_7_ECX, 16, "la57" },
+    { FEAT_7_EBX, 29, "sha-ni" }, { FEAT_7_ECX, 2, "umip" }, { FEAT_7_ECX, 3, "pku" }, { FEAT_7_ECX, 9, "vaes" }, { FEAT_7_ECX, 10, "vpclmulqdq" }, { FEAT_7_ECX, 16, "la57" },
     { FEAT_7_ECX, 22, "rdpid" }, { FEAT_7_EDX, 4, "fsrm" }, { FEAT_7_EDX, 26, "spec-ctrl" },
     { FEAT_7_EDX, 29, "arch-capabilities" }, { FEAT_81_EDX, 11, "syscall" }, { FEAT_81_EDX, 20, "nx" },
     { FEAT_81_EDX, 26, "pdpe1gb" }, { FEAT_81_EDX, 27, "rdtscp" }, { FEAT_81_EDX, 29, "lm" },
@@ -59,12 +59,12 @@ enum {
 
 static const uint32_t works[X86_N_FEATS] = {
     [FEAT_1_EDX] = BASE_1_EDX | B(28),
-    [FEAT_1_ECX] = V2_1_ECX | B(1) | B(17) | B(21) | B(22) | B(24) | B(25) | B(26) | B(30) | B(31),
-    [FEAT_7_EBX] = B(0) | B(1) | B(7) | B(9) | B(10) | B(18) | B(20),
-    [FEAT_7_ECX] = B(2) | B(22),
+    [FEAT_1_ECX] = V2_1_ECX | B(1) | B(17) | B(21) | B(22) | B(24) | B(25) | B(26) | B(30) | B(31) | B(12) | B(28) | B(29),
+    [FEAT_7_EBX] = B(0) | B(1) | B(3) | B(5) | B(7) | B(8) | B(9) | B(10) | B(18) | B(19) | B(20) | B(23) | B(24),
+    [FEAT_7_ECX] = B(2) | B(9) | B(10) | B(22),
     [FEAT_7_EDX] = B(29),
     [FEAT_81_EDX] = LONG_81_EDX | B(26) | B(27),
-    [FEAT_81_ECX] = B(0) | B(8),
+    [FEAT_81_ECX] = B(0) | B(5) | B(8),
     [FEAT_6_EAX] = B(2),
     [FEAT_87_EDX] = B(8),
     [FEAT_KVM] = KVM_CLOCK,
@@ -104,6 +104,10 @@ static const X86Model models[] = {
     { "x86-64-v2", "The second: SSE4.2, POPCNT, CX16", "Ryokan Virtual CPU (v2)", true, false, 6, 0x36, 1,
       { [FEAT_1_EDX] = BASE_1_EDX, [FEAT_1_ECX] = V2_1_ECX | B(21) | B(31), [FEAT_81_EDX] = LONG_81_EDX,
         [FEAT_81_ECX] = B(0), [FEAT_6_EAX] = B(2), [FEAT_87_EDX] = B(8), [FEAT_7_EDX] = B(29), [FEAT_KVM] = KVM_CLOCK } },
+    { "x86-64-v3", "The third: AVX2, FMA, BMI2", "Ryokan Virtual CPU (v3)", true, false, 6, 0x1c, 10,
+      { [FEAT_1_EDX] = BASE_1_EDX, [FEAT_1_ECX] = V2_1_ECX | B(12) | B(21) | B(22) | B(26) | B(28) | B(29) | B(31),
+        [FEAT_7_EBX] = B(3) | B(5) | B(8), [FEAT_81_EDX] = LONG_81_EDX, [FEAT_81_ECX] = B(0) | B(5), [FEAT_6_EAX] = B(2),
+        [FEAT_87_EDX] = B(8), [FEAT_7_EDX] = B(29), [FEAT_KVM] = KVM_CLOCK } },
 };
 
 void x86_cpu_help(void)
@@ -226,6 +230,27 @@ bool x86_cpu_check(Machine *m, GError **err)
     return x86_cpuid_init(&c, err);
 }
 
+/* AVX needs XSAVE and the host; the others need AVX, and VAES and VPCLMULQDQ the host's. */
+static void leave_out_avx(X86Cpu *c)
+{
+    bool xsave = c->feat[FEAT_1_ECX] & B(26), vaes = false;
+
+    if (!xsave || !x86_vex_runs()) {
+        c->feat[FEAT_1_ECX] &= ~B(28);
+    }
+    if (!(c->feat[FEAT_1_ECX] & B(28))) {
+        c->feat[FEAT_1_ECX] &= ~(B(12) | B(29));
+        c->feat[FEAT_7_EBX] &= ~B(5);
+        c->feat[FEAT_7_ECX] &= ~(B(9) | B(10));
+    }
+#if defined(__x86_64__)
+    vaes = __builtin_cpu_supports("vaes") && __builtin_cpu_supports("vpclmulqdq");
+#endif
+    if (!vaes) {
+        c->feat[FEAT_7_ECX] &= ~(B(9) | B(10));
+    }
+}
+
 bool x86_cpuid_init(X86Cpu *c, GError **err)
 {
     const struct Options *o = c->dbt.vcpu.machine->options;
@@ -258,6 +283,7 @@ bool x86_cpuid_init(X86Cpu *c, GError **err)
         }
     }
     c->feat[FEAT_1_ECX] &= ~x86_simd_missing();
+    leave_out_avx(c);
     if (!ch.kvm) {
         c->feat[FEAT_KVM] = 0;
     }
@@ -340,11 +366,15 @@ static void leaf_xsave(X86Cpu *c, uint32_t sub, uint32_t r[4])
         return;
     }
     if (sub == 0) {
-        r[0] = 3;
-        r[1] = r[2] = 512 + 64;
+        r[0] = x86_feat(c, FEAT_1_ECX, 28) ? 7 : 3;
+        r[1] = c->xcr0 & 4 ? 832 : 576;
+        r[2] = x86_feat(c, FEAT_1_ECX, 28) ? 832 : 576;
     } else if (sub == 1) {
         r[0] = c->feat[FEAT_D1_EAX];
-        r[1] = 512 + 64;
+        r[1] = c->xcr0 & 4 ? 832 : 576;
+    } else if (sub == 2 && x86_feat(c, FEAT_1_ECX, 28)) {
+        r[0] = 256;                     /* the upper halves of YMM0..15 */
+        r[1] = 576;
     }
 }
 

@@ -15,7 +15,10 @@
 #include "cpu/x86/map3.def"
 #include "cpu/x86/map4.def"
 #undef X86
-X86TrFn x86_tr_vop, x86_tr_vhelper;
+#define VEXI(map, opcode, prefix, modrm, NAME, ...) X86TrFn x86_tr_##NAME;
+#include "cpu/x86/vexint.def"
+#undef VEXI
+X86TrFn x86_tr_vop, x86_tr_vhelper, x86_tr_vex;
 
 /* Row numbers: the map and the line in its .def. */
 #define CAT3(a, b, c) a##b##_##c
@@ -41,9 +44,16 @@ enum {
 #include "cpu/x86/simd.def"
 #undef SIMD
 #undef SIMDH
+#define VEX(...) ROW_ID(X, __LINE__),
+#include "cpu/x86/vex.def"
+#undef VEX
+#define VEXI(...) ROW_ID(I, __LINE__),
+#include "cpu/x86/vexint.def"
+#undef VEXI
     ROW_N
 };
 
+enum { VEX_MAPS = 4 };                                  /* added to the map of VEX rows */
 #define FEAT(f) ((uint32_t)(f) << 24)
 #undef REG                                              /* core/reg.h has another */
 #define NOM .has_modrm = 0
@@ -90,6 +100,16 @@ static const X86Row rows[ROW_N] = {
 #include "cpu/x86/simd.def"
 #undef SIMD
 #undef SIMDH
+#define VEX(nm, pfx, m, op, mr, wbit, dst, s1, s2, im, bytes, bytes256, al, f, f256, vprops) \
+    [ROW_ID(X, __LINE__)] = { .name = "v" #nm, .tr = x86_tr_vex, .map = (m) + VEX_MAPS, .opcode = op, .prefix = pfx, mr, .w = wbit, \
+        .ops = { OPD_##dst, OPD_##s1, OPD_##s2 }, .imm = (im) ? OPD_Ib : OPD_NONE, .sub = VX_##nm, .props = ISVEX },
+#include "cpu/x86/vex.def"
+#undef VEX
+#define VEXI(m, op, pfx, mr, NAME, operands, properties, spec) \
+    [ROW_ID(I, __LINE__)] = { .name = #NAME, .tr = x86_tr_##NAME, .map = (m) + VEX_MAPS, .opcode = op, .prefix = pfx, mr, \
+        OPS operands, .feature = (uint32_t)(properties) >> 24, .props = (properties) & 0xffffff },
+#include "cpu/x86/vexint.def"
+#undef VEXI
 };
 
 /* For each opcode the last row of its group. */
@@ -118,6 +138,14 @@ static const uint16_t simd_last[4][4][256] = {
 #include "cpu/x86/simd.def"
 #undef SIMD
 #undef SIMDH
+};
+static const uint16_t vex_last[4][4][256] = {
+#define VEX(nm, pfx, m, op, ...) [PREFIX_INDEX(pfx)][m][op] = ROW_ID(X, __LINE__),
+#include "cpu/x86/vex.def"
+#undef VEX
+#define VEXI(m, op, pfx, ...) [PREFIX_INDEX(pfx)][m][op] = ROW_ID(I, __LINE__),
+#include "cpu/x86/vexint.def"
+#undef VEXI
 };
 #pragma GCC diagnostic pop
 
@@ -258,22 +286,10 @@ static const X86Row *pick(unsigned last, unsigned map, unsigned opcode, const X8
     return NULL;
 }
 
-/* VEX and EVEX: measured, refused. */
-static X86DecodeResult vex(X86Insn *o, Bytes *b, uint8_t first, bool code64)
+/* ModRM, what follows it, and the immediate of an opcode that no row has: measured. */
+static X86DecodeResult unknown_vex(X86Insn *o, Bytes *b, bool code64)
 {
-    unsigned map = 1;
-    o->vex = true;
-    if (first == 0xc4) {
-        map = get8(b) & 0x1f;
-        get8(b);
-    } else if (first == 0xc5) {
-        get8(b);
-    } else {
-        map = get8(b) & 7;
-        get(b, 2);
-    }
-    o->map = map;
-    o->opcode = get8(b);
+    unsigned map = o->map;
     if (map != 1 || o->opcode != 0x77) {
         modrm(o, b);
         if (o->mod != 3) {
@@ -287,6 +303,95 @@ static X86DecodeResult vex(X86Insn *o, Bytes *b, uint8_t first, bool code64)
         (map == 1 && (o->opcode == 0xc2 || (o->opcode >= 0xc4 && o->opcode <= 0xc6))))
         get8(b);
     return DEC_UD;
+}
+
+static inline bool is_gpr_row(const X86Row *r)
+{
+    for (unsigned k = 0; k < 3; k++) {
+        if (r->ops[k] == OPD_G || r->ops[k] == OPD_E)
+            return true;
+    }
+    return false;
+}
+
+static bool uses_vvvv(const X86Row *r)
+{
+    for (unsigned k = 0; k < 3; k++) {
+        if (r->ops[k] == OPD_H || r->ops[k] == OPD_By)
+            return true;
+    }
+    return false;
+}
+
+static const X86Row *pick_vex(const X86Insn *o, bool wide, bool code64)
+{
+    unsigned key = x86_modrm_key(o->modrm), map = o->map + VEX_MAPS;
+    const X86Row *r = &rows[vex_last[PREFIX_INDEX(o->mandatory)][o->map][o->opcode]];
+    for (; r->map == map && r->opcode == o->opcode; r--) {
+        bool w = wide && (code64 || !is_gpr_row(r));
+        if ((r->prefix & o->mandatory) && (key & r->modrm_mask) == r->modrm_value && (r->w == W_ANY || (r->w == W_1) == w))
+            return r;
+    }
+    return NULL;
+}
+
+/* The payload of C4 and C5 as REX, vvvv, L and prefix; whether W is 1. */
+static bool vex_payload(X86Insn *o, Bytes *b, uint8_t first, bool code64)
+{
+    static const uint8_t prefix[4] = { P_NP, P_66, P_F3, P_F2 };
+    uint8_t p = get8(b);
+    bool wide = false;
+    unsigned rex = 0x40 | (~p >> 5 & 4);
+    o->map = 1;
+    if (first == 0xc4) {
+        rex |= ~p >> 5 & 3;
+        o->map = p & 0x1f;
+        p = get8(b);
+        wide = p & 0x80;
+    }
+    o->rex = (uint8_t)(code64 ? rex | (wide ? 8 : 0) : 0x40);
+    o->vvvv = (~p >> 3 & 15);
+    o->vl = p >> 2 & 1;
+    o->mandatory = prefix[p & 3];
+    o->osize = code64 && wide ? 8 : 4;
+    return wide;
+}
+
+/* Vol. 2, ch. 2.3. */
+static X86DecodeResult vex(X86Insn *o, Bytes *b, uint8_t first, bool code64)
+{
+    bool wide = false, refuse = o->lock || o->rep || o->opsize || o->rex;
+    o->vex = true;
+    if (first == 0x62) {
+        o->map = get8(b) & 7;
+        get(b, 2);
+        o->opcode = get8(b);
+        return unknown_vex(o, b, code64);
+    }
+    wide = vex_payload(o, b, first, code64);
+    o->opcode = get8(b);
+    unsigned last = o->map >= 1 && o->map <= 3 ? vex_last[PREFIX_INDEX(o->mandatory)][o->map][o->opcode] : 0;
+    if (!last)
+        return unknown_vex(o, b, code64);
+    if (rows[last].has_modrm) {
+        modrm(o, b);
+        if (o->mod != 3 && o->asize == 2)
+            modrm16(o, b);
+        else if (o->mod != 3)
+            modrm32(o, b, code64);
+    }
+    const X86Row *r = pick_vex(o, wide, code64);
+    if (rows[last].imm)                                 /* the same for all rows of an opcode */
+        o->imm = immediate(o, b, rows[last].imm);
+    bool no_such_length = r && o->vl && !(r->props & ISVEX) && r->has_modrm;
+    if (!r || refuse || no_such_length || (o->vvvv && !uses_vvvv(r)))
+        return DEC_UD;
+    if (!code64)
+        o->vvvv &= 7;
+    o->row = r;
+    if (o->seg_prefix != SEG_NONE && (!code64 || o->seg_prefix >= S_FS))
+        o->seg = o->seg_prefix;
+    return DEC_OK;
 }
 
 static void sizes(X86Insn *o, uint64_t mode, bool addr)

@@ -29,7 +29,9 @@
  * REX.W << 24, b = offset of the memory operand (maskmov: rDI), c = segment | address bits << 8.
  *
  * Spec: Intel SDM (325383) vol. 2, ch. 2 and appendix A.
- * Omits: VEX, EVEX and XOP encodings are measured (length) but yield #UD.
+ * VEX-coded instructions: vex.def (vectors) and vexint.def (general registers) say how their rows look.
+ *
+ * Omits: EVEX and XOP encodings are measured (length) but yield #UD.
  * Threads: pure functions over const tables.
  */
 #ifndef CPU_X86_DECODE_H
@@ -43,6 +45,7 @@ typedef enum X86Operand {
     OPD_NONE, OPD_ = OPD_NONE,
     OPD_Eb, OPD_Ew, OPD_Ed, OPD_Ev, OPD_Ey, OPD_Eq,     /* register or memory by rm */
     OPD_Gb, OPD_Gw, OPD_Gd, OPD_Gv, OPD_Gy,             /* register by reg */
+    OPD_By,                                             /* register by vvvv */
     OPD_Mb, OPD_Mw, OPD_Md, OPD_Mq, OPD_Mv, OPD_My, OPD_Mp, OPD_Ms, OPD_M,      /* memory by rm */
     OPD_Rv, OPD_Ry, OPD_Rd,                             /* register by rm */
     OPD_Zb, OPD_Zv,                                     /* register by the opcode's low bits */
@@ -50,7 +53,7 @@ typedef enum X86Operand {
     OPD_Sw, OPD_Cy, OPD_Dy,                             /* segment, control, debug register by reg */
     OPD_ES, OPD_CS, OPD_SS, OPD_DS, OPD_FS, OPD_GS,
     OPD_Xb, OPD_Xv, OPD_Xz, OPD_Yb, OPD_Yv, OPD_Yz,     /* string operands */
-    OPD_V, OPD_W, OPD_P, OPD_Q, OPD_G, OPD_E, OPD_N0,   /* SIMD rows */
+    OPD_V, OPD_W, OPD_P, OPD_Q, OPD_G, OPD_E, OPD_N0, OPD_H, /* SIMD rows; H: vector by vvvv */
     OPD_IMM,                                            /* from here on: bytes of the instruction */
     OPD_Ib = OPD_IMM, OPD_Ibs, OPD_Iw, OPD_Iz, OPD_Iv, OPD_Jb, OPD_Jz, OPD_Ap, OPD_Ob, OPD_Ov, OPD_N
 } X86Operand;
@@ -68,12 +71,14 @@ enum {                                                  /* properties */
     RFLAGS = 1 << 10,                                   /* reads arithmetic flags */
     WFLAGS = 1 << 11,                                   /* writes all six whatever the operands */
     ISVOP = 1 << 12, ISHELPER = 1 << 13,                /* rows of simd.def */
+    ISVEX = 1 << 14,                                    /* rows of vex.def */
 };
 typedef enum X86Feature {                               /* what the CPU model must have, else #UD; F_NONE: always there */
     F_NONE, F_SSE, F_SSE2, F_SSE3, F_SSSE3, F_SSE41, F_SSE42, F_MMX, F_POPCNT, F_CX16, F_MOVBE, F_AES, F_PCLMUL, F_RDTSCP,
     F_FSGSBASE, F_XSAVE, F_XSAVEOPT, F_XSAVEC, F_XSAVES, F_INVPCID, F_CLFLUSHOPT, F_CLWB, F_SMAP, F_RDRAND, F_RDSEED,
     F_RDPID, F_LZCNT, F_BMI1, F_BMI2, F_ADX, F_LAHF, F_MONITOR, F_PKU, F_CMPXCHG8B, F_CMOV, F_SYSCALL, F_SYSENTER, F_FXSR,
-    F_PREFETCHW, F_SHA, F_GFNI, F_AVX, F_SSE4A, F_TSC, F_MSR, F_CLFLUSH, F_N
+    F_PREFETCHW, F_SHA, F_GFNI, F_AVX, F_SSE4A, F_TSC, F_MSR, F_CLFLUSH,
+    F_AVX2, F_FMA, F_F16C, F_VAES, F_VPCLMUL, F_N
 } X86Feature;
 
 typedef struct X86Insn X86Insn;
@@ -90,7 +95,8 @@ typedef struct X86Row {
     uint8_t     imm;                                    /* the one of them that stands in the code, or 0 */
     uint8_t     feature;
     uint8_t     mem_bytes, align;                       /* SIMD rows */
-    uint16_t    sub;                                    /* SIMD rows: XV_* or XH_* */
+    uint16_t    sub;                                    /* SIMD rows: XV_* or XH_*; VEX rows: VX_* */
+    uint8_t     w;                                      /* VEX rows: W_* */
     uint32_t    props;
 } X86Row;
 
@@ -110,6 +116,7 @@ struct X86Insn {
     uint8_t  base, index, scale;                        /* registers or X86_NO_REG */
     bool     pc_relative;
     bool     vex;
+    uint8_t  vvvv, vl;                                  /* VEX: its second source register, and L */
     int32_t  disp;
     uint64_t imm, imm2;                                 /* sign-extended where the manual does so; imm2: selector of Ap, 2nd of ENTER */
 };
@@ -134,5 +141,21 @@ enum {
 #undef X87V
     XV_N
 };
+/* Rows of vex.def. */
+enum { W_ANY, W_0, W_1 };
+enum { VX_MASK4 = 0x100, VX_MASK8 = 0x200, VX_GATHER = 0x400 };         /* beside V_FLAGS */
+enum {
+#define VEX(name, ...) VX_##name,
+#include "cpu/x86/vex.def"
+#undef VEX
+    VX_N
+};
+typedef struct X86VexRow {
+    uint8_t  ops[3];                                    /* X86Operand: dst, s1, s2 */
+    uint8_t  bytes[2], feature[2];                      /* by VEX.L */
+    uint8_t  imm, aligned, reg_only, wide;              /* wide: VEX.W is 1 */
+    uint16_t props;
+} X86VexRow;
+extern const X86VexRow x86_vex_rows[];                  /* VX_N of them, simd.c */
 extern const IrVecDesc x86_vecs[];                      /* XV_N of them, simd.c */
 #endif

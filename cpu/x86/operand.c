@@ -14,7 +14,7 @@ static const uint8_t width_class[OPD_N] = {
     [OPD_Ob] = BYTE, [OPD_Xb] = BYTE, [OPD_Yb] = BYTE, [OPD_ONE] = BYTE,
     [OPD_Ew] = WORD, [OPD_Gw] = WORD, [OPD_Mw] = WORD, [OPD_Sw] = WORD, [OPD_DX] = WORD, [OPD_Iw] = WORD,
     [OPD_Ed] = DWORD, [OPD_Gd] = DWORD, [OPD_Md] = DWORD, [OPD_Rd] = DWORD, [OPD_Eq] = QWORD, [OPD_Mq] = QWORD,
-    [OPD_Ey] = WIDE, [OPD_Gy] = WIDE, [OPD_My] = WIDE, [OPD_Ry] = WIDE, [OPD_Cy] = WIDE, [OPD_Dy] = WIDE,
+    [OPD_Ey] = WIDE, [OPD_Gy] = WIDE, [OPD_My] = WIDE, [OPD_By] = WIDE, [OPD_Ry] = WIDE, [OPD_Cy] = WIDE, [OPD_Dy] = WIDE,
     [OPD_eAX] = Z, [OPD_Xz] = Z, [OPD_Yz] = Z,
 };
 
@@ -123,6 +123,8 @@ IrRef tr_operand(X86Tr *t, const X86Insn *i, unsigned k, unsigned access)
         return ir_guest(i->rm);
     case OPD_Gb: case OPD_Gw: case OPD_Gd: case OPD_Gv: case OPD_Gy:
         return tr_reg(i, type, i->reg);
+    case OPD_By:
+        return ir_guest(i->vvvv);
     case OPD_Zb: case OPD_Zv:
         return tr_reg(i, type, (i->opcode & 7) | (i->rex & 1) << 3);
     case OPD_AL: case OPD_rAX: case OPD_eAX: return ir_guest(R_RAX);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * simd.c -- the table of vector operations, made from simd.def.
+ * simd.c -- the table of vector operations, made from simd.def, and the rows of vex.def.
  *
  * Spec: Intel SDM (325383) vol. 2.
  * Threads: const data.
@@ -21,6 +21,17 @@
 #define BYTE_P_66 0x66
 #define BYTE_P_F3 0xf3
 #define BYTE_P_F2 0xf2
+#define REG_ONLY_MR 0
+#define REG_ONLY_MEM 0
+#define REG_ONLY_REG 1
+#define REG_ONLY_DR(n) 1
+const X86VexRow x86_vex_rows[] = {
+#define VEX(nm, pfx, map, op, mr, wbit, dst, s1, s2, im, bytes0, bytes256, al, f, f256, vprops) \
+    [VX_##nm] = { { OPD_##dst, OPD_##s1, OPD_##s2 }, { bytes0, bytes256 }, { f, f256 }, im, al, REG_ONLY_##mr, wbit == W_1, vprops },
+#include "cpu/x86/vex.def"
+#undef VEX
+};
+
 #undef REG                                      /* core/mem.h has another */
 #define MR 0
 #define MEM 0
@@ -35,6 +46,15 @@ const IrVecDesc x86_vecs[] = {
                   (vprops) | V_MMX },
 #include "cpu/x86/x87.def"
 };
+
+bool x86_vex_runs(void)
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+#else
+    return false;
+#endif
+}
 
 uint32_t x86_simd_missing(void)
 {

@@ -275,7 +275,7 @@ static void translate_one(X86Tr *t, const X86Insn *i, X86DecodeResult r)
         tr_raise(t, EXC_GP);
     else if (r == DEC_UD || (i->row->feature && !x86_has_feature(t->cpu, i->row->feature)))
         tr_ud(t);
-    else
+    else if (!i->vex || x86_vex_gate(t, i))
         i->row->tr(t, i);
 }
 

@@ -68,6 +68,9 @@ void   tr_jump_if_zero(X86Tr *t, const X86Insn *i, IrOp op, IrType type, IrRef v
 void   tr_jump_to(X86Tr *t, IrRef eip, unsigned osize); /* indirect */
 IrRef  tr_eip(X86Tr *t, int32_t offset);                /* EIP or RIP of page base + offset, in a temporary */
 
+/* ---- translate_vex.c ---- */
+bool   x86_vex_gate(X86Tr *t, const X86Insn *i);        /* false: AVX is off, and the block has been ended by what raises */
+
 /* ---- operand.c ---- */
 IrType tr_operand_type(const X86Insn *i, unsigned k);
 IrRef  tr_reg(const X86Insn *i, IrType type, unsigned reg);             /* ah, ch, dh, bh where there is no REX */

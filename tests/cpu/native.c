@@ -40,7 +40,7 @@ static uint64_t rnd(void)
 
 static const IrHelperDesc helpers[XH_N] = {
 #define H(name) [XH_##name] = { #name, x86_h_##name, 0 }
-    H(bcd), H(pusha), H(popa), H(movs), H(stos), H(lods), H(cmps), H(scas), H(enter), H(cmpxchg8b), H(cmpxchg16b),
+    H(bcd), H(pusha), H(popa), H(movs), H(stos), H(lods), H(cmps), H(scas), H(enter), H(cmpxchg8b), H(cmpxchg16b), H(bmi), H(pext), H(pdep),
 #undef H
 };
 static const DbtGuest guest = { .trap = flat_trap, .helpers = helpers, .n_helpers = XH_N, .n_gpr = 16, .canonical_bits = 48 };
@@ -145,22 +145,44 @@ static const uint16_t opcodes[] = {     /* 1xx: 0F xx; 2xx: 0F 38 xx */
     0x140, 0x141, 0x142, 0x143, 0x144, 0x145, 0x146, 0x147, 0x148, 0x149, 0x14a, 0x14b, 0x14c, 0x14d, 0x14e, 0x14f, 0x190, 0x191, 0x192,
     0x193, 0x194, 0x195, 0x196, 0x197, 0x198, 0x199, 0x19a, 0x19b, 0x19c, 0x19d, 0x19e, 0x19f, 0x1a3, 0x1a4, 0x1a5, 0x1ab, 0x1ac, 0x1ad,
     0x1af, 0x1b0, 0x1b1, 0x1b3, 0x1b6, 0x1b7, 0x1b8, 0x1ba, 0x1bb, 0x1bc, 0x1bd, 0x1be, 0x1bf, 0x1c0, 0x1c1, 0x1c3, 0x1c7, 0x1c8, 0x1cb,
-    0x1cf, 0x2f0, 0x2f1,
+    0x1cf, 0x2f0, 0x2f1, 0x2f6,
+};
+static const struct { uint8_t map, op, pp; } vex_opcodes[] = {
+    { 2, 0xf2, 0 }, { 2, 0xf3, 0 }, { 2, 0xf5, 0 }, { 2, 0xf5, 2 }, { 2, 0xf5, 3 }, { 2, 0xf6, 3 }, { 2, 0xf7, 0 }, { 2, 0xf7, 1 },
+    { 2, 0xf7, 2 }, { 2, 0xf7, 3 }, { 3, 0xf0, 3 },
 };
 static const uint16_t legacy[] = { 0x27, 0x2f, 0x37, 0x3f, 0x40, 0x43, 0x47, 0x48, 0x4c, 0x4f, 0x60, 0x61, 0x82, 0xd4, 0xd5, 0xd6 };
+
+/* BMI1 and BMI2 */
+static unsigned put_vex(uint8_t *p, unsigned which, uint64_t v, bool wide)
+{
+    unsigned rxb = wide ? (v >> 13 & 7) << 5 : 0xe0;
+    p[0] = 0xc4;
+    p[1] = (uint8_t)(rxb | vex_opcodes[which].map);
+    p[2] = (uint8_t)((v >> 16 & 1) << 7 | (v >> 50 & 15) << 3 | vex_opcodes[which].pp | (wide ? 0 : 0x40) | ((v >> 60) == 3 ? 4 : 0));
+    p[3] = vex_opcodes[which].op;
+    if (vex_opcodes[which].map == 3)
+        p[2] |= 0x78;
+    return 4;
+}
 
 static void make(uint8_t *p, unsigned op, bool wide)
 {
     static const uint8_t rms[] = { 3, 5, 6, 7, 4 };     /* rbx rbp rsi rdi and with REX.B r11 r13 r14 r15; SIB */
     unsigned n = 0;
     uint64_t v = rnd();
-    if ((v & 7) == 0) p[n++] = 0x66;
+    if (op >> 12) {
+        n = put_vex(p, op & 0xff, v, wide);
+        goto modrm;
+    }
+    if ((v & 7) == 0 || (op == 0x2f6 && (v & 1))) p[n++] = 0x66;
     if ((v >> 3 & 31) == 0) p[n++] = 0xf0;
     if ((v >> 8 & 7) == 0) p[n++] = v >> 11 & 1 ? 0xf2 : 0xf3;
     if (wide && (v >> 12 & 1)) p[n++] = 0x40 | (v >> 13 & 15);
     if (op >> 8) p[n++] = 0x0f;
     if (op >> 8 == 2) p[n++] = 0x38;
     p[n++] = (uint8_t)op;
+modrm:;
     unsigned rm = rms[(v >> 20) % 5], mod = v >> 23 & 1 ? 3 : v >> 24 & 1 ? 1 : 2;
     if (mod == 3)
         p[n++] = 0xc0 | (v >> 24 & 63);
@@ -233,6 +255,8 @@ static bool tame(const X86Insn *i, State *s)
 static unsigned undefined_here(const X86Insn *i, const State *s)
 {
     unsigned op = i->map << 8 | i->opcode;
+    if (i->vex && i->map == 2 && i->mandatory == P_NP)
+        return op == 0x2f7 ? FL_A | FL_P | FL_S : FL_A | FL_P;
     switch (op) {
     case 0x27: case 0x2f: return FL_O;
     case 0x37: case 0x3f: return FL_O | FL_S | FL_Z | FL_P;
@@ -279,7 +303,10 @@ static void test_one(Test *t, bool wide)
     State in, want, got;
     X86Insn i;
     unsigned undef, any = rnd() % (G_N_ELEMENTS(opcodes) + (wide ? 0 : G_N_ELEMENTS(legacy)));
-    make(p, any < G_N_ELEMENTS(opcodes) ? opcodes[any] : legacy[any - G_N_ELEMENTS(opcodes)], wide);
+    if (rnd() % 12 == 0)
+        make(p, 0x1000 | (unsigned)(rnd() % G_N_ELEMENTS(vex_opcodes)), wide);
+    else
+        make(p, any < G_N_ELEMENTS(opcodes) ? opcodes[any] : legacy[any - G_N_ELEMENTS(opcodes)], wide);
     random_state(&in, wide);
     if (x86_decode(&i, p, 15, mode) != DEC_OK || !tame(&i, &in))
         return;

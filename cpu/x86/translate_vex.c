@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * translate_vex.c -- VEX-coded instructions, and ADCX and ADOX, as IR.
+ *
+ * Vector instructions are one helper each: bits 255:128 of the vector registers are in the CPU struct alone, native code
+ * keeps the lower halves in its own registers.
+ *
+ * Spec: Intel SDM (325383) vol. 2, ch. 2.3, 2.7 (exception classes); the instructions by name.
+ * Omits: native code for them.
+ * Threads: the vCPU that translates.
+ */
+#include "cpu/x86/translate.h"
+#include "cpu/x86/simd.h"
+#include "cpu/x86/bmi.h"
+
+/* ---- BMI1, BMI2, ADX ---- */
+static IrRef wide_value(X86Tr *t, const X86Insn *i, unsigned k)        /* zero-extended to 64 bits, in a temporary */
+{
+    IrType type = tr_operand_type(i, k);
+    IrRef s = tr_operand(t, i, k, IR_READ), d = tr_temp(t);
+    emit(t, IR_mov, type, d, s, NONE);
+    return d;
+}
+
+static void by_helper(X86Tr *t, const X86Insn *i, unsigned op, unsigned dst, unsigned a, unsigned b)
+{
+    IrRef second = wide_value(t, i, b), first = a == b ? second : wide_value(t, i, a);
+    tr_helper(t, XH_bmi, tr_operand(t, i, dst, IR_WRITE), first, second, tr_imm(t, op | 8u << tr_operand_type(i, dst) << 8));
+}
+void x86_tr_ANDN(X86Tr *t, const X86Insn *i) { by_helper(t, i, BMI_ANDN, 0, 1, 2); }
+void x86_tr_BLS(X86Tr *t, const X86Insn *i) { by_helper(t, i, BMI_BLSR - 1 + (i->modrm >> 3 & 7), 0, 1, 1); }
+void x86_tr_BZHI(X86Tr *t, const X86Insn *i) { by_helper(t, i, BMI_BZHI, 0, 1, 2); }
+void x86_tr_BEXTR(X86Tr *t, const X86Insn *i) { by_helper(t, i, BMI_BEXTR, 0, 1, 2); }
+void x86_tr_ADX(X86Tr *t, const X86Insn *i) { by_helper(t, i, i->mandatory == P_66 ? BMI_ADCX : BMI_ADOX, 0, 0, 1); }
+
+static void deposit(X86Tr *t, const X86Insn *i, unsigned helper)
+{
+    IrRef mask = wide_value(t, i, 2), value = wide_value(t, i, 1);
+    tr_helper(t, helper, ir_guest(i->reg), value, mask, NONE);
+}
+void x86_tr_PEXT(X86Tr *t, const X86Insn *i) { deposit(t, i, XH_pext); }
+void x86_tr_PDEP(X86Tr *t, const X86Insn *i) { deposit(t, i, XH_pdep); }
+
+/* No flags are read or written. */
+static void plain_shift(X86Tr *t, const X86Insn *i, IrOp op)
+{
+    IrType type = tr_operand_type(i, 0);
+    IrRef v = wide_value(t, i, 1), count = tr_temp(t);
+    if (op == IR_ror)
+        count = tr_imm(t, i->imm & (type == IR_I64 ? 63 : 31));
+    else
+        emit(t, IR_mov, type, count, ir_guest(i->vvvv), NONE);
+    emit(t, op, type, v, v, count);
+    emit(t, IR_mov, type, ir_guest(i->reg), v, NONE);
+}
+void x86_tr_SHLX(X86Tr *t, const X86Insn *i) { plain_shift(t, i, IR_shl); }
+void x86_tr_SHRX(X86Tr *t, const X86Insn *i) { plain_shift(t, i, IR_shr); }
+void x86_tr_SARX(X86Tr *t, const X86Insn *i) { plain_shift(t, i, IR_sar); }
+void x86_tr_RORX(X86Tr *t, const X86Insn *i) { plain_shift(t, i, IR_ror); }
+
+void x86_tr_MULX(X86Tr *t, const X86Insn *i)
+{
+    IrType type = tr_operand_type(i, 0);
+    IrRef s = wide_value(t, i, 2), lo = tr_temp(t), hi = tr_temp(t);
+    emit(t, IR_mov, type, lo, ir_guest(R_RDX), NONE);
+    emit(t, IR_mulu2, type, lo, lo, s)->dst2 = hi;
+    emit(t, IR_mov, type, ir_guest(i->vvvv), lo, NONE);
+    emit(t, IR_mov, type, ir_guest(i->reg), hi, NONE);
+}
+
+/* ---- vectors ---- */
+static bool avx_runs(X86Tr *t)
+{
+    if (t->mode & X86_MODE_AVX)
+        return true;
+    tr_helper(t, XH_no_avx, NONE, NONE, NONE, NONE);
+    tr_end_pc(t);
+    return false;
+}
+
+bool x86_vex_gate(X86Tr *t, const X86Insn *i)
+{
+    return i->row->feature != F_AVX || avx_runs(t);
+}
+
+void x86_tr_VZERO(X86Tr *t, const X86Insn *i)
+{
+    tr_helper(t, XH_vzero, NONE, tr_imm(t, i->vl), NONE, NONE);
+}
+
+/* PCMPxSTRx and MASKMOVDQU: the helpers of the SSE forms. */
+static void as_sse(X86Tr *t, const X86Insn *i, unsigned helper)
+{
+    X86Row row = *i->row;
+    X86Insn sse = *i;
+    IrMem m = { .segment = SEG_NONE };
+    row.props = ISHELPER;
+    row.sub = (uint16_t)helper;
+    sse.row = &row;
+    if (i->mod != 3)
+        tr_address(t, i, &m);
+    t->done = x86_simd_translate(t->cpu, t->b, &sse, &m);
+}
+void x86_tr_VMASKMOV(X86Tr *t, const X86Insn *i) { as_sse(t, i, XH_maskmovdqu); }
+void x86_tr_VPCMPSTR(X86Tr *t, const X86Insn *i)
+{
+    static const uint16_t helpers[4] = { XH_pcmpestrm, XH_pcmpestri, XH_pcmpistrm, XH_pcmpistri };
+    as_sse(t, i, helpers[i->opcode & 3]);
+    if (!t->done && !(i->opcode & 1))
+        tr_helper(t, XH_vzero, NONE, tr_imm(t, 2), NONE, NONE);
+}
+
+void x86_tr_vex(X86Tr *t, const X86Insn *i)
+{
+    const X86VexRow *v = &x86_vex_rows[i->row->sub];
+    unsigned feature = v->feature[i->vl];
+    bool gather = v->props & VX_GATHER;
+    X86Insn at = *i;
+    if (feature == F_N || !x86_has_feature(t->cpu, F_AVX) || !x86_has_feature(t->cpu, feature)) {
+        tr_ud(t);
+        return;
+    }
+    if (gather) {
+        unsigned index = i->index == X86_NO_REG ? 4 : i->index;
+        if ((i->modrm & 7) != 4 || i->asize == 2 || i->reg == i->vvvv || i->reg == index || i->vvvv == index) {
+            tr_ud(t);
+            return;
+        }
+        at.index = X86_NO_REG;
+    }
+    if (!avx_runs(t))
+        return;
+    IrRef offset = i->mod != 3 ? tr_offset(t, &at) : tr_imm(t, 0);
+    uint64_t index = i->index == X86_NO_REG ? 4 : i->index;
+    uint64_t a = i->row->sub | (uint64_t)i->reg << 16 | (uint64_t)(i->mod == 3 ? i->rm : 0xff) << 24 | (uint64_t)i->vvvv << 32 |
+                 (i->imm & 0xff) << 40 | (uint64_t)i->vl << 48;
+    tr_helper(t, XH_vex, NONE, tr_imm(t, a), offset,
+              tr_imm(t, i->seg | (uint64_t)i->asize * 8 << 8 | (uint64_t)i->scale << 16 | index << 24));
+}

@@ -84,18 +84,67 @@ static unsigned polarity(unsigned r, const StrOperand *q, unsigned imm)
     return r ^ (imm & STR_VALID_ONLY ? (1u << q->length) - 1 : all);
 }
 
-/* a: reg | rm << 8 (0xff: memory) | imm << 16 | REX.W << 24, b: offset, c: segment.  Returns IntRes2 and sets the flags. */
-static unsigned compare(X86Cpu *cpu, uint64_t a, uint64_t offset, uint64_t c, bool explicit)
+typedef struct StrResult {
+    unsigned mask;                      /* IntRes2 */
+    bool     p_ends, q_ends;            /* shorter than the register */
+} StrResult;
+
+#if defined(__x86_64__)
+/* The host's own: PCMPxSTRM with the mask as bits gives IntRes2, whichever form the guest runs. */
+typedef long long HostVec __attribute__((vector_size(16)));
+#define HOST_4(CASE, i) CASE(i) CASE(i + 1) CASE(i + 2) CASE(i + 3)
+#define HOST_16(CASE, i) HOST_4(CASE, i) HOST_4(CASE, i + 4) HOST_4(CASE, i + 8) HOST_4(CASE, i + 12)
+#define HOST_64(CASE) HOST_16(CASE, 0) HOST_16(CASE, 16) HOST_16(CASE, 32) HOST_16(CASE, 48)
+#define IMPLICIT(i) case (i): \
+    __asm__("pcmpistrm %5, %4, %3" : "=Yz"(m), "=@ccz"(z), "=@ccs"(s) : "x"(p), "x"(q), "i"(i)); break;
+#define EXPLICIT(i) case (i): \
+    __asm__("pcmpestrm %7, %4, %3" : "=Yz"(m), "=@ccz"(z), "=@ccs"(s) : "x"(p), "x"(q), "a"(np), "d"(nq), "i"(i)); break;
+
+static bool host_has(void) { return __builtin_cpu_supports("sse4.2"); }
+
+static StrResult host_implicit(HostVec p, HostVec q, unsigned imm)
 {
-    unsigned imm = a >> 16 & 0xff, rm = a >> 8 & 0xff, n = element_count(imm);
-    X86Vec second = { 0 };
-    if (rm == 0xff)
-        dbt_load_bytes(&cpu->dbt, x86_seg_linear(cpu, c & 0xff, offset, 16, false), &second, 16);
-    else
-        memcpy(&second, &cpu->vec[rm], 16);
+    HostVec m = p;
+    bool z = false, s = false;
+    switch (imm & 63) { HOST_64(IMPLICIT) }
+    return (StrResult){ (unsigned)m[0] & 0xffff, s, z };
+}
+
+static StrResult host_explicit(HostVec p, HostVec q, unsigned np, unsigned nq, unsigned imm)
+{
+    HostVec m = p;
+    bool z = false, s = false;
+    switch (imm & 63) { HOST_64(EXPLICIT) }
+    return (StrResult){ (unsigned)m[0] & 0xffff, s, z };
+}
+
+static StrResult host_compare(const X86Cpu *cpu, const X86Lanes *first, const X86Lanes *second, uint64_t a, bool explicit)
+{
+    unsigned imm = a >> 16 & 0xff;
+    HostVec p, q;
+    memcpy(&p, first, 16);
+    memcpy(&q, second, 16);
+    if (!explicit)
+        return host_implicit(p, q, imm);
+    StrOperand np = { .length = 16 }, nq = { .length = 16 };
+    explicit_length(&np, cpu->dbt.gpr[R_RAX], a >> 24 & 1);
+    explicit_length(&nq, cpu->dbt.gpr[R_RDX], a >> 24 & 1);
+    return host_explicit(p, q, np.length, nq.length, imm);
+}
+#else
+static bool host_has(void) { return false; }
+static StrResult host_compare(const X86Cpu *cpu, const X86Lanes *first, const X86Lanes *second, uint64_t a, bool explicit)
+{
+    return (StrResult){ 0 };
+}
+#endif
+
+static StrResult soft_compare(const X86Cpu *cpu, const X86Lanes *first, const X86Lanes *second, uint64_t a, bool explicit)
+{
+    unsigned imm = a >> 16 & 0xff, n = element_count(imm);
     StrOperand p, q;
-    unpack(&p, &cpu->vec[a & 0xff], imm);
-    unpack(&q, &second, imm);
+    unpack(&p, first, imm);
+    unpack(&q, second, imm);
     if (explicit) {
         explicit_length(&p, cpu->dbt.gpr[R_RAX], a >> 24 & 1);
         explicit_length(&q, cpu->dbt.gpr[R_RDX], a >> 24 & 1);
@@ -103,9 +152,23 @@ static unsigned compare(X86Cpu *cpu, uint64_t a, uint64_t offset, uint64_t c, bo
         implicit_length(&p);
         implicit_length(&q);
     }
-    unsigned r = polarity(aggregate(&p, &q, imm), &q, imm);
-    cpu->dbt.fl = x86_eflags_to_fl((r ? EF_CF : 0) | (q.length < n ? EF_ZF : 0) | (p.length < n ? EF_SF : 0) | (r & 1 ? EF_OF : 0));
-    return r;
+    return (StrResult){ polarity(aggregate(&p, &q, imm), &q, imm), p.length < n, q.length < n };
+}
+
+/* a: reg | rm << 8 (0xff: memory) | imm << 16 | REX.W << 24, b: offset, c: segment.  Returns IntRes2 and sets the flags. */
+static unsigned compare(X86Cpu *cpu, uint64_t a, uint64_t offset, uint64_t c, bool explicit)
+{
+    unsigned rm = a >> 8 & 0xff;
+    X86Vec second = { 0 };
+    if (rm == 0xff)
+        dbt_load_bytes(&cpu->dbt, x86_seg_linear(cpu, c & 0xff, offset, 16, false), &second, 16);
+    else
+        memcpy(&second, &cpu->vec[rm], 16);
+    const X86Vec *first = &cpu->vec[a & 0xff];
+    StrResult r = host_has() ? host_compare(cpu, first, &second, a, explicit) : soft_compare(cpu, first, &second, a, explicit);
+    cpu->dbt.fl = x86_eflags_to_fl((r.mask ? EF_CF : 0) | (r.q_ends ? EF_ZF : 0) | (r.p_ends ? EF_SF : 0) |
+                                   (r.mask & 1 ? EF_OF : 0));
+    return r.mask;
 }
 
 static void put_index(X86Cpu *cpu, unsigned r, unsigned imm)

@@ -218,6 +218,239 @@ START_TEST(linear)
 }
 END_TEST
 
+/* ---- graphics modes, as the VGA BIOS sets them ---- */
+
+typedef struct Mode {
+    uint8_t  misc, seq[4], crtc[25], attr_mode, attr_planes, gc[9];
+    int      width, height, dot_w, dot_h;       /* of the picture, and of a pixel in it */
+    unsigned (*pixel)(unsigned x, unsigned y);
+    void     (*draw)(const struct Mode *m);
+} Mode;
+
+static unsigned sum_15(unsigned x, unsigned y) { return (x + 3 * y) & 15; }
+static unsigned sum_255(unsigned x, unsigned y) { return (3 * x + y) & 255; }
+static unsigned sum_3(unsigned x, unsigned y) { return (x + y) & 3; }
+static unsigned sum_1(unsigned x, unsigned y) { return (x ^ y >> 1) & 1; }
+
+static void draw_planar(const Mode *m)
+{
+    unsigned w = (unsigned)(m->width / m->dot_w), h = (unsigned)(m->height / m->dot_h);
+    for (unsigned p = 0; p < 4; p++) {
+        reg(0x3c4, 2, 1u << p);
+        for (unsigned i = 0; i < w / 8 * h; i++) {
+            unsigned b = 0;
+            for (unsigned x = 0; x < 8; x++) {
+                b = b << 1 | (m->pixel(i % (w / 8) * 8 + x, i / (w / 8)) >> p & 1);
+            }
+            poke(0xa0000 + i, (uint8_t)b);
+        }
+    }
+}
+
+static void draw_chained(const Mode *m)
+{
+    for (unsigned i = 0; i < 320 * 200; i++) {
+        poke(0xa0000 + i, (uint8_t)m->pixel(i % 320, i / 320));
+    }
+}
+
+static void draw_unchained(const Mode *m)
+{
+    for (unsigned p = 0; p < 4; p++) {
+        reg(0x3c4, 2, 1u << p);
+        for (unsigned i = 0; i < 80 * 200; i++) {
+            poke(0xa0000 + i, (uint8_t)m->pixel(i % 80 * 4 + p, i / 80));
+        }
+    }
+}
+
+/* CGA: even lines, then odd ones 8 KiB further. */
+static void draw_cga(const Mode *m)
+{
+    unsigned each = m->pixel == sum_3 ? 4 : 8;
+    for (unsigned y = 0; y < 200; y++) {
+        for (unsigned i = 0; i < 80; i++) {
+            unsigned b = 0;
+            for (unsigned x = 0; x < each; x++) {
+                b = b << (8 / each) | m->pixel(i * each + x, y);
+            }
+            poke(0xb8000 + (y & 1) * 0x2000 + (y >> 1) * 80 + i, (uint8_t)b);
+        }
+    }
+}
+
+enum { MODE_4, MODE_6, MODE_D, MODE_10, MODE_12, MODE_13, MODE_X };
+static const Mode modes[] = {
+    [MODE_4] = { 0x63, { 0x09, 0x03, 0x00, 0x02 },
+      { 0x2d, 0x27, 0x28, 0x90, 0x2b, 0x80, 0xbf, 0x1f, 0, 0xc1, 0, 0, 0, 0, 0, 0, 0x9c, 0x8e, 0x8f, 0x14, 0, 0x96, 0xb9, 0xa2, 0xff },
+      0x01, 0x03, { 0, 0, 0, 0, 0, 0x30, 0x0f, 0x0f, 0xff }, 640, 400, 2, 2, sum_3, draw_cga },
+    [MODE_6] = { 0x63, { 0x01, 0x01, 0x00, 0x06 },
+      { 0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0xbf, 0x1f, 0, 0xc1, 0, 0, 0, 0, 0, 0, 0x9c, 0x8e, 0x8f, 0x28, 0, 0x96, 0xb9, 0xc2, 0xff },
+      0x01, 0x01, { 0, 0, 0, 0, 0, 0x00, 0x0d, 0x0f, 0xff }, 640, 400, 1, 2, sum_1, draw_cga },
+    [MODE_D] = { 0x63, { 0x09, 0x0f, 0x00, 0x06 },
+      { 0x2d, 0x27, 0x28, 0x90, 0x2b, 0x80, 0xbf, 0x1f, 0, 0xc0, 0, 0, 0, 0, 0, 0, 0x9c, 0x8e, 0x8f, 0x14, 0, 0x96, 0xb9, 0xe3, 0xff },
+      0x01, 0x0f, { 0, 0, 0, 0, 0, 0x00, 0x05, 0x0f, 0xff }, 640, 400, 2, 2, sum_15, draw_planar },
+    [MODE_10] = { 0xa3, { 0x01, 0x0f, 0x00, 0x06 },
+      { 0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0xbf, 0x1f, 0, 0x40, 0, 0, 0, 0, 0, 0, 0x83, 0x85, 0x5d, 0x28, 0x0f, 0x63, 0xba, 0xe3, 0xff },
+      0x01, 0x0f, { 0, 0, 0, 0, 0, 0x00, 0x05, 0x0f, 0xff }, 640, 350, 1, 1, sum_15, draw_planar },
+    [MODE_12] = { 0xe3, { 0x01, 0x0f, 0x00, 0x06 },
+      { 0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0x0b, 0x3e, 0, 0x40, 0, 0, 0, 0, 0, 0, 0xea, 0x8c, 0xdf, 0x28, 0, 0xe7, 0x04, 0xe3, 0xff },
+      0x01, 0x0f, { 0, 0, 0, 0, 0, 0x00, 0x05, 0x0f, 0xff }, 640, 480, 1, 1, sum_15, draw_planar },
+    [MODE_13] = { 0x63, { 0x01, 0x0f, 0x00, 0x0e },
+      { 0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0xbf, 0x1f, 0, 0x41, 0, 0, 0, 0, 0, 0, 0x9c, 0x8e, 0x8f, 0x28, 0x40, 0x96, 0xb9, 0xa3, 0xff },
+      0x41, 0x0f, { 0, 0, 0, 0, 0, 0x40, 0x05, 0x0f, 0xff }, 640, 400, 2, 2, sum_255, draw_chained },
+    [MODE_X] = { 0x63, { 0x01, 0x0f, 0x00, 0x06 },
+      { 0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0xbf, 0x1f, 0, 0x41, 0, 0, 0, 0, 0, 0, 0x9c, 0x8e, 0x8f, 0x28, 0x00, 0x96, 0xb9, 0xe3, 0xff },
+      0x41, 0x0f, { 0, 0, 0, 0, 0, 0x40, 0x05, 0x0f, 0xff }, 640, 400, 2, 2, sum_255, draw_unchained },
+};
+
+static void attr(unsigned index, unsigned val)
+{
+    in(0x3da, 1);
+    out(0x3c0, index, 1);
+    out(0x3c0, val, 1);
+    out(0x3c0, 0x20, 1);
+}
+
+static void set_mode(const Mode *m)
+{
+    out(0x3c2, m->misc, 1);
+    for (unsigned i = 0; i < 4; i++) {
+        reg(0x3c4, i + 1, m->seq[i]);
+    }
+    reg(0x3d4, 0x11, 0);
+    for (unsigned i = 0; i < 25; i++) {
+        reg(0x3d4, i, m->crtc[i]);
+    }
+    for (unsigned i = 0; i < 9; i++) {
+        reg(0x3ce, i, m->gc[i]);
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        attr(i, i);
+    }
+    attr(0x10, m->attr_mode);
+    attr(0x12, m->attr_planes);
+    attr(0x13, 0);
+    attr(0x14, 0);
+    out(0x3c8, 0, 1);
+    for (unsigned i = 0; i < 256; i++) {
+        out(0x3c9, i & 63, 1);
+        out(0x3c9, i >> 2, 1);
+        out(0x3c9, i * 7 & 63, 1);
+    }
+    m->draw(m);
+}
+
+static uint32_t six(unsigned v)
+{
+    return (v & 63) << 2 | (v & 63) >> 4;
+}
+
+static uint32_t color(unsigned i)
+{
+    return six(i) << 16 | six(i >> 2) << 8 | six(i * 7);
+}
+
+/* What the screen shows at a place; refreshed. */
+static uint32_t shown(int x, int y)
+{
+    pixman_image_t *p = console_surface(rig.m->console);
+    return pixman_image_get_data(p)[y * (pixman_image_get_stride(p) / 4) + x] & 0xffffff;
+}
+
+static void check_mode(const Mode *m)
+{
+    console_refresh(rig.m->console);
+    pixman_image_t *p = console_surface(rig.m->console);
+    ck_assert_int_eq(pixman_image_get_width(p), m->width);
+    ck_assert_int_eq(pixman_image_get_height(p), m->height);
+    for (int y = 0; y < m->height; y++) {
+        for (int x = 0; x < m->width; x++) {
+            unsigned v = m->pixel((unsigned)(x / m->dot_w), (unsigned)(y / m->dot_h));
+            if (shown(x, y) != color(v)) {
+                ck_abort_msg("mode %d: at %d,%d is %06x, not %06x", (int)(m - modes), x, y, shown(x, y), color(v));
+            }
+        }
+    }
+}
+
+#define MODE_TEST(name, mode) START_TEST(name) { set_mode(&modes[mode]); check_mode(&modes[mode]); } END_TEST
+MODE_TEST(cga_4, MODE_4)
+MODE_TEST(cga_2, MODE_6)
+MODE_TEST(planar_200, MODE_D)
+MODE_TEST(planar_350, MODE_10)
+MODE_TEST(unchained, MODE_X)
+
+START_TEST(chained)
+{
+    set_mode(&modes[MODE_13]);
+    check_mode(&modes[MODE_13]);
+    poke(0xa0000 + 10 * 320 + 5, 77);           /* by the dirty log */
+    console_refresh(rig.m->console);
+    ck_assert_uint_eq(shown(11, 21), color(77));
+    out(0x3c6, 0x3f, 1);
+    console_refresh(rig.m->console);
+    ck_assert_uint_eq(shown(11, 21), color(77 & 0x3f));
+    rig_round_trip();
+}
+END_TEST
+
+START_TEST(scrolled)
+{
+    set_mode(&modes[MODE_12]);
+    reg(0x3d4, 0x0d, 80);                       /* a line further */
+    attr(0x13, 3);                              /* three pixels to the left */
+    console_refresh(rig.m->console);
+    ck_assert_uint_eq(shown(0, 0), color(sum_15(3, 1)));
+    ck_assert_uint_eq(shown(639, 7), color(sum_15(2, 9)));
+    reg(0x3d4, 0x18, 0xef);                     /* split below line 239 */
+    reg(0x3d4, 0x07, 0x2e);
+    reg(0x3d4, 0x09, 0x00);
+    console_refresh(rig.m->console);
+    ck_assert_uint_eq(shown(5, 239), color(sum_15(8, 240)));
+    ck_assert_uint_eq(shown(5, 240), color(sum_15(8, 0)));
+    attr(0x10, 0x21);                           /* panning for the upper part alone */
+    console_refresh(rig.m->console);
+    ck_assert_uint_eq(shown(5, 240), color(sum_15(5, 0)));
+    attr(0x12, 3);                              /* two planes */
+    console_refresh(rig.m->console);
+    ck_assert_uint_eq(shown(5, 240), color(sum_15(5, 0) & 3));
+    in(0x3da, 1);
+    out(0x3c0, 0, 1);                           /* the palette is the CPU's: black */
+    console_refresh(rig.m->console);
+    ck_assert_uint_eq(shown(5, 240), 0);
+    in(0x3da, 1);
+    out(0x3c0, 0x20, 1);
+    vbe(4, 0x20);                               /* 8 bits a colour */
+    out(0x3c8, sum_15(5, 0) & 3, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        out(0x3c9, 0x91 + i, 1);
+    }
+    console_refresh(rig.m->console);
+    ck_assert_uint_eq(shown(5, 240), 0x919293);
+}
+END_TEST
+
+/* Registers that say anything: only bounds are at stake. */
+START_TEST(hostile)
+{
+    uint32_t r = 1;
+    for (unsigned n = 0; n < 60; n++) {
+        for (unsigned i = 0; i < 25; i++) {
+            r = r * 1664525 + 1013904223;
+            reg(0x3d4, 0x11, 0);
+            reg(0x3d4, i, r >> 24);
+            reg(0x3ce, i % 9, r >> 16 & 0xff);
+            reg(0x3c4, 1 + i % 4, r >> 8 & 0xff);
+        }
+        reg(0x3ce, 6, 5);
+        attr(0x10, r >> 12 & 0xff);
+        console_refresh(rig.m->console);
+    }
+    rig_round_trip();
+}
+END_TEST
+
 Suite *suite_vga(void)
 {
     Suite *vga_suite = suite_create("vga");
@@ -225,5 +458,13 @@ Suite *suite_vga(void)
     RIG_TEST(vga, registers);
     RIG_TEST(vga, planar);
     RIG_TEST(vga, linear);
+    RIG_TEST(vga, cga_4);
+    RIG_TEST(vga, cga_2);
+    RIG_TEST(vga, planar_200);
+    RIG_TEST(vga, planar_350);
+    RIG_TEST(vga, unchained);
+    RIG_TEST(vga, chained);
+    RIG_TEST(vga, scrolled);
+    RIG_TEST(vga, hostile);
     return vga_suite;
 }

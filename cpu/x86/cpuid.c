@@ -60,11 +60,12 @@ enum {
 static const uint32_t works[X86_N_FEATS] = {
     [FEAT_1_EDX] = BASE_1_EDX | B(28),
     [FEAT_1_ECX] = V2_1_ECX | B(1) | B(17) | B(21) | B(22) | B(24) | B(25) | B(26) | B(30) | B(31) | B(12) | B(28) | B(29),
-    [FEAT_7_EBX] = B(0) | B(1) | B(3) | B(5) | B(7) | B(8) | B(9) | B(10) | B(18) | B(19) | B(20) | B(23) | B(24),
+    [FEAT_7_EBX] = B(0) | B(1) | B(3) | B(5) | B(7) | B(8) | B(9) | B(10) | B(18) | B(19) | B(20) | B(23) | B(24) | B(29),
     [FEAT_7_ECX] = B(2) | B(9) | B(10) | B(22),
     [FEAT_7_EDX] = B(29),
     [FEAT_81_EDX] = LONG_81_EDX | B(26) | B(27),
     [FEAT_81_ECX] = B(0) | B(5) | B(8),
+    [FEAT_D1_EAX] = B(0) | B(1) | B(2),
     [FEAT_6_EAX] = B(2),
     [FEAT_87_EDX] = B(8),
     [FEAT_KVM] = KVM_CLOCK,
@@ -231,10 +232,13 @@ bool x86_cpu_check(Machine *m, GError **err)
 }
 
 /* AVX needs XSAVE and the host; the others need AVX, and VAES and VPCLMULQDQ the host's. */
-static void leave_out_avx(X86Cpu *c)
+static void leave_out_missing(X86Cpu *c)
 {
     bool xsave = c->feat[FEAT_1_ECX] & B(26), vaes = false;
 
+    if (!xsave) {
+        c->feat[FEAT_D1_EAX] = 0;
+    }
     if (!xsave || !x86_vex_runs()) {
         c->feat[FEAT_1_ECX] &= ~B(28);
     }
@@ -246,6 +250,9 @@ static void leave_out_avx(X86Cpu *c)
 #if defined(__x86_64__)
     vaes = __builtin_cpu_supports("vaes") && __builtin_cpu_supports("vpclmulqdq");
 #endif
+    if (!x86_sha_runs()) {
+        c->feat[FEAT_7_EBX] &= ~B(29);
+    }
     if (!vaes) {
         c->feat[FEAT_7_ECX] &= ~(B(9) | B(10));
     }
@@ -283,7 +290,7 @@ bool x86_cpuid_init(X86Cpu *c, GError **err)
         }
     }
     c->feat[FEAT_1_ECX] &= ~x86_simd_missing();
-    leave_out_avx(c);
+    leave_out_missing(c);
     if (!ch.kvm) {
         c->feat[FEAT_KVM] = 0;
     }

@@ -19,6 +19,7 @@ bool x86_simd_translate(X86Cpu *c, IrBlock *b, const X86Insn *i, const IrMem *m)
 
 /* Features of CPUID.1:ECX that this host's instructions cannot do for the guest. */
 uint32_t x86_simd_missing(void);
+bool x86_sha_runs(void);
 bool x86_vex_runs(void);                /* can this host do AVX2, FMA, F16C, VAES and VPCLMULQDQ? */
 
 /* For the C code of this folder that needs the meaning of FP state. */

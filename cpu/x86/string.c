@@ -236,6 +236,21 @@ static uint32_t compare_flags(uint64_t a, uint64_t b, unsigned bytes)
     return x86_eflags_to_fl(ef);
 }
 
+/* How many of k elements, upwards, are equal from the start; by words. */
+static uint64_t same_elements(const uint8_t *p, const uint8_t *q, uint64_t k, unsigned bytes)
+{
+    uint64_t n = k * bytes, i = 0, a, b;
+    for (; i + 8 <= n; i += 8) {
+        memcpy(&a, p + i, 8);
+        memcpy(&b, q + i, 8);
+        if (a != b)
+            break;
+    }
+    while (i < n && p[i] == q[i])
+        i++;
+    return i / bytes;
+}
+
 /* Compares up to k elements of a and b (b_step 0: with one value) and returns how many were done; *stop if the last ended it. */
 static uint64_t compare_span(Str *s, const uint8_t *p, const uint8_t *q, uint64_t k, bool *stop)
 {
@@ -243,6 +258,12 @@ static uint64_t compare_span(Str *s, const uint8_t *p, const uint8_t *q, uint64_
     uint64_t mask = s->bytes == 8 ? UINT64_MAX : (UINT64_C(1) << s->bytes * 8) - 1;
     bool up = s->c->df > 0, while_equal = s->prefix == 0xf3;
     uint64_t e = 0;
+    if (up && p && while_equal && s->prefix) {          /* all but the last that is looked at */
+        e = MIN(same_elements(p, q, k, s->bytes), k - 1);
+    } else if (up && !p && s->prefix == 0xf2 && s->bytes == 1) {
+        const uint8_t *found = memchr(q, (int)(value & 0xff), k);
+        e = found ? (uint64_t)(found - q) : k - 1;
+    }
     while (e < k && !*stop) {
         uint64_t at = (up ? e : k - 1 - e) * s->bytes;
         x = p ? element(p + at, s->bytes) : value & mask;

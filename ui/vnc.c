@@ -324,11 +324,17 @@ static void feed(Vnc *s)
 static gboolean tick(void *opaque)
 {
     Vnc *s = opaque;
-    bool any;
+    bool any, frame = __atomic_load_n(&s->viewers, __ATOMIC_SEQ_CST) && ++s->ticks % TICKS_A_FRAME == 0;
 
+    g_mutex_lock(&s->lock);
+    any = s->input->len != 0;
+    g_mutex_unlock(&s->lock);
+    if (!frame && !any) {
+        return G_SOURCE_CONTINUE;       /* the machine lock is the guest's while nobody looks or types */
+    }
     machine_lock(s->machine);
     feed(s);
-    if (__atomic_load_n(&s->viewers, __ATOMIC_SEQ_CST) && ++s->ticks % TICKS_A_FRAME == 0) {
+    if (frame) {
         console_refresh(s->viewer.con);
         g_mutex_lock(&s->lock);
         s->refreshed++;

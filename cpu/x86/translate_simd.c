@@ -3,7 +3,7 @@
  * translate_simd.c -- MMX and SSE instructions to IR: a check for the memory operand, then one vop.
  *
  * Spec: Intel SDM (325383) vol. 2, ch. 2.7 (exception classes); vol. 1, ch. 9.6 (what MMX instructions do to the x87).
- * Omits: VEX and EVEX forms.
+ * Omits: VEX forms, see translate_vex.c; EVEX forms.
  * Threads: the vCPU's own.
  */
 #include "cpu/x86/simd.h"

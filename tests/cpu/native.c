@@ -292,7 +292,7 @@ static void report(const X86Insn *i, const uint8_t *p, const State *in, const St
            in->flags & EF_ARITH, want->flags & EF_ARITH, got->flags & EF_ARITH);
 }
 
-typedef struct Test { X86Cpu *c; IrBlock *b; uint8_t *area; unsigned done, bad; } Test;
+typedef struct Test { X86Cpu *c; IrBlock *b; uint8_t *area; unsigned done, vex, bad; } Test;
 
 static void test_one(Test *t, bool wide)
 {
@@ -325,6 +325,7 @@ static void test_one(Test *t, bool wide)
                        memcmp(want.r, got.r, sizeof want.r) || ((want.flags ^ got.flags) & EF_ARITH & ~eflags_of(undef)) ?
                        "registers or flags" : memcmp(after, t->area, AREA_BYTES) ? "memory" : NULL;
     t->done++;
+    t->vex += i.vex;
     if (what) {
         report(&i, p, &in, &want, &got, what);
         t->bad++;
@@ -361,7 +362,7 @@ int main(int argc, char **argv)
     Test t = { .c = c, .b = ir_new(), .area = area };
     for (unsigned k = 0; k < count && t.bad < 20; k++)
         test_one(&t, k & 1);
-    printf("native: %u instructions, %u differ\n", t.done, t.bad);
+    printf("native: %u instructions (%u VEX-coded), %u differ\n", t.done, t.vex, t.bad);
     return t.bad != 0;
 }
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vex.c -- every row of vex.def against the processor: with both lengths, registers and memory, immediates, values.
+ * vex.c -- every row of vex.def, and vectors of vexint.def, against the processor: with both lengths, registers and memory, immediates, values.
  *
  * usage: vex [seed [cases of each form]]; the same seed gives the same run.
  *
@@ -182,9 +182,45 @@ static void report(const char *name, const uint8_t *p, unsigned n, const State *
 
 static unsigned done, bad;
 
+static void compare(X86Cpu *c, const char *name, const uint8_t *p, unsigned n, const State *in, bool native)
+{
+    static State want __attribute__((aligned(64))), got __attribute__((aligned(64)));
+    want = got = *in;
+    memcpy(host_code, p, n);
+    host_code[n] = 0xc3;
+    vex_host(&want, host_code);
+    bool fine = here(c, &got, p, n, native);
+    done++;
+    if (!fine || memcmp(&want, &got, sizeof want)) {
+        report(name, p, n, in, &want, &got, fine);
+        bad++;
+    }
+}
+
+/* Rows of vexint.def on vectors. */
+static void test_others(X86Cpu *c, unsigned count)
+{
+    static State in __attribute__((aligned(64)));
+    static const struct { const char *name; uint8_t n, code[7]; } all[] = {
+        { "zeroupper", 3, { 0xc5, 0xf8, 0x77 } }, { "zeroall", 3, { 0xc5, 0xfc, 0x77 } },
+        { "maskmovdqu", 4, { 0xc5, 0xf9, 0xf7, 0xd9 } }, { "stmxcsr", 5, { 0xc5, 0xf8, 0xae, 0x5f, 0x20 } },
+        { "pcmpestrm", 6, { 0xc4, 0xe3, 0x79, 0x60, 0xca, 0 } }, { "pcmpestri", 6, { 0xc4, 0xe3, 0xf9, 0x61, 0xca, 0 } },
+        { "pcmpistrm", 7, { 0xc4, 0xe3, 0x79, 0x62, 0x4f, 0x11, 0 } }, { "pcmpistri", 6, { 0xc4, 0xc3, 0x79, 0x63, 0xca, 0 } },
+    };
+    for (unsigned k = 0; k < count * G_N_ELEMENTS(all) && bad < 20; k++) {
+        unsigned which = k % G_N_ELEMENTS(all);
+        uint8_t p[7];
+        memcpy(p, all[which].code, sizeof p);
+        if (all[which].n >= 6)
+            p[all[which].n - 1] = random64() & 0x7f;
+        fill(&in, false);
+        compare(c, all[which].name, p, all[which].n, &in, random64() & 1);
+    }
+}
+
 static void test_form(X86Cpu *c, unsigned vx, unsigned l, bool mem, unsigned count)
 {
-    static State in __attribute__((aligned(64))), want __attribute__((aligned(64))), got __attribute__((aligned(64)));
+    static State in __attribute__((aligned(64)));
     const X86VexRow *r = &x86_vex_rows[vx];
     unsigned opcode = rows[vx].opcode;
     for (unsigned k = 0; k < count && bad < 20; k++) {
@@ -193,16 +229,7 @@ static void test_form(X86Cpu *c, unsigned vx, unsigned l, bool mem, unsigned cou
         fill(&in, r->props & VX_GATHER);
         if ((r->props & VX_GATHER) && (opcode & 1))
             whole_indices(&in);
-        want = got = in;
-        memcpy(host_code, p, n);
-        host_code[n] = 0xc3;
-        vex_host(&want, host_code);
-        bool fine = here(c, &got, p, n, k & 1);
-        done++;
-        if (!fine || memcmp(&want, &got, sizeof want)) {
-            report(rows[vx].name, p, n, &in, &want, &got, fine);
-            bad++;
-        }
+        compare(c, rows[vx].name, p, n, &in, k & 1);
     }
 }
 
@@ -231,6 +258,7 @@ int main(int argc, char **argv)
             }
         }
     }
+    test_others(c, count);
     printf("vex: %u rows, %u forms, %u cases, %u differ\n", VX_N, forms, done, bad);
     return bad != 0;
 }

@@ -164,7 +164,7 @@ static void block_kill_locked(DbtMachine *d, Block *b)
             break;
         }
     }
-    b->dead = true;
+    __atomic_store_n(&b->dead, true, __ATOMIC_RELEASE);
     if (d->backend) {
         while (b->incoming) {
             link_drop(d, b->incoming);

@@ -132,7 +132,7 @@ static void run_blocks_interp(DbtCpu *c)
     while (!__atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED)) {
         const JmpEntry *j = &c->ctx->jmp[dbt_jmp_slot(c->pc)];
         const Block *b = j->pc == c->pc ? j->code : NULL;
-        if (!b || b->dead) {
+        if (!b || __atomic_load_n(&b->dead, __ATOMIC_RELAXED)) {
             b = block_find(c);
             if (!b) {
                 dbt_step(c);

@@ -246,7 +246,7 @@ struct Block {                          /* what look-ups need stands first, in o
     BlockLink  *links, *incoming;       /* links: n_links of them, g_free() */
     /* interpreter */
     IrBlock    *ir;
-    bool        dead;
+    bool        dead;                   /* atomic; written with the lock */
 } __attribute__((aligned(64)));
 
 typedef struct DbtBackend {             /* accel/dbt/<host>/ */

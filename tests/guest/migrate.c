@@ -98,6 +98,7 @@ int main(int argc, char **argv)
         return 2;
     }
     char *name = g_path_get_basename(argv[1]), *log = g_strdup_printf("%s.%s.log", argv[1], argv[2]);
+    char *next_log = g_strdup_printf("%s.%s.next.log", argv[1], argv[2]), *swap;
     GString *out = g_string_new(NULL);
     Machine *m = create(argv[1], argv[2], argv[3], log), *n;
     int moves = 0, status;
@@ -106,11 +107,14 @@ int main(int argc, char **argv)
         GByteArray *state = machine_save(m);
         struct Options *o = m->options;
         GError *err = NULL;
-        append(out, log);
-        n = create(argv[1], argv[2], argv[3], log);
+        n = create(argv[1], argv[2], argv[3], next_log);
         memcpy(n->ram.host, m->ram.host, m->ram.size);
-        machine_free(m);
+        machine_free(m);                /* writes out what it still has */
         options_free(o);
+        append(out, log);
+        swap = log;
+        log = next_log;
+        next_log = swap;
         machine_lock(n);
         if (!machine_load(n, g_bytes_new_static(state->data, state->len), &err)) {
             die(name, err);

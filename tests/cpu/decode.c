@@ -51,6 +51,7 @@ static bool same_name(const X86Insn *i, const char *theirs)
         { "CMPXCHG8B", "cmpxchg" }, { "VMX_SVM", "vm" }, { "FWAIT", "wait" }, { "X87", "" }, { "NOP", "" }, { "PREFETCH", "" },
         { "CLFLUSH", "cl" }, { "MFENCE", "sfence" }, { "TZCNT", "bsf" }, { "XCHG", "nop" }, { "CLFLUSH", "sfence" }, { "CLFLUSH", "xsaveopt" },
         { "IN", "in" }, { "INT", "int" }, { "PAUSE", "xchg" }, { "PAUSE", "nop" }, { "LZCNT", "bsr" }, { "CRC32", "movbe" }, { "UD", "" },
+        { "ADX", "adcx" }, { "ADX", "adox" },
     };
     const char *ours = i->row->name;
     if (i->row->props & (ISVOP | ISHELPER))
@@ -120,7 +121,7 @@ static unsigned picked(void)
         { M64, 16, { 0xf0, 0x03, 0x00 }, DEC_UD, 3 }, { M64, 16, { 0xf0, 0x39, 0x00 }, DEC_UD, 3 }, { M64, 16, { 0xf0, 0x90 }, DEC_UD, 2 },
         { M64, 16, { 0x06 }, DEC_UD, 1 }, { M32, 16, { 0x06 }, DEC_OK, 1 }, { M64, 16, { 0x48, 0xb8 }, DEC_OK, 10 },
         { M64, 16, { 0x48, 0x66, 0xb8 }, DEC_OK, 5 }, { M16, 16, { 0xb8 }, DEC_OK, 3 }, { M16, 16, { 0x66, 0xb8 }, DEC_OK, 6 },
-        { M32, 16, { 0xc5, 0x00 }, DEC_OK, 2 }, { M32, 16, { 0xc5, 0xf8, 0x77 }, DEC_UD, 3 }, { M16, 16, { 0xc5, 0xc0 }, DEC_UD, 2 },
+        { M32, 16, { 0xc5, 0x00 }, DEC_OK, 2 }, { M32, 16, { 0xc5, 0xf8, 0x77 }, DEC_OK, 3 }, { M16, 16, { 0xc5, 0xc0 }, DEC_UD, 2 },
         { M16, 16, { 0x63, 0xc0 }, DEC_UD, 2 }, { M32, 16, { 0x63, 0xc0 }, DEC_OK, 2 }, { M64, 16, { 0x0f, 0x0b }, DEC_OK, 2 },
         { M64, 16, { 0x0f, 0x22, 0x18 }, DEC_OK, 3 }, { M64, 16, { 0xc8, 1, 2, 3 }, DEC_OK, 4 }, { M32, 16, { 0x9a }, DEC_OK, 7 },
         { M16, 16, { 0x9a }, DEC_OK, 5 }, { M64, 16, { 0xf6, 0x00 }, DEC_OK, 3 }, { M64, 16, { 0xf6, 0x10 }, DEC_OK, 2 },

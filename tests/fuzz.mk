@@ -6,7 +6,7 @@ $(FUZZ): $(FUZZ).o $(LIBOBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 # A program for tests/run.
 $(FUZZ)-short: $(FUZZ)
-	@printf '#!/bin/sh\n$(FUZZ) -e native -t 4 && $(FUZZ) -e interp -t 4\n' > $@ && chmod +x $@
+	@printf '#!/bin/sh\n$(FUZZ) -e native -t 4 -s 1 && $(FUZZ) -e interp -t 4 -s 1\n' > $@ && chmod +x $@
 ifeq ($(shell uname -m),x86_64)
 TESTS += $(FUZZ)-short
 endif

@@ -191,11 +191,26 @@ void x86_st(X86Cpu *c, unsigned s, uint64_t offset, uint64_t value, unsigned byt
 }
 
 /* ---- LLDT, LTR ---- */
+/* Base bits 63:32 of an LDT or TSS: in long mode from the second half of its descriptor, which is checked. */
+static uint64_t system_upper(X86Cpu *c, unsigned selector, uint64_t desc)
+{
+    uint64_t upper;
+
+    if (!x86_lma(c)) {
+        return 0;
+    }
+    upper = desc_upper(c, selector);
+    if (!x86_canonical(upper << 32 | desc_base(desc)) || (upper >> 40) & 0x1f) {
+        x86_raise_sel(c, EXC_GP, selector);
+    }
+    return upper;
+}
+
 uint64_t x86_h_lldt(void *cpu, uint64_t a, uint64_t b, uint64_t unused)
 {
     X86Cpu *c = cpu;
     unsigned selector = (uint16_t)a;
-    uint64_t desc, upper = 0;
+    uint64_t desc, upper;
 
     if (!x86_protected(c)) {
         x86_raise_ud(c);
@@ -217,12 +232,7 @@ uint64_t x86_h_lldt(void *cpu, uint64_t a, uint64_t b, uint64_t unused)
     if (!desc_p(desc)) {
         x86_raise_sel(c, EXC_NP, selector);
     }
-    if (x86_lma(c)) {
-        upper = desc_upper(c, selector);
-        if (!x86_canonical(upper << 32 | desc_base(desc)) || (upper >> 40) & 0x1f) {
-            x86_raise_sel(c, EXC_GP, selector);
-        }
-    }
+    upper = system_upper(c, selector, desc);
     x86_seg_set(c, S_LDTR, selector, desc);
     c->seg[S_LDTR].base |= upper << 32;
     return 0;
@@ -232,7 +242,7 @@ uint64_t x86_h_ltr(void *cpu, uint64_t a, uint64_t b, uint64_t unused)
 {
     X86Cpu *c = cpu;
     unsigned selector = (uint16_t)a, type;
-    uint64_t desc, upper = 0;
+    uint64_t desc, upper;
 
     if (!x86_protected(c)) {
         x86_raise_ud(c);
@@ -251,12 +261,7 @@ uint64_t x86_h_ltr(void *cpu, uint64_t a, uint64_t b, uint64_t unused)
     if (!desc_p(desc)) {
         x86_raise_sel(c, EXC_NP, selector);
     }
-    if (x86_lma(c)) {
-        upper = desc_upper(c, selector);
-        if (!x86_canonical(upper << 32 | desc_base(desc)) || (upper >> 40) & 0x1f) {
-            x86_raise_sel(c, EXC_GP, selector);
-        }
-    }
+    upper = system_upper(c, selector, desc);
     desc |= 2ull << 40;                 /* busy */
     x86_sys_st(c, c->gdt_base + (selector & 0xfff8) + 5, (desc >> 40) & 0xff, 1);
     x86_seg_set(c, S_TR, selector, desc);

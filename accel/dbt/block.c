@@ -391,9 +391,7 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
             ir_merge_checks(ir, d->no_merge || (mode & DBT_MODE_UNMERGED) ? 0 : IR_SHARED_HOSTS);
             ir_optimise(ir, FL_ALL);
         } else {
-            for (unsigned i = 0; i < ir->n_insns; i++) {
-                ir->insns[i].live = ir->insns[i].sets;
-            }
+            ir_plain(ir);
         }
         log_block(d, ir, LOG_OPT, "optimised");
         if (!d->backend) {

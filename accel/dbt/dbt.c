@@ -75,14 +75,6 @@ static void step_translate_odd(DbtCpu *c, uint8_t *page)
     }
 }
 
-static void plain(IrBlock *ir)          /* all flags live: what ir_optimise() would say of a single instruction */
-{
-    for (unsigned i = 0; i < ir->n_insns; i++) {
-        IrInsn *n = &ir->insns[i];
-        n->live = n->op == IR_jmp || n->op == IR_br || n->op == IR_brz || n->op == IR_brnz ? FL_ALL : n->sets;
-    }
-}
-
 /* IR that assumes more of the CPU than its mode says is good for this one time only. */
 static bool has_guard(const IrBlock *ir)
 {
@@ -108,7 +100,7 @@ void dbt_step(DbtCpu *c)
         if (e->at != at || e->mode != mode || memcmp(e->bytes, at, e->n)) {
             ir_begin(c->ir, c->pc, mode);
             c->guest->translate(c, c->ir, at, DBT_PAGE - in_page, NULL, 1);
-            plain(c->ir);
+            ir_plain(c->ir);
             if (has_guard(c->ir)) {
                 interp_run(c, c->ir);
                 return;
@@ -121,7 +113,7 @@ void dbt_step(DbtCpu *c)
         return;
     }
     step_translate_odd(c, page);
-    plain(c->ir);
+    ir_plain(c->ir);
     interp_run(c, c->ir);
 }
 

@@ -99,7 +99,6 @@ typedef struct DbtCpu {
     DbtContextKey keys[DBT_CONTEXTS];
     uint8_t      guess[64];             /* by a hash of the key: which context it had last */
     uint64_t     tick;                  /* for last_used */
-    uint64_t     host_stack;            /* of the native engine's entry */
     bool         in_code;               /* looks for a block or runs one: its code must stay */
     struct DbtStats *stats;
     struct DbtCpuPrivate *steps;        /* dbt.c */
@@ -119,6 +118,12 @@ typedef enum { ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH, ACCESS_KIND = 3,
     ACCESS_SYSTEM = 4,                  /* or-ed in: as supervisor whatever the CPL (descriptor tables, TSS, interrupt frames) */
     ACCESS_PROBE = 8,                   /* or-ed in: set no A and D bits */
 } DbtAccess;
+static inline unsigned dbt_fl_flags(uint32_t fl)        /* DbtCpu.fl as FL_* */
+{
+    return (fl >> 8 & 1) * FL_C | (fl >> 10 & 1) * FL_P | (fl >> 12 & 1) * FL_A | (fl >> 14 & 1) * FL_Z |
+           (fl >> 15 & 1) * FL_S | (fl & 1) * FL_O;
+}
+
 typedef struct DbtWalk {                /* result of a page-table walk */
     uint64_t phys;                      /* of the access itself */
     uint64_t page_bytes;                /* 4096, 2 MiB, 4 MiB, 1 GiB */

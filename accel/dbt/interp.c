@@ -54,12 +54,6 @@ static const uint64_t masks[4] = { UINT8_MAX, UINT16_MAX, UINT32_MAX, UINT64_MAX
 static const uint16_t fl_words[64] = { ROW64(FL_WORD) };
 static const uint16_t conds[64] = { ROW64(CONDS) };
 
-static unsigned flags_from_fl(uint32_t fl)
-{
-    return (fl >> 8 & 1) * FL_C | (fl >> 10 & 1) * FL_P | (fl >> 12 & 1) * FL_A | (fl >> 14 & 1) * FL_Z |
-           (fl >> 15 & 1) * FL_S | (fl & 1) * FL_O;
-}
-
 static inline bool holds(const Run *r, const IrInsn *i)
 {
     return conds[r->fl] >> i->cond & 1;
@@ -385,7 +379,7 @@ static void call_helper(Run *r, const IrInsn *i)
     IrType type = i->type;
     uint64_t v = d->fn(r->c, get(r, i, i->a, type), get(r, i, i->b, type), get(r, i, i->c, type));
     if (d->props & H_FLAGS_OUT) {
-        r->fl = flags_from_fl(r->c->fl);
+        r->fl = dbt_fl_flags(r->c->fl);
     }
     put(r, i, i->dst, type, v & masks[type]);
 }
@@ -499,7 +493,7 @@ static void run_init(Run *r, DbtCpu *c, const IrBlock *b)
     r->base[IR_GUEST] = (const uint8_t *)c->gpr;
     r->base[IR_TEMP] = (const uint8_t *)r->temp;
     r->base[IR_IMM] = (const uint8_t *)b->imms;
-    r->fl = flags_from_fl(c->fl);
+    r->fl = dbt_fl_flags(c->fl);
 }
 
 /* Leave for page base + offset. */

@@ -278,3 +278,9 @@ bool ir_cond(unsigned cc, unsigned flags)
     }
     return r != (cc & 1);
 }
+
+unsigned ir_cond_flags(unsigned cc)
+{
+    static const uint8_t reads[8] = { FL_O, FL_C, FL_Z, FL_C | FL_Z, FL_S, FL_P, FL_S | FL_O, FL_S | FL_O | FL_Z };
+    return reads[cc >> 1 & 7];
+}

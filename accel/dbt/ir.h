@@ -213,6 +213,7 @@ uint64_t ir_eval(IrOp op, IrType type, uint64_t a, uint64_t b, uint64_t c, bool 
 /* All six flags (FL_*) after op; high: upper half of mulu2/muls2; old: flags before, for those that op keeps. */
 unsigned ir_flags(IrOp op, IrType type, uint64_t a, uint64_t b, uint64_t c, uint64_t result, uint64_t high, unsigned old);
 bool     ir_cond(unsigned cc, unsigned flags);
+unsigned ir_cond_flags(unsigned cc);                    /* FL_* that the condition reads */
 
 /* ---- passes (opt.c) ---- */
 void     ir_optimise(IrBlock *b, unsigned flags_live_out);      /* folding, dead flags and temporaries, live and live_fault */
@@ -220,6 +221,7 @@ void     ir_optimise(IrBlock *b, unsigned flags_live_out);      /* folding, dead
  * address lives from its check to its last use, across guest instructions but not across helpers.  Call it before
  * ir_optimise(). */
 void     ir_merge_checks(IrBlock *b, unsigned n_hosts);
+void     ir_plain(IrBlock *b);          /* instead: every flag that is set is live, and all at exits */
 bool     ir_verify(const IrBlock *b, GString *why);     /* the rules above: on every block in debug builds and tests */
 void     ir_print(const IrBlock *b, GString *out);      /* -d ir, opt */
 #endif

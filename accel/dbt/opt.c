@@ -151,12 +151,6 @@ static void forward(IrBlock *b)
 }
 
 /* ---- backward: flags and what is dead ---- */
-static unsigned cond_flags(unsigned cc)
-{
-    static const uint8_t reads[8] = { FL_O, FL_C, FL_Z, FL_C | FL_Z, FL_S, FL_P, FL_S | FL_O, FL_S | FL_O | FL_Z };
-    return reads[cc >> 1 & 7];
-}
-
 static bool is_shift(IrOp op)
 {
     return op == IR_shl || op == IR_shr || op == IR_sar || op == IR_rol || op == IR_ror || op == IR_rcl ||
@@ -177,7 +171,7 @@ static unsigned flags_read(const IrInsn *i)
 {
     switch (i->op) {
     case IR_sel: case IR_setcc: case IR_br:
-        return cond_flags(i->cond);
+        return ir_cond_flags(i->cond);
     case IR_adc: case IR_sbb: case IR_rcl: case IR_rcr: case IR_cmc:
         return FL_C;
     case IR_getfl:
@@ -340,4 +334,13 @@ void ir_optimise(IrBlock *b, unsigned flags_live_out)
     forward(b);
     backward(b, flags_live_out);
     join_steps(b);
+}
+
+void ir_plain(IrBlock *b)
+{
+    for (unsigned n = 0; n < b->n_insns; n++) {
+        IrInsn *i = &b->insns[n];
+        bool exits = i->op == IR_jmp || i->op == IR_br || i->op == IR_brz || i->op == IR_brnz;
+        i->live = exits ? FL_ALL : i->sets;
+    }
 }

@@ -436,7 +436,7 @@ void em_setcc(Em *e)
 {
     const IrInsn *n = e->n;
 
-    flags_want(e, cc_flags(n->cond));
+    flags_want(e, ir_cond_flags(n->cond));
     if (n->type == IR_I8 && (in_reg(e, n->dst) || n->dst.kind == IR_HOST)) {
         e_op(e, 0x190 | n->cond, E_M8, 0, rm_of(place(e, n->dst)));
         return;
@@ -456,7 +456,7 @@ void em_sel(Em *e)
     unsigned cc = n->cond;
     IrRef yes = n->a, no = n->b;
 
-    flags_want(e, cc_flags(cc));
+    flags_want(e, ir_cond_flags(cc));
     if (same_ref(n->dst, yes) && !same_ref(n->dst, no)) {
         IrRef r = yes;
         yes = no;

@@ -141,7 +141,7 @@ void em_jmp(Em *e)
 
 void em_br(Em *e)
 {
-    flags_want(e, cc_flags(e->n->cond));
+    flags_want(e, ir_cond_flags(e->n->cond));
     exit_if(e, e->n->cond, e->n->imm, e->n->live);
 }
 

@@ -14,12 +14,6 @@
 
 enum { RECIPE_REACH = 48 };             /* operations looked ahead */
 
-unsigned cc_flags(unsigned cc)
-{
-    static const uint8_t reads[8] = { FL_O, FL_C, FL_Z, FL_C | FL_Z, FL_S, FL_P, FL_S | FL_O, FL_S | FL_O | FL_Z };
-    return reads[cc >> 1 & 7];
-}
-
 /* ---- liveness ---- */
 
 static bool is_shift(unsigned op) { return op >= IR_shl && op <= IR_rcr; }
@@ -48,7 +42,7 @@ static unsigned reads(const IrInsn *n)
     case IR_adc: case IR_sbb: case IR_rcl: case IR_rcr: case IR_cmc:
         return FL_C;
     case IR_sel: case IR_setcc:
-        return cc_flags(n->cond);
+        return ir_cond_flags(n->cond);
     case IR_getfl:
         return FL_ALL;
     default:
@@ -97,7 +91,7 @@ void liveness(Em *e)
         const IrInsn *n = &e->ir->insns[i];
         switch (n->op) {
         case IR_br:
-            l |= n->live | cc_flags(n->cond);
+            l |= n->live | ir_cond_flags(n->cond);
             e->n_links++;
             break;
         case IR_brz: case IR_brnz:

@@ -15,12 +15,6 @@ enum { FRAME = 24, MXCSR_DEFAULT = 0x1f80, MXCSR_STICKY = 0x3f, MXCSR_CONTROL = 
 
 /* ---- slow paths in C ---- */
 
-static unsigned flags_of_fl(uint32_t fl)
-{
-    return (fl >> 8 & 1) * FL_C | (fl >> 10 & 1) * FL_P | (fl >> 12 & 1) * FL_A | (fl >> 14 & 1) * FL_Z | (fl >> 15 & 1) * FL_S |
-           (fl & 1) * FL_O;
-}
-
 static uint32_t fl_of_flags(unsigned f)
 {
     return (f & FL_C ? 0x100u : 0) | 0x200 | (f & FL_P ? 0x400u : 0) | (f & FL_A ? 0x1000u : 0) | (f & FL_Z ? 0x4000u : 0) |
@@ -31,7 +25,7 @@ static uint32_t fl_of_flags(unsigned f)
 static uint32_t leave_flags(const DbtCpu *c, const LeaveRec *r)
 {
     uint64_t mask = UINT64_MAX >> (64 - (8u << r->type)), a = 0, b, result;
-    unsigned old = flags_of_fl(c->fl);
+    unsigned old = dbt_fl_flags(c->fl);
 
     b = r->b == 0xff ? (uint64_t)(int64_t)r->imm : c->gpr[r->b];
     switch (r->how) {

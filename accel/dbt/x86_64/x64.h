@@ -139,7 +139,6 @@ static inline unsigned val_of(IrRef r) { return r.kind == IR_HOST ? IR_TEMPS + r
 
 /* flags.c */
 void     liveness(Em *e);
-unsigned cc_flags(unsigned cc);
 void     flags_want(Em *e, unsigned mask);      /* have these in the host's flags */
 void     flags_save(Em *e);
 void     flags_clobber(Em *e);          /* the host's flags are about to be lost */

@@ -104,7 +104,7 @@ static bool is_int(const Field *f)
     return (f->type >= T_U8 && f->type <= T_I64);
 }
 
-static void int_store(const Field *f, void *p, uint64_t v)
+void field_set_int(const Field *f, void *p, uint64_t v)
 {
     switch (f->type) {
     case T_BOOL: *(bool *)p = v != 0; break;
@@ -116,7 +116,7 @@ static void int_store(const Field *f, void *p, uint64_t v)
     }
 }
 
-static uint64_t int_load(const Field *f, const void *p)
+uint64_t field_int(const Field *f, const void *p)
 {
     switch (f->type) {
     case T_BOOL: return *(const bool *)p;
@@ -190,7 +190,7 @@ static bool parse_int(const Field *f, void *p, const char *val, GError **err)
     if (!in_range(f, v)) {
         return range_error(f, val, err);
     }
-    int_store(f, p, v);
+    field_set_int(f, p, v);
     return true;
 }
 
@@ -263,7 +263,7 @@ bool fields_check(const Field *tab, const void *obj, GError **err)
         if ((f->flags & F_REQUIRED) && (f->type == T_STR || f->type == T_LINK) && !*(void *const *)(const void *)p) {
             return fail(err, "%s= is missing%s%s", f->name, f->help ? ": " : "", f->help ? f->help : "");
         }
-        if (is_int(f) && !in_range(f, int_load(f, p)) && int_load(f, p) != f->def) {
+        if (is_int(f) && !in_range(f, field_int(f, p)) && field_int(f, p) != f->def) {
             char *text = field_print(f, obj);
             range_error(f, text, err);
             g_free(text);
@@ -285,7 +285,7 @@ void fields_defaults(const Field *tab, void *obj)
                 fields_defaults(f->aux, p + (size_t)i * f->stride);
             }
         } else if (f->type != T_STR && f->type != T_LINK && f->count == 1) {
-            int_store(f, p, f->def);
+            field_set_int(f, p, f->def);
         }
     }
 }
@@ -338,9 +338,9 @@ char *field_print(const Field *f, const void *obj)
     case T_BOOL: return g_strdup(*(const bool *)(const void *)p ? "on" : "off");
     case T_STR:  return g_strdup(*(char *const *)(const void *)p);
     case T_ENUM: return g_strdup(((const char *const *)f->aux)[*(const uint32_t *)(const void *)p]);
-    case T_I32: case T_I64: return g_strdup_printf("%" G_GINT64_FORMAT, (int64_t)int_load(f, p));
+    case T_I32: case T_I64: return g_strdup_printf("%" G_GINT64_FORMAT, (int64_t)field_int(f, p));
     default:
-        return is_int(f) ? g_strdup_printf("%" G_GUINT64_FORMAT, int_load(f, p)) : NULL;
+        return is_int(f) ? g_strdup_printf("%" G_GUINT64_FORMAT, field_int(f, p)) : NULL;
     }
 }
 

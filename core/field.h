@@ -78,6 +78,9 @@ typedef struct OptPair {
 void fields_defaults(const Field *tab, void *obj);
 void fields_clear(const Field *tab, void *obj);         /* frees strings and lists */
 const Field *field_find(const Field *tab, const char *key);
+/* The integer, flag or choice at p, which f describes; T_I32 widened by its sign.  0, nothing, for other types. */
+uint64_t field_int(const Field *f, const void *p);
+void field_set_int(const Field *f, void *p, uint64_t v);
 char *field_print(const Field *f, const void *obj);     /* as field_parse takes it; NULL for what has no text */
 bool parse_size(const char *text, uint64_t unit, uint64_t *out, GError **err);    /* 512, 0x200, 64k, 1.5G; bare: x unit */
 #define RYOKAN_ERROR (g_quark_from_static_string("ryokan"))

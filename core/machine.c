@@ -17,7 +17,6 @@
 #include "core/sendkey.h"
 #include "core/vcpu.h"
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,7 +40,6 @@ const MachineClass *const machine_classes[] = {
 
 enum { REQ_RESET = 1, REQ_SHUTDOWN = 2, REQ_EXIT = 4, REQ_STOP = 8 };
 enum { OUT_EXCLUSIVE = 1, OUT_PAUSED = 2 };     /* bits of Machine.want_out */
-#define LET_MAIN_IN 200               /* yields of a vCPU that sees the main thread wait for the lock: about 100 us */
 
 struct MachineSync {
     void    *owner;                   /* thread that holds the machine lock, as SELF; atomic */
@@ -49,6 +47,7 @@ struct MachineSync {
     unsigned waiting;                 /* threads other than vCPUs that wait for the machine lock; atomic */
     pthread_mutex_t mutex;
     pthread_cond_t  cond;
+    pthread_cond_t  none_waiting;     /* `waiting` has become 0 */
     void    *exclusive;               /* thread that excludes the vCPUs, as SELF */
     unsigned exclusive_depth;
     bool     exclusive_outside;       /* what it was before */
@@ -81,6 +80,26 @@ static void lock_taken(struct MachineSync *s, unsigned depth)
     s->depth = depth;
 }
 
+/*
+ * A mutex goes to whoever runs when it is let go, and that is a vCPU in a loop of port I/O each time: so threads that are
+ * no vCPUs say that they wait, and vCPUs stand back until these have had the lock.
+ */
+static void lock_before_guests(Machine *m)
+{
+    struct MachineSync *s = m->sync;
+
+    if (g_rec_mutex_trylock(&m->lock)) {
+        return;
+    }
+    __atomic_add_fetch(&s->waiting, 1, __ATOMIC_RELAXED);
+    g_rec_mutex_lock(&m->lock);
+    pthread_mutex_lock(&s->mutex);
+    if (!__atomic_sub_fetch(&s->waiting, 1, __ATOMIC_RELAXED)) {
+        pthread_cond_broadcast(&s->none_waiting);
+    }
+    pthread_mutex_unlock(&s->mutex);
+}
+
 /* A vCPU that has to wait counts as stopped meanwhile, and comes back only when no exclusive section runs. */
 static void lock_from_guest(Machine *m, Vcpu *v)
 {
@@ -90,9 +109,11 @@ static void lock_from_guest(Machine *m, Vcpu *v)
         return;
     }
     machine_leave_guest(v);
-    for (int i = 0; i < LET_MAIN_IN && __atomic_load_n(&s->waiting, __ATOMIC_RELAXED); i++) {
-        sched_yield();
+    pthread_mutex_lock(&s->mutex);
+    while (__atomic_load_n(&s->waiting, __ATOMIC_RELAXED)) {
+        pthread_cond_wait(&s->none_waiting, &s->mutex);
     }
+    pthread_mutex_unlock(&s->mutex);
     for (;;) {
         bool entered;
         g_rec_mutex_lock(&m->lock);
@@ -125,10 +146,8 @@ void machine_lock(Machine *m)
     }
     if (v && v->machine == m && !v->outside) {
         lock_from_guest(m, v);
-    } else if (!g_rec_mutex_trylock(&m->lock)) {
-        __atomic_add_fetch(&s->waiting, 1, __ATOMIC_RELAXED);
-        g_rec_mutex_lock(&m->lock);
-        __atomic_sub_fetch(&s->waiting, 1, __ATOMIC_RELAXED);
+    } else {
+        lock_before_guests(m);
     }
     lock_taken(s, 1);
 }
@@ -471,6 +490,7 @@ Machine *machine_new(void)
     m->sync = g_new0(struct MachineSync, 1);
     pthread_mutex_init(&m->sync->mutex, NULL);
     pthread_cond_init(&m->sync->cond, NULL);
+    pthread_cond_init(&m->sync->none_waiting, NULL);
     m->context = g_main_context_new();
     m->console = console_new(m);
     m->want_out = OUT_PAUSED;
@@ -540,6 +560,7 @@ void machine_free(Machine *m)
     g_hash_table_destroy(m->link_kinds);
     pthread_mutex_destroy(&m->sync->mutex);
     pthread_cond_destroy(&m->sync->cond);
+    pthread_cond_destroy(&m->sync->none_waiting);
     g_rec_mutex_clear(&m->lock);
     g_free(m->sync);
     g_free(m->accel_data);

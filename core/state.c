@@ -70,32 +70,22 @@ static unsigned size_in_stream(const Field *f)
 static uint64_t element_load(const Field *f, const void *p)
 {
     switch (f->type) {
-    case T_BOOL:  return *(const bool *)p;
-    case T_U8:    return *(const uint8_t *)p;
-    case T_U16:   return *(const uint16_t *)p;
-    case T_U32: case T_I32: case T_ENUM: return *(const uint32_t *)p;
-    case T_U64: case T_I64: return *(const uint64_t *)p;
     case T_TIMER: return ((const Timer *)p)->deadline_ns;
     case T_IRQ:   return ((const Irq *)p)->level;
-    default:      return 0;
+    default:      return field_int(f, p);
     }
 }
 
 static void element_store(const Field *f, void *p, uint64_t v)
 {
     switch (f->type) {
-    case T_BOOL:  *(bool *)p = v != 0; break;
-    case T_U8:    *(uint8_t *)p = (uint8_t)v; break;
-    case T_U16:   *(uint16_t *)p = (uint16_t)v; break;
-    case T_U32: case T_I32: case T_ENUM: *(uint32_t *)p = (uint32_t)v; break;
-    case T_U64: case T_I64: *(uint64_t *)p = v; break;
-    case T_IRQ:   ((Irq *)p)->level = v != 0; break;
+    case T_IRQ: ((Irq *)p)->level = v != 0; break;
     case T_TIMER:
         if (((Timer *)p)->machine) {
             timer_arm(p, v);
         }
         break;
-    default: break;
+    default: field_set_int(f, p, v); break;
     }
 }
 

@@ -80,7 +80,7 @@ START_TEST(options_rest)
 
     ck_ok(parse(&e_, "-append", "a=b,c d", "-kernel", "/proc/self/exe", "-boot", "order=dc,menu=on", "-rtc",
                 "base=2006-06-17T16:01:21,clock=vm", "-serial", "null", "-serial", "none", "-serial", "null", "-device",
-                "ticker,id=t,period=5", "-chardev", "null,id=c0", "-debugcon", "chardev:c0", NULL));
+                "isa-debug-exit,id=t,iobase=0x501", "-chardev", "null,id=c0", "-debugcon", "chardev:c0", NULL));
     o = m->options;
     ck_assert_str_eq(o->append, "a=b,c d");
     ck_assert_str_eq(o->boot_order, "dc");
@@ -100,8 +100,8 @@ START_TEST(options_bad)
     BAD("needs an argument", "-m");
     BAD("-m 0M: machine", "-m", "1k");
     BAD("-m 16777216M: machine", "-m", "16T");
-    BAD("1 to", "-device", "ticker,period=99999999999");
-    BAD("there is no property \"colour\"", "-device", "ticker,colour=1");
+    BAD("0 to 65535", "-device", "isa-debug-exit,iobase=99999999999");
+    BAD("there is no property \"colour\"", "-device", "isa-debug-exit,colour=1");
     BAD("there is no such device", "-device", "frob");
     BAD("cannot open it", "-kernel", "/nonexistent");
     BAD("is a folder", "-kernel", "/tmp");

@@ -158,15 +158,15 @@ START_TEST(state_machine)
     GByteArray *out;
     GError     *err = NULL;
 
-    ck_ok(device_realize(device_new(m, NULL, "ticker", "t0", &e_), &e_));
-    ck_ok(device_realize(device_new(m, NULL, "ticker", NULL, &e_), &e_));
+    ck_ok(device_realize(device_new(m, NULL, "hpet", "t0", &e_), &e_));
+    ck_ok(device_realize(device_new(m, NULL, "hpet", NULL, &e_), &e_));
     out = machine_save(m);
     ck_ok(machine_load(m, g_bytes_new(out->data, out->len), &e_));
     for (guint n = 0; n < out->len; n += 3) {
         ck_assert(!machine_load(m, g_bytes_new(out->data, n), &err));
         g_clear_error(&err);
     }
-    ck_ok(device_realize(device_new(m, NULL, "ticker", NULL, &e_), &e_));
+    ck_ok(device_realize(device_new(m, NULL, "hpet", NULL, &e_), &e_));
     ck_assert(!machine_load(m, g_bytes_new(out->data, out->len), &err));
     machine_free(m);
 }

@@ -36,8 +36,11 @@ static const Feature features[] = {
     { FEAT_1_ECX, 29, "f16c" }, { FEAT_1_ECX, 30, "rdrand" }, { FEAT_1_ECX, 31, "hypervisor" },
     { FEAT_7_EBX, 0, "fsgsbase" }, { FEAT_7_EBX, 1, "tsc_adjust" }, { FEAT_7_EBX, 1, "tsc-adjust" },
     { FEAT_7_EBX, 3, "bmi1" }, { FEAT_7_EBX, 5, "avx2" }, { FEAT_7_EBX, 7, "smep" }, { FEAT_7_EBX, 8, "bmi2" },
-    { FEAT_7_EBX, 9, "erms" }, { FEAT_7_EBX, 10, "invpcid" }, { FEAT_7_EBX, 16, "avx512f" }, { FEAT_7_EBX, 18, "rdseed" },
-    { FEAT_7_EBX, 19, "adx" }, { FEAT_7_EBX, 20, "smap" }, { FEAT_7_EBX, 23, "clflushopt" }, { FEAT_7_EBX, 24, "clwb" },
+    { FEAT_7_EBX, 9, "erms" }, { FEAT_7_EBX, 10, "invpcid" }, { FEAT_7_EBX, 16, "avx512f" }, { FEAT_7_EBX, 17, "avx512dq" },
+    { FEAT_7_EBX, 18, "rdseed" }, { FEAT_7_EBX, 19, "adx" }, { FEAT_7_EBX, 20, "smap" }, { FEAT_7_EBX, 21, "avx512ifma" },
+    { FEAT_7_EBX, 28, "avx512cd" }, { FEAT_7_EBX, 30, "avx512bw" }, { FEAT_7_EBX, 31, "avx512vl" },
+    { FEAT_7_ECX, 1, "avx512vbmi" }, { FEAT_7_ECX, 6, "avx512vbmi2" }, { FEAT_7_ECX, 8, "gfni" }, { FEAT_7_ECX, 11, "avx512vnni" },
+    { FEAT_7_ECX, 12, "avx512bitalg" }, { FEAT_7_ECX, 14, "avx512-vpopcntdq" }, { FEAT_7_EBX, 23, "clflushopt" }, { FEAT_7_EBX, 24, "clwb" },
     { FEAT_7_EBX, 29, "sha-ni" }, { FEAT_7_ECX, 2, "umip" }, { FEAT_7_ECX, 3, "pku" }, { FEAT_7_ECX, 9, "vaes" }, { FEAT_7_ECX, 10, "vpclmulqdq" }, { FEAT_7_ECX, 16, "la57" },
     { FEAT_7_ECX, 22, "rdpid" }, { FEAT_7_EDX, 4, "fsrm" }, { FEAT_7_EDX, 26, "spec-ctrl" },
     { FEAT_7_EDX, 29, "arch-capabilities" }, { FEAT_81_EDX, 11, "syscall" }, { FEAT_81_EDX, 20, "nx" },
@@ -55,6 +58,12 @@ enum {
     V2_1_ECX = B(0) | B(9) | B(13) | B(19) | B(20) | B(23),
     LONG_81_EDX = B(11) | B(20) | B(29),
     KVM_CLOCK = B(1) | B(3) | B(24),
+};
+
+/* AVX-512: what x86-64-v4 asks for, what else there is of it.  It works by C code and the host's AVX2. */
+enum {
+    AVX512_7_EBX = B(16) | B(17) | B(28) | B(30) | B(31), AVX512_MORE_7_EBX = B(21),
+    AVX512_7_ECX = B(1) | B(6) | B(11) | B(12) | B(14),
 };
 
 static const uint32_t works[X86_N_FEATS] = {
@@ -231,7 +240,25 @@ bool x86_cpu_check(Machine *m, GError **err)
     return x86_cpuid_init(&c, err);
 }
 
-/* AVX needs XSAVE and the host; the others need AVX, and VAES and VPCLMULQDQ the host's. */
+/* max is to be fast: AVX-512 and GFNI are in it where the host has them. */
+static void leave_out_slow(X86Cpu *c)
+{
+    bool avx512 = false, gfni = false;
+
+#if defined(__x86_64__)
+    avx512 = __builtin_cpu_supports("avx512f");
+    gfni = __builtin_cpu_supports("gfni");
+#endif
+    if (!avx512) {
+        c->feat[FEAT_7_EBX] &= ~(uint32_t)(AVX512_7_EBX | AVX512_MORE_7_EBX);
+        c->feat[FEAT_7_ECX] &= ~(uint32_t)AVX512_7_ECX;
+    }
+    if (!gfni) {
+        c->feat[FEAT_7_ECX] &= ~B(8);
+    }
+}
+
+/* AVX needs XSAVE and the host; the others need AVX, and VAES and VPCLMULQDQ the host's; AVX-512 needs AVX2, FMA and F16C. */
 static void leave_out_missing(X86Cpu *c)
 {
     bool xsave = c->feat[FEAT_1_ECX] & B(26), vaes = false;
@@ -246,6 +273,13 @@ static void leave_out_missing(X86Cpu *c)
         c->feat[FEAT_1_ECX] &= ~(B(12) | B(29));
         c->feat[FEAT_7_EBX] &= ~B(5);
         c->feat[FEAT_7_ECX] &= ~(B(9) | B(10));
+    }
+    if (!(c->feat[FEAT_7_EBX] & B(5)) || ~c->feat[FEAT_1_ECX] & (B(12) | B(29))) {
+        c->feat[FEAT_7_EBX] &= ~B(16);
+    }
+    if (!(c->feat[FEAT_7_EBX] & B(16))) {
+        c->feat[FEAT_7_EBX] &= ~(uint32_t)(AVX512_7_EBX | AVX512_MORE_7_EBX);
+        c->feat[FEAT_7_ECX] &= ~(uint32_t)AVX512_7_ECX;
     }
 #if defined(__x86_64__)
     vaes = __builtin_cpu_supports("vaes") && __builtin_cpu_supports("vpclmulqdq");
@@ -277,6 +311,9 @@ bool x86_cpuid_init(X86Cpu *c, GError **err)
     ch.model = m->model;
     ch.stepping = m->stepping;
     memcpy(c->feat, m->all ? works : m->feat, sizeof c->feat);
+    if (m->all) {
+        leave_out_slow(c);
+    }
     for (unsigned i = 0; o && o->cpu_props && i < o->cpu_props->len; i++) {
         const OptPair *p = g_ptr_array_index(o->cpu_props, i);
         if (!strcmp(p->key, "enforce") && !parse_on_off(p->val ? p->val : "on", &ch.enforce, err, p->key)) {
@@ -373,15 +410,14 @@ static void leaf_xsave(X86Cpu *c, uint32_t sub, uint32_t r[4])
         return;
     }
     if (sub == 0) {
-        r[0] = x86_feat(c, FEAT_1_ECX, 28) ? 7 : 3;
-        r[1] = c->xcr0 & 4 ? 832 : 576;
-        r[2] = x86_feat(c, FEAT_1_ECX, 28) ? 832 : 576;
+        r[0] = (uint32_t)x86_xcr0_known(c);
+        r[1] = x86_xsave_bytes(c->xcr0, false);
+        r[2] = x86_xsave_bytes(x86_xcr0_known(c), false);
     } else if (sub == 1) {
         r[0] = c->feat[FEAT_D1_EAX];
-        r[1] = c->xcr0 & 4 ? 832 : 576;
-    } else if (sub == 2 && x86_feat(c, FEAT_1_ECX, 28)) {
-        r[0] = 256;                     /* the upper halves of YMM0..15 */
-        r[1] = 576;
+        r[1] = c->feat[FEAT_D1_EAX] & (B(1) | B(3)) ? x86_xsave_bytes(c->xcr0, true) : 0;
+    } else if (sub < 32 && x86_xcr0_known(c) >> sub & 1) {
+        x86_xsave_part(sub, &r[0], &r[1]);
     }
 }
 

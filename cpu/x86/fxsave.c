@@ -1,22 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fxsave.c -- FXSAVE, FXRSTOR and the XSAVE family for x87, SSE and AVX state.
+ * fxsave.c -- FXSAVE, FXRSTOR and the XSAVE family for x87, SSE, AVX and AVX-512 state.
  *
  * The first 512 bytes (vol. 1, table 10-2):
  *     0 FCW  2 FSW  4 abridged tags (one bit a physical register)  6 FOP  8 FIP, FCS (REX.W: FIP64)  16 FDP, FDS (FDP64)
  *     24 MXCSR  28 MXCSR_MASK  32 ST0..ST7, 16 bytes each  160 XMM0..XMM15
- * XSAVE adds at 512 XSTATE_BV, at 520 XCOMP_BV, and at 576 the upper halves of YMM.
+ * XSAVE adds at 512 XSTATE_BV, at 520 XCOMP_BV, and from 576 on the components of `parts` below: in the standard form
+ * where CPUID leaf 0DH says (Intel's places, which leave room for MPX), in the compacted form one behind the other.
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 10.5, 13; AMD APM vol. 2 (24593) ch. 11.4.4 (FFXSR).
- * Omits: the modified optimisation of XSAVEOPT and XSAVES (it is allowed to write more); components beyond AVX; on AMD
- *        models FIP, FDP and FOP are saved without a pending exception as well.
+ * Omits: the modified optimisation of XSAVEOPT and XSAVES (it is allowed to write more); components beyond AVX-512; on
+ *        AMD models FIP, FDP and FOP are saved without a pending exception as well.
  * Threads: the vCPU's own.
  */
 #include <string.h>
 #include "cpu/x86/x87.h"
 
-enum { FX_MXCSR = 24, FX_ST = 32, FX_XMM = 160, FX_BYTES = 512, XS_HEADER = 512, XS_AVX = 576, XS_BYTES = 832 };
-enum { COMP_X87 = 1, COMP_SSE = 2, COMP_AVX = 4, COMP_KNOWN = 7 };
+enum { FX_MXCSR = 24, FX_ST = 32, FX_XMM = 160, FX_BYTES = 512, XS_HEADER = 512, XS_PARTS = 576, XS_BYTES = 2688 };
+enum { COMP_X87 = 1, COMP_SSE = 2, COMP_AVX = 4 };
+
+/* Components from bit 2 on, each an array over registers: `each` bytes of member `at` for `first` .. */
+typedef struct Part {
+    uint8_t  comp;                      /* bit in XCR0 */
+    uint16_t offset, bytes;             /* in the standard form */
+    uint16_t each, stride, first, n;    /* bytes of a register; from one to the next; which */
+    size_t   at;
+} Part;
+static const Part parts[] = {
+    { 2, 576, 256, 16, sizeof(X86Vec), 0, 16, offsetof(X86Cpu, vec) + 16 },             /* YMM 255:128 */
+    { 5, 1088, 64, 8, 8, 0, 8, offsetof(X86Cpu, opmask) },
+    { 6, 1152, 512, 32, sizeof(X86Vec), 0, 16, offsetof(X86Cpu, vec) + 32 },            /* ZMM0..15 511:256 */
+    { 7, 1664, 1024, 64, sizeof(X86Vec), 16, 16, offsetof(X86Cpu, vec) },               /* ZMM16..31 */
+};
+enum { COMP_KNOWN = 0xe7 };
 enum { XS_REX_W = 1, XS_OPT = 0x10, XS_C = 0x20, XS_S = 0x40 };         /* third argument of the helpers; fxsave: XS_REX_W */
 #define XCOMP_COMPACT (UINT64_C(1) << 63)
 
@@ -84,16 +100,46 @@ static void get_xmm(X86Cpu *c, const Area *m)
         memcpy(&c->vec[i], m->b + FX_XMM + 16 * i, 16);
 }
 
-static void put_avx(const X86Cpu *c, Area *m)
+/* Registers of a part that the mode can name: 8 to 15 and 16 to 31 are there in 64-bit code alone. */
+static unsigned n_regs(const X86Cpu *c, const Part *p) { return x86_code64(c) ? p->n : p->first ? 0 : 8; }
+
+static uint8_t *part_reg(X86Cpu *c, const Part *p, unsigned i) { return (uint8_t *)c + p->at + p->stride * (p->first + i); }
+
+static bool part_in_use(X86Cpu *c, const Part *p)
 {
-    for (unsigned i = 0; i < n_xmm(c); i++)
-        memcpy(m->b + XS_AVX + 16 * i, &c->vec[i].u64[2], 16);
+    uint64_t any = 0;
+    for (unsigned i = 0; i < p->n; i++) {
+        for (unsigned k = 0; k < p->each; k += 8)
+            any |= *(const uint64_t *)(part_reg(c, p, i) + k);
+    }
+    return any;
 }
 
-static void get_avx(X86Cpu *c, const Area *m)
+/* Where part p lies, and with NULL where the last of `comp` ends. */
+static unsigned part_offset(const Part *p, uint64_t comp, bool compact)
 {
-    for (unsigned i = 0; i < n_xmm(c); i++)
-        memcpy(&c->vec[i].u64[2], m->b + XS_AVX + 16 * i, 16);
+    unsigned at = XS_PARTS, end = XS_PARTS;
+    for (const Part *q = parts; q < parts + G_N_ELEMENTS(parts) && q != p; q++) {
+        if (comp >> q->comp & 1) {
+            at += q->bytes;
+            end = q->offset + q->bytes;
+        }
+    }
+    return compact ? at : p ? p->offset : end;
+}
+
+unsigned x86_xsave_bytes(uint64_t comp, bool compact) { return part_offset(NULL, comp, compact); }
+
+bool x86_xsave_part(unsigned comp, uint32_t *bytes, uint32_t *offset)
+{
+    for (unsigned k = 0; k < G_N_ELEMENTS(parts); k++) {
+        if (parts[k].comp == comp) {
+            *bytes = parts[k].bytes;
+            *offset = parts[k].offset;
+            return true;
+        }
+    }
+    return false;
 }
 
 static void check_mxcsr(X86Cpu *c, const Area *m)
@@ -184,14 +230,14 @@ static bool x87_in_use(const X86Cpu *c)
     return any;
 }
 
-static uint64_t in_use(const X86Cpu *c, bool with_mxcsr)
+static uint64_t in_use(X86Cpu *c, bool with_mxcsr)
 {
-    uint64_t sse = with_mxcsr && c->mxcsr != X86_MXCSR_RESET, avx = 0;
-    for (unsigned i = 0; i < 16; i++) {
+    uint64_t sse = with_mxcsr && c->mxcsr != X86_MXCSR_RESET, used = x87_in_use(c) ? COMP_X87 : 0;
+    for (unsigned i = 0; i < 16; i++)
         sse |= c->vec[i].u64[0] | c->vec[i].u64[1];
-        avx |= c->vec[i].u64[2] | c->vec[i].u64[3];
-    }
-    return (x87_in_use(c) ? COMP_X87 : 0) | (sse ? COMP_SSE : 0) | (avx ? COMP_AVX : 0);
+    for (unsigned k = 0; k < G_N_ELEMENTS(parts); k++)
+        used |= (uint64_t)part_in_use(c, &parts[k]) << parts[k].comp;
+    return used | (sse ? COMP_SSE : 0);
 }
 
 static void store_part(X86Cpu *c, uint64_t at, const Area *m, unsigned from, unsigned n)
@@ -206,13 +252,12 @@ uint64_t x86_h_xsave(void *cpu, uint64_t a, uint64_t b, uint64_t how)
     xs_check(c, how);
     bool compact = how & (XS_C | XS_S);
     uint64_t want = requested(c), used = in_use(c, compact), write = how & (XS_C | XS_S | XS_OPT) ? want & used : want;
-    unsigned bytes = want & COMP_AVX ? XS_BYTES : XS_AVX;
+    unsigned bytes = part_offset(NULL, want, compact);
     uint64_t at = area_at(c, (unsigned)b, a, bytes, 64, true);
     dbt_check(&c->dbt, at, bytes, ACCESS_WRITE);
     put_x87(c, &m, how & XS_REX_W);
     put_mxcsr(c, &m);
     put_xmm(c, &m);
-    put_avx(c, &m);
     if (write & COMP_X87) {
         store_part(c, at, &m, 0, FX_MXCSR);
         store_part(c, at, &m, FX_ST, 128);
@@ -221,8 +266,14 @@ uint64_t x86_h_xsave(void *cpu, uint64_t a, uint64_t b, uint64_t how)
         store_part(c, at, &m, FX_MXCSR, 8);
     if (write & COMP_SSE)
         store_part(c, at, &m, FX_XMM, 16 * n_xmm(c));
-    if (write & COMP_AVX)
-        store_part(c, at, &m, XS_AVX, 16 * n_xmm(c));
+    for (const Part *p = parts; p < parts + G_N_ELEMENTS(parts); p++) {
+        if (!(write >> p->comp & 1))
+            continue;
+        unsigned from = part_offset(p, want, compact);
+        for (unsigned i = 0; i < n_regs(c, p); i++)
+            memcpy(m.b + from + i * p->each, part_reg(c, p, i), p->each);
+        store_part(c, at, &m, from, n_regs(c, p) * p->each);
+    }
     uint64_t header[2] = { want & used, want | XCOMP_COMPACT };
     if (!compact)
         header[0] |= dbt_load(&c->dbt, at + XS_HEADER, 8) & ~want;
@@ -251,13 +302,18 @@ uint64_t x86_h_xrstor(void *cpu, uint64_t a, uint64_t b, uint64_t how)
     Area m;
     xs_check(c, how);
     uint64_t want = requested(c);
-    unsigned bytes = want & COMP_AVX ? XS_BYTES : XS_AVX;
     memset(&m, 0, sizeof m);
-    dbt_load_bytes(&c->dbt, area_at(c, (unsigned)b, a, bytes, 64, false), &m, bytes);
+    uint64_t at = area_at(c, (unsigned)b, a, XS_PARTS, 64, false);
+    dbt_load_bytes(&c->dbt, at, &m, XS_PARTS);
     if (!header_is_valid(c, &m, how))
         x86_raise_gp(c, 0);
-    uint64_t bv = get(&m, XS_HEADER, 8);
-    bool compact = get(&m, XS_HEADER + 8, 8) & XCOMP_COMPACT;
+    uint64_t bv = get(&m, XS_HEADER, 8), comp = get(&m, XS_HEADER + 8, 8);
+    bool compact = comp & XCOMP_COMPACT;
+    unsigned bytes = compact ? part_offset(NULL, want & bv ? comp : 0, true) : part_offset(NULL, want & bv, false);
+    if (bytes > XS_PARTS) {
+        area_at(c, (unsigned)b, a, bytes, 64, false);
+        dbt_load_bytes(&c->dbt, at + XS_PARTS, m.b + XS_PARTS, bytes - XS_PARTS);
+    }
     bool sets_mxcsr = want & (compact ? COMP_SSE : COMP_SSE | COMP_AVX);
     bool loads_mxcsr = sets_mxcsr && (!compact || (bv & COMP_SSE));
     static const Area zero;
@@ -271,8 +327,11 @@ uint64_t x86_h_xrstor(void *cpu, uint64_t a, uint64_t b, uint64_t how)
     }
     if (want & COMP_SSE)
         get_xmm(c, bv & COMP_SSE ? &m : &zero);
-    if (want & COMP_AVX)
-        get_avx(c, bv & COMP_AVX ? &m : &zero);
+    for (const Part *p = parts; p < parts + G_N_ELEMENTS(parts); p++) {
+        const Area *from = bv >> p->comp & 1 ? &m : &zero;
+        for (unsigned i = 0; (want >> p->comp & 1) && i < n_regs(c, p); i++)
+            memcpy(part_reg(c, p, i), from->b + part_offset(p, comp, compact) + i * p->each, p->each);
+    }
     if (sets_mxcsr)
         x86_set_mxcsr(c, loads_mxcsr ? (uint32_t)get(&m, FX_MXCSR, 4) : X86_MXCSR_RESET);
     return 0;

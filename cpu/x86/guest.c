@@ -122,7 +122,7 @@ static bool cpu_restored(Vcpu *v, GError **err)
         (c->cr4 & CR4_PCIDE && !(c->efer & EFER_LMA)) || (!pe && c->cpl) || (c->rflags & EF_VM && c->cpl != 3)) {
         return fail(err, "cpu%u: control registers in the snapshot are impossible", v->index);
     }
-    if (!(c->xcr0 & 1) || c->xcr0 & ~7ull || c->cr3 & ~((1ull << c->phys_bits) - 1)) {
+    if (!(c->xcr0 & 1) || c->xcr0 & ~x86_xcr0_known(c) || (c->xcr0 & XCR0_AVX512 && ~c->xcr0 & (XCR0_AVX512 | 6)) || c->cr3 & ~((1ull << c->phys_bits) - 1)) {
         return fail(err, "cpu%u: CR3 or XCR0 in the snapshot is impossible", v->index);
     }
     for (unsigned i = R_R15 + 1; i < G_N_ELEMENTS(c->dbt.gpr); i++) {

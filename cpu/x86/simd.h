@@ -29,6 +29,10 @@ void x86_fpu_init(X86Cpu *c);           /* FNINIT */
 void x86_set_mxcsr(X86Cpu *c, uint32_t value);          /* a valid value; tells the run time if the mode changes */
 void x86_ferr(X86Cpu *c);               /* an unmasked x87 error while CR0.NE = 0: FERR# drives IRQ 13 */
 
+/* The XSAVE area: its size for components `comp`; size and standard place of one, false: it is in the first 512 bytes. */
+unsigned x86_xsave_bytes(uint64_t comp, bool compact);
+bool x86_xsave_part(unsigned comp, uint32_t *bytes, uint32_t *offset);
+
 /* An operand: a register, or guest memory, which may lie anywhere. */
 typedef X86Vec X86Lanes __attribute__((aligned(1)));
 #endif

@@ -143,4 +143,8 @@ void x86_cpu_help(void);                        /* -cpu help */
 bool x86_cpu_check(Machine *m, GError **err);   /* the command line's model and features, before there is a CPU */
 void x86_cpuid(X86Cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]);
 static inline bool x86_feat(const X86Cpu *c, unsigned word, unsigned bit) { return (c->feat[word] >> bit) & 1; }
+static inline uint64_t x86_xcr0_known(const X86Cpu *c)          /* bits of XCR0 that this CPU has */
+{
+    return XCR0_X87 | XCR0_SSE | (x86_feat(c, FEAT_1_ECX, 28) ? XCR0_AVX : 0) | (x86_feat(c, FEAT_7_EBX, 16) ? XCR0_AVX512 : 0);
+}
 #endif

@@ -504,15 +504,14 @@ uint64_t x86_h_xgetbv(void *cpu, uint64_t a, uint64_t b, uint64_t d)
 uint64_t x86_h_xsetbv(void *cpu, uint64_t a, uint64_t b, uint64_t d)
 {
     X86Cpu *c = cpu;
-    uint64_t v = (uint32_t)c->dbt.gpr[R_RAX] | c->dbt.gpr[R_RDX] << 32, ok = 3;
+    uint64_t v = (uint32_t)c->dbt.gpr[R_RAX] | c->dbt.gpr[R_RDX] << 32;
+    unsigned wide = (v & XCR0_AVX512);
 
     if (!(c->cr4 & CR4_OSXSAVE)) {
         x86_raise_ud(c);
     }
-    if (x86_feat(c, FEAT_1_ECX, 28)) {
-        ok |= 4;
-    }
-    if (c->cpl || (uint32_t)c->dbt.gpr[R_RCX] || v & ~ok || !(v & 1) || (v & 6) == 4) {
+    if (c->cpl || (uint32_t)c->dbt.gpr[R_RCX] || v & ~x86_xcr0_known(c) || !(v & 1) || (v & 6) == 4 ||
+        (wide && (wide != XCR0_AVX512 || (v & 6) != 6))) {      /* SDM vol. 1, ch. 13.3 */
         x86_raise_gp(c, 0);
     }
     c->xcr0 = v;

@@ -3,7 +3,7 @@
 CAPSTONE  := $(shell pkg-config --libs capstone 2>/dev/null)
 CPU_TESTS := ops blocks native simd x87 vex $(if $(CAPSTONE),decode) fxsave be_native
 CPU_IR    := ir opt merge irtext interp
-CPU_NATIVE := $(patsubst %.c,$(B)/%.o,$(wildcard accel/dbt/x86_64/*.c))
+CPU_NATIVE := $(patsubst %.c,$(B)/%.o,$(wildcard accel/dbt/x86_64/*.c) accel/dbt/huge.c)
 
 $(B)/tests/cpu/ops: $(B)/tests/cpu/ops.o $(B)/accel/dbt/ir.o
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
@@ -21,7 +21,7 @@ $(B)/tests/cpu/simd $(B)/tests/cpu/x87 $(B)/tests/cpu/vex $(B)/tests/cpu/fxsave:
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
 # The native back end against ir_eval().
-$(B)/tests/cpu/be_native: $(B)/tests/cpu/be_native.o $(patsubst %.c,$(B)/%.o,$(wildcard accel/dbt/x86_64/*.c)) $(B)/accel/dbt/ir.o
+$(B)/tests/cpu/be_native: $(B)/tests/cpu/be_native.o $(CPU_NATIVE) $(B)/accel/dbt/ir.o
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(shell pkg-config --libs capstone 2>/dev/null)
 
 check-cpu: $(CPU_TESTS:%=$(B)/tests/cpu/%)

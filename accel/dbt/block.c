@@ -34,6 +34,7 @@ DbtRegion *code_region(DbtMachine *d, Region *r)
         dr = g_new0(DbtRegion, 1);
         *dr = (DbtRegion){ .region = r, .host = r->host, .n_pages = (r->size + DBT_PAGE - 1) / DBT_PAGE };
         dr->pages = g_new0(CodePage *, dr->n_pages);
+        dr->writable = g_new0(uint16_t, dr->n_pages);
         d->regions[d->n_regions] = dr;
         __atomic_store_n(&d->n_regions, d->n_regions + 1, __ATOMIC_RELEASE);
     }
@@ -58,14 +59,16 @@ static uint64_t granule_mask(uint64_t from, uint64_t to)    /* bytes [from, to) 
 typedef struct Guard {
     DbtMachine *d;
     const uint8_t *host_page;
+    uint16_t *writable;
 } Guard;
 
 static void guard_stopped(void *arg)
 {
     Guard *g = arg;
+    unsigned slots = __atomic_exchange_n(g->writable, 0, __ATOMIC_SEQ_CST);
 
-    for (unsigned i = 0; i < g->d->cpus->len; i++) {
-        tlb_unwrite(g->d->cpus->pdata[i], g->host_page);
+    for (unsigned i = 0; slots && i < g->d->cpus->len; i++) {
+        tlb_unwrite(g->d->cpus->pdata[i], g->host_page, slots);
     }
 }
 
@@ -93,7 +96,7 @@ static CodePage *page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page)
     __atomic_store_n(&p->guarded, true, __ATOMIC_SEQ_CST);
     g_mutex_unlock(&d->lock);
     if (wait) {
-        Guard g = { d, host_page };
+        Guard g = { d, host_page, &dr->writable[index] };
         if (d->cpus->len > 1) {
             machine_exclusive(d->machine, guard_stopped, &g);
         } else {
@@ -230,8 +233,6 @@ void code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n)
 
 static void block_free(Block *b)
 {
-    g_free(b->side);
-    g_free(b->links);
     g_free(b->ir);
 }
 
@@ -297,6 +298,7 @@ void block_free_all(DbtMachine *d)
             }
         }
         g_free(d->regions[i]->pages);
+        g_free(d->regions[i]->writable);
         g_free(d->regions[i]);
     }
     dbt_huge_free(d->hash, sizeof(Block *) << DBT_HASH_BITS);

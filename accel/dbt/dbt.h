@@ -228,6 +228,7 @@ void     dbt_step(DbtCpu *c);           /* tier 0: translate and run exactly one
 
 typedef struct BlockLink {              /* a direct exit to the same page */
     int32_t  target;                    /* offset from the page base */
+    uint32_t stub;                      /* back end's: where the jump leads while it is not linked */
     void    *patch;                     /* back end's: what to patch */
     Block   *to;                        /* linked to, or NULL */
     struct BlockLink *next_in;          /* other links to the same block */
@@ -247,8 +248,7 @@ struct Block {                          /* what look-ups need stands first, in o
     /* native */
     const void *body;                   /* pc_base is right already (same-page links) */
     uint32_t    code_bytes;
-    struct SideTable *side;             /* host offset -> guest instruction and flag recipe; g_free() */
-    BlockLink  *links, *incoming;       /* links: n_links of them, g_free() */
+    BlockLink  *links, *incoming;       /* links: n_links of them, the back end's memory */
     /* interpreter */
     IrBlock    *ir;
     bool        dead;                   /* atomic; written with the lock */

@@ -30,7 +30,9 @@ typedef struct DbtRegion {              /* a Region with host memory that code w
     uint8_t  *host;
     uint64_t  n_pages;
     CodePage **pages;
+    uint16_t *writable;                 /* of each page: the slot + 1 in which TLBs may hold it writable; 0: none; WRITABLE_MANY */
 } DbtRegion;
+enum { WRITABLE_MANY = UINT16_MAX };
 
 enum { DBT_HASH_BITS = 18, DBT_MAX_REGIONS = 64 };
 
@@ -68,7 +70,7 @@ struct DbtMachine {
     DbtStats  stats;
 };
 
-void      *dbt_huge_new(size_t size);   /* dbt.c */
+void      *dbt_huge_new(size_t size);   /* huge.c */
 void       dbt_huge_free(void *p, size_t size);
 
 /* block.c */
@@ -86,7 +88,8 @@ void       block_reclaim(DbtMachine *d);        /* from the run loop: empty the 
 /* tlb.c */
 void       tlb_init(DbtCpu *c);
 void       tlb_map_changed(DbtCpu *c);
-void       tlb_unwrite(DbtCpu *c, const uint8_t *host_page);    /* drop write tags of this page in all contexts */
+/* Drop write tags of this page in all contexts; slots: of DbtRegion.writable. */
+void       tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots);
 void       tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages);     /* after tlb_fetch() of pc */
 const void *tlb_jmp_victim(DbtCpu *c);  /* code for c->pc that had to leave the jump cache, put back; or NULL */
 /* Host page that c->pc's page (or `linear`'s) is fetched from; raises; NULL: not RAM or ROM. */

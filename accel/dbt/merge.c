@@ -30,10 +30,14 @@ typedef struct Value {                  /* of a register: symbol + offset, modul
     int64_t  offset;
 } Value;
 
-typedef struct Open {                   /* a check that others may join */
-    bool     used;
+typedef struct Key {                    /* what addresses that one check can serve have in common */
     uint16_t base, index;               /* symbols */
     uint8_t  scale, segment, offset_bits, linear_bits;
+} Key;
+
+typedef struct Open {                   /* a check that others may join */
+    bool     used;
+    Key      key;
     uint8_t  access, own_access, host;  /* host: the shared address, once something has joined; else 0 */
     uint16_t merged, own_span;
     unsigned check;                     /* where it stands */
@@ -49,7 +53,7 @@ typedef struct Merge {
     Value    guest[N_GUEST], temp[IR_TEMPS];
     Open     open[MAX_OPEN];
     unsigned last_use[IR_HOSTS];        /* of a host address by a settled check: who stands before that cannot have it */
-    struct { Open *open; int64_t at; } host[IR_HOSTS];          /* of this guest instruction */
+    struct { Open *open; int64_t at; } host[FIRST_SHARED];      /* of this guest instruction */
 } Merge;
 
 static Value *value_of(Merge *g, IrRef r)
@@ -130,11 +134,10 @@ static void wrote(Merge *g, const IrInsn *i)
 }
 
 /* The symbols and the constant of an address; false: not for merging. */
-static bool address(Merge *g, const IrMem *m, Open *key, int64_t *at)
+static bool address(Merge *g, const IrMem *m, Key *key, int64_t *at)
 {
     *at = m->disp;
-    *key = (Open){ .used = true, .scale = m->scale, .segment = m->segment, .offset_bits = m->offset_bits,
-                   .linear_bits = m->linear_bits };
+    *key = (Key){ .scale = m->scale, .segment = m->segment, .offset_bits = m->offset_bits, .linear_bits = m->linear_bits };
     if (m->limit || m->align || m->locked || m->offset_bits == 16 ||
         (m->offset_bits < m->linear_bits && m->segment != SEG_NONE) || (m->pc_relative && m->base.kind)) {
         return false;
@@ -155,9 +158,9 @@ static bool address(Merge *g, const IrMem *m, Open *key, int64_t *at)
     return *at > INT32_MIN / 2 && *at < INT32_MAX / 2;
 }
 
-static bool same_key(const Open *x, const Open *y)
+static bool same_key(const Key *x, const Key *y)
 {
-    return x->used && x->base == y->base && x->index == y->index && (!x->index || x->scale == y->scale) &&
+    return x->base == y->base && x->index == y->index && (!x->index || x->scale == y->scale) &&
            x->segment == y->segment && x->offset_bits == y->offset_bits && x->linear_bits == y->linear_bits;
 }
 
@@ -192,9 +195,16 @@ static void settle(Merge *g, Open *o)
     o->used = false;
 }
 
+static void forget_hosts(Merge *g)
+{
+    for (unsigned h = 0; h < FIRST_SHARED; h++) {
+        g->host[h].open = NULL;
+    }
+}
+
 static bool is_in_use(const Merge *g, const Open *o)
 {
-    for (unsigned h = 0; h < IR_HOSTS; h++) {
+    for (unsigned h = 0; h < FIRST_SHARED; h++) {
         if (g->host[h].open == o) {
             return true;
         }
@@ -233,10 +243,10 @@ static bool take_host(Merge *g, Open *o)
 }
 
 /* Can o serve [at, at + span) as well? */
-static bool join(Merge *g, Open *o, const Open *key, const IrMem *m, int64_t at)
+static bool join(Merge *g, Open *o, const Key *key, const IrMem *m, int64_t at)
 {
     int64_t lo = MIN(o->lo, at), hi = MAX(o->hi, at + m->span);
-    if (!same_key(o, key) || hi - lo > MAX_SPAN || o->n_users >= MAX_USERS / 2 || !take_host(g, o)) {
+    if (!o->used || !same_key(&o->key, key) || hi - lo > MAX_SPAN || o->n_users >= MAX_USERS / 2 || !take_host(g, o)) {
         return false;
     }
     o->lo = lo;
@@ -251,11 +261,14 @@ static void check(Merge *g, unsigned n)
     IrInsn *i = &g->b->insns[n];
     const IrMem *m = &g->b->mems[i->mem];
     unsigned h = i->dst.id;
-    Open key;
+    Key key;
     int64_t at;
 
+    if (h >= FIRST_SHARED) {
+        return;
+    }
     g->host[h].open = NULL;
-    if (g->keep || h >= FIRST_SHARED || !address(g, m, &key, &at) || m->span > MAX_SPAN) {
+    if (g->keep || !address(g, m, &key, &at) || m->span > MAX_SPAN) {
         return;
     }
     for (unsigned k = 0; k < MAX_OPEN; k++) {
@@ -268,8 +281,12 @@ static void check(Merge *g, unsigned n)
     }
     Open *o = open_slot(g);
     if (o) {
-        *o = key;
+        o->used = true;
+        o->key = key;
         o->access = o->own_access = m->access;
+        o->host = 0;
+        o->merged = 0;
+        o->n_users = 0;
         o->own_span = (uint16_t)m->span;
         o->check = n;
         o->own = o->lo = at;
@@ -286,7 +303,7 @@ static void use(Merge *g, unsigned n)
     const IrRef *refs[4] = { &i->dst, &i->a, &i->b, &i->c };
     for (unsigned k = 0; k < 4; k++) {
         if (refs[k]->kind == IR_HOST) {
-            Open *o = refs[k]->id < IR_HOSTS ? g->host[refs[k]->id].open : NULL;
+            Open *o = refs[k]->id < FIRST_SHARED ? g->host[refs[k]->id].open : NULL;
             if (o && o->n_users < MAX_USERS) {
                 o->users[o->n_users].insn = (uint16_t)n;
                 o->users[o->n_users++].at = g->host[refs[k]->id].at;
@@ -311,16 +328,27 @@ static void settle_all(Merge *g)
     for (unsigned k = 0; k < MAX_OPEN; k++) {
         settle(g, &g->open[k]);
     }
-    memset(g->host, 0, sizeof g->host);
+    forget_hosts(g);
 }
 
 void ir_merge_checks(IrBlock *b, unsigned n_hosts)
 {
-    Merge g = { .b = b, .n_hosts = MIN(n_hosts, IR_HOSTS - FIRST_SHARED), .next_symbol = SYM_FIRST };
+    Merge g;
     unsigned kept = 0;
 
     if (b->n_guest < 2 || !n_hosts) {
         return;                         /* a single instruction is for tier 0, which wants it exact */
+    }
+    g.b = b;
+    g.n_hosts = MIN(n_hosts, IR_HOSTS - FIRST_SHARED);
+    g.hosts_used = 0;
+    g.next_symbol = SYM_FIRST;
+    g.keep = false;
+    memset(g.temp, 0, sizeof g.temp);
+    memset(g.last_use, 0, sizeof g.last_use);
+    forget_hosts(&g);
+    for (unsigned k = 0; k < MAX_OPEN; k++) {   /* not users[], which is most of it */
+        g.open[k].used = false;
     }
     for (unsigned r = 0; r < N_GUEST; r++) {
         g.guest[r] = fresh(&g);
@@ -329,7 +357,7 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
         IrInsn *i = &b->insns[n];
         switch (i->op) {
         case IR_insn:
-            memset(g.host, 0, sizeof g.host);
+            forget_hosts(&g);
             g.keep = calls_helper(b, n);
             break;
         case IR_chk:
@@ -350,7 +378,10 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
     settle_all(&g);
     for (unsigned n = 0; n < b->n_insns; n++) {
         if (b->insns[n].op != GONE) {
-            b->insns[kept++] = b->insns[n];
+            if (kept != n) {
+                b->insns[kept] = b->insns[n];
+            }
+            kept++;
         }
     }
     b->n_insns = kept;

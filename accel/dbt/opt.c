@@ -14,6 +14,8 @@
 #include <string.h>
 #include "accel/dbt/ir.h"
 
+enum { GONE = IR_N_OPS };                /* in IrInsn.op between the passes */
+
 /* ---- forward: copies and constants ---- */
 typedef struct Copy {
     IrRef  of;                          /* IR_NONE: nothing known */
@@ -211,7 +213,7 @@ static bool is_zeroing(const IrInsn *i)
 
 static void backward(IrBlock *b, unsigned flags_live_out)
 {
-    unsigned live = flags_live_out, fault = 0, temps = 0, kept = b->n_insns;
+    unsigned live = flags_live_out, fault = 0, temps = 0;
     IrRef zero = b->n_imms < IR_MAX_IMMS ? ir_imm(b, 0) : ir_none();
     for (unsigned n = b->n_insns; n-- > 0;) {
         IrInsn *i = &b->insns[n];
@@ -224,6 +226,7 @@ static void backward(IrBlock *b, unsigned flags_live_out)
             i->live = i->sets & live;
             i->live_fault = i->sets & fault & ~live;
             if (!(i->live | i->live_fault) && is_removable(i, temps)) {
+                i->op = GONE;
                 continue;
             }
             if (always_sets(b, i)) {
@@ -252,11 +255,6 @@ static void backward(IrBlock *b, unsigned flags_live_out)
             i->a = zero;
             i->b = ir_none();
         }
-        b->insns[--kept] = *i;
-    }
-    if (kept) {
-        b->n_insns -= kept;
-        memmove(b->insns, b->insns + kept, b->n_insns * sizeof(IrInsn));
     }
 }
 
@@ -302,6 +300,9 @@ static bool join_next(IrBlock *b, unsigned n)
     int64_t add = step_of(b, i);
     for (unsigned k = n + 1; k < b->n_insns && b->n_imms < IR_MAX_IMMS; k++) {
         IrInsn *j = &b->insns[k];
+        if (j->op == GONE) {
+            continue;
+        }
         if (is_step(j) && j->dst.id == i->dst.id) {
             int64_t sum = add + step_of(b, j);
             if (add < -(1 << 24) || add > 1 << 24 || sum < -(1 << 25) || sum > 1 << 25) {
@@ -320,10 +321,23 @@ static bool join_next(IrBlock *b, unsigned n)
 
 static void join_steps(IrBlock *b)
 {
+    for (unsigned n = 0; n < b->n_insns; n++) {
+        if (is_step(&b->insns[n]) && join_next(b, n)) {
+            b->insns[n].op = GONE;
+        }
+    }
+}
+
+/* Last, when the passes' stores have long left the host's store buffer: a copy of what was just written waits for them. */
+static void close_gaps(IrBlock *b)
+{
     unsigned kept = 0;
     for (unsigned n = 0; n < b->n_insns; n++) {
-        if (!is_step(&b->insns[n]) || !join_next(b, n)) {
-            b->insns[kept++] = b->insns[n];
+        if (b->insns[n].op != GONE) {
+            if (kept != n) {
+                b->insns[kept] = b->insns[n];
+            }
+            kept++;
         }
     }
     b->n_insns = kept;
@@ -334,6 +348,7 @@ void ir_optimise(IrBlock *b, unsigned flags_live_out)
     forward(b);
     backward(b, flags_live_out);
     join_steps(b);
+    close_gaps(b);
 }
 
 void ir_plain(IrBlock *b)

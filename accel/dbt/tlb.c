@@ -413,19 +413,38 @@ static void entered(DbtCpu *c, uint64_t linear, const DbtWalk *w)
     }
 }
 
-void tlb_unwrite(DbtCpu *c, const uint8_t *host_page)
+static void unwrite_slot(DbtContext *x, unsigned slot, const uint8_t *host_page)
+{
+    if (x->tlb[slot].page == (uintptr_t)host_page) {
+        x->tlb[slot].write = tlb_empty(slot);
+    }
+    if (x->victim[slot].page == (uintptr_t)host_page) {
+        x->victim[slot].write = tlb_empty(slot);
+    }
+}
+
+void tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots)
 {
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
         DbtContext *x = &c->contexts[i];
-        for (unsigned k = 0; k < x->n_filled; k++) {
-            unsigned slot = x->filled[k];
-            if (x->tlb[slot].page == (uintptr_t)host_page) {
-                x->tlb[slot].write = tlb_empty(slot);
-            }
-            if (x->victim[slot].page == (uintptr_t)host_page) {
-                x->victim[slot].write = tlb_empty(slot);
-            }
+        if (slots != WRITABLE_MANY) {
+            unwrite_slot(x, slots - 1, host_page);
+            continue;
         }
+        for (unsigned k = 0; k < x->n_filled; k++) {
+            unwrite_slot(x, x->filled[k], host_page);
+        }
+    }
+}
+
+/* Remember for tlb_unwrite() where a page becomes writable; before it does. */
+static void note_writable(const struct RamHit *h, uint64_t offset, unsigned slot)
+{
+    uint16_t *w = &h->code->writable[offset >> DBT_PAGE_BITS], old = __atomic_load_n(w, __ATOMIC_SEQ_CST);
+
+    while (old != slot + 1 && old != WRITABLE_MANY &&
+           !__atomic_compare_exchange_n(w, &old, old ? WRITABLE_MANY : (uint16_t)(slot + 1), false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST)) {
     }
 }
 
@@ -503,6 +522,9 @@ static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, const struct RamH
     e->phys = phys | TLBF_FILLED | (w->global ? TLBF_GLOBAL : 0) | (w->page_bytes > DBT_PAGE ? TLBF_LARGE : 0);
     e->read = (h->seen & SEEN_READ) ? page : tlb_empty(slot);
     e->write = write_ok && (h->seen & SEEN_READ) ? page : tlb_empty(slot);
+    if (e->write == page && h->code) {
+        note_writable(h, region_offset(h, phys), slot);
+    }
     e->page = (uintptr_t)(h->host + (phys - h->at));
     entered(c, linear, w);
 }

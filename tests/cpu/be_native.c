@@ -691,7 +691,6 @@ int main(int argc, char **argv)
                 report(what, &in, &model, &blk);
             }
         }
-        g_free(blk.links);
     }
     printf("%lu blocks agree\n", blocks);
     return 0;

@@ -141,7 +141,6 @@ static void run_native(X86Cpu *c, const IrBlock *b)
             abort();
     }
     d.backend->run(&c->dbt, block.entry);
-    g_free(block.links);
 #endif
 }
 bool fail(GError **err, const char *fmt, ...) { fprintf(stderr, "%s\n", fmt); return false; }

@@ -20,7 +20,8 @@
 #endif
 #include "accel/dbt/x86_64/emit.h"
 
-enum { ROOM = 640, MAX_RECS = 1 << 21 };        /* bytes that one operation may emit; LeaveRecs */
+enum { ROOM = 640, MAX_RECS = 1 << 21,          /* bytes that one operation may emit; LeaveRecs */
+       MAX_LINKS_OF_ALL = 1 << 20, POPULATE = 256 << 10 };
 G_STATIC_ASSERT(offsetof(DbtCpu, gpr) + 8 * N_GPR - BIAS <= 128);
 
 typedef struct X64Data {
@@ -85,10 +86,9 @@ static bool arena_make(X64 *x, size_t size, GError **err)
         return fail(err, "accel dbt: cannot map the code arena: %s", g_strerror(errno));
     }
     x->max_recs = MAX_RECS;
-    x->recs = mmap(NULL, sizeof(LeaveRec) * x->max_recs, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (x->recs == MAP_FAILED) {
-        return fail(err, "accel dbt: cannot map the side tables: %s", g_strerror(errno));
-    }
+    x->recs = dbt_huge_new(sizeof(LeaveRec) * x->max_recs);
+    x->max_links = MAX_LINKS_OF_ALL;
+    x->links = dbt_huge_new(sizeof(BlockLink) * x->max_links);
     return true;
 }
 
@@ -112,7 +112,8 @@ static void x64_fini(DbtMachine *d)
 
     munmap((void *)s->x.rw, s->x.size);
     munmap((void *)s->x.rx, s->x.size);
-    munmap(s->x.recs, sizeof(LeaveRec) * s->x.max_recs);
+    dbt_huge_free(s->x.recs, sizeof(LeaveRec) * s->x.max_recs);
+    dbt_huge_free(s->x.links, sizeof(BlockLink) * s->x.max_links);
     g_free(s);
 }
 
@@ -201,6 +202,17 @@ static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, const IrBlock *ir,
     regs_begin(e);
 }
 
+/* Memory for the next blocks in one call rather than by a fault for each page of each view. */
+static void populate(X64 *x)
+{
+    if (x->used + POPULATE / 4 > x->populated && x->populated < x->size) {
+        size_t n = MIN(POPULATE, x->size - x->populated);
+        madvise(x->rw + x->populated, n, MADV_POPULATE_WRITE);      /* kernels without it: by faults */
+        madvise(x->rx + x->populated, n, MADV_POPULATE_READ);
+        x->populated += n;
+    }
+}
+
 static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b)
 {
     X64Data *s = d->backend_data;
@@ -215,13 +227,15 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block 
     if (x->size - x->used < 2 * ROOM) {
         return false;
     }
+    populate(x);
     em_reset(e, d, g, ir, b);
     liveness(e);
     uint32_t recs = x->n_recs;
     b->n_links = 0;
-    b->links = g_malloc((sizeof(BlockLink) + sizeof(uint32_t)) * e->n_links + 1);
-    e->link_stub = (uint32_t *)(b->links + e->n_links);
-    b->side = NULL;
+    b->links = x->links + x->n_links;
+    if (e->n_links > x->max_links - x->n_links) {
+        return false;
+    }
     uint8_t *attention = emit_head(e, b);
     if (e->n_vops) {
         em_vec_check(e);
@@ -237,9 +251,7 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block 
         x->n_recs = recs;
         return false;
     }
-    if (b->n_links != e->n_links) {     /* stubs' offsets stand right behind the links: x64_unlink() */
-        memmove(b->links + b->n_links, e->link_stub, sizeof(uint32_t) * b->n_links);
-    }
+    x->n_links += b->n_links;
     b->code_bytes = (uint32_t)(e->p - e->start);
     x->used = ((size_t)(e->p - x->rw) + 15) & ~(size_t)15;
     return true;
@@ -252,17 +264,11 @@ static void store_rel32(void *at, int32_t v)    /* aligned so that it is seen wh
     __atomic_store_n((int32_t *)at, v, __ATOMIC_RELEASE);
 }
 
-static uint32_t link_stub(const BlockLink *l)
-{
-    const uint32_t *stubs = (const uint32_t *)(l->from->links + l->from->n_links);
-    return stubs[l - l->from->links];
-}
-
 static void x64_link(DbtMachine *d, BlockLink *l, const Block *to)
 {
     const X64 *x = &((X64Data *)d->backend_data)->x;
-    const uint8_t *target = to ? (const uint8_t *)to->body - (link_stub(l) >> 31 ? BODY_TEST : 0)
-                               : x->rx + (link_stub(l) & INT32_MAX) - CACHED_STUB;
+    const uint8_t *target = to ? (const uint8_t *)to->body - (l->stub & LINK_BACK ? BODY_TEST : 0)
+                               : x->rx + (l->stub & ~LINK_BACK) - CACHED_STUB;
 
     store_rel32(l->patch, (int32_t)((target - x->rx) - ((uint8_t *)l->patch + 4 - x->rw)));
 }
@@ -271,7 +277,7 @@ static void x64_unlink(DbtMachine *d, BlockLink *l)
 {
     const X64 *x = &((X64Data *)d->backend_data)->x;
 
-    store_rel32(l->patch, (int32_t)((ptrdiff_t)(link_stub(l) & INT32_MAX) - ((uint8_t *)l->patch + 4 - x->rw)));
+    store_rel32(l->patch, (int32_t)((ptrdiff_t)(l->stub & ~LINK_BACK) - ((uint8_t *)l->patch + 4 - x->rw)));
 }
 
 /* The first instruction is seven bytes at an aligned address: a jump takes its place in one store. */
@@ -295,6 +301,7 @@ static void x64_reclaim(DbtMachine *d)
 
     x->used = x->first ? x->first : x->used;
     x->n_recs = 0;
+    x->n_links = 0;
 }
 
 static void x64_run(DbtCpu *c, const void *entry)

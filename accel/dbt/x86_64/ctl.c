@@ -101,14 +101,14 @@ static void link_here(Em *e, int32_t target)
     }
     unsigned k = e->b->n_links++;
     e->b->links[k] = (BlockLink){ .target = target, .patch = e->p - 4, .from = e->b };
-    e->link_stub[k] = target <= e->guest_pc ? UINT32_C(1) << 31 : 0;
+    e->b->links[k].stub = target <= e->guest_pc ? LINK_BACK : 0;
 }
 
 static void link_stubs(Em *e)
 {
     for (unsigned k = 0; k < e->b->n_links; k++) {
         BlockLink *l = &e->b->links[k];
-        e->link_stub[k] |= arena_off(e->x, e->p) + CACHED_STUB;
+        l->stub |= arena_off(e->x, e->p) + CACHED_STUB;
         uint8_t *cached = e->p;         /* for x64_link() to NULL */
         e_mov_imm(e, RAX, (uint32_t)l->target);
         e_jmp_thunk(e, e->x->cached);

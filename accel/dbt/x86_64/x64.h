@@ -25,6 +25,7 @@ enum { BIAS = offsetof(DbtCpu, vcpu.attention) + 128 };
 enum { N_GPR = 16, N_VALS = IR_TEMPS + IR_HOSTS, JMP_SHIFT = 4,
        BODY_TEST = 10,                  /* bytes of the exit check before Block.body */
        CACHED_STUB = 10 };              /* bytes of the stub before a link's own that uses the jump cache */
+#define LINK_BACK (UINT32_C(1) << 31)   /* in BlockLink.stub, an offset in the arena: a back edge */
 extern const uint8_t x64_gpr[N_GPR];    /* host register of a guest register, or NO_REG */
 
 /* Everything a slow path needs to know of its place in the guest's code and named by number from stubs. */
@@ -48,6 +49,9 @@ typedef struct X64 {                    /* DbtMachine.backend_data */
     size_t    size, used, first;        /* first: where blocks start, after the thunks */
     LeaveRec *recs;
     uint32_t  n_recs, max_recs;
+    BlockLink *links;                   /* of all blocks, each block's together */
+    uint32_t  n_links, max_links;
+    size_t    populated;                /* of the arena: memory is there */
     size_t    max_map;                  /* bytes of each mapping */
     /* thunks, as offsets in the arena: stubs.c */
     uint32_t  enter, leave, link, second, miss, cached, exit_at, exit_pc, spill, spill_at, reload, vec_load, vec_spill, refill[3];
@@ -106,7 +110,6 @@ typedef struct Em {
     uint8_t   x87_n, x87[8];            /* guest registers on the host's x87 stack: x87.c */
     unsigned  n_stubs, n_links, n_vops;
     Block    *b;
-    uint32_t *link_stub;                /* of each link: offset of its stub in the arena, bit 31 for back edges */
     /* liveness before each operation: flags read later; flags to be had if something leaves; values */
     uint8_t   lb[IR_MAX_INSNS + 1], fb[IR_MAX_INSNS + 1];
     uint16_t  vb[IR_MAX_INSNS + 1];

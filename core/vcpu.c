@@ -130,7 +130,7 @@ Vcpu *vcpu_new(Machine *m, const CpuOps *ops, GError **err)
     v->machine = m;
     v->index = m->vcpus->len;
     v->cpu_ops = ops;
-    v->as = m->as_memory;
+    v->as = v->spaces[0] = m->as_memory;
     v->outside = true;
     if ((ops->init && !ops->init(v, err)) || (m->accel && m->accel->vcpu_init && !m->accel->vcpu_init(v, err))) {
         free(v);

@@ -15,7 +15,8 @@ struct Vcpu {
     Machine      *machine;
     unsigned      index;              /* 0.. n_cpus-1 */
     GThread      *thread;
-    AddressSpace *as;                 /* guest physical memory as this CPU sees it (its APIC page, SMRAM) */
+    AddressSpace *as;                 /* guest physical memory as this CPU sees it (its APIC page, SMRAM): one of */
+    AddressSpace *spaces[2];          /* these; [1] is for a management mode that sees more, NULL where there is none */
     const struct CpuOps *cpu_ops;     /* architecture */
     uint32_t      attention;          /* not 0: leave translated code at the next exit check (the fused compare) */
     uint32_t      halted;             /* asleep until something wakes it (futex word) */

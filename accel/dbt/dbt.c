@@ -303,7 +303,8 @@ static void dbt_map_changed(AddressSpace *as, const MemRange *gone, unsigned n_g
     bool ours = false;
 
     for (unsigned i = 0; d && d->cpus && i < d->cpus->len; i++) {
-        ours |= ((DbtCpu *)d->cpus->pdata[i])->vcpu.as == as;
+        const Vcpu *v = &((DbtCpu *)d->cpus->pdata[i])->vcpu;
+        ours |= v->spaces[0] == as || v->spaces[1] == as;
     }
     if (ours) {
         machine_exclusive(m, flush_stopped, m);

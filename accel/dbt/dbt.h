@@ -180,6 +180,7 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
 /* ---- for the guest's C code (cpu/x86) ---- */
 void     dbt_leave(DbtCpu *c) G_GNUC_NORETURN;          /* abandon the current instruction: the state in the struct is what counts */
 void     dbt_mode_changed(DbtCpu *c);   /* key() may differ now: switches context; cheap if it does not */
+void     dbt_space_changed(DbtCpu *c);  /* vcpu.as is another now; key() must tell the two apart */
 void     dbt_flush_all(DbtCpu *c);      /* every context of this vCPU */
 void     dbt_flush_space(DbtCpu *c, uint64_t mask, uint64_t space, bool keep_global);   /* contexts with (key.space & mask) == space */
 void     dbt_flush_page(DbtCpu *c, uint64_t linear, uint64_t mask, uint64_t space);     /* INVLPG: those contexts; globals in all */

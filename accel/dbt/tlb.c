@@ -448,12 +448,17 @@ static void note_writable(const struct RamHit *h, uint64_t offset, unsigned slot
     }
 }
 
-void tlb_map_changed(DbtCpu *c)
+void dbt_space_changed(DbtCpu *c)
 {
-    dbt_flush_all(c);
     c->map_flushes++;
     memset(c->ram_hit, 0, sizeof(c->ram_hit));
     c->guest->map_changed(c);
+}
+
+void tlb_map_changed(DbtCpu *c)
+{
+    dbt_flush_all(c);
+    dbt_space_changed(c);
 }
 
 static uint8_t *line_host(const MemRange *mr, uint64_t phys)

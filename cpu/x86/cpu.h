@@ -73,6 +73,7 @@ typedef struct X86Cpu {
     uint8_t  activity;                  /* X86_RUN, X86_HLT, ... */
     uint8_t  sipi_vector;
     bool     nmi_blocked, in_smm;
+    bool     smm_nmi;                   /* nmi_blocked before the SMI */
     uint32_t events;                    /* X86_EV_* */
     int16_t  delivering;                /* vector of the exception being delivered, for double faults; -1 */
     /* x87, SSE */
@@ -116,6 +117,7 @@ typedef struct X86Cpu {
         uint64_t from;
     } walk_ram[2];
     uint64_t kvmclock_msr, kvm_wall_msr;                    /* state */
+    struct { uint64_t rip, rcx, rsi, rdi, info; } smi_io;   /* state: the IN or OUT that raised the SMI to come; smm.c */
     uint64_t arch_capabilities;
 } X86Cpu;
 

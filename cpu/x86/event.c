@@ -4,7 +4,7 @@
  * through which the rest of the machine asks for them.
  *
  * Spec: Intel SDM (325462) vol. 3 6.9 (priorities), 6.8 (masking, shadows), ch. 18 (debug), 9.4 (INIT, SIPI).
- * Omits: breakpoints on I/O ports (CR4.DE), system management mode (an SMI is dropped; the chipset says that SMM is not there), machine checks.
+ * Omits: breakpoints on I/O ports (CR4.DE), machine checks.
  * Threads: the pins (x86_set_intr() ...) are called from any thread and only set atomics; the rest is the vCPU's own.
  */
 #include "cpu/x86/sys.h"
@@ -89,6 +89,12 @@ static bool is_bsp(X86Cpu *c)
     return c->apic_ops ? c->apic_ops->get_base(c->apic) & APIC_BASE_BSP : c->dbt.vcpu.index == 0;
 }
 
+/* Not in the handler, not before a SIPI, and after the instruction that a shadow covers. */
+static bool takes_smi(X86Cpu *c)
+{
+    return !c->in_smm && c->activity != X86_WAIT_SIPI && !shadowed(c);
+}
+
 static void start_at(X86Cpu *c, uint8_t vector)
 {
     c->seg[S_CS].selector = (uint16_t)(vector << 8);
@@ -99,7 +105,7 @@ static void start_at(X86Cpu *c, uint8_t vector)
     dbt_mode_changed(&c->dbt);
 }
 
-/* INIT, SIPI and the A20 pin: those that are no interrupts. */
+/* SMI, INIT, SIPI and the A20 pin: those that are no interrupts. */
 static bool resets(X86Cpu *c, uint32_t ev)
 {
     bool done = false;
@@ -108,8 +114,15 @@ static bool resets(X86Cpu *c, uint32_t ev)
         take(c, X86_EV_A20);
         x86_apply_a20(c);
     }
-    if (ev & X86_EV_INIT) {
-        take(c, X86_EV_INIT | X86_EV_NMI | X86_EV_SMI);
+    if (ev & X86_EV_SMI && !x86_has_smm(c)) {
+        take(c, X86_EV_SMI);
+    } else if (ev & X86_EV_SMI && takes_smi(c)) {
+        take(c, X86_EV_SMI);
+        x86_smm_enter(c);
+        return true;
+    }
+    if (ev & X86_EV_INIT && !c->in_smm) {
+        take(c, X86_EV_INIT | X86_EV_NMI);
         x86_reset_state(c, true);
         c->activity = is_bsp(c) ? X86_RUN : X86_WAIT_SIPI;
         done = true;
@@ -119,12 +132,6 @@ static bool resets(X86Cpu *c, uint32_t ev)
         if (c->activity == X86_WAIT_SIPI) {
             start_at(c, __atomic_load_n(&c->sipi_vector, __ATOMIC_ACQUIRE));
             done = true;
-        }
-    }
-    if (ev & X86_EV_SMI) {
-        take(c, X86_EV_SMI);
-        if (log_on(LOG_UNIMP)) {
-            log_write("cpu%u: SMI dropped: there is no system management mode\n", c->dbt.vcpu.index);
         }
     }
     return done;
@@ -181,7 +188,7 @@ bool x86_has_work(Vcpu *v)
     case X86_SHUTDOWN:
         return ev & (X86_EV_INIT | X86_EV_SIPI | X86_EV_A20);
     case X86_HLT:
-        return ev & (X86_EV_INIT | X86_EV_SMI | X86_EV_A20) || (ev & X86_EV_NMI && !c->nmi_blocked) ||
+        return ev & X86_EV_A20 || (ev & (X86_EV_INIT | X86_EV_SMI) && !c->in_smm) || (ev & X86_EV_NMI && !c->nmi_blocked) ||
                (ev & X86_EV_INTR && c->rflags & EF_IF);
     default:
         return true;

@@ -44,12 +44,12 @@ static bool contributory(int v)
     return v == EXC_DE || (v >= EXC_TS && v <= EXC_GP);
 }
 
-static G_GNUC_NORETURN void shutdown_cpu(X86Cpu *c)
+void x86_shutdown(X86Cpu *c)
 {
     if (log_on(LOG_INT | LOG_CPU_RESET)) {
         GString *s = g_string_new(NULL);
         x86_cpu_ops.dump(&c->dbt.vcpu, s);
-        log_write("cpu%u: triple fault\n%s", c->dbt.vcpu.index, s->str);
+        log_write("cpu%u: shutdown\n%s", c->dbt.vcpu.index, s->str);
         g_string_free(s, TRUE);
     }
     c->delivering = -1;
@@ -70,7 +70,7 @@ static unsigned combine(X86Cpu *c, unsigned vector, uint32_t *error)
         return vector;
     }
     if (first == EXC_DF) {
-        shutdown_cpu(c);
+        x86_shutdown(c);
     }
     if ((contributory(first) && contributory((int)vector)) ||
         (first == EXC_PF && (vector == EXC_PF || contributory((int)vector)))) {

@@ -95,7 +95,7 @@ static const Field cpu_fields[] = {
     STATE(X86Cpu, xcr0), STATE(X86Cpu, xss), STATE_ARRAY(X86Cpu, dr), STATE_ARRAY(X86Cpu, pdpte),
     STATE(X86Cpu, cpl, .max = 3), STATE(X86Cpu, shadow), STATE(X86Cpu, shadow_pc),
     STATE(X86Cpu, activity, .max = X86_SHUTDOWN),
-    STATE(X86Cpu, sipi_vector), STATE(X86Cpu, nmi_blocked), STATE(X86Cpu, in_smm), STATE(X86Cpu, events),
+    STATE(X86Cpu, sipi_vector), STATE(X86Cpu, nmi_blocked), STATE(X86Cpu, in_smm), STATE(X86Cpu, smm_nmi), STATE(X86Cpu, events),
     STATE(X86Cpu, a20_off),
     STATE_STRUCT(X86Cpu, fpr, X86Fpr, fpr_fields),
     STATE(X86Cpu, fpu_cw), STATE(X86Cpu, fpu_sw), STATE(X86Cpu, fpu_top, .max = 7), STATE(X86Cpu, fpu_valid),
@@ -107,6 +107,8 @@ static const Field cpu_fields[] = {
     STATE(X86Cpu, smbase), STATE(X86Cpu, mtrr_def), STATE_ARRAY(X86Cpu, mtrr_fixed), STATE_ARRAY(X86Cpu, mtrr_base),
     STATE_ARRAY(X86Cpu, mtrr_mask), STATE(X86Cpu, mcg_status), STATE(X86Cpu, mcg_ctl), STATE(X86Cpu, spec_ctrl),
     STATE_ARRAY(X86Cpu, mce_bank), STATE(X86Cpu, kvmclock_msr), STATE(X86Cpu, kvm_wall_msr),
+    STATE(X86Cpu, smi_io.rip), STATE(X86Cpu, smi_io.rcx), STATE(X86Cpu, smi_io.rsi), STATE(X86Cpu, smi_io.rdi),
+    STATE(X86Cpu, smi_io.info),
     FIELD_END
 };
 
@@ -125,6 +127,10 @@ static bool cpu_restored(Vcpu *v, GError **err)
     if (!(c->xcr0 & 1) || c->xcr0 & ~x86_xcr0_known(c) || (c->xcr0 & XCR0_AVX512 && ~c->xcr0 & (XCR0_AVX512 | 6)) || c->cr3 & ~((1ull << c->phys_bits) - 1)) {
         return fail(err, "cpu%u: CR3 or XCR0 in the snapshot is impossible", v->index);
     }
+    if (c->in_smm && !x86_has_smm(c)) {
+        return fail(err, "cpu%u: the snapshot is in system management mode, which this machine lacks", v->index);
+    }
+    x86_smm_space(c);
     for (unsigned i = R_R15 + 1; i < G_N_ELEMENTS(c->dbt.gpr); i++) {
         c->dbt.gpr[i] = 0;
     }
@@ -197,8 +203,8 @@ static void cpu_dump(Vcpu *v, GString *out)
         g_string_append_printf(out, "%s=%016llx%c", names[order[i]], (unsigned long long)c->dbt.gpr[order[i]],
                                i % 4 == 3 ? '\n' : ' ');
     }
-    g_string_append_printf(out, "RIP=%016llx RFL=%08x CPL=%u %s\n", (unsigned long long)x86_rip(c),
-                           (uint32_t)x86_rflags(c), c->cpl, activity[c->activity]);
+    g_string_append_printf(out, "RIP=%016llx RFL=%08x CPL=%u SMM=%u %s\n", (unsigned long long)x86_rip(c),
+                           (uint32_t)x86_rflags(c), c->cpl, c->in_smm, activity[c->activity]);
     dump_segs(c, out);
     g_string_append_printf(out, "CR0=%08x CR2=%016llx CR3=%016llx CR4=%08x EFER=%016llx\n", (uint32_t)c->cr0,
                            (unsigned long long)c->cr2, (unsigned long long)c->cr3, (uint32_t)c->cr4,

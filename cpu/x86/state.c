@@ -11,7 +11,7 @@
 
 enum {                                  /* mode_mmu: high half of DbtKey.mode */
     MMU_PG = 1, MMU_PAE = 2, MMU_PSE = 4, MMU_WP = 8, MMU_NXE = 16, MMU_SMEP = 32, MMU_SMAP = 64, MMU_PGE = 128,
-    MMU_A20_OFF = 256, MMU_LMA = 512,
+    MMU_A20_OFF = 256, MMU_LMA = 512, MMU_SMM = 1024,
 };
 enum { EF_KNOWN = EF_TF | EF_IF | EF_DF | EF_IOPL | EF_NT | EF_RF | EF_VM | EF_AC | EF_VIF | EF_VIP | EF_ID };
 
@@ -197,7 +197,7 @@ void x86_cr_changed(X86Cpu *c)
     if (!(c->cr0 & CR0_TS) && c->cr4 & CR4_OSXSAVE && (c->xcr0 & 6) == 6) {
         c->mode_cr |= X86_MODE_AVX;
     }
-    c->mode_mmu = a20_off ? MMU_A20_OFF : 0;
+    c->mode_mmu = (a20_off ? MMU_A20_OFF : 0) | (c->in_smm ? MMU_SMM : 0);
     if (c->cr0 & CR0_PG) {
         c->mode_mmu |= MMU_PG | (c->cr0 & CR0_WP ? MMU_WP : 0) | (c->cr4 & CR4_PAE ? MMU_PAE : 0) |
                        (c->cr4 & CR4_PSE ? MMU_PSE : 0) | (c->cr4 & CR4_PGE ? MMU_PGE : 0) |
@@ -305,7 +305,7 @@ void x86_write_cr3(X86Cpu *c, uint64_t v)
     }
 }
 
-static uint64_t cr4_allowed(X86Cpu *c)
+uint64_t x86_cr4_allowed(const X86Cpu *c)
 {
     static const struct { uint32_t cr4; uint8_t word, bit; } rows[] = {
         { CR4_VME | CR4_PVI, FEAT_1_EDX, 1 }, { CR4_TSD, FEAT_1_EDX, 4 }, { CR4_DE, FEAT_1_EDX, 2 },
@@ -328,7 +328,7 @@ void x86_write_cr4(X86Cpu *c, uint64_t v)
 {
     uint64_t changed = c->cr4 ^ v;
 
-    if (v & ~cr4_allowed(c) || (x86_lma(c) && !(v & CR4_PAE)) ||
+    if (v & ~x86_cr4_allowed(c) || (x86_lma(c) && !(v & CR4_PAE)) ||
         (changed & v & CR4_PCIDE && (!x86_lma(c) || c->cr3 & 0xfff))) {
         x86_raise_gp(c, 0);
     }
@@ -343,12 +343,15 @@ void x86_write_cr4(X86Cpu *c, uint64_t v)
     x86_cr_changed(c);
 }
 
+uint64_t x86_efer_allowed(const X86Cpu *c)
+{
+    return EFER_LMA | (x86_feat(c, FEAT_81_EDX, 11) ? EFER_SCE : 0) | (x86_feat(c, FEAT_81_EDX, 29) ? EFER_LME : 0) |
+           (x86_feat(c, FEAT_81_EDX, 20) ? EFER_NXE : 0);
+}
+
 void x86_write_efer(X86Cpu *c, uint64_t v)
 {
-    uint64_t ok = EFER_LMA | (x86_feat(c, FEAT_81_EDX, 11) ? EFER_SCE : 0) | (x86_feat(c, FEAT_81_EDX, 29) ? EFER_LME : 0) |
-                  (x86_feat(c, FEAT_81_EDX, 20) ? EFER_NXE : 0);
-
-    if (v & ~ok || ((v ^ c->efer) & EFER_LME && c->cr0 & CR0_PG)) {
+    if (v & ~x86_efer_allowed(c) || ((v ^ c->efer) & EFER_LME && c->cr0 & CR0_PG)) {
         x86_raise_gp(c, 0);
     }
     c->efer = (v & ~(uint64_t)EFER_LMA) | (c->efer & EFER_LMA);
@@ -390,7 +393,9 @@ void x86_reset_state(X86Cpu *c, bool init)
     c->gdt_limit = c->idt_limit = 0xffff;
     c->cpl = c->shadow = c->ext = 0;
     c->activity = X86_RUN;
-    c->nmi_blocked = c->in_smm = false;
+    c->nmi_blocked = c->in_smm = c->smm_nmi = false;
+    memset(&c->smi_io, 0, sizeof c->smi_io);
+    x86_smm_space(c);
     c->delivering = -1;
     c->sys_cpl = -1;
     memset(c->pdpte, 0, sizeof c->pdpte);

@@ -70,6 +70,8 @@ void x86_write_cr0(X86Cpu *c, uint64_t v);      /* with all checks and flushes *
 void x86_write_cr3(X86Cpu *c, uint64_t v);
 void x86_write_cr4(X86Cpu *c, uint64_t v);
 void x86_write_efer(X86Cpu *c, uint64_t v);
+uint64_t x86_cr4_allowed(const X86Cpu *c);      /* bits that the CPU model has */
+uint64_t x86_efer_allowed(const X86Cpu *c);
 void x86_load_cr3_unchecked(X86Cpu *c, uint64_t v);     /* task switch; PDPTEs checked before with x86_load_pdptes() */
 bool x86_load_pdptes(X86Cpu *c, uint64_t cr3);  /* PAE paging: false if a reserved bit is set, and nothing is changed */
 DbtKey x86_key(DbtCpu *dc);
@@ -125,12 +127,19 @@ void x86_trap(X86Cpu *c, unsigned vector, uint64_t return_rip) G_GNUC_NORETURN; 
 void x86_raise_db(X86Cpu *c, uint64_t dr6_bits) G_GNUC_NORETURN;                    /* debug fault or trap at pc */
 void x86_system_begin(X86Cpu *c);       /* plain accesses are supervisor's until x86_system_end() or a fault */
 void x86_system_end(X86Cpu *c, unsigned cpl);
+void x86_shutdown(X86Cpu *c) G_GNUC_NORETURN;  /* as after a triple fault */
 bool x86_interrupt(DbtCpu *dc);
 bool x86_single(DbtCpu *dc);
 void x86_insn_done(DbtCpu *dc);
 bool x86_idle(DbtCpu *dc);
 void x86_accessed(DbtCpu *dc, uint64_t linear, unsigned bytes, bool write);
 bool x86_has_work(Vcpu *v);
+
+/* ---- smm.c ---- */
+bool x86_has_smm(const X86Cpu *c);              /* does the machine have SMRAM? */
+void x86_smm_enter(X86Cpu *c);
+void x86_smm_space(X86Cpu *c);                  /* after a change of in_smm: vcpu.as; the caller then x86_cr_changed() */
+void x86_smi_by_io(X86Cpu *c, unsigned port, unsigned bytes, bool in);
 
 /* ---- msr.c, cpuid.c ---- */
 bool x86_msr_read(X86Cpu *c, uint32_t msr, uint64_t *v);        /* false: #GP(0) */

@@ -3,7 +3,7 @@
  * sysinsn.c -- the system instructions: control and debug registers, EFLAGS, TLB invalidation, halts, ports, MSRs, XCR0.
  *
  * Spec: Intel SDM (325462) vol. 2, the instructions by name; vol. 1 19.5 (I/O permission bit map).
- * Omits: performance counters (RDPMC reads 0 where it is allowed), VMX and SVM (#UD), protection keys, RSM (#UD).
+ * Omits: performance counters (RDPMC reads 0 where it is allowed), VMX and SVM (#UD), protection keys.
  * Threads: the vCPU's own.
  */
 #include <sys/random.h>
@@ -546,12 +546,6 @@ uint64_t x86_h_vmx_svm(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     return 0;
 }
 
-uint64_t x86_h_rsm(void *cpu, uint64_t a, uint64_t b, uint64_t d)
-{
-    x86_raise_ud(cpu);                  /* never in system management mode */
-    return 0;
-}
-
 /* ---- ports ---- */
 bool x86_io_allowed(X86Cpu *c, unsigned port, unsigned bytes)
 {
@@ -579,6 +573,9 @@ uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned bytes)
 
     v = io_read(c->dbt.vcpu.machine->as_io, port & 0xffff, bytes, &res);
     v = res == MEM_OK ? v & ones : ones;
+    if (G_UNLIKELY(x86_events(c) & X86_EV_SMI)) {
+        x86_smi_by_io(c, port, bytes, true);
+    }
     if (log_on(LOG_IO)) {
         log_write("cpu%u: in%u %04x: %llx\n", c->dbt.vcpu.index, bytes, port & 0xffff, (unsigned long long)v);
     }
@@ -591,4 +588,7 @@ void x86_io_out(X86Cpu *c, unsigned port, uint64_t value, unsigned bytes)
         log_write("cpu%u: out%u %04x: %llx\n", c->dbt.vcpu.index, bytes, port & 0xffff, (unsigned long long)value);
     }
     io_write(c->dbt.vcpu.machine->as_io, port & 0xffff, value, bytes);
+    if (G_UNLIKELY(x86_events(c) & X86_EV_SMI)) {
+        x86_smi_by_io(c, port, bytes, false);
+    }
 }

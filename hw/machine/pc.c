@@ -3,7 +3,7 @@
  * pc.c -- -machine pc: a PC with the 440FX, PIIX3 and PIIX4 PM chipset.
  *
  * Spec: Intel 290549 (440FX), 290550 (PIIX3), 290562 (PIIX4); memory map as in 82441FX chapter 4.
- * Omits: system management mode, floppy and parallel ports, hot-plug.
+ * Omits: floppy and parallel ports, hot-plug.
  * Threads: main thread, before the machine runs.
  *
  *     00000-9ffff  RAM                    C0000-fffff  BIOS and option ROMs, or RAM as the PAM registers say
@@ -28,7 +28,7 @@
 #define LOW_MOST   (UINT64_C(0xe0000000))     /* all of RAM is low if it is smaller than this, */
 #define LOW_SPLIT  (UINT64_C(0xc0000000))     /* else it is split here */
 #define IOAPIC_AT  0xfec00000
-enum { LOW_RAM_END = 0xa0000, HIGH_RAM_START = 0x100000, PCI_PRIORITY = -1 };
+enum { LOW_RAM_END = 0xa0000, HIGH_RAM_START = 0x100000, PCI_PRIORITY = -1, SMRAM_PRIORITY = 1 };
 
 static Mapping ram_piece(Machine *m, uint64_t from, uint64_t size, hwaddr at)
 {
@@ -41,6 +41,7 @@ static void memory_map(Machine *m, PcMachine *pc)
     pc->low_ram = ram < LOW_MOST ? ram : LOW_SPLIT;
     pc->high_ram = ram - pc->low_ram;
     region_init_container(&pc->pci_memory, "pci memory", m->memory.size);
+    region_init_container(&pc->smram, "smram", HIGH_RAM_START);
     pc->pci_map = (Mapping){ .region = &pc->pci_memory, .size = pc->pci_memory.size, .priority = PCI_PRIORITY,
                              .seen = SEEN_READ | SEEN_WRITE, .on = true };
     pc->ram_base = ram_piece(m, 0, LOW_RAM_END, 0);
@@ -65,7 +66,15 @@ static bool add_cpu(Machine *m, PcMachine *pc, GError **err)
     if (!v) {
         return false;
     }
-    v->as = as_new(m, "cpu", view);
+    v->as = v->spaces[0] = as_new(m, "cpu", view);
+    if (pc->smm) {
+        Region *smm = g_new0(Region, 1);
+        g_ptr_array_add(pc->cpu_views, smm);
+        region_init_container(smm, "cpu smm", m->memory.size);
+        region_map(smm, view, 0);
+        region_map(smm, &pc->smram, 0)->priority = SMRAM_PRIORITY;
+        v->spaces[1] = as_new(m, "cpu smm", smm);
+    }
     return lapic_create(m, pc->apicbus, v, view, err) != NULL;
 }
 
@@ -89,6 +98,9 @@ static bool interrupts(Machine *m, PcMachine *pc, GError **err)
 static bool chipset(Machine *m, PcMachine *pc, GError **err)
 {
     pc->host = pcihost_create(m, &pc->pci_memory, err);
+    if (pc->host) {
+        pc->host->smram = &pc->smram;
+    }
     if (!pc->host || !i440fx_create(m, pc->host, err) || !piix3_create(m, pc->host, gsi_irq, pc->gsi, err)) {
         return false;
     }
@@ -96,7 +108,7 @@ static bool chipset(Machine *m, PcMachine *pc, GError **err)
     if (!piix3_ide_create(m, pc->host, gsi_irq, pc->gsi, err)) {
         return false;
     }
-    pc->pm = piix4_pm_create(m, pc->host, gsi_irq, pc->gsi, err);
+    pc->pm = piix4_pm_create(m, pc->host, gsi_irq, pc->gsi, pc->smm, err);
     return pc->pm != NULL;
 }
 
@@ -201,10 +213,12 @@ static void pc_unbuild(Machine *m)
         g_clear_pointer(&pc->bios, g_free);
     }
     region_destroy(&pc->pci_memory);
+    region_destroy(&pc->smram);
 }
 
 static const Field pc_fields[] = {
     CONFIG_AS(PcMachine, has_hpet, "hpet", .def = 1, .help = "Fit a high precision event timer."),
+    CONFIG(PcMachine, smm, .def = 1, .help = "Have system management mode: SMRAM, and SMIs by port B2."),
     FIELD_END
 };
 

@@ -3,7 +3,8 @@
  * i440fx.c -- 82441FX PCI and memory controller: what of the RAM below 1 MiB is seen, for reads and writes apart.
  *
  * Spec: Intel 440FX PCIset, 82441FX (PMC) and 82442FX (DBX), order 290549-001, chapter 3.2.
- * Omits: DRAM timing (the registers hold what is written), ECC, SMRAM as seen in system management mode, TRC's CPU reset.
+ * Omits: DRAM timing (the registers hold what is written), ECC, SMRAM.D_CLS (data accesses in system management mode reach the
+ *   memory like code), TRC's CPU reset.
  * Threads: with the machine lock.
  */
 #include "core/machine.h"
@@ -16,7 +17,9 @@ enum { N_PAM = 13 };
 typedef struct I440fx {
     PciDevice pci;
     Mapping   pam[N_PAM];             /* 0: F0000-FFFFF; then 16 KiB each from C0000 */
-    Mapping   smram;                  /* A0000-BFFFF, open to all while D_OPEN */
+    Mapping   smram;                  /* A0000-BFFFF, open to all while D_OPEN, */
+    Mapping   smram_smm;              /* and in system management mode, in: */
+    Region   *smm_view;
 } I440fx;
 
 static void update_pam(I440fx *s)
@@ -31,6 +34,7 @@ static void update_pam(I440fx *s)
     }
     uint8_t smram = s->pci.config[SMRAM];
     s->smram.on = (smram & SMRAM_ENABLE) && (smram & SMRAM_OPEN);
+    s->smram_smm.on = smram & SMRAM_ENABLE;
     map_commit(m);
 }
 
@@ -95,12 +99,15 @@ static bool i440fx_realize(void *dev, GError **err)
     for (unsigned i = 1; i < N_PAM; i++) {
         s->pam[i] = ram_piece(m, 0xc0000 + (i - 1) * 0x4000, 0x4000);
     }
-    s->smram = ram_piece(m, 0xa0000, 0x20000);
+    s->smram = s->smram_smm = ram_piece(m, 0xa0000, 0x20000);
     map_begin(m);
     for (unsigned i = 0; i < N_PAM; i++) {
         region_add(&m->memory, &s->pam[i]);
     }
     region_add(&m->memory, &s->smram);
+    if (s->smm_view) {
+        region_add(s->smm_view, &s->smram_smm);
+    }
     map_commit(m);
     return true;
 }
@@ -112,6 +119,9 @@ static void i440fx_unrealize(void *dev)
     map_begin(m);
     pci_unmap(&m->memory, s->pam, N_PAM);
     pci_unmap(&m->memory, &s->smram, 1);
+    if (s->smm_view) {
+        pci_unmap(s->smm_view, &s->smram_smm, 1);
+    }
     map_commit(m);
     pci_unrealize(dev);
 }
@@ -148,6 +158,10 @@ const DeviceClass i440fx_class = {
 
 void *i440fx_create(Machine *m, PciHost *host, GError **err)
 {
-    void *d = device_new(m, host->bus.base, i440fx_class.name, NULL, err);
-    return d && device_set(d, "addr", "0", err) && device_realize(d, err) ? d : NULL;
+    I440fx *s = device_new(m, host->bus.base, i440fx_class.name, NULL, err);
+    if (!s || !device_set(s, "addr", "0", err)) {
+        return NULL;
+    }
+    s->smm_view = host->smram;
+    return device_realize(s, err) ? s : NULL;
 }

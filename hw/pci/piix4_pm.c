@@ -3,14 +3,15 @@
  * piix4_pm.c -- 82371AB function 3: ACPI fixed hardware (SCI, power-off, PM timer, GPE0), the APM command port, SMBus host.
  *
  * Spec: Intel 82371AB (PIIX4), order 290562-001, chapters 7.1-7.3, 11.3 and 12.5; ACPI 1.0b, chapter 4.7.
- * Omits: system management mode (the APM port switches ACPI on and off by itself, without an SMI), device idle timers,
- *   throttling, sleep states other than S5; nothing is on the SMBus, so every transaction ends with DEV_ERR.
+ * Omits: SMI sources other than the APM port (which switches ACPI on and off by itself, without an SMI, and interrupts
+ *   CPU 0 alone); device idle timers, throttling, sleep states other than S5; nothing is on the SMBus, so every transaction ends with DEV_ERR.
  * Threads: with the machine lock.
  *
  * The bank has three parts, each mapped where its own registers say:
  *     00-3f  power management I/O (PMBASE)    40-4f  SMBus host (SMBBASE)    50-51  APM control and status (ports B2, B3)
  */
 #include "core/machine.h"
+#include "cpu/x86/apicif.h"
 #include "hw/pci/pcihost.h"
 
 #define PM_TIMER_HZ 3579545u
@@ -19,6 +20,7 @@ enum { PMBA = 0x40, PMREGMISC = 0x80, SMBBA = 0x90, SMBHSTCFG = 0xd2, DEVACTB = 
 enum { STS_TMROF = 1, STS_GBL = 0x20, STS_PWRBTN = 0x100, STS_RTC = 0x400, STS_RSM = 0x8000 };
 enum { EN_MASK = STS_TMROF | STS_GBL | STS_PWRBTN | STS_RTC };
 enum { CNT_SCI_EN = 1, CNT_SUS_TYP = 0x1c00, CNT_SUS_EN = 0x2000 };
+enum { DEVACTB_APMC_EN = 0x02000000, GLBCTL_SMI_EN = 1, GLBSTS_APM_STS = 0x20 };
 enum { ACPI_ENABLE = 0xf1, ACPI_DISABLE = 0xf0 };
 enum { HSTSTS_INTR = 2, HSTSTS_DEV_ERR = 4, HSTCNT_START = 0x40 };
 
@@ -37,6 +39,7 @@ typedef struct Piix4Pm {
     uint8_t   smbslvcnt, smbshdwcmd;
     uint16_t  smbslvevt;
     uint8_t   apmc, apms;
+    bool      smm;                    /* is there a system management mode? */
     Mapping   pm_map, smb_map, apm_map;
     void    (*sink)(void *dev, unsigned n, bool level);
     void     *gsi;
@@ -119,6 +122,12 @@ static void apmc_written(void *dev, uint64_t old, uint64_t val)
         s->pmcntrl |= CNT_SCI_EN;
     } else if (val == ACPI_DISABLE) {
         s->pmcntrl &= ~CNT_SCI_EN;
+    } else if (s->smm && pci_get(&s->pci, DEVACTB, 4) & DEVACTB_APMC_EN && s->glbctl & GLBCTL_SMI_EN) {
+        Machine *m = s->pci.dev.machine;
+        s->glbsts |= GLBSTS_APM_STS;
+        if (m->vcpus->len) {
+            x86_smi(m->vcpus->pdata[0]);
+        }
     }
     update_sci(s);
 }
@@ -189,7 +198,7 @@ static const Reg pm_config[] = {
     PCI_REG(0x4c, 4, "GPICTL", .wr = 0xffffffff),
     PCI_REG(0x50, 4, "DEVRESD", .wr = 0x00ffffff),
     PCI_REG(0x54, 4, "DEVACTA", .wr = 0x3fffffff),
-    PCI_REG(DEVACTB, 4, "DEVACTB", .reset = 0x02000000, .wr = 0x07ffffff),     /* APMC_EN: firmware finds SMM set up */
+    PCI_REG(DEVACTB, 4, "DEVACTB", .wr = 0x07ffffff),
     PCI_REG(0x5c, 4, "DEVRESA", .wr = 0xffffffff),
     PCI_REG(0x60, 4, "DEVRESB", .wr = 0xffffffff),
     PCI_REG(0x64, 4, "DEVRESC", .wr = 0xffffffff),
@@ -261,6 +270,9 @@ static void piix4_pm_reset(void *dev)
     Piix4Pm *s = dev;
     pci_reset(dev);
     pci_put(&s->pci, PCI_INTERRUPT_LINE, 1, 9);
+    if (!s->smm) {
+        pci_put(&s->pci, DEVACTB, 4, DEVACTB_APMC_EN);          /* firmware takes SMM for set up, and leaves it alone */
+    }
     s->timer_half = pm_ticks(s) >> 23;
     arm_overflow(s);
     update_maps(s);
@@ -290,6 +302,7 @@ void piix4_pm_power_button(void *pm)
 
 static const Field piix4_pm_fields[] = {
     PCI_FIELDS(Piix4Pm),
+    CONFIG_AS(Piix4Pm, smm, "smm-enabled", .def = 1, .help = "Writes to port B2 raise SMIs."),
     STATE(Piix4Pm, timer_half),
     STATE_TIMER(Piix4Pm, overflow),
     STATE_IRQ(Piix4Pm, sci),
@@ -311,7 +324,8 @@ const DeviceClass piix4_pm_class = {
     .restored = piix4_pm_restored,
 };
 
-void *piix4_pm_create(Machine *m, PciHost *host, void (*sink)(void *dev, unsigned n, bool level), void *gsi, GError **err)
+void *piix4_pm_create(Machine *m, PciHost *host, void (*sink)(void *dev, unsigned n, bool level), void *gsi, bool smm,
+                      GError **err)
 {
     Piix4Pm *s = device_new(m, host->bus.base, piix4_pm_class.name, NULL, err);
     if (!s || !device_set(s, "addr", "1.3", err)) {
@@ -319,5 +333,6 @@ void *piix4_pm_create(Machine *m, PciHost *host, void (*sink)(void *dev, unsigne
     }
     s->sink = sink;
     s->gsi = gsi;
+    s->smm = smm;
     return device_realize(s, err) ? s : NULL;
 }

@@ -103,16 +103,16 @@ static void setup(void)
     gdt[TR_MAIN / 8] = desc((u32)&tss_main, sizeof tss_main - 1, 0x89, 0);
     t = (Table){ sizeof gdt - 1, (u32)gdt };
     asm volatile("lgdt %0; ljmp $8, $1f; 1: movw %w1, %%ds; movw %w1, %%es; movw %w1, %%ss; movw %w2, %%fs; movw %w2, %%gs"
-                 :: "m"(t), "r"(16), "r"(0));
+                 :: "m"(t), "r"(16), "r"(0) : "memory");
     for (unsigned i = 0; i < 64; i++) {
         idt[i] = gate(CS0, stubs[i], i == 3 || i == 4 || i == 5 || i == 0x30 ? 0xee : 0x8e, 0);
     }
     t = (Table){ sizeof idt - 1, (u32)idt };
-    asm volatile("lidt %0" :: "m"(t));
+    asm volatile("lidt %0" :: "m"(t) : "memory");
     tss_main.esp0 = (u32)stack0 + sizeof stack0;
     tss_main.ss0 = DS0;
     tss_main.map = 104 << 16;
-    asm volatile("ltr %w0" :: "r"(TR_MAIN));
+    asm volatile("ltr %w0" :: "r"(TR_MAIN) : "memory");
 }
 
 #define CR0_SET(bits) asm volatile("movl %%cr0, %%eax; orl %0, %%eax; movl %%eax, %%cr0" :: "i"(bits) : "eax", "memory")

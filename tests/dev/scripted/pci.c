@@ -56,7 +56,7 @@ static void up(void)
     region_add(&m->memory, &high);
     host = pcihost_create(m, &pci_memory, NULL);
     ck_assert(i440fx_create(m, host, NULL) && piix3_create(m, host, router, NULL, NULL));
-    pm = piix4_pm_create(m, host, router, NULL, NULL);
+    pm = piix4_pm_create(m, host, router, NULL, true, NULL);
     ck_assert_ptr_nonnull(pm);
     map_commit(m);
     memset(routed, 0, sizeof(routed));

@@ -9,6 +9,7 @@
  *          and mem.c, because ThreadSanitizer does not see glib's.
  */
 #include "core/machine.h"
+#include "core/options.h"
 #include "accel/accel.h"
 #include "core/chardev.h"
 #include "core/display.h"
@@ -481,6 +482,25 @@ int machine_run(Machine *m)
 }
 
 /* ---- life ---- */
+
+static unsigned bits_for(unsigned n)    /* how many bits number n things */
+{
+    unsigned bits = 0;
+
+    while (1u << bits < n) {
+        bits++;
+    }
+    return bits;
+}
+
+unsigned machine_cpu_id(const Machine *m, unsigned index)
+{
+    const struct Options *o = m->options;
+    unsigned threads = o && o->threads ? o->threads : 1, cores = o && o->cores ? o->cores : 1;
+    unsigned thread = index % threads, core = index / threads % cores, package = index / threads / cores;
+
+    return thread | core << bits_for(threads) | package << (bits_for(threads) + bits_for(cores));
+}
 
 Machine *machine_new(void)
 {

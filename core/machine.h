@@ -59,6 +59,7 @@ struct Machine {
 /* Create an empty machine: lock, context, clock, address spaces, "sys" bus.  machine_free ends its vCPUs first. */
 Machine *machine_new(void);
 void machine_free(Machine *m);
+unsigned machine_cpu_id(const Machine *m, unsigned index);      /* bits for thread, core and package, as -smp says */
 bool machine_start(Machine *m, GError **err);      /* reset everything, start the vCPU threads; then machine_cont */
 int  machine_run(Machine *m);         /* the main loop, until an exit is asked for; the exit status */
 void machine_reset(Machine *m);       /* now: vCPUs parked, lock held */

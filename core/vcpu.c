@@ -129,6 +129,7 @@ Vcpu *vcpu_new(Machine *m, const CpuOps *ops, GError **err)
 
     v->machine = m;
     v->index = m->vcpus->len;
+    v->apic_id = machine_cpu_id(m, v->index);
     v->cpu_ops = ops;
     v->as = v->spaces[0] = m->as_memory;
     v->outside = true;

@@ -14,6 +14,7 @@
 struct Vcpu {
     Machine      *machine;
     unsigned      index;              /* 0.. n_cpus-1 */
+    unsigned      apic_id;            /* its place in the topology of -smp: machine_cpu_id() */
     GThread      *thread;
     AddressSpace *as;                 /* guest physical memory as this CPU sees it (its APIC page, SMRAM): one of */
     AddressSpace *spaces[2];          /* these; [1] is for a management mode that sees more, NULL where there is none */

@@ -55,7 +55,7 @@ enum {                                  /* events: atomic bits, set by any threa
     X86_EV_A20 = 64,                    /* A20M# changed: a20_off */
 };
 enum { FEAT_1_EDX, FEAT_1_ECX, FEAT_7_EBX, FEAT_7_ECX, FEAT_7_EDX, FEAT_81_EDX, FEAT_81_ECX, FEAT_D1_EAX, FEAT_88_EBX,
-       FEAT_6_EAX, FEAT_87_EDX, FEAT_8A_EDX, FEAT_KVM, X86_N_FEATS };
+       FEAT_6_EAX, FEAT_87_EDX, FEAT_8A_EDX, FEAT_7_1_EAX, FEAT_ARCH_CAP, FEAT_CORE_CAP, FEAT_KVM, X86_N_FEATS };
 enum { SHADOW_STI = 1, SHADOW_SS = 2 };
 enum { X86_RUN, X86_HLT, X86_WAIT_SIPI, X86_SHUTDOWN };
 
@@ -91,7 +91,9 @@ typedef struct X86Cpu {
     uint64_t tsc_offset, tsc_adjust, misc_enable, smbase, mtrr_def, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
     uint64_t mcg_status, mcg_ctl, spec_ctrl, mce_bank[40];
     /* not state */
-    const struct X86Model *model;
+    char     vendor[13], brand[49];     /* CPUID.0, 80000002H */
+    uint32_t level, xlevel;             /* highest leaves */
+    bool     l3_cache;                  /* CPUID tells of one */
     uint32_t feat[X86_N_FEATS];
     void    *apic;                      /* cpu/x86/apicif.h */
     const struct ApicOps *apic_ops;
@@ -118,7 +120,6 @@ typedef struct X86Cpu {
     } walk_ram[2];
     uint64_t kvmclock_msr, kvm_wall_msr;                    /* state */
     struct { uint64_t rip, rcx, rsi, rdi, info; } smi_io;   /* state: the IN or OUT that raised the SMI to come; smm.c */
-    uint64_t arch_capabilities;
 } X86Cpu;
 
 enum { CR0_PE = 1, CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR0_ET = 0x10, CR0_NE = 0x20, CR0_WP = 0x10000, CR0_AM = 0x40000,

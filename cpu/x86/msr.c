@@ -187,7 +187,7 @@ bool x86_msr_read(X86Cpu *c, uint32_t msr, uint64_t *v)
         *v = c->tsc_adjust;
         return x86_feat(c, FEAT_7_EBX, 1);
     case 0x10a:
-        *v = c->arch_capabilities;
+        *v = c->feat[FEAT_ARCH_CAP];
         return x86_feat(c, FEAT_7_EDX, 29);
     case 0x277:
         *v = c->pat;

@@ -141,13 +141,21 @@ void x86_smm_enter(X86Cpu *c);
 void x86_smm_space(X86Cpu *c);                  /* after a change of in_smm: vcpu.as; the caller then x86_cr_changed() */
 void x86_smi_by_io(X86Cpu *c, unsigned port, unsigned bytes, bool in);
 
-/* ---- msr.c, cpuid.c ---- */
+/* ---- msr.c, cpuid.c, cpumodel.c ---- */
 bool x86_msr_read(X86Cpu *c, uint32_t msr, uint64_t *v);        /* false: #GP(0) */
 bool x86_msr_write(X86Cpu *c, uint32_t msr, uint64_t v);
 void x86_msr_reset(X86Cpu *c, bool init);
 uint64_t x86_tsc(X86Cpu *c);
 void x86_kvmclock_update(X86Cpu *c);
 bool x86_cpuid_init(X86Cpu *c, GError **err);   /* model and +feature,-feature from the command line */
+void x86_features_can(uint32_t can[X86_N_FEATS]);       /* all that works on this host */
+void x86_features_leave_out_slow(uint32_t feat[X86_N_FEATS]);   /* what the host lacks and is done by C code */
+typedef struct X86Definition {
+    const char *name, *alias;           /* alias: of this version; NULL */
+    unsigned    version;                /* 1: also NAME alone; 0: has no versions */
+    char        missing[600];           /* names of features that the model has and cannot be had, blanks between */
+} X86Definition;
+bool x86_cpu_definition(unsigned i, X86Definition *d);  /* model i of -cpu help; false past the last */
 void x86_cpu_help(void);                        /* -cpu help */
 bool x86_cpu_check(Machine *m, GError **err);   /* the command line's model and features, before there is a CPU */
 void x86_cpuid(X86Cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]);

@@ -190,7 +190,7 @@ static uint32_t madt(Builder *b, const AcpiPc *pc)
         le(t, 0, 1);
         le(t, 8, 1);
         le(t, i, 1);
-        le(t, i, 1);
+        le(t, machine_cpu_id(pc->machine, i), 1);
         le(t, 1, 4);
     }
     le(t, 1, 1);

@@ -477,7 +477,7 @@ void *lapic_create(Machine *m, void *bus, Vcpu *v, Region *cpu_view, GError **er
     if (!s) {
         return NULL;
     }
-    s->initial_id = v->index;
+    s->initial_id = v->apic_id;
     if (!device_realize(s, err)) {
         return NULL;
     }

@@ -128,7 +128,7 @@ static bool fill_fw_cfg(Machine *m, PcMachine *pc, GError **err)
     fw_cfg_int(fw, FW_RAM_SIZE, m->ram_bytes, 8);
     fw_cfg_int(fw, FW_NOGRAPHIC, o->nographic, 2);
     fw_cfg_int(fw, FW_NB_CPUS, m->n_cpus, 2);
-    fw_cfg_int(fw, FW_MAX_CPUS, m->n_cpus, 2);
+    fw_cfg_int(fw, FW_MAX_CPUS, machine_cpu_id(m, m->n_cpus - 1) + 1, 2);
     fw_cfg_int(fw, FW_BOOT_MENU, o->boot_menu, 2);
     fw_cfg_int(fw, FW_NUMA, 0, 8);
     fw_cfg_int(fw, FW_IRQ0_OVERRIDE, 1, 1);

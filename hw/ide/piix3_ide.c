@@ -51,8 +51,9 @@ static void timing_written(void *dev, uint64_t old, uint64_t val)
 
 static const Reg ide_config[] = {
     PCI_REG(PCI_STATUS, 2, "PCISTS", .reset = 0x0280, .w1c = 0x3800),
-    PCI_REG(IDETIM0, 2, "IDETIM0", .wr = 0xf3ff, .on_write = timing_written),
-    PCI_REG(IDETIM1, 2, "IDETIM1", .wr = 0xf3ff, .on_write = timing_written),
+    /* The datasheet's reset value is 0; firmware made for virtual machines (OVMF) takes the decode enable for granted. */
+    PCI_REG(IDETIM0, 2, "IDETIM0", .reset = DECODE, .wr = 0xf3ff, .on_write = timing_written),
+    PCI_REG(IDETIM1, 2, "IDETIM1", .reset = DECODE, .wr = 0xf3ff, .on_write = timing_written),
     PCI_REG(0x44, 1, "SIDETIM", .wr = 0xff),
     { .size = 0 }
 };

@@ -155,7 +155,7 @@ static void add_cpu(unsigned i)
     RigCpu *c = &rig.cpu[i];
 
     c->v.machine = rig.m;
-    c->v.index = i;
+    c->v.index = c->v.apic_id = i;
     region_init_container(&c->view, "cpu", 1ull << 40);
     map_begin(rig.m);
     region_map(&c->view, &rig.m->memory, 0);

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The translator against the processor and against itself: `make check-cpu`; what a run does follows from its seed.
 CAPSTONE  := $(shell pkg-config --libs capstone 2>/dev/null)
-CPU_TESTS := ops blocks native simd x87 vex $(if $(CAPSTONE),decode) fxsave be_native
+CPU_TESTS := softfloat ops blocks native simd x87 vex $(if $(CAPSTONE),decode) fxsave be_native
 CPU_IR    := ir opt merge irtext interp
+SOFTFLOAT := $(patsubst %.c,$(B)/%.o,$(wildcard cpu/softfloat/*.c))
 CPU_NATIVE := $(patsubst %.c,$(B)/%.o,$(wildcard accel/dbt/x86_64/*.c) accel/dbt/huge.c)
 
 $(B)/tests/cpu/ops: $(B)/tests/cpu/ops.o $(B)/accel/dbt/ir.o
@@ -12,7 +13,7 @@ $(B)/tests/cpu/blocks: $(patsubst %,$(B)/tests/cpu/%.o,blocks gen fake) $(CPU_IR
 
 # The front end with memory of the test's own instead of the run time.
 NATIVE := $(patsubst %,$(B)/cpu/x86/%.o,decode translate translate_int translate_sys translate_simd translate_x87 translate_vex bmi operand peek string misc simd \
-          x87_vop x87_host simd_aes simd_sha simd_fp simd_int simd_move simd_str) $(B)/accel/dbt/ir.o $(B)/accel/dbt/opt.o $(B)/accel/dbt/merge.o $(B)/accel/dbt/interp.o $(B)/accel/dbt/irtext.o
+          x87_vop x87_host x87_soft simd_aes simd_sha simd_fp simd_fp_soft simd_int simd_move simd_str) $(SOFTFLOAT) $(B)/accel/dbt/ir.o $(B)/accel/dbt/opt.o $(B)/accel/dbt/merge.o $(B)/accel/dbt/interp.o $(B)/accel/dbt/irtext.o
 $(B)/tests/cpu/native $(B)/tests/cpu/decode: %: %.o $(B)/tests/cpu/flat.o $(NATIVE)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(CAPSTONE)      # the second reader of x86 code
 
@@ -30,3 +31,20 @@ check-cpu: $(CPU_TESTS:%=$(B)/tests/cpu/%)
 -include $(patsubst %,$(B)/tests/cpu/%.d,$(CPU_TESTS) gen fake fphost flat)
 TESTS += $(CPU_TESTS:%=$(B)/tests/cpu/%)
 check: $(CPU_TESTS:%=$(B)/tests/cpu/%)
+
+# The same against portable floating point: the meanings that hosts without x86 use, under -DPORTABLE_FP.
+SOFT_SRC := cpu/x86/simd_fp cpu/x86/simd_fp_soft cpu/x86/x87_host cpu/x86/x87_soft cpu/x86/simd cpu/x86/vex_run cpu/x86/simd_str \
+            tests/cpu/simd tests/cpu/x87 tests/cpu/vex
+$(SOFT_SRC:%=$(B)/soft/%.o): $(B)/soft/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DPORTABLE_FP -MMD -MP -c -o $@ $<
+SOFT_OBJ := $(SOFT_SRC:%=$(B)/soft/%.o) $(B)/tests/cpu/fphost.o \
+            $(filter-out $(SOFT_SRC:%=$(B)/%.o),$(FP_OBJ))
+SOFT_TESTS := simd-soft x87-soft
+$(B)/tests/cpu/softfloat: $(B)/tests/cpu/softfloat.o $(SOFTFLOAT)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+$(SOFT_TESTS:%=$(B)/tests/cpu/%): $(B)/tests/cpu/%-soft: $(SOFT_OBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $(filter-out $(patsubst %,$(B)/soft/tests/cpu/%.o,$(filter-out $*,simd x87 vex)),$^) $(ALL_LIBS)
+-include $(SOFT_SRC:%=$(B)/soft/%.d)
+TESTS += $(SOFT_TESTS:%=$(B)/tests/cpu/%)
+check-cpu: $(SOFT_TESTS:%=$(B)/tests/cpu/%)

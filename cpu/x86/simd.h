@@ -8,6 +8,13 @@
 #define CPU_X86_SIMD_H
 #include "cpu/x86/decode.h"
 
+/* Do floating point and the rows of vex.def run on the host's own instructions?  Else (another host, or -DPORTABLE_FP) in integers. */
+#if defined(__x86_64__) && !defined(PORTABLE_FP)
+#define X86_HOST_FP 1
+#else
+#define X86_HOST_FP 0
+#endif
+
 enum { X86_MXCSR_MASK = 0xffff, X86_MXCSR_FLAGS = 0x3f, X86_MXCSR_MASKS = 0x1f80, X86_MXCSR_RESET = 0x1f80 };
 
 /*

@@ -10,7 +10,7 @@
  * Threads: the vCPU's own.
  */
 #include "cpu/x86/simd_fn.h"
-#if defined(__x86_64__)
+#if X86_HOST_FP
 
 typedef struct Bytes16 { uint8_t b[16]; } Bytes16;
 typedef struct Bytes8 { uint8_t b[8]; } Bytes8;

@@ -10,11 +10,11 @@
  * Between calls the host's x87 has an empty stack, no flags, and control word 37FH, as the ABI has it.
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 8; vol. 2, FADD and the like.
- * Omits: other hosts (x87_soft.c).
+ * Omits: other hosts, see x87_soft.c.
  * Threads: pure functions.
  */
 #include "cpu/x86/x87.h"
-#if defined(__x86_64__)
+#if X86_HOST_FP
 
 typedef struct Real10 { uint8_t b[10]; } Real10;
 

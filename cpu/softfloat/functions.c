@@ -101,7 +101,11 @@ static FpParts times_log(FpEnv *e, FpParts y, Wide log, bool exact)
     if (y.cls != FP_IS_FINITE)
         return fp_special(y.cls, y.sign != log.sign);
     Wide r = wide_mul(wide_of(&y), log);
-    return exact ? fp_round(e, FP_F80, 64, r.sign, r.exp, r.sig) : rounded(e, r);
+    if (!exact)
+        return rounded(e, r);
+    FpParts p = fp_round(e, FP_F80, 64, r.sign, r.exp, r.sig);
+    e->flags |= FP_PE;                                  /* processors raise it all the same */
+    return p;
 }
 
 static FpParts y_log2_x(FpEnv *e, FpParts x, FpParts y)

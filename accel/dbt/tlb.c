@@ -159,6 +159,31 @@ static void context_flush(DbtCpu *c, DbtContext *x)
     c->keys[x->index].global_hi = 0;
 }
 
+/* All but what stems from global pages. */
+static void context_flush_local(DbtContext *x)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < x->n_filled; i++) {
+        unsigned slot = x->filled[i];
+        if (!(x->victim[slot].phys & TLBF_GLOBAL)) {
+            x->victim[slot].phys = 0;
+        }
+        if (x->tlb[slot].phys & TLBF_GLOBAL) {
+            x->filled[kept++] = (uint16_t)slot;
+        } else if (x->victim[slot].phys) {
+            x->tlb[slot] = x->victim[slot];
+            x->victim[slot].phys = 0;
+            x->filled[kept++] = (uint16_t)slot;
+        } else {
+            entry_clear(x, slot);
+        }
+    }
+    x->n_filled = (uint16_t)kept;
+    jmp_clear(x, 0);
+    fetch_clear(x, ~x->fetch_global);
+}
+
 void tlb_init(DbtCpu *c)
 {
     c->contexts = dbt_huge_new(DBT_CONTEXTS * sizeof(DbtContext));
@@ -226,23 +251,47 @@ static void context_inherit(DbtCpu *c, unsigned to)
     c->keys[to].global_hi = c->keys[best].global_hi;
 }
 
+/* Has it been idle for so long that most of the contexts ran since? */
+static bool is_idle(const DbtCpu *c, unsigned i)
+{
+    unsigned later = 0;
+
+    for (unsigned k = 0; k < DBT_CONTEXTS; k++) {
+        later += c->keys[k].used && c->keys[k].last_used > c->keys[i].last_used;
+    }
+    return later >= DBT_CONTEXTS * 3 / 4;
+}
+
+/* A context that was idle in the same mode keeps what it knows of global pages; else the oldest begins with what another knows. */
 static unsigned context_find(DbtCpu *c, const DbtKey *key)
 {
-    unsigned victim = 0;
+    unsigned oldest = 0, victim;
+    int alike = -1;
 
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        const DbtContextKey *k = &c->keys[i];
         if (has_key(c, i, key)) {
             return i;
         }
-        if (c->keys[victim].used && (!c->keys[i].used || c->keys[i].last_used < c->keys[victim].last_used)) {
-            victim = i;
+        if (c->keys[oldest].used && (!k->used || k->last_used < c->keys[oldest].last_used)) {
+            oldest = i;
+        }
+        if (k->used && k->key.mode == key->mode && (alike < 0 || k->last_used < c->keys[alike].last_used)) {
+            alike = (int)i;
         }
     }
+    c->stats->contexts++;
+    if (alike >= 0 && is_idle(c, (unsigned)alike)) {
+        victim = (unsigned)alike;
+        context_flush_local(&c->contexts[victim]);
+        c->keys[victim].key = c->contexts[victim].key = *key;
+        return victim;
+    }
+    victim = oldest;
     context_flush(c, &c->contexts[victim]);
     c->keys[victim].used = true;
     c->keys[victim].key = c->contexts[victim].key = *key;
     context_inherit(c, victim);
-    c->stats->contexts++;
     return victim;
 }
 
@@ -269,31 +318,6 @@ void dbt_flush_all(DbtCpu *c)
         context_flush(c, &c->contexts[i]);
     }
     c->stats->flushes++;
-}
-
-/* All but what stems from global pages. */
-static void context_flush_local(DbtContext *x)
-{
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < x->n_filled; i++) {
-        unsigned slot = x->filled[i];
-        if (!(x->victim[slot].phys & TLBF_GLOBAL)) {
-            x->victim[slot].phys = 0;
-        }
-        if (x->tlb[slot].phys & TLBF_GLOBAL) {
-            x->filled[kept++] = (uint16_t)slot;
-        } else if (x->victim[slot].phys) {
-            x->tlb[slot] = x->victim[slot];
-            x->victim[slot].phys = 0;
-            x->filled[kept++] = (uint16_t)slot;
-        } else {
-            entry_clear(x, slot);
-        }
-    }
-    x->n_filled = (uint16_t)kept;
-    jmp_clear(x, 0);
-    fetch_clear(x, ~x->fetch_global);
 }
 
 void dbt_flush_space(DbtCpu *c, uint64_t mask, uint64_t space, bool keep_global)

@@ -17,7 +17,7 @@ NATIVE := $(patsubst %,$(B)/cpu/x86/%.o,decode translate translate_int translate
 $(B)/tests/cpu/native $(B)/tests/cpu/decode: %: %.o $(B)/tests/cpu/flat.o $(NATIVE)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(CAPSTONE)      # the second reader of x86 code
 
-FP_OBJ := $(patsubst %,$(B)/cpu/x86/%.o,simd_exc fxsave x87 vex_run) $(NATIVE) $(CPU_NATIVE)
+FP_OBJ := $(patsubst %,$(B)/cpu/x86/%.o,simd_exc fxsave x87 vex_run vex_soft) $(NATIVE) $(CPU_NATIVE)
 $(B)/tests/cpu/simd $(B)/tests/cpu/x87 $(B)/tests/cpu/vex $(B)/tests/cpu/fxsave: %: %.o $(B)/tests/cpu/fphost.o $(FP_OBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
@@ -33,14 +33,14 @@ TESTS += $(CPU_TESTS:%=$(B)/tests/cpu/%)
 check: $(CPU_TESTS:%=$(B)/tests/cpu/%)
 
 # The same against portable floating point: the meanings that hosts without x86 use, under -DPORTABLE_FP.
-SOFT_SRC := cpu/x86/simd_fp cpu/x86/simd_fp_soft cpu/x86/x87_host cpu/x86/x87_soft cpu/x86/simd cpu/x86/vex_run cpu/x86/simd_str \
+SOFT_SRC := cpu/x86/simd_fp cpu/x86/simd_fp_soft cpu/x86/x87_host cpu/x86/x87_soft cpu/x86/simd cpu/x86/vex_run cpu/x86/vex_soft cpu/x86/simd_str \
             tests/cpu/simd tests/cpu/x87 tests/cpu/vex
 $(SOFT_SRC:%=$(B)/soft/%.o): $(B)/soft/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -DPORTABLE_FP -MMD -MP -c -o $@ $<
 SOFT_OBJ := $(SOFT_SRC:%=$(B)/soft/%.o) $(B)/tests/cpu/fphost.o \
             $(filter-out $(SOFT_SRC:%=$(B)/%.o),$(FP_OBJ))
-SOFT_TESTS := simd-soft x87-soft
+SOFT_TESTS := simd-soft x87-soft vex-soft
 $(B)/tests/cpu/softfloat: $(B)/tests/cpu/softfloat.o $(SOFTFLOAT)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 $(SOFT_TESTS:%=$(B)/tests/cpu/%): $(B)/tests/cpu/%-soft: $(SOFT_OBJ)

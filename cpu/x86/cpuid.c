@@ -58,8 +58,10 @@ void x86_features_can(uint32_t can[X86_N_FEATS])
         can[FEAT_1_ECX] &= ~(B(28) | B(12) | B(29));
         can[FEAT_7_EBX] &= ~B(5);
     }
-#if defined(__x86_64__)
+#if X86_HOST_FP
     vaes = __builtin_cpu_supports("vaes") && __builtin_cpu_supports("vpclmulqdq");
+#else
+    vaes = true;
 #endif
     if (!vaes || !x86_vex_runs()) {
         can[FEAT_7_ECX] &= ~(B(9) | B(10));

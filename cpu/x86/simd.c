@@ -49,10 +49,10 @@ const IrVecDesc x86_vecs[] = {
 
 bool x86_vex_runs(void)
 {
-#if defined(__x86_64__)
+#if X86_HOST_FP
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
 #else
-    return false;
+    return true;
 #endif
 }
 

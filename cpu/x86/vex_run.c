@@ -8,13 +8,14 @@
  * by element.
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 11.5, 14; vol. 2, ch. 2.3, 2.7 and the instructions by name.
- * Omits: hosts without AVX2, and other architectures: no CPU model offers AVX there.  Beside an unmasked overflow or
+ * Omits: x86 hosts without AVX2: no CPU model offers AVX there.  Other architectures: see vex_soft.c.  Beside an unmasked overflow or
  *        underflow, PE is set as the masked response would set it.
  * Threads: the vCPU's own.
  */
 #include <string.h>
 #include "cpu/x86/simd.h"
 #include "cpu/x86/sys.h"
+#include "cpu/x86/vex_soft.h"
 
 uint64_t x86_h_no_avx(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
 {
@@ -33,8 +34,8 @@ uint64_t x86_h_vzero(void *cpu, uint64_t how, uint64_t b, uint64_t arg)
     return 0;
 }
 
-#if defined(__x86_64__)
 /* ---- the pieces ---- */
+#if X86_HOST_FP
 #define ASM_PP_P_NP 0
 #define ASM_PP_P_66 1
 #define ASM_PP_P_F3 2
@@ -94,17 +95,23 @@ static const char *const pieces[VX_N] = {
 #undef VEX
 };
 
-typedef struct VexFrame {
-    uint64_t reg[4], vvvv[4], rm[4], fourth[4];         /* 0, 32, 64, 96 */
-    uint64_t rax;                                       /* 128 */
-    void    *rdi;
-    uint64_t eflags;                                    /* 144 */
-    const char *piece;
-    uint32_t mxcsr;                                     /* 160 */
-    uint8_t  memory[32] __attribute__((aligned(32)));
-} VexFrame;
 G_STATIC_ASSERT(offsetof(VexFrame, rax) == 128 && offsetof(VexFrame, piece) == 152 && offsetof(VexFrame, mxcsr) == 160);
 void vex_run(VexFrame *f);
+#else
+/* No code: the place of a piece is a number. */
+static const char *const pieces[VX_N] = {
+#define VEX(nm, ...) [VX_##nm] = (const char *)((uintptr_t)VX_##nm << 16),
+#include "cpu/x86/vex.def"
+#undef VEX
+};
+static void vex_run(VexFrame *f)
+{
+    uintptr_t at = (uintptr_t)f->piece;
+    unsigned vx = (unsigned)(at >> 16), k = (unsigned)(at & 0xffff) / 8;
+    bool has_imm = x86_vex_rows[vx].imm == 1;
+    x86_vex_soft(f, vx, has_imm ? k & 255 : 0, has_imm ? k >> 8 : k);
+}
+#endif
 
 /* ---- the instruction ---- */
 typedef struct VexInsn {
@@ -307,6 +314,3 @@ uint64_t x86_h_vex(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
     store_result(c, &v, &f, linear);
     return 0;
 }
-#else
-uint64_t x86_h_vex(void *cpu, uint64_t a, uint64_t b, uint64_t arg) { x86_raise_ud(cpu); }
-#endif

@@ -248,7 +248,8 @@ int main(int argc, char **argv)
         const X86VexRow *r = &x86_vex_rows[vx];
         for (unsigned l = 0; l < 2; l++) {
             bool vaes = r->feature[l] == F_VAES || r->feature[l] == F_VPCLMUL;
-            if (r->feature[l] == F_N || (vaes && !(__builtin_cpu_supports("vaes") && __builtin_cpu_supports("vpclmulqdq"))))
+            bool open = !X86_HOST_FP && (!strncmp(rows[vx].name, "rcp", 3) || !strncmp(rows[vx].name, "rsqrt", 5));
+            if (open || r->feature[l] == F_N || (vaes && !(__builtin_cpu_supports("vaes") && __builtin_cpu_supports("vpclmulqdq"))))
                 continue;
             for (unsigned mem = 0; mem < 2; mem++) {
                 if (rows[vx].form == (mem ? FORM_REG : FORM_MEM))

@@ -310,7 +310,7 @@ void block_free_all(DbtMachine *d)
 
 /* ---- making blocks ---- */
 
-/* Flags wanted at direct exits: none where the code there is in sight and overwrites them all first. */
+/* Flags wanted at direct exits: where the code there is in sight and overwrites them all first, none, or only by what leaves before. */
 static void exits_peek(DbtMachine *d, IrBlock *ir, Block *b, const uint8_t *page)
 {
     unsigned from = b->from, to = b->to;
@@ -325,9 +325,13 @@ static void exits_peek(DbtMachine *d, IrBlock *ir, Block *b, const uint8_t *page
             continue;
         }
         unsigned lo = MIN(from, (unsigned)n->imm), hi = MAX(to, MIN((unsigned)n->imm + 64, DBT_PAGE));
-        if (hi - lo <= (unsigned)(b->to - b->from) + PEEK_MAX &&
-            d->guest->flags_dead(ir->mode, page + n->imm, MIN(64, DBT_PAGE - (unsigned)n->imm))) {
+        if (hi - lo > (unsigned)(b->to - b->from) + PEEK_MAX) {
+            continue;
+        }
+        DbtFlagsFate fate = d->guest->flags_fate(ir->mode, page + n->imm, MIN(64, DBT_PAGE - (unsigned)n->imm), &n->sub);
+        if (fate != FATE_WANTED) {
             n->live = 0;
+            n->live_fault = fate == FATE_FAULT ? FL_ALL : 0;
             from = lo;
             to = hi;
         }

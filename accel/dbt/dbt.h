@@ -86,7 +86,8 @@ typedef struct DbtCpu {
     DbtContext  *ctx;                   /* current tables */
     uint64_t     pc;                    /* linear; exact whenever C code that may raise runs, in tier 0, in the run loop */
     uint64_t     pc_base;               /* linear base of the page that the running block starts in */
-    uint32_t     fl;                    /* arithmetic flags as LAHF and SETO leave them in AX: bit 0 OF, bits 15:8 SF ZF 0 AF 0 PF 1 CF */
+    uint32_t     fl;                    /* arithmetic flags as LAHF and SETO leave them in AX: bit 0 OF, bits 15:8 SF ZF 0 AF 0 PF 1 CF.
+                                           Bit 9 clear, in native code only: the back end knows how to compute them */
     uint32_t     vec_live;              /* native engine: the vector registers and MXCSR are in the host's, not in the struct */
     uint64_t     gpr[32];               /* guest general registers (x86 uses 16) */
     uint64_t     spill[16];             /* temporaries that found no host register */
@@ -139,6 +140,12 @@ typedef enum {                          /* what an operation of the IR itself ca
     TRAP_CODE_LIMIT,                    /* chkcs: x86 #GP(0) */
 } DbtTrap;
 
+typedef enum {
+    FATE_WANTED,                        /* perhaps read */
+    FATE_FAULT,                         /* overwritten before they are read, but a check of memory may leave before */
+    FATE_DEAD,                          /* overwritten before anything reads them or leaves */
+} DbtFlagsFate;
+
 typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/x86/guest.c */
     const char *name;
     /*
@@ -147,8 +154,9 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
      * emit nothing (n_guest 0) and tier 0 raises the fault.  Ends each block with an ENDS operation.
      */
     void (*translate)(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next, unsigned max_guest_insns);
-    /* Are all arithmetic flags overwritten by this code before they are read and before anything can leave? */
-    bool (*flags_dead)(uint64_t mode, const uint8_t *code, unsigned n);
+    /* What becomes of the arithmetic flags in this code.  FATE_FAULT: *regs are the guest registers (bits 0 to 15) that may be
+     * written before the last place that may leave while they are wanted. */
+    DbtFlagsFate (*flags_fate)(uint64_t mode, const uint8_t *code, unsigned n, uint16_t *regs);
     bool (*walk)(DbtCpu *c, uint64_t linear, DbtAccess access, DbtWalk *out);    /* sets A and D; false: out->error */
     void (*fault)(DbtCpu *c, uint64_t linear, DbtAccess access, const DbtWalk *walk) G_GNUC_NORETURN;   /* raise it */
     void (*trap)(DbtCpu *c, DbtTrap what, unsigned seg) G_GNUC_NORETURN;    /* seg: IrMem.segment; SEG_NONE: the default one */

@@ -108,7 +108,9 @@ typedef struct IrInsn {
     uint8_t  sets, undef;               /* flags produced; of those, undefined in the manual */
     uint8_t  live;                      /* of `sets`: read later in the block or live at an exit.  Of jmp, br, brz, brnz: the flags wanted at
                                            the target, filled in by the run time before ir_optimise() */
-    uint8_t  live_fault;                /* of `sets`, not in live: needed only if something leaves before the next writer */
+    uint8_t  live_fault;                /* of `sets`, not in live: needed only if something leaves before the next writer.  Of the exits
+                                           above: what the target wants only so; `sub` then has a bit for each of guest registers
+                                           0 to 15 that it may write before the last such place */
     uint16_t guest;                     /* index in the block's table of guest instructions */
     uint16_t sub;                       /* helper or vop number */
     uint16_t mem;                       /* index of an IrMem: chk, lea */

@@ -222,6 +222,7 @@ static void backward(IrBlock *b, unsigned flags_live_out)
 
         if (exits) {                    /* `live` says what the target wants */
             live = (i->op == IR_jmp ? 0 : live) | i->live;
+            fault = (i->op == IR_jmp ? 0 : fault) | i->live_fault;
         } else {
             i->live = i->sets & live;
             i->live_fault = i->sets & fault & ~live;

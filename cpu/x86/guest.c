@@ -48,7 +48,7 @@ _Static_assert(G_N_ELEMENTS(helpers) == XH_N, "one row a helper");
 const DbtGuest x86_dbt_guest = {
     .name = "x86",
     .translate = x86_translate,
-    .flags_dead = x86_flags_dead,
+    .flags_fate = x86_flags_fate,
     .walk = x86_walk,
     .fault = guest_fault,
     .trap = guest_trap,

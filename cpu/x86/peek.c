@@ -38,18 +38,72 @@ static bool is_register_only(const X86Insn *i)
                                                           i->row->tr == x86_tr_NOP);
 }
 
-bool x86_flags_dead(uint64_t mode, const uint8_t *code, unsigned n)
+/* A load, store, push or pop, or an operation on memory that writes all flags: it leaves, if it does, before it writes anything. */
+static bool is_plain_access(const X86Insn *i)
 {
-    unsigned at = 0;
-    for (unsigned k = 0; k < 6; k++) {
+    X86TrFn *tr = i->row->tr;
+    if (i->row->feature || i->lock)
+        return false;
+    return tr == x86_tr_MOV || tr == x86_tr_MOVZX || tr == x86_tr_MOVSX || tr == x86_tr_MOVSXD || tr == x86_tr_PUSH ||
+           (tr == x86_tr_POP && (!i->row->has_modrm || i->mod == 3)) ||
+           ((i->row->props & PURE) && (i->row->props & WFLAGS));
+}
+
+/* A register operation that writes its first operand and no flags. */
+static bool is_plain_register(const X86Insn *i)
+{
+    X86TrFn *tr = i->row->tr;
+    return tr == x86_tr_MOV || tr == x86_tr_MOVZX || tr == x86_tr_MOVSX || tr == x86_tr_MOVSXD || tr == x86_tr_LEA ||
+           tr == x86_tr_NOP;
+}
+
+/* The general registers that a plain one writes; ah to bh count as both readings. */
+static unsigned written(const X86Insn *i)
+{
+    unsigned r;
+    if (i->row->tr == x86_tr_NOP)
+        return 0;
+    switch (i->row->ops[0]) {
+    case OPD_Gb: case OPD_Gw: case OPD_Gd: case OPD_Gv: case OPD_Gy:
+        r = i->reg;
+        break;
+    case OPD_Zb: case OPD_Zv:
+        r = (i->opcode & 7u) | (i->rex & 1u) << 3;
+        break;
+    case OPD_AL: case OPD_rAX: case OPD_eAX:
+        r = R_RAX;
+        break;
+    default:
+        r = i->mod == 3 ? i->rm : 0;
+    }
+    if (i->row->tr == x86_tr_PUSH)
+        return 1u << R_RSP;
+    return 1u << r | 1u << (r & 3) | (i->row->tr == x86_tr_POP ? 1u << R_RSP : 0);
+}
+
+DbtFlagsFate x86_flags_fate(uint64_t mode, const uint8_t *code, unsigned n, uint16_t *regs)
+{
+    unsigned at = 0, wrote = 0;
+    bool partly = false;                /* some flag may have changed */
+    DbtFlagsFate fate = FATE_DEAD;
+    for (unsigned k = 0; k < 8; k++) {
         X86Insn i;
-        if (x86_decode(&i, code + at, n - at, mode) != DEC_OK || !is_register_only(&i) || (i.row->props & RFLAGS))
-            return false;
+        if (x86_decode(&i, code + at, n - at, mode) != DEC_OK || (i.row->props & RFLAGS))
+            return FATE_WANTED;
+        bool pure = is_register_only(&i);
+        if (!pure) {
+            if (partly || !is_plain_access(&i))
+                return FATE_WANTED;
+            fate = FATE_FAULT;
+            *regs = (uint16_t)wrote;
+        }
         if (i.row->props & WFLAGS)
-            return true;
+            return fate;
+        partly |= pure && !is_plain_register(&i);
+        wrote |= written(&i);
         at += i.length;
     }
-    return false;
+    return FATE_WANTED;
 }
 
 /* PUSH to RET: what uses the stack without naming it. */

@@ -48,11 +48,11 @@ static inline IrInsn *emit_flags(X86Tr *t, IrOp op, IrType type, IrRef dst, IrRe
 }
 
 /* Those that others name; the rest are declared in decode.c. */
-X86TrFn x86_tr_LEA, x86_tr_LEAVE, x86_tr_NOP, x86_tr_BSF, x86_tr_BSR;
+X86TrFn x86_tr_LEA, x86_tr_LEAVE, x86_tr_NOP, x86_tr_BSF, x86_tr_BSR, x86_tr_MOV, x86_tr_MOVZX, x86_tr_MOVSX, x86_tr_MOVSXD, x86_tr_PUSH, x86_tr_POP;
 
 /* ---- for guest.c ---- */
 void   x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next, unsigned max_guest_insns);
-bool   x86_flags_dead(uint64_t mode, const uint8_t *code, unsigned n);
+DbtFlagsFate x86_flags_fate(uint64_t mode, const uint8_t *code, unsigned n, uint16_t *regs);
 bool   x86_at_stack(X86Cpu *c);        /* was the non-canonical address of the instruction at pc one of the stack's? #SS */
 
 /* ---- translate.c ---- */

@@ -309,6 +309,7 @@ static void x64_run(DbtCpu *c, const void *entry)
     const X64 *x = &((X64Data *)c->dbt->backend_data)->x;
 
     ((void (*)(DbtCpu *, const void *))(uintptr_t)(x->rx + x->enter))(c, entry);
+    flags_settle(c);
 }
 
 static bool x64_print(const Block *b, GString *out)

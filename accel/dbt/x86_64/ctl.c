@@ -77,7 +77,12 @@ static void link_here(Em *e, int32_t target);
 /* A conditional exit: the jump, with its stub. */
 static void exit_if(Em *e, unsigned cc, int32_t target, unsigned wanted)
 {
-    bool save = unsaved(e, wanted);
+    unsigned fault = e->n->live_fault;
+    bool save = unsaved(e, wanted | fault);
+
+    if (save && !wanted && flags_leave_recipe(e, fault, e->n->sub)) {
+        save = false;
+    }
 
     if (!save && same_page(target)) {
         align_rel32(e, 2);
@@ -133,7 +138,9 @@ static void exit_to(Em *e, int32_t target)
 
 void em_jmp(Em *e)
 {
-    if (unsaved(e, e->n->live)) {
+    unsigned wanted = e->n->live, fault = e->n->live_fault;
+
+    if (unsaved(e, wanted | fault) && (wanted || !flags_leave_recipe(e, fault, e->n->sub))) {
         flags_save(e);
     }
     exit_to(e, e->n->imm);

@@ -92,15 +92,17 @@ void liveness(Em *e)
         switch (n->op) {
         case IR_br:
             l |= n->live | ir_cond_flags(n->cond);
+            f |= n->live_fault;
             e->n_links++;
             break;
         case IR_brz: case IR_brnz:
             l |= n->live;
+            f |= n->live_fault;
             e->n_links++;
             break;
         case IR_jmp:
             l = n->live;
-            f = 0;
+            f = n->live_fault;
             e->n_links++;
             break;
         case IR_jind: case IR_exit_pc: case IR_exit_next:
@@ -188,7 +190,8 @@ static bool recipe_holds(const Em *e, unsigned missing)
         if (!((e->lb[i + 1] | e->fb[i + 1]) & missing)) {
             return true;
         }
-        if ((e->lb[i + 1] & missing) || n->sets || kills(e, n) || writes_any(e, n, e->recipe.regs)) {
+        bool exits = n->op == IR_jmp || n->op == IR_br || n->op == IR_brz || n->op == IR_brnz;
+        if ((exits && (n->live_fault & missing)) || (e->lb[i + 1] & missing) || n->sets || kills(e, n) || writes_any(e, n, e->recipe.regs)) {
             return false;
         }
     }
@@ -216,7 +219,10 @@ void flags_begin(Em *e, unsigned hw)
 
     e->merge = false;
     if (!(n->sets & need)) {
-        flags_clobber(e);
+        if (keep & e->host & ~e->mem) {
+            flags_clobber(e);
+        }
+        e->host = 0;                    /* what this operation reads of them it has asked for already */
         return;
     }
     if (!keep || !(keep & ~e->mem & ~e->host)) {
@@ -327,6 +333,46 @@ void flags_end(Em *e, unsigned hw)
     e->mem &= ~n->sets;
     e->recipe = recipe_make(e);
     e->recipe_at = e->i;
+}
+
+/* ---- recipes that outlive the block ---- */
+
+static bool same_recipe(const Recipe *p, const Recipe *q)
+{
+    return p->how == q->how && p->op == q->op && p->type == q->type && p->a == q->a && p->b == q->b && p->r == q->r && p->imm == q->imm;
+}
+
+/* Number of this recipe among X64.lazy; 0: no room. */
+static unsigned lazy_number(X64 *x, const Recipe *r)
+{
+    uint32_t h = (uint32_t)r->imm * 0x9e3779b1u ^ (uint32_t)(r->op << 20 | r->type << 18 | r->a << 12 | r->b << 6 | r->r) * 0x85ebca6bu;
+    uint16_t *slot = &x->lazy_hash[h >> 20];
+
+    if (*slot && same_recipe(&x->lazy[*slot], r)) {
+        return *slot;
+    }
+    if (x->n_lazy + 1 >= LAZY_MAX) {
+        return 0;
+    }
+    x->lazy[++x->n_lazy] = *r;
+    return *slot = (uint16_t)x->n_lazy;
+}
+
+bool flags_leave_recipe(Em *e, unsigned fault, unsigned written)
+{
+    if (e->mem & fault || e->recipe.how == RECIPE_NONE || e->recipe.sets != FL_ALL || (e->host & fault) != fault ||
+        (e->recipe.regs & written)) {
+        return false;
+    }
+    unsigned k = lazy_number(e->x, &e->recipe);
+    if (!k) {
+        return false;
+    }
+    e_op(e, 0xc7, E_16, 0, rm_cpu(CPU(fl)));            /* mov word: bit 9 clear, its number in the others */
+    unsigned fl = (k & 0x1ff) | (k >> 9) << 10;
+    e8(e, fl);
+    e8(e, fl >> 8);
+    return true;
 }
 
 /* ---- for slow paths ---- */

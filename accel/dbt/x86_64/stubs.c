@@ -21,11 +21,10 @@ static uint32_t fl_of_flags(unsigned f)
            (f & FL_S ? 0x8000u : 0) | (f & FL_O ? 1u : 0);
 }
 
-/* cpu->fl with what the recipe gives. */
-static uint32_t leave_flags(const DbtCpu *c, const LeaveRec *r)
+/* Flags (FL_*) that the recipe gives; old: flags before. */
+static unsigned recipe_flags(const DbtCpu *c, const Recipe *r, unsigned old)
 {
     uint64_t mask = UINT64_MAX >> (64 - (8u << r->type)), a = 0, b, result;
-    unsigned old = dbt_fl_flags(c->fl);
 
     b = r->b == 0xff ? (uint64_t)(int64_t)r->imm : c->gpr[r->b];
     switch (r->how) {
@@ -42,11 +41,26 @@ static uint32_t leave_flags(const DbtCpu *c, const LeaveRec *r)
         result = c->gpr[r->r];
         b = 0;
     }
-    unsigned f = ir_flags(r->op, r->type, a & mask, b & mask, 0, result & mask, 0, old);
-    return fl_of_flags((f & r->mask) | (old & ~(unsigned)r->mask));
+    return ir_flags(r->op, r->type, a & mask, b & mask, 0, result & mask, 0, old);
+}
+
+/* cpu->fl with what the recipe gives. */
+static uint32_t leave_flags(const DbtCpu *c, const LeaveRec *r)
+{
+    Recipe recipe = { .how = r->how, .op = r->op, .type = r->type, .a = r->a, .b = r->b, .r = r->r, .imm = r->imm };
+    unsigned old = dbt_fl_flags(c->fl);
+
+    return fl_of_flags((recipe_flags(c, &recipe, old) & r->mask) | (old & ~(unsigned)r->mask));
 }
 
 static const X64 *x64_of(const DbtCpu *c) { return c->dbt->backend_data; }
+
+void flags_settle(DbtCpu *c)
+{
+    if (!(c->fl & FL_REAL)) {
+        c->fl = fl_of_flags(recipe_flags(c, &x64_of(c)->lazy[(c->fl & 0x1ff) | (c->fl >> 10 & 0x3f) << 9], 0));
+    }
+}
 
 /* Where a merged check that failed goes on; kept in its record.  (The arena is not emptied while this CPU is in code.) */
 static const void *unmerged(DbtCpu *c, LeaveRec *r)
@@ -66,6 +80,7 @@ static const void *leave_c(DbtCpu *c, uint32_t rec)
 
     order_arrive(c->dbt);
     c->pc = c->pc_base + r->pc;
+    flags_settle(c);
     if (r->how) {
         c->fl = leave_flags(c, r);
     }
@@ -79,7 +94,15 @@ static const void *link_c(DbtCpu *c, BlockLink *l)
 {
     order_arrive(c->dbt);
     c->pc = c->pc_base + (uint64_t)l->target;
+    flags_settle(c);
     return dbt_link_lookup(c, l);
+}
+
+static const void *lookup_c(DbtCpu *c)
+{
+    order_arrive(c->dbt);
+    flags_settle(c);
+    return dbt_lookup(c);
 }
 
 static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec)
@@ -323,7 +346,7 @@ bool thunks_make(X64 *x, Em *e)
     x->miss = arena_off(x, e->p);       /* r10 = linear pc */
     e_store(e, R10, rm_cpu(CPU(pc)));
     e_call_thunk(e, x->spill);
-    em_call(e, (const void *)dbt_lookup);
+    em_call(e, (const void *)lookup_c);
     e_jmp_thunk(e, go);
 
     x->cached = here(e);                /* eax = offset from the page base, in the page */

@@ -11,7 +11,8 @@
  * The other guest registers stay in cpu->gpr[].  Never a C callee sees guest registers but through the struct.
  *
  * Flags: the six arithmetic flags are in the host's flags (Em.host), in cpu->fl (Em.mem), or can be computed again from
- * operands that are still there (Em.recipe), which only a check that fails does.  At block edges they are in cpu->fl.
+ * operands that are still there (Em.recipe), which only a check that fails does.  At block edges they are in cpu->fl, or
+ * the number of a recipe is (X64.lazy).
  *
  * Threads: emission under DbtMachine.lock; the arena's code is run by all vCPUs.
  */
@@ -43,6 +44,18 @@ typedef struct LeaveRec {
     const void *unmerged;               /* where it goes on if the merged check fails; atomic, NULL: not known yet */
 } LeaveRec;
 
+typedef struct Recipe {
+    uint8_t  how, op, type, a, b, r, sets;
+    int32_t  imm;
+    uint16_t regs;                      /* guest registers it depends on */
+} Recipe;
+
+/*
+ * Flags that the code at a direct exit's target needs only if it leaves: the exit stores the number of a recipe in cpu->fl
+ * instead, with bit 9 clear, which LAHF always sets.  C code called by stubs computes them: flags_settle().
+ */
+enum { LAZY_BITS = 15, LAZY_MAX = 1 << LAZY_BITS, LAZY_HASH = 1 << 12, FL_REAL = 1 << 9 };
+
 typedef struct X64 {                    /* DbtMachine.backend_data */
     const DbtGuest *guest;
     uint8_t  *rw, *rx;                  /* two views of one memory */
@@ -53,6 +66,9 @@ typedef struct X64 {                    /* DbtMachine.backend_data */
     uint32_t  n_links, max_links;
     size_t    populated;                /* of the arena: memory is there */
     size_t    max_map;                  /* bytes of each mapping */
+    Recipe    lazy[LAZY_MAX];           /* append only while code lives; 0: none */
+    uint32_t  n_lazy;
+    uint16_t  lazy_hash[LAZY_HASH];
     /* thunks, as offsets in the arena: stubs.c */
     uint32_t  enter, leave, link, second, miss, cached, exit_at, exit_pc, spill, spill_at, reload, vec_load, vec_spill, refill[3];
 } X64;
@@ -64,12 +80,6 @@ typedef struct Opnd {                   /* where a source or destination is, in 
     int32_t  disp;
     uint64_t imm;
 } Opnd;
-
-typedef struct Recipe {
-    uint8_t  how, op, type, a, b, r, sets;
-    int32_t  imm;
-    uint16_t regs;                      /* guest registers it depends on */
-} Recipe;
 
 typedef enum { STUB_REFILL, STUB_LEAVE, STUB_EXIT, STUB_VEC } StubKind;
 typedef struct Stub {                   /* out of line: emitted after the block */
@@ -148,6 +158,7 @@ void     flags_clobber(Em *e);          /* the host's flags are about to be lost
 void     flags_begin(Em *e, unsigned hw);       /* hw: flags that the host instruction writes */
 void     flags_end(Em *e, unsigned hw);
 void     flags_store(Em *e);            /* lahf; seto; mov: nothing else */
+bool     flags_leave_recipe(Em *e, unsigned fault, unsigned written);   /* store a recipe's number for such an exit, if that will do */
 unsigned kills(const Em *e, const IrInsn *n);
 uint32_t leave_rec(Em *e, const IrMem *m);
 
@@ -170,6 +181,6 @@ void     emit_stubs(Em *e);
 
 /* stubs.c */
 bool     thunks_make(X64 *x, Em *e);
-uint64_t x64_leave_flags(const DbtCpu *c, const LeaveRec *r);
+void     flags_settle(DbtCpu *c);       /* registers in the struct are as they were when fl was stored */
 static inline uint32_t arena_off(const X64 *x, const uint8_t *rw) { return (uint32_t)(rw - x->rw); }
 #endif

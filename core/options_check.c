@@ -349,12 +349,29 @@ static bool settle_free_place(Machine *m, OptDrive *d, GError **err)
     return d->index >= 0 || fail(err, "-drive file=%s: all %d IDE drives are taken", d->file ? d->file : "", IDE_DRIVES);
 }
 
+/* The unit that is named, or the first that is free. */
+static bool settle_flash(Machine *m, OptDrive *d, GError **err)
+{
+    int unit = d->unit >= 0 ? d->unit : d->index;
+
+    for (int i = 0; i < PFLASH_DRIVES && unit < 0; i++) {
+        unit = drive_at(m, DRIVE_PFLASH, i, d) ? -1 : i;
+    }
+    if (unit < 0 || unit >= PFLASH_DRIVES || drive_at(m, DRIVE_PFLASH, unit, d)) {
+        return fail(err, "-drive if=pflash,file=%s: there are units 0 (code) and 1 (variables), each once",
+                    d->file ? d->file : "");
+    }
+    d->index = d->unit = unit;
+    return true;
+}
+
 static bool settle_drive(Machine *m, OptDrive *d, unsigned n, GError **err)
 {
     d->snapshot |= m->options->snapshot;
     d->readonly |= d->media == MEDIA_CDROM;
-    if (d->iface != DRIVE_IDE && d->iface != DRIVE_NONE) {
-        return fail(err, "-drive file=%s: if= must be ide or none; the others do not exist yet", d->file ? d->file : "");
+    if (d->iface != DRIVE_IDE && d->iface != DRIVE_NONE && d->iface != DRIVE_PFLASH) {
+        return fail(err, "-drive file=%s: if= must be ide, pflash or none; the others do not exist yet",
+                    d->file ? d->file : "");
     }
     if (!d->file && d->media != MEDIA_CDROM) {
         return fail(err, "-drive: file= is missing");
@@ -363,7 +380,11 @@ static bool settle_drive(Machine *m, OptDrive *d, unsigned n, GError **err)
         return false;
     }
     if (!d->id) {
-        d->id = g_strdup_printf("%s%u-%s", d->iface == DRIVE_IDE ? "ide" : "none", n, d->media == MEDIA_CDROM ? "cd" : "hd");
+        static const char *const names[] = { [DRIVE_NONE] = "none", [DRIVE_IDE] = "ide", [DRIVE_PFLASH] = "pflash" };
+        d->id = g_strdup_printf("%s%u-%s", names[d->iface], n, d->media == MEDIA_CDROM ? "cd" : "hd");
+    }
+    if (d->iface == DRIVE_PFLASH) {
+        return settle_flash(m, d, err);
     }
     if (d->iface == DRIVE_NONE) {
         d->index = -1;
@@ -398,6 +419,9 @@ static bool settle_drives(Machine *m, GError **err)
     }
     for (unsigned i = 0; i < o->drives->len; i++) {
         OptDrive *d = o->drives->pdata[i];
+        if (d->iface == DRIVE_PFLASH) {
+            continue;
+        }
         d->bus = d->index < 0 ? -1 : d->index / 2;
         d->unit = d->index < 0 ? -1 : d->index % 2;
     }

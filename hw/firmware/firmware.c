@@ -3,7 +3,7 @@
  * firmware.c -- reads firmware images and maps a PC's BIOS.
  *
  * Spec: 82371SB (PIIX3) 2.5: the BIOS ROM decodes at the top of 4 GiB and, its last 128 KiB, at E0000-FFFFF.
- * Omits: flash with variables (UEFI).
+ * Omits: flash (pflash.c).
  * Threads: main thread, before the machine runs.
  */
 #include "hw/firmware/firmware.h"

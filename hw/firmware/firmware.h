@@ -3,7 +3,7 @@
  * firmware.h -- firmware images of the host's packages: where they are, and how a PC sees its BIOS.
  *
  * Spec: none; the directories are those of Debian, Fedora, Arch and Alpine.
- * Omits: flash with variables (UEFI).
+ * Omits: flash (pflash.c).
  * Threads: main thread, before the machine runs.
  */
 #ifndef HW_FIRMWARE_FIRMWARE_H

@@ -174,7 +174,7 @@ static bool drives(Machine *m, GError **err)
                 return false;
             }
             d->used = true;
-        } else if (d->iface != DRIVE_NONE) {
+        } else if (d->iface != DRIVE_NONE && d->iface != DRIVE_PFLASH) {
             static const char *const names[] = { "none", "ide", "floppy", "scsi", "virtio", "pflash" };
             return fail(err, "drive %s: if=%s is not supported; use if=ide, or if=none with a -device", d->id, names[d->iface]);
         }

@@ -23,6 +23,7 @@ typedef struct PcMachine {            /* m->machine_data */
     Bus      *isa;
     GPtrArray *cpu_views;             /* Region: what each CPU sees */
     Region   *bios;
+    uint64_t  flash_bytes;            /* if=pflash */
     AcpiPc    acpi;
 } PcMachine;
 

@@ -10,6 +10,7 @@
 #include "core/options.h"
 #include "hw/firmware/boot.h"
 #include "hw/firmware/firmware.h"
+#include "hw/firmware/pflash.h"
 #include "hw/machine/pc.h"
 #include "hw/timer/timer.h"
 #include <string.h>
@@ -17,6 +18,8 @@
 enum { CMOS_EQUIPMENT = 0x14, CMOS_BASE_KB = 0x15, CMOS_EXT_KB = 0x17, CMOS_EXT_KB_TOO = 0x30, CMOS_ABOVE_16M = 0x34,
        CMOS_BOOT_3 = 0x38, CMOS_BOOT_12 = 0x3d, CMOS_ABOVE_4G = 0x5b, CMOS_CPUS = 0x5f };
 enum { EQUIPMENT_FPU = 2, EQUIPMENT_POINTER = 4, NO_FLOPPY_CHECK = 1, SHIFT_64K = 16, BOOT_LETTERS = 3 };
+#define LOW_BIOS (128u << 10)
+#define FLASH_MAX (16u << 20)
 #define HPET_ID 0x8086a201u           /* three timers, 64 bits, legacy replacement: the device's capabilities */
 
 static void cmos_int(PcMachine *pc, unsigned index, uint64_t val, unsigned n)
@@ -153,9 +156,65 @@ static bool tables(Machine *m, PcMachine *pc, GError **err)
     return acpi_pc_add(&pc->acpi, pc->fw, err) && smbios_add(m, pc->fw, pc->low_ram, pc->high_ram, err);
 }
 
+/* Flash: unit 0 ends at 4 GiB and is seen below 1 MiB as a BIOS would be; the next unit ends where it begins. */
+static bool map_flash(Machine *m, PcMachine *pc, Region *flash, Region *array, unsigned unit, GError **err)
+{
+    uint64_t low = MIN(flash->size, LOW_BIOS);
+
+    if (pc->flash_bytes + flash->size > FLASH_MAX) {
+        return fail(err, "if=pflash: all flash together may have 16 MiB");
+    }
+    pc->flash_bytes += flash->size;
+    map_begin(m);
+    region_map(&m->memory, flash, (UINT64_C(1) << 32) - pc->flash_bytes);
+    if (unit == 0) {
+        Mapping *alias = region_map(&pc->pci_memory, array, 0x100000 - low);
+        alias->from = flash->size - low;
+        alias->size = low;
+    }
+    map_commit(m);
+    return true;
+}
+
+/* -drive if=pflash,unit=N in order of units; false without an error: there is none. */
+static bool pc_flash(Machine *m, PcMachine *pc, GError **err)
+{
+    const struct Options *o = m->options;
+    bool any = false;
+
+    for (unsigned unit = 0; unit < PFLASH_DRIVES; unit++) {
+        for (guint i = 0; o->drives && i < o->drives->len; i++) {
+            OptDrive *d = o->drives->pdata[i];
+            if (d->iface != DRIVE_PFLASH || d->unit != (int)unit) {
+                continue;
+            }
+            Pflash *flash = pflash_create(m, drive_find(m, d->id), err);
+            if (!flash || !map_flash(m, pc, pflash_region(flash), pflash_array(flash), unit, err)) {
+                return false;
+            }
+            any = d->used = true;
+        }
+    }
+    return any;
+}
+
+static bool firmware(Machine *m, PcMachine *pc, GError **err)
+{
+    GError *why = NULL;
+
+    if (pc_flash(m, pc, &why)) {
+        return !m->options->bios || fail(err, "-bios: there is flash at its place; leave out one of -bios and if=pflash");
+    }
+    if (why) {
+        g_propagate_error(err, why);
+        return false;
+    }
+    pc->bios = bios_map(m, m->options->bios, &pc->pci_memory, err);
+    return pc->bios != NULL;
+}
+
 bool pc_firmware(Machine *m, PcMachine *pc, GError **err)
 {
-    pc->bios = bios_map(m, m->options->bios, &pc->pci_memory, err);
-    return pc->bios && fill_cmos(m, pc, err) && fill_fw_cfg(m, pc, err) &&
+    return firmware(m, pc, err) && fill_cmos(m, pc, err) && fill_fw_cfg(m, pc, err) &&
            boot_kernel(m, pc->fw, pc->low_ram, err) && tables(m, pc, err);
 }

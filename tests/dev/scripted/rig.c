@@ -289,6 +289,7 @@ int main(void)
     srunner_add_suite(r, suite_ide());
     srunner_add_suite(r, suite_pci());
     srunner_add_suite(r, suite_vga());
+    srunner_add_suite(r, suite_pflash());
     srunner_run_all(r, CK_SILENT);
     n = srunner_ntests_run(r);
     all = srunner_results(r);

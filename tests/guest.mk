@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Small guests, one a chapter of the manual, as BIOS images of 64 KiB that both engines run: `make check-guest`.
-GUESTS  := real prot paging tasks long smp smpmap reset smm smm32
+GUESTS  := real prot paging tasks long smp smpmap reset smm smm32 sys
 GUEST_B ?= $(B)/tests/guest
 GUEST_CFLAGS := -O1 -ffreestanding -fno-pic -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
                 -mgeneral-regs-only -mno-red-zone -Wall -Wextra -Wno-unused-parameter -I. $(GUEST_ROUNDS:%=-DROUNDS=%)

@@ -64,4 +64,6 @@ uint64_t x86_tsc_now(Vcpu *v);                  /* what RDTSC gives on v; any th
 uint64_t x86_tsc_hz(Machine *m);
 void     x86_set_a20(Machine *m, bool on);      /* A20M# of all CPUs: off forces address bit 20 to 0; machine lock held */
 bool     x86_get_a20(Machine *m);
+void     x86_connect_ferr(Vcpu *v, void (*sink)(void *dev, unsigned n, bool level), void *dev);     /* FERR#, called with the machine lock */
+void     x86_set_ignne(Vcpu *v, bool level);    /* IGNNE#: x87 errors are passed over while CR0.NE = 0 */
 #endif

@@ -98,6 +98,9 @@ typedef struct X86Cpu {
     void    *apic;                      /* cpu/x86/apicif.h */
     const struct ApicOps *apic_ops;
     uint64_t a20_mask;                  /* all ones, or without bit 20; derived from a20_off */
+    bool     ferr, ignne;               /* pins: an x87 error while CR0.NE = 0; errors are ignored (atomic); state */
+    void   (*ferr_sink)(void *dev, unsigned n, bool level);
+    void    *ferr_dev;
     bool     a20_off;                   /* the pin: state; written with the machine lock */
     uint64_t pdpte[4];                  /* PAE: the page-directory-pointer registers, loaded with CR3; state */
     uint8_t  ext;                       /* EXT bit of selector error codes while an event is being delivered */

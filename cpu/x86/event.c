@@ -4,10 +4,11 @@
  * through which the rest of the machine asks for them.
  *
  * Spec: Intel SDM (325462) vol. 3 6.9 (priorities), 6.8 (masking, shadows), ch. 18 (debug), 9.4 (INIT, SIPI).
- * Omits: breakpoints on I/O ports (CR4.DE), machine checks.
+ * Omits: machine checks.
  * Threads: the pins (x86_set_intr() ...) are called from any thread and only set atomics; the rest is the vCPU's own.
  */
 #include "cpu/x86/sys.h"
+#include "cpu/x86/simd.h"
 #include "core/machine.h"
 
 enum { SHADOW_RUNNING = 0x80 };         /* in `shadow`: the instruction it covers is the one being run */
@@ -67,6 +68,44 @@ void x86_set_a20(Machine *m, bool on)
 bool x86_get_a20(Machine *m)
 {
     return m->vcpus->len == 0 || !__atomic_load_n(&((X86Cpu *)g_ptr_array_index(m->vcpus, 0))->a20_off, __ATOMIC_RELAXED);
+}
+
+/* ---- x87 errors with CR0.NE = 0 (SDM vol. 1 appendix D) ---- */
+void x86_connect_ferr(Vcpu *v, void (*sink)(void *dev, unsigned n, bool level), void *dev)
+{
+    ((X86Cpu *)v)->ferr_sink = sink;
+    ((X86Cpu *)v)->ferr_dev = dev;
+}
+
+void x86_set_ignne(Vcpu *v, bool level)
+{
+    __atomic_store_n(&((X86Cpu *)v)->ignne, level, __ATOMIC_SEQ_CST);
+}
+
+void x86_ferr(X86Cpu *c, bool level)
+{
+    Machine *m = c->dbt.vcpu.machine;
+
+    if (c->ferr != level) {
+        c->ferr = level;
+        if (c->ferr_sink) {
+            machine_lock(m);
+            c->ferr_sink(c->ferr_dev, 0, level);
+            machine_unlock(m);
+        }
+    }
+}
+
+/* The processor stands at this instruction until an interrupt: with IRQ 13 masked or IF = 0, another one. */
+void x86_ferr_wait(X86Cpu *c)
+{
+    if (__atomic_load_n(&c->ignne, __ATOMIC_SEQ_CST) || !c->ferr_sink) {
+        return;
+    }
+    c->shadow = 0;                      /* a shadow over this instruction ends, though it does not */
+    c->activity = X86_HLT;
+    x86_poll_soon(c);
+    dbt_leave(&c->dbt);
 }
 
 /* ---- events at an instruction boundary ---- */
@@ -216,6 +255,16 @@ void x86_accessed(DbtCpu *dc, uint64_t linear, unsigned bytes, bool write)
         uint64_t n = bp_bytes(c, i), at = c->dr[i] & ~(n - 1);
         unsigned kind = bp_kind(c, i);
         if (bp_enabled(c, i) && (kind == 3 || (kind == 1 && write)) && linear < at + n && at < linear + bytes) {
+            c->dr6_hit |= (uint8_t)(1u << i);
+        }
+    }
+}
+
+void x86_io_accessed(X86Cpu *c, unsigned port, unsigned bytes)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t n = bp_bytes(c, i), at = c->dr[i] & ~(n - 1);
+        if (bp_enabled(c, i) && bp_kind(c, i) == 2 && port < at + n && at < port + bytes) {
             c->dr6_hit |= (uint8_t)(1u << i);
         }
     }

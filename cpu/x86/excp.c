@@ -3,7 +3,6 @@
  * excp.c -- exceptions and interrupts: how they are delivered in each mode, double and triple faults.
  *
  * Spec: Intel SDM (325462) vol. 3 ch. 6, 20.3 (virtual-8086), vol. 2 (INT n).
- * Omits: the virtual-8086 mode extensions (VME), which CPUID does not offer.
  * Threads: the vCPU's own.
  *
  * Delivery changes nothing before its last check and its last store have passed, so that a fault on the way finds the
@@ -431,8 +430,13 @@ uint64_t x86_h_int(void *cpu, uint64_t a, uint64_t b, uint64_t len)
 {
     X86Cpu *c = cpu;
 
-    if (x86_vm(c) && x86_iopl(c) < 3) {
-        x86_raise_gp(c, 0);
+    if (x86_vm(c)) {
+        if (x86_vm_redirect(c, (uint8_t)a, x86_rip(c) + (len & 0xff))) {
+            return 0;
+        }
+        if (x86_iopl(c) < 3) {
+            x86_raise_gp(c, 0);
+        }
     }
     return soft(c, (uint8_t)a, EVENT_SOFT, len & 0xff);
 }

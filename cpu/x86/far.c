@@ -495,16 +495,13 @@ static void iret_flags(X86Cpu *c, uint64_t image, uint64_t mask)
 
 static void iret_real(X86Cpu *c, unsigned n)
 {
-    uint64_t mask = EF_ARITH | EF_TF | EF_IF | EF_DF | EF_NT, rip, image;
+    uint64_t mask = EF_ARITH | EF_TF | EF_IF | EF_DF | EF_NT | (x86_vm(c) ? 0 : EF_IOPL), rip, image;
+    bool virtual_if = x86_vm(c) && x86_iopl(c) < 3;
     unsigned cs;
     X86Stack s;
 
-    if (x86_vm(c)) {
-        if (x86_iopl(c) < 3) {
-            x86_raise_gp(c, 0);
-        }
-    } else {
-        mask |= EF_IOPL;
+    if (virtual_if && (n != 2 || !(c->cr4 & CR4_VME))) {
+        x86_raise_gp(c, 0);
     }
     x86_stack_current(c, &s);
     rip = x86_pop(&s, n);
@@ -513,7 +510,9 @@ static void iret_real(X86Cpu *c, unsigned n)
     if (rip > c->seg[S_CS].limit) {
         x86_raise_gp(c, 0);
     }
-    if (n == 4) {
+    if (virtual_if) {
+        mask = x86_vm_popf(c, &image, n);
+    } else if (n == 4) {
         mask |= EF_RF | EF_AC | EF_ID;
     }
     (x86_vm(c) ? x86_seg_vm86 : x86_seg_real)(c, S_CS, cs);

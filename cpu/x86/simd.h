@@ -34,7 +34,8 @@ void x86_fpu_check(X86Cpu *c);          /* what a waiting x87 or an MMX instruct
 void x86_fpu_stopped(DbtCpu *c);        /* DbtGuest.stopped: exception flags in the host's x87 come to fpu_sw */
 void x86_fpu_init(X86Cpu *c);           /* FNINIT */
 void x86_set_mxcsr(X86Cpu *c, uint32_t value);          /* a valid value; tells the run time if the mode changes */
-void x86_ferr(X86Cpu *c);               /* an unmasked x87 error while CR0.NE = 0: FERR# drives IRQ 13 */
+void x86_ferr(X86Cpu *c, bool level);   /* FERR#: an unmasked x87 error while CR0.NE = 0 */
+void x86_ferr_wait(X86Cpu *c);          /* a waiting instruction meets such an error: returns if IGNNE# is active, else waits */
 
 /* The XSAVE area: its size for components `comp`; size and standard place of one, false: it is in the first 512 bytes. */
 unsigned x86_xsave_bytes(uint64_t comp, bool compact);

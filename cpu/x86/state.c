@@ -410,6 +410,7 @@ void x86_reset_state(X86Cpu *c, bool init)
         c->fpu_ip = c->fpu_dp = 0;
         c->mxcsr = 0x1f80;
         c->pkru = 0;
+        c->ferr = false;        /* its device is reset, too */
         c->xcr0 = 1;
         c->xss = 0;
     }

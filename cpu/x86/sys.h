@@ -134,6 +134,14 @@ void x86_insn_done(DbtCpu *dc);
 bool x86_idle(DbtCpu *dc);
 void x86_accessed(DbtCpu *dc, uint64_t linear, unsigned bytes, bool write);
 bool x86_has_work(Vcpu *v);
+void x86_io_accessed(X86Cpu *c, unsigned port, unsigned bytes);  /* breakpoints on ports (CR4.DE) */
+
+/* ---- vme.c ---- */
+bool     x86_vif_stands_in(const X86Cpu *c);            /* CLI and STI mean VIF (VME, PVI) */
+void     x86_set_vif(X86Cpu *c, bool on);
+uint64_t x86_vm_pushf(X86Cpu *c, unsigned bytes);       /* the image in virtual-8086 mode; #GP */
+uint64_t x86_vm_popf(X86Cpu *c, uint64_t *image, unsigned bytes);      /* with IOPL < 3: the mask, and changes the image; #GP */
+bool     x86_vm_redirect(X86Cpu *c, unsigned vector, uint64_t next_ip);
 
 /* ---- smm.c ---- */
 bool x86_has_smm(const X86Cpu *c);              /* does the machine have SMRAM? */

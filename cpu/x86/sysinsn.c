@@ -23,14 +23,11 @@ static void set_cf_only(X86Cpu *c, bool cf)
 }
 
 /* ---- EFLAGS ---- */
-uint64_t x86_h_pushf(void *cpu, uint64_t a, uint64_t b, uint64_t d)
+uint64_t x86_h_pushf(void *cpu, uint64_t a, uint64_t b, uint64_t bytes)
 {
     X86Cpu *c = cpu;
 
-    if (x86_vm(c) && x86_iopl(c) < 3) {
-        x86_raise_gp(c, 0);
-    }
-    return x86_rflags(c) & ~(uint64_t)(EF_VM | EF_RF);
+    return (x86_vm(c) ? x86_vm_pushf(c, (unsigned)bytes) : x86_rflags(c)) & ~(uint64_t)(EF_VM | EF_RF);
 }
 
 uint64_t x86_h_popf(void *cpu, uint64_t image, uint64_t b, uint64_t bytes)
@@ -39,7 +36,9 @@ uint64_t x86_h_popf(void *cpu, uint64_t image, uint64_t b, uint64_t bytes)
     uint64_t mask = EF_ARITH | EF_TF | EF_DF | EF_NT;
 
     if (x86_vm(c) && x86_iopl(c) < 3) {
-        x86_raise_gp(c, 0);
+        mask = x86_vm_popf(c, &image, (unsigned)bytes);
+        x86_set_rflags(c, image, mask);
+        return 0;
     }
     if (bytes > 2) {
         mask |= EF_AC | EF_ID;
@@ -56,19 +55,27 @@ uint64_t x86_h_popf(void *cpu, uint64_t image, uint64_t b, uint64_t bytes)
     return 0;
 }
 
-static void check_if(X86Cpu *c)
+/* May CLI and STI touch IF?  false: VIF takes its place. */
+static bool check_if(X86Cpu *c)
 {
-    if (x86_pe(c) && x86_iopl(c) < c->cpl) {
+    if (!x86_pe(c) || x86_iopl(c) >= c->cpl) {
+        return true;
+    }
+    if (!x86_vif_stands_in(c)) {
         x86_raise_gp(c, 0);
     }
+    return false;
 }
 
 uint64_t x86_h_cli(void *cpu, uint64_t a, uint64_t b, uint64_t d)
 {
     X86Cpu *c = cpu;
 
-    check_if(c);
-    c->rflags &= ~(uint64_t)EF_IF;
+    if (check_if(c)) {
+        c->rflags &= ~(uint64_t)EF_IF;
+    } else {
+        x86_set_vif(c, false);
+    }
     return 0;
 }
 
@@ -76,8 +83,9 @@ uint64_t x86_h_sti(void *cpu, uint64_t a, uint64_t b, uint64_t d)
 {
     X86Cpu *c = cpu;
 
-    check_if(c);
-    if (!(c->rflags & EF_IF)) {
+    if (!check_if(c)) {
+        x86_set_vif(c, true);
+    } else if (!(c->rflags & EF_IF)) {
         c->rflags |= EF_IF;
         c->shadow = SHADOW_STI;
         c->shadow_pc = x86_code64(c) ? c->dbt.pc + 1 : (uint32_t)(c->dbt.pc + 1);
@@ -566,6 +574,16 @@ bool x86_io_allowed(X86Cpu *c, unsigned port, unsigned bytes)
     return !(bits & ((1u << bytes) - 1));
 }
 
+static void io_done(X86Cpu *c, unsigned port, unsigned bytes, bool in)
+{
+    if (G_UNLIKELY(x86_events(c) & X86_EV_SMI)) {
+        x86_smi_by_io(c, port, bytes, in);
+    }
+    if (G_UNLIKELY(c->cr4 & CR4_DE && c->mode_cr & X86_MODE_WATCH)) {
+        x86_io_accessed(c, port & 0xffff, bytes);
+    }
+}
+
 uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned bytes)
 {
     uint64_t ones = (1ull << (bytes * 8)) - 1, v;
@@ -573,9 +591,7 @@ uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned bytes)
 
     v = io_read(c->dbt.vcpu.machine->as_io, port & 0xffff, bytes, &res);
     v = res == MEM_OK ? v & ones : ones;
-    if (G_UNLIKELY(x86_events(c) & X86_EV_SMI)) {
-        x86_smi_by_io(c, port, bytes, true);
-    }
+    io_done(c, port, bytes, true);
     if (log_on(LOG_IO)) {
         log_write("cpu%u: in%u %04x: %llx\n", c->dbt.vcpu.index, bytes, port & 0xffff, (unsigned long long)v);
     }
@@ -588,7 +604,5 @@ void x86_io_out(X86Cpu *c, unsigned port, uint64_t value, unsigned bytes)
         log_write("cpu%u: out%u %04x: %llx\n", c->dbt.vcpu.index, bytes, port & 0xffff, (unsigned long long)value);
     }
     io_write(c->dbt.vcpu.machine->as_io, port & 0xffff, value, bytes);
-    if (G_UNLIKELY(x86_events(c) & X86_EV_SMI)) {
-        x86_smi_by_io(c, port, bytes, false);
-    }
+    io_done(c, port, bytes, false);
 }

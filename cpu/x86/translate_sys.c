@@ -70,7 +70,7 @@ void x86_tr_PUSHF(X86Tr *t, const X86Insn *i)
 {
     IrRef v = tr_temp(t);
     if (t->mode & X86_MODE_VM) {
-        tr_helper(t, XH_pushf, v, NONE, NONE, NONE);
+        tr_helper(t, XH_pushf, v, NONE, NONE, tr_imm(t, i->osize));
     } else {
         emit(t, IR_getfl, IR_I64, v, NONE, NONE);
         emit(t, IR_or, IR_I64, v, v, CTX(rflags));

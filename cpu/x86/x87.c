@@ -7,8 +7,8 @@
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 8; vol. 2, appendix A.5 (escape opcodes).
  * Omits: FIP, FCS, FDP, FDS and FOP are updated by every instruction that is not a control instruction, also where newer
- *        CPUs do so for unmasked exceptions only.  With CR0.NE = 0 an instruction after an unmasked error asserts FERR#
- *        and goes on instead of waiting for the interrupt.
+ *        CPUs do so for unmasked exceptions only.  FERR# falls at the next x87 instruction
+ *        after FXRSTOR or XRSTOR has taken the error away.
  * Threads: the vCPU's own.
  */
 #include <string.h>
@@ -54,8 +54,6 @@ static void commit(X86Cpu *c, unsigned sw, unsigned codes)
     c->fpu_sw = (uint16_t)((c->fpu_sw & ~codes) | (sw & (codes | SW_EXC | SW_SF)));
     if (G_UNLIKELY(sw & ~c->fpu_cw & SW_EXC)) {
         c->fpu_sw |= SW_ES | SW_B;
-        if (!(c->cr0 & CR0_NE))
-            x86_ferr(c);
     }
 }
 
@@ -641,7 +639,16 @@ static inline void raise_pending(X86Cpu *c)
         return;
     if (c->cr0 & CR0_NE)
         x86_raise(c, EXC_MF, 0);
-    x86_ferr(c);
+    x86_ferr(c, true);
+    x86_ferr_wait(c);
+}
+
+/* After whatever may have changed the error summary. */
+static inline void drive_ferr(X86Cpu *c)
+{
+    bool level = c->fpu_sw & SW_ES && !(c->cr0 & CR0_NE);
+    if (G_UNLIKELY(level != c->ferr))
+        x86_ferr(c, level);
 }
 
 uint64_t x86_h_x87(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
@@ -673,6 +680,7 @@ uint64_t x86_h_x87(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
         }
     }
     r->fn(c, &in, r->arg);
+    drive_ferr(c);
     return 0;
 }
 
@@ -719,6 +727,6 @@ uint64_t x86_h_emms(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
     return 0;
 }
 
-__attribute__((weak)) void x86_ferr(X86Cpu *c)          /* replaced where the system part drives FERR# */
-{
-}
+/* Replaced where the system part drives FERR#. */
+__attribute__((weak)) void x86_ferr(X86Cpu *c, bool level) { }
+__attribute__((weak)) void x86_ferr_wait(X86Cpu *c) { }

@@ -146,7 +146,7 @@ static bool timers(Machine *m, PcMachine *pc, GError **err)
 
 static bool legacy_devices(Machine *m, PcMachine *pc, GError **err)
 {
-    static const char *const plain[] = { "port92", "i8257" };
+    static const char *const plain[] = { "port92", "ferr", "i8257" };
     const struct Options *o = m->options;
     for (unsigned i = 0; i < G_N_ELEMENTS(plain); i++) {
         if (!plain_device(m, pc->isa, plain[i], err)) {

@@ -50,7 +50,7 @@ __attribute__((noreturn)) static void finish(void)
 
 /* The last exception, as its handler found it. */
 static volatile struct Seen {
-    word vector, error, ip, cs, flags, sp, ss, cr2, count, dr6;
+    word vector, error, ip, cs, flags, sp, ss, cr2, count, dr6, frame_end;
 } seen;
 __attribute__((unused)) static void expect(const char *name, u32 vector, u32 error)
 {

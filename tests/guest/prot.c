@@ -120,8 +120,10 @@ static void test_segments(void)
     expect("#GP jmp to data", 13, SEL_RO);
     RAISES("ljmp $0, $0");
     expect("#GP jmp to null", 13, 0);
-    asm volatile("lcall $8, $1f; jmp 2f; 1: lret; 2:" ::: "memory");
-    check("far call and return", 1, 1);
+    v = 0;
+    asm volatile("lcall $8, $1f; .globl l_farret; l_farret: shll $8, %0; jmp 2f; 1: incl %0; movl (%%esp), %%eax; cmpl $l_farret, %%eax; jne 3f;"
+                 "cmpl $8, 4(%%esp); jne 3f; incl %0; 3: lret; 2:" : "+d"(v) :: "eax", "memory", "cc");
+    check("far call and return", v, 0x200);
     asm volatile("ljmp $0x68, $1f; 1: movl %%cs, %0; ljmp $8, $2f; 2:" : "=r"(v));
     check("conforming code", v, SEL_CONF);
 }

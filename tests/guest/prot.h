@@ -43,6 +43,7 @@ __attribute__((used)) void exception(Frame *f)
     if (f->cs & 3 || f->eflags & 0x20000) {
         seen.sp = f->esp;
         seen.ss = f->ss;
+        seen.frame_end = (word)(&f->ss + 1);
         asm volatile("movl %0, %%esp; movw $16, %%ax; movw %%ax, %%ds; movw %%ax, %%es; popl %%ebp; popl %%edi; popl %%esi;"
                      "popl %%ebx; ret" :: "r"(kernel_sp));
     }
@@ -91,6 +92,26 @@ __attribute__((noinline)) static void run_user(void (*fn)(void), u32 flags)
     asm volatile(SAVE "movw $0x23, %%cx; movw %%cx, %%ds; movw %%cx, %%es; pushl %%ss:16(%%eax); pushl %%ss:12(%%eax); pushl %%ss:8(%%eax);"
                  "pushl %%ss:4(%%eax); pushl %%ss:(%%eax); iret; 9:" : : "a"(frame) : "ecx", "edx", "memory", "cc");
 }
+
+/* Code at 2000:0 in virtual-8086 mode, its stack at 3000:FFF0; until something raises. */
+__attribute__((unused)) static void put_code(const char *code, u32 n)
+{
+    for (u32 i = 0; i < n; i++) {
+        ((volatile u8 *)0x20000)[i] = (u8)code[i];
+    }
+}
+
+__attribute__((noinline, unused)) static void run_vm86(u32 flags)
+{
+    static u32 frame[9];
+    u32 f[9] = { 0, 0x2000, flags | 0x20002, 0xfff0, 0x3000, 0x1111, 0x2222, 0x3333, 0x4444 };
+    for (u32 i = 0; i < 9; i++) {
+        frame[i] = f[i];
+    }
+    seen.vector = 0xff;
+    asm volatile(SAVE "movl $9, %%ecx; 1: pushl -4(%%eax,%%ecx,4); loop 1b; iret; 9:" : : "a"(frame) : "ecx", "edx", "memory", "cc");
+}
+#define VM86(flags, code) do { put_code(code, sizeof code); run_vm86(flags); } while (0)
 
 static void setup(void)
 {

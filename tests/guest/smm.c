@@ -107,7 +107,7 @@ static void spin(void)
 }
 static void wait_a_little(void)
 {
-    for (u32 i = 0; i < 200000; i++) {
+    for (u32 i = 0; i < 3000; i++) {
         relax();
     }
 }

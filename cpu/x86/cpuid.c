@@ -35,7 +35,7 @@ static const uint32_t works[X86_N_FEATS] = {
     [FEAT_7_EBX] = B(0) | B(1) | B(3) | B(5) | B(7) | B(8) | B(9) | B(10) | B(18) | B(19) | B(20) | B(23) | B(24) | B(29),
     [FEAT_7_ECX] = B(2) | B(9) | B(10) | B(22),
     [FEAT_7_EDX] = B(4) | B(29),
-    [FEAT_81_EDX] = LONG_81_EDX | B(22) | B(26) | B(27),
+    [FEAT_81_EDX] = LONG_81_EDX | B(22) | B(26) | B(27) | B(30) | B(31),
     [FEAT_81_ECX] = B(0) | B(5) | B(8) | B(22),
     [FEAT_88_EBX] = B(2) | B(9),
     [FEAT_D1_EAX] = B(0) | B(1) | B(2),
@@ -71,11 +71,12 @@ void x86_features_can(uint32_t can[X86_N_FEATS])
     }
 }
 
-/* max is to be fast: AVX-512 and GFNI are in it where the host has them. */
+/* max is to be fast: AVX-512 and GFNI are in it where the host has them, 3DNow! is for the models that had it. */
 void x86_features_leave_out_slow(uint32_t feat[X86_N_FEATS])
 {
     bool avx512 = false, gfni = false;
 
+    feat[FEAT_81_EDX] &= ~(B(30) | B(31));
 #if defined(__x86_64__)
     avx512 = __builtin_cpu_supports("avx512f");
     gfni = __builtin_cpu_supports("gfni");

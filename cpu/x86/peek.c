@@ -23,12 +23,13 @@ bool x86_has_feature(const X86Cpu *c, X86Feature f)
         [F_CLWB] = { FEAT_7_EBX, 24 }, [F_SHA] = { FEAT_7_EBX, 29 },
         [F_PKU] = { FEAT_7_ECX, 3 }, [F_GFNI] = { FEAT_7_ECX, 8 }, [F_RDPID] = { FEAT_7_ECX, 22 },
         [F_SYSCALL] = { FEAT_81_EDX, 11 }, [F_RDTSCP] = { FEAT_81_EDX, 27 },
+        [F_3DNOWEXT] = { FEAT_81_EDX, 30 }, [F_3DNOW] = { FEAT_81_EDX, 31 }, [F_MMXEXT] = { FEAT_81_EDX, 22 },
         [F_LAHF] = { FEAT_81_ECX, 0 }, [F_LZCNT] = { FEAT_81_ECX, 5 }, [F_SSE4A] = { FEAT_81_ECX, 6 }, [F_PREFETCHW] = { FEAT_81_ECX, 8 },
         [F_XSAVEOPT] = { FEAT_D1_EAX, 0 }, [F_XSAVEC] = { FEAT_D1_EAX, 1 }, [F_XSAVES] = { FEAT_D1_EAX, 3 },
         [F_FMA] = { FEAT_1_ECX, 12 }, [F_F16C] = { FEAT_1_ECX, 29 }, [F_AVX2] = { FEAT_7_EBX, 5 },
         [F_VAES] = { FEAT_7_ECX, 9 }, [F_VPCLMUL] = { FEAT_7_ECX, 10 },
     };
-    return f == F_NONE || (c->feat[where[f].word] >> where[f].bit & 1);
+    return f == F_NONE || (f == F_MMXEXT && x86_has_feature(c, F_SSE)) || (c->feat[where[f].word] >> where[f].bit & 1);
 }
 
 /* Does the instruction work on registers alone, so that it can neither fault nor leave? */

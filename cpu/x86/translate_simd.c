@@ -6,6 +6,7 @@
  * Omits: VEX forms, see translate_vex.c; EVEX forms.
  * Threads: the vCPU's own.
  */
+#include "cpu/x86/now3d.h"
 #include "cpu/x86/simd.h"
 
 /* Rows whose REX.W twin stands in the line before them. */
@@ -101,6 +102,11 @@ bool x86_simd_translate(X86Cpu *c, IrBlock *b, const X86Insn *i, const IrMem *m)
         return true;
     }
     if (row->props & ISHELPER) {
+        if (row->sub == XH_now3d && !x86_now3d_has(c, i->imm & 0xff)) {
+            emit_helper(b, XH_raise, ir_imm(b, EXC_UD), ir_imm(b, 0), ir_none());
+            ir_emit(b, IR_exit_pc, IR_I64, ir_none(), ir_none(), ir_none());
+            return true;
+        }
         if (mmx)
             emit_helper(b, XH_mmx_enter, ir_none(), ir_none(), ir_none());
         translate_helper(b, i, m);

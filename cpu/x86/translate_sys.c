@@ -325,6 +325,7 @@ PLAIN(XGETBV, xgetbv)
 PLAIN(RDPKRU, rdpkru)
 PLAIN(MONITOR, monitor)
 PLAIN(EMMS, emms)
+PLAIN(FEMMS, emms)
 
 void x86_tr_VMX_SVM(X86Tr *t, const X86Insn *i) { tr_helper(t, XH_vmx_svm, NONE, tr_imm(t, i->modrm), NONE, NONE); }
 

@@ -8,7 +8,7 @@
 static bool is_unmodelled(const char *name)
 {
     static const char *const names[] = {
-        "v", "getsec", "femms", "pf", "pi2f", "pmulhrw", "pavgusb", "pswapd", "sha", "inve", "invv", "invlpga", "xabort", "xbegin", "xend",
+        "v", "getsec", "sha", "inve", "invv", "invlpga", "xabort", "xbegin", "xend",
         "xtest", "ad", "encl", "skinit", "clgi", "stgi", "extrq", "insertq", "movntss", "movntsd", "k", "and", "b", "xstore", "xcrypt",
         "xsha", "montmul", "monitorx", "mwaitx", "clzero", "rdpkru", "wrpkru", "ptwrite", "gf2", "pcommit", "clac", "wbnoinvd", "rdssp",
         "incssp", "llwpcb", "slwpcb", "lwp", "t1mskc", "tzmsk", "fxsave64", "fxrstor64", "lfence", "mfence", "sfence", "cmpxchg16b",

@@ -22,20 +22,28 @@ $(GUEST_B)/real.bin: tests/guest/real.S
 	$(CC) -m32 -c -o $(GUEST_B)/real.boot.o $<
 	objcopy -O binary -j .text $(GUEST_B)/real.boot.o $@
 
+$(GUEST_B)/model.o: GUEST_M := -m32 -march=i486
+
+# Every CPU model with a guest that tries its instructions.
+$(GUEST_B)/models: tests/guest/models $(GUEST_B)/model.bin $(B)/ryokan
+	@cp $< $@
+
 # A program for tests/run: all guests on both engines.
 $(GUEST_B)/guests: tests/guest/guests $(GUESTS:%=$(GUEST_B)/%.bin) $(GUEST_B)/migrate $(B)/ryokan
 	@cp $< $@
 ifeq ($(shell uname -m),x86_64)
-TESTS += $(GUEST_B)/guests
+TESTS += $(GUEST_B)/guests $(GUEST_B)/models
 endif
-check-guest: $(GUEST_B)/guests
+check-guest: $(GUEST_B)/guests $(GUEST_B)/models
+	@B=$(B) tests/run $^
+check-models: $(GUEST_B)/models
 	@B=$(B) tests/run $<
 # The guests with two CPUs for minutes: SMP_ROUNDS times the work.
 SMP_ROUNDS ?= 100
 check-smp: all
 	@$(MAKE) -s GUEST_B=$(B)/tests/smp GUEST_ROUNDS=$(SMP_ROUNDS) $(B)/tests/smp/smp.bin $(B)/tests/smp/smpmap.bin $(B)/tests/smp/reset.bin
 	@cp tests/guest/guests $(B)/tests/smp/ && GUEST_LIMIT=1200 $(B)/tests/smp/guests smp smpmap reset
-.PHONY: check-guest check-smp
+.PHONY: check-guest check-models check-smp
 .PRECIOUS: $(GUEST_B)/%.o
 
 # The same guests, moved from machine to machine as they run.

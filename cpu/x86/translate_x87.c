@@ -306,8 +306,23 @@ static bool is_known(X86Tr *t)
     return t->fpu_known;
 }
 
+/* FCMOVcc and F(U)COMI(P) came with CMOV, FISTTP with SSE3 (SDM vol. 2, each one's #UD). */
+static bool lacks_x87(const X86Tr *t, const X86Insn *i)
+{
+    unsigned digit = i->modrm >> 3 & 7;
+    if (i->mod != 3)
+        return digit == 1 && i->opcode >= 0xdb && (i->opcode & 1) && !x86_has_feature(t->cpu, F_SSE3);
+    bool fcmov = (i->opcode == 0xda || i->opcode == 0xdb) && digit < 4;
+    bool fcomi = (i->opcode == 0xdb || i->opcode == 0xdf) && (digit == 5 || digit == 6);
+    return (fcmov || fcomi) && !x86_has_feature(t->cpu, F_CMOV);
+}
+
 void x86_tr_X87(X86Tr *t, const X86Insn *i)
 {
+    if (lacks_x87(t, i)) {
+        tr_ud(t);
+        return;
+    }
     bool known = is_known(t);
     if (known && (i->mod == 3 ? register_form(t, i) : memory_form(t, i)))
         return;

@@ -170,6 +170,7 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
                                            of mode_slow (data breakpoints, alignment checks), where no TLB entry is made */
     void (*map_changed)(DbtCpu *c);     /* the AddressSpace changed: forget host addresses; whenever the TLBs are emptied for that */
     uint64_t mode_slow;
+    uint64_t space_domain;              /* bits of DbtKey.space: global pages are the same where these are (x86: ASIDs of guests) */
     uint64_t mode_wide;                 /* bits of DbtKey.mode: linear addresses have 64 bits (x86: 64-bit code); else they wrap at 4 GiB */
     const IrHelperDesc *helpers;
     unsigned n_helpers;

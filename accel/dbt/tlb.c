@@ -216,6 +216,7 @@ static void context_inherit(DbtCpu *c, unsigned to)
 
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
         if (i != to && c->keys[i].used && c->keys[i].key.mode == x->key.mode &&
+            !((c->keys[i].key.space ^ x->key.space) & c->guest->space_domain) &&
             (best < 0 || c->keys[i].last_used > c->keys[best].last_used)) {
             best = (int)i;
         }

@@ -24,6 +24,8 @@ typedef struct X86Seg {
 enum { ATTR_TYPE = 0x0f, ATTR_S = 0x10, ATTR_DPL_SHIFT = 5, ATTR_DPL = 0x60, ATTR_P = 0x80,
        ATTR_AVL = 0x100, ATTR_L = 0x200, ATTR_DB = 0x400, ATTR_G = 0x800 };
 
+#include "cpu/x86/svm.h"
+
 typedef union X86Vec {
     uint8_t u8[64]; uint16_t u16[32]; uint32_t u32[16]; uint64_t u64[8];
     int8_t  s8[64]; int16_t  s16[32]; int32_t  s32[16]; int64_t  s64[8];
@@ -47,12 +49,14 @@ enum {                                  /* mode of a block, low 32 bits of DbtKe
     X86_MODE_AC = 1 << 19,              /* alignment checks on (CR0.AM, EFLAGS.AC, CPL 3): tier 0 */
     X86_MODE_LMA = 1 << 20,
     X86_MODE_WATCH = 1 << 21,           /* data breakpoints enabled: tier 0 */
+    X86_MODE_GUEST = 1 << 28,           /* a guest of SVM: what a hypervisor may intercept is left to helpers */
 };
 /* High 32 bits of DbtKey.mode: what only the MMU depends on (PG, PAE, PSE, WP, NXE, SMEP, SMAP without AC, A20...): mmu.c. */
 
 enum {                                  /* events: atomic bits, set by any thread, which then calls vcpu_kick() */
     X86_EV_INTR = 1, X86_EV_NMI = 2, X86_EV_SMI = 4, X86_EV_INIT = 8, X86_EV_SIPI = 16, X86_EV_MCE = 32,
     X86_EV_A20 = 64,                    /* A20M# changed: a20_off */
+    X86_EV_VINTR = 128,                 /* V_IRQ of the guest that runs: posted and taken by the vCPU itself */
 };
 enum { FEAT_1_EDX, FEAT_1_ECX, FEAT_7_EBX, FEAT_7_ECX, FEAT_7_EDX, FEAT_81_EDX, FEAT_81_ECX, FEAT_D1_EAX, FEAT_88_EBX,
        FEAT_6_EAX, FEAT_87_EDX, FEAT_8A_EDX, FEAT_7_1_EAX, FEAT_ARCH_CAP, FEAT_CORE_CAP, FEAT_KVM, X86_N_FEATS };
@@ -123,6 +127,7 @@ typedef struct X86Cpu {
     } walk_ram[2];
     uint64_t kvmclock_msr, kvm_wall_msr;                    /* state */
     struct { uint64_t rip, rcx, rsi, rdi, info; } smi_io;   /* state: the IN or OUT that raised the SMI to come; smm.c */
+    X86Svm   svm;
 } X86Cpu;
 
 enum { CR0_PE = 1, CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR0_ET = 0x10, CR0_NE = 0x20, CR0_WP = 0x10000, CR0_AM = 0x40000,
@@ -132,7 +137,7 @@ enum { CR4_VME = 1, CR4_PVI = 2, CR4_TSD = 4, CR4_DE = 8, CR4_PSE = 0x10, CR4_PA
        CR4_PCE = 0x100, CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400, CR4_UMIP = 0x800, CR4_LA57 = 0x1000,
        CR4_FSGSBASE = 0x10000, CR4_PCIDE = 0x20000, CR4_OSXSAVE = 0x40000, CR4_SMEP = 0x100000, CR4_SMAP = 0x200000,
        CR4_PKE = 0x400000 };
-enum { EFER_SCE = 1, EFER_LME = 0x100, EFER_LMA = 0x400, EFER_NXE = 0x800, EFER_FFXSR = 0x4000 };
+enum { EFER_SCE = 1, EFER_LME = 0x100, EFER_LMA = 0x400, EFER_NXE = 0x800, EFER_SVME = 0x1000, EFER_FFXSR = 0x4000 };
 
 enum { XCR0_X87 = 1, XCR0_SSE = 2, XCR0_AVX = 4, XCR0_AVX512 = 0xe0 };
 

@@ -20,6 +20,8 @@ enum {
                  B(17) | B(19) | B(23) | B(24) | B(25) | B(26),
     V2_1_ECX = B(0) | B(9) | B(13) | B(19) | B(20) | B(23),
     LONG_81_EDX = B(11) | B(20) | B(29),
+    /* NPT, nRIP, clean bits, flush by ASID, decode assists, PAUSE filter and threshold, virtual VMLOAD, vGIF */
+    SVM_8A_EDX = B(0) | B(3) | B(5) | B(6) | B(7) | B(10) | B(12) | B(15) | B(16),
     KVM_CLOCK = B(1) | B(3) | B(24),
 };
 
@@ -36,7 +38,8 @@ static const uint32_t works[X86_N_FEATS] = {
     [FEAT_7_ECX] = B(2) | B(9) | B(10) | B(22),
     [FEAT_7_EDX] = B(4) | B(29),
     [FEAT_81_EDX] = LONG_81_EDX | B(22) | B(26) | B(27) | B(30) | B(31),
-    [FEAT_81_ECX] = B(0) | B(5) | B(8) | B(22),
+    [FEAT_81_ECX] = B(0) | B(2) | B(5) | B(8) | B(22),
+    [FEAT_8A_EDX] = SVM_8A_EDX,
     [FEAT_88_EBX] = B(2) | B(9),
     [FEAT_D1_EAX] = B(0) | B(1) | B(2),
     [FEAT_6_EAX] = B(2),
@@ -386,6 +389,13 @@ static void leaf_extended(X86Cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4])
         r[0] = c->phys_bits | (x86_feat(c, FEAT_81_EDX, 29) ? 48 : 32) << 8;
         r[1] = c->feat[FEAT_88_EBX];
         r[2] = c->vendor_intel ? 0 : (t.threads * t.cores - 1) | t.package_bits << 12;
+        break;
+    case 0x8000000a:
+        if (x86_feat(c, FEAT_81_ECX, 2)) {
+            r[0] = 1;                   /* revision */
+            r[1] = SVM_N_ASIDS;
+            r[3] = c->feat[FEAT_8A_EDX];
+        }
         break;
     case 0x8000001d:
     case 0x8000001e:

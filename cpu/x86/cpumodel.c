@@ -83,9 +83,9 @@ static const ModelRow rows[] = {
 #include "cpu/x86/models.def"
 #undef MODEL
 #undef VERSION
-    { .name = "max", .version = 1, .family = 6, .model = 0x36, .stepping = 1, .level = 13, .xlevel = 8,
+    { .name = "max", .version = 1, .vendor = AMD, .family = 15, .model = 107, .stepping = 1, .level = 13, .xlevel = 8,
       .brand = "Ryokan Virtual CPU (max)" },
-    { .name = "host", .version = 1, .family = 6, .model = 0x36, .stepping = 1, .level = 13, .xlevel = 8,
+    { .name = "host", .version = 1, .vendor = AMD, .family = 15, .model = 107, .stepping = 1, .level = 13, .xlevel = 8,
       .brand = "Ryokan Virtual CPU (max)" },
 };
 static const char default_model[] = "ryokan64";

@@ -79,7 +79,7 @@ typedef enum X86Feature {                               /* what the CPU model mu
     F_RDPID, F_LZCNT, F_BMI1, F_BMI2, F_ADX, F_LAHF, F_MONITOR, F_PKU, F_CMPXCHG8B, F_CMOV, F_SYSCALL, F_SYSENTER, F_FXSR,
     F_PREFETCHW, F_SHA, F_GFNI, F_AVX, F_SSE4A, F_TSC, F_MSR, F_CLFLUSH,
     F_MMXEXT, F_3DNOW, F_3DNOWEXT,                      /* MMXEXT: SSE, or what AMD had of it on MMX registers */
-    F_AVX2, F_FMA, F_F16C, F_VAES, F_VPCLMUL, F_N
+    F_AVX2, F_FMA, F_F16C, F_VAES, F_VPCLMUL, F_SVM, F_N
 } X86Feature;
 
 typedef struct X86Insn X86Insn;

@@ -114,8 +114,7 @@ static void take(X86Cpu *c, uint32_t event)
     __atomic_fetch_and(&c->events, ~event, __ATOMIC_SEQ_CST);
 }
 
-/* Does a shadow cover the instruction at pc? */
-static bool shadowed(X86Cpu *c)
+bool x86_shadowed(X86Cpu *c)
 {
     if (c->shadow && c->shadow_pc != UINT64_MAX && c->shadow_pc != c->dbt.pc) {
         c->shadow = 0;
@@ -128,10 +127,10 @@ static bool is_bsp(X86Cpu *c)
     return c->apic_ops ? c->apic_ops->get_base(c->apic) & APIC_BASE_BSP : c->dbt.vcpu.index == 0;
 }
 
-/* Not in the handler, not before a SIPI, and after the instruction that a shadow covers. */
+/* Not in the handler, not before a SIPI, not in a guest (whose hypervisor may ask for it), and after the instruction that a shadow covers. */
 static bool takes_smi(X86Cpu *c)
 {
-    return !c->in_smm && c->activity != X86_WAIT_SIPI && !shadowed(c);
+    return !c->in_smm && !c->svm.guest && c->activity != X86_WAIT_SIPI && !x86_shadowed(c);
 }
 
 static void start_at(X86Cpu *c, uint8_t vector)
@@ -152,6 +151,19 @@ static bool resets(X86Cpu *c, uint32_t ev)
     if (ev & X86_EV_A20) {
         take(c, X86_EV_A20);
         x86_apply_a20(c);
+    }
+    if (!c->svm.gif) {
+        return false;                   /* STGI lets the others in (APM vol. 2 15.17) */
+    }
+    if (ev & X86_EV_SMI && x86_wanted(c, SVM_EXIT_SMI)) {
+        x86_svm_exit(c, SVM_EXIT_SMI, 0, 0, NULL);
+    }
+    if (ev & X86_EV_INIT && x86_wanted(c, SVM_EXIT_INIT)) {
+        x86_svm_exit(c, SVM_EXIT_INIT, 0, 0, NULL);
+    }
+    if (ev & X86_EV_INIT && c->svm.vm_cr & VM_CR_R_INIT) {
+        take(c, X86_EV_INIT);
+        x86_raise(c, SVM_EXC_SX, 1);
     }
     if (ev & X86_EV_SMI && !x86_has_smm(c)) {
         take(c, X86_EV_SMI);
@@ -176,6 +188,19 @@ static bool resets(X86Cpu *c, uint32_t ev)
     return done;
 }
 
+/* The one that a hypervisor left for its guest (APM vol. 2 15.21). */
+static bool virtual_interrupt(X86Cpu *c)
+{
+    if (!x86_vintr_open(c)) {
+        return false;
+    }
+    if (x86_wanted(c, SVM_EXIT_VINTR)) {
+        x86_svm_exit(c, SVM_EXIT_VINTR, 0, 0, NULL);
+    }
+    x86_deliver(c, x86_vintr_ack(c), EVENT_INTERRUPT, false, 0, x86_rip(c));
+    return true;
+}
+
 bool x86_interrupt(DbtCpu *dc)
 {
     X86Cpu *c = (X86Cpu *)dc;
@@ -188,8 +213,11 @@ bool x86_interrupt(DbtCpu *dc)
     if (ev & (X86_EV_A20 | X86_EV_INIT | X86_EV_SIPI | X86_EV_SMI) && resets(c, ev)) {
         return true;
     }
-    if (c->activity == X86_WAIT_SIPI || c->activity == X86_SHUTDOWN || shadowed(c)) {
+    if (c->activity == X86_WAIT_SIPI || c->activity == X86_SHUTDOWN || !c->svm.gif || x86_shadowed(c)) {
         return false;
+    }
+    if (ev & X86_EV_NMI && x86_wanted(c, SVM_EXIT_NMI)) {
+        x86_svm_exit(c, SVM_EXIT_NMI, 0, 0, NULL);      /* it stays pending */
     }
     if (ev & X86_EV_NMI && !c->nmi_blocked) {
         take(c, X86_EV_NMI);
@@ -197,8 +225,11 @@ bool x86_interrupt(DbtCpu *dc)
         x86_deliver(c, EXC_NMI, EVENT_INTERRUPT, false, 0, x86_rip(c));
         return true;
     }
-    if (!(ev & X86_EV_INTR) || !(c->rflags & EF_IF) || !c->apic_ops) {
-        return false;
+    if (!(ev & X86_EV_INTR) || !x86_intr_open(c) || !c->apic_ops) {
+        return virtual_interrupt(c);
+    }
+    if (x86_wanted(c, SVM_EXIT_INTR)) {
+        x86_svm_exit(c, SVM_EXIT_INTR, 0, 0, NULL);
     }
     vector = c->apic_ops->ack(c->apic);
     if (vector < 0) {
@@ -222,13 +253,17 @@ bool x86_has_work(Vcpu *v)
     X86Cpu *c = (X86Cpu *)v;
     uint32_t ev = x86_events(c);
 
+    if (!c->svm.gif && c->activity != X86_RUN) {
+        return ev & X86_EV_A20;
+    }
     switch (c->activity) {
     case X86_WAIT_SIPI:
     case X86_SHUTDOWN:
         return ev & (X86_EV_INIT | X86_EV_SIPI | X86_EV_A20);
     case X86_HLT:
         return ev & X86_EV_A20 || (ev & (X86_EV_INIT | X86_EV_SMI) && !c->in_smm) || (ev & X86_EV_NMI && !c->nmi_blocked) ||
-               (ev & X86_EV_INTR && c->rflags & EF_IF);
+               (ev & X86_EV_NMI && x86_wanted(c, SVM_EXIT_NMI)) || (ev & X86_EV_INTR && x86_intr_open(c)) ||
+               (ev & X86_EV_VINTR && x86_vintr_open(c));
     default:
         return true;
     }
@@ -297,7 +332,7 @@ bool x86_single(DbtCpu *dc)
     c->rf_start = c->rflags & EF_RF;
     c->dr6_hit = 0;
     need = c->tf_start || debug;
-    if (shadowed(c) && (c->shadow & SHADOW_SS || x86_events(c) || need)) {
+    if (x86_shadowed(c) && (c->shadow & SHADOW_SS || x86_events(c) || need)) {
         c->shadow |= SHADOW_RUNNING;
         need = true;
     }

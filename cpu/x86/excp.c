@@ -45,6 +45,10 @@ static bool contributory(int v)
 
 void x86_shutdown(X86Cpu *c)
 {
+    if (x86_wanted(c, SVM_EXIT_SHUTDOWN)) {
+        c->svm.event = 0;
+        x86_svm_exit(c, SVM_EXIT_SHUTDOWN, 0, 0, NULL);
+    }
     if (log_on(LOG_INT | LOG_CPU_RESET)) {
         GString *s = g_string_new(NULL);
         x86_cpu_ops.dump(&c->dbt.vcpu, s);
@@ -81,7 +85,8 @@ static unsigned combine(X86Cpu *c, unsigned vector, uint32_t *error)
 
 static bool pushes_error(unsigned vector)
 {
-    return (1u << EXC_DF | 1u << EXC_TS | 1u << EXC_NP | 1u << EXC_SS | 1u << EXC_GP | 1u << EXC_PF | 1u << EXC_AC) >>
+    return (1u << EXC_DF | 1u << EXC_TS | 1u << EXC_NP | 1u << EXC_SS | 1u << EXC_GP | 1u << EXC_PF | 1u << EXC_AC |
+            1u << SVM_EXC_SX) >>
            vector & 1;
 }
 
@@ -102,9 +107,18 @@ static void raise_kind(X86Cpu *c, unsigned vector, X86EventKind kind, uint32_t e
         c->nested = 0;
     } else if (++c->nested > NESTED_MAX) {
         c->delivering = -1;
+        c->svm.event = 0;
         dbt_leave(&c->dbt);
     }
-    vector = combine(c, vector, &error);
+    if (vector != EXC_PF) {             /* those are the MMU's: guest.c */
+        x86_svm_exception(c, vector, error, 0);
+    }
+    if (combine(c, vector, &error) != vector) {
+        vector = EXC_DF;
+        c->svm.event = 0;
+        x86_svm_exception(c, vector, 0, 0);
+    }
+    c->svm.event = 0;
     if (log_on(LOG_INT)) {
         log_write("cpu%u: exception %u error %x at %04x:%llx cpl %u rsp %llx cr2 %llx\n", c->dbt.vcpu.index, vector, error,
                   c->seg[S_CS].selector, (unsigned long long)x86_rip(c), c->cpl,
@@ -394,6 +408,9 @@ void x86_deliver(X86Cpu *c, unsigned vector, X86EventKind kind, bool has_error, 
 {
     const Event e = { vector, kind, has_error, error, return_rip };
 
+    if (G_UNLIKELY(c->svm.guest) && !c->svm.event) {
+        x86_svm_delivering(c, vector, kind, has_error, error);
+    }
     c->ext = kind != EVENT_SOFT;
     if (!x86_pe(c)) {
         deliver_real(c, vector, return_rip);
@@ -404,6 +421,7 @@ void x86_deliver(X86Cpu *c, unsigned vector, X86EventKind kind, bool has_error, 
     }
     c->ext = 0;
     c->delivering = -1;
+    c->svm.event = 0;
     c->shadow = 0;
     c->tf_start = false;
     c->activity = X86_RUN;
@@ -426,10 +444,21 @@ static uint64_t soft(X86Cpu *c, unsigned vector, X86EventKind kind, uint64_t len
     return 0;
 }
 
+/* INT3 and INTO are exceptions to a hypervisor. */
+static uint64_t soft_exception(X86Cpu *c, unsigned vector, uint64_t len)
+{
+    x86_svm_exception(c, vector, 0, 0);
+    if (c->svm.guest) {
+        x86_svm_delivering(c, vector, EVENT_FAULT, false, 0);
+    }
+    return soft(c, vector, EVENT_SOFT, len & 0xff);
+}
+
 uint64_t x86_h_int(void *cpu, uint64_t a, uint64_t b, uint64_t len)
 {
     X86Cpu *c = cpu;
 
+    x86_intercept(c, SVM_EXIT_SWINT, (uint8_t)a);
     if (x86_vm(c)) {
         if (x86_vm_redirect(c, (uint8_t)a, x86_rip(c) + (len & 0xff))) {
             return 0;
@@ -443,11 +472,12 @@ uint64_t x86_h_int(void *cpu, uint64_t a, uint64_t b, uint64_t len)
 
 uint64_t x86_h_int3(void *cpu, uint64_t a, uint64_t b, uint64_t len)
 {
-    return soft(cpu, EXC_BP, EVENT_SOFT, len & 0xff);
+    return soft_exception(cpu, EXC_BP, len);
 }
 
 uint64_t x86_h_int1(void *cpu, uint64_t a, uint64_t b, uint64_t len)
 {
+    x86_intercept(cpu, SVM_EXIT_ICEBP, 0);
     return soft(cpu, EXC_DB, EVENT_INT1, len & 0xff);
 }
 
@@ -456,7 +486,7 @@ uint64_t x86_h_into(void *cpu, uint64_t a, uint64_t b, uint64_t len)
     X86Cpu *c = cpu;
 
     if (x86_fl_to_eflags(c->dbt.fl) & EF_OF) {
-        return soft(c, EXC_OF, EVENT_SOFT, len & 0xff);
+        return soft_exception(c, EXC_OF, len);
     }
     x86_set_pc(c, x86_rip(c) + (len & 0xff));
     return 0;

@@ -550,6 +550,7 @@ uint64_t x86_h_iret(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     bool from64 = x86_code64(c);
     X86Stack s;
 
+    x86_intercept(c, SVM_EXIT_IRET, 0);
     if (c->nmi_blocked) {
         c->nmi_blocked = false;
         x86_poll_soon(c);

@@ -20,7 +20,12 @@ G_GNUC_NORETURN static void guest_fault(DbtCpu *dc, uint64_t linear, DbtAccess a
     if (x86_lma(c) && !x86_canonical(linear)) {
         x86_raise_gp(c, c->ext);
     }
-    c->cr2 = x86_lma(c) ? linear : (uint32_t)linear;
+    if (G_UNLIKELY(walk->error & SVM_WALK_NPF)) {
+        x86_svm_npf(c);
+    }
+    linear = x86_lma(c) ? linear : (uint32_t)linear;
+    x86_svm_exception(c, EXC_PF, walk->error, linear);
+    c->cr2 = linear;
     x86_raise(c, EXC_PF, walk->error);
 }
 
@@ -74,6 +79,7 @@ const DbtGuest x86_dbt_guest = {
     .seg_offset = offsetof(X86Cpu, seg), .seg_stride = sizeof(X86Seg),
     .seg_base = offsetof(X86Seg, base), .seg_lo = offsetof(X86Seg, lo),
     .seg_hi_read = offsetof(X86Seg, hi_read), .seg_hi_write = offsetof(X86Seg, hi_write),
+    .space_domain = SVM_SPACE_MASK,
     .canonical_bits = 48,
     .cs_base = offsetof(X86Cpu, seg[S_CS].base), .cs_limit = offsetof(X86Cpu, seg[S_CS].limit),
 };
@@ -85,6 +91,23 @@ static const Field seg_fields[] = {
 };
 static const Field fpr_fields[] = {
     STATE(X86Fpr, mant), STATE(X86Fpr, exp),
+    FIELD_END
+};
+static const Field svm_host_fields[] = {
+    STATE_STRUCT(X86SvmHost, seg, X86Seg, seg_fields), STATE(X86SvmHost, gdt_base), STATE(X86SvmHost, idt_base),
+    STATE(X86SvmHost, gdt_limit), STATE(X86SvmHost, idt_limit), STATE(X86SvmHost, efer), STATE(X86SvmHost, cr0),
+    STATE(X86SvmHost, cr3), STATE(X86SvmHost, cr4), STATE(X86SvmHost, pat), STATE(X86SvmHost, rflags),
+    STATE(X86SvmHost, rip), STATE(X86SvmHost, rsp), STATE(X86SvmHost, rax), STATE_ARRAY(X86SvmHost, pdpte),
+    FIELD_END
+};
+static const Field svm_fields[] = {
+    STATE_ARRAY(X86Svm, intercept), STATE(X86Svm, guest), STATE(X86Svm, gif), STATE(X86Svm, np),
+    STATE(X86Svm, pause_filter), STATE(X86Svm, pause_threshold), STATE(X86Svm, pause_left),
+    STATE(X86Svm, asid, .max = SVM_N_ASIDS - 1), STATE(X86Svm, iopm), STATE(X86Svm, msrpm), STATE(X86Svm, tsc_offset),
+    STATE(X86Svm, int_ctl), STATE(X86Svm, int_shadow), STATE(X86Svm, np_ctl), STATE(X86Svm, event_inj),
+    STATE(X86Svm, ncr3), STATE(X86Svm, virt_ext), STATE(X86Svm, nrip), STATE(X86Svm, pause_tsc), STATE(X86Svm, vmcb),
+    STATE(X86Svm, hsave), STATE(X86Svm, vm_cr, .max = 31),
+    STATE_STRUCT(X86Svm, host, X86SvmHost, svm_host_fields),
     FIELD_END
 };
 static const Field cpu_fields[] = {
@@ -109,8 +132,27 @@ static const Field cpu_fields[] = {
     STATE_ARRAY(X86Cpu, mce_bank), STATE(X86Cpu, kvmclock_msr), STATE(X86Cpu, kvm_wall_msr),
     STATE(X86Cpu, smi_io.rip), STATE(X86Cpu, smi_io.rcx), STATE(X86Cpu, smi_io.rsi), STATE(X86Cpu, smi_io.rdi),
     STATE(X86Cpu, smi_io.info),
+    STATE_STRUCT(X86Cpu, svm, X86Svm, svm_fields),
     FIELD_END
 };
+
+/* What #VMEXIT is going to take over must be a state that VMRUN can have been run in. */
+static bool svm_restored(X86Cpu *c)
+{
+    const X86SvmHost *h = &c->svm.host;
+    bool lma = h->efer & EFER_LMA;
+
+    if (!c->svm.guest) {
+        c->svm.asid = 0;
+        c->svm.np = false;
+        c->svm.int_ctl = c->svm.tsc_offset = c->svm.virt_ext = 0;
+        memset(c->svm.intercept, 0, sizeof c->svm.intercept);
+        return true;
+    }
+    return x86_feat(c, FEAT_81_ECX, 2) && c->svm.asid && h->efer & EFER_SVME && h->cr0 & CR0_PE && !(h->cr0 >> 32) &&
+           lma == (h->cr0 & CR0_PG && h->efer & EFER_LME) && (!lma || h->cr4 & CR4_PAE) &&
+           (lma || !(h->cr4 & CR4_PCIDE)) && !(h->cr3 & ~((1ull << c->phys_bits) - 1)) && !(h->rflags & EF_VM);
+}
 
 static bool cpu_restored(Vcpu *v, GError **err)
 {
@@ -120,7 +162,7 @@ static bool cpu_restored(Vcpu *v, GError **err)
     if ((c->df != 1 && c->df != -1) || (c->rflags & (EF_ARITH | EF_DF)) || !(c->rflags & 2) || c->rflags >> 22) {
         return fail(err, "cpu%u: EFLAGS in the snapshot are impossible", v->index);
     }
-    if ((pg && !pe) || (pg && lme && !pae) || ((c->efer & EFER_LMA) != 0) != (pg && lme) ||
+    if ((pg && !pe && !c->svm.guest) || (pg && lme && !pae) || ((c->efer & EFER_LMA) != 0) != (pg && lme) ||
         (c->cr4 & CR4_PCIDE && !(c->efer & EFER_LMA)) || (!pe && c->cpl) || (c->rflags & EF_VM && c->cpl != 3)) {
         return fail(err, "cpu%u: control registers in the snapshot are impossible", v->index);
     }
@@ -131,6 +173,9 @@ static bool cpu_restored(Vcpu *v, GError **err)
         return fail(err, "cpu%u: the snapshot is in system management mode, which this machine lacks", v->index);
     }
     x86_smm_space(c);
+    if (!svm_restored(c)) {
+        return fail(err, "cpu%u: guest mode of SVM in the snapshot is impossible", v->index);
+    }
     for (unsigned i = R_R15 + 1; i < G_N_ELEMENTS(c->dbt.gpr); i++) {
         c->dbt.gpr[i] = 0;
     }
@@ -139,6 +184,8 @@ static bool cpu_restored(Vcpu *v, GError **err)
     c->delivering = -1;
     c->sys_cpl = -1;
     c->ext = 0;
+    c->svm.event = 0;
+    x86_svm_derive(c);
     c->mode_system = 0;
     memset(c->walk_ram, 0, sizeof c->walk_ram);
     x86_all_segs_update(c);
@@ -158,6 +205,7 @@ static bool cpu_init(Vcpu *v, GError **err)
     c->sys_cpl = -1;
     c->df = 1;
     c->rflags = 2;
+    c->svm.gif = true;
     c->mxcsr = 0x1f80;
     if (!x86_cpuid_init(c, err)) {
         return false;

@@ -2,7 +2,7 @@
 /*
  * mmu.c -- from linear to physical: the page walks of an x86 CPU, and what a failed one raises.
  *
- * Spec: Intel SDM (325462) vol. 3 ch. 4 (paging), 4.7 (error codes); AMD APM vol. 2 ch. 5.
+ * Spec: Intel SDM (325462) vol. 3 ch. 4 (paging), 4.7 (error codes); AMD APM vol. 2 ch. 5, 15.25 (nested paging).
  * Omits: protection keys, 5-level paging, shadow stacks.
  * Threads: the vCPU's own.  Other vCPUs walk and change the same tables meanwhile, so A and D are set with a locked
  * compare-and-exchange, and a walk whose entry has changed starts again.
@@ -63,7 +63,7 @@ bool x86_phys_read(X86Cpu *c, uint64_t pa, void *to, unsigned n)
     return as_read(c->dbt.vcpu.as, pa & c->a20_mask, to, n) == MEM_OK;
 }
 
-static inline void entry_read(X86Cpu *c, uint64_t pa, unsigned bytes, Entry *e)
+static inline void entry_at(X86Cpu *c, uint64_t pa, unsigned bytes, Entry *e)
 {
     e->at = pa & c->a20_mask;
     e->host = walk_ram(c, e->at, &e->ram);
@@ -104,6 +104,129 @@ static G_GNUC_NO_INLINE bool entry_set(X86Cpu *c, Entry *e, unsigned bytes, uint
     if (c->dbt.vcpu.machine->accel && c->dbt.vcpu.machine->accel->code_written) {
         c->dbt.vcpu.machine->accel->code_written(region, from, bytes);
     }
+    return true;
+}
+
+/* ---- nested paging (APM vol. 2 15.25) ---- */
+static inline bool npt_right(uint64_t rights, uint64_t nx, unsigned kind)
+{
+    return rights & PTE_U && (kind != ACCESS_WRITE || rights & PTE_W) && (kind != ACCESS_FETCH || !(nx & PTE_NX));
+}
+
+typedef struct Npt {                    /* shape of the tables: that of the host's own */
+    unsigned shift, bits, bytes;
+    uint64_t root;
+    bool     pae, pse;
+} Npt;
+
+static Npt npt_shape(const X86Cpu *c)
+{
+    const X86SvmHost *h = &c->svm.host;
+
+    if (h->efer & EFER_LMA) {
+        return (Npt){ 39, 9, 8, c->svm.ncr3 & c->addr_mask, false, true };
+    }
+    if (h->cr4 & CR4_PAE) {
+        return (Npt){ 30, 9, 8, c->svm.ncr3 & 0xffffffe0, true, true };
+    }
+    return (Npt){ 22, 10, 4, c->svm.ncr3 & 0xfffff000, false, h->cr4 & CR4_PSE };
+}
+
+/* 1 done, 0 fault, -1 walk again.  *error: of the nested page fault. */
+static int npt_walk(X86Cpu *c, uint64_t gpa, DbtAccess access, uint32_t *error, uint64_t *pa, bool *writable)
+{
+    unsigned kind = access & ACCESS_KIND;
+    uint64_t rights = PTE_W | PTE_U, nx = 0, frame, size, need = PTE_A | (kind == ACCESS_WRITE ? PTE_D : 0);
+    Npt n = npt_shape(c);
+    Entry e;
+
+    *error = PF_U | (kind == ACCESS_WRITE ? PF_W : 0) | (kind == ACCESS_FETCH && c->svm.host.efer & EFER_NXE ? PF_I : 0);
+    if (gpa >> (n.pae ? 32 : n.shift + n.bits)) {
+        return 0;
+    }
+    for (;; n.shift -= n.bits) {
+        bool pdpte = n.pae && n.shift == 30;
+        entry_at(c, n.root + ((gpa >> n.shift) & ((1u << n.bits) - 1)) * n.bytes, n.bytes, &e);
+        if (!(e.val & PTE_P)) {
+            return 0;
+        }
+        if (n.bytes == 8 && e.val & (c->svm.npte_reserved | (pdpte ? 0x1e6 : 0))) {
+            *error |= PF_P | PF_RSVD;
+            return 0;
+        }
+        rights &= pdpte ? UINT64_MAX : e.val;
+        nx |= e.val;
+        if (n.shift == 12) {
+            break;
+        }
+        if (e.val & PTE_PS && n.pse && !pdpte) {
+            if (n.shift == 39 || (n.shift == 30 && !x86_feat(c, FEAT_81_EDX, 26))) {
+                *error |= PF_P | PF_RSVD;
+                return 0;
+            }
+            break;
+        }
+        if (!pdpte && !(e.val & PTE_A) && !(access & ACCESS_PROBE) && !entry_set(c, &e, n.bytes, PTE_A)) {
+            return -1;
+        }
+        n.root = e.val & (n.bytes == 8 ? c->addr_mask : 0xfffff000);
+    }
+    size = 1ull << n.shift;
+    frame = e.val & (n.bytes == 8 ? c->addr_mask : 0xfffff000) & ~(size - 1);
+    if (n.shift == 22) {
+        frame |= ((e.val >> 13) & 0xff) << 32 & c->addr_mask;
+    }
+    *error |= PF_P;
+    if (n.bytes == 8 && n.shift != 12 && e.val & (size - 1) & ~0x1fffull) {
+        *error |= PF_RSVD;
+        return 0;
+    }
+    if (!npt_right(rights, nx, kind)) {
+        return 0;
+    }
+    if ((e.val & need) != need && !(access & ACCESS_PROBE) && !entry_set(c, &e, n.bytes, need)) {
+        return -1;
+    }
+    *pa = frame | (gpa & (size - 1));
+    *writable = rights & PTE_W && e.val & PTE_D;
+    return 1;
+}
+
+enum { NPF_FINAL = 0, NPF_TABLE = 1 };  /* EXITINFO1 bits 32 and 33 */
+
+static bool nested(X86Cpu *c, uint64_t gpa, DbtAccess access, unsigned what, uint64_t *pa, bool *writable)
+{
+    uint32_t error;
+    int r;
+
+    do {
+        r = npt_walk(c, gpa, access, &error, pa, writable);
+    } while (r < 0);
+    if (!r) {
+        c->svm.npf_gpa = gpa;
+        c->svm.npf_info = error | 1ull << (32 + what);
+    }
+    return r;
+}
+
+bool x86_nested_walk(X86Cpu *c, uint64_t gpa, DbtAccess access, uint64_t *pa)
+{
+    bool writable;
+
+    return nested(c, gpa, access, NPF_FINAL, pa, &writable);
+}
+
+/* ---- the CPU's own tables ---- */
+/* In a guest with nested paging they lie at guest-physical addresses, and reading one counts as a write (APM 15.25.6). */
+static inline bool entry_read(X86Cpu *c, uint64_t pa, unsigned bytes, DbtAccess access, Entry *e, DbtWalk *out)
+{
+    bool writable;
+
+    if (G_UNLIKELY(c->svm.np) && !nested(c, pa, ACCESS_WRITE | (access & ACCESS_PROBE), NPF_TABLE, &pa, &writable)) {
+        out->error = SVM_WALK_NPF;
+        return false;
+    }
+    entry_at(c, pa, bytes, e);
     return true;
 }
 
@@ -176,6 +299,15 @@ static inline int walk64(X86Cpu *c, uint64_t linear, DbtAccess access, bool user
         shift = 39;
     } else {
         uint64_t pdpte = c->pdpte[(linear >> 30) & 3];
+        if (c->svm.np) {
+            if (!entry_read(c, (c->cr3 & 0xffffffe0) + ((linear >> 30) & 3) * 8, 8, access, &e, out)) {
+                return false;
+            }
+            pdpte = e.val;
+            if (pdpte & PTE_P && pdpte & (0x1e6 | ~(c->addr_mask | 0xfff))) {
+                return walk_fail(c, access, user, PF_P | PF_RSVD, out);
+            }
+        }
         if (!(pdpte & PTE_P)) {
             return walk_fail(c, access, user, 0, out);
         }
@@ -183,7 +315,9 @@ static inline int walk64(X86Cpu *c, uint64_t linear, DbtAccess access, bool user
         shift = 21;
     }
     for (;; shift -= 9) {
-        entry_read(c, table + ((linear >> shift) & 511) * 8, 8, &e);
+        if (!entry_read(c, table + ((linear >> shift) & 511) * 8, 8, access, &e, out)) {
+            return false;
+        }
         if (!(e.val & PTE_P)) {
             return walk_fail(c, access, user, 0, out);
         }
@@ -219,7 +353,9 @@ static int walk32(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, DbtWa
     uint64_t rights;
     Entry e;
 
-    entry_read(c, (c->cr3 & 0xfffff000) + ((linear >> 22) & 1023) * 4, 4, &e);
+    if (!entry_read(c, (c->cr3 & 0xfffff000) + ((linear >> 22) & 1023) * 4, 4, access, &e, out)) {
+        return false;
+    }
     if (!(e.val & PTE_P)) {
         return walk_fail(c, access, user, 0, out);
     }
@@ -234,12 +370,28 @@ static int walk32(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, DbtWa
     if (!(e.val & PTE_A) && !(access & ACCESS_PROBE) && !entry_set(c, &e, 4, PTE_A)) {
         return -1;
     }
-    entry_read(c, (e.val & 0xfffff000) + ((linear >> 12) & 1023) * 4, 4, &e);
+    if (!entry_read(c, (e.val & 0xfffff000) + ((linear >> 12) & 1023) * 4, 4, access, &e, out)) {
+        return false;
+    }
     if (!(e.val & PTE_P)) {
         return walk_fail(c, access, user, 0, out);
     }
     rights &= e.val;
     return walk_leaf(c, linear, access, user, &e, 4, rights, 0, e.val & 0xfffff000, 4096, out);
+}
+
+/* From the guest's physical address to the machine's. */
+static G_GNUC_NO_INLINE bool walk_final(X86Cpu *c, DbtAccess access, DbtWalk *out)
+{
+    bool writable;
+
+    if (!nested(c, out->phys, access, NPF_FINAL, &out->phys, &writable)) {
+        out->error = SVM_WALK_NPF;
+        return false;
+    }
+    out->phys &= c->a20_mask;
+    out->writable &= writable;
+    return true;
 }
 
 bool x86_walk(DbtCpu *dc, uint64_t linear, DbtAccess access, DbtWalk *out)
@@ -256,10 +408,10 @@ bool x86_walk(DbtCpu *dc, uint64_t linear, DbtAccess access, DbtWalk *out)
         out->page_bytes = 4096;
         out->global = false;
         out->writable = true;
-        return true;
+        return G_LIKELY(!c->svm.np) || walk_final(c, access, out);
     }
     do {
         r = G_LIKELY(c->cr4 & CR4_PAE) ? walk64(c, linear, access, user, out) : walk32(c, linear, access, user, out);
     } while (G_UNLIKELY(r < 0));
-    return r;
+    return r && (G_LIKELY(!c->svm.np) || walk_final(c, access, out));
 }

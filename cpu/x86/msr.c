@@ -171,6 +171,46 @@ static bool pat_valid(uint64_t v)
     return true;
 }
 
+/* ---- SVM (APM vol. 2 15.30) ---- */
+enum { MSR_VM_CR = 0xc0010114, MSR_VM_HSAVE_PA = 0xc0010117 };
+
+static bool write_vm_cr(X86Cpu *c, uint64_t v)
+{
+    uint64_t fixed = c->svm.vm_cr & VM_CR_LOCK ? VM_CR_LOCK | VM_CR_SVMDIS : 0;
+
+    v = (v & ~fixed) | (c->svm.vm_cr & fixed);
+    if (v >> 5 || (v & VM_CR_SVMDIS && c->efer & EFER_SVME)) {
+        return false;
+    }
+    c->svm.vm_cr = v;
+    return true;
+}
+
+static bool write_hsave(X86Cpu *c, uint64_t v)
+{
+    if (v & 0xfff || v >> c->phys_bits) {
+        return false;
+    }
+    c->svm.hsave = v;
+    return true;
+}
+
+uint64_t x86_tsc_seen(X86Cpu *c)
+{
+    return x86_tsc(c) + c->svm.tsc_offset;
+}
+
+void x86_set_pat(X86Cpu *c, uint64_t v)
+{
+    for (unsigned i = 0; i < 64; i += 8) {
+        unsigned type = v >> i & 0xff;
+        if (type > 7 || type == 2 || type == 3) {
+            v &= ~(0xffull << i);
+        }
+    }
+    c->pat = v;
+}
+
 bool x86_msr_read(X86Cpu *c, uint32_t msr, uint64_t *v)
 {
     const MsrRow *row;
@@ -178,7 +218,7 @@ bool x86_msr_read(X86Cpu *c, uint32_t msr, uint64_t *v)
 
     switch (msr) {
     case 0x10:
-        *v = x86_tsc(c);
+        *v = x86_tsc_seen(c);
         return true;
     case MSR_APIC_BASE:
         *v = c->apic_ops ? c->apic_ops->get_base(c->apic) : 0;
@@ -195,6 +235,15 @@ bool x86_msr_read(X86Cpu *c, uint32_t msr, uint64_t *v)
     case 0xc0000080:
         *v = c->efer;
         return true;
+    case MSR_VM_CR:
+        if (!x86_feat(c, FEAT_81_ECX, 2)) {
+            break;
+        }
+        *v = c->svm.vm_cr;
+        return true;
+    case MSR_VM_HSAVE_PA:
+        *v = c->svm.hsave;
+        return x86_feat(c, FEAT_81_ECX, 2);
     case MSR_KVM_TIME:
     case MSR_KVM_TIME_OLD:
         *v = c->kvmclock_msr;
@@ -251,7 +300,7 @@ bool x86_msr_write(X86Cpu *c, uint32_t msr, uint64_t v)
 
     switch (msr) {
     case 0x10:
-        tsc_move(c, v - x86_tsc(c));
+        tsc_move(c, v - x86_tsc_seen(c));
         return true;
     case MSR_APIC_BASE:
         return write_apic_base(c, v);
@@ -270,6 +319,13 @@ bool x86_msr_write(X86Cpu *c, uint32_t msr, uint64_t v)
     case 0xc0000080:
         x86_write_efer(c, v);
         return true;
+    case MSR_VM_CR:
+        if (!x86_feat(c, FEAT_81_ECX, 2)) {
+            break;
+        }
+        return write_vm_cr(c, v);
+    case MSR_VM_HSAVE_PA:
+        return x86_feat(c, FEAT_81_ECX, 2) && write_hsave(c, v);
     case MSR_KVM_TIME:
     case MSR_KVM_TIME_OLD:
         c->kvmclock_msr = v;

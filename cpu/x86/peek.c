@@ -25,6 +25,7 @@ bool x86_has_feature(const X86Cpu *c, X86Feature f)
         [F_SYSCALL] = { FEAT_81_EDX, 11 }, [F_RDTSCP] = { FEAT_81_EDX, 27 },
         [F_3DNOWEXT] = { FEAT_81_EDX, 30 }, [F_3DNOW] = { FEAT_81_EDX, 31 }, [F_MMXEXT] = { FEAT_81_EDX, 22 },
         [F_LAHF] = { FEAT_81_ECX, 0 }, [F_LZCNT] = { FEAT_81_ECX, 5 }, [F_SSE4A] = { FEAT_81_ECX, 6 }, [F_PREFETCHW] = { FEAT_81_ECX, 8 },
+        [F_SVM] = { FEAT_81_ECX, 2 },
         [F_XSAVEOPT] = { FEAT_D1_EAX, 0 }, [F_XSAVEC] = { FEAT_D1_EAX, 1 }, [F_XSAVES] = { FEAT_D1_EAX, 3 },
         [F_FMA] = { FEAT_1_ECX, 12 }, [F_F16C] = { FEAT_1_ECX, 29 }, [F_AVX2] = { FEAT_7_EBX, 5 },
         [F_VAES] = { FEAT_7_ECX, 9 }, [F_VPCLMUL] = { FEAT_7_ECX, 10 },

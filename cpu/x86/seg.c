@@ -218,6 +218,7 @@ uint64_t x86_h_lldt(void *cpu, uint64_t a, uint64_t b, uint64_t unused)
     if (c->cpl) {
         x86_raise_gp(c, 0);
     }
+    x86_intercept(c, SVM_EXIT_LDTR_WRITE, 0);
     if (!(selector & 0xfffc)) {
         x86_seg_null(c, S_LDTR, selector);
         return 0;
@@ -247,7 +248,11 @@ uint64_t x86_h_ltr(void *cpu, uint64_t a, uint64_t b, uint64_t unused)
     if (!x86_protected(c)) {
         x86_raise_ud(c);
     }
-    if (c->cpl || !(selector & 0xfffc)) {
+    if (c->cpl) {
+        x86_raise_gp(c, 0);
+    }
+    x86_intercept(c, SVM_EXIT_TR_WRITE, 0);
+    if (!(selector & 0xfffc)) {
         x86_raise_gp(c, 0);
     }
     if (selector & 4) {
@@ -363,18 +368,20 @@ static void umip_check(X86Cpu *c)
     }
 }
 
-static uint64_t store_table(X86Cpu *c, uint64_t offset, unsigned s, uint64_t base, uint32_t limit)
+static uint64_t store_table(X86Cpu *c, uint64_t offset, unsigned s, uint64_t base, uint32_t limit, unsigned exit_code)
 {
     unsigned n = x86_code64(c) ? 8 : 4;
 
     umip_check(c);
+    x86_intercept(c, exit_code, 0);
     dbt_check(&c->dbt, x86_seg_linear(c, s, offset, 2 + n, true), 2 + n, ACCESS_WRITE);
     x86_st(c, s, offset, limit, 2);
     x86_st(c, s, offset + 2, base, n);
     return 0;
 }
 
-static void load_table(X86Cpu *c, uint64_t offset, unsigned s, unsigned operand, uint64_t *base, uint32_t *limit)
+static void load_table(X86Cpu *c, uint64_t offset, unsigned s, unsigned operand, uint64_t *base, uint32_t *limit,
+                       unsigned exit_code)
 {
     bool code64 = x86_code64(c);
     unsigned n = code64 ? 8 : 4;
@@ -384,6 +391,7 @@ static void load_table(X86Cpu *c, uint64_t offset, unsigned s, unsigned operand,
     if (c->cpl) {
         x86_raise_gp(c, 0);
     }
+    x86_intercept(c, exit_code, 0);
     x86_seg_linear(c, s, offset, 2 + n, false);
     l = (uint32_t)x86_ld(c, s, offset, 2);
     b = x86_ld(c, s, offset + 2, n);
@@ -400,26 +408,26 @@ static void load_table(X86Cpu *c, uint64_t offset, unsigned s, unsigned operand,
 uint64_t x86_h_sgdt(void *cpu, uint64_t a, uint64_t b, uint64_t unused)
 {
     X86Cpu *c = cpu;
-    return store_table(c, a, (unsigned)b, c->gdt_base, c->gdt_limit);
+    return store_table(c, a, (unsigned)b, c->gdt_base, c->gdt_limit, SVM_EXIT_GDTR_READ);
 }
 
 uint64_t x86_h_sidt(void *cpu, uint64_t a, uint64_t b, uint64_t unused)
 {
     X86Cpu *c = cpu;
-    return store_table(c, a, (unsigned)b, c->idt_base, c->idt_limit);
+    return store_table(c, a, (unsigned)b, c->idt_base, c->idt_limit, SVM_EXIT_IDTR_READ);
 }
 
 uint64_t x86_h_lgdt(void *cpu, uint64_t a, uint64_t b, uint64_t operand)
 {
     X86Cpu *c = cpu;
-    load_table(c, a, (unsigned)b, (unsigned)operand, &c->gdt_base, &c->gdt_limit);
+    load_table(c, a, (unsigned)b, (unsigned)operand, &c->gdt_base, &c->gdt_limit, SVM_EXIT_GDTR_WRITE);
     return 0;
 }
 
 uint64_t x86_h_lidt(void *cpu, uint64_t a, uint64_t b, uint64_t operand)
 {
     X86Cpu *c = cpu;
-    load_table(c, a, (unsigned)b, (unsigned)operand, &c->idt_base, &c->idt_limit);
+    load_table(c, a, (unsigned)b, (unsigned)operand, &c->idt_base, &c->idt_limit, SVM_EXIT_IDTR_WRITE);
     return 0;
 }
 
@@ -431,5 +439,6 @@ uint64_t x86_h_str_sldt(void *cpu, uint64_t a, uint64_t b, uint64_t unused)
         x86_raise_ud(c);
     }
     umip_check(c);
+    x86_intercept(c, a == 0 ? SVM_EXIT_LDTR_READ : a == 1 ? SVM_EXIT_TR_READ : SVM_EXIT_CR0_READ, 0);
     return a == 0 ? c->seg[S_LDTR].selector : a == 1 ? c->seg[S_TR].selector : c->cr0;
 }

@@ -247,6 +247,7 @@ uint64_t x86_h_rsm(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     Restored r;
     Area m;
 
+    x86_intercept(c, SVM_EXIT_RSM, 0);
     if (!c->in_smm) {
         x86_raise_ud(c);
     }

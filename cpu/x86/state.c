@@ -11,7 +11,7 @@
 
 enum {                                  /* mode_mmu: high half of DbtKey.mode */
     MMU_PG = 1, MMU_PAE = 2, MMU_PSE = 4, MMU_WP = 8, MMU_NXE = 16, MMU_SMEP = 32, MMU_SMAP = 64, MMU_PGE = 128,
-    MMU_A20_OFF = 256, MMU_LMA = 512, MMU_SMM = 1024,
+    MMU_A20_OFF = 256, MMU_LMA = 512, MMU_SMM = 1024, MMU_GUEST = 1 << 20, MMU_NESTED = 1 << 21,
 };
 enum { EF_KNOWN = EF_TF | EF_IF | EF_DF | EF_IOPL | EF_NT | EF_RF | EF_VM | EF_AC | EF_VIF | EF_VIP | EF_ID };
 
@@ -111,6 +111,7 @@ DbtKey x86_key(DbtCpu *dc)
         space = mmu & MMU_LMA ? c->cr3 & ((c->addr_mask & ~0xfffull) | (c->cr4 & CR4_PCIDE ? 0xfff : 0))
                               : c->cr3 & (mmu & MMU_PAE ? 0xffffffe0 : 0xfffff000);
     }
+    space |= (uint64_t)c->svm.asid << SVM_ASID_SHIFT;
     return (DbtKey){ space, mode | (uint64_t)mmu << 32 };
 }
 
@@ -204,6 +205,10 @@ void x86_cr_changed(X86Cpu *c)
                        (c->cr4 & CR4_SMEP ? MMU_SMEP : 0) | (c->cr4 & CR4_SMAP ? MMU_SMAP : 0) |
                        (c->efer & EFER_NXE ? MMU_NXE : 0) | (x86_lma(c) ? MMU_LMA : 0);
     }
+    if (c->svm.guest) {
+        c->mode_cr |= X86_MODE_GUEST;
+        c->mode_mmu |= MMU_GUEST | (c->svm.np ? MMU_NESTED : 0);
+    }
     if (c->mode_cr & (X86_MODE_SINGLE | X86_MODE_WATCH)) {
         x86_poll_soon(c);
     }
@@ -217,6 +222,9 @@ bool x86_load_pdptes(X86Cpu *c, uint64_t cr3)
 {
     uint64_t e[4] = { 0 }, reserved = 0x1e6 | ~(c->addr_mask | 0xfff);
 
+    if (c->svm.np) {
+        return true;                    /* read by each walk (APM vol. 2 15.25.10) */
+    }
     x86_phys_read(c, cr3 & 0xffffffe0, e, sizeof e);
     for (unsigned i = 0; i < 4; i++) {
         if (e[i] & 1 && e[i] & reserved) {
@@ -230,6 +238,21 @@ bool x86_load_pdptes(X86Cpu *c, uint64_t cr3)
 static bool uses_pdptes(uint64_t cr0, uint64_t cr4, uint64_t efer)
 {
     return cr0 & CR0_PG && cr4 & CR4_PAE && !(efer & EFER_LME);
+}
+
+bool x86_uses_pdptes(const X86Cpu *c)
+{
+    return uses_pdptes(c->cr0, c->cr4, c->efer);
+}
+
+/* All of the address space's own: in a guest those of its ASID. */
+static void flush_own(X86Cpu *c)
+{
+    if (c->svm.guest) {
+        dbt_flush_space(&c->dbt, SVM_SPACE_MASK, (uint64_t)c->svm.asid << SVM_ASID_SHIFT, false);
+    } else {
+        dbt_flush_all(&c->dbt);
+    }
 }
 
 void x86_write_cr0(X86Cpu *c, uint64_t v)
@@ -261,7 +284,7 @@ void x86_write_cr0(X86Cpu *c, uint64_t v)
     c->efer = efer;
     if (changed & (CR0_PE | CR0_PG)) {
         x86_all_segs_update(c);
-        dbt_flush_all(&c->dbt);
+        flush_own(c);
     }
     x86_cr_changed(c);
 }
@@ -274,7 +297,7 @@ void x86_load_cr3_unchecked(X86Cpu *c, uint64_t v)
     key = x86_key(&c->dbt);
     dbt_mode_changed(&c->dbt);
     if (c->cr4 & CR4_PCIDE) {
-        dbt_flush_space(&c->dbt, 0xfff, v & 0xfff, true);
+        dbt_flush_space(&c->dbt, 0xfff | SVM_SPACE_MASK, (v & 0xfff) | (uint64_t)c->svm.asid << SVM_ASID_SHIFT, true);
     } else {
         dbt_flush_space(&c->dbt, UINT64_MAX, key.space, true);
     }
@@ -338,7 +361,7 @@ void x86_write_cr4(X86Cpu *c, uint64_t v)
     }
     c->cr4 = v;
     if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_PCIDE) || changed & v & CR4_SMEP) {
-        dbt_flush_all(&c->dbt);
+        flush_own(c);
     }
     x86_cr_changed(c);
 }
@@ -346,7 +369,8 @@ void x86_write_cr4(X86Cpu *c, uint64_t v)
 uint64_t x86_efer_allowed(const X86Cpu *c)
 {
     return EFER_LMA | (x86_feat(c, FEAT_81_EDX, 11) ? EFER_SCE : 0) | (x86_feat(c, FEAT_81_EDX, 29) ? EFER_LME : 0) |
-           (x86_feat(c, FEAT_81_EDX, 20) ? EFER_NXE : 0);
+           (x86_feat(c, FEAT_81_EDX, 20) ? EFER_NXE : 0) |
+           (x86_feat(c, FEAT_81_ECX, 2) && !(c->svm.vm_cr & VM_CR_SVMDIS) ? EFER_SVME : 0);
 }
 
 void x86_write_efer(X86Cpu *c, uint64_t v)
@@ -415,6 +439,7 @@ void x86_reset_state(X86Cpu *c, bool init)
         c->xss = 0;
     }
     x86_msr_reset(c, init);
+    x86_svm_reset(c, init);
     x86_cpuid(c, 1, 0, id);
     c->dbt.gpr[R_RDX] = id[0];                  /* the CPU's signature */
     x86_all_segs_update(c);

@@ -10,7 +10,7 @@
  * Threads: the vCPU's own.
  */
 #include <string.h>
-#include "cpu/x86/cpu.h"
+#include "cpu/x86/sys.h"
 
 typedef struct Str {                    /* one string instruction, from the helper's arguments */
     X86Cpu  *c;
@@ -308,21 +308,22 @@ uint64_t x86_h_cmps(void *cpu, uint64_t a, uint64_t len, uint64_t unused) { retu
 uint64_t x86_h_scas(void *cpu, uint64_t a, uint64_t len, uint64_t unused) { return compare(cpu, a, len, false); }
 
 /* ---- ports ---- */
-static void port_allowed(X86Cpu *c, unsigned port, unsigned bytes)
+static void port_allowed(X86Cpu *c, unsigned port, unsigned bytes, bool in)
 {
     if (!x86_io_allowed(c, port, bytes))
         x86_raise_gp(c, 0);
+    x86_svm_io(c, port, bytes, in);
 }
 
 uint64_t x86_h_in(void *cpu, uint64_t port, uint64_t bytes, uint64_t unused)
 {
-    port_allowed(cpu, (uint16_t)port, (unsigned)bytes);
+    port_allowed(cpu, (uint16_t)port, (unsigned)bytes, true);
     return x86_io_in(cpu, (uint16_t)port, (unsigned)bytes);
 }
 
 uint64_t x86_h_out(void *cpu, uint64_t port, uint64_t bytes, uint64_t value)
 {
-    port_allowed(cpu, (uint16_t)port, (unsigned)bytes);
+    port_allowed(cpu, (uint16_t)port, (unsigned)bytes, false);
     x86_io_out(cpu, (uint16_t)port, value, (unsigned)bytes);
     return 0;
 }
@@ -332,7 +333,8 @@ uint64_t x86_h_ins(void *cpu, uint64_t a, uint64_t len, uint64_t unused)
     X86Cpu *c = cpu;
     Str s = str_begin(c, a);
     unsigned port = (uint16_t)c->dbt.gpr[R_RDX];
-    port_allowed(c, port, s.bytes);
+    if (s.left)
+        port_allowed(c, port, s.bytes, true);
     while (s.left) {
         uint64_t to = x86_seg_linear(c, S_ES, offset(&s, R_RDI), s.bytes, true);
         dbt_check(&c->dbt, to, s.bytes, ACCESS_WRITE);  /* before the port is read */
@@ -350,7 +352,8 @@ uint64_t x86_h_outs(void *cpu, uint64_t a, uint64_t len, uint64_t unused)
     X86Cpu *c = cpu;
     Str s = str_begin(c, a);
     unsigned port = (uint16_t)c->dbt.gpr[R_RDX];
-    port_allowed(c, port, s.bytes);
+    if (s.left)
+        port_allowed(c, port, s.bytes, false);
     while (s.left) {
         uint64_t from = x86_seg_linear(c, s.seg, offset(&s, R_RSI), s.bytes, false);
         x86_io_out(c, port, dbt_load(&c->dbt, from, s.bytes), s.bytes);

@@ -76,11 +76,15 @@ void x86_load_cr3_unchecked(X86Cpu *c, uint64_t v);     /* task switch; PDPTEs c
 bool x86_load_pdptes(X86Cpu *c, uint64_t cr3);  /* PAE paging: false if a reserved bit is set, and nothing is changed */
 DbtKey x86_key(DbtCpu *dc);
 void x86_apply_a20(X86Cpu *c);
+uint64_t x86_efer_allowed(const X86Cpu *c);     /* bits that may be set */
+uint64_t x86_cr4_allowed(const X86Cpu *c);
+bool x86_uses_pdptes(const X86Cpu *c);
 
 /* ---- mmu.c ---- */
 bool x86_walk(DbtCpu *dc, uint64_t linear, DbtAccess access, DbtWalk *out);
 bool x86_phys_read(X86Cpu *c, uint64_t pa, void *to, unsigned n);
 void x86_map_changed(DbtCpu *dc);
+bool x86_nested_walk(X86Cpu *c, uint64_t gpa, DbtAccess access, uint64_t *pa);  /* of the guest's own access; false: x86_svm_npf() */
 
 /* ---- seg.c ---- */
 void x86_raise_sel(X86Cpu *c, unsigned vector, unsigned selector) G_GNUC_NORETURN;      /* error: selector | EXT */
@@ -142,6 +146,7 @@ void     x86_set_vif(X86Cpu *c, bool on);
 uint64_t x86_vm_pushf(X86Cpu *c, unsigned bytes);       /* the image in virtual-8086 mode; #GP */
 uint64_t x86_vm_popf(X86Cpu *c, uint64_t *image, unsigned bytes);      /* with IOPL < 3: the mask, and changes the image; #GP */
 bool     x86_vm_redirect(X86Cpu *c, unsigned vector, uint64_t next_ip);
+bool x86_shadowed(X86Cpu *c);           /* does a shadow of interrupts cover the instruction at pc? */
 
 /* ---- smm.c ---- */
 bool x86_has_smm(const X86Cpu *c);              /* does the machine have SMRAM? */
@@ -154,6 +159,8 @@ bool x86_msr_read(X86Cpu *c, uint32_t msr, uint64_t *v);        /* false: #GP(0)
 bool x86_msr_write(X86Cpu *c, uint32_t msr, uint64_t v);
 void x86_msr_reset(X86Cpu *c, bool init);
 uint64_t x86_tsc(X86Cpu *c);
+uint64_t x86_tsc_seen(X86Cpu *c);               /* as RDTSC gives it: in a guest with the hypervisor's offset */
+void x86_set_pat(X86Cpu *c, uint64_t v);        /* entries that are no memory type become uncached */
 void x86_kvmclock_update(X86Cpu *c);
 bool x86_cpuid_init(X86Cpu *c, GError **err);   /* model and +feature,-feature from the command line */
 void x86_features_can(uint32_t can[X86_N_FEATS]);       /* all that works on this host */
@@ -172,4 +179,33 @@ static inline uint64_t x86_xcr0_known(const X86Cpu *c)          /* bits of XCR0 
 {
     return XCR0_X87 | XCR0_SSE | (x86_feat(c, FEAT_1_ECX, 28) ? XCR0_AVX : 0) | (x86_feat(c, FEAT_7_EBX, 16) ? XCR0_AVX512 : 0);
 }
+
+/* ---- svm.c, svm_exit.c: what a hypervisor may ask for ---- */
+static inline bool x86_wanted(const X86Cpu *c, unsigned code)
+{
+    return G_UNLIKELY(c->svm.intercept[code >> 5] >> (code & 31) & 1);
+}
+void x86_svm_insn(X86Cpu *c, unsigned code, uint64_t info1) G_GNUC_NORETURN;
+/* To the hypervisor if it wants this instruction: called where the table of priorities says, before any effect. */
+static inline void x86_intercept(X86Cpu *c, unsigned code, uint64_t info1)
+{
+    if (x86_wanted(c, code)) {
+        x86_svm_insn(c, code, info1);
+    }
+}
+void x86_svm_exit(X86Cpu *c, uint64_t code, uint64_t info1, uint64_t info2, const X86SvmBytes *insn) G_GNUC_NORETURN;
+void x86_svm_npf(X86Cpu *c) G_GNUC_NORETURN;    /* the nested walk that failed last */
+/* These return if it is not wanted. */
+void x86_svm_cr0_write(X86Cpu *c, uint64_t v, bool lmsw);
+void x86_svm_msr(X86Cpu *c, uint32_t msr, bool write);
+void x86_svm_io(X86Cpu *c, unsigned port, unsigned bytes, bool in);
+void x86_svm_pause(X86Cpu *c);
+void x86_svm_exception(X86Cpu *c, unsigned vector, uint32_t error, uint64_t info2);
+void x86_svm_task(X86Cpu *c, unsigned selector, X86TaskCause why, bool has_error, uint32_t error);
+void x86_svm_delivering(X86Cpu *c, unsigned vector, X86EventKind kind, bool has_error, uint32_t error);
+void x86_svm_reset(X86Cpu *c, bool init);
+void x86_svm_derive(X86Cpu *c);                 /* what is no state */
+bool x86_intr_open(const X86Cpu *c);
+bool x86_vintr_open(const X86Cpu *c);
+unsigned x86_vintr_ack(X86Cpu *c);
 #endif

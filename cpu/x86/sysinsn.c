@@ -3,7 +3,7 @@
  * sysinsn.c -- the system instructions: control and debug registers, EFLAGS, TLB invalidation, halts, ports, MSRs, XCR0.
  *
  * Spec: Intel SDM (325462) vol. 2, the instructions by name; vol. 1 19.5 (I/O permission bit map).
- * Omits: performance counters (RDPMC reads 0 where it is allowed), VMX and SVM (#UD), protection keys.
+ * Omits: performance counters (RDPMC reads 0 where it is allowed), VMX (#UD), protection keys.
  * Threads: the vCPU's own.
  */
 #include <sys/random.h>
@@ -27,6 +27,7 @@ uint64_t x86_h_pushf(void *cpu, uint64_t a, uint64_t b, uint64_t bytes)
 {
     X86Cpu *c = cpu;
 
+    x86_intercept(c, SVM_EXIT_PUSHF, 0);
     return (x86_vm(c) ? x86_vm_pushf(c, (unsigned)bytes) : x86_rflags(c)) & ~(uint64_t)(EF_VM | EF_RF);
 }
 
@@ -35,6 +36,7 @@ uint64_t x86_h_popf(void *cpu, uint64_t image, uint64_t b, uint64_t bytes)
     X86Cpu *c = cpu;
     uint64_t mask = EF_ARITH | EF_TF | EF_DF | EF_NT;
 
+    x86_intercept(c, SVM_EXIT_POPF, 0);
     if (x86_vm(c) && x86_iopl(c) < 3) {
         mask = x86_vm_popf(c, &image, (unsigned)bytes);
         x86_set_rflags(c, image, mask);
@@ -131,6 +133,7 @@ static void halt(X86Cpu *c, uint64_t len)
 uint64_t x86_h_hlt(void *cpu, uint64_t a, uint64_t b, uint64_t len)
 {
     need_cpl0(cpu);
+    x86_intercept(cpu, SVM_EXIT_HLT, 0);
     halt(cpu, len);
     return 0;
 }
@@ -151,6 +154,7 @@ uint64_t x86_h_pause(void *cpu, uint64_t a, uint64_t b, uint64_t d)
 {
     X86Cpu *c = cpu;
 
+    x86_svm_pause(c);
     if (c->dbt.vcpu.machine->n_cpus > 1) {
         g_thread_yield();               /* the holder of the lock may need this host CPU */
     }
@@ -163,12 +167,19 @@ uint64_t x86_h_read_cr(void *cpu, uint64_t n, uint64_t b, uint64_t d)
     X86Cpu *c = cpu;
 
     need_cpl0(c);
+    if (n < 16) {
+        x86_intercept(c, SVM_EXIT_CR0_READ + (unsigned)n, 0);
+    }
     switch (n) {
     case 0: return c->cr0;
     case 2: return c->cr2;
     case 3: return c->cr3;
     case 4: return c->cr4;
-    case 8: return c->apic_ops ? c->apic_ops->get_tpr(c->apic) >> 4 : 0;
+    case 8:
+        if (c->svm.int_ctl & V_INTR_MASKING) {
+            return c->svm.int_ctl & 15;
+        }
+        return c->apic_ops ? c->apic_ops->get_tpr(c->apic) >> 4 : 0;
     default: x86_raise_ud(c);
     }
 }
@@ -178,6 +189,11 @@ uint64_t x86_h_write_cr(void *cpu, uint64_t n, uint64_t v, uint64_t d)
     X86Cpu *c = cpu;
 
     need_cpl0(c);
+    if (n == 0) {
+        x86_svm_cr0_write(c, v, false);
+    } else if (n < 16) {
+        x86_intercept(c, SVM_EXIT_CR0_WRITE + (unsigned)n, 0);
+    }
     switch (n) {
     case 0:
         x86_write_cr0(c, v);
@@ -195,7 +211,10 @@ uint64_t x86_h_write_cr(void *cpu, uint64_t n, uint64_t v, uint64_t d)
         if (v & ~0xfull) {
             x86_raise_gp(c, 0);
         }
-        if (c->apic_ops) {
+        if (c->svm.int_ctl & V_INTR_MASKING) {
+            c->svm.int_ctl = (c->svm.int_ctl & ~(uint64_t)V_TPR) | v;
+            x86_poll_soon(c);
+        } else if (c->apic_ops) {
             c->apic_ops->set_tpr(c->apic, (uint8_t)(v << 4));
         }
         break;
@@ -210,6 +229,7 @@ uint64_t x86_h_clts(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     X86Cpu *c = cpu;
 
     need_cpl0(c);
+    x86_intercept(c, SVM_EXIT_CR0_WRITE, 0);
     c->cr0 &= ~(uint64_t)CR0_TS;
     x86_cr_changed(c);
     return 0;
@@ -220,6 +240,7 @@ uint64_t x86_h_lmsw(void *cpu, uint64_t v, uint64_t b, uint64_t d)
     X86Cpu *c = cpu;
 
     need_cpl0(c);
+    x86_svm_cr0_write(c, v, true);
     x86_write_cr0(c, (c->cr0 & ~0xeull) | (v & 0xf));       /* sets PE, never clears it */
     return 0;
 }
@@ -245,7 +266,10 @@ static unsigned dr_number(X86Cpu *c, uint64_t n)
 uint64_t x86_h_read_dr(void *cpu, uint64_t n, uint64_t b, uint64_t d)
 {
     X86Cpu *c = cpu;
-    return c->dr[dr_number(c, n)];
+    unsigned i = dr_number(c, n);
+
+    x86_intercept(c, SVM_EXIT_DR0_READ + i, 0);
+    return c->dr[i];
 }
 
 uint64_t x86_h_write_dr(void *cpu, uint64_t n, uint64_t v, uint64_t d)
@@ -253,10 +277,11 @@ uint64_t x86_h_write_dr(void *cpu, uint64_t n, uint64_t v, uint64_t d)
     X86Cpu *c = cpu;
     unsigned i = dr_number(c, n);
 
+    if (i >= 6 && v >> 32) {
+        x86_raise_gp(c, 0);
+    }
+    x86_intercept(c, SVM_EXIT_DR0_WRITE + i, 0);
     if (i >= 6) {
-        if (v >> 32) {
-            x86_raise_gp(c, 0);
-        }
         c->dr[i] = i == 6 ? (v & 0xe00f) | 0xffff0ff0 : (v & 0xffff2fff) | 0x400;
         x86_cr_changed(c);
     } else {
@@ -273,7 +298,8 @@ static void flush_page(X86Cpu *c, uint64_t linear, uint64_t pcid)
     if (!x86_lma(c)) {
         linear = (uint32_t)linear;
     }
-    dbt_flush_page(&c->dbt, linear, pcide ? 0xfff : 0, pcide ? pcid : 0);
+    dbt_flush_page(&c->dbt, linear, SVM_SPACE_MASK | (pcide ? 0xfff : 0),
+                   (uint64_t)c->svm.asid << SVM_ASID_SHIFT | (pcide ? pcid : 0));
 }
 
 uint64_t x86_h_invlpg(void *cpu, uint64_t linear, uint64_t b, uint64_t d)
@@ -281,6 +307,7 @@ uint64_t x86_h_invlpg(void *cpu, uint64_t linear, uint64_t b, uint64_t d)
     X86Cpu *c = cpu;
 
     need_cpl0(c);
+    x86_intercept(c, SVM_EXIT_INVLPG, linear);
     if (x86_canonical(linear)) {
         flush_page(c, linear, c->cr3 & 0xfff);
     }
@@ -290,7 +317,7 @@ uint64_t x86_h_invlpg(void *cpu, uint64_t linear, uint64_t b, uint64_t d)
 uint64_t x86_h_invpcid(void *cpu, uint64_t type, uint64_t offset, uint64_t s)
 {
     X86Cpu *c = cpu;
-    uint64_t pcid, linear;
+    uint64_t pcid, linear, own = (uint64_t)c->svm.asid << SVM_ASID_SHIFT;
 
     if (!x86_feat(c, FEAT_7_EBX, 10)) {
         x86_raise_ud(c);
@@ -298,6 +325,7 @@ uint64_t x86_h_invpcid(void *cpu, uint64_t type, uint64_t offset, uint64_t s)
     if (c->cpl || x86_vm(c)) {
         x86_raise_gp(c, 0);
     }
+    x86_intercept(c, SVM_EXIT_INVPCID, 0);
     x86_seg_linear(c, (unsigned)s, offset, 16, false);
     pcid = x86_ld(c, (unsigned)s, offset, 8);
     linear = x86_ld(c, (unsigned)s, offset + 8, 8);
@@ -310,13 +338,13 @@ uint64_t x86_h_invpcid(void *cpu, uint64_t type, uint64_t offset, uint64_t s)
         flush_page(c, linear, pcid);
         break;
     case 1:
-        dbt_flush_space(&c->dbt, c->cr4 & CR4_PCIDE ? 0xfff : 0, pcid, true);
+        dbt_flush_space(&c->dbt, SVM_SPACE_MASK | (c->cr4 & CR4_PCIDE ? 0xfff : 0), own | pcid, true);
         break;
     case 2:
-        dbt_flush_all(&c->dbt);
+        dbt_flush_space(&c->dbt, SVM_SPACE_MASK, own, false);
         break;
     default:
-        dbt_flush_space(&c->dbt, 0, 0, true);
+        dbt_flush_space(&c->dbt, SVM_SPACE_MASK, own, true);
         break;
     }
     return 0;
@@ -325,12 +353,14 @@ uint64_t x86_h_invpcid(void *cpu, uint64_t type, uint64_t offset, uint64_t s)
 uint64_t x86_h_wbinvd(void *cpu, uint64_t a, uint64_t b, uint64_t d)
 {
     need_cpl0(cpu);
+    x86_intercept(cpu, SVM_EXIT_WBINVD, 0);
     return 0;
 }
 
 uint64_t x86_h_invd(void *cpu, uint64_t a, uint64_t b, uint64_t d)
 {
     need_cpl0(cpu);
+    x86_intercept(cpu, SVM_EXIT_INVD, 0);
     return 0;
 }
 
@@ -341,6 +371,7 @@ uint64_t x86_h_rdmsr(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     uint64_t v = 0;
 
     need_cpl0(c);
+    x86_svm_msr(c, (uint32_t)c->dbt.gpr[R_RCX], false);
     if (!x86_msr_read(c, (uint32_t)c->dbt.gpr[R_RCX], &v)) {
         x86_raise_gp(c, 0);
     }
@@ -354,27 +385,29 @@ uint64_t x86_h_wrmsr(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     X86Cpu *c = cpu;
 
     need_cpl0(c);
+    x86_svm_msr(c, (uint32_t)c->dbt.gpr[R_RCX], true);
     if (!x86_msr_write(c, (uint32_t)c->dbt.gpr[R_RCX], (uint32_t)c->dbt.gpr[R_RAX] | c->dbt.gpr[R_RDX] << 32)) {
         x86_raise_gp(c, 0);
     }
     return 0;
 }
 
-static void rdtsc(X86Cpu *c)
+static void rdtsc(X86Cpu *c, unsigned code)
 {
     uint64_t t;
 
     if (c->cr4 & CR4_TSD && c->cpl && x86_pe(c)) {
         x86_raise_gp(c, 0);
     }
-    t = x86_tsc(c);
+    x86_intercept(c, code, 0);
+    t = x86_tsc_seen(c);
     c->dbt.gpr[R_RAX] = (uint32_t)t;
     c->dbt.gpr[R_RDX] = t >> 32;
 }
 
 uint64_t x86_h_rdtsc(void *cpu, uint64_t a, uint64_t b, uint64_t d)
 {
-    rdtsc(cpu);
+    rdtsc(cpu, SVM_EXIT_RDTSC);
     return 0;
 }
 
@@ -385,7 +418,7 @@ uint64_t x86_h_rdtscp(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     if (!x86_feat(c, FEAT_81_EDX, 27)) {
         x86_raise_ud(c);
     }
-    rdtsc(c);
+    rdtsc(c, SVM_EXIT_RDTSCP);
     c->dbt.gpr[R_RCX] = (uint32_t)c->tsc_aux;
     return 0;
 }
@@ -410,6 +443,7 @@ uint64_t x86_h_rdpmc(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     if ((uint32_t)c->dbt.gpr[R_RCX] > 3) {
         x86_raise_gp(c, 0);
     }
+    x86_intercept(c, SVM_EXIT_RDPMC, 0);
     c->dbt.gpr[R_RAX] = c->dbt.gpr[R_RDX] = 0;
     return 0;
 }
@@ -419,6 +453,7 @@ uint64_t x86_h_cpuid(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     X86Cpu *c = cpu;
     uint32_t r[4];
 
+    x86_intercept(c, SVM_EXIT_CPUID, 0);
     x86_cpuid(c, (uint32_t)c->dbt.gpr[R_RAX], (uint32_t)c->dbt.gpr[R_RCX], r);
     c->dbt.gpr[R_RAX] = r[0];
     c->dbt.gpr[R_RBX] = r[1];
@@ -522,6 +557,7 @@ uint64_t x86_h_xsetbv(void *cpu, uint64_t a, uint64_t b, uint64_t d)
         (wide && (wide != XCR0_AVX512 || (v & 6) != 6))) {      /* SDM vol. 1, ch. 13.3 */
         x86_raise_gp(c, 0);
     }
+    x86_intercept(c, SVM_EXIT_XSETBV, 0);
     c->xcr0 = v;
     x86_cr_changed(c);
     return 0;

@@ -192,6 +192,7 @@ void x86_task_switch(X86Cpu *c, unsigned selector, uint64_t desc, X86TaskCause w
     if (desc_limit(desc) < l->min_limit) {
         x86_raise_sel(c, EXC_TS, selector);
     }
+    x86_svm_task(c, selector, why, has_error, error);
     tss_read(c, base, l, &t);
     dbt_check_system(&c->dbt, old_base, ol->min_limit + 1, ACCESS_WRITE);
     if (nested) {

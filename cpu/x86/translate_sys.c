@@ -69,7 +69,7 @@ void x86_tr_LEAVE(X86Tr *t, const X86Insn *i)
 void x86_tr_PUSHF(X86Tr *t, const X86Insn *i)
 {
     IrRef v = tr_temp(t);
-    if (t->mode & X86_MODE_VM) {
+    if (t->mode & (X86_MODE_VM | X86_MODE_GUEST)) {
         tr_helper(t, XH_pushf, v, NONE, NONE, tr_imm(t, i->osize));
     } else {
         emit(t, IR_getfl, IR_I64, v, NONE, NONE);
@@ -327,7 +327,15 @@ PLAIN(MONITOR, monitor)
 PLAIN(EMMS, emms)
 PLAIN(FEMMS, emms)
 
-void x86_tr_VMX_SVM(X86Tr *t, const X86Insn *i) { tr_helper(t, XH_vmx_svm, NONE, tr_imm(t, i->modrm), NONE, NONE); }
+void x86_tr_VMX_SVM(X86Tr *t, const X86Insn *i)
+{
+    if (i->modrm >= 0xd8 && i->modrm <= 0xdf && x86_has_feature(t->cpu, F_SVM)) {
+        tr_helper(t, XH_svm, NONE, tr_imm(t, i->modrm), tr_imm(t, i->asize * 8u), tr_imm(t, i->length));
+        tr_end_pc(t);
+    } else {
+        tr_helper(t, XH_vmx_svm, NONE, tr_imm(t, i->modrm), NONE, NONE);
+    }
+}
 
 void x86_tr_INVLPG(X86Tr *t, const X86Insn *i)
 {

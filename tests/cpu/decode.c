@@ -51,7 +51,8 @@ static bool same_name(const X86Insn *i, const char *theirs)
         { "CMPXCHG8B", "cmpxchg" }, { "VMX_SVM", "vm" }, { "FWAIT", "wait" }, { "X87", "" }, { "NOP", "" }, { "PREFETCH", "" },
         { "CLFLUSH", "cl" }, { "MFENCE", "sfence" }, { "TZCNT", "bsf" }, { "XCHG", "nop" }, { "CLFLUSH", "sfence" }, { "CLFLUSH", "xsaveopt" },
         { "IN", "in" }, { "INT", "int" }, { "PAUSE", "xchg" }, { "PAUSE", "nop" }, { "LZCNT", "bsr" }, { "CRC32", "movbe" }, { "UD", "" },
-        { "ADX", "adcx" }, { "ADX", "adox" },
+        { "ADX", "adcx" }, { "ADX", "adox" }, { "VMX_SVM", "stgi" }, { "VMX_SVM", "clgi" }, { "VMX_SVM", "skinit" },
+        { "VMX_SVM", "invlpga" },
     };
     const char *ours = i->row->name;
     if (i->row->props & (ISVOP | ISHELPER))

@@ -234,6 +234,7 @@ void dbt_exclusive_end(DbtCpu *c) { }
 void dbt_store(DbtCpu *c, uint64_t linear, uint64_t v, unsigned n) { memcpy((void *)linear, &v, n); }
 void x86_set_pc(X86Cpu *c, uint64_t rip) { c->dbt.pc = rip; }
 bool x86_io_allowed(X86Cpu *c, unsigned port, unsigned n) { return false; }
+void x86_svm_io(X86Cpu *c, unsigned port, unsigned bytes, bool in) { }
 uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned n) { return 0; }
 void x86_io_out(X86Cpu *c, unsigned port, uint64_t v, unsigned n) { }
 

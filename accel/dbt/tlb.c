@@ -208,6 +208,14 @@ static bool has_key(const DbtCpu *c, unsigned i, const DbtKey *key)
     return k->key.space == key->space && k->key.mode == key->mode && k->used;
 }
 
+/* Are global pages of context i the same to code that runs with this key? */
+static bool shares_globals(const DbtCpu *c, unsigned i, const DbtKey *key)
+{
+    const DbtContextKey *k = &c->keys[i];
+
+    return k->used && k->key.mode == key->mode && !((k->key.space ^ key->space) & c->guest->space_domain);
+}
+
 /* Global pages look the same in every space: begin with what the context of this mode that ran last knows of them. */
 static void context_inherit(DbtCpu *c, unsigned to)
 {
@@ -215,8 +223,7 @@ static void context_inherit(DbtCpu *c, unsigned to)
     int best = -1;
 
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
-        if (i != to && c->keys[i].used && c->keys[i].key.mode == x->key.mode &&
-            !((c->keys[i].key.space ^ x->key.space) & c->guest->space_domain) &&
+        if (i != to && shares_globals(c, i, &x->key) &&
             (best < 0 || c->keys[i].last_used > c->keys[best].last_used)) {
             best = (int)i;
         }
@@ -277,7 +284,7 @@ static unsigned context_find(DbtCpu *c, const DbtKey *key)
         if (c->keys[oldest].used && (!k->used || k->last_used < c->keys[oldest].last_used)) {
             oldest = i;
         }
-        if (k->used && k->key.mode == key->mode && (alike < 0 || k->last_used < c->keys[alike].last_used)) {
+        if (shares_globals(c, i, key) && (alike < 0 || k->last_used < c->keys[alike].last_used)) {
             alike = (int)i;
         }
     }

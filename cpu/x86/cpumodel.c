@@ -340,6 +340,7 @@ static void settle_levels(X86Cpu *c, const CpuChoice *ch)
     xlevel = MAX(xlevel, c->feat[FEAT_87_EDX] ? EXT + 7u : 0u);
     xlevel = MAX(xlevel, c->feat[FEAT_88_EBX] ? EXT + 8u : 0u);
     xlevel = MAX(xlevel, c->feat[FEAT_81_ECX] & B(2) ? EXT + 0xau : 0u);
+    xlevel = MAX(xlevel, c->feat[FEAT_81_ECX] & B(22) ? EXT + 0x1eu : 0u);
     c->level = ch->level == UINT64_MAX ? level : (uint32_t)ch->level;
     c->xlevel = ch->xlevel == UINT64_MAX ? xlevel : (uint32_t)ch->xlevel;
 }

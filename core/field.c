@@ -205,6 +205,15 @@ static bool parse_value(const Field *f, void *p, const char *val, GError **err)
         return true;
     case T_ENUM:
         return parse_enum(f, p, val, err);
+    case T_LIST:
+        if (!(f->flags & F_MANY)) {
+            return fail(err, "%s: cannot be set from text", f->name);
+        }
+        if (!*(GPtrArray **)p) {
+            *(GPtrArray **)p = g_ptr_array_new_with_free_func(g_free);
+        }
+        g_ptr_array_add(*(GPtrArray **)p, g_strdup(val));
+        return true;
     default:
         if (is_int(f)) {
             return parse_int(f, p, val, err);
@@ -237,9 +246,6 @@ bool field_parse(const Field *tab, void *obj, const char *key, const char *val, 
     const char  *dot;
 
     if (f && (f->flags & F_CONFIG)) {
-        if (f->type == T_LIST) {
-            return fail(err, "%s: cannot be set from text", key);
-        }
         return parse_value(f, (char *)obj + f->offset, val, err);
     }
     if ((dot = strchr(key, '.'))) {
@@ -284,7 +290,7 @@ void fields_defaults(const Field *tab, void *obj)
             for (uint32_t i = 0; i < f->count; i++) {
                 fields_defaults(f->aux, p + (size_t)i * f->stride);
             }
-        } else if (f->type != T_STR && f->type != T_LINK && f->count == 1) {
+        } else if (f->type != T_STR && f->type != T_LINK && f->type != T_LIST && f->count == 1) {
             field_set_int(f, p, f->def);
         }
     }
@@ -315,10 +321,10 @@ void fields_clear(const Field *tab, void *obj)
                 g_ptr_array_free(list, TRUE);
             }
             *(GPtrArray **)(void *)p = NULL;
-        } else if (f->flags & F_REST) {
+        } else if (f->flags & (F_REST | F_MANY)) {
             GPtrArray *list = *(GPtrArray **)(void *)p;
             if (list) {
-                g_ptr_array_set_free_func(list, pair_free);
+                g_ptr_array_set_free_func(list, f->flags & F_REST ? pair_free : g_free);
                 g_ptr_array_free(list, TRUE);
             }
             *(GPtrArray **)(void *)p = NULL;

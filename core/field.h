@@ -24,6 +24,7 @@ enum {
     F_CONFIG = 1, F_STATE = 2, F_REQUIRED = 4, F_LIVE = 8,
     F_WHOLE = 16,           /* the whole text is the value, commas and all (-append, -kernel) */
     F_MIB = 32,             /* a bare number counts MiB (-m) */
+    F_MANY = 128,           /* T_LIST of char *: the key may be given again and again, each adds one */
     F_REST = 64             /* T_LIST of OptPair: takes every key that no other field has (-device NAME,key=val,...) */
 };
 
@@ -66,6 +67,7 @@ struct Field {
     .count = 1, .aux = kind, __VA_ARGS__ }                /* id of a "chardev", "drive", ...: device_link_kind() */
 #define CONFIG_LIST(S, m, E, tab, ...) { .name = #m, .type = T_LIST, .flags = F_CONFIG, .offset = offsetof(S, m), \
     .count = 1, .stride = sizeof(E), .aux = tab, __VA_ARGS__ }    /* GPtrArray of E */
+#define CONFIG_MANY(S, m, ...) FIELD_AS_(S, m, T_LIST, F_CONFIG | F_MANY, 1, __VA_ARGS__)
 #define CONFIG_ENUM(S, m, names, ...) FIELD_AS_(S, m, T_ENUM, F_CONFIG, 1, .aux = names, __VA_ARGS__)
 #define FIELD_END           { .name = NULL }
 

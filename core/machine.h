@@ -43,6 +43,8 @@ struct Machine {
     struct ChrState *chardevs;        /* private to chardev.c */
     void          *block;             /* private to block/node.c */
     GPtrArray     *drives;            /* Drive: block/drive.h */
+    GPtrArray     *nets;              /* NetEnd: net/net.h */
+    unsigned       n_nics;            /* cards so far: their default addresses count up */
     void         (*drain)(Machine *m);          /* waits until no disk request is in flight; set by block/, or NULL */
     const struct MachineClass *class;
     void          *machine_data;      /* of class->size bytes: options of the machine type, and what it owns */

@@ -680,12 +680,6 @@ static bool opt_nodefaults(Machine *m, void *args, Reply *reply, GError **err)
     return true;
 }
 
-static bool opt_nic(Machine *m, void *args, Reply *reply, GError **err)
-{
-    return !strcmp(text_of(args), "none") ||
-           fail(err, "-nic %s: there is no network card yet; use -nic none", text_of(args));
-}
-
 /* ---- time, life and log ---- */
 
 static bool rtc_date(struct Options *o, const char *text)
@@ -804,6 +798,8 @@ bool options_parse(Machine *m, int argc, char **argv, bool *exit_now, GError **e
     o->drives = g_ptr_array_new();
     o->devices = g_ptr_array_new();
     o->globals = g_ptr_array_new();
+    o->netdevs = g_ptr_array_new();
+    o->nics = g_ptr_array_new();
     o->rtc_clock = TIME_WALL;
     if (viewer_ops[0] && strcmp(viewer_ops[0]->name, "vnc") && (g_getenv("DISPLAY") || g_getenv("WAYLAND_DISPLAY"))) {
         o->viewer = viewer_ops[0];              /* a window, unless -display or -nographic says otherwise */

@@ -41,6 +41,18 @@ typedef struct OptDevice {
     GPtrArray *rest;                  /* OptPair: properties, in order */
 } OptDevice;
 
+typedef struct OptNetdev {
+    char      *type, *id;
+    GPtrArray *rest;                  /* OptPair: properties of the back end */
+} OptNetdev;
+
+typedef struct OptNic {
+    char      *model;                 /* device, or NULL: the machine's usual card */
+    char      *mac, *addr, *id;       /* its properties, or NULL */
+    char      *netdev;                /* id of the back end, or NULL: nothing plugged in */
+    GPtrArray *rest;                  /* OptPair; only while the line is read */
+} OptNic;
+
 typedef struct OptChardev {
     char *spec;                       /* as chr_new() takes it */
 } OptChardev;
@@ -73,6 +85,9 @@ struct Options {
     /* devices */
     GPtrArray *drives;                /* OptDrive, in order; IDE indices resolved */
     GPtrArray *devices;               /* OptDevice, in order; made by main after the machine type's own */
+    GPtrArray *netdevs;               /* OptNetdev, in order */
+    GPtrArray *nics;                  /* OptNic, in order; the machine type makes them */
+    bool       default_nic;           /* no word of a network, nor -nodefaults: what the machine usually has */
     GPtrArray *globals;               /* OptPair "driver.property" */
     Chardev   *serial[MAX_SERIAL];    /* NULL: none fitted */
     Chardev   *parallel[MAX_PARALLEL];
@@ -98,6 +113,7 @@ struct Options {
     struct OptRaw *raw;               /* private to options.c: what waits for the rest of the line */
 };
 
+void net_print_help(void);            /* the back ends there are; net/net.c */
 /* argv to options.  false: err is the one line to print.  *exit_now: something was printed (help), end with status 0. */
 bool options_parse(Machine *m, int argc, char **argv, bool *exit_now, GError **err);
 void options_free(struct Options *o);

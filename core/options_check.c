@@ -269,7 +269,7 @@ char *options_find_file(Machine *m, const char *name, GError **err)
 {
     static const char *const dirs[] = {
         "/usr/local/share/ryokan", "/usr/share/ryokan", "/usr/share/seabios", "/usr/share/qemu", "/usr/share/vgabios",
-        "/usr/share/qemu-firmware", "/usr/share/OVMF", "/usr/share/edk2/ovmf",
+        "/usr/share/qemu-firmware", "/usr/lib/ipxe/qemu", "/usr/share/OVMF", "/usr/share/edk2/ovmf",
     };
     const GPtrArray *own = m->options ? m->options->firmware_dirs : NULL;
 
@@ -518,12 +518,12 @@ bool options_settle(Machine *m, GError **err)
     m->uuid = o->uuid;
     return settle_machine(m, err) && settle_cpu(m, err) && (o->raw->exit_now ||
            (settle_accel(m, err) && settle_ram(m, err) && settle_smp(m, err) && settle_files(m, err) &&
-            settle_drives(m, err) && settle_chardevs(m, err) && log_setup(o->raw->log_items, o->raw->log_file, err)));
+            settle_drives(m, err) && options_settle_nets(m, err) && settle_chardevs(m, err) && log_setup(o->raw->log_items, o->raw->log_file, err)));
 }
 
 /* ---- the end ---- */
 
-static void free_pairs(GPtrArray *list)
+void options_free_pairs(GPtrArray *list)
 {
     for (unsigned i = 0; list && i < list->len; i++) {
         OptPair *p = list->pdata[i];
@@ -559,7 +559,7 @@ static void free_lists(struct Options *o)
         g_free(d->driver);
         g_free(d->id);
         g_free(d->bus);
-        free_pairs(d->rest);
+        options_free_pairs(d->rest);
     }
     free_texts(o->devices);
     for (unsigned i = 0; i < o->fw_cfg->len; i++) {
@@ -572,7 +572,7 @@ static void free_lists(struct Options *o)
     for (unsigned i = 0; i < o->raw->accels->len; i++) {
         OptAccel *a = o->raw->accels->pdata[i];
         g_free(a->name);
-        free_pairs(a->rest);
+        options_free_pairs(a->rest);
     }
     free_texts(o->raw->accels);
 }
@@ -586,16 +586,17 @@ void options_free(struct Options *o)
     }
     r = o->raw;
     free_lists(o);
-    free_pairs(o->machine_props);
-    free_pairs(o->cpu_props);
-    free_pairs(o->globals);
+    options_free_nets(o);
+    options_free_pairs(o->machine_props);
+    options_free_pairs(o->cpu_props);
+    options_free_pairs(o->globals);
     free_texts(o->firmware_dirs);
     free_texts(r->serial);
     free_texts(r->parallel);
     free_texts(r->monitor);
     free_texts(r->qmp);
     char *texts[] = { o->cpu_model, o->bios, o->kernel, o->initrd, o->append, o->boot_order, o->boot_once, o->name, o->uuid,
-                      o->pidfile, o->vnc, r->machine_type, r->debugcon, r->log_items, r->log_file, r->cpu };
+                      o->pidfile, o->vnc, r->machine_type, r->debugcon, r->net_netdev, r->log_items, r->log_file, r->cpu };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_free(texts[i]);
     }

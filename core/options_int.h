@@ -18,8 +18,22 @@ typedef struct OptRaw {
     char      *cpu;
     uint64_t   ram_bytes;             /* 0: the machine type's default */
     uint32_t   cpus, sockets, cores, threads, max_cpus;     /* 0: not given */
-    bool       vga_set, display_set, viewer_set, exit_now;
+    OptNic    *net_nic;               /* -net nic, joined to */
+    char      *net_netdev;            /* -net user and the like */
+    bool       nic_set, vga_set, display_set, viewer_set, exit_now;
 } OptRaw;
+
+typedef struct NetdevArgs {
+    char      *type;
+    GPtrArray *rest;
+} NetdevArgs;
+extern const Field netdev_args[];
+bool opt_netdev(Machine *m, void *args, GVariantBuilder *reply, GError **err);
+bool opt_nic(Machine *m, void *args, GVariantBuilder *reply, GError **err);
+bool opt_net(Machine *m, void *args, GVariantBuilder *reply, GError **err);
+bool options_settle_nets(Machine *m, GError **err);
+void options_free_nets(struct Options *o);
+void options_free_pairs(GPtrArray *list);
 
 bool options_settle(Machine *m, GError **err);
 bool options_check_device(Machine *m, const OptDevice *d, GError **err);

@@ -48,6 +48,9 @@ static uint64_t covered(const Reg *r, hwaddr off, unsigned size)
 {
     uint64_t mask = 0;
 
+    if (r->at >= off + size || off >= (hwaddr)r->at + r->size) {
+        return 0;
+    }
     for (unsigned i = 0; i < r->size; i++) {
         if (r->at + i - off < size) {
             mask |= 0xffull << (8 * i);

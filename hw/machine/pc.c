@@ -21,7 +21,9 @@
 #include "hw/input/input.h"
 #include "hw/intc/intc.h"
 #include "hw/misc/isa.h"
+#include "hw/net/nic.h"
 #include "hw/timer/timer.h"
+#include "net/net.h"
 
 #define MIB        (UINT64_C(1) << 20)
 #define GIB        (UINT64_C(1) << 30)
@@ -188,11 +190,14 @@ static bool pc_build(Machine *m, GError **err)
     const struct Options *o = m->options;
     pc->cpu_views = g_ptr_array_new();
     memory_map(m, pc);
-    if (!drives_open(m, err) || !interrupts(m, pc, err) || !chipset(m, pc, err) || !timers(m, pc, err) ||
+    if (!drives_open(m, err) || !nets_open(m, err) || !interrupts(m, pc, err) || !chipset(m, pc, err) || !timers(m, pc, err) ||
         !legacy_devices(m, pc, err)) {
         return false;
     }
     if (o->vga == VGA_STD && !plain_device(m, pc->host->bus.base, "VGA", err)) {
+        return false;
+    }
+    if (!nics_create(m, pc->host->bus.base, "e1000", err)) {
         return false;
     }
     pc->fw = fw_cfg_create(m, &m->io, err);
@@ -203,6 +208,7 @@ static void pc_unbuild(Machine *m)
 {
     PcMachine *pc = m->machine_data;
     drives_close(m);
+    nets_close(m);
     for (guint i = 0; pc->cpu_views && i < pc->cpu_views->len; i++) {
         region_destroy(pc->cpu_views->pdata[i]);
         g_free(pc->cpu_views->pdata[i]);

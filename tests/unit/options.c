@@ -110,7 +110,9 @@ START_TEST(options_bad)
     BAD("goes with a -kernel", "-append", "x");
     BAD("1 to", "-smp", "999");
     BAD("another number", "-smp", "3,sockets=1,cores=2");
-    BAD("no network card yet", "-nic", "user");
+    BAD("say which back end", "-nic", "model=e1000");
+    BAD("this id is taken", "-netdev", "user,id=a", "-netdev", "user,id=a");
+    BAD("add -net nic", "-net", "user");
     BAD("no such machine", "-M", "vax");
     BAD("no such accelerator", "-accel", "magic");
     BAD("is no UUID", "-uuid", "x");

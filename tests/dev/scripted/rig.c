@@ -278,18 +278,13 @@ void rig_round_trip(void)
 
 int main(void)
 {
-    SRunner *r = srunner_create(suite_intc());
+    SRunner *r = srunner_create(NULL);
     TestResult **all;
     int n, failed = 0;
 
-    srunner_add_suite(r, suite_lapic());
-    srunner_add_suite(r, suite_timer());
-    srunner_add_suite(r, suite_serial());
-    srunner_add_suite(r, suite_i8042());
-    srunner_add_suite(r, suite_ide());
-    srunner_add_suite(r, suite_pci());
-    srunner_add_suite(r, suite_vga());
-    srunner_add_suite(r, suite_pflash());
+#define SUITE(name) srunner_add_suite(r, suite_##name());
+#include "tests/dev/scripted/suites.def"
+#undef SUITE
     srunner_run_all(r, CK_SILENT);
     n = srunner_ntests_run(r);
     all = srunner_results(r);

@@ -70,5 +70,8 @@ void     wire_sink(void *wire, unsigned n, bool level);
 /* Save, load, save: the bytes of both saves must agree. */
 void     rig_round_trip(void);
 
-Suite *suite_intc(void), *suite_lapic(void), *suite_timer(void), *suite_serial(void), *suite_i8042(void), *suite_ide(void), *suite_pci(void), *suite_vga(void), *suite_pflash(void);
+/* One line a suite: suite_NAME() in NAME.c. */
+#define SUITE(name) Suite *suite_##name(void);
+#include "tests/dev/scripted/suites.def"
+#undef SUITE
 #endif

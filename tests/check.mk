@@ -18,7 +18,7 @@ ifneq ($(wildcard tests/dev/generated.c),)
 TESTS += $(B)/tests/dev/generated
 endif
 
-TESTS += tests/cli/cli tests/cli/qmp tests/cli/smm
+TESTS += $(wildcard tests/cli/*)
 TESTS += tests/layers
 TESTS += tests/reference
 

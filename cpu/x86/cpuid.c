@@ -34,8 +34,9 @@ enum {
 static const uint32_t works[X86_N_FEATS] = {
     [FEAT_1_EDX] = BASE_1_EDX | B(1) | B(27) | B(28),
     [FEAT_1_ECX] = V2_1_ECX | B(1) | B(17) | B(21) | B(22) | B(24) | B(25) | B(26) | B(30) | B(31) | B(12) | B(28) | B(29),
-    [FEAT_7_EBX] = B(0) | B(1) | B(3) | B(5) | B(7) | B(8) | B(9) | B(10) | B(18) | B(19) | B(20) | B(23) | B(24) | B(29),
-    [FEAT_7_ECX] = B(2) | B(9) | B(10) | B(22),
+    [FEAT_7_EBX] = B(0) | B(1) | B(3) | B(5) | B(7) | B(8) | B(9) | B(10) | B(18) | B(19) | B(20) | B(23) | B(24) | B(29) |
+                   AVX512_7_EBX | AVX512_MORE_7_EBX,
+    [FEAT_7_ECX] = B(2) | B(8) | AVX512_7_ECX | B(9) | B(10) | B(22),
     [FEAT_7_EDX] = B(4) | B(29),
     [FEAT_81_EDX] = LONG_81_EDX | B(22) | B(26) | B(27) | B(30) | B(31),
     [FEAT_81_ECX] = B(0) | B(2) | B(5) | B(8) | B(22),

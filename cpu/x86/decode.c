@@ -2,11 +2,12 @@
 /*
  * decode.c -- the x86 instruction decoder.  See decode.h.
  *
- * Spec: Intel SDM (325383) vol. 2, ch. 2 (format, prefixes, ModRM, SIB, REX), appendix A.
+ * Spec: Intel SDM (325383) vol. 2, ch. 2 (format, prefixes, ModRM, SIB, REX, VEX, EVEX), appendix A.
  * Threads: pure functions over const tables.
  */
 #include <string.h>
 #include "cpu/x86/decode.h"
+#include "cpu/x86/evex.h"
 
 /* Every translator function that a row names. */
 #define X86(opcode, prefix, modrm, NAME, ...) X86TrFn x86_tr_##NAME;
@@ -18,7 +19,7 @@
 #define VEXI(map, opcode, prefix, modrm, NAME, ...) X86TrFn x86_tr_##NAME;
 #include "cpu/x86/vexint.def"
 #undef VEXI
-X86TrFn x86_tr_vop, x86_tr_vhelper, x86_tr_vex;
+X86TrFn x86_tr_vop, x86_tr_vhelper, x86_tr_vex, x86_tr_evex;
 
 /* Row numbers: the map and the line in its .def. */
 #define CAT3(a, b, c) a##b##_##c
@@ -50,10 +51,13 @@ enum {
 #define VEXI(...) ROW_ID(I, __LINE__),
 #include "cpu/x86/vexint.def"
 #undef VEXI
+#define EVEX(...) ROW_ID(E, __LINE__),
+#include "cpu/x86/evex.def"
+#undef EVEX
     ROW_N
 };
 
-enum { VEX_MAPS = 4 };                                  /* added to the map of VEX rows */
+enum { VEX_MAPS = 4, EVEX_MAPS = 8 };                   /* added to the map of VEX and EVEX rows */
 #define FEAT(f) ((uint32_t)(f) << 24)
 #undef REG                                              /* core/reg.h has another */
 #define NOM .has_modrm = 0
@@ -110,6 +114,11 @@ static const X86Row rows[ROW_N] = {
         OPS operands, .feature = (uint32_t)(properties) >> 24, .props = (properties) & 0xffffff },
 #include "cpu/x86/vexint.def"
 #undef VEXI
+#define EVEX(nm, pfx, m, op, mr, wbit, dst, s1, s2, im, ...) \
+    [ROW_ID(E, __LINE__)] = { .name = "v" #nm, .tr = x86_tr_evex, .map = (m) + EVEX_MAPS, .opcode = op, .prefix = pfx, mr, .w = wbit, \
+        .ops = { OPD_##dst, OPD_##s1, OPD_##s2 }, .imm = (im) ? OPD_Ib : OPD_NONE, .sub = EX_##nm, .props = ISEVEX },
+#include "cpu/x86/evex.def"
+#undef EVEX
 };
 
 /* For each opcode the last row of its group. */
@@ -146,6 +155,11 @@ static const uint16_t vex_last[4][4][256] = {
 #define VEXI(m, op, pfx, ...) [PREFIX_INDEX(pfx)][m][op] = ROW_ID(I, __LINE__),
 #include "cpu/x86/vexint.def"
 #undef VEXI
+};
+static const uint16_t evex_last[4][4][256] = {
+#define EVEX(nm, pfx, m, op, ...) [PREFIX_INDEX(pfx)][m][op] = ROW_ID(E, __LINE__),
+#include "cpu/x86/evex.def"
+#undef EVEX
 };
 #pragma GCC diagnostic pop
 
@@ -323,12 +337,12 @@ static bool uses_vvvv(const X86Row *r)
     return false;
 }
 
-static const X86Row *pick_vex(const X86Insn *o, bool wide, bool code64)
+static const X86Row *pick_vex(const X86Insn *o, unsigned last, unsigned map, bool code64)
 {
-    unsigned key = x86_modrm_key(o->modrm), map = o->map + VEX_MAPS;
-    const X86Row *r = &rows[vex_last[PREFIX_INDEX(o->mandatory)][o->map][o->opcode]];
+    unsigned key = x86_modrm_key(o->modrm);
+    const X86Row *r = &rows[last];
     for (; r->map == map && r->opcode == o->opcode; r--) {
-        bool w = wide && (code64 || !is_gpr_row(r));
+        bool w = o->wide && (code64 || !is_gpr_row(r));
         if ((r->prefix & o->mandatory) && (key & r->modrm_mask) == r->modrm_value && (r->w == W_ANY || (r->w == W_1) == w))
             return r;
     }
@@ -357,33 +371,80 @@ static bool vex_payload(X86Insn *o, Bytes *b, uint8_t first, bool code64)
     return wide;
 }
 
+static void memory_operand(X86Insn *o, Bytes *b, bool code64)
+{
+    modrm(o, b);
+    if (o->mod != 3 && o->asize == 2)
+        modrm16(o, b);
+    else if (o->mod != 3)
+        modrm32(o, b, code64);
+}
+
+/*
+ * Vol. 2, ch. 2.7.1:   R X B R' 0 0 m m | W v v v v 1 p p | z L' L b V' a a a
+ * where R to V' are inverted.  Outside 64-bit code R and X are 1 (else it is BOUND), and there are eight registers.
+ */
+static X86DecodeResult evex(X86Insn *o, Bytes *b, bool code64, bool refuse)
+{
+    static const uint8_t prefix[4] = { P_NP, P_66, P_F3, P_F2 };
+    uint8_t p0 = get8(b), p1 = get8(b), p2 = get8(b);
+    unsigned high = p2 & 8 ? 0 : 16;
+    o->map = p0 & 7;
+    o->rex = (uint8_t)(0x40 | (code64 ? ~p0 >> 5 & 7 : 0));
+    o->evex = p2;
+    o->wide = p1 & 0x80;
+    o->vvvv = ~p1 >> 3 & 15;
+    o->mandatory = prefix[p1 & 3];
+    o->osize = code64 && o->wide ? 8 : 4;
+    o->opcode = get8(b);
+    if (o->map < 1 || o->map > 3 || (p0 & 8) || !(p1 & 4) || (high && !code64))
+        refuse = true;
+    unsigned last = o->map >= 1 && o->map <= 3 ? evex_last[PREFIX_INDEX(o->mandatory)][o->map][o->opcode] : 0;
+    if (!last)
+        return unknown_vex(o, b, code64);
+    memory_operand(o, b, code64);
+    const X86Row *r = pick_vex(o, last, o->map + EVEX_MAPS, code64);
+    if (rows[last].imm)
+        o->imm = immediate(o, b, rows[last].imm);
+    if (!r || refuse)
+        return DEC_UD;
+    const X86EvexRow *e = &x86_evex_rows[r->sub];
+    if (!uses_vvvv(r) && (o->vvvv || (high && !(e->flags & E_VSIB))))
+        return DEC_UD;
+    o->vvvv |= (uint8_t)high;
+    if (code64) {
+        o->reg |= (uint8_t)(p0 & 0x10 ? 0 : 16);
+        if (o->mod == 3 && r->ops[0] != OPD_E && r->ops[1] != OPD_E && r->ops[2] != OPD_E)
+            o->rm |= (uint8_t)((o->rex & 2) << 3);
+    } else {
+        o->vvvv &= 7;
+    }
+    if (o->mod == 1)
+        o->disp *= (int)x86_evex_disp8(e, p2);
+    o->row = r;
+    if (o->seg_prefix != SEG_NONE && (!code64 || o->seg_prefix >= S_FS))
+        o->seg = o->seg_prefix;
+    return DEC_OK;
+}
+
 /* Vol. 2, ch. 2.3. */
 static X86DecodeResult vex(X86Insn *o, Bytes *b, uint8_t first, bool code64)
 {
-    bool wide = false, refuse = o->lock || o->rep || o->opsize || o->rex;
+    bool refuse = o->lock || o->rep || o->opsize || o->rex;
     o->vex = true;
-    if (first == 0x62) {
-        o->map = get8(b) & 7;
-        get(b, 2);
-        o->opcode = get8(b);
-        return unknown_vex(o, b, code64);
-    }
-    wide = vex_payload(o, b, first, code64);
+    if (first == 0x62)
+        return evex(o, b, code64, refuse);
+    o->wide = vex_payload(o, b, first, code64);
     o->opcode = get8(b);
     unsigned last = o->map >= 1 && o->map <= 3 ? vex_last[PREFIX_INDEX(o->mandatory)][o->map][o->opcode] : 0;
     if (!last)
         return unknown_vex(o, b, code64);
-    if (rows[last].has_modrm) {
-        modrm(o, b);
-        if (o->mod != 3 && o->asize == 2)
-            modrm16(o, b);
-        else if (o->mod != 3)
-            modrm32(o, b, code64);
-    }
-    const X86Row *r = pick_vex(o, wide, code64);
+    if (rows[last].has_modrm)
+        memory_operand(o, b, code64);
+    const X86Row *r = pick_vex(o, last, o->map + VEX_MAPS, code64);
     if (rows[last].imm)                                 /* the same for all rows of an opcode */
         o->imm = immediate(o, b, rows[last].imm);
-    bool no_such_length = r && o->vl && !(r->props & ISVEX) && r->has_modrm;
+    bool no_such_length = r && o->vl && !(r->props & (ISVEX | ANY_L)) && r->has_modrm;
     if (!r || refuse || no_such_length || (o->vvvv && !uses_vvvv(r)))
         return DEC_UD;
     if (!code64)

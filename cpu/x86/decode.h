@@ -31,7 +31,9 @@
  * Spec: Intel SDM (325383) vol. 2, ch. 2 and appendix A.
  * VEX-coded instructions: vex.def (vectors) and vexint.def (general registers) say how their rows look.
  *
- * Omits: EVEX and XOP encodings are measured (length) but yield #UD.
+ * EVEX-coded instructions: evex.def; on opmask registers: vexint.def.
+ *
+ * Omits: XOP encodings; what EVEX instructions forbid beyond the fields of the prefix is in translate_evex.c.
  * Threads: pure functions over const tables.
  */
 #ifndef CPU_X86_DECODE_H
@@ -54,6 +56,7 @@ typedef enum X86Operand {
     OPD_ES, OPD_CS, OPD_SS, OPD_DS, OPD_FS, OPD_GS,
     OPD_Xb, OPD_Xv, OPD_Xz, OPD_Yb, OPD_Yv, OPD_Yz,     /* string operands */
     OPD_V, OPD_W, OPD_P, OPD_Q, OPD_G, OPD_E, OPD_N0, OPD_H, /* SIMD rows; H: vector by vvvv */
+    OPD_K, OPD_KR,                                      /* opmask by reg, by rm */
     OPD_IMM,                                            /* from here on: bytes of the instruction */
     OPD_Ib = OPD_IMM, OPD_Ibs, OPD_Iw, OPD_Iz, OPD_Iv, OPD_Jb, OPD_Jz, OPD_Ap, OPD_Ob, OPD_Ov, OPD_N
 } X86Operand;
@@ -72,6 +75,8 @@ enum {                                                  /* properties */
     WFLAGS = 1 << 11,                                   /* writes all six whatever the operands */
     ISVOP = 1 << 12, ISHELPER = 1 << 13,                /* rows of simd.def */
     ISVEX = 1 << 14,                                    /* rows of vex.def */
+    ISEVEX = 1 << 15,                                   /* rows of evex.def */
+    ANY_L = 1 << 16,                                    /* rows of vexint.def whose translator looks at VEX.L and W */
 };
 typedef enum X86Feature {                               /* what the CPU model must have, else #UD; F_NONE: always there */
     F_NONE, F_SSE, F_SSE2, F_SSE3, F_SSSE3, F_SSE41, F_SSE42, F_MMX, F_POPCNT, F_CX16, F_MOVBE, F_AES, F_PCLMUL, F_RDTSCP,
@@ -79,7 +84,9 @@ typedef enum X86Feature {                               /* what the CPU model mu
     F_RDPID, F_LZCNT, F_BMI1, F_BMI2, F_ADX, F_LAHF, F_MONITOR, F_PKU, F_CMPXCHG8B, F_CMOV, F_SYSCALL, F_SYSENTER, F_FXSR,
     F_PREFETCHW, F_SHA, F_GFNI, F_AVX, F_SSE4A, F_TSC, F_MSR, F_CLFLUSH,
     F_MMXEXT, F_3DNOW, F_3DNOWEXT,                      /* MMXEXT: SSE, or what AMD had of it on MMX registers */
-    F_AVX2, F_FMA, F_F16C, F_VAES, F_VPCLMUL, F_SVM, F_N
+    F_AVX2, F_FMA, F_F16C, F_VAES, F_VPCLMUL, F_SVM,
+    F_AVX512F, F_AVX512DQ, F_AVX512IFMA, F_AVX512CD, F_AVX512BW, F_AVX512VL, F_AVX512VBMI, F_AVX512VBMI2, F_AVX512VNNI,
+    F_AVX512BITALG, F_AVX512VPOPCNT, F_N
 } X86Feature;
 
 typedef struct X86Insn X86Insn;
@@ -116,8 +123,9 @@ struct X86Insn {
     uint8_t  osize, asize;                              /* operand and address size in bytes: 2, 4, 8 */
     uint8_t  base, index, scale;                        /* registers or X86_NO_REG */
     bool     pc_relative;
-    bool     vex;
+    bool     vex, wide;                                 /* VEX or EVEX; W */
     uint8_t  vvvv, vl;                                  /* VEX: its second source register, and L */
+    uint8_t  evex;                                      /* third byte of the EVEX prefix (z L'L b V' aaa) as it stands */
     int32_t  disp;
     uint64_t imm, imm2;                                 /* sign-extended where the manual does so; imm2: selector of Ap, 2nd of ENTER */
 };

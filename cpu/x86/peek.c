@@ -29,6 +29,10 @@ bool x86_has_feature(const X86Cpu *c, X86Feature f)
         [F_XSAVEOPT] = { FEAT_D1_EAX, 0 }, [F_XSAVEC] = { FEAT_D1_EAX, 1 }, [F_XSAVES] = { FEAT_D1_EAX, 3 },
         [F_FMA] = { FEAT_1_ECX, 12 }, [F_F16C] = { FEAT_1_ECX, 29 }, [F_AVX2] = { FEAT_7_EBX, 5 },
         [F_VAES] = { FEAT_7_ECX, 9 }, [F_VPCLMUL] = { FEAT_7_ECX, 10 },
+        [F_AVX512F] = { FEAT_7_EBX, 16 }, [F_AVX512DQ] = { FEAT_7_EBX, 17 }, [F_AVX512IFMA] = { FEAT_7_EBX, 21 },
+        [F_AVX512CD] = { FEAT_7_EBX, 28 }, [F_AVX512BW] = { FEAT_7_EBX, 30 }, [F_AVX512VL] = { FEAT_7_EBX, 31 },
+        [F_AVX512VBMI] = { FEAT_7_ECX, 1 }, [F_AVX512VBMI2] = { FEAT_7_ECX, 6 }, [F_AVX512VNNI] = { FEAT_7_ECX, 11 },
+        [F_AVX512BITALG] = { FEAT_7_ECX, 12 }, [F_AVX512VPOPCNT] = { FEAT_7_ECX, 14 },
     };
     return f == F_NONE || (f == F_MMXEXT && x86_has_feature(c, F_SSE)) || (c->feat[where[f].word] >> where[f].bit & 1);
 }

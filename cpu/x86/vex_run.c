@@ -177,6 +177,13 @@ static unsigned run_frame(VexFrame *f, uint32_t mxcsr)
     return f->mxcsr & X86_MXCSR_FLAGS;
 }
 
+unsigned x86_vex_frame(VexFrame *f, unsigned vx, unsigned imm, unsigned vl, uint32_t mxcsr)
+{
+    f->rdi = f->memory;
+    f->piece = pieces[vx] + 8 * (x86_vex_rows[vx].imm == 1 ? imm + 256 * vl : vl);
+    return run_frame(f, mxcsr);
+}
+
 /* As x86_h_vop_fp() has it: with unmasked exceptions, which flags are set, and whether it raises. */
 static void run_exact(X86Cpu *c, VexFrame *f)
 {

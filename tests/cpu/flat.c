@@ -39,6 +39,7 @@ void x86_st(X86Cpu *c, unsigned s, uint64_t at, uint64_t v, unsigned n) { dbt_st
 void x86_set_pc(X86Cpu *c, uint64_t rip) { c->dbt.pc = rip; }
 void x86_raise(X86Cpu *c, unsigned vector, uint32_t error) { siglongjmp(flat_trapped, 1); }
 void x86_raise_gp(X86Cpu *c, uint32_t error) { siglongjmp(flat_trapped, 1); }
+void x86_raise_ud(X86Cpu *c) { siglongjmp(flat_trapped, 1); }
 bool x86_io_allowed(X86Cpu *c, unsigned port, unsigned n) { return false; }
 void x86_svm_io(X86Cpu *c, unsigned port, unsigned bytes, bool in) { }
 uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned n) { return 0; }

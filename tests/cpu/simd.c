@@ -44,6 +44,7 @@ static Row rows[] = {
 static IrHelper const helpers[XH_N] = {
     [XH_maskmovq] = x86_h_maskmovq, [XH_maskmovdqu] = x86_h_maskmovdqu, [XH_pcmpestrm] = x86_h_pcmpestrm,
     [XH_pcmpestri] = x86_h_pcmpestri, [XH_pcmpistrm] = x86_h_pcmpistrm, [XH_pcmpistri] = x86_h_pcmpistri,
+    [XH_gf2p8mulb] = x86_h_gf2p8mulb, [XH_gf2p8affineqb] = x86_h_gf2p8affineqb, [XH_gf2p8affineinvqb] = x86_h_gf2p8affineinvqb,
 };
 
 static X86Cpu *cpu;
@@ -312,6 +313,10 @@ int main(int argc, char **argv)
             continue;
         if (r->sub == XH_now3d && r->helper)
             continue;                                   /* now3d.c */
+#if defined(__x86_64__)
+        if (!strncmp(r->name, "gf2p8", 5) && !__builtin_cpu_supports("gfni"))
+            continue;                                   /* evex.c has them */
+#endif
         if (!X86_HOST_FP && (!strncmp(r->name, "rcp", 3) || !strncmp(r->name, "rsqrt", 5)))
             continue;                                   /* processors differ in the bits that the manual leaves open */
         for (unsigned i = 0; i < rounds && ok; i++) {

@@ -101,6 +101,7 @@ typedef struct IrMem {                  /* an addressing mode, kept whole */
     uint8_t  own_access;
 } IrMem;
 
+enum { IR_ONLY_RAISES = 1 };             /* a helper that changes nothing unless it raises: checks may follow it */
 typedef struct IrInsn {
     uint8_t  op, type;                  /* IrOp; IrType of the result (of the access, for chk: informative) */
     uint8_t  cond;                      /* CC_* */
@@ -114,7 +115,7 @@ typedef struct IrInsn {
     uint16_t guest;                     /* index in the block's table of guest instructions */
     uint16_t sub;                       /* helper or vop number */
     uint16_t mem;                       /* index of an IrMem: chk, lea */
-    uint8_t  imm8;                      /* immediate byte of a vop */
+    uint8_t  imm8;                      /* immediate byte of a vop; of a helper IR_ONLY_RAISES or 0 */
     uint8_t  vl;                        /* vop: 0 scalar or 128, 1 256, 2 512 bits */
     IrRef    dst, dst2, a, b, c;
     int32_t  disp;                      /* added to the host address of every IR_HOST operand here */

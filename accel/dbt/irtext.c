@@ -257,7 +257,7 @@ static bool verify_insn(Verify *v, const IrInsn *i)
         return wrong(v, "a check without a host address");
     }
     if (is_effect(i) && i->op != IR_chk) {
-        v->effect = true;
+        v->effect |= i->op != IR_helper || i->imm8 != IR_ONLY_RAISES;
     }
     return verify_dst(v, i, i->dst) && verify_dst(v, i, i->dst2);
 }

@@ -640,6 +640,9 @@ static void access_slow(DbtCpu *c, uint64_t linear, unsigned bytes, bool write, 
     unsigned access = (write ? ACCESS_WRITE : ACCESS_READ) | system;
     unsigned room = DBT_PAGE - (unsigned)(linear & (DBT_PAGE - 1));
 
+    if (!system && (c->ctx->key.mode & c->guest->mode_slow)) {  /* a misaligned access does not get as far as a page fault */
+        c->guest->accessed(c, linear, bytes, write);
+    }
     out->n = bytes;
     out->waits = c->waits;
     out->n1 = MIN(bytes, room);
@@ -658,9 +661,6 @@ static void access_slow(DbtCpu *c, uint64_t linear, unsigned bytes, bool write, 
         desc_part(c, second, bytes - room, write, access, &out->host2, &out->phys2, &out->code2);
     }
     desc_part(c, linear, out->n1, write, access, &out->host, &out->phys, &out->code);
-    if (!system && (c->ctx->key.mode & c->guest->mode_slow)) {
-        c->guest->accessed(c, linear, bytes, write);
-    }
 }
 
 void dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access, DbtAccessDesc *out)

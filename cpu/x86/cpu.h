@@ -66,7 +66,7 @@ enum { X86_RUN, X86_HLT, X86_WAIT_SIPI, X86_SHUTDOWN };
 typedef struct X86Cpu {
     DbtCpu   dbt;                       /* first: dbt.gpr[0..15], dbt.pc (linear), dbt.fl */
     int64_t  df;                        /* +1 or -1: EFLAGS.DF for string instructions */
-    uint64_t rflags;                    /* without the six arithmetic flags (in dbt.fl): bit 1 set, TF IF DF IOPL NT RF VM AC VIF VIP ID */
+    uint64_t rflags;                    /* without the six arithmetic flags (in dbt.fl): bit 1 set, TF IF IOPL NT RF VM AC VIF VIP ID */
     X86Seg   seg[X86_N_SEGS];
     uint64_t gdt_base, idt_base;
     uint32_t gdt_limit, idt_limit;
@@ -109,6 +109,7 @@ typedef struct X86Cpu {
     uint64_t pdpte[4];                  /* PAE: the page-directory-pointer registers, loaded with CR3; state */
     uint8_t  ext;                       /* EXT bit of selector error codes while an event is being delivered */
     uint8_t  nested;                    /* exceptions while this event is being delivered */
+    bool     no_ac;                     /* the instruction never raises #AC, whatever EFLAGS.AC says */
     bool     tf_start, rf_start;        /* TF, RF at the start of the instruction in tier 0; insn_done() raises the trap */
     uint8_t  dr6_hit;                   /* data breakpoints hit by the instruction in tier 0 */
     int8_t   sys_cpl;                   /* excp.c: CPL to go back to if delivery faults while in system mode; -1 */

@@ -191,7 +191,10 @@ static uint8_t prefixes(X86Insn *o, Bytes *b, bool code64, bool *addr)
     uint8_t c = get8(b);
     while (b->p <= b->end) {
         switch (c) {
-        case 0x26: case 0x2e: case 0x36: case 0x3e: o->seg_prefix = (c >> 3) & 3; break;
+        case 0x26: case 0x2e: case 0x36: case 0x3e:     /* do not even undo FS or GS in 64-bit code */
+            if (!code64)
+                o->seg_prefix = (c >> 3) & 3;
+            break;
         case 0x64: case 0x65: o->seg_prefix = S_FS + (c & 1); break;
         case 0x66: o->opsize = true; break;
         case 0x67: *addr = true; break;
@@ -553,4 +556,10 @@ X86DecodeResult x86_decode(X86Insn *o, const uint8_t *code, unsigned n, uint64_t
         r = DEC_MORE;
     }
     return r;
+}
+
+const X86Row *x86_rows(unsigned *n)
+{
+    *n = ROW_N;
+    return rows;
 }

@@ -135,6 +135,7 @@ typedef enum { DEC_OK, DEC_MORE, DEC_UD, DEC_GP } X86DecodeResult;      /* MORE:
 /* mode: X86_MODE_*.  DEC_UD: length is right as far as it is known. */
 X86DecodeResult x86_decode(X86Insn *out, const uint8_t *code, unsigned n, uint64_t mode);
 bool x86_has_feature(const X86Cpu *c, X86Feature f);
+const X86Row *x86_rows(unsigned *n);                    /* all rows of all tables, for tests; maps of VEX rows are 4 higher; [0] is none */
 /* mod 3 as bit 6, reg 5:3, rm 2:0 */
 static inline unsigned x86_modrm_key(unsigned modrm) { return ((modrm >= 0xc0) << 6) | (modrm & 0x3f); }
 

@@ -279,11 +279,27 @@ static uint64_t bp_bytes(const X86Cpu *c, unsigned i)
     return bytes[(c->dr[7] >> (18 + i * 4)) & 3];
 }
 
+/*
+ * What #AC asks of an access (SDM vol. 3 table 6-7): a double extended 8, a 128-bit operand 16; halves of a 256-bit operand
+ * are such (AMD processors; Intel leaves it open).
+ */
+static unsigned alignment(unsigned bytes)
+{
+    switch (bytes) {
+    case 2: case 4: case 8: return bytes;
+    case 6: return 4;
+    case 10: return 8;
+    case 16: case 32: case 64: return 16;
+    default: return 1;
+    }
+}
+
 void x86_accessed(DbtCpu *dc, uint64_t linear, unsigned bytes, bool write)
 {
     X86Cpu *c = (X86Cpu *)dc;
 
-    if (c->cpl == 3 && c->rflags & EF_AC && c->cr0 & CR0_AM && bytes <= 8 && linear & (bytes - 1)) {
+    if (c->cpl == 3 && c->rflags & EF_AC && c->cr0 & CR0_AM && !c->no_ac && linear & (alignment(bytes) - 1) &&
+        (!x86_lma(c) || x86_canonical(linear))) {
         x86_raise(c, EXC_AC, 0);
     }
     for (unsigned i = 0; i < 4; i++) {

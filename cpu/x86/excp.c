@@ -103,6 +103,7 @@ static void raise_kind(X86Cpu *c, unsigned vector, X86EventKind kind, uint32_t e
         x86_system_end(c, (unsigned)c->sys_cpl);
         dbt_mode_changed(&c->dbt);
     }
+    c->no_ac = false;
     if (c->delivering < 0) {
         c->nested = 0;
     } else if (++c->nested > NESTED_MAX) {

@@ -20,6 +20,9 @@ G_GNUC_NORETURN static void guest_fault(DbtCpu *dc, uint64_t linear, DbtAccess a
     if (x86_lma(c) && !x86_canonical(linear)) {
         x86_raise_gp(c, c->ext);
     }
+    if ((access & ACCESS_KIND) == ACCESS_FETCH && !x86_code64(c) && (uint32_t)(linear - c->seg[S_CS].base) > c->seg[S_CS].limit) {
+        x86_raise_gp(c, c->ext);
+    }
     if (G_UNLIKELY(walk->error & SVM_WALK_NPF)) {
         x86_svm_npf(c);
     }

@@ -167,6 +167,14 @@ static void set_low(uint64_t *reg, uint64_t v, unsigned bytes)
     *reg = bytes == 2 ? (*reg & ~UINT64_C(0xffff)) | (v & 0xffff) : bytes == 4 ? (uint32_t)v : v;
 }
 
+uint64_t x86_h_check_eip(void *cpu, uint64_t eip, uint64_t osize, uint64_t d)
+{
+    const X86Cpu *c = cpu;
+    if ((osize == 2 ? (uint16_t)eip : (uint32_t)eip) > c->seg[S_CS].limit)
+        x86_raise_gp(cpu, 0);
+    return 0;
+}
+
 uint64_t x86_h_enter(void *cpu, uint64_t size, uint64_t level, uint64_t bytes)
 {
     X86Cpu *c = cpu;
@@ -184,8 +192,9 @@ uint64_t x86_h_enter(void *cpu, uint64_t size, uint64_t level, uint64_t bytes)
         sp -= n;
         x86_st(c, S_SS, sp & mask, frame, n);
     }
-    sp -= (uint16_t)size;
-    set_low(&c->dbt.gpr[R_RBP], frame, MIN(n, stack_bytes(c)));
+    sp -= (uint16_t)size;               /* the new top must be there to be written: vol. 2, ENTER, #PF and #SS */
+    dbt_check(&c->dbt, x86_seg_linear(c, S_SS, sp & mask, n, true), n, ACCESS_WRITE);
+    set_low(&c->dbt.gpr[R_RBP], (frame & mask) | (c->dbt.gpr[R_RSP] & ~mask), n);
     set_low(&c->dbt.gpr[R_RSP], sp, stack_bytes(c));
     return 0;
 }

@@ -312,7 +312,7 @@ uint64_t x86_h_lar(void *cpu, uint64_t a, uint64_t b, uint64_t unused)
     bool ok = visible(cpu, (uint16_t)a, false, &desc);
 
     set_zf(cpu, ok);
-    return ok ? (desc >> 32) & 0xf0ff00 : b;
+    return ok ? (desc >> 32) & 0xffff00 : b;
 }
 
 uint64_t x86_h_lsl(void *cpu, uint64_t a, uint64_t b, uint64_t unused)

@@ -93,6 +93,8 @@ static uint8_t *span(const Str *s, unsigned r, unsigned seg, bool write, uint64_
         *k = 1;
         return NULL;
     }
+    if (c->df < 0)                                      /* a fault is the first element's */
+        dbt_check(&c->dbt, *linear, s->bytes, write ? ACCESS_WRITE : ACCESS_READ);
     lowest = c->df > 0 ? *linear : *linear - (n - 1) * s->bytes;
     uint8_t *host = dbt_host(&c->dbt, lowest, write ? ACCESS_WRITE : ACCESS_READ, &usable);
     if (!host || usable < n * s->bytes) {
@@ -335,6 +337,8 @@ uint64_t x86_h_ins(void *cpu, uint64_t a, uint64_t len, uint64_t unused)
     unsigned port = (uint16_t)c->dbt.gpr[R_RDX];
     if (s.left)
         port_allowed(c, port, s.bytes, true);
+    else if (!x86_io_allowed(c, port, s.bytes))         /* nothing to do, but not for everybody */
+        x86_raise_gp(c, 0);
     while (s.left) {
         uint64_t to = x86_seg_linear(c, S_ES, offset(&s, R_RDI), s.bytes, true);
         dbt_check(&c->dbt, to, s.bytes, ACCESS_WRITE);  /* before the port is read */
@@ -354,6 +358,8 @@ uint64_t x86_h_outs(void *cpu, uint64_t a, uint64_t len, uint64_t unused)
     unsigned port = (uint16_t)c->dbt.gpr[R_RDX];
     if (s.left)
         port_allowed(c, port, s.bytes, false);
+    else if (!x86_io_allowed(c, port, s.bytes))         /* nothing to do, but not for everybody */
+        x86_raise_gp(c, 0);
     while (s.left) {
         uint64_t from = x86_seg_linear(c, s.seg, offset(&s, R_RSI), s.bytes, false);
         x86_io_out(c, port, dbt_load(&c->dbt, from, s.bytes), s.bytes);

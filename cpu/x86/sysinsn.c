@@ -162,11 +162,20 @@ uint64_t x86_h_pause(void *cpu, uint64_t a, uint64_t b, uint64_t d)
 }
 
 /* ---- control and debug registers ---- */
+/* A register that does not exist is no instruction at all, whatever the privilege. */
+static void need_cr(X86Cpu *c, uint64_t n)
+{
+    if (n != 0 && n != 8 && (n < 2 || n > 4)) {
+        x86_raise_ud(c);
+    }
+    need_cpl0(c);
+}
+
 uint64_t x86_h_read_cr(void *cpu, uint64_t n, uint64_t b, uint64_t d)
 {
     X86Cpu *c = cpu;
 
-    need_cpl0(c);
+    need_cr(c, n);
     if (n < 16) {
         x86_intercept(c, SVM_EXIT_CR0_READ + (unsigned)n, 0);
     }
@@ -188,7 +197,7 @@ uint64_t x86_h_write_cr(void *cpu, uint64_t n, uint64_t v, uint64_t d)
 {
     X86Cpu *c = cpu;
 
-    need_cpl0(c);
+    need_cr(c, n);
     if (n == 0) {
         x86_svm_cr0_write(c, v, false);
     } else if (n < 16) {

@@ -78,6 +78,16 @@ void tr_jump_to(X86Tr *t, IrRef eip, unsigned osize)
     t->done = true;
 }
 
+/* A branch beyond the limit of CS faults itself, before its push or pop is done.  (A flat CS has no limit to leave.) */
+static void check_target(X86Tr *t, IrRef eip, unsigned osize)
+{
+    bool is_real = !(t->mode & X86_MODE_PE) || (t->mode & X86_MODE_VM);         /* its limit is 64 KiB */
+    if (t->mode & X86_MODE_FLAT_CS || (osize == 2 && is_real))
+        return;
+    tr_helper(t, XH_check_eip, NONE, eip, tr_imm(t, osize), NONE);
+    t->b->insns[t->b->n_insns - 1].imm8 = IR_ONLY_RAISES;
+}
+
 /* Is the target a plain offset from the page base?  Not where EIP wraps, nor in the far ends of the address space. */
 static bool plain_target(const X86Tr *t, const X86Insn *i, int32_t *offset)
 {
@@ -141,6 +151,7 @@ void x86_tr_JMP(X86Tr *t, const X86Insn *i)
     }
     IrRef d = tr_temp(t);
     emit(t, IR_mov, tr_type(i->osize), d, tr_operand(t, i, 0, IR_READ), NONE);
+    check_target(t, d, i->osize);
     tr_jump_to(t, d, i->osize);
 }
 
@@ -153,6 +164,7 @@ void x86_tr_CALL(X86Tr *t, const X86Insn *i)
     if (!direct) {
         d = tr_temp(t);
         emit(t, IR_mov, tr_type(i->osize), d, tr_operand(t, i, 0, IR_READ), NONE);
+        check_target(t, d, i->osize);
     }
     IrRef h = tr_check_push(t, i->osize);
     emit(t, IR_mov, tr_type(i->osize), h, tr_eip(t, t->next), NONE);
@@ -167,6 +179,7 @@ void x86_tr_RET(X86Tr *t, const X86Insn *i)
 {
     IrRef h = tr_check_pop(t, i->osize), d = tr_temp(t);
     emit(t, IR_mov, tr_type(i->osize), d, h, NONE);
+    check_target(t, d, i->osize);
     tr_move_sp(t, (int32_t)(i->osize + i->imm));
     tr_jump_to(t, d, i->osize);
 }

@@ -385,12 +385,10 @@ void x86_tr_SALC(X86Tr *t, const X86Insn *i)
 /* DF is kept twice: in rflags, and as the step of string instructions. */
 void x86_tr_CLD(X86Tr *t, const X86Insn *i)
 {
-    emit(t, IR_and, IR_I64, CTX(rflags), CTX(rflags), tr_imm(t, ~(uint64_t)EF_DF));
     emit(t, IR_mov, IR_I64, CTX(df), tr_imm(t, 1), NONE);
 }
 
 void x86_tr_STD(X86Tr *t, const X86Insn *i)
 {
-    emit(t, IR_or, IR_I64, CTX(rflags), CTX(rflags), tr_imm(t, EF_DF));
     emit(t, IR_mov, IR_I64, CTX(df), tr_imm(t, UINT64_MAX), NONE);
 }

@@ -118,9 +118,12 @@ bool x86_simd_translate(X86Cpu *c, IrBlock *b, const X86Insn *i, const IrMem *m)
     }
     const IrVecDesc *v = &x86_vecs[sub];
     bool store = mem && is_rm(dst);
+    bool enters = mmx && !(mem && (sub == XV_cvtpi2pd || sub == XV_cvtpi2ps)) && !in_mmx(b);
+    if (enters && mem)
+        emit_helper(b, XH_mmx_check, ir_none(), ir_none(), ir_none())->imm8 = IR_ONLY_RAISES;
     if (mem)
         emit_check(b, m, store ? IR_WRITE : IR_READ, bytes, row->align);
-    if (mmx && !(mem && sub == XV_cvtpi2pd) && !in_mmx(b))
+    if (enters)
         emit_helper(b, XH_mmx_enter, ir_none(), ir_none(), ir_none());
     IrRef d = mem && is_rm(dst) ? ir_host(0) : reg_operand(dst, i);
     IrRef s = src == OPD_N0 ? ir_none() : mem && is_rm(src) ? ir_host(0) : reg_operand(src, i);

@@ -73,7 +73,10 @@ void x86_tr_PUSHF(X86Tr *t, const X86Insn *i)
         tr_helper(t, XH_pushf, v, NONE, NONE, tr_imm(t, i->osize));
     } else {
         emit(t, IR_getfl, IR_I64, v, NONE, NONE);
+        IrRef df = tr_temp(t);          /* -1 or 1: bit 10 is DF */
         emit(t, IR_or, IR_I64, v, v, CTX(rflags));
+        emit(t, IR_and, IR_I64, df, CTX(df), tr_imm(t, EF_DF));
+        emit(t, IR_or, IR_I64, v, v, df);
         emit(t, IR_and, IR_I64, v, v, tr_imm(t, ~(uint64_t)(EF_VM | EF_RF)));
     }
     tr_push(t, i->osize, v);
@@ -166,7 +169,13 @@ void x86_tr_LFS(X86Tr *t, const X86Insn *i) { load_far(t, i, S_FS); }
 void x86_tr_LGS(X86Tr *t, const X86Insn *i) { load_far(t, i, S_GS); }
 
 /* ---- descriptor tables and selectors ---- */
-static void by_selector(X86Tr *t, const X86Insn *i, unsigned helper) { tr_helper(t, helper, NONE, tr_value(t, i, 0), NONE, NONE); }
+static void by_selector(X86Tr *t, const X86Insn *i, unsigned helper)
+{
+    if (i->row->props & CPL0 && t->mode & X86_MODE_CPL)
+        tr_helper(t, helper, NONE, tr_imm(t, 0), NONE, NONE);           /* #GP, before the operand is looked at */
+    else
+        tr_helper(t, helper, NONE, tr_value(t, i, 0), NONE, NONE);
+}
 void x86_tr_LLDT(X86Tr *t, const X86Insn *i) { by_selector(t, i, XH_lldt); }
 void x86_tr_LTR(X86Tr *t, const X86Insn *i) { by_selector(t, i, XH_ltr); }
 void x86_tr_VERR(X86Tr *t, const X86Insn *i) { by_selector(t, i, XH_verr); }
@@ -177,7 +186,7 @@ static void read_limit(X86Tr *t, const X86Insn *i, unsigned helper)
 {
     IrRef s = tr_value(t, i, 1), v = tr_temp(t);
     tr_helper(t, helper, v, s, ir_guest(i->reg), NONE);
-    emit(t, IR_mov, tr_type(i->osize), ir_guest(i->reg), v, NONE);
+    emit(t, IR_mov, i->osize == 2 ? IR_I16 : IR_I64, ir_guest(i->reg), v, NONE);        /* 32 bits: all is kept where it fails */
 }
 void x86_tr_LAR(X86Tr *t, const X86Insn *i) { read_limit(t, i, XH_lar); }
 void x86_tr_LSL(X86Tr *t, const X86Insn *i) { read_limit(t, i, XH_lsl); }

@@ -113,8 +113,8 @@ static bool memory_form(X86Tr *t, const X86Insn *i)
     bool stores = r->what == ST || r->what == STP || r->what >= STCW;
     if (r->what == NOT || (r->what == LD && is_full(t, 7)) || (r->what != LD && r->what < STCW && !is_full(t, 0)))
         return false;
+    guard(t);                           /* a pending exception comes before those of the operand */
     IrRef h = tr_check(t, i, bytes, stores ? IR_WRITE : IR_READ);
-    guard(t);
     switch (r->what) {
     case LD:
         vop(t, r->sub, st(t, 7), h, 0);

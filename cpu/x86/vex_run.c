@@ -304,11 +304,15 @@ uint64_t x86_h_vex(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
     uint64_t linear = 0;
     bool write = v.row->ops[0] == OPD_W || v.row->ops[0] == OPD_E;
     if (v.row->props & (VX_MASK4 | VX_MASK8)) {
+        c->no_ac = true;                /* vol. 2: "no AC# reported for any mask bit combinations" */
         masked_move(c, &v, v.row->props & VX_MASK4 ? 4 : 8);
+        c->no_ac = false;
         return 0;
     }
     if (v.row->props & VX_GATHER) {
+        c->no_ac = true;                /* vol. 2: "will never deliver an AC fault" */
         gather(c, &v, v.vx == VX_pgatherdd || v.vx == VX_pgatherdq || v.vx == VX_gatherdps || v.vx == VX_gatherdpd ? 4 : 8);
+        c->no_ac = false;
         return 0;
     }
     if (v.mem) {

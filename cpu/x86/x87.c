@@ -220,6 +220,8 @@ static void st(X86Cpu *c, X87Insn *in, unsigned arg)
     unsigned kind = arg & 0xf, sw = 0, codes = SW_C1;
     bool is_empty = x87_empty(c, 0), stores = true;
     uint8_t m[16];
+    uint64_t linear = x86_seg_linear(c, in->segment, in->offset, bytes[kind], true);
+    dbt_check(&c->dbt, linear, bytes[kind], ACCESS_WRITE);     /* also where an unmasked exception keeps it from being written */
     const X86Fpr *v = is_empty ? &indefinite : x87_st(c, 0);
     if (kind == X87_F80)
         memcpy(m, v, 10);
@@ -233,7 +235,7 @@ static void st(X86Cpu *c, X87Insn *in, unsigned arg)
         sw &= ~(unsigned)SW_PE;
     }
     if (stores)
-        dbt_store_bytes(&c->dbt, x86_seg_linear(c, in->segment, in->offset, bytes[kind], true), m, bytes[kind]);
+        dbt_store_bytes(&c->dbt, linear, m, bytes[kind]);
     commit(c, sw, codes);
     if (stores && (arg & ST_POP))
         pop(c);
@@ -710,6 +712,12 @@ static void mmx_check(X86Cpu *c)
     x86_fpu_check(c);
 }
 
+uint64_t x86_h_mmx_check(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
+{
+    mmx_check(cpu);
+    return 0;
+}
+
 uint64_t x86_h_mmx_enter(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
 {
     X86Cpu *c = cpu;
@@ -724,6 +732,7 @@ uint64_t x86_h_emms(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
     X86Cpu *c = cpu;
     mmx_check(c);
     c->fpu_valid = 0;
+    c->fpu_top = 0;                     /* SDM vol. 3, table 12-3 */
     return 0;
 }
 

@@ -107,7 +107,7 @@ static X86Cpu *new_cpu(const DbtGuest *guest)
 static G_GNUC_NORETURN void guest_trap(DbtCpu *c, DbtTrap what, unsigned seg) { longjmp(guest_raised, EXC_GP + 1); }
 static const IrHelperDesc helpers[XH_N] = {
 #define H(name) [XH_##name] = { #name, x86_h_##name, H_STATE | H_VEC }
-    H(x87), H(fwait), H(emms), H(mmx_enter), H(no_simd), H(vop_fp), H(maskmovq), H(maskmovdqu),
+    H(x87), H(fwait), H(emms), H(mmx_check), H(mmx_enter), H(no_simd), H(vop_fp), H(maskmovq), H(maskmovdqu),
     H(pcmpestrm), H(pcmpestri), H(pcmpistrm), H(pcmpistri), H(vex), H(vzero), H(no_avx), H(stmxcsr), H(evex), H(kop), H(now3d),
     H(gf2p8mulb), H(gf2p8affineqb), H(gf2p8affineinvqb),
 #undef H

@@ -40,7 +40,7 @@ static uint64_t rnd(void)
 
 static const IrHelperDesc helpers[XH_N] = {
 #define H(name) [XH_##name] = { #name, x86_h_##name, 0 }
-    H(bcd), H(pusha), H(popa), H(movs), H(stos), H(lods), H(cmps), H(scas), H(enter), H(cmpxchg8b), H(cmpxchg16b), H(bmi), H(pext), H(pdep),
+    H(bcd), H(pusha), H(popa), H(movs), H(stos), H(lods), H(cmps), H(scas), H(enter), H(check_eip), H(cmpxchg8b), H(cmpxchg16b), H(bmi), H(pext), H(pdep),
 #undef H
 };
 static const DbtGuest guest = { .trap = flat_trap, .helpers = helpers, .n_helpers = XH_N, .n_gpr = 16, .canonical_bits = 48 };

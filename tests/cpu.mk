@@ -48,3 +48,11 @@ $(SOFT_TESTS:%=$(B)/tests/cpu/%): $(B)/tests/cpu/%-soft: $(SOFT_OBJ)
 -include $(SOFT_SRC:%=$(B)/soft/%.d)
 TESTS += $(SOFT_TESTS:%=$(B)/tests/cpu/%)
 check-cpu: $(SOFT_TESTS:%=$(B)/tests/cpu/%)
+# Every row of the opcode tables on the host's processor and on both engines.
+PROOF := $(patsubst %,$(B)/tests/cpu/proof/%.o,main host engine code sequence values compare)
+$(B)/tests/cpu/proof/proof: $(PROOF) $(LIBOBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+-include $(PROOF:.o=.d)
+TESTS += $(B)/tests/cpu/proof/proof
+check: $(B)/tests/cpu/proof/proof
+check-cpu: $(B)/tests/cpu/proof/proof

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * compare.c -- are two results the same but for what the manual leaves undefined (undefined.def)?  And how a case is printed.
+ */
+#include <inttypes.h>
+#include <string.h>
+#include "tests/cpu/proof/proof.h"
+
+typedef enum { ALWAYS, SHIFTED, SHIFTED_FAR, SHIFTED_OUT, BEYOND, WORD, ZERO } When;
+typedef struct Undefined { const char *name; uint32_t flags; When when; bool dst; } Undefined;
+
+static const Undefined table[] = {
+#define UNDEFINED(row, flags, when, manual) { #row, flags, when, false },
+#define UNDEFINED_DST(row, when, manual) { #row, 0, when, true },
+#include "tests/cpu/proof/undefined.def"
+#undef UNDEFINED
+#undef UNDEFINED_DST
+};
+
+typedef enum { V_ALWAYS, V_FAULTS, V_XM, V_AC, V_OPSIZE64, V_NOT64, V_DIFFER, V_SEGMENTS, V_REXW, V_WRAP, V_REP, V_BRANCH_FAULT } VendorWhen;
+enum { CR2 = 1, KIND = 3, VECTORS = 4, REGISTERS = 8, MXCSR_PE = 16, MXCSR = 48, C1 = 64, BASES = 128, ALL = 0x100, KIND_ALL = ALL };
+typedef struct Vendor { const char *name; VendorWhen when; unsigned what; } Vendor;
+static const Vendor vendors[] = {
+#define VENDOR(row, when, what, reason) { #row, V_##when, what },
+#include "tests/cpu/proof/vendor.def"
+#undef VENDOR
+};
+
+static bool is_near_branch(const X86Row *row)
+{
+    return !strcmp(row->name, "JMP") || !strcmp(row->name, "CALL") || !strcmp(row->name, "RET");
+}
+
+static bool vendor_holds(VendorWhen w, const ProofCode *c, const ProofState *in, const ProofState *want, const ProofState *got)
+{
+    bool faults = want->vector >= 0 && got->vector >= 0;
+
+    switch (w) {
+    case V_ALWAYS: return true;
+    case V_FAULTS: return faults;
+    case V_XM: return want->vector == EXC_XM && got->vector == EXC_XM;
+    case V_AC: return in->rflags & EF_AC;
+    case V_OPSIZE64: return c->mode == PM_64 && c->insn.opsize;
+    case V_NOT64: return c->mode != PM_64;
+    case V_DIFFER: return (want->vector < 0) != (got->vector < 0);
+    case V_SEGMENTS: return (want->vector == EXC_GP || want->vector == EXC_SS) && (got->vector == EXC_GP || got->vector == EXC_SS) &&
+                            want->vector != got->vector;
+    case V_REP: return c->insn.rep;
+    case V_REXW: return c->insn.rex & 8;
+    case V_WRAP: return c->mode == PM_32 && (want->vector == EXC_GP || want->vector == EXC_SS) && got->vector == EXC_PF &&
+                        (got->cr2 > 0xffffff00 || got->cr2 < 0x100);
+    default: return is_near_branch(c->insn.row) && want->vector == EXC_GP && got->vector == EXC_GP && c->mode == PM_64;
+    }
+}
+
+static unsigned vendor(const ProofCode *c, const ProofState *in, const ProofState *want, const ProofState *got)
+{
+    unsigned what = 0;
+
+    for (unsigned k = 0; c->valid && !c->sequence && k < G_N_ELEMENTS(vendors); k++) {
+        const Vendor *v = &vendors[k];
+        if ((!strcmp(v->name, "ANY") || !strcmp(v->name, c->insn.row->name)) && vendor_holds(v->when, c, in, want, got)) {
+            what |= v->what;
+        }
+    }
+    return what;
+}
+
+static unsigned operand_bits(const X86Insn *i)
+{
+    unsigned k = i->row->ops[0];
+    return k == OPD_Eb || k == OPD_Gb ? 8 : i->osize * 8u;
+}
+
+static unsigned count_of(const X86Insn *i, const ProofState *in)
+{
+    unsigned mask = i->osize == 8 ? 63 : 31;
+    for (unsigned k = 1; k < 3; k++) {
+        switch (i->row->ops[k]) {
+        case OPD_Ib: return i->imm & mask;
+        case OPD_ONE: return 1;
+        case OPD_CL: return in->gpr[R_RCX] & mask;
+        default: break;
+        }
+    }
+    return 0;
+}
+
+static bool holds(When w, const X86Insn *i, const ProofState *in, const ProofState *want)
+{
+    unsigned count = w >= SHIFTED && w <= BEYOND ? count_of(i, in) : 0;
+
+    switch (w) {
+    case ALWAYS: return true;
+    case SHIFTED: return count != 0;
+    case SHIFTED_FAR: return count > 1;
+    case SHIFTED_OUT: return count >= operand_bits(i);
+    case BEYOND: return count > operand_bits(i);
+    case WORD: return i->osize == 2;
+    default: return want->rflags & EF_ZF;
+    }
+}
+
+static unsigned destination(const X86Insn *i)
+{
+    switch (i->row->ops[0]) {
+    case OPD_Ev: case OPD_Ew: case OPD_Ey: return i->mod == 3 ? i->rm : 17;
+    case OPD_Gv: case OPD_Gy: return i->reg;
+    case OPD_Zv: return (i->opcode & 7) | (i->rex & 1) << 3;
+    default: return 16;
+    }
+}
+
+static uint32_t undefined(const ProofCode *c, const ProofState *in, const ProofState *want, unsigned *dst)
+{
+    uint32_t flags = 0;
+
+    *dst = 16;
+    if (!c->valid || c->sequence) {
+        return 0;
+    }
+    for (unsigned k = 0; k < G_N_ELEMENTS(table); k++) {
+        const Undefined *u = &table[k];
+        if (!strcmp(u->name, c->insn.row->name) && holds(u->when, &c->insn, in, want)) {
+            flags |= u->flags;
+            *dst = u->dst ? destination(&c->insn) : *dst;
+        }
+    }
+    return flags;
+}
+
+/* Memory that the instruction leaves undefined, or that this run need not agree about: the caller makes it the same. */
+bool proof_memory_counts(const ProofCode *c, const ProofState *in, const ProofState *want, const ProofState *got)
+{
+    unsigned dst, what = vendor(c, in, want, got);
+
+    undefined(c, in, want, &dst);
+    return !(what & ALL) && dst != 17;
+}
+
+/* Linux says of its own half of the addresses that a page was there (arch/x86/mm/fault.c, set_signal_archinfo). */
+static uint64_t error_of(const ProofState *s)
+{
+    return s->vector == EXC_PF && s->cr2 >= UINT64_C(0x7ffffffff000) ? s->error | 1 : s->error;
+}
+
+/* Leaving a signal's handler by IRET makes null selectors 0 (SDM vol. 2, IRET). */
+static unsigned selector(unsigned s) { return s < 4 ? 0 : s; }
+
+static bool differs(GString *why, const char *what, bool is)
+{
+    if (is) {
+        g_string_append_printf(why, "%s%s", why->len ? ", " : "", what);
+    }
+    return is;
+}
+
+bool proof_same(const ProofCode *c, const ProofState *in, const ProofState *want, const ProofState *got, GString *why)
+{
+    enum { FLAGS = EF_ARITH | EF_DF | EF_AC | EF_ID | EF_NT | EF_IF | EF_IOPL };
+    unsigned dst;
+    uint32_t mask = FLAGS & ~undefined(c, in, want, &dst);
+
+    unsigned what = vendor(c, in, want, got);
+
+    g_string_truncate(why, 0);
+    if (what & ALL) {
+        return true;
+    }
+    bool kind = (what & KIND) != KIND, vectors = !(what & VECTORS);
+    uint16_t sw[2];
+    uint32_t mx[2];
+    memcpy(&sw[0], want->x + FX_SW, 2);
+    memcpy(&sw[1], got->x + FX_SW, 2);
+    memcpy(&mx[0], want->x + FX_MXCSR, 4);
+    memcpy(&mx[1], got->x + FX_MXCSR, 4);
+    differs(why, "exception", kind ? want->vector != got->vector : (want->vector < 0) != (got->vector < 0));
+    differs(why, "RIP", want->rip != got->rip || want->cs != got->cs);
+    differs(why, "error code", kind && error_of(want) != error_of(got));
+    differs(why, "CR2", !(what & CR2) && want->cr2 != got->cr2);
+    differs(why, "flags", (want->rflags ^ got->rflags) & mask);
+    for (unsigned k = 0; k < 16 && !(what & REGISTERS); k++) {
+        uint64_t bits = k == R_RSP && c->mode == PM_L16 ? 0xffff : UINT64_MAX;  /* an interrupt's IRET to a 16-bit stack loses the rest (SDM2 IRET) */
+        if (k != dst && differs(why, "registers", (want->gpr[k] ^ got->gpr[k]) & bits)) {
+            break;
+        }
+    }
+    differs(why, "segments", selector(want->ds) != selector(got->ds) || selector(want->es) != selector(got->es) ||
+            selector(want->fs) != selector(got->fs) || selector(want->gs) != selector(got->gs) || want->ss != got->ss);
+    differs(why, "bases", !(what & BASES) && c->mode == PM_64 && ((!want->fs && want->fs_base != got->fs_base) || (!want->gs && want->gs_base != got->gs_base)));
+    differs(why, "MXCSR", (what & MXCSR) != MXCSR && (mx[0] ^ mx[1]) & (what & MXCSR_PE ? ~0x20u : ~0u));
+    differs(why, "XMM", vectors && memcmp(want->x + FX_XMM, got->x + FX_XMM, 256));
+    differs(why, "YMM", vectors && memcmp(want->x + XS_YMM, got->x + XS_YMM, 256));
+    differs(why, "x87 control", memcmp(want->x, got->x, 2));
+    differs(why, "x87 status", (sw[0] ^ sw[1]) & (what & C1 ? ~0x200 : ~0));
+    differs(why, "x87 tags", want->x[FX_TAG] != got->x[FX_TAG]);
+    for (unsigned k = 0; k < 8; k++) {
+        if (differs(why, "x87 registers", memcmp(want->x + FX_ST + 16 * k, got->x + FX_ST + 16 * k, 10))) {
+            break;
+        }
+    }
+    return why->len == 0;
+}
+
+/* ---- printing ---- */
+static void print_hex(GString *o, const uint8_t *p, unsigned n)
+{
+    while (n--) {
+        g_string_append_printf(o, "%02x", p[n]);
+    }
+}
+
+static void line(GString *o, const char *name, unsigned number, const uint8_t *in, const uint8_t *want, const uint8_t *got, unsigned n, bool always)
+{
+    if (!always && !memcmp(want, got, n)) {
+        return;
+    }
+    g_string_append_printf(o, "    %s%-2u in ", name, number);
+    print_hex(o, in, n);
+    g_string_append(o, " host ");
+    print_hex(o, want, n);
+    g_string_append(o, " here ");
+    print_hex(o, got, n);
+    g_string_append_c(o, '\n');
+}
+
+void proof_print(const ProofCode *c, const ProofState *in, const ProofState *want, const ProofState *got, GString *o)
+{
+    static const char *const modes[] = { "64", "32", "32, LDT", "16, LDT" };
+
+    g_string_append_printf(o, "    %s at %#x, %s-bit:", c->valid && !c->sequence ? c->insn.row->name : c->sequence ? "sequence" : "(#UD)", c->at, modes[c->mode]);
+    for (unsigned k = 0; k < c->n; k++) {
+        g_string_append_printf(o, " %02x", c->bytes[k]);
+    }
+    g_string_append_printf(o, "\n    exception host %" PRId64 " here %" PRId64 ", error %" PRIx64 " %" PRIx64 ", CR2 %" PRIx64 " %" PRIx64
+                           ", RIP %" PRIx64 " %" PRIx64 "\n    flags in %" PRIx64 " host %" PRIx64 " here %" PRIx64 "\n", want->vector, got->vector,
+                           want->error, got->error, want->cr2, got->cr2, want->rip, got->rip, in->rflags, want->rflags, got->rflags);
+    g_string_append_printf(o, "    DS %x %x ES %x %x FS %x %x GS %x %x SS %x %x CS %x %x, FS base %" PRIx64 " GS base %" PRIx64 "\n", want->ds, got->ds,
+                           want->es, got->es, want->fs, got->fs, want->gs, got->gs, want->ss, got->ss, want->cs, got->cs, in->fs_base, in->gs_base);
+    for (unsigned k = 0; k < 16; k++) {
+        line(o, "r", k, (const uint8_t *)&in->gpr[k], (const uint8_t *)&want->gpr[k], (const uint8_t *)&got->gpr[k], 8, k < 8);
+    }
+    line(o, "cw", 0, in->x, want->x, got->x, 2, false);
+    line(o, "sw", 0, in->x + FX_SW, want->x + FX_SW, got->x + FX_SW, 2, c->valid && !c->sequence && c->insn.row->map == 0 && (c->insn.opcode & 0xf8) == 0xd8);
+    line(o, "tag", 0, in->x + FX_TAG, want->x + FX_TAG, got->x + FX_TAG, 1, false);
+    line(o, "mxcsr", 0, in->x + FX_MXCSR, want->x + FX_MXCSR, got->x + FX_MXCSR, 4, true);
+    for (unsigned k = 0; k < 8; k++) {
+        line(o, "st", k, in->x + FX_ST + 16 * k, want->x + FX_ST + 16 * k, got->x + FX_ST + 16 * k, 10, false);
+    }
+    for (unsigned k = 0; k < 16; k++) {
+        line(o, "xmm", k, in->x + FX_XMM + 16 * k, want->x + FX_XMM + 16 * k, got->x + FX_XMM + 16 * k, 16, false);
+        line(o, "ymmh", k, in->x + XS_YMM + 16 * k, want->x + XS_YMM + 16 * k, got->x + XS_YMM + 16 * k, 16, false);
+    }
+}

@@ -9,21 +9,26 @@
 #include "core/vcpu.h"
 #include "accel/accel.h"
 #include "core/log.h"
+#include <errno.h>
 #include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { CACHE_LINE = 64 };
+enum { CACHE_LINE = 64, NAP_MOST_NS = 1000000 };
 
 __thread Vcpu *vcpu_current;
 
-static void futex_wait(uint32_t *word, uint32_t while_is)
+/* false: ns have gone by (0: without limit). */
+static bool futex_wait(uint32_t *word, uint32_t while_is, uint64_t ns)
 {
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, while_is, NULL, NULL, 0);
+    struct timespec limit = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+
+    return syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, while_is, ns ? &limit : NULL, NULL, 0) == 0 || errno != ETIMEDOUT;
 }
 
 static void futex_wake(uint32_t *word)
@@ -60,6 +65,8 @@ static bool has_work(Vcpu *v)
 /* The guest halted.  That it did is part of the CPU's state: run() says so again after a stop or a load. */
 static void vcpu_halt(Vcpu *v)
 {
+    uint64_t nap = v->nap_ns;
+
     while (!is_ending(v) && !machine_paused(v->machine) && !has_work(v)) {
         __atomic_store_n(&v->halted, 1, __ATOMIC_SEQ_CST);
         if (__atomic_exchange_n(&v->attention, 0, __ATOMIC_SEQ_CST)) {
@@ -67,7 +74,10 @@ static void vcpu_halt(Vcpu *v)
             continue;
         }
         while (__atomic_load_n(&v->halted, __ATOMIC_SEQ_CST)) {
-            futex_wait(&v->halted, 1);
+            if (!futex_wait(&v->halted, 1, nap)) {      /* naps get longer, so that a long wait costs little */
+                __atomic_store_n(&v->halted, 0, __ATOMIC_SEQ_CST);
+                nap = MIN(nap * 2, NAP_MOST_NS);
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ struct Vcpu {
     AddressSpace *spaces[2];          /* these; [1] is for a management mode that sees more, NULL where there is none */
     const struct CpuOps *cpu_ops;     /* architecture */
     uint32_t      attention;          /* not 0: leave translated code at the next exit check (the fused compare) */
+    uint64_t      nap_ns;             /* while halted, look for work so often at first, though nobody wakes it; 0: sleep */
     uint32_t      halted;             /* asleep until something wakes it (futex word) */
     bool          stop;               /* thread should end */
     bool          outside;            /* runs no guest instruction; core/machine.c, with its `exclusive` mutex */

@@ -61,7 +61,7 @@ enum {                                  /* events: atomic bits, set by any threa
 enum { FEAT_1_EDX, FEAT_1_ECX, FEAT_7_EBX, FEAT_7_ECX, FEAT_7_EDX, FEAT_81_EDX, FEAT_81_ECX, FEAT_D1_EAX, FEAT_88_EBX,
        FEAT_6_EAX, FEAT_87_EDX, FEAT_8A_EDX, FEAT_7_1_EAX, FEAT_ARCH_CAP, FEAT_CORE_CAP, FEAT_KVM, X86_N_FEATS };
 enum { SHADOW_STI = 1, SHADOW_SS = 2 };
-enum { X86_RUN, X86_HLT, X86_WAIT_SIPI, X86_SHUTDOWN };
+enum { X86_RUN, X86_HLT, X86_WAIT_SIPI, X86_SHUTDOWN, X86_MWAIT };
 
 typedef struct X86Cpu {
     DbtCpu   dbt;                       /* first: dbt.gpr[0..15], dbt.pc (linear), dbt.fl */
@@ -89,10 +89,12 @@ typedef struct X86Cpu {
     uint32_t mxcsr;
     X86Vec   vec[32] __attribute__((aligned(64)));
     uint64_t opmask[8];
-    uint32_t pkru;
+    uint64_t pkru;
+    bool     pkey_seen;                 /* a translation may depend on a key but 0; not state */
     /* MSRs */
     uint64_t star, lstar, cstar, sfmask, kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip, tsc_aux, pat;
     uint64_t tsc_offset, tsc_adjust, misc_enable, smbase, mtrr_def, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
+    uint64_t umwait_control, virt_ssbd;
     uint64_t mcg_status, mcg_ctl, spec_ctrl, mce_bank[40];
     /* not state */
     char     vendor[13], brand[49];     /* CPUID.0, 80000002H */
@@ -127,6 +129,7 @@ typedef struct X86Cpu {
         uint64_t from;
     } walk_ram[2];
     uint64_t kvmclock_msr, kvm_wall_msr;                    /* state */
+    struct { uint64_t at, line[8], deadline; bool armed, watch, masked, os_limit; } monitor;       /* state; wait.c */
     struct { uint64_t rip, rcx, rsi, rdi, info; } smi_io;   /* state: the IN or OUT that raised the SMI to come; smm.c */
     X86Svm   svm;
 } X86Cpu;
@@ -140,7 +143,7 @@ enum { CR4_VME = 1, CR4_PVI = 2, CR4_TSD = 4, CR4_DE = 8, CR4_PSE = 0x10, CR4_PA
        CR4_PKE = 0x400000 };
 enum { EFER_SCE = 1, EFER_LME = 0x100, EFER_LMA = 0x400, EFER_NXE = 0x800, EFER_SVME = 0x1000, EFER_FFXSR = 0x4000 };
 
-enum { XCR0_X87 = 1, XCR0_SSE = 2, XCR0_AVX = 4, XCR0_AVX512 = 0xe0 };
+enum { XCR0_X87 = 1, XCR0_SSE = 2, XCR0_AVX = 4, XCR0_AVX512 = 0xe0, XCR0_PKRU = 0x200 };
 
 enum { EF_CF = 1, EF_PF = 4, EF_AF = 0x10, EF_ZF = 0x40, EF_SF = 0x80, EF_TF = 0x100, EF_IF = 0x200, EF_DF = 0x400, EF_OF = 0x800,
        EF_IOPL = 0x3000, EF_NT = 0x4000, EF_RF = 0x10000, EF_VM = 0x20000, EF_AC = 0x40000, EF_VIF = 0x80000, EF_VIP = 0x100000,

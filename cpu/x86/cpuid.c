@@ -33,16 +33,16 @@ enum {
 
 static const uint32_t works[X86_N_FEATS] = {
     [FEAT_1_EDX] = BASE_1_EDX | B(1) | B(27) | B(28),
-    [FEAT_1_ECX] = V2_1_ECX | B(1) | B(17) | B(21) | B(22) | B(24) | B(25) | B(26) | B(30) | B(31) | B(12) | B(28) | B(29),
+    [FEAT_1_ECX] = V2_1_ECX | B(1) | B(3) | B(17) | B(21) | B(22) | B(24) | B(25) | B(26) | B(30) | B(31) | B(12) | B(28) | B(29),
     [FEAT_7_EBX] = B(0) | B(1) | B(3) | B(5) | B(7) | B(8) | B(9) | B(10) | B(18) | B(19) | B(20) | B(23) | B(24) | B(29) |
                    AVX512_7_EBX | AVX512_MORE_7_EBX,
-    [FEAT_7_ECX] = B(2) | B(8) | AVX512_7_ECX | B(9) | B(10) | B(22),
-    [FEAT_7_EDX] = B(4) | B(29),
+    [FEAT_7_ECX] = B(2) | B(3) | B(5) | B(8) | AVX512_7_ECX | B(9) | B(10) | B(22) | B(27) | B(28),
+    [FEAT_7_EDX] = B(4) | B(14) | B(26) | B(27) | B(29) | B(31),
     [FEAT_81_EDX] = LONG_81_EDX | B(22) | B(26) | B(27) | B(30) | B(31),
     [FEAT_81_ECX] = B(0) | B(2) | B(5) | B(8) | B(22),
     [FEAT_8A_EDX] = SVM_8A_EDX,
-    [FEAT_88_EBX] = B(2) | B(9),
-    [FEAT_D1_EAX] = B(0) | B(1) | B(2),
+    [FEAT_88_EBX] = B(0) | B(2) | B(9) | B(12) | B(14) | B(15) | B(24) | B(25),
+    [FEAT_D1_EAX] = B(0) | B(1) | B(2) | B(3),
     [FEAT_6_EAX] = B(2),
     [FEAT_87_EDX] = B(8),
     /* RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO,
@@ -323,6 +323,12 @@ static void leaf_basic(X86Cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4])
             leaf_caches(c, sub, false, r);
         }
         break;
+    case 5:                             /* lines of 64 bytes; ECX of MWAIT; no C-states, so that idle CPUs halt */
+        if (x86_feat(c, FEAT_1_ECX, 3)) {
+            r[0] = r[1] = 64;
+            r[2] = 3;
+        }
+        break;
     case 6:
         r[0] = c->feat[FEAT_6_EAX];
         break;
@@ -330,7 +336,7 @@ static void leaf_basic(X86Cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4])
         if (sub == 0) {
             r[0] = c->feat[FEAT_7_1_EAX] != 0;
             r[1] = c->feat[FEAT_7_EBX];
-            r[2] = c->feat[FEAT_7_ECX];
+            r[2] = c->feat[FEAT_7_ECX] | (c->cr4 & CR4_PKE ? B(4) : 0);
             r[3] = c->feat[FEAT_7_EDX];
         } else if (sub == 1) {
             r[0] = c->feat[FEAT_7_1_EAX];

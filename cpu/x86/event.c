@@ -102,6 +102,9 @@ void x86_ferr_wait(X86Cpu *c)
     if (__atomic_load_n(&c->ignne, __ATOMIC_SEQ_CST) || !c->ferr_sink) {
         return;
     }
+    if (x86_wanted(c, SVM_EXIT_FERR_FREEZE)) {
+        x86_svm_exit(c, SVM_EXIT_FERR_FREEZE, 0, 0, NULL);
+    }
     c->shadow = 0;                      /* a shadow over this instruction ends, though it does not */
     c->activity = X86_HLT;
     x86_poll_soon(c);
@@ -207,6 +210,9 @@ bool x86_interrupt(DbtCpu *dc)
     uint32_t ev = x86_events(c);
     int vector;
 
+    if (G_UNLIKELY(c->activity == X86_MWAIT)) {
+        x86_wait_end(c);
+    }
     if (!ev) {
         return false;
     }
@@ -248,12 +254,25 @@ bool x86_idle(DbtCpu *dc)
     return ((X86Cpu *)dc)->activity != X86_RUN;
 }
 
+/* What ends a halt. */
+bool x86_halt_over(X86Cpu *c)
+{
+    uint32_t ev = x86_events(c);
+
+    if (!c->svm.gif) {
+        return ev & X86_EV_A20;
+    }
+    return ev & X86_EV_A20 || (ev & (X86_EV_INIT | X86_EV_SMI) && !c->in_smm) || (ev & X86_EV_NMI && !c->nmi_blocked) ||
+           (ev & X86_EV_NMI && x86_wanted(c, SVM_EXIT_NMI)) || (ev & X86_EV_INTR && x86_intr_open(c)) ||
+           (ev & X86_EV_VINTR && x86_vintr_open(c));
+}
+
 bool x86_has_work(Vcpu *v)
 {
     X86Cpu *c = (X86Cpu *)v;
     uint32_t ev = x86_events(c);
 
-    if (!c->svm.gif && c->activity != X86_RUN) {
+    if (!c->svm.gif && c->activity != X86_RUN && c->activity != X86_MWAIT) {
         return ev & X86_EV_A20;
     }
     switch (c->activity) {
@@ -261,9 +280,9 @@ bool x86_has_work(Vcpu *v)
     case X86_SHUTDOWN:
         return ev & (X86_EV_INIT | X86_EV_SIPI | X86_EV_A20);
     case X86_HLT:
-        return ev & X86_EV_A20 || (ev & (X86_EV_INIT | X86_EV_SMI) && !c->in_smm) || (ev & X86_EV_NMI && !c->nmi_blocked) ||
-               (ev & X86_EV_NMI && x86_wanted(c, SVM_EXIT_NMI)) || (ev & X86_EV_INTR && x86_intr_open(c)) ||
-               (ev & X86_EV_VINTR && x86_vintr_open(c));
+        return x86_halt_over(c);
+    case X86_MWAIT:
+        return x86_wait_over(c);
     default:
         return true;
     }

@@ -16,7 +16,7 @@
 #include <string.h>
 #include "cpu/x86/x87.h"
 
-enum { FX_MXCSR = 24, FX_ST = 32, FX_XMM = 160, FX_BYTES = 512, XS_HEADER = 512, XS_PARTS = 576, XS_BYTES = 2688 };
+enum { FX_MXCSR = 24, FX_ST = 32, FX_XMM = 160, FX_BYTES = 512, XS_HEADER = 512, XS_PARTS = 576, XS_BYTES = 2696 };
 enum { COMP_X87 = 1, COMP_SSE = 2, COMP_AVX = 4 };
 
 /* Components from bit 2 on, each an array over registers: `each` bytes of member `at` for `first` .. */
@@ -31,8 +31,9 @@ static const Part parts[] = {
     { 5, 1088, 64, 8, 8, 0, 8, offsetof(X86Cpu, opmask) },
     { 6, 1152, 512, 32, sizeof(X86Vec), 0, 16, offsetof(X86Cpu, vec) + 32 },            /* ZMM0..15 511:256 */
     { 7, 1664, 1024, 64, sizeof(X86Vec), 16, 16, offsetof(X86Cpu, vec) },               /* ZMM16..31 */
+    { 9, 2688, 8, 8, 8, 0, 1, offsetof(X86Cpu, pkru) },
 };
-enum { COMP_KNOWN = 0xe7 };
+enum { COMP_KNOWN = 0x2e7, COMP_PKRU = 0x200 };
 enum { XS_REX_W = 1, XS_OPT = 0x10, XS_C = 0x20, XS_S = 0x40 };         /* third argument of the helpers; fxsave: XS_REX_W */
 #define XCOMP_COMPACT (UINT64_C(1) << 63)
 
@@ -101,7 +102,7 @@ static void get_xmm(X86Cpu *c, const Area *m)
 }
 
 /* Registers of a part that the mode can name: 8 to 15 and 16 to 31 are there in 64-bit code alone. */
-static unsigned n_regs(const X86Cpu *c, const Part *p) { return x86_code64(c) ? p->n : p->first ? 0 : 8; }
+static unsigned n_regs(const X86Cpu *c, const Part *p) { return x86_code64(c) ? p->n : p->first ? 0 : MIN(p->n, 8u); }
 
 static uint8_t *part_reg(X86Cpu *c, const Part *p, unsigned i) { return (uint8_t *)c + p->at + p->stride * (p->first + i); }
 
@@ -203,6 +204,9 @@ uint64_t x86_h_fxrstor(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
         x86_set_mxcsr(c, (uint32_t)get(&m, FX_MXCSR, 4));
     return 0;
 }
+
+/* Replaced where there are pages. */
+__attribute__((weak)) void x86_set_pkru(X86Cpu *c, uint32_t v) { c->pkru = v; }
 
 /* ---- XSAVE ... ---- */
 static void xs_check(X86Cpu *c, uint64_t how)
@@ -327,10 +331,16 @@ uint64_t x86_h_xrstor(void *cpu, uint64_t a, uint64_t b, uint64_t how)
     }
     if (want & COMP_SSE)
         get_xmm(c, bv & COMP_SSE ? &m : &zero);
+    uint64_t pkru = c->pkru;
     for (const Part *p = parts; p < parts + G_N_ELEMENTS(parts); p++) {
         const Area *from = bv >> p->comp & 1 ? &m : &zero;
         for (unsigned i = 0; (want >> p->comp & 1) && i < n_regs(c, p); i++)
             memcpy(part_reg(c, p, i), from->b + part_offset(p, comp, compact) + i * p->each, p->each);
+    }
+    if (want & COMP_PKRU) {
+        uint32_t loaded = (uint32_t)c->pkru;
+        c->pkru = pkru;
+        x86_set_pkru(c, loaded);
     }
     if (sets_mxcsr)
         x86_set_mxcsr(c, loads_mxcsr ? (uint32_t)get(&m, FX_MXCSR, 4) : X86_MXCSR_RESET);

@@ -120,13 +120,13 @@ static const Field cpu_fields[] = {
     STATE(X86Cpu, cr0), STATE(X86Cpu, cr2), STATE(X86Cpu, cr3), STATE(X86Cpu, cr4), STATE(X86Cpu, efer),
     STATE(X86Cpu, xcr0), STATE(X86Cpu, xss), STATE_ARRAY(X86Cpu, dr), STATE_ARRAY(X86Cpu, pdpte),
     STATE(X86Cpu, cpl, .max = 3), STATE(X86Cpu, shadow), STATE(X86Cpu, shadow_pc),
-    STATE(X86Cpu, activity, .max = X86_SHUTDOWN),
+    STATE(X86Cpu, activity, .max = X86_MWAIT),
     STATE(X86Cpu, sipi_vector), STATE(X86Cpu, nmi_blocked), STATE(X86Cpu, in_smm), STATE(X86Cpu, smm_nmi), STATE(X86Cpu, events),
     STATE(X86Cpu, a20_off), STATE(X86Cpu, ferr), STATE(X86Cpu, ignne),
     STATE_STRUCT(X86Cpu, fpr, X86Fpr, fpr_fields),
     STATE(X86Cpu, fpu_cw), STATE(X86Cpu, fpu_sw), STATE(X86Cpu, fpu_top, .max = 7), STATE(X86Cpu, fpu_valid),
     STATE(X86Cpu, fpu_op), STATE(X86Cpu, fpu_cs), STATE(X86Cpu, fpu_ds), STATE(X86Cpu, fpu_ip), STATE(X86Cpu, fpu_dp),
-    STATE(X86Cpu, mxcsr, .max = 0xffff), STATE_BYTES(X86Cpu, vec), STATE_ARRAY(X86Cpu, opmask), STATE(X86Cpu, pkru),
+    STATE(X86Cpu, mxcsr, .max = 0xffff), STATE_BYTES(X86Cpu, vec), STATE_ARRAY(X86Cpu, opmask), STATE(X86Cpu, pkru, .max = UINT32_MAX),
     STATE(X86Cpu, star), STATE(X86Cpu, lstar), STATE(X86Cpu, cstar), STATE(X86Cpu, sfmask), STATE(X86Cpu, kernel_gs_base),
     STATE(X86Cpu, sysenter_cs), STATE(X86Cpu, sysenter_esp), STATE(X86Cpu, sysenter_eip), STATE(X86Cpu, tsc_aux),
     STATE(X86Cpu, pat), STATE(X86Cpu, tsc_offset), STATE(X86Cpu, tsc_adjust), STATE(X86Cpu, misc_enable),
@@ -134,7 +134,9 @@ static const Field cpu_fields[] = {
     STATE_ARRAY(X86Cpu, mtrr_mask), STATE(X86Cpu, mcg_status), STATE(X86Cpu, mcg_ctl), STATE(X86Cpu, spec_ctrl),
     STATE_ARRAY(X86Cpu, mce_bank), STATE(X86Cpu, kvmclock_msr), STATE(X86Cpu, kvm_wall_msr),
     STATE(X86Cpu, smi_io.rip), STATE(X86Cpu, smi_io.rcx), STATE(X86Cpu, smi_io.rsi), STATE(X86Cpu, smi_io.rdi),
-    STATE(X86Cpu, smi_io.info),
+    STATE(X86Cpu, smi_io.info), STATE(X86Cpu, monitor.at), STATE_ARRAY(X86Cpu, monitor.line), STATE(X86Cpu, monitor.deadline),
+    STATE(X86Cpu, monitor.armed), STATE(X86Cpu, monitor.watch), STATE(X86Cpu, monitor.masked), STATE(X86Cpu, monitor.os_limit),
+    STATE(X86Cpu, umwait_control), STATE(X86Cpu, virt_ssbd),
     STATE_STRUCT(X86Cpu, svm, X86Svm, svm_fields),
     FIELD_END
 };
@@ -184,6 +186,8 @@ static bool cpu_restored(Vcpu *v, GError **err)
     }
     c->dbt.fl = x86_eflags_to_fl(x86_fl_to_eflags(c->dbt.fl));
     c->shadow &= SHADOW_STI | SHADOW_SS;
+    c->pkey_seen = true;
+    v->nap_ns = c->activity == X86_MWAIT ? 20000 : 0;
     c->delivering = -1;
     c->sys_cpl = -1;
     c->ext = 0;
@@ -247,7 +251,7 @@ static void cpu_dump(Vcpu *v, GString *out)
     static const char *const names[16] = { "RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
                                            "R8 ", "R9 ", "R10", "R11", "R12", "R13", "R14", "R15" };
     static const uint8_t order[16] = { 0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15 };
-    static const char *const activity[] = { "running", "halted", "waiting for SIPI", "shut down" };
+    static const char *const activity[] = { "running", "halted", "waiting for SIPI", "shut down", "in MWAIT" };
     const X86Cpu *c = (const X86Cpu *)v;
 
     for (unsigned i = 0; i < 16; i++) {

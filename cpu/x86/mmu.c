@@ -3,7 +3,7 @@
  * mmu.c -- from linear to physical: the page walks of an x86 CPU, and what a failed one raises.
  *
  * Spec: Intel SDM (325462) vol. 3 ch. 4 (paging), 4.7 (error codes); AMD APM vol. 2 ch. 5, 15.25 (nested paging).
- * Omits: protection keys, 5-level paging, shadow stacks.
+ * Omits: keys of supervisor pages, 5-level paging, shadow stacks.
  * Threads: the vCPU's own.  Other vCPUs walk and change the same tables meanwhile, so A and D are set with a locked
  * compare-and-exchange, and a walk whose entry has changed starts again.
  */
@@ -12,7 +12,7 @@
 
 enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 0x20, PTE_D = 0x40, PTE_PS = 0x80, PTE_G = 0x100 };
 #define PTE_NX (1ull << 63)
-enum { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16 };
+enum { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16, PF_PK = 32 };
 
 typedef struct Entry {                  /* a paging-structure entry and where it lies */
     uint64_t val, at;
@@ -265,14 +265,42 @@ static inline bool walk_allowed(X86Cpu *c, DbtAccess access, bool user, uint64_t
     }
 }
 
+/* What PKRU leaves of the rights to a user page: PTE_U gone, no access; PTE_W gone, no write (4.6.2). */
+static uint64_t key_rights(X86Cpu *c, bool user, uint64_t entry)
+{
+    unsigned key = (entry >> 59) & 15, deny = (c->pkru >> (key * 2)) & 3;
+
+    c->pkey_seen |= key != 0;
+    return deny & 1 ? 0 : deny & 2 && (user || c->cr0 & CR0_WP) ? PTE_U : PTE_U | PTE_W;
+}
+
+void x86_set_pkru(X86Cpu *c, uint32_t v)
+{
+    uint64_t changed = c->pkru ^ v;
+
+    c->pkru = v;
+    if (c->cr4 & CR4_PKE && (changed & 3 || (changed && c->pkey_seen))) {
+        dbt_flush_all(&c->dbt);
+        c->pkey_seen = false;
+    }
+}
+
 /* The last level is found: check it, set A and D, fill in the result.  1 done, 0 fault, -1 walk again. */
 static inline int walk_leaf(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, Entry *e, unsigned bytes,
                             uint64_t rights, uint64_t nx, uint64_t frame, uint64_t size, DbtWalk *out)
 {
+    bool key_writable = true;
     uint64_t need = PTE_A | ((access & ACCESS_KIND) == ACCESS_WRITE ? PTE_D : 0);
 
     if (G_UNLIKELY(!walk_allowed(c, access, user, rights, nx))) {
         return walk_fail(c, access, user, PF_P, out);
+    }
+    if (G_UNLIKELY(c->cr4 & CR4_PKE) && rights & PTE_U && x86_lma(c) && (access & ACCESS_KIND) != ACCESS_FETCH) {
+        uint64_t left = key_rights(c, user, e->val);
+        if (!(left & PTE_U) || ((access & ACCESS_KIND) == ACCESS_WRITE && !(left & PTE_W))) {
+            return walk_fail(c, access, user, PF_P | PF_PK, out);
+        }
+        key_writable = left & PTE_W;
     }
     if ((e->val & need) != need && !(access & ACCESS_PROBE) && !entry_set(c, e, bytes, need)) {
         return -1;
@@ -280,7 +308,7 @@ static inline int walk_leaf(X86Cpu *c, uint64_t linear, DbtAccess access, bool u
     out->phys = (frame | (linear & (size - 1))) & c->a20_mask;
     out->page_bytes = size;
     out->global = e->val & PTE_G && c->cr4 & CR4_PGE;
-    out->writable = e->val & PTE_D && (rights & PTE_W || !(user || c->cr0 & CR0_WP));
+    out->writable = key_writable && e->val & PTE_D && (rights & PTE_W || !(user || c->cr0 & CR0_WP));
     return 1;
 }
 

@@ -4,7 +4,8 @@
  *
  * Spec: Intel SDM (325462) vol. 4 ch. 2, vol. 3 17.17 (TSC), 11.11 (MTRRs); AMD APM vol. 2 appendix A; the KVM paravirtual
  * clock: Linux Documentation/virt/kvm/x86/msr.rst.
- * Omits: MTRRs and PAT have no effect on memory; performance counters; machine-check banks hold what is written to them.
+ * Omits: MTRRs and PAT have no effect on memory; performance counters count nothing (those of AMD and the P6 read as 0, for
+ *   systems that touch them unasked); no machine check is ever reported; speculation control has nothing to control.
  * Threads: the vCPU's own, but for x86_tsc_now(), which any thread may call.
  *
  * The TSC counts the guest's clock at 1 GHz, so it stops with the machine and agrees with every other timer.
@@ -22,8 +23,10 @@ typedef struct MsrRow {
     bool     canonical;
     uint8_t  vendor;
     bool     ignore;                    /* writes are taken and forgotten */
+    uint16_t gate;                      /* GATE(word, bit): there only with this feature */
 } MsrRow;
 #define F(m) offsetof(X86Cpu, m)
+#define GATE(word, bit) (1 + (word) * 32 + (bit))
 
 static const MsrRow rows[] = {
     { .msr = 0x174, F(sysenter_cs), UINT32_MAX }, { .msr = 0x175, F(sysenter_esp), UINT64_MAX, .canonical = true },
@@ -31,13 +34,19 @@ static const MsrRow rows[] = {
     { .msr = 0x179, 0, 0, 0x10a },                              /* MCG_CAP: 10 banks, MCG_CTL */
     { .msr = 0x17a, F(mcg_status), UINT64_MAX }, { .msr = 0x17b, F(mcg_ctl), UINT64_MAX },
     { .msr = 0x1a0, F(misc_enable), UINT64_MAX },
-    { .msr = 0x2ff, F(mtrr_def), 0xcff }, { .msr = 0xfe, 0, 0, 0x508 },     /* MTRRCAP: 8 variable, fixed, WC */
+    { .msr = 0x2ff, F(mtrr_def), 0xc07 }, { .msr = 0xfe, 0, 0, 0x508 },     /* MTRRCAP: 8 variable, fixed, WC */
     { .msr = 0xc0000081, F(star), UINT64_MAX }, { .msr = 0xc0000082, F(lstar), UINT64_MAX, .canonical = true },
     { .msr = 0xc0000083, F(cstar), UINT64_MAX, .canonical = true }, { .msr = 0xc0000084, F(sfmask), UINT32_MAX },
     { .msr = 0xc0000100, F(seg[S_FS].base), UINT64_MAX, .canonical = true },
     { .msr = 0xc0000101, F(seg[S_GS].base), UINT64_MAX, .canonical = true },
     { .msr = 0xc0000102, F(kernel_gs_base), UINT64_MAX, .canonical = true },
     { .msr = 0xc0000103, F(tsc_aux), UINT32_MAX },
+    { .msr = 0xe1, F(umwait_control), 0xfffffffd, .gate = GATE(FEAT_7_ECX, 5) },
+    { .msr = 0xda0, F(xss), 0, .gate = GATE(FEAT_D1_EAX, 3) },  /* XSS: no supervisor state */
+    { .msr = 0xc001011f, F(virt_ssbd), 4, .gate = GATE(FEAT_88_EBX, 25) },
+    { .msr = 0xc1, 0, 0, 0, .vendor = INTEL, .ignore = true }, { .msr = 0xc2, 0, 0, 0, .vendor = INTEL, .ignore = true },
+    { .msr = 0x186, 0, 0, 0, .vendor = INTEL, .ignore = true }, { .msr = 0x187, 0, 0, 0, .vendor = INTEL, .ignore = true },
+    { .msr = 0x1db, 0, 0, 0 }, { .msr = 0x1dc, 0, 0, 0 }, { .msr = 0x1dd, 0, 0, 0 }, { .msr = 0x1de, 0, 0, 0 },     /* last branch */
     { .msr = 0x17, 0, 0, 0 },                                   /* PLATFORM_ID */
     { .msr = 0x2a, 0, 0, 0, .ignore = true },                   /* EBL_CR_POWERON */
     { .msr = 0x8b, 0, 0, 1ull << 32, .ignore = true },          /* BIOS_SIGN_ID: microcode revision 1 */
@@ -68,6 +77,10 @@ static const MsrRow rows[] = {
 static const MsrRow *row_find(X86Cpu *c, uint32_t msr)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        unsigned gate = rows[i].gate;
+        if (gate && !x86_feat(c, (gate - 1) / 32, (gate - 1) % 32)) {
+            continue;
+        }
         if (rows[i].msr == msr && (rows[i].vendor == ANY || (rows[i].vendor == INTEL) == c->vendor_intel)) {
             return &rows[i];
         }
@@ -163,6 +176,49 @@ static bool unknown(X86Cpu *c, uint32_t msr, const char *what)
         log_write("cpu%u: %s of unknown MSR %x at %llx\n", c->dbt.vcpu.index, what, msr, (unsigned long long)c->dbt.pc);
     }
     return false;
+}
+
+static bool mtrr_type_valid(unsigned type) { return type <= 6 && type != 2 && type != 3; }
+
+static bool mtrr_fixed_valid(uint64_t v)
+{
+    for (unsigned i = 0; i < 8; i++, v >>= 8) {
+        if (!mtrr_type_valid(v & 0xff)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Writes that the ranges refuse (SDM 11.11.2, 15.3.2). */
+static bool range_write_valid(const X86Cpu *c, uint32_t msr, uint64_t v)
+{
+    if (msr >= 0x400) {                 /* STATUS, ADDR and MISC of a bank can only be cleared */
+        return (msr & 3) == 0 || v == 0;
+    }
+    if (msr >= 0x250) {
+        return mtrr_fixed_valid(v);
+    }
+    return msr & 1 ? !(v & ~(c->addr_mask | 0x800)) : mtrr_type_valid(v & 0xff) && !(v & ~(c->addr_mask | 0xff));
+}
+
+/* ---- speculation control: accepted where it is offered, with nothing to do ---- */
+enum { SPEC_CTRL = 0x48, PRED_CMD = 0x49, IBRS = 1, STIBP = 2, SSBD = 4 };
+
+static uint64_t spec_ctrl_bits(const X86Cpu *c)
+{
+    return (x86_feat(c, FEAT_7_EDX, 26) || x86_feat(c, FEAT_88_EBX, 14) ? IBRS : 0) |
+           (x86_feat(c, FEAT_7_EDX, 26) || x86_feat(c, FEAT_7_EDX, 27) || x86_feat(c, FEAT_88_EBX, 15) ? STIBP : 0) |
+           (x86_feat(c, FEAT_7_EDX, 31) || x86_feat(c, FEAT_88_EBX, 24) ? SSBD : 0);
+}
+
+static bool has_ibpb(const X86Cpu *c) { return x86_feat(c, FEAT_7_EDX, 26) || x86_feat(c, FEAT_88_EBX, 12); }
+
+/* AMD's counters: four old pairs, six with perfctr-core. */
+static bool is_amd_counter(const X86Cpu *c, uint32_t msr)
+{
+    return !c->vendor_intel && ((msr >= 0xc0010000 && msr <= 0xc0010007) ||
+                                (msr >= 0xc0010200 && msr <= 0xc001020b && x86_feat(c, FEAT_81_ECX, 23)));
 }
 
 static bool pat_valid(uint64_t v)
@@ -264,6 +320,14 @@ bool x86_msr_read(X86Cpu *c, uint32_t msr, uint64_t *v)
         }
         return c->apic_ops && c->apic_ops->msr_read(c->apic, msr, v);
     }
+    if (msr == SPEC_CTRL && spec_ctrl_bits(c)) {
+        *v = c->spec_ctrl;
+        return true;
+    }
+    if (is_amd_counter(c, msr)) {
+        *v = 0;
+        return true;
+    }
     if ((field = range_field(c, msr))) {
         *v = *field;
         return true;
@@ -351,7 +415,20 @@ bool x86_msr_write(X86Cpu *c, uint32_t msr, uint64_t v)
         }
         return c->apic_ops && c->apic_ops->msr_write(c->apic, msr, v);
     }
+    if (msr == SPEC_CTRL && spec_ctrl_bits(c)) {
+        c->spec_ctrl = v & ~spec_ctrl_bits(c) ? c->spec_ctrl : v;
+        return !(v & ~spec_ctrl_bits(c));
+    }
+    if (msr == PRED_CMD && has_ibpb(c)) {
+        return !(v & ~1ull);
+    }
+    if (is_amd_counter(c, msr)) {
+        return true;
+    }
     if ((field = range_field(c, msr))) {
+        if (!range_write_valid(c, msr, v)) {
+            return false;
+        }
         *field = v;
         return true;
     }
@@ -376,6 +453,6 @@ void x86_msr_reset(X86Cpu *c, bool init)
     c->mcg_status = 0;
     c->mcg_ctl = UINT64_MAX;
     memset(c->mce_bank, 0, sizeof c->mce_bank);
-    c->spec_ctrl = 0;
+    c->spec_ctrl = c->umwait_control = c->virt_ssbd = 0;
     c->kvmclock_msr = c->kvm_wall_msr = 0;
 }

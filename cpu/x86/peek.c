@@ -22,6 +22,8 @@ bool x86_has_feature(const X86Cpu *c, X86Feature f)
         [F_RDSEED] = { FEAT_7_EBX, 18 }, [F_ADX] = { FEAT_7_EBX, 19 }, [F_SMAP] = { FEAT_7_EBX, 20 }, [F_CLFLUSHOPT] = { FEAT_7_EBX, 23 },
         [F_CLWB] = { FEAT_7_EBX, 24 }, [F_SHA] = { FEAT_7_EBX, 29 },
         [F_PKU] = { FEAT_7_ECX, 3 }, [F_GFNI] = { FEAT_7_ECX, 8 }, [F_RDPID] = { FEAT_7_ECX, 22 },
+        [F_WAITPKG] = { FEAT_7_ECX, 5 }, [F_MOVDIRI] = { FEAT_7_ECX, 27 }, [F_MOVDIR64B] = { FEAT_7_ECX, 28 },
+        [F_SERIALIZE] = { FEAT_7_EDX, 14 }, [F_CLZERO] = { FEAT_88_EBX, 0 },
         [F_SYSCALL] = { FEAT_81_EDX, 11 }, [F_RDTSCP] = { FEAT_81_EDX, 27 },
         [F_3DNOWEXT] = { FEAT_81_EDX, 30 }, [F_3DNOW] = { FEAT_81_EDX, 31 }, [F_MMXEXT] = { FEAT_81_EDX, 22 },
         [F_LAHF] = { FEAT_81_ECX, 0 }, [F_LZCNT] = { FEAT_81_ECX, 5 }, [F_SSE4A] = { FEAT_81_ECX, 6 }, [F_PREFETCHW] = { FEAT_81_ECX, 8 },

@@ -11,7 +11,7 @@
 
 enum {                                  /* mode_mmu: high half of DbtKey.mode */
     MMU_PG = 1, MMU_PAE = 2, MMU_PSE = 4, MMU_WP = 8, MMU_NXE = 16, MMU_SMEP = 32, MMU_SMAP = 64, MMU_PGE = 128,
-    MMU_A20_OFF = 256, MMU_LMA = 512, MMU_SMM = 1024, MMU_GUEST = 1 << 20, MMU_NESTED = 1 << 21,
+    MMU_A20_OFF = 256, MMU_LMA = 512, MMU_SMM = 1024, MMU_PKE = 2048, MMU_GUEST = 1 << 20, MMU_NESTED = 1 << 21,
 };
 enum { EF_KNOWN = EF_TF | EF_IF | EF_DF | EF_IOPL | EF_NT | EF_RF | EF_VM | EF_AC | EF_VIF | EF_VIP | EF_ID };
 
@@ -203,7 +203,8 @@ void x86_cr_changed(X86Cpu *c)
         c->mode_mmu |= MMU_PG | (c->cr0 & CR0_WP ? MMU_WP : 0) | (c->cr4 & CR4_PAE ? MMU_PAE : 0) |
                        (c->cr4 & CR4_PSE ? MMU_PSE : 0) | (c->cr4 & CR4_PGE ? MMU_PGE : 0) |
                        (c->cr4 & CR4_SMEP ? MMU_SMEP : 0) | (c->cr4 & CR4_SMAP ? MMU_SMAP : 0) |
-                       (c->efer & EFER_NXE ? MMU_NXE : 0) | (x86_lma(c) ? MMU_LMA : 0);
+                       (c->efer & EFER_NXE ? MMU_NXE : 0) | (x86_lma(c) ? MMU_LMA : 0) |
+                       (c->cr4 & CR4_PKE ? MMU_PKE : 0);
     }
     if (c->svm.guest) {
         c->mode_cr |= X86_MODE_GUEST;
@@ -335,7 +336,7 @@ uint64_t x86_cr4_allowed(const X86Cpu *c)
         { CR4_PSE, FEAT_1_EDX, 3 }, { CR4_PAE, FEAT_1_EDX, 6 }, { CR4_MCE, FEAT_1_EDX, 7 }, { CR4_PGE, FEAT_1_EDX, 13 },
         { CR4_OSFXSR, FEAT_1_EDX, 24 }, { CR4_OSXMMEXCPT, FEAT_1_EDX, 25 }, { CR4_UMIP, FEAT_7_ECX, 2 },
         { CR4_FSGSBASE, FEAT_7_EBX, 0 }, { CR4_PCIDE, FEAT_1_ECX, 17 }, { CR4_OSXSAVE, FEAT_1_ECX, 26 },
-        { CR4_SMEP, FEAT_7_EBX, 7 }, { CR4_SMAP, FEAT_7_EBX, 20 },
+        { CR4_SMEP, FEAT_7_EBX, 7 }, { CR4_PKE, FEAT_7_ECX, 3 }, { CR4_SMAP, FEAT_7_EBX, 20 },
     };
     uint64_t ok = CR4_PCE;
 
@@ -360,7 +361,7 @@ void x86_write_cr4(X86Cpu *c, uint64_t v)
         x86_raise_gp(c, 0);
     }
     c->cr4 = v;
-    if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_PCIDE) || changed & v & CR4_SMEP) {
+    if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_PCIDE | CR4_PKE) || changed & v & CR4_SMEP) {
         flush_own(c);
     }
     x86_cr_changed(c);
@@ -419,6 +420,8 @@ void x86_reset_state(X86Cpu *c, bool init)
     c->activity = X86_RUN;
     c->nmi_blocked = c->in_smm = c->smm_nmi = false;
     memset(&c->smi_io, 0, sizeof c->smi_io);
+    memset(&c->monitor, 0, sizeof c->monitor);
+    c->dbt.vcpu.nap_ns = 0;
     x86_smm_space(c);
     c->delivering = -1;
     c->sys_cpl = -1;

@@ -7,7 +7,7 @@
  * has to say of the instruction (the next RIP, operands, the instruction's bytes) is decoded here from guest memory.
  *
  * Spec: AMD APM (24593) vol. 2 15.7 to 15.14, table 15-7 (priorities), appendix C.
- * Omits: FERR_FREEZE (the processor here never freezes), traps after writes of EFER and CRs (SEV-ES alone has them).
+ * Omits: traps after writes of EFER and CRs (SEV-ES alone has them).
  * Threads: the vCPU's own.
  */
 #include "cpu/x86/decode.h"

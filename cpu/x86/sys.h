@@ -86,6 +86,8 @@ bool x86_phys_read(X86Cpu *c, uint64_t pa, void *to, unsigned n);
 void x86_map_changed(DbtCpu *dc);
 bool x86_nested_walk(X86Cpu *c, uint64_t gpa, DbtAccess access, uint64_t *pa);  /* of the guest's own access; false: x86_svm_npf() */
 
+void x86_set_pkru(X86Cpu *c, uint32_t v);
+
 /* ---- seg.c ---- */
 void x86_raise_sel(X86Cpu *c, unsigned vector, unsigned selector) G_GNUC_NORETURN;      /* error: selector | EXT */
 bool x86_desc_fetch(X86Cpu *c, unsigned selector, uint64_t *desc);      /* false: outside its table */
@@ -132,6 +134,9 @@ void x86_raise_db(X86Cpu *c, uint64_t dr6_bits) G_GNUC_NORETURN;                
 void x86_system_begin(X86Cpu *c);       /* plain accesses are supervisor's until x86_system_end() or a fault */
 void x86_system_end(X86Cpu *c, unsigned cpl);
 void x86_shutdown(X86Cpu *c) G_GNUC_NORETURN;  /* as after a triple fault */
+bool x86_wait_over(X86Cpu *c);         /* wait.c: does something end the MWAIT? */
+void x86_wait_end(X86Cpu *c);
+bool x86_halt_over(X86Cpu *c);
 bool x86_interrupt(DbtCpu *dc);
 bool x86_single(DbtCpu *dc);
 void x86_insn_done(DbtCpu *dc);
@@ -177,7 +182,8 @@ void x86_cpuid(X86Cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]);
 static inline bool x86_feat(const X86Cpu *c, unsigned word, unsigned bit) { return (c->feat[word] >> bit) & 1; }
 static inline uint64_t x86_xcr0_known(const X86Cpu *c)          /* bits of XCR0 that this CPU has */
 {
-    return XCR0_X87 | XCR0_SSE | (x86_feat(c, FEAT_1_ECX, 28) ? XCR0_AVX : 0) | (x86_feat(c, FEAT_7_EBX, 16) ? XCR0_AVX512 : 0);
+    return XCR0_X87 | XCR0_SSE | (x86_feat(c, FEAT_1_ECX, 28) ? XCR0_AVX : 0) | (x86_feat(c, FEAT_7_EBX, 16) ? XCR0_AVX512 : 0) |
+           (x86_feat(c, FEAT_7_ECX, 3) ? XCR0_PKRU : 0);
 }
 
 /* ---- svm.c, svm_exit.c: what a hypervisor may ask for ---- */

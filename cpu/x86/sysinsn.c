@@ -3,7 +3,7 @@
  * sysinsn.c -- the system instructions: control and debug registers, EFLAGS, TLB invalidation, halts, ports, MSRs, XCR0.
  *
  * Spec: Intel SDM (325462) vol. 2, the instructions by name; vol. 1 19.5 (I/O permission bit map).
- * Omits: performance counters (RDPMC reads 0 where it is allowed), VMX (#UD), protection keys.
+ * Omits: performance counters (RDPMC reads 0 where it is allowed), VMX (#UD).
  * Threads: the vCPU's own.
  */
 #include <sys/random.h>
@@ -135,18 +135,6 @@ uint64_t x86_h_hlt(void *cpu, uint64_t a, uint64_t b, uint64_t len)
     need_cpl0(cpu);
     x86_intercept(cpu, SVM_EXIT_HLT, 0);
     halt(cpu, len);
-    return 0;
-}
-
-uint64_t x86_h_monitor(void *cpu, uint64_t a, uint64_t b, uint64_t d)
-{
-    x86_raise_ud(cpu);                  /* CPUID says that MONITOR is not there */
-    return 0;
-}
-
-uint64_t x86_h_mwait(void *cpu, uint64_t a, uint64_t b, uint64_t d)
-{
-    x86_raise_ud(cpu);
     return 0;
 }
 
@@ -572,15 +560,57 @@ uint64_t x86_h_xsetbv(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     return 0;
 }
 
+/* ---- protection keys ---- */
 uint64_t x86_h_rdpkru(void *cpu, uint64_t a, uint64_t b, uint64_t d)
 {
-    x86_raise_ud(cpu);                  /* CR4.PKE cannot be set */
+    X86Cpu *c = cpu;
+
+    if (!(c->cr4 & CR4_PKE)) {
+        x86_raise_ud(c);
+    }
+    if ((uint32_t)c->dbt.gpr[R_RCX]) {
+        x86_raise_gp(c, 0);
+    }
+    c->dbt.gpr[R_RAX] = c->pkru;
+    c->dbt.gpr[R_RDX] = 0;
     return 0;
 }
 
 uint64_t x86_h_wrpkru(void *cpu, uint64_t a, uint64_t b, uint64_t d)
 {
-    x86_raise_ud(cpu);
+    X86Cpu *c = cpu;
+
+    if (!(c->cr4 & CR4_PKE)) {
+        x86_raise_ud(c);
+    }
+    if ((uint32_t)c->dbt.gpr[R_RCX] || (uint32_t)c->dbt.gpr[R_RDX]) {
+        x86_raise_gp(c, 0);
+    }
+    x86_set_pkru(c, (uint32_t)c->dbt.gpr[R_RAX]);
+    return 0;
+}
+
+/* ---- lines ---- */
+uint64_t x86_h_clzero(void *cpu, uint64_t offset, uint64_t s, uint64_t d)
+{
+    static const uint8_t zero[64];
+    X86Cpu *c = cpu;
+
+    dbt_store_bytes(&c->dbt, x86_seg_linear(c, (unsigned)s, offset & ~63ull, 64, true), zero, 64);
+    return 0;
+}
+
+uint64_t x86_h_movdir64b(void *cpu, uint64_t to, uint64_t from, uint64_t s)
+{
+    X86Cpu *c = cpu;
+    uint64_t source = x86_seg_linear(c, (unsigned)s, from, 64, false), linear = x86_seg_linear(c, S_ES, to, 64, true);
+    uint8_t line[64];
+
+    if (linear & 63) {
+        x86_raise_gp(c, 0);
+    }
+    dbt_load_bytes(&c->dbt, source, line, 64);
+    dbt_store_bytes(&c->dbt, linear, line, 64);
     return 0;
 }
 

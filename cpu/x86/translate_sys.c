@@ -268,6 +268,46 @@ void x86_tr_XSETBV(X86Tr *t, const X86Insn *i) { and_look_up(t, XH_xsetbv); }
 void x86_tr_WRPKRU(X86Tr *t, const X86Insn *i) { and_look_up(t, XH_wrpkru); }
 
 void x86_tr_WRMSR(X86Tr *t, const X86Insn *i) { and_look_up(t, XH_wrmsr); }
+/* A register of the address size, as an offset. */
+static IrRef address_register(X86Tr *t, const X86Insn *i, unsigned reg)
+{
+    IrRef v = tr_temp(t);
+    emit(t, i->asize == 2 ? IR_zext16 : IR_mov, i->asize == 8 ? IR_I64 : IR_I32, v, ir_guest(reg), NONE);
+    return v;
+}
+static unsigned data_segment(const X86Insn *i) { return i->seg_prefix == SEG_NONE ? S_DS : i->seg_prefix; }
+
+void x86_tr_MONITOR(X86Tr *t, const X86Insn *i)
+{
+    tr_helper(t, XH_monitor, NONE, address_register(t, i, R_RAX), tr_imm(t, data_segment(i)), tr_imm(t, 0));
+}
+void x86_tr_UMONITOR(X86Tr *t, const X86Insn *i)
+{
+    tr_helper(t, XH_monitor, NONE, address_register(t, i, i->rm), tr_imm(t, data_segment(i)), tr_imm(t, 1));
+}
+static void user_wait(X86Tr *t, const X86Insn *i, unsigned watch)
+{
+    tr_helper(t, XH_umwait, NONE, ir_guest(i->rm), tr_imm(t, watch), NONE);
+    tr_end_lookup(t);
+}
+void x86_tr_UMWAIT(X86Tr *t, const X86Insn *i) { user_wait(t, i, 1); }
+void x86_tr_TPAUSE(X86Tr *t, const X86Insn *i) { user_wait(t, i, 0); }
+
+void x86_tr_CLZERO(X86Tr *t, const X86Insn *i)
+{
+    tr_helper(t, XH_clzero, NONE, address_register(t, i, R_RAX), tr_imm(t, data_segment(i)), NONE);
+}
+void x86_tr_MOVDIR64B(X86Tr *t, const X86Insn *i)
+{
+    IrRef to = address_register(t, i, i->reg);
+    tr_helper(t, XH_movdir64b, NONE, to, tr_offset(t, i), tr_imm(t, i->seg));
+}
+void x86_tr_SERIALIZE(X86Tr *t, const X86Insn *i)
+{
+    emit(t, IR_fence, IR_I64, NONE, NONE, NONE);
+    tr_end_lookup(t);
+}
+
 void x86_tr_MWAIT(X86Tr *t, const X86Insn *i) { and_look_up(t, XH_mwait); }
 
 /* Where CPL <= IOPL and in 64-bit code this is all there is to it: an interrupt that waits is the run loop's. */
@@ -332,7 +372,6 @@ PLAIN(RDPMC, rdpmc)
 PLAIN(CPUID, cpuid)
 PLAIN(XGETBV, xgetbv)
 PLAIN(RDPKRU, rdpkru)
-PLAIN(MONITOR, monitor)
 PLAIN(EMMS, emms)
 PLAIN(FEMMS, emms)
 

@@ -39,7 +39,8 @@ static bool known(const Run *r, const X86Insn *i, const cs_insn *c)
     if (i->map == 0 && i->rep && (i->opsize || (code64 && op >= 0xa0 && op <= 0xa3)))
         return true;                                    /* a repeat prefix beside 66 hides it from libcapstone */
     if (!c)                                             /* operands are looked at later: x87, segment numbers, hints */
-        return (op >= 0xd8 && op <= 0xdf) || op == 0x8c || op == 0x8e || i->map == 1 || op == 0xd6 || op == 0xf1 || op == 0x82;
+        return op == 0x2f8 || op == 0x2f9 ||              /* MOVDIR64B, MOVDIRI */
+               (op >= 0xd8 && op <= 0xdf) || op == 0x8c || op == 0x8e || i->map == 1 || op == 0xd6 || op == 0xf1 || op == 0x82;
     if (starts(c->mnemonic, "xacquire") || starts(c->mnemonic, "xrelease"))
         return true;
     if (i->map >= 2 && !i->row && (i->rex & 8) && i->mandatory == P_NP)

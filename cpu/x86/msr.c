@@ -57,11 +57,6 @@ static const MsrRow rows[] = {
     { .msr = 0x1d9, 0, 0, 0, .ignore = true },                  /* DEBUGCTL: nothing of it is there */
     { .msr = 0x3a, 0, 0, 1, .vendor = INTEL },                  /* FEATURE_CONTROL: locked, no VMX */
     { .msr = 0xcd, 0, 0, 3, .vendor = INTEL },                  /* FSB_FREQ: 166 MHz (Atom) */
-    { .msr = 0xc0010000, 0, 0, 0, .vendor = AMD, .ignore = true },          /* PERF_CTL0-3, PERF_CTR0-3: none counts */
-    { .msr = 0xc0010001, 0, 0, 0, .vendor = AMD, .ignore = true }, { .msr = 0xc0010002, 0, 0, 0, .vendor = AMD, .ignore = true },
-    { .msr = 0xc0010003, 0, 0, 0, .vendor = AMD, .ignore = true }, { .msr = 0xc0010004, 0, 0, 0, .vendor = AMD, .ignore = true },
-    { .msr = 0xc0010005, 0, 0, 0, .vendor = AMD, .ignore = true }, { .msr = 0xc0010006, 0, 0, 0, .vendor = AMD, .ignore = true },
-    { .msr = 0xc0010007, 0, 0, 0, .vendor = AMD, .ignore = true },
     { .msr = 0xc0010010, 0, 0, 0, .vendor = AMD, .ignore = true },          /* SYSCFG */
     { .msr = 0xc0010015, 0, 0, 1 << 24, .vendor = AMD, .ignore = true },    /* HWCR: TscFreqSel */
     { .msr = 0xc001001f, 0, 0, 0, .vendor = AMD, .ignore = true },          /* NB_CFG */

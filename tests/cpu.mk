@@ -4,11 +4,12 @@ CAPSTONE  := $(shell pkg-config --libs capstone 2>/dev/null)
 CPU_TESTS := softfloat now3d ops blocks native simd x87 vex $(if $(CAPSTONE),decode) fxsave be_native
 CPU_IR    := ir opt merge irtext interp
 SOFTFLOAT := $(patsubst %.c,$(B)/%.o,$(wildcard cpu/softfloat/*.c))
+CPU_TCC    := $(patsubst %,$(B)/accel/dbt/tcc/%.o,render support compile)
 CPU_NATIVE := $(patsubst %.c,$(B)/%.o,$(wildcard accel/dbt/x86_64/*.c) accel/dbt/huge.c)
 
 $(B)/tests/cpu/ops: $(B)/tests/cpu/ops.o $(B)/accel/dbt/ir.o
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
-$(B)/tests/cpu/blocks: $(patsubst %,$(B)/tests/cpu/%.o,blocks gen fake) $(CPU_IR:%=$(B)/accel/dbt/%.o) $(CPU_NATIVE)
+$(B)/tests/cpu/blocks: $(patsubst %,$(B)/tests/cpu/%.o,blocks gen fake) $(CPU_IR:%=$(B)/accel/dbt/%.o) $(CPU_NATIVE) $(CPU_TCC)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
 # The front end with memory of the test's own instead of the run time.

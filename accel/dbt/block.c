@@ -145,6 +145,16 @@ static unsigned hash_of(const uint8_t *at, uint32_t mode)
     return (unsigned)(h >> (64 - DBT_HASH_BITS));
 }
 
+Block *block_at(DbtMachine *d, const uint8_t *at, uint32_t mode)
+{
+    Block *b = d->hash[hash_of(at, mode)];
+
+    while (b && !(b->at == at && b->mode == mode)) {
+        b = b->hash_next;
+    }
+    return b;
+}
+
 static void link_drop(DbtMachine *d, BlockLink *l)
 {
     if (l->to) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "accel/dbt/internal.h"
+#include "accel/dbt/tcc/tcc.h"
 
 enum { STEP_CACHE = 512 };
 typedef struct StepEntry {              /* one instruction's IR, good while its bytes are the same */
@@ -118,11 +119,29 @@ void dbt_step(DbtCpu *c)
 
 /* ---- the run loop ---- */
 
+/* Engine tcc: the block's region if it is compiled; one that is hot will be. */
+static bool run_hot(DbtCpu *c, Block *b)
+{
+    TccCode *code = __atomic_load_n(&b->tcc, __ATOMIC_ACQUIRE);
+
+    if (code && !log_on(LOG_EXEC)) {
+        return code(c);
+    }
+    uint32_t heat = __atomic_load_n(&b->heat, __ATOMIC_RELAXED) + 1;
+    if (heat <= c->dbt->tcc_hot) {
+        __atomic_store_n(&b->heat, heat, __ATOMIC_RELAXED);
+        if (heat == c->dbt->tcc_hot) {
+            tcc_engine_hot(c->dbt, b);
+        }
+    }
+    return interp_run(c, b->ir);
+}
+
 static void run_blocks_interp(DbtCpu *c)
 {
     while (!__atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED)) {
         const JmpEntry *j = &c->ctx->jmp[dbt_jmp_slot(c->pc)];
-        const Block *b = j->pc == c->pc ? j->code : NULL;
+        Block *b = j->pc == c->pc ? (Block *)(uintptr_t)j->code : NULL;
         if (!b || __atomic_load_n(&b->dead, __ATOMIC_RELAXED)) {
             b = block_find(c);
             if (!b) {
@@ -134,7 +153,7 @@ static void run_blocks_interp(DbtCpu *c)
         if (log_on(LOG_EXEC)) {
             log_write("exec %#" PRIx64 "\n", c->pc);
         }
-        if (interp_run(c, b->ir)) {
+        if (c->dbt->tcc ? run_hot(c, b) : interp_run(c, b->ir)) {
             return;
         }
     }
@@ -198,10 +217,14 @@ static VcpuExit dbt_run(Vcpu *v)
 
 /* ---- accelerator ---- */
 
-static const char *const engine_names[] = { "native", "interp", NULL };
+static const char *const engine_names[] = { "native", "interp", "tcc", NULL };
 static const Field accel_fields[] = {
     { .name = "engine", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, engine), .count = 1, .aux = engine_names,
-      .help = "Who runs the translated blocks: host code, or the portable interpreter." },
+      .help = "Who runs the translated blocks: host code, the portable interpreter, or that and C compiled by libtcc." },
+    { .name = "x-tcc-hot", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tcc_hot), .count = 1,
+      .def = 500, .min = 1, .max = 1000000, .help = "engine=tcc: how often a block runs before it is compiled." },
+    { .name = "x-tcc-wait", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tcc_wait), .count = 1,
+      .help = "engine=tcc: wait for each compilation: slow, for tests." },
     { .name = "tb-size", .type = T_U64, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tb_mib), .count = 1,
       .def = 128, .min = 1, .max = 1024, .help = "Size of the code arena in MiB." },
     { .name = "one-insn-per-tb", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, one_insn), .count = 1,
@@ -236,9 +259,12 @@ static bool dbt_init(Machine *m, GError **err)
     d->backend = d->engine == ENGINE_NATIVE ? &dbt_backend_x86_64 : NULL;
 #else
     if (d->engine == ENGINE_NATIVE) {
-        d->engine = ENGINE_INTERP;
+        d->engine = tcc_built_in() ? ENGINE_TCC : ENGINE_INTERP;
     }
 #endif
+    if (d->engine == ENGINE_TCC && !tcc_engine_init(d, err)) {
+        return false;
+    }
     return !d->backend || d->backend->init(d, err);
 }
 
@@ -274,6 +300,7 @@ static void dbt_fini(Machine *m)
 {
     DbtMachine *d = dbt_of(m);
 
+    tcc_engine_fini(d);
     block_free_all(d);
     g_ptr_array_free(d->cpus, TRUE);
     if (d->backend) {
@@ -349,7 +376,7 @@ static void dbt_info(Machine *m, GString *out)
 {
     const DbtMachine *d = dbt_of(m);
 
-    g_string_append_printf(out, "engine: %s\n", d->backend ? d->backend->name : "interpreter");
+    g_string_append_printf(out, "engine: %s\n", d->backend ? d->backend->name : d->tcc ? "tcc" : "interpreter");
     for (unsigned i = 0; i < G_N_ELEMENTS(stat_rows); i++) {
         uint64_t sum = *(const uint64_t *)((const char *)&d->stats + stat_rows[i].offset);
         for (unsigned k = 0; k < d->cpus->len; k++) {   /* while they count: a figure may be a little old */
@@ -358,6 +385,7 @@ static void dbt_info(Machine *m, GString *out)
         }
         g_string_append_printf(out, "%12" PRIu64 "  %s\n", sum, stat_rows[i].text);
     }
+    tcc_engine_info(dbt_of(m), out);
 }
 
 static bool dbt_probe(GError **err)

@@ -261,6 +261,8 @@ struct Block {                          /* what look-ups need stands first, in o
     BlockLink  *links, *incoming;       /* links: n_links of them, the back end's memory */
     /* interpreter */
     IrBlock    *ir;
+    int       (*tcc)(DbtCpu *c);        /* engine tcc: its region, once compiled; atomic */
+    uint32_t    heat;                   /* times run, while that counts; atomic, but not exact */
     bool        dead;                   /* atomic; written with the lock */
 } __attribute__((aligned(64)));
 

@@ -42,7 +42,7 @@ typedef struct DbtStats {               /* "info jit" */
              reclaims;
 } DbtStats;
 
-enum { ENGINE_NATIVE, ENGINE_INTERP };
+enum { ENGINE_NATIVE, ENGINE_INTERP, ENGINE_TCC };
 
 struct DbtMachine {
     /* -accel dbt,... : accel_fields in dbt.c */
@@ -52,12 +52,15 @@ struct DbtMachine {
     bool      no_opt;                   /* IR as the front end made it */
     bool      no_merge;                 /* one check for each access */
     bool      perfmap;
+    uint32_t  tcc_hot;                  /* engine tcc: runs after which a block is compiled */
+    bool      tcc_wait;                 /* and the vCPU waits for it */
     /* the rest */
     FILE     *perfmap_file;
     Machine  *machine;
     const DbtGuest *guest;
     const DbtBackend *backend;          /* NULL: interpreter */
     void     *backend_data;
+    struct TccEngine *tcc;              /* NULL: another engine */
     GMutex    lock;
     DbtRegion *regions[DBT_MAX_REGIONS];    /* append only */
     unsigned  n_regions;
@@ -75,6 +78,7 @@ void       dbt_huge_free(void *p, size_t size);
 
 /* block.c */
 Block     *block_find(DbtCpu *c);       /* for c->pc, translated if need be; raises fetch faults; NULL: tier 0 must run it */
+Block     *block_at(DbtMachine *d, const uint8_t *at, uint32_t mode);    /* with the lock; NULL: there is none */
 DbtRegion *code_region(DbtMachine *d, Region *r);
 CodePage  *code_page(const DbtRegion *dr, uint64_t offset);     /* or NULL */
 /* May a store of n bytes at offset (in one page) go straight to RAM?  Counts towards lifting the guard. */

@@ -6,18 +6,19 @@
  *
  * The reference is dbt_step(): the interpreter with every flag live and no pass run.  Against it run the interpreter on
  * the whole block, then after ir_optimise(), then with merged checks, and the same by the native back end where there is
- * one, without the run time around it.  Registers, flags, memory, device accesses in their order, the exception and its address must be the same.
+ * one, and every sixteenth by libtcc, without the run time around it.  Registers, flags, memory, device accesses in their order, the exception and its address must be the same.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "accel/dbt/internal.h"
+#include "accel/dbt/tcc/tcc.h"
 #include "tests/cpu/gen.h"
 
-enum { OPTIMISE = 1, MERGE = 2, NATIVE = 4 };
+enum { OPTIMISE = 1, MERGE = 2, NATIVE = 4, TCC = 8, TCC_EVERY = 16 };     /* libtcc takes a millisecond */
 
-typedef struct Tally { unsigned runs, failures, traps, steps, merged; } Tally;
+typedef struct Tally { unsigned runs, failures, traps, steps, merged, by_tcc; } Tally;
 
 static IrBlock *prepared(const IrBlock *raw, unsigned how)
 {
@@ -49,6 +50,39 @@ static IrBlock *prepared(const IrBlock *raw, unsigned how)
 static void run_interp(FakeCpu *c, void *block)
 {
     interp_run(&c->dbt, block);
+}
+
+/* ---- C by libtcc ---- */
+static void run_tcc(FakeCpu *c, void *arg)
+{
+    TccCode *code;
+    memcpy(&code, arg, sizeof code);
+    code(&c->dbt);
+}
+
+/* False: it cannot be said in C, which is fine, or not compiled, which is not. */
+static bool try_tcc(FakeCpu *c, const IrBlock *b, bool verbose, bool *ok)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(GError) err = NULL;
+    TccPart part = { b, (int32_t)(b->pc & (DBT_PAGE - 1)), NULL };
+    tcc_prelude(text);
+    if (!tcc_render(text, c->dbt.guest, "block", &part, 1)) {
+        return false;
+    }
+    if (verbose) {
+        printf("%s", text->str);
+    }
+    TccUnit *u = tcc_compile(text->str, &err);
+    if (!u) {
+        printf("%s\n", err->message);
+        *ok = false;
+        return false;
+    }
+    TccCode *code = tcc_find(u, "block");
+    fake_run(c, run_tcc, &code);
+    tcc_unit_free(u);
+    return true;
 }
 
 /* ---- the native engine, without the run time ---- */
@@ -157,6 +191,7 @@ static void run_round(Gen *g, FakeCpu *c, unsigned round, bool verbose, bool nat
     static const struct { unsigned how; const char *name; } ways[] = {
         { 0, "interpreter" }, { OPTIMISE, "optimised" }, { MERGE, "merged" }, { MERGE | OPTIMISE, "merged and optimised" },
         { NATIVE, "native" }, { NATIVE | OPTIMISE, "native, optimised" }, { NATIVE | OPTIMISE | MERGE, "native, merged" },
+        { TCC, "libtcc" }, { TCC | OPTIMISE | MERGE, "libtcc, merged and optimised" },
     };
     static FakeState start, want, got;
     gen_block(g);
@@ -176,7 +211,7 @@ static void run_round(Gen *g, FakeCpu *c, unsigned round, bool verbose, bool nat
         print_block("block", g->b);
     }
     for (unsigned w = 0; w < G_N_ELEMENTS(ways); w++) {
-        if (!native && (ways[w].how & NATIVE)) {
+        if ((!native && (ways[w].how & NATIVE)) || ((ways[w].how & TCC) && (!tcc_built_in() || (!verbose && round % TCC_EVERY)))) {
             continue;
         }
         g_autofree IrBlock *b = prepared(g->b, ways[w].how);
@@ -198,6 +233,12 @@ static void run_round(Gen *g, FakeCpu *c, unsigned round, bool verbose, bool nat
                 fflush(stdout);
             }
             fake_run(c, run_native, code);
+        } else if (ways[w].how & TCC) {
+            if (!try_tcc(c, b, verbose, &ok)) {
+                t->failures += !ok;
+                continue;
+            }
+            t->by_tcc++;
         } else {
             fake_run(c, run_interp, b);
         }
@@ -230,7 +271,7 @@ int main(int argc, char **argv)
             run_round(&g, c, k, only >= 0, native, &t);
         }
     }
-    printf("blocks: %u runs, seed %" PRIu64 ", %u with an exception, %u steps, %u merged checks, %u failures\n", t.runs, seed,
-           t.traps, t.steps, t.merged, t.failures);
+    printf("blocks: %u runs, seed %" PRIu64 ", %u with an exception, %u steps, %u merged checks, %u by libtcc, %u failures\n", t.runs, seed,
+           t.traps, t.steps, t.merged, t.by_tcc, t.failures);
     return t.failures != 0;
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The translator against the processor and against itself: `make check-cpu`; what a run does follows from its seed.
 CAPSTONE  := $(shell pkg-config --libs capstone 2>/dev/null)
-CPU_TESTS := softfloat now3d ops blocks native simd x87 vex $(if $(CAPSTONE),decode) fxsave be_native
+CPU_TESTS := softfloat now3d ops blocks native simd x87 vex evex $(if $(CAPSTONE),decode) fxsave be_native
 CPU_IR    := ir opt merge irtext interp
 SOFTFLOAT := $(patsubst %.c,$(B)/%.o,$(wildcard cpu/softfloat/*.c))
 CPU_TCC    := $(patsubst %,$(B)/accel/dbt/tcc/%.o,render support compile)
@@ -22,6 +22,9 @@ FP_OBJ := $(patsubst %,$(B)/cpu/x86/%.o,simd_exc fxsave x87 vex_run vex_soft eve
 $(B)/tests/cpu/simd $(B)/tests/cpu/now3d $(B)/tests/cpu/x87 $(B)/tests/cpu/vex $(B)/tests/cpu/fxsave: %: %.o $(B)/tests/cpu/fphost.o $(FP_OBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
+$(B)/tests/cpu/evex: $(patsubst %,$(B)/tests/cpu/%.o,evex evex_ref evex_ref_fp evex_sibling fphost) $(FP_OBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+
 # The native back end against ir_eval().
 $(B)/tests/cpu/be_native: $(B)/tests/cpu/be_native.o $(CPU_NATIVE) $(B)/accel/dbt/ir.o
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(shell pkg-config --libs capstone 2>/dev/null)
@@ -29,7 +32,7 @@ $(B)/tests/cpu/be_native: $(B)/tests/cpu/be_native.o $(CPU_NATIVE) $(B)/accel/db
 check-cpu: $(CPU_TESTS:%=$(B)/tests/cpu/%)
 	@for t in $^; do $$t || exit 1; done
 .PHONY: check-cpu
--include $(patsubst %,$(B)/tests/cpu/%.d,$(CPU_TESTS) gen fake fphost flat)
+-include $(patsubst %,$(B)/tests/cpu/%.d,$(CPU_TESTS) gen fake fphost flat evex_ref evex_ref_fp evex_sibling)
 TESTS += $(CPU_TESTS:%=$(B)/tests/cpu/%)
 check: $(CPU_TESTS:%=$(B)/tests/cpu/%)
 

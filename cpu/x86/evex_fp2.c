@@ -105,22 +105,20 @@ static uint64_t rndscale(EvexOp *o, EvfFormat f, Evf a)
 }
 void evex_rndscale(EvexOp *o) { each(o, rndscale); }
 
-/* a - v * 2^-m where v >= 0 of a's sign; both are multiples of 2^low. */
+/* a - v * 2^-m where v > 0 has a's sign. */
 static uint64_t difference(EvexOp *o, EvfFormat f, const Evf *a, uint64_t v, int m)
 {
-    unsigned rc = imm_rc(o), shift = (unsigned)(-m - a->exp);
-    if (shift > 60) {                                   /* a is tiny beside a unit: unit and sticky bit */
-        if (!v)
-            return a->bits;
-        /* v is 1: 2^-m less something below half an ulp of it */
+    unsigned rc = imm_rc(o), shift = (unsigned)(-m - a->exp), more = 0;
+    if (shift > 120)                                    /* v is 1, and a far below its last bit */
         return evf_round(o, f, rc, !a->sign, -m - 62, (UINT64_C(1) << 62) - 1);
-    }
-    uint64_t unit = v << shift;                         /* v < 2^54 only where shift is small: no bit is lost */
+    unsigned __int128 unit = (unsigned __int128)v << shift;             /* v << shift is at most about a, or 1 << shift */
     bool negative = unit > a->mant;
-    uint64_t mant = negative ? unit - a->mant : a->mant - unit;
+    unsigned __int128 mant = negative ? unit - a->mant : a->mant - unit;
     if (!mant)
         return evf_zero(f, rc == FX_DOWN);
-    return evf_round(o, f, rc, a->sign != negative, a->exp, mant);
+    for (; mant >> 64; more++)
+        mant = mant >> 1 | (mant & 1);
+    return evf_round(o, f, rc, a->sign != negative, a->exp + (int)more, (uint64_t)mant);
 }
 
 static uint64_t reduce(EvexOp *o, EvfFormat f, Evf a)

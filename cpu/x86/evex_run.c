@@ -47,7 +47,7 @@ static void begin(EvexOp *o, X86Cpu *c, const EvexInsn *v)
     o->row = r;
     o->imm = v->imm;
     o->vl = r->lengths & (L_IG | L_X) && r->lengths != L_V ? 16 : is_rounding(v) ? 64 : 16u << v->l;
-    o->n = is_scalar(r) || r->ops[0] == OPD_G    ? 1
+    o->n = is_scalar(r) || r->ops[0] == OPD_G || r->ops[0] == OPD_E ? 1
            : r->flags & E_PART || (r->lengths == L_X && v->mem && r->ops[0] == OPD_W) ?
              x86_evex_tuple_bytes(r, o->vl) / r->to
            : x86_evex_converts(r)                ? o->vl / MAX(r->from, r->to)
@@ -121,7 +121,7 @@ static void load_source(EvexOp *o, const EvexInsn *v, X86Vec *s)
     if (r->flags & E_EXPAND)
         bytes = (unsigned)__builtin_popcountll(o->mask) * r->from;
     uint64_t want = r->flags & E_EXPAND ? low_bits(bytes / r->from) : wanted_of(o, bytes / r->from);
-    if (r->flags & E_NF || want == low_bits(bytes / r->from)) {
+    if (r->flags & (E_NF | E_NOMASK) || want == low_bits(bytes / r->from)) {
         if (bytes)
             load(o->cpu, v, 0, bytes, s);
         return;
@@ -182,7 +182,8 @@ static void neutralise(EvexOp *o)
     for (unsigned k = 0; k < o->n; k++) {
         if (o->mask >> k & 1)
             continue;
-        evex_set(&o->s[0], from, k, one[from]);
+        if (!(is_scalar(o->row) && from > to))          /* there the rest of s[0] goes to the result */
+            evex_set(&o->s[0], from, k, one[from]);
         evex_set(&o->s[1], from, k, one[from]);
         if (to > 1)
             evex_set(&o->d, to, k, one[to]);

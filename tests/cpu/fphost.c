@@ -105,7 +105,9 @@ static X86Cpu *new_cpu(const DbtGuest *guest)
 }
 
 static G_GNUC_NORETURN void guest_trap(DbtCpu *c, DbtTrap what, unsigned seg) { longjmp(guest_raised, EXC_GP + 1); }
+static uint64_t raise_here(void *c, uint64_t vector, uint64_t error, uint64_t arg) { x86_raise(c, (unsigned)vector, (uint32_t)error); }
 static const IrHelperDesc helpers[XH_N] = {
+    [XH_raise] = { "raise", raise_here, H_STATE },
 #define H(name) [XH_##name] = { #name, x86_h_##name, H_STATE | H_VEC }
     H(x87), H(fwait), H(emms), H(mmx_check), H(mmx_enter), H(no_simd), H(vop_fp), H(maskmovq), H(maskmovdqu),
     H(pcmpestrm), H(pcmpestri), H(pcmpistrm), H(pcmpistri), H(vex), H(vzero), H(no_avx), H(stmxcsr), H(evex), H(kop), H(now3d),
@@ -253,6 +255,20 @@ uint64_t dbt_load(DbtCpu *c, uint64_t linear, unsigned bytes)
     memcpy(&v, (void *)linear, bytes);
     return v;
 }
-void dbt_load_bytes(DbtCpu *c, uint64_t linear, void *to, unsigned n) { memcpy(to, (void *)linear, n); }
-void dbt_store_bytes(DbtCpu *c, uint64_t linear, const void *from, unsigned n) { memcpy((void *)linear, from, n); }
-void dbt_check(DbtCpu *c, uint64_t linear, unsigned bytes, DbtAccess access) { }
+/* Memory from guest_forbidden on, for a while, cannot be accessed. */
+uint64_t guest_forbidden;
+void dbt_check(DbtCpu *c, uint64_t linear, unsigned n, DbtAccess access)
+{
+    if (guest_forbidden && linear + n > guest_forbidden && linear < guest_forbidden + 4096)
+        x86_raise((X86Cpu *)c, EXC_PF, 0);
+}
+void dbt_load_bytes(DbtCpu *c, uint64_t linear, void *to, unsigned n)
+{
+    dbt_check(c, linear, n, ACCESS_READ);
+    memcpy(to, (void *)linear, n);
+}
+void dbt_store_bytes(DbtCpu *c, uint64_t linear, const void *from, unsigned n)
+{
+    dbt_check(c, linear, n, ACCESS_WRITE);
+    memcpy((void *)linear, from, n);
+}

@@ -28,6 +28,7 @@ X86Cpu    *guest_new(void);             /* 64-bit code, protected mode, all feat
 /* Decode, translate, optimise and run n bytes of code, by the interpreter or natively; mode: X86_MODE_* besides. */
 bool       guest_translated(X86Cpu *c, const uint8_t *code, unsigned n, uint64_t mode, bool native);
 
+extern uint64_t guest_forbidden;        /* accesses at and above this address are page faults; 0: none */
 extern jmp_buf guest_raised;            /* x86_raise() jumps here with the vector + 1 */
 uint64_t   random64(void);
 extern uint64_t random_state;

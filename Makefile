@@ -55,8 +55,11 @@ build/demo/initrd.gz: tools/demo-guest tools/demo-init
 BOOT ?= native smp2 pti disk
 check-boot: all
 	@tests/boot/run $(B)/ryokan build/boot $(BOOT)
+# OVMF, GRUB, SYSLINUX, memtest86+ where their packages are; BOOT_ROOT: where they were unpacked if not installed.
+check-firmware: all
+	@tests/boot/firmware $(B)/ryokan build/boot $(BOOT)
 
 clean:
 	rm -rf build ryokan
-.PHONY: all run check check-boot clean
+.PHONY: all run check check-boot check-firmware clean
 -include $(OBJ:.o=.d)

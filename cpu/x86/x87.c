@@ -7,7 +7,7 @@
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 8; vol. 2, appendix A.5 (escape opcodes).
  * Omits: FIP, FCS, FDP, FDS and FOP are updated by every instruction that is not a control instruction, also where newer
- *        CPUs do so for unmasked exceptions only.  FERR# falls at the next x87 instruction
+ *        CPUs do so for unmasked exceptions only (FOP: unless IA32_MISC_ENABLE bit 2 asks for it, as it is always done here).  FERR# falls at the next x87 instruction
  *        after FXRSTOR or XRSTOR has taken the error away.
  * Threads: the vCPU's own.
  */

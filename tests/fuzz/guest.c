@@ -75,6 +75,9 @@ static const struct Template { uint8_t n, code[9]; } templates[] = {
     { 2, { 0xf3, 0x6c } }, { 2, { 0xf3, 0x6e } }, { 2, { 0x8e, 0xd8 } }, { 2, { 0x8e, 0xd0 } }, { 1, { 0x17 } }, { 2, { 0x0f, 0xa1 } },
     { 3, { 0x0f, 0x00, 0xd8 } }, { 3, { 0x0f, 0x00, 0xd0 } }, { 3, { 0x0f, 0x01, 0x17 } }, { 3, { 0x0f, 0x01, 0x1f } }, { 3, { 0x0f, 0x01, 0x3f } },
     { 3, { 0x0f, 0x01, 0xf8 } }, { 3, { 0x0f, 0x01, 0xca } }, { 3, { 0x0f, 0x01, 0xcb } }, { 4, { 0x66, 0x0f, 0x38, 0x82 } },
+    { 2, { 0x0f, 0xaa } }, { 3, { 0x0f, 0x01, 0xc8 } }, { 3, { 0x0f, 0x01, 0xc9 } }, { 4, { 0x66, 0x0f, 0xae, 0xf1 } }, { 4, { 0xf2, 0x0f, 0xae, 0xf1 } },
+    { 4, { 0xf3, 0x0f, 0xae, 0xf7 } }, { 3, { 0x0f, 0x01, 0xef } }, { 5, { 0x66, 0x0f, 0x38, 0xf8, 0x07 } }, { 3, { 0x0f, 0x01, 0xfc } },
+    { 3, { 0x0f, 0x01, 0xe8 } }, { 3, { 0x0f, 0xc7, 0x2f } }, { 3, { 0x0f, 0xc7, 0x1f } }, { 2, { 0xe6, 0xb2 } }, { 1, { 0x9b } }, { 2, { 0xd8, 0xf1 } },
     { 2, { 0x88, 0x07 } }, { 2, { 0x89, 0x0e } }, { 3, { 0x48, 0x89, 0x17 } }, { 2, { 0xc6, 0x06 } }, { 2, { 0x87, 0x0f } }, { 2, { 0x00, 0x06 } },
     { 3, { 0x0f, 0xae, 0x07 } }, { 3, { 0x0f, 0xae, 0x0f } }, { 3, { 0x0f, 0xae, 0x16 } }, { 3, { 0x0f, 0xae, 0x27 } }, { 3, { 0x0f, 0xae, 0x2f } },
     { 2, { 0xdd, 0x07 } }, { 2, { 0xdd, 0x27 } }, { 2, { 0xdf, 0x3e } }, { 2, { 0xdb, 0xe3 } }, { 3, { 0x0f, 0x6f, 0x07 } }, { 3, { 0x0f, 0x28, 0x06 } },
@@ -243,8 +246,11 @@ static void put_controls(Fuzz *f, X86Cpu *c, Mode mode)
     c->cpl = mode == M_VM86 ? 3 : mode == M_REAL || one_in(f, 2) ? 0 : one_in(f, 8) ? below(f, 4) : 3;
     c->cr0 = CR0_ET | CR0_NE | (mode != M_REAL ? CR0_PE : 0) | (paging ? CR0_PG : 0) | (one_in(f, 2) ? CR0_WP : 0) |
              (one_in(f, 4) ? CR0_AM : 0) | (one_in(f, 16) ? CR0_TS : 0) | (one_in(f, 16) ? CR0_EM : 0);
-    c->cr4 = CR4_OSFXSR | (rnd(f) & (CR4_PSE | CR4_PGE | CR4_TSD | CR4_DE | CR4_VME | CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE)) |
-             (one_in(f, 8) ? CR4_SMEP | CR4_SMAP : 0) | (wide || mode == M_PAE ? CR4_PAE : 0) | (wide && one_in(f, 4) ? CR4_PCIDE : 0);
+    c->cr4 = CR4_OSFXSR | (rnd(f) & (CR4_PSE | CR4_PGE | CR4_TSD | CR4_DE | CR4_VME | CR4_PVI | CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE)) |
+             (one_in(f, 8) ? CR4_SMEP | CR4_SMAP : 0) | (wide || mode == M_PAE ? CR4_PAE : 0) | (wide && one_in(f, 4) ? CR4_PCIDE : 0) | (wide && one_in(f, 4) ? CR4_PKE : 0);
+    c->pkru = one_in(f, 2) ? 0 : (uint32_t)rnd(f);
+    c->in_smm = one_in(f, 8);
+    c->smbase = CODE - 0x8000 + 16 * below(f, CODE_BYTES / 16);        /* its handler is somewhere in the code */
     c->cr3 = one_in(f, 32) ? value(f) & 0xffffffff : cr3s[mode];
     c->efer = EFER_SCE | (one_in(f, 2) ? EFER_NXE : 0) | (wide ? EFER_LME | EFER_LMA : 0);
     for (unsigned i = 0; i < 4; i++) {
@@ -304,6 +310,9 @@ static void disturb(Fuzz *f)            /* as a device would, while the guest ru
         buf[i] = (uint8_t)rnd(f);
     }
     as_write(f->m->as_memory, CODE + below(f, CODE_BYTES), buf, n);
+    if (one_in(f, 4)) {
+        x86_smi(f->m->vcpus->pdata[below(f, f->m->vcpus->len)]);
+    }
 }
 
 static void scramble(Fuzz *f)
@@ -372,7 +381,7 @@ static void *watchdog(void *data)
 static bool build(Machine *m, const char *engine, const char *cpus, const char *bios, GError **err)
 {
     g_autofree char *accel = g_strdup_printf("dbt,engine=%s,tb-size=1", engine);
-    const char *argv[] = { "fuzz", "-accel", accel, "-m", "16", "-smp", cpus, "-nodefaults", "-display", "none", "-no-shutdown", "-bios", bios, NULL };
+    const char *argv[] = { "fuzz", "-accel", accel, "-cpu", "max", "-m", "16", "-smp", cpus, "-nodefaults", "-display", "none", "-no-shutdown", "-bios", bios, NULL };
     bool exit_now = false, ok;
 
     if (!options_parse(m, G_N_ELEMENTS(argv) - 1, (char **)argv, &exit_now, err) || !region_try_ram(&m->ram, "ram", m->ram_bytes, err) ||

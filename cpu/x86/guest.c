@@ -148,6 +148,7 @@ static bool svm_restored(X86Cpu *c)
     bool lma = h->efer & EFER_LMA;
 
     if (!c->svm.guest) {
+        c->events &= ~(uint32_t)X86_EV_VINTR;
         c->svm.asid = 0;
         c->svm.np = false;
         c->svm.int_ctl = c->svm.tsc_offset = c->svm.virt_ext = 0;

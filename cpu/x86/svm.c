@@ -280,8 +280,8 @@ static bool control_valid(X86Cpu *c)
     uint64_t end = 1ull << c->phys_bits;
 
     return v->intercept[SVM_EXIT_VMRUN >> 5] & 1 && v->asid && v->asid < SVM_N_ASIDS && !(v->np_ctl & ~1ull) &&
-           !(x86_wanted(c, SVM_EXIT_MSR) && (v->msrpm & ~0xfffull) + 0x2000 > end) &&
-           !(x86_wanted(c, SVM_EXIT_IOIO) && (v->iopm & ~0xfffull) + 0x3000 > end) &&
+           !(x86_wanted(c, SVM_EXIT_MSR) && (v->msrpm & ~0xfffull) > end - 0x2000) &&
+           !(x86_wanted(c, SVM_EXIT_IOIO) && (v->iopm & ~0xfffull) > end - 0x3000) &&
            !(v->np && (!x86_feat(c, FEAT_8A_EDX, 0) || !(v->host.cr0 & CR0_PG) || v->ncr3 & ~(c->addr_mask | 0xfff)));
 }
 

@@ -74,12 +74,13 @@ asm("user_int: int $0x30; user_priv: int $0x20; user_hlt: hlt; user_read: movq 0
     "user_write: movq %rax, 0x40000000; int $0x30; user_exec: movl $0x40000000, %eax; jmp *%rax;"
     "user_syscall: movl $7, %eax; movl $0x246, %ecx; pushq %rcx; popfq; syscall; l_after: int $0x30;"
     "entry: movq %rcx, got; movq %r11, got + 8; pushfq; popq got + 16; movq %ss, %rax; movq %rax, got + 24; sysretq;"
+    "user_iret: leaq 1f(%rip), %rax; movq %rsp, %rcx; pushq $0x23; pushq %rcx; pushq $2; pushq $0x2b; pushq %rax; iretq; 1: int $0x30;"
     "user_sgdt: sgdt got; int $0x30; user_fsgs: wrfsbase %rsp; rdfsbase %rax; cmpq %rsp, %rax; jne user_hlt; int $0x30;"
     "user_ds: movw $0x10, %ax; movw %ax, %ds; user_stac: .byte 0x0f, 0x01, 0xcb; user_gate: .byte 0xff, 0x1c, 0x25; .long gate_far; int $0x30;"
     "gate_entry: movq (%rsp), %rax; movq %rax, got; movq 24(%rsp), %rax; movq %rax, got + 8; movq %ss, %rax; movq %rax, got + 16; lretq;"
     ".code32; compat_int: movl $0x12345678, %eax; pushl %eax; int $0x30; compat_wrap: movw $0x23, %ax; movw %ax, %ds; movl $0xfffffff0, %eax; movl 0x100100(%eax), %ecx; int $0x30;"
     "compat_push: .byte 0x0e; int $0x30; compat_syscall: .byte 0x0f, 0x05; int $0x30; .code64; .data; gate_far: .long 0; .word 0x53; .text");
-extern char user_int[], user_priv[], user_hlt[], user_read[], user_write[], user_exec[], user_syscall[], l_after[], entry[], user_sgdt[],
+extern char user_int[], user_priv[], user_hlt[], user_read[], user_write[], user_exec[], user_syscall[], l_after[], entry[], user_sgdt[], user_iret[],
     user_fsgs[], user_ds[], user_stac[], user_gate[], gate_entry[], compat_int[], compat_wrap[], compat_push[], compat_syscall[];
 #define USER(code, cs) run_user((void (*)(void))code, cs, 2)
 
@@ -170,6 +171,13 @@ static void test_paging(void)
     check("stac", seen.vector, 0xff);
     RAISES("movq 0x40000000, %%rax");
     expect("#PF after clac", 14, 1);
+    for (unsigned i = 1; i < 32; i++) { /* the same memory once more, for the user, behind pt's 2 MiB */
+        pd2[i] = (i - 1) * 0x200000ull | 0x87;
+    }
+    user_at = 0x40200000;
+    USER(user_iret, CS3);
+    expect("IRETQ at CPL 3 under SMAP: its frame is the user's", 0x30, 0);
+    user_at = 0;
     for (unsigned i = 0; i < 32; i++) {
         pdir[i] |= 4;
     }

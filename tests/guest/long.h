@@ -85,10 +85,11 @@ static inline void set_gate(unsigned n, u64 at, u32 sel, u32 access, u32 ist)
     idt[n][1] = at >> 32;
 }
 
+static u64 user_at;                     /* added to addresses of user code and its stack */
 /* fn at privilege 3 with 64-bit (CS3) or 32-bit (CS32) code; returns when something raises there. */
 __attribute__((noinline, unused)) static void run_user(void (*fn)(void), u64 cs, u64 flags)
 {
-    u64 frame[5] = { (u64)fn, cs, flags, (u64)stack3 + sizeof stack3 - 64, DS3 };
+    u64 frame[5] = { (u64)fn + user_at, cs, flags, (u64)stack3 + sizeof stack3 - 64 + user_at, DS3 };
     seen.vector = 0xff;
     asm volatile("pushq $9f; pushq %%rbx; pushq %%r12; pushq %%r13; pushq %%r14; pushq %%r15; pushq %%rbp; movq %%rsp, kernel_sp;"
                  "pushq 32(%%rax); pushq 24(%%rax); pushq 16(%%rax); pushq 8(%%rax); pushq (%%rax); iretq; 9:" : : "a"(frame) : "rcx", "rdx",

@@ -3,7 +3,7 @@
  * migrate.c -- the test guests again, taken from one machine to a new one every so many microseconds: whatever of a CPU or a
  * device is not in its table of state makes them fail.
  *
- * Usage: migrate GUEST.bin ENGINE CPUS MICROSECONDS.  Prints "ok migrate-GUEST.ENGINE" or "not ok ...".
+ * Usage: migrate GUEST.bin ENGINE CPUS MICROSECONDS [MODEL].  Prints "ok migrate-GUEST.ENGINE" or "not ok ...".
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,12 +37,12 @@ static bool build(Machine *m, GError **err)
     return ok;
 }
 
-static Machine *create(const char *bios, const char *engine, const char *cpus, const char *log)
+static Machine *create(const char *bios, const char *engine, const char *cpus, const char *model, const char *log)
 {
     char *accel = g_strdup_printf("dbt,engine=%s", engine), *con = g_strdup_printf("file:%s", log);
     char *argv[] = { (char *)"ryokan", (char *)"-accel", accel, (char *)"-smp", (char *)cpus, (char *)"-m", (char *)"64",
                      (char *)"-nodefaults", (char *)"-display", (char *)"none", (char *)"-no-reboot", (char *)"-bios",
-                     (char *)bios, (char *)"-debugcon", con, NULL };
+                     (char *)bios, (char *)"-debugcon", con, (char *)"-cpu", (char *)model, NULL };
     Machine *m = machine_new();
     GError *err = NULL;
     bool exit_now;
@@ -99,15 +99,16 @@ int main(int argc, char **argv)
     }
     char *name = g_path_get_basename(argv[1]), *log = g_strdup_printf("%s.%s.log", argv[1], argv[2]);
     char *next_log = g_strdup_printf("%s.%s.next.log", argv[1], argv[2]), *swap;
+    const char *model = argc > 5 ? argv[5] : "ryokan64";
     GString *out = g_string_new(NULL);
-    Machine *m = create(argv[1], argv[2], argv[3], log), *n;
+    Machine *m = create(argv[1], argv[2], argv[3], model, log), *n;
     int moves = 0, status;
 
     while ((status = run_slice(m, moves < MAX_MOVES ? atoi(argv[4]) : 60000000)) == MOVE && moves++ < MAX_MOVES) {
         GByteArray *state = machine_save(m);
         struct Options *o = m->options;
         GError *err = NULL;
-        n = create(argv[1], argv[2], argv[3], next_log);
+        n = create(argv[1], argv[2], argv[3], model, next_log);
         memcpy(n->ram.host, m->ram.host, m->ram.size);
         machine_free(m);                /* writes out what it still has */
         options_free(o);

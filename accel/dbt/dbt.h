@@ -88,7 +88,8 @@ typedef struct DbtCpu {
     uint64_t     pc_base;               /* linear base of the page that the running block starts in */
     uint32_t     fl;                    /* arithmetic flags as LAHF and SETO leave them in AX: bit 0 OF, bits 15:8 SF ZF 0 AF 0 PF 1 CF.
                                            Bit 9 clear, in native code only: the back end knows how to compute them */
-    uint32_t     vec_live;              /* native engine: the vector registers and MXCSR are in the host's, not in the struct */
+    uint32_t     vec_live;              /* native engine: 1: bits 127:0 of the vector registers and MXCSR are in the host's, not in the
+                                           struct; 2: bits 255:0 */
     uint64_t     gpr[32];               /* guest general registers (x86 uses 16) */
     uint64_t     spill[16];             /* temporaries that found no host register */
     /* ---- run time ---- */
@@ -177,6 +178,9 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     const IrVecDesc *vecs;
     unsigned n_vecs, n_gpr;
     size_t   vec_offset, vec_stride;    /* vector registers in the CPU struct */
+    /* The meaning of vop `sub`, a VEX form: d, a, b, c point to its operands (NULL: none) in the struct or to a copy; flags as IrVecFn. */
+    uint64_t (*vex)(void *cpu, unsigned sub, void *d, const void *a, const void *b, const void *c, unsigned imm8, unsigned vl);
+    uint64_t mode_ymm;                  /* bits of DbtKey.mode: vector registers have 256 bits to take care of */
     size_t   mmx_offset, mmx_stride;
     size_t   x87_sw_offset;             /* x87 status word, for V87 operations */
     size_t   fpcr_offset;               /* x86: MXCSR */

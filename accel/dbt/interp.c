@@ -416,33 +416,39 @@ static void host_copy(Run *r, IrRef ref, int32_t disp, uint8_t *buf, unsigned by
     }
 }
 
+/* Where a source of a vop is: in the struct, or copied to buf. */
+static void *vector_source(Run *r, const IrInsn *i, IrRef ref, uint8_t *buf, unsigned bytes)
+{
+    if (ref.kind == IR_VEC) {
+        return vector(r, ref.id);
+    }
+    if (ref.kind == IR_HOST) {
+        host_copy(r, ref, i->disp, buf, bytes, false);
+    } else if (ref.kind != IR_NONE) {
+        uint64_t v = get(r, i, ref, i->type);
+        memcpy(buf, &v, 8);
+    }
+    return buf;
+}
+
 static void vector_op(Run *r, const IrInsn *i)
 {
     const IrVecDesc *d = &r->c->guest->vecs[i->sub];
-    unsigned bytes = MIN(d->mem_bytes, MAX_HOST);
+    unsigned bytes = MIN(i->vl & 1 ? d->mem_bytes_256 : d->mem_bytes, MAX_HOST);
     _Alignas(64) uint8_t to[MAX_HOST] = { 0 }, from[MAX_HOST] = { 0 };
-    uint8_t *dp = to, *sp = from;
-    uint64_t v;
+    uint8_t *dp = to;
+    uint64_t v, flags;
 
-    if (i->dst.kind == IR_VEC) {
-        dp = vector(r, i->dst.id);
-    } else if (i->dst.kind == IR_HOST) {
-        if (d->props & V_DST_READ) {
-            host_copy(r, i->dst, i->disp, to, bytes, false);
-        }
-    } else if (i->dst.kind != IR_NONE) {
-        v = get(r, i, i->dst, i->type);
-        memcpy(to, &v, 8);
+    if (i->dst.kind != IR_HOST || d->props & V_DST_READ) {
+        dp = vector_source(r, i, i->dst, to, bytes);
     }
-    if (i->a.kind == IR_VEC) {
-        sp = vector(r, i->a.id);
-    } else if (i->a.kind == IR_HOST) {
-        host_copy(r, i->a, i->disp, from, bytes, false);
-    } else if (i->a.kind != IR_NONE) {
-        v = get(r, i, i->a, i->type);
-        memcpy(from, &v, 8);
+    void *sp = vector_source(r, i, i->a, from, bytes);
+    if (d->props & V_VEX) {             /* of a and b, one at most is no vector */
+        void *sp2 = i->b.kind ? vector_source(r, i, i->b, from, bytes) : NULL;
+        flags = r->c->guest->vex(r->c, i->sub, dp, i->a.kind ? sp : NULL, sp2, i->c.kind ? vector(r, i->c.id) : NULL, i->imm8, i->vl);
+    } else {
+        flags = d->fn(r->c, dp, sp, i->imm8);
     }
-    uint64_t flags = d->fn(r->c, dp, sp, i->imm8);
     if (d->props & V_FLAGS) {
         put_flags(r, i, ir_flags(IR_setfl, IR_I64, flags, 0, 0, 0, 0, r->fl));
     }

@@ -116,7 +116,7 @@ typedef struct IrInsn {
     uint16_t sub;                       /* helper or vop number */
     uint16_t mem;                       /* index of an IrMem: chk, lea */
     uint8_t  imm8;                      /* immediate byte of a vop; of a helper IR_ONLY_RAISES or 0 */
-    uint8_t  vl;                        /* vop: 0 scalar or 128, 1 256, 2 512 bits */
+    uint8_t  vl;                        /* VEX vop: 1: 256 bits; | VL_CLEAR: there are bits 511:256 to clear in the destination */
     IrRef    dst, dst2, a, b, c;
     int32_t  disp;                      /* added to the host address of every IR_HOST operand here */
     int32_t  imm;                       /* insn, chkcs, jmp, br*, exit_next: offset from the page base */
@@ -170,7 +170,11 @@ typedef struct IrHelperDesc {
  * CPU struct or to a copy of the memory operand (little-endian); for IR_GUEST operands d and s point to a uint64_t.
  * It returns EFLAGS arithmetic bits for rows with V_FLAGS.  It must not raise: where an unmasked SIMD floating-point
  * exception is possible (X86_MODE_XMEXC) the front end emits a helper instead.
+ *
+ * VEX forms (V_VEX) have up to two sources, a and b, and a fourth operand c; where each stands in the code is in `places`.
+ * DbtGuest.vex is their meaning.  They clear the destination above their length; other forms keep it.
  */
+enum { VL_CLEAR = 0x80 };
 typedef uint64_t (*IrVecFn)(void *cpu, void *d, const void *s, unsigned imm8);
 enum {
     V_DST_READ = 1,                     /* the destination is a source too */
@@ -179,6 +183,7 @@ enum {
     V_GPR_DST = 8, V_GPR_SRC = 16, V_MEM_DST = 32,
     V_MMX = 64,                         /* operands are MMX registers: IR_VEC ids 64..71 */
     V_IMPLICIT0 = 128,                  /* reads xmm0 as well */
+    V_VEX = 256,
 };
 enum {                                  /* map V87: operations on an x87 of the host; form << 28 | /digit << 24 | opcode << 16 | V87 << 8 | ModRM */
     V87 = 8,
@@ -186,13 +191,16 @@ enum {                                  /* map V87: operations on an x87 of the 
     V87_SYNC,
     /* imm8 of such a vop: how many registers the guest pops with it, first (of) STORE, ARITH, COPY: a; COM, COMI: dst, then a */
 };
+enum { VEX_REG = 1, VEX_VVVV = 2, VEX_RM = 3,           /* IrVecDesc.places: of dst, of a << 2, of b << 4 */
+       VEX_IMM = 64, VEX_W = 128 };
 typedef struct IrVecDesc {
     const char *name;
     IrVecFn     fn;
     uint32_t    enc;                    /* for a back end on the same architecture: mandatory prefix << 16 | map << 8 | opcode; 0: none.
                                            maps: 1 = 0F, 2 = 0F38, 3 = 0F3A; 31:24: 0, or 1 + /digit (dst is rm) */
     uint8_t     mem_bytes;              /* of a memory operand */
-    uint8_t     props;
+    uint16_t    props;
+    uint8_t     mem_bytes_256, places;  /* V_VEX: with 256 bits; VEX_* */
 } IrVecDesc;
 
 /* ---- building (ir.c) ---- */

@@ -168,5 +168,6 @@ typedef struct X86VexRow {
     uint16_t props;
 } X86VexRow;
 extern const X86VexRow x86_vex_rows[];                  /* VX_N of them, simd.c */
-extern const IrVecDesc x86_vecs[];                      /* XV_N of them, simd.c */
+enum { XV_VZEROUPPER = XV_N + VX_N, XV_N_ALL };         /* vops: XV_*, XV_N + VX_*, and this */
+extern const IrVecDesc x86_vecs[];                      /* XV_N_ALL of them, simd.c */
 #endif

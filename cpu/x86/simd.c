@@ -45,6 +45,17 @@ const IrVecDesc x86_vecs[] = {
     [XV_##nm] = { #nm, x87v_##meaning, (unsigned)V87_##form << 28 | (digit) << 24 | (opcode) << 16 | V87 << 8 | (second), bytes, \
                   (vprops) | V_MMX },
 #include "cpu/x86/x87.def"
+#define PLACE_V VEX_REG
+#define PLACE_G VEX_REG
+#define PLACE_H VEX_VVVV
+#define PLACE_W VEX_RM
+#define PLACE_E VEX_RM
+#define PLACE_N0 0
+#define VEX(nm, pfx, map, op, mr, wbit, dst, s1, s2, im, bytes0, bytes256, al, f, f256, vprops) \
+    [XV_N + VX_##nm] = { "v" #nm, NULL, BYTE_##pfx << 16 | (map) << 8 | (op) | (mr) << 24, bytes0, ((vprops) & V_FLAGS) | V_VEX, bytes256, \
+                         PLACE_##dst | PLACE_##s1 << 2 | PLACE_##s2 << 4 | ((im) ? VEX_IMM : 0) | (wbit == W_1 ? VEX_W : 0) },
+#include "cpu/x86/vex.def"
+    [XV_VZEROUPPER] = { "vzeroupper", NULL, 0x177, 0, V_VEX, 0, 0 },
 };
 
 bool x86_vex_runs(void)

@@ -41,6 +41,9 @@ void x86_ferr_wait(X86Cpu *c);          /* a waiting instruction meets such an e
 unsigned x86_xsave_bytes(uint64_t comp, bool compact);
 bool x86_xsave_part(unsigned comp, uint32_t *bytes, uint32_t *offset);
 
+/* DbtGuest.vex: by the host's own instruction, like x86_h_vex(). */
+uint64_t x86_vex_op(void *cpu, unsigned sub, void *d, const void *a, const void *b, const void *fourth, unsigned imm8, unsigned vl);
+
 /* An operand: a register, or guest memory, which may lie anywhere. */
 typedef X86Vec X86Lanes __attribute__((aligned(1)));
 #endif

@@ -2,11 +2,10 @@
 /*
  * translate_vex.c -- VEX-coded instructions, and ADCX and ADOX, as IR.
  *
- * Vector instructions are one helper each: bits 255:128 of the vector registers are in the CPU struct alone, native code
- * keeps the lower halves in its own registers.
+ * Vector instructions are a check for the memory operand and one vop of a VEX form; masked moves, gathers, and all where an
+ * exception may be unmasked are a helper each.
  *
  * Spec: Intel SDM (325383) vol. 2, ch. 2.3, 2.7 (exception classes); the instructions by name.
- * Omits: native code for them.
  * Threads: the vCPU that translates.
  */
 #include "cpu/x86/translate.h"
@@ -69,6 +68,8 @@ void x86_tr_MULX(X86Tr *t, const X86Insn *i)
 }
 
 /* ---- vectors ---- */
+static bool has_zmm(const X86Cpu *c) { return c->feat[FEAT_7_EBX] >> 16 & 1; }         /* AVX512F */
+
 static bool avx_runs(X86Tr *t)
 {
     if (t->mode & X86_MODE_AVX)
@@ -85,7 +86,10 @@ bool x86_vex_gate(X86Tr *t, const X86Insn *i)
 
 void x86_tr_VZERO(X86Tr *t, const X86Insn *i)
 {
-    tr_helper(t, XH_vzero, NONE, tr_imm(t, i->vl), NONE, NONE);
+    if (!i->vl && tr_code64(t) && !has_zmm(t->cpu))
+        emit(t, IR_vop, IR_I32, NONE, NONE, NONE)->sub = XV_VZEROUPPER;
+    else
+        tr_helper(t, XH_vzero, NONE, tr_imm(t, i->vl), NONE, NONE);
 }
 
 /* PCMPxSTRx and MASKMOVDQU: the helpers of the SSE forms. */
@@ -110,6 +114,42 @@ void x86_tr_VPCMPSTR(X86Tr *t, const X86Insn *i)
         tr_helper(t, XH_vzero, NONE, tr_imm(t, 2), NONE, NONE);
 }
 
+static IrRef vex_operand(const X86Insn *i, unsigned letter, IrRef memory)
+{
+    switch (letter) {
+    case OPD_V: return ir_vec(i->reg);
+    case OPD_H: return ir_vec(i->vvvv);
+    case OPD_G: return ir_guest(i->reg);
+    case OPD_W: return memory.kind ? memory : ir_vec(i->rm);
+    case OPD_E: return memory.kind ? memory : ir_guest(i->rm);
+    default: return NONE;
+    }
+}
+
+/* As a check and a vop, where it cannot raise but for its operand. */
+static bool by_vop(X86Tr *t, const X86Insn *i, const X86VexRow *v)
+{
+    IrRef memory = NONE;
+    if ((v->props & (VX_MASK4 | VX_MASK8 | VX_GATHER)) || t->mode & X86_MODE_XMEXC)
+        return false;
+    if (i->mod != 3) {
+        IrMem m;
+        tr_address(t, i, &m);
+        m.align = v->aligned ? v->bytes[i->vl] : 0;
+        memory = tr_check_mem(t, &m, v->bytes[i->vl], v->ops[0] == OPD_W || v->ops[0] == OPD_E ? IR_WRITE : IR_READ);
+    }
+    IrInsn *n = emit(t, IR_vop, IR_I64, vex_operand(i, v->ops[0], memory), vex_operand(i, v->ops[1], memory),
+                     vex_operand(i, v->ops[2], memory));
+    if (v->imm == 2)
+        n->c = ir_vec(i->imm >> 4 & (tr_code64(t) ? 15 : 7));
+    n->sub = (uint16_t)(XV_N + i->row->sub);
+    n->imm8 = (uint8_t)i->imm;
+    n->vl = (uint8_t)(i->vl | (has_zmm(t->cpu) ? VL_CLEAR : 0));
+    if (v->props & V_FLAGS)                             /* comparisons: dst is a source */
+        n->sets = FL_ALL;
+    return true;
+}
+
 void x86_tr_vex(X86Tr *t, const X86Insn *i)
 {
     const X86VexRow *v = &x86_vex_rows[i->row->sub];
@@ -128,7 +168,7 @@ void x86_tr_vex(X86Tr *t, const X86Insn *i)
         }
         at.index = X86_NO_REG;
     }
-    if (!avx_runs(t))
+    if (!avx_runs(t) || by_vop(t, i, v))
         return;
     IrRef offset = i->mod != 3 ? tr_offset(t, &at) : tr_imm(t, 0);
     uint64_t index = i->index == X86_NO_REG ? 4 : i->index;

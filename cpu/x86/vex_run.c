@@ -325,3 +325,56 @@ uint64_t x86_h_vex(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
     store_result(c, &v, &f, linear);
     return 0;
 }
+
+uint64_t x86_vex_op(void *cpu, unsigned sub, void *d, const void *a, const void *b, const void *fourth, unsigned imm8, unsigned vl)
+{
+    X86Cpu *c = cpu;
+    if (sub == XV_VZEROUPPER)
+        return x86_h_vzero(cpu, 0, 0, 0);
+    unsigned vx = sub - XV_N, l = vl & 1;
+    const X86VexRow *r = &x86_vex_rows[vx];
+    const void *src[3] = { d, a, b };
+    VexFrame f = { .rdi = f.memory, .piece = pieces[vx] + 8 * (r->imm == 1 ? imm8 + 256 * l : l) };
+    for (unsigned k = 0; k < 3; k++) {
+        switch (r->ops[k]) {
+        case OPD_V:
+            memcpy(f.reg, src[k], 32);
+            break;
+        case OPD_H:
+            memcpy(f.vvvv, src[k], 32);
+            break;
+        case OPD_W:                                     /* memory, or a register by either way of a piece */
+            memcpy(f.memory, src[k], 32);
+            memcpy(f.rm, src[k], 32);
+            break;
+        case OPD_E:
+            memcpy(f.memory, src[k], 8);
+            break;
+        }
+    }
+    if (fourth)
+        memcpy(f.fourth, fourth, 32);
+    if (r->ops[0] == OPD_W || r->ops[0] == OPD_E)
+        memset(f.memory, 0, sizeof f.memory);
+    c->mxcsr |= run_frame(&f, c->mxcsr);
+    if (r->props & V_FLAGS)
+        return f.eflags;
+    switch (r->ops[0]) {
+    case OPD_V:
+    case OPD_H:
+        memcpy(d, f.reg, 32);
+        memset((uint8_t *)d + 32, 0, 32);
+        break;
+    case OPD_G:
+        memcpy(d, &f.rax, 8);
+        break;
+    case OPD_E:
+        memcpy(d, f.memory, 8);
+        break;
+    case OPD_W:                                         /* a buffer for memory is 64 bytes as well */
+        memcpy(d, r->reg_only ? (const void *)f.rm : f.memory, 32);
+        memset((uint8_t *)d + 32, 0, 32);
+        break;
+    }
+    return 0;
+}

@@ -115,7 +115,7 @@ static const IrHelperDesc helpers[XH_N] = {
 #undef H
 };
 static DbtGuest guest = {
-    .trap = guest_trap, .helpers = helpers, .n_helpers = XH_N, .vecs = x86_vecs, .n_vecs = XV_N, .n_gpr = 16, .canonical_bits = 48,
+    .trap = guest_trap, .helpers = helpers, .n_helpers = XH_N, .vecs = x86_vecs, .n_vecs = XV_N_ALL, .vex = x86_vex_op, .mode_ymm = X86_MODE_AVX, .n_gpr = 16, .canonical_bits = 48,
     .vec_offset = offsetof(X86Cpu, vec), .vec_stride = sizeof(X86Vec), .mmx_offset = offsetof(X86Cpu, fpr), .mmx_stride = sizeof(X86Fpr),
     .mode_wide = X86_MODE_CODE64, .fpcr_offset = offsetof(X86Cpu, mxcsr), .x87_sw_offset = offsetof(X86Cpu, fpu_sw),
     .seg_offset = offsetof(X86Cpu, seg), .seg_stride = sizeof(X86Seg),

@@ -150,8 +150,14 @@ static bool here(X86Cpu *c, State *s, const uint8_t *p, unsigned n, bool native)
         return false;
     if (!guest_translated(c, p, n, X86_MODE_FPU | X86_MODE_SSE | X86_MODE_AVX, native))
         return false;
-    for (unsigned k = 0; k < 16; k++)
+    for (unsigned k = 0; k < 16; k++) {
+        static const uint8_t zeros[32];
+        if (memcmp(s->ymm[k], &c->vec[k], 32) && memcmp(&c->vec[k].u64[4], zeros, 32)) {
+            printf("ymm%u changes and what is above stays\n", k);
+            return false;
+        }
         memcpy(s->ymm[k], &c->vec[k], 32);
+    }
     s->rax = c->dbt.gpr[R_RAX]; s->rcx = c->dbt.gpr[R_RCX]; s->rdx = c->dbt.gpr[R_RDX];
     s->rflags = (s->rflags & ~(uint64_t)EF_ARITH) | x86_fl_to_eflags(c->dbt.fl);
     s->mxcsr = c->mxcsr;

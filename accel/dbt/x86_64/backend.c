@@ -191,6 +191,7 @@ static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, const IrBlock *ir,
     e->i = 0;
     e->n = NULL;
     e->wide = ir->mode & g->mode_wide;
+    e->ymm = ir->mode & g->mode_ymm;
     e->full = false;
     e->guest_pc = (int32_t)(ir->pc & (DBT_PAGE - 1));
     e->host = 0;

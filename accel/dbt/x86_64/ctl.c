@@ -268,8 +268,8 @@ void em_helper(Em *e)
 /* Vectors into the host's registers, unless they are there. */
 void em_vec_check(Em *e)
 {
-    e_alu_imm(e, 7, IR_I32, rm_cpu(CPU(vec_live)), 0);
-    e_jcc(e, CC_E);
+    e_alu_imm(e, 7, IR_I32, rm_cpu(CPU(vec_live)), e->ymm ? 2 : 0);
+    e_jcc(e, e->ymm ? CC_NE : CC_E);
     new_stub(e, STUB_VEC)->back = e->p;
     e->host = 0;
     e->vec_sure = true;
@@ -316,7 +316,7 @@ void emit_stubs(Em *e)
             exit_to(e, s->target);
             break;
         case STUB_VEC:
-            e_call_thunk(e, e->x->vec_load);
+            e_call_thunk(e, e->ymm ? e->x->vec_load_ymm : e->x->vec_load);
             patch_to(e_jmp(e), s->back);
             break;
         }

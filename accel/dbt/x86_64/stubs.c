@@ -178,27 +178,60 @@ static void xmms(Em *e, bool store)
     }
 }
 
-/* vec_load, vec_spill: keep all general registers. */
-static void make_vec(Em *e)
+static void ymms(Em *e, bool store)
 {
-    X64 *x = e->x;
-    Rm tmp = rm_mem(RSP, -16), fpcr = rm_cpu((int32_t)x->guest->fpcr_offset - BIAS), live = rm_cpu(CPU(vec_live));
+    const DbtGuest *g = e->x->guest;
 
-    x->vec_load = here(e);
-    xmms(e, false);
+    for (unsigned i = 0; i < 16; i++) {                 /* vmovaps */
+        e8(e, 0xc5);
+        e8(e, (i & 8 ? 0 : 0x80) | 0x7c);
+        e8(e, store ? 0x29 : 0x28);
+        e_modrm(e, i, rm_cpu((int32_t)(g->vec_offset + i * g->vec_stride) - BIAS));
+    }
+    if (store) {                                        /* vzeroupper: C code may be SSE, not on top of these */
+        e8(e, 0xc5);
+        e8(e, 0xf8);
+        e8(e, 0x77);
+    }
+}
+
+static Rm vec_live(void) { return rm_cpu(CPU(vec_live)); }
+
+static void make_vec_load(Em *e, bool wide)
+{
+    Rm tmp = rm_mem(RSP, -16), fpcr = rm_cpu((int32_t)e->x->guest->fpcr_offset - BIAS);
+
+    if (wide) {
+        ymms(e, false);
+    } else {
+        xmms(e, false);
+    }
     push(e, RAX);
     e_op(e, 0x8b, 0, RAX, fpcr);
     e_alu_imm(e, 4, IR_I32, rm_reg(RAX), MXCSR_CONTROL);
     e_alu_imm(e, 1, IR_I32, rm_reg(RAX), MXCSR_DEFAULT);
     e_op(e, 0x89, 0, RAX, tmp);
     e_op(e, 0x1ae, 0, 2, tmp);          /* ldmxcsr */
-    e_op(e, 0xc7, 0, 0, live);
-    e32(e, 1);
+    e_op(e, 0xc7, 0, 0, vec_live());
+    e32(e, wide ? 2 : 1);
     pop(e, RAX);
     ret(e);
+}
+
+/* vec_load, vec_load_ymm (bits 127:0 may be loaded already), vec_spill: keep all general registers. */
+static void make_vec(Em *e)
+{
+    X64 *x = e->x;
+    Rm tmp = rm_mem(RSP, -16), fpcr = rm_cpu((int32_t)x->guest->fpcr_offset - BIAS);
+
+    x->vec_load = here(e);
+    make_vec_load(e, false);
 
     x->vec_spill = here(e);
+    e_alu_imm(e, 7, IR_I32, vec_live(), 2);
+    uint8_t *wide = e_jcc(e, CC_E);
     xmms(e, true);
+    uint8_t *control = e->p;
     push(e, RAX);
     e_op(e, 0x1ae, 0, 3, tmp);          /* stmxcsr */
     e_op(e, 0x8b, 0, RAX, tmp);
@@ -207,10 +240,20 @@ static void make_vec(Em *e)
     e_op(e, 0xc7, 0, 0, tmp);
     e32(e, MXCSR_DEFAULT);
     e_op(e, 0x1ae, 0, 2, tmp);
-    e_op(e, 0xc7, 0, 0, live);
+    e_op(e, 0xc7, 0, 0, vec_live());
     e32(e, 0);
     pop(e, RAX);
     ret(e);
+    patch_to(wide, e->p);
+    ymms(e, true);
+    patch_to(e_jmp(e), control);
+
+    x->vec_load_ymm = here(e);
+    e_alu_imm(e, 7, IR_I32, vec_live(), 0);
+    uint8_t *none = e_jcc8(e, CC_E);
+    e_call_thunk(e, x->vec_spill);
+    patch8(e, none);
+    make_vec_load(e, true);
 }
 
 /* spill: all guest registers to the struct; rdi = cpu; keeps rax, r10, r11.  spill_at: pc = page base + eax as well.
@@ -307,9 +350,16 @@ static void make_refill(Em *e, unsigned k, unsigned reg)
     rsp_add(e, 8);
     e_jmp_thunk(e, x->leave);
     patch8(e, vectors);
+    e_alu_imm(e, 7, IR_I32, vec_live(), 2);
+    uint8_t *wide = e_jcc8(e, CC_E);
     e_call_thunk(e, x->vec_spill);
     em_call(e, (const void *)refill_c);
     e_call_thunk(e, x->vec_load);
+    patch_to(e_jmp(e), join);
+    patch8(e, wide);
+    e_call_thunk(e, x->vec_spill);
+    em_call(e, (const void *)refill_c);
+    e_call_thunk(e, x->vec_load_ymm);
     patch_to(e_jmp(e), join);
 }
 

@@ -3,6 +3,8 @@
  * vec.c -- vector operations: the guest's own instruction on the same registers, or a call of its C function.
  *
  * Spec: accel/dbt/ir.h, IrVecDesc; Intel SDM (325383) vol. 2.
+ * A VEX form is emitted as it is: all of the guest's vector registers are the host's of the same number.
+ *
  * Omits: MMX operations always call C; the guest's x87 registers are never in the host's.
  * Threads: emission, see x64.h.
  */
@@ -68,6 +70,76 @@ static void vop_native(Em *e, const IrVecDesc *d)
     }
     if (to != NO_REG) {
         dst_done(e, n->dst, type, to);
+    }
+}
+
+/* ---- VEX forms ---- */
+
+static void e_vex(Em *e, const IrVecDesc *d, unsigned length, unsigned reg, unsigned vvvv, Rm rm)
+{
+    unsigned prefix = d->enc >> 16 & 0xff, pp = prefix == 0x66 ? 1 : prefix == 0xf3 ? 2 : prefix == 0xf2 ? 3 : 0;
+
+    e8(e, 0xc4);
+    e8(e, (reg & 8 ? 0 : 0x80) | 0x40 | (rm.reg & 8 ? 0 : 0x20) | (d->enc >> 8 & 0xff));
+    e8(e, (d->places & VEX_W ? 0x80 : 0) | (~vvvv & 15) << 3 | length << 2 | pp);
+    e8(e, d->enc);
+    e_modrm(e, reg, rm);
+}
+
+static void clear_above_256(Em *e, unsigned v)
+{
+    for (unsigned at = 32; at < 64; at += 8) {
+        e_op(e, 0xc7, E_W, 0, rm_cpu((int32_t)(e->g->vec_offset + v * e->g->vec_stride + at) - BIAS));
+        e32(e, 0);
+    }
+}
+
+static void vop_vex(Em *e, const IrVecDesc *d)
+{
+    const IrInsn *n = e->n;
+    const IrRef *refs[3] = { &n->dst, &n->a, &n->b };
+    unsigned reg = d->enc >> 24 ? (d->enc >> 24) - 1 : 0, vvvv = 0, to = NO_REG;
+    IrType type = d->places & VEX_W ? IR_I64 : IR_I32;
+    Rm rm = rm_reg(0);
+
+    if ((d->enc & 0xffff) == 0x177) {                   /* vzeroupper */
+        e8(e, 0xc5);
+        e8(e, 0xf8);
+        e8(e, 0x77);
+        return;
+    }
+    for (unsigned k = 0; k < 3; k++) {
+        IrRef r = *refs[k];
+        Rm m = rm_reg(r.id);
+        if (r.kind == IR_HOST) {
+            m = rm_of(place(e, r));
+        } else if (r.kind != IR_VEC && k == 0 && r.kind != IR_NONE) {
+            to = dst_reg(e, r, IR_I64, 0);
+            m = rm_reg(to);
+        } else if (r.kind != IR_VEC && r.kind != IR_NONE) {
+            m = rm_of(src_rm(e, r, type));
+        }
+        switch (d->places >> 2 * k & 3) {
+        case VEX_REG:
+            reg = m.reg;
+            break;
+        case VEX_VVVV:
+            vvvv = m.reg;
+            break;
+        case VEX_RM:
+            rm = m;
+            break;
+        }
+    }
+    e_vex(e, d, n->vl & 1, reg, vvvv, rm);
+    if (d->places & VEX_IMM) {
+        e8(e, n->c.kind == IR_VEC ? n->c.id << 4 : n->imm8);
+    }
+    if (n->vl & VL_CLEAR && n->dst.kind == IR_VEC && !(d->props & V_FLAGS)) {
+        clear_above_256(e, n->dst.id);
+    }
+    if (to != NO_REG) {
+        dst_done(e, n->dst, IR_I64, to);
     }
 }
 
@@ -168,7 +240,7 @@ void em_vop(Em *e)
         em_x87(e, d);
         return;
     }
-    if (!is_native(n, d)) {
+    if (!(d->props & V_VEX) && !is_native(n, d)) {
         x87_flush(e);
         vop_call(e, d);
         return;
@@ -177,7 +249,11 @@ void em_vop(Em *e)
         flags_clobber(e);
         em_vec_check(e);
     }
-    vop_native(e, d);
+    if (d->props & V_VEX) {
+        vop_vex(e, d);
+    } else {
+        vop_native(e, d);
+    }
     if (d->props & V_FLAGS) {
         e->host = FL_ALL;
         e->mem = 0;

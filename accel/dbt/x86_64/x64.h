@@ -6,7 +6,7 @@
  *   rsp  host stack, 16-byte aligned                     rbp  the CPU struct plus BIAS, so that hot members have disp8
  *   rax, r10, r11  scratch: temporaries, host addresses, flags on their way to and from cpu->fl (LAHF needs AH)
  *   r9, rcx, rdx, rbx, rsi, rdi, r15, r14, r8, r12, r13  guest rax, rcx, rdx, rbx, rsi, rdi, rsp, rbp, r8, r12, r13
- *   xmm0-15, MXCSR  the guest's while cpu->vec_live is set; a block that uses them loads them at its start if they are not,
+ *   xmm0-15 or ymm0-15, MXCSR  the guest's while cpu->vec_live is set; a block that uses them loads them at its start if they are not,
  *                   and stubs that call C put them back into the struct if they are: code without vectors pays nothing
  * The other guest registers stay in cpu->gpr[].  Never a C callee sees guest registers but through the struct.
  *
@@ -70,7 +70,7 @@ typedef struct X64 {                    /* DbtMachine.backend_data */
     uint32_t  n_lazy;
     uint16_t  lazy_hash[LAZY_HASH];
     /* thunks, as offsets in the arena: stubs.c */
-    uint32_t  enter, leave, link, second, miss, cached, exit_at, exit_pc, spill, spill_at, reload, vec_load, vec_spill, refill[3];
+    uint32_t  enter, leave, link, second, miss, cached, exit_at, exit_pc, spill, spill_at, reload, vec_load, vec_load_ymm, vec_spill, refill[3];
 } X64;
 
 typedef struct Opnd {                   /* where a source or destination is, in the host's terms */
@@ -104,7 +104,7 @@ typedef struct Em {
     const IrBlock *ir;
     const IrInsn *n;                    /* being emitted, */
     unsigned  i;                        /* its index */
-    bool      wide, full;
+    bool      wide, ymm, full;
     bool      merge;                    /* flags of this operation are merged into cpu->fl after it */
     int32_t   guest_pc;                 /* offset of the guest instruction */
     /* scratch registers: owner[] by host register: FREE, HELD by the operation, or a value: 0-7 temporaries, 8-15 host addresses */

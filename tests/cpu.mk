@@ -60,3 +60,14 @@ $(B)/tests/cpu/proof/proof: $(PROOF) $(LIBOBJ)
 TESTS += $(B)/tests/cpu/proof/proof
 check: $(B)/tests/cpu/proof/proof
 check-cpu: $(B)/tests/cpu/proof/proof
+
+# The decoder against libzydis, where it is.
+ZYDIS := $(filter yes,$(CONFIG_ZYDIS))
+ifneq ($(ZYDIS),)
+$(B)/tests/cpu/zydis: $(B)/tests/cpu/zydis.o $(LIBOBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) -lZydis
+TESTS += $(B)/tests/cpu/zydis
+check: $(B)/tests/cpu/zydis
+check-cpu: $(B)/tests/cpu/zydis
+-include $(B)/tests/cpu/zydis.d
+endif

@@ -318,7 +318,7 @@ void x86_accessed(DbtCpu *dc, uint64_t linear, unsigned bytes, bool write)
     X86Cpu *c = (X86Cpu *)dc;
 
     if (c->cpl == 3 && c->rflags & EF_AC && c->cr0 & CR0_AM && !c->no_ac && linear & (alignment(bytes) - 1) &&
-        (!x86_lma(c) || x86_canonical(linear))) {
+        (!x86_lma(c) || (x86_canonical(linear) && x86_canonical(linear + bytes - 1)))) {
         x86_raise(c, EXC_AC, 0);
     }
     for (unsigned i = 0; i < 4; i++) {

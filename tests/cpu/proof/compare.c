@@ -49,7 +49,7 @@ static bool vendor_holds(VendorWhen w, const ProofCode *c, const ProofState *in,
     case V_REXW: return c->insn.rex & 8;
     case V_WRAP: return c->mode == PM_32 && (want->vector == EXC_GP || want->vector == EXC_SS) && got->vector == EXC_PF &&
                         (got->cr2 > 0xffffff00 || got->cr2 < 0x100);
-    default: return is_near_branch(c->insn.row) && want->vector == EXC_GP && got->vector == EXC_GP && c->mode == PM_64;
+    default: return c->valid && is_near_branch(c->insn.row) && want->vector == EXC_GP && got->vector == EXC_GP && c->mode == PM_64;
     }
 }
 
@@ -57,9 +57,10 @@ static unsigned vendor(const ProofCode *c, const ProofState *in, const ProofStat
 {
     unsigned what = 0;
 
-    for (unsigned k = 0; c->valid && !c->sequence && k < G_N_ELEMENTS(vendors); k++) {
+    for (unsigned k = 0; k < G_N_ELEMENTS(vendors); k++) {
         const Vendor *v = &vendors[k];
-        if ((!strcmp(v->name, "ANY") || !strcmp(v->name, c->insn.row->name)) && vendor_holds(v->when, c, in, want, got)) {
+        bool any = !strcmp(v->name, "ANY") && (!c->sequence || v->when != V_BRANCH_FAULT);
+        if ((any || (c->valid && !c->sequence && !strcmp(v->name, c->insn.row->name))) && vendor_holds(v->when, c, in, want, got)) {
             what |= v->what;
         }
     }

@@ -82,6 +82,7 @@ static void put_tables(Engine *e)
     put64(e, PH_GDT + 72, tss >> 32);
     put64(e, PH_GDT + 80, DESC((unsigned)(ldt & 0xffffffff), sizeof proof_ldt - 1, 0x82, 0));
     put64(e, PH_GDT + 88, ldt >> 32);
+    put64(e, PH_GDT + 8 * 15, DESC(0u, 0u, 0xf5, 4));   /* its limit tells Linux the CPU */
     memcpy(ram(e, PH_LDT), proof_ldt, sizeof proof_ldt);
     for (unsigned k = 0; k < 256; k++) {
         uint64_t to = KERNEL + PH_HANDLERS + 16 * k, dpl = k == EXC_BP || k == EXC_OF ? 3 : 0;

@@ -85,7 +85,7 @@ static void difference(Proof *p, uint64_t batch, unsigned state, const char *eng
     unsigned row = c->valid && !c->sequence ? (unsigned)(c->insn.row - p->rows) : c->row;
 
     p->s->differences++;
-    if (p->s->bad[row]++ < 1 && p->s->shown++ < MAX_SHOWN + (p->verbose ? 1000000 : 0)) {
+    if (p->s->bad[row]++ < (c->sequence ? 12 : 1) && p->s->shown++ < MAX_SHOWN + (p->verbose ? 1000000 : 0)) {
         GString *o = g_string_new(NULL);
         proof_print(c, in, want, got, o);
         printf("differs: %s (state %u): %s\n%s    again: proof -s %" PRIu64 " -k %" PRIu64 " -b %" PRIu64 "%s\n", engine, state, why, o->str, p->seed, p->states,
@@ -272,7 +272,7 @@ static char *bios_make(void)
 
 int main(int argc, char **argv)
 {
-    Proof p = { .seed = 1, .cases = UINT64_MAX, .states = 12, .only = -1, .mode = -1 };
+    Proof p = { .seed = 1, .cases = UINT64_MAX, .states = 6, .only = -1, .mode = -1 };
     int opt;
     bool names = false;
 
@@ -305,6 +305,7 @@ int main(int argc, char **argv)
     supervise(&p);
     unlink(p.bios);
     unsigned missed = p.only < 0 && !p.row && !p.sequences ? report_rows(&p, names) : 0;
+    missed = p.s->batch < 12 * (uint64_t)p.n_rows ? 0 : missed;         /* a short run need not reach all */
     for (unsigned k = 1; k < p.n_rows; k++) {
         if (p.s->bad[k]) {
             printf("    %u differences: %s, map %u opcode %02x\n", p.s->bad[k], p.rows[k].name, p.rows[k].map, p.rows[k].opcode);

@@ -426,6 +426,9 @@ void proof_state(ProofState *s, Rng *r, const ProofCode *c, uint8_t *memory, uin
             to = s->gpr[R_RSP] + (c->mode >= PM_L32 ? P_DATA : 0);
         }
     }
+    for (unsigned k = R_RBX; k <= R_RDI && c->sequence; k++) {
+        s->gpr[k] = (target(r, 8, c->mode) & ~UINT64_C(1)) - (c->mode >= PM_L32 ? P_DATA : 0);
+    }
     if (c->mode != PM_64) {
         for (unsigned k = 0; k < 16; k++) {
             s->gpr[k] = k < 8 ? (uint32_t)s->gpr[k] : 0;

@@ -302,6 +302,7 @@ void x86_tr_MOVDIR64B(X86Tr *t, const X86Insn *i)
     IrRef to = address_register(t, i, i->reg);
     tr_helper(t, XH_movdir64b, NONE, to, tr_offset(t, i), tr_imm(t, i->seg));
 }
+void x86_tr_MOVDIRI(X86Tr *t, const X86Insn *i) { x86_tr_MOV(t, i); }
 void x86_tr_SERIALIZE(X86Tr *t, const X86Insn *i)
 {
     emit(t, IR_fence, IR_I64, NONE, NONE, NONE);

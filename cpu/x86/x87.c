@@ -7,8 +7,8 @@
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 8; vol. 2, appendix A.5 (escape opcodes).
  * Omits: FIP, FCS, FDP, FDS and FOP are updated by every instruction that is not a control instruction, also where newer
- *        CPUs do so for unmasked exceptions only (FOP: unless IA32_MISC_ENABLE bit 2 asks for it, as it is always done here).  FERR# falls at the next x87 instruction
- *        after FXRSTOR or XRSTOR has taken the error away.
+ *        CPUs do so for unmasked exceptions only (for FOP that is what IA32_MISC_ENABLE bit 2 asks of those).  FERR# falls
+ *        at the next x87 instruction after FXRSTOR or XRSTOR has taken the error away.
  * Threads: the vCPU's own.
  */
 #include <string.h>

@@ -11,6 +11,7 @@
  * Omits: the state after a step is not compared with anything: tests/cpu does that.
  * Threads: all is done in the main loop, CPUs parked; a watchdog thread ends a process that hangs.
  */
+#include "cpu/x86/apicif.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

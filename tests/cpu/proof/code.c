@@ -29,6 +29,9 @@ static const struct { const char *name, *why; } not_here[] = {
     { "SLDT", "emulated by Linux (UMIP): tests/guest/prot" }, { "STR", "emulated by Linux (UMIP): tests/guest/prot" },
     { "SMSW", "emulated by Linux (UMIP): tests/guest/prot" }, { "XGETBV", "XINUSE is the host's own: tests/guest/long" },
     { "RDPKRU", "protection keys are Linux's choice" }, { "WRPKRU", "protection keys are Linux's choice" },
+    { "TPAUSE", "time: tests/guest/sys64" }, { "UMWAIT", "time: tests/guest/sys64" }, { "UMONITOR", "time: tests/guest/sys64" },
+    { "MOVDIRI", "few hosts have it: tests/guest/sys64" }, { "MOVDIR64B", "few hosts have it: tests/guest/sys64" },
+    { "SERIALIZE", "few hosts have it: tests/guest/sys64" },
     { "INT1", "the hypervisor's #DB: tests/guest/prot" }, { "RSM", "only in system management mode: tests/guest" },
 };
 

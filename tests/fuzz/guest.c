@@ -3,6 +3,8 @@
  * guest.c -- fuzzer of the CPU and what it reaches: a pc whose CPUs start again and again from a random state, in random code,
  * with random descriptor and page tables, while a device writes to that code.
  *
+ * Some CPUs begin as hypervisors, with a random VMCB.
+ *
  * Usage: guest [-e native|interp] [-t SECONDS] [-s SEED] [-c CPUS].  The guest may do to itself what it likes.  What must hold:
  * the process does not crash (build it with MODE=asan or ubsan as well), and whatever the guest does every CPU stops when it
  * is asked to.
@@ -20,15 +22,17 @@
 #include "accel/accel.h"
 #include "core/chardev.h"
 #include "core/options.h"
+#include "cpu/x86/apicif.h"
 #include "cpu/x86/cpu.h"
 
 enum { CODE = 0x10000, CODE_BYTES = 0x4000, PML4 = 0x20000, PDPT = 0x21000, PD = 0x22000, PT = 0x23000, PD32 = 0x24000, PT32 = 0x25000,
-       PDPAE = 0x26000, IDT = 0x30000, GDT = 0x31000, TSS = 0x32000, DATA = 0x40000, STACK = 0x4f000 };
+       PDPAE = 0x26000, IDT = 0x30000, GDT = 0x31000, TSS = 0x32000, DATA = 0x40000, STACK = 0x4f000, VMCB = 0x33000 };
 enum { STEP_MS = 4, HANG_S = 60 };
 typedef enum { M_REAL, M_VM86, M_PROT16, M_PROT32, M_PAE, M_COMPAT, M_LONG, N_MODES } Mode;
 
 typedef struct Fuzz {
     Machine *m;
+    X86Cpu  *other;                     /* where the state of a hypervisor's guest is made up */
     uint64_t seed, state;
     uint64_t steps, refused, resets;
     int64_t  end_us;
@@ -86,6 +90,8 @@ static const struct Template { uint8_t n, code[9]; } templates[] = {
     { 4, { 0xc8, 0x20, 0x00, 0x03 } }, { 2, { 0xff, 0xd0 } }, { 2, { 0xff, 0x27 } }, { 2, { 0xff, 0x2f } }, { 2, { 0xff, 0x1e } },
     { 1, { 0xee } }, { 1, { 0xef } }, { 1, { 0xec } }, { 1, { 0xed } }, { 2, { 0xe6, 0x92 } }, { 2, { 0xe6, 0x20 } }, { 1, { 0x60 } }, { 1, { 0x61 } },
     { 1, { 0x50 } }, { 1, { 0x5c } }, { 1, { 0x54 } }, { 2, { 0x62, 0x07 } }, { 2, { 0x63, 0x07 } }, { 3, { 0x0f, 0x02, 0xc1 } }, { 2, { 0x0f, 0x0b } },
+    { 3, { 0x0f, 0x01, 0xd8 } }, { 3, { 0x0f, 0x01, 0xd9 } }, { 3, { 0x0f, 0x01, 0xda } }, { 3, { 0x0f, 0x01, 0xdb } }, { 3, { 0x0f, 0x01, 0xdc } },
+    { 3, { 0x0f, 0x01, 0xdd } }, { 3, { 0x0f, 0x01, 0xdf } },
     { 2, { 0x0f, 0x06 } }, { 2, { 0x0f, 0x09 } }, { 2, { 0xf3, 0x90 } }, { 3, { 0x0f, 0xc3, 0x0f } }, { 2, { 0xf7, 0xf1 } }, { 2, { 0xf7, 0x3f } },
 };
 
@@ -253,7 +259,7 @@ static void put_controls(Fuzz *f, X86Cpu *c, Mode mode)
     c->in_smm = one_in(f, 8);
     c->smbase = CODE - 0x8000 + 16 * below(f, CODE_BYTES / 16);        /* its handler is somewhere in the code */
     c->cr3 = one_in(f, 32) ? value(f) & 0xffffffff : cr3s[mode];
-    c->efer = EFER_SCE | (one_in(f, 2) ? EFER_NXE : 0) | (wide ? EFER_LME | EFER_LMA : 0);
+    c->efer = EFER_SCE | (one_in(f, 2) ? EFER_SVME : 0) | (one_in(f, 2) ? EFER_NXE : 0) | (wide ? EFER_LME | EFER_LMA : 0);
     for (unsigned i = 0; i < 4; i++) {
         c->pdpte[i] = one_in(f, 8) ? rnd(f) : PD | 1;
         c->dr[i] = value(f);
@@ -261,6 +267,60 @@ static void put_controls(Fuzz *f, X86Cpu *c, Mode mode)
     c->dr[7] = one_in(f, 16) ? (rnd(f) & 0xffff23ff) | 0x400 : 0x400;
     c->rflags = 2 | (rnd(f) & EF_IF) | (one_in(f, 16) ? EF_TF : 0) | (one_in(f, 8) ? EF_AC : 0) | (one_in(f, 16) ? EF_NT : 0) |
                 (rnd(f) & EF_IOPL) | (mode == M_VM86 ? EF_VM : 0);
+}
+
+static uint32_t few_bits(Fuzz *f) { return (uint32_t)(rnd(f) & rnd(f) & rnd(f)); }
+
+/* A guest in a mode of its own, for a host in this one: plausible but for a bit or two (APM vol. 2 appendix B). */
+static void put_vmcb(Fuzz *f, X86Cpu *g, Mode host)
+{
+    static const uint16_t segs[6] = { 0x400, 0x410, 0x420, 0x430, 0x440, 0x450 };
+    uint64_t roots[N_MODES] = { PD32, PD32, PD32, PD32, PDPAE, PML4, PML4 }, b[512] = { 0 };
+    uint32_t *words = (uint32_t *)b;
+    Mode mode = below(f, N_MODES);
+
+    put_controls(f, g, mode);
+    put_segs(f, g, mode);
+    for (unsigned i = 0; i < 6; i++) {
+        words[i] = one_in(f, 2) ? 0 : few_bits(f);
+        memcpy((uint8_t *)b + segs[i], &g->seg[i].selector, 2);
+        memcpy((uint8_t *)b + segs[i] + 2, &g->seg[i].attr, 2);
+        memcpy((uint8_t *)b + segs[i] + 4, &g->seg[i].limit, 4);
+        memcpy((uint8_t *)b + segs[i] + 8, &g->seg[i].base, 8);
+    }
+    words[4] |= 1;
+    words[3] |= 1u << 31;
+    b[0x38 / 8] = rnd(f);
+    b[0x40 / 8] = value(f) & 0xfff000;
+    b[0x48 / 8] = value(f) & 0xfff000;
+    b[0x50 / 8] = rnd(f);
+    b[0x58 / 8] = (1 + below(f, 3)) | (uint64_t)(one_in(f, 4) ? below(f, 8) : 0) << 32;
+    b[0x60 / 8] = one_in(f, 2) ? rnd(f) & 0xff030f0f0full : 0;
+    b[0x68 / 8] = below(f, 2);
+    b[0x90 / 8] = below(f, 2);
+    b[0xa8 / 8] = one_in(f, 4) ? 0x80000000 | (rnd(f) & 0xffffffff00000b3f) : 0;
+    b[0xb0 / 8] = roots[host];
+    b[0xb8 / 8] = one_in(f, 4) ? 2 : 0;
+    b[0xc8 / 8] = CODE + below(f, CODE_BYTES);
+    b[0x460 / 8] = 0xffull << 32;
+    b[0x468 / 8] = GDT;
+    b[0x480 / 8] = 0xfffull << 32;
+    b[0x488 / 8] = IDT;
+    b[0x4c8 / 8] = (uint64_t)g->cpl << 24;
+    b[0x4d0 / 8] = g->efer | EFER_SVME;
+    b[0x548 / 8] = g->cr4;
+    b[0x550 / 8] = g->cr3;
+    b[0x558 / 8] = g->cr0;
+    b[0x560 / 8] = g->dr[7];
+    b[0x568 / 8] = 0xffff0ff0;
+    b[0x570 / 8] = g->rflags;
+    b[0x578 / 8] = (mode == M_REAL || mode == M_VM86 ? 0u : CODE) + below(f, CODE_BYTES);
+    b[0x5d8 / 8] = STACK;
+    b[0x5f8 / 8] = value(f);
+    if (one_in(f, 4)) {
+        b[below(f, 0x6c0 / 8)] ^= 1ull << below(f, 64);
+    }
+    as_write(f->m->as_memory, VMCB, b, sizeof b);
 }
 
 static void put_cpu(Fuzz *f, X86Cpu *c, Mode mode)
@@ -293,6 +353,16 @@ static void put_cpu(Fuzz *f, X86Cpu *c, Mode mode)
     }
     c->activity = X86_RUN;
     c->dbt.pc = c->seg[S_CS].base + (mode == M_REAL || mode == M_VM86 ? 0u : CODE) + below(f, CODE_BYTES);
+    if (c->efer & EFER_SVME && mode >= M_PROT16 && !one_in(f, 4)) {     /* a hypervisor's loop: VMRUN, STGI, again */
+        static const uint8_t loop[] = { 0x0f, 0x01, 0xd8, 0x0f, 0x01, 0xdc, 0xeb, 0xf8 };
+        put_vmcb(f, f->other, mode);
+        as_write(f->m->as_memory, CODE + 0x100, loop, sizeof loop);
+        c->dbt.pc = c->seg[S_CS].base + CODE + 0x100;
+        c->dbt.gpr[0] = VMCB;
+        c->cpl = one_in(f, 16) ? 3 : 0;
+        c->seg[S_CS].attr &= (uint16_t)~ATTR_DPL;
+        c->seg[S_SS].attr &= (uint16_t)~ATTR_DPL;
+    }
     if (!v->cpu_ops->restored(v, &err)) {
         g_clear_error(&err);
         f->refused++;
@@ -426,6 +496,7 @@ int main(int argc, char **argv)
         }
     }
     f.m = machine_new();
+    f.other = g_new0(X86Cpu, 1);
     f.state = f.seed;
     printf("seed %" PRIu64 "\n", f.seed);
     fflush(stdout);

@@ -415,7 +415,9 @@ static void vmrun(X86Cpu *c, uint64_t pa, uint64_t len)
     if (v->int_ctl & V_IRQ) {
         __atomic_fetch_or(&c->events, X86_EV_VINTR, __ATOMIC_SEQ_CST);
     }
-    x86_poll_soon(c);
+    if (v->int_shadow || x86_events(c) || c->rflags & EF_TF) {
+        x86_poll_soon(c);               /* the run loop looks first */
+    }
     inject(c);
 }
 

@@ -15,7 +15,7 @@
 #include "cpu/x86/x87.h"
 #include "fphost.h"
 
-enum { AREA = 1024, XS_OPT = 0x10, XS_C = 0x20 };
+enum { AREA = 4096, XS_OPT = 0x10, XS_C = 0x20 };
 static X86Cpu *cpu;
 static uint8_t image[112], host[AREA] __attribute__((aligned(64))), ours[AREA] __attribute__((aligned(64)));
 static unsigned bad;
@@ -151,6 +151,80 @@ static bool init_and_skip(void)
     return ok && cpu->vec[3].u64[0] == 0 && cpu->mxcsr == 0x1f80;
 }
 
+/* AVX-512: where the parts lie in both forms, what XSTATE_BV says, what comes back, in 64-bit and other code. */
+static bool wide_image(bool compact, bool code64, uint64_t want)
+{
+    static const struct { uint8_t comp; uint16_t offset, bytes, each; } parts[] = {
+        { 2, 576, 256, 16 }, { 5, 1088, 64, 8 }, { 6, 1152, 512, 32 }, { 7, 1664, 1024, 64 },
+    };
+    unsigned packed = 576, regs = code64 ? 16 : 8;
+    uint64_t bv, xcomp;
+    X86Vec before[32];
+    uint64_t k[8];
+    bool ok = true;
+    cpu->seg[S_CS].attr = code64 ? ATTR_L : ATTR_DB;
+    for (unsigned i = 0; i < sizeof cpu->vec / 8; i++)
+        cpu->vec[i / 8].u64[i % 8] = random64();
+    for (unsigned i = 0; i < 8; i++)
+        cpu->opmask[i] = random64();
+    memcpy(before, cpu->vec, sizeof before);
+    memcpy(k, cpu->opmask, sizeof k);
+    memset(ours, 0, sizeof ours);
+    cpu->dbt.gpr[R_RAX] = want;
+    x86_h_xsave(cpu, (uintptr_t)ours, S_DS, compact ? XS_C : 0);
+    memcpy(&bv, ours + 512, 8);
+    memcpy(&xcomp, ours + 520, 8);
+    ok &= (bv & 0xe6) == (want & 0xe6) && xcomp == (compact ? want | UINT64_C(1) << 63 : 0);
+    for (unsigned p = 0; p < 4; p++) {
+        unsigned at = compact ? packed : parts[p].offset, n = parts[p].comp == 7 ? (code64 ? 16 : 0) : parts[p].comp == 5 ? 8 : regs;
+        if (!(want >> parts[p].comp & 1))
+            continue;
+        for (unsigned i = 0; i < n; i++) {
+            const uint8_t *reg = parts[p].comp == 2 ? &before[i].u8[16] : parts[p].comp == 5 ? (uint8_t *)&k[i]
+                                 : parts[p].comp == 6 ? &before[i].u8[32] : before[16 + i].u8;
+            ok &= !memcmp(ours + at + i * parts[p].each, reg, parts[p].each);
+        }
+        packed += parts[p].bytes;
+    }
+    memset(cpu->vec, 0x5a, sizeof cpu->vec);
+    memset(cpu->opmask, 0x5a, sizeof cpu->opmask);
+    x86_h_xrstor(cpu, (uintptr_t)ours, S_DS, 0);
+    for (unsigned i = 0; i < 32; i++) {
+        bool there = i < regs, high = i >= 16 && code64;
+        const uint8_t *v = before[i].u8;
+        uint8_t old[64];
+        memset(old, 0x5a, sizeof old);
+        ok &= !memcmp(&cpu->vec[i], (i < 16 ? there && want & 2 : high && want & 0x80) ? v : old, 16);
+        ok &= !memcmp(&cpu->vec[i].u8[16], (i < 16 ? there && want & 4 : high && want & 0x80) ? v + 16 : old, 16);
+        ok &= !memcmp(&cpu->vec[i].u8[32], (i < 16 ? there && want & 0x40 : high && want & 0x80) ? v + 32 : old, 32);
+    }
+    ok &= (want & 0x20) ? !memcmp(cpu->opmask, k, sizeof k) : cpu->opmask[3] == UINT64_C(0x5a5a5a5a5a5a5a5a);
+    cpu->seg[S_CS].attr = ATTR_L;
+    return ok;
+}
+
+static void wide(unsigned rounds)
+{
+    bool ok = true;
+    forget();
+    cpu->xcr0 = 0xe7;
+    cpu->dbt.gpr[R_RDX] = 0;
+    for (unsigned i = 0; i < rounds; i++)
+        ok &= wide_image(random64() & 1, random64() & 3, random64() & 0xe7);
+    report("AVX-512 components", ok);
+    memset(cpu->vec, 0, sizeof cpu->vec);
+    memset(cpu->opmask, 0, sizeof cpu->opmask);
+    cpu->opmask[1] = 1;
+    cpu->dbt.gpr[R_RAX] = 0xe7;
+    memset(ours, 0, sizeof ours);
+    x86_h_xsave(cpu, (uintptr_t)ours, S_DS, XS_OPT);
+    report("AVX-512 components in use", (ours[512] & 0xe6) == 0x20 && x86_xsave_bytes(0xe7, false) == 2688 &&
+           x86_xsave_bytes(0xe7, true) == 576 + 256 + 64 + 512 + 1024 && x86_xsave_bytes(3, false) == 576);
+    cpu->xcr0 = 3;
+    cpu->dbt.gpr[R_RAX] = 3;
+    cpu->opmask[1] = 0;
+}
+
 static void faults(void)
 {
     uint64_t at = (uintptr_t)ours;
@@ -205,6 +279,7 @@ int main(int argc, char **argv)
     report("images", images);
     report("round trips", trips);
     report("initial and skipped components", init_and_skip());
+    wide(rounds);
     faults();
     return bad != 0;
 }

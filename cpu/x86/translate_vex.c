@@ -26,9 +26,49 @@ static void by_helper(X86Tr *t, const X86Insn *i, unsigned op, unsigned dst, uns
     IrRef second = wide_value(t, i, b), first = a == b ? second : wide_value(t, i, a);
     tr_helper(t, XH_bmi, tr_operand(t, i, dst, IR_WRITE), first, second, tr_imm(t, op | 8u << tr_operand_type(i, dst) << 8));
 }
-void x86_tr_ANDN(X86Tr *t, const X86Insn *i) { by_helper(t, i, BMI_ANDN, 0, 1, 2); }
-void x86_tr_BLS(X86Tr *t, const X86Insn *i) { by_helper(t, i, BMI_BLSR - 1 + (i->modrm >> 3 & 7), 0, 1, 1); }
-void x86_tr_BZHI(X86Tr *t, const X86Insn *i) { by_helper(t, i, BMI_BZHI, 0, 1, 2); }
+
+/* dst = op(a, b): OF cleared, SF and ZF by the result, CF as it is unless `carry` says it is cleared. */
+static void logic(X86Tr *t, const X86Insn *i, IrOp op, IrRef a, IrRef b, bool carry)
+{
+    IrType type = tr_operand_type(i, 0);
+    emit_flags(t, op, type, tr_operand(t, i, 0, IR_WRITE), a, b, carry ? FL_ALL : FL_ALL & ~FL_C, FL_P | FL_A);
+}
+
+void x86_tr_ANDN(X86Tr *t, const X86Insn *i)
+{
+    IrType type = tr_operand_type(i, 0);
+    IrRef b = wide_value(t, i, 2), a = wide_value(t, i, 1);
+    emit(t, IR_not, type, a, a, NONE);
+    logic(t, i, IR_and, a, b, true);
+}
+
+/* BLSR, BLSMSK: CF = source is 0, as of a comparison with 1; BLSI: its contrary, as of NEG. */
+void x86_tr_BLS(X86Tr *t, const X86Insn *i)
+{
+    IrType type = tr_operand_type(i, 0);
+    IrRef a = wide_value(t, i, 1), b = tr_temp(t);
+    unsigned which = i->modrm >> 3 & 7;                 /* 1 BLSR, 2 BLSMSK, 3 BLSI */
+    if (which == 3) {
+        emit_flags(t, IR_neg, type, b, a, NONE, FL_C, 0);
+    } else {
+        emit_flags(t, IR_sub, type, b, a, tr_imm(t, 1), FL_C, 0);
+    }
+    logic(t, i, which == 2 ? IR_xor : IR_and, a, b, false);
+}
+
+void x86_tr_BZHI(X86Tr *t, const X86Insn *i)
+{
+    IrType type = tr_operand_type(i, 0);
+    IrRef count = wide_value(t, i, 2), a = wide_value(t, i, 1), mask = tr_temp(t), all = tr_temp(t);
+    emit(t, IR_zext8, type, count, count, NONE);
+    emit(t, IR_mov, type, mask, tr_imm(t, 1), NONE);
+    emit(t, IR_shl, type, mask, mask, count);
+    emit(t, IR_sub, type, mask, mask, tr_imm(t, 1));
+    emit(t, IR_mov, type, all, tr_imm_of(t, type, UINT64_MAX), NONE);
+    emit_flags(t, IR_cmp, type, NONE, tr_imm(t, (8u << type) - 1), count, FL_C, 0);
+    emit(t, IR_sel, type, mask, all, mask)->cond = CC_B;
+    logic(t, i, IR_and, a, mask, false);
+}
 void x86_tr_BEXTR(X86Tr *t, const X86Insn *i) { by_helper(t, i, BMI_BEXTR, 0, 1, 2); }
 void x86_tr_ADX(X86Tr *t, const X86Insn *i) { by_helper(t, i, i->mandatory == P_66 ? BMI_ADCX : BMI_ADOX, 0, 0, 1); }
 

@@ -28,6 +28,12 @@ struct Vcpu {
     const void   *hazard;             /* FlatView this thread searches; core/mem.c, atomic */
 };
 
+typedef struct CpuDefinition {        /* one CPU model */
+    const char *name, *alias;         /* alias: usual name of this version, or NULL */
+    unsigned    version;              /* NAME-v<version>; 1: also NAME alone; 0: NAME, which differs from host to host */
+    char        missing[600];         /* features that it has and that cannot be had, with blanks between */
+} CpuDefinition;
+
 typedef struct CpuOps {               /* what core needs from an architecture */
     const char *name;
     size_t      size;                 /* of the struct that starts with Vcpu */
@@ -39,6 +45,7 @@ typedef struct CpuOps {               /* what core needs from an architecture */
     bool      (*restored)(Vcpu *v, GError **err);
     void      (*dump)(Vcpu *v, GString *out);   /* "info registers" */
     void      (*help)(void);                    /* "-cpu help" to standard output; optional */
+    bool      (*definition)(unsigned i, CpuDefinition *d);      /* model i; false past the last; optional */
     bool      (*check)(Machine *m, GError **err);    /* m->options->cpu_model and cpu_props exist; optional */
 } CpuOps;
 

@@ -399,7 +399,7 @@ bool x86_cpu_check(Machine *m, GError **err)
 }
 
 /* ---- lists ---- */
-bool x86_cpu_definition(unsigned i, X86Definition *d)
+bool x86_cpu_definition(unsigned i, CpuDefinition *d)
 {
     uint32_t can[X86_N_FEATS], want[X86_N_FEATS], have[X86_N_FEATS];
     g_autoptr(GString) missing = g_string_new(NULL);

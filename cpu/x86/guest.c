@@ -289,5 +289,6 @@ const CpuOps x86_cpu_ops = {
     .restored = cpu_restored,
     .dump = cpu_dump,
     .help = x86_cpu_help,
+    .definition = x86_cpu_definition,
     .check = x86_cpu_check,
 };

@@ -170,12 +170,7 @@ void x86_kvmclock_update(X86Cpu *c);
 bool x86_cpuid_init(X86Cpu *c, GError **err);   /* model and +feature,-feature from the command line */
 void x86_features_can(uint32_t can[X86_N_FEATS]);       /* all that works on this host */
 void x86_features_leave_out_slow(uint32_t feat[X86_N_FEATS]);   /* what the host lacks and is done by C code */
-typedef struct X86Definition {
-    const char *name, *alias;           /* alias: of this version; NULL */
-    unsigned    version;                /* 1: also NAME alone; 0: has no versions */
-    char        missing[600];           /* names of features that the model has and cannot be had, blanks between */
-} X86Definition;
-bool x86_cpu_definition(unsigned i, X86Definition *d);  /* model i of -cpu help; false past the last */
+bool x86_cpu_definition(unsigned i, CpuDefinition *d);  /* model i of -cpu help; false past the last */
 void x86_cpu_help(void);                        /* -cpu help */
 bool x86_cpu_check(Machine *m, GError **err);   /* the command line's model and features, before there is a CPU */
 void x86_cpuid(X86Cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]);

@@ -7,6 +7,9 @@
  * Omits: EVEX rows: hosts that have them are for later.
  */
 #include <string.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 #include "tests/cpu/proof/proof.h"
 
 enum { VEX_MAPS = 4 };
@@ -40,6 +43,19 @@ bool proof_runs_here(const X86Row *row, const char **why)
     for (unsigned k = 0; k < G_N_ELEMENTS(not_here); k++) {
         if (row->name && !strcmp(row->name, not_here[k].name)) {
             *why = not_here[k].why;
+            return false;
+        }
+    }
+    static const struct { uint8_t feature, is_edx, bit; } newer[] = {           /* CPUID.7 */
+        { F_WAITPKG, 0, 5 }, { F_MOVDIRI, 0, 27 }, { F_MOVDIR64B, 0, 28 }, { F_SERIALIZE, 1, 14 },
+    };
+    unsigned a = 0, b = 0, c = 0, d = 0;
+#ifdef __x86_64__
+    __get_cpuid_count(7, 0, &a, &b, &c, &d);
+#endif
+    for (unsigned k = 0; k < G_N_ELEMENTS(newer); k++) {
+        if (row->feature == newer[k].feature && !((newer[k].is_edx ? d : c) >> newer[k].bit & 1)) {
+            *why = "this host has not got it";
             return false;
         }
     }

@@ -136,6 +136,10 @@ static void run_batch(Proof *p, uint64_t batch)
     if (!batch_code(p, batch, &r, &c)) {
         return;
     }
+    if (p->in_process) {
+        printf("batch %" PRIu64 ": %s, %u bytes\n", batch, c.sequence ? "sequence" : p->rows[c.row].name, c.n);
+        fflush(stdout);
+    }
     in.rip = 0;
     host_code(&c);
     memcpy(host_memory(), pattern, P_MEMORY);

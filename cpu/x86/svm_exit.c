@@ -157,6 +157,19 @@ void x86_svm_pause(X86Cpu *c)
     x86_svm_insn(c, SVM_EXIT_PAUSE, 0);
 }
 
+/* INVPCID: the linear address of its descriptor, and its register operand (APM vol. 2 15.9). */
+void x86_svm_invpcid(X86Cpu *c, uint64_t descriptor, uint64_t type)
+{
+    X86SvmBytes b;
+    X86Insn i;
+
+    if (x86_wanted(c, SVM_EXIT_INVPCID)) {
+        leave_system(c);
+        look(c, &i, &b, false);
+        x86_svm_exit(c, SVM_EXIT_INVPCID, descriptor, type, &b);
+    }
+}
+
 /* ---- exceptions ---- */
 /* info2: the address of a page fault; CR2 stays as it is (APM 15.12.15). */
 void x86_svm_exception(X86Cpu *c, unsigned vector, uint32_t error, uint64_t info2)

@@ -201,6 +201,7 @@ void x86_svm_cr0_write(X86Cpu *c, uint64_t v, bool lmsw);
 void x86_svm_msr(X86Cpu *c, uint32_t msr, bool write);
 void x86_svm_io(X86Cpu *c, unsigned port, unsigned bytes, bool in);
 void x86_svm_pause(X86Cpu *c);
+void x86_svm_invpcid(X86Cpu *c, uint64_t descriptor, uint64_t type);
 void x86_svm_exception(X86Cpu *c, unsigned vector, uint32_t error, uint64_t info2);
 void x86_svm_task(X86Cpu *c, unsigned selector, X86TaskCause why, bool has_error, uint32_t error);
 void x86_svm_delivering(X86Cpu *c, unsigned vector, X86EventKind kind, bool has_error, uint32_t error);

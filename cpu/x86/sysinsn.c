@@ -322,8 +322,8 @@ uint64_t x86_h_invpcid(void *cpu, uint64_t type, uint64_t offset, uint64_t s)
     if (c->cpl || x86_vm(c)) {
         x86_raise_gp(c, 0);
     }
-    x86_intercept(c, SVM_EXIT_INVPCID, 0);
-    x86_seg_linear(c, (unsigned)s, offset, 16, false);
+    linear = x86_seg_linear(c, (unsigned)s, offset, 16, false);
+    x86_svm_invpcid(c, linear, type);
     pcid = x86_ld(c, (unsigned)s, offset, 8);
     linear = x86_ld(c, (unsigned)s, offset + 8, 8);
     if (type > 3 || (type < 2 && (pcid >> 12 || (pcid && !(c->cr4 & CR4_PCIDE)))) ||

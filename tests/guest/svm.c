@@ -71,10 +71,10 @@ CODE_OF(g_spin, "1: jmp 1b");
 CODE_OF(g_pauses, "movl $100, %ecx; 1: pause; loop 1b");
 CODE_OF(g_gifs, "stgi; clgi");
 CODE_OF(g_cr8, "movq %cr8, %rbx; movl $9, %ecx; movq %rcx, %cr8");
-u64 scratch[8];
 extern char w_cr0[], w_lldt[], w_ltr[], w_rdpmc[], w_popf[], w_cpuid[], w_invlpg[], w_invlpga[], w_vmload[], w_vmsave[], w_vmrun[],
     w_xsetbv[], w_invpcid[], w_outw[], w_outs[], w_ins[], w_rdmsr[], w_wrmsr[], w_oddmsr[], w_pf[], w_gp[], w_de[], w_sti[], w_stihlt[];
 
+u64 scratch[8];
 #define MOV (1ull << 63)
 typedef struct Case {
     const char *name;
@@ -97,7 +97,7 @@ static const Case cases[] = {
     C(g_invlpga, w_invlpga, 0x7a, 0, 0), C(g_vmload, w_vmload, 0x82, 0, -1), C(g_vmsave, w_vmsave, 0x83, 0, 0),
     C(g_vmrun, w_vmrun, 0x80, 0, -1), C(g_stgi, g_stgi, 0x84, 0, 0), C(g_clgi, g_clgi, 0x85, 0, 0), C(g_skinit, g_skinit, 0x86, 0, 6),
     C(g_icebp, g_icebp, 0x88, 0, 1), C(g_wbinvd, g_wbinvd, 0x89, 0, 0), C(g_xsetbv, w_xsetbv, 0x8d, 0, 0),
-    C(g_invpcid, w_invpcid, 0xa2, 0, 0),
+    C(g_invpcid, w_invpcid, 0xa2, (u64)scratch, 0),
 };
 
 static void check_exit(const char *name, u64 code, word rip)
@@ -133,6 +133,10 @@ static void test_instructions(void)
             check("it ends", AT64(S_RIP), (word)c->next);
         }
     }
+    fresh((word)g_invpcid);
+    want(0xa2);
+    run();
+    check("EXITINFO2 of INVPCID", AT64(INFO2), 2);
     fresh((word)g_wcr0);
     want(0x65);
     run();

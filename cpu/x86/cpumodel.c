@@ -95,6 +95,12 @@ static bool is_max(const ModelRow *r)           /* everything that works */
     return !r->changes;
 }
 
+/* The default model's name means its newest version where the host has the vectors that takes. */
+static bool is_meant(const ModelRow *r)
+{
+    return r->version == (!strcmp(r->name, default_model) && X86_HOST_FP && x86_vex_runs() ? 2 : 1);
+}
+
 static const ModelRow *row_find(const char *name)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -102,7 +108,7 @@ static const ModelRow *row_find(const char *name)
         size_t n = strlen(r->name);
         unsigned version;
         char rest;
-        if ((r->version == 1 && !strcmp(r->name, name)) || (r->alias && !strcmp(r->alias, name)) ||
+        if ((is_meant(r) && !strcmp(r->name, name)) || (r->alias && !strcmp(r->alias, name)) ||
             (!is_max(r) && !strncmp(r->name, name, n) && sscanf(name + n, "-v%2u%c", &version, &rest) == 1 &&
              version == r->version && name[n + 2] != '0')) {
             return r;
@@ -431,7 +437,7 @@ static void help_model(const ModelRow *r, GString *out)
     }
     if (r->version == 1) {
         g_string_append_printf(out, "  %-26s %s%s\n", r->name, *r->brand ? r->brand : "(no brand string)",
-                               strcmp(r->name, default_model) ? "" : " (default)");
+                               strcmp(r->name, default_model) ? "" : " (default; -v2 where the host has AVX2)");
     } else if (r->alias) {
         g_string_append_printf(out, "  %-26s alias of %s\n", r->alias, numbered);
     }

@@ -306,7 +306,6 @@ uint64_t x86_h_xrstor(void *cpu, uint64_t a, uint64_t b, uint64_t how)
     Area m;
     xs_check(c, how);
     uint64_t want = requested(c);
-    memset(&m, 0, sizeof m);
     uint64_t at = area_at(c, (unsigned)b, a, XS_PARTS, 64, false);
     dbt_load_bytes(&c->dbt, at, &m, XS_PARTS);
     if (!header_is_valid(c, &m, how))

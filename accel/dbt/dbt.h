@@ -80,6 +80,19 @@ typedef struct DbtContextKey {          /* what is looked at of all contexts, si
 typedef struct Block Block;
 typedef struct DbtMachine DbtMachine;
 
+typedef enum { ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH, ACCESS_KIND = 3,
+    ACCESS_SYSTEM = 4,                  /* or-ed in: as supervisor whatever the CPL (descriptor tables, TSS, interrupt frames) */
+    ACCESS_PROBE = 8,                   /* or-ed in: set no A and D bits */
+} DbtAccess;
+
+typedef struct DbtWalk {                /* result of a page-table walk */
+    uint64_t phys;                      /* of the access itself */
+    uint64_t page_bytes;                /* 4096, 2 MiB, 4 MiB, 1 GiB */
+    bool     writable;                  /* may be writable in the TLB: the right is there and D is set */
+    bool     global;
+    uint32_t error;                     /* the guest's own error code, where the walk failed */
+} DbtWalk;
+
 typedef struct DbtCpu {
     Vcpu         vcpu;                  /* vcpu.attention is tested at back edges and indirect targets */
     /* ---- hot: translated code reaches these with short displacements ---- */
@@ -114,25 +127,16 @@ typedef struct DbtCpu {
     unsigned     ram_next;
     uint32_t     waits;                 /* times this vCPU may have waited for a lock: what was checked before is to be checked again */
     uint64_t     map_flushes;
+    DbtWalk      miss;                  /* dbt_refill(): the walk that has failed, */
+    uint64_t     miss_linear;           /* of this address; */
+    uint32_t     miss_rec;              /* not 0: it has just failed; the back end then puts down whose it is */
 } DbtCpu;
 
-typedef enum { ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH, ACCESS_KIND = 3,
-    ACCESS_SYSTEM = 4,                  /* or-ed in: as supervisor whatever the CPL (descriptor tables, TSS, interrupt frames) */
-    ACCESS_PROBE = 8,                   /* or-ed in: set no A and D bits */
-} DbtAccess;
 static inline unsigned dbt_fl_flags(uint32_t fl)        /* DbtCpu.fl as FL_* */
 {
     return (fl >> 8 & 1) * FL_C | (fl >> 10 & 1) * FL_P | (fl >> 12 & 1) * FL_A | (fl >> 14 & 1) * FL_Z |
            (fl >> 15 & 1) * FL_S | (fl & 1) * FL_O;
 }
-
-typedef struct DbtWalk {                /* result of a page-table walk */
-    uint64_t phys;                      /* of the access itself */
-    uint64_t page_bytes;                /* 4096, 2 MiB, 4 MiB, 1 GiB */
-    bool     writable;                  /* may be writable in the TLB: the right is there and D is set */
-    bool     global;
-    uint32_t error;                     /* the guest's own error code, where the walk failed */
-} DbtWalk;
 
 typedef enum {                          /* what an operation of the IR itself can raise, at c->pc, nothing changed yet */
     TRAP_DIVIDE,                        /* divu, divs: x86 #DE */

@@ -588,7 +588,13 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
     if (victim_take(c->ctx, linear, ir_access)) {
         return (void *)(uintptr_t)(c->ctx->tlb[tlb_slot(linear)].page + (linear & (DBT_PAGE - 1)));
     }
-    if ((c->ctx->key.mode & c->guest->mode_slow) || !c->guest->walk(c, linear, write ? ACCESS_WRITE : ACCESS_READ, &w)) {
+    if (c->ctx->key.mode & c->guest->mode_slow) {
+        return NULL;
+    }
+    if (!c->guest->walk(c, linear, write ? ACCESS_WRITE : ACCESS_READ, &w)) {
+        c->miss = w;
+        c->miss_linear = linear;
+        c->miss_rec = UINT32_MAX;
         return NULL;
     }
     const struct RamHit *h = ram_find(c, w.phys, write);

@@ -401,6 +401,7 @@ uint32_t leave_rec(Em *e, const IrMem *m)
     }
     if (m) {
         r->span = (uint16_t)m->span;
+        r->exact = !m->align;           /* else misalignment comes first */
         r->access = m->access;
         if (m->merged) {
             r->merged = 1;

@@ -73,6 +73,20 @@ static const void *unmerged(DbtCpu *c, LeaveRec *r)
     return to;
 }
 
+/* Checks come before all effects of their instruction, in the order of its accesses: the first walk that fails is its fault. */
+static void raise_miss(DbtCpu *c, const LeaveRec *r, uint32_t rec)
+{
+    unsigned shift = 64 - c->guest->canonical_bits;
+    unsigned access = r->merged ? r->access >> 4 : r->access & 15;
+    bool canonical = (uint64_t)((int64_t)(c->miss_linear << shift) >> shift) == c->miss_linear;
+
+    if (c->miss_rec == rec + 1 && r->exact && (canonical || !(c->ctx->key.mode & c->guest->mode_wide))) {
+        c->miss_rec = 0;
+        c->guest->fault(c, c->miss_linear, access & IR_WRITE ? ACCESS_WRITE : ACCESS_READ, &c->miss);
+    }
+    c->miss_rec = 0;
+}
+
 static const void *leave_c(DbtCpu *c, uint32_t rec)
 {
     LeaveRec *r = &x64_of(c)->recs[rec];
@@ -84,6 +98,7 @@ static const void *leave_c(DbtCpu *c, uint32_t rec)
     if (r->how) {
         c->fl = leave_flags(c, r);
     }
+    raise_miss(c, r, rec);
     if (r->merged && (to = unmerged(c, r))) {
         return to;                      /* tests for an exit request itself */
     }
@@ -111,8 +126,11 @@ static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec)
     order_arrive(c->dbt);
     unsigned access = r->access & 15;
 
+    c->miss_rec = 0;
     if (!r->merged) {
-        return dbt_refill(c, linear, r->span, access);
+        void *host = dbt_refill(c, linear, r->span, access);
+        c->miss_rec = c->miss_rec ? rec + 1 : 0;
+        return host;
     }
     if ((linear & (DBT_PAGE - 1)) + r->span > DBT_PAGE) {
         return NULL;                    /* crosses: unmerged code does not */
@@ -122,6 +140,7 @@ static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec)
         own = (uint32_t)own;
     }
     if (!dbt_refill(c, own, r->own_span, r->access >> 4)) {
+        c->miss_rec = c->miss_rec ? rec + 1 : 0;
         return NULL;
     }
     const TlbEntry *t = &c->ctx->tlb[tlb_slot(linear)];

@@ -41,6 +41,7 @@ typedef struct LeaveRec {
     int32_t  imm;                       /* second operand if b is 0xff */
     uint8_t  a, b, r;                   /* guest registers */
     uint8_t  merged;
+    bool     exact;                     /* a page fault of the check's (own) access is what its instruction raises */
     const void *unmerged;               /* where it goes on if the merged check fails; atomic, NULL: not known yet */
 } LeaveRec;
 

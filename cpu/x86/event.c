@@ -262,7 +262,8 @@ bool x86_halt_over(X86Cpu *c)
     if (!c->svm.gif) {
         return ev & X86_EV_A20;
     }
-    return ev & X86_EV_A20 || (ev & (X86_EV_INIT | X86_EV_SMI) && !c->in_smm) || (ev & X86_EV_NMI && !c->nmi_blocked) ||
+    return ev & X86_EV_A20 || (ev & X86_EV_INIT && !c->in_smm) ||
+           (ev & X86_EV_SMI && !c->in_smm && (!c->svm.guest || x86_wanted(c, SVM_EXIT_SMI))) || (ev & X86_EV_NMI && !c->nmi_blocked) ||
            (ev & X86_EV_NMI && x86_wanted(c, SVM_EXIT_NMI)) || (ev & X86_EV_INTR && x86_intr_open(c)) ||
            (ev & X86_EV_VINTR && x86_vintr_open(c));
 }

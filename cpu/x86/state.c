@@ -260,7 +260,7 @@ void x86_write_cr0(X86Cpu *c, uint64_t v)
 {
     uint64_t old = c->cr0, changed, efer = c->efer;
 
-    if (v >> 32 || (v & CR0_PG && !(v & CR0_PE)) || (v & CR0_NW && !(v & CR0_CD))) {
+    if (!x86_cr0_valid(v)) {
         x86_raise_gp(c, 0);
     }
     v = (v & (CR0_PG | CR0_CD | CR0_NW | CR0_AM | CR0_WP | CR0_NE | CR0_TS | CR0_EM | CR0_MP | CR0_PE)) | CR0_ET;

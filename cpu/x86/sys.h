@@ -66,6 +66,10 @@ uint64_t x86_put_rflags(X86Cpu *c, uint64_t value, uint64_t mask);     /* x86_se
 void x86_reset_state(X86Cpu *c, bool init);     /* power-on or, with init, INIT */
 void x86_cr_changed(X86Cpu *c);                 /* after CR0, CR4, EFER, A20: derived masks and mode parts, then the context */
 void x86_all_segs_update(X86Cpu *c);
+static inline bool x86_cr0_valid(uint64_t v)    /* apart from what the other control registers say to it */
+{
+    return !(v >> 32 || (v & CR0_PG && !(v & CR0_PE)) || (v & CR0_NW && !(v & CR0_CD)));
+}
 void x86_write_cr0(X86Cpu *c, uint64_t v);      /* with all checks and flushes */
 void x86_write_cr3(X86Cpu *c, uint64_t v);
 void x86_write_cr4(X86Cpu *c, uint64_t v);

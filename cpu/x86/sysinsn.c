@@ -181,11 +181,22 @@ uint64_t x86_h_read_cr(void *cpu, uint64_t n, uint64_t b, uint64_t d)
     }
 }
 
+/* What raises #GP comes before a hypervisor's intercept (APM vol. 2 table 15-7). */
+static void check_cr_value(X86Cpu *c, uint64_t n, uint64_t v)
+{
+    if ((n == 0 && !x86_cr0_valid(v)) || (n == 4 && v & ~x86_cr4_allowed(c)) || (n == 8 && v & ~0xfull)) {
+        x86_raise_gp(c, 0);
+    }
+}
+
 uint64_t x86_h_write_cr(void *cpu, uint64_t n, uint64_t v, uint64_t d)
 {
     X86Cpu *c = cpu;
 
     need_cr(c, n);
+    if (G_UNLIKELY(c->svm.guest)) {
+        check_cr_value(c, n, v);
+    }
     if (n == 0) {
         x86_svm_cr0_write(c, v, false);
     } else if (n < 16) {

@@ -113,7 +113,7 @@ uint64_t x86_h_mwait(void *cpu, uint64_t a, uint64_t b, uint64_t d)
 uint64_t x86_h_umwait(void *cpu, uint64_t how, uint64_t watch, uint64_t d)
 {
     X86Cpu *c = cpu;
-    uint64_t deadline = (uint32_t)c->dbt.gpr[R_RAX] | c->dbt.gpr[R_RDX] << 32, now = x86_tsc(c);
+    uint64_t deadline = ((uint32_t)c->dbt.gpr[R_RAX] | c->dbt.gpr[R_RDX] << 32) - c->svm.tsc_offset, now = x86_tsc(c);
     uint64_t limit = c->umwait_control & ~3ull;
     bool os_limit = limit && deadline > now && deadline - now > limit;
 

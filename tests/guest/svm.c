@@ -156,6 +156,12 @@ static void test_instructions(void)
     want(0x46);
     run();
     check("#UD of VMMCALL that nobody wants", AT64(CODE), 0x46);
+    fresh((word)w_cr0);
+    greg[1] = 1ull << 32;
+    want(0x10);
+    want(0x4d);
+    run();
+    check("#GP before the intercept of CR0", AT64(CODE), 0x4d);
     fresh((word)g_hlt);
     seg(0x420, DS3, 0xcf3, 0xffffffff, 0);
     seg(0x410, CS3, 0xafb, 0xffffffff, 0);

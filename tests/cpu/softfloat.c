@@ -258,7 +258,7 @@ int main(int argc, char **argv)
     fused(rounds * 4);
     half(rounds * 4);
 #else
-    (void)rounds;
+    (void)rounds, (void)random64;
 #endif
     return failures != 0;
 }

@@ -7,6 +7,8 @@
  * wants them: a condition is then asked of the operands themselves where that is possible, else cpu->fl is brought up to
  * date.  A check is made in line against the TLB; what it does not find goes to dbt_refill(), then to dbt_step().
  *
+ * Addresses of our own go through the local q: TinyCC 0.9.27 for aarch64 cuts a constant that it dereferences to 32 bits.
+ *
  * Spec: accel/dbt/ir.h, ir.def.
  * Omits: atomic read-modify-writes after a helper in the same guest instruction: such a block stays in tier 0.  Big-endian
  *        hosts.  The order of other vCPUs' accesses is the host's own, which is weaker than x86's on some.
@@ -243,9 +245,6 @@ static void say_check(Render *r, const IrInsn *i)
 #if defined(__x86_64__) || defined(__i386__)
     if (m->locked)
         say(r, " || (l & 63) + %u > 64", m->span);
-#else
-    if (m->locked)
-        say(r, " || (l & %u)", m->span - 1);
 #endif
     say(r, ") {\n");
     say_step(r);
@@ -311,6 +310,11 @@ static void say_rmw(Render *r, const IrInsn *i)         /* xchg, xadd, cmpxchg, 
     if (reads_carry(i))
         flush(r);
     before_flags(r, i);
+#if !defined(__x86_64__) && !defined(__i386__)
+    say(r, "if ((uint64_t)(h%u + %d) & %u) {\n", i->a.id, i->disp, (1u << type) - 1);     /* no host instruction does it */
+    say_step(r);
+    say(r, "}\n");
+#endif
     say(r, "{ uint64_t b = ");
     get(r, i, i->b, type);
     say(r, ", c = ");
@@ -350,7 +354,8 @@ static void say_helper(Render *r, const IrInsn *i)
     IrType type = (IrType)i->type;
     flush(r);
     say_pc(r, r->pc);
-    say(r, "{ uint64_t v = ((uint64_t (*)(char *, uint64_t, uint64_t, uint64_t))%#" PRIxPTR "ULL)(cpu, ", (uintptr_t)r->g->helpers[i->sub].fn);
+    say(r, "{ uint64_t v; q = (char *)%#" PRIxPTR "ULL; v = ((uint64_t (*)(char *, uint64_t, uint64_t, uint64_t))q)(cpu, ",
+        (uintptr_t)r->g->helpers[i->sub].fn);
     get(r, i, i->a, type);
     say(r, ", ");
     get(r, i, i->b, type);
@@ -502,7 +507,7 @@ bool tcc_render(GString *out, const DbtGuest *g, const char *name, const TccPart
     say(&r, "int %s(char *cpu)\n{\nuint64_t *G = (uint64_t *)(cpu + %zu), base = *(uint64_t *)(cpu + PC_AT) & ~%dULL;\n", name,
         offsetof(DbtCpu, gpr), DBT_PAGE - 1);
     say(&r, "uint64_t fa, fb, fc, fv, fh = 0, t0, t1, t2, t3, t4, t5, t6, t7, l0, l1, l2, l3, l4, l5, l6, l7;\n"
-            "char *h0, *h1, *h2, *h3, *h4, *h5, *h6, *h7; unsigned w0, w1, w2, w3, w4, w5, w6, w7;\n"
+            "char *q, *h0, *h1, *h2, *h3, *h4, *h5, *h6, *h7; unsigned w0, w1, w2, w3, w4, w5, w6, w7;\n"
             "*(uint64_t *)(cpu + %zu) = base;\n", offsetof(DbtCpu, pc_base));
     for (r.at = 0; r.at < n; r.at++) {
         r.b = parts[r.at].ir;
@@ -510,7 +515,7 @@ bool tcc_render(GString *out, const DbtGuest *g, const char *name, const TccPart
         r.pc = parts[r.at].offset;
         say(&r, "B%u:\n", r.at);
         if (parts[r.at].dead) {
-            say(&r, "if (*(volatile char *)%#" PRIxPTR "ULL) {\n", (uintptr_t)parts[r.at].dead);
+            say(&r, "q = (char *)%#" PRIxPTR "ULL; if (*(volatile char *)q) {\n", (uintptr_t)parts[r.at].dead);
             say_pc(&r, r.pc);
             say(&r, "return ATTENTION != 0;\n}\n");
         }

@@ -14,6 +14,8 @@ typedef struct Drive {
     bool       is_cdrom, readonly;
     char      *serial;                /* or NULL */
     void      *user;                  /* the device that has it: one only */
+    bool       changed;               /* another medium, or none: set before on_change, which takes it */
+    void     (*on_change)(void *user);          /* the device's, or NULL */
 } Drive;
 
 bool   drives_open(Machine *m, GError **err);         /* all of -drive; device properties of kind "drive" find them */

@@ -452,12 +452,12 @@ static bool opt_drive(Machine *m, void *args, Reply *reply, GError **err)
     return true;
 }
 
-static bool short_drive(Machine *m, void *args, int index, DriveMedia media)
+static bool short_drive(Machine *m, void *args, int index, DriveMedia media, DriveIf iface)
 {
     OptDrive *d = g_new0(OptDrive, 1);
 
     d->file = g_steal_pointer(&((TextArgs *)args)->value);
-    d->iface = DRIVE_IDE;
+    d->iface = iface;
     d->media = media;
     d->index = index;
     d->bus = d->unit = -1;
@@ -465,29 +465,39 @@ static bool short_drive(Machine *m, void *args, int index, DriveMedia media)
     return true;
 }
 
+static bool opt_fda(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return short_drive(m, args, 0, MEDIA_DISK, DRIVE_FLOPPY);
+}
+
+static bool opt_fdb(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return short_drive(m, args, 1, MEDIA_DISK, DRIVE_FLOPPY);
+}
+
 static bool opt_hda(Machine *m, void *args, Reply *reply, GError **err)
 {
-    return short_drive(m, args, 0, MEDIA_DISK);
+    return short_drive(m, args, 0, MEDIA_DISK, DRIVE_IDE);
 }
 
 static bool opt_hdb(Machine *m, void *args, Reply *reply, GError **err)
 {
-    return short_drive(m, args, 1, MEDIA_DISK);
+    return short_drive(m, args, 1, MEDIA_DISK, DRIVE_IDE);
 }
 
 static bool opt_hdc(Machine *m, void *args, Reply *reply, GError **err)
 {
-    return short_drive(m, args, 2, MEDIA_DISK);
+    return short_drive(m, args, 2, MEDIA_DISK, DRIVE_IDE);
 }
 
 static bool opt_hdd(Machine *m, void *args, Reply *reply, GError **err)
 {
-    return short_drive(m, args, 3, MEDIA_DISK);
+    return short_drive(m, args, 3, MEDIA_DISK, DRIVE_IDE);
 }
 
 static bool opt_cdrom(Machine *m, void *args, Reply *reply, GError **err)
 {
-    return short_drive(m, args, 2, MEDIA_CDROM);
+    return short_drive(m, args, 2, MEDIA_CDROM, DRIVE_IDE);
 }
 
 static bool opt_snapshot(Machine *m, void *args, Reply *reply, GError **err)
@@ -558,9 +568,10 @@ static bool opt_serial(Machine *m, void *args, Reply *reply, GError **err)
 
 static bool opt_parallel(Machine *m, void *args, Reply *reply, GError **err)
 {
-    if (strcmp(text_of(args), "none")) {
-        return fail(err, "-parallel %s: there is no parallel port yet; use -parallel none", text_of(args));
+    if (raw(m)->parallel->len == MAX_PARALLEL) {
+        return fail(err, "-parallel %s: the machine has %d parallel ports", text_of(args), MAX_PARALLEL);
     }
+    g_ptr_array_add(raw(m)->parallel, g_strdup(text_of(args)));
     return true;
 }
 

@@ -17,7 +17,8 @@
 #define MAX_MONITORS 4
 
 typedef enum { DRIVE_NONE, DRIVE_IDE, DRIVE_FLOPPY, DRIVE_SCSI, DRIVE_VIRTIO, DRIVE_PFLASH } DriveIf;
-enum { PFLASH_DRIVES = 2 };           /* -drive if=pflash,unit=0, 1: code and variables */
+enum { PFLASH_DRIVES = 2,             /* -drive if=pflash,unit=0, 1: code and variables */
+       FLOPPY_DRIVES = 2 };           /* -drive if=floppy: A and B */
 typedef enum { CACHE_WRITEBACK, CACHE_NONE, CACHE_WRITETHROUGH, CACHE_UNSAFE, CACHE_DIRECTSYNC } DriveCache;
 typedef enum { MEDIA_DISK, MEDIA_CDROM } DriveMedia;
 typedef enum { VGA_NONE, VGA_STD } VgaKind;

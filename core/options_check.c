@@ -349,19 +349,19 @@ static bool settle_free_place(Machine *m, OptDrive *d, GError **err)
     return d->index >= 0 || fail(err, "-drive file=%s: all %d IDE drives are taken", d->file ? d->file : "", IDE_DRIVES);
 }
 
-/* The unit that is named, or the first that is free. */
-static bool settle_flash(Machine *m, OptDrive *d, GError **err)
+/* Drives that are counted by units alone: the one that is named, or the first that is free. */
+static bool settle_unit(Machine *m, OptDrive *d, const char *name, int units, const char *what, GError **err)
 {
     int unit = d->unit >= 0 ? d->unit : d->index;
 
-    for (int i = 0; i < PFLASH_DRIVES && unit < 0; i++) {
-        unit = drive_at(m, DRIVE_PFLASH, i, d) ? -1 : i;
+    for (int i = 0; i < units && unit < 0; i++) {
+        unit = drive_at(m, d->iface, i, d) ? -1 : i;
     }
-    if (unit < 0 || unit >= PFLASH_DRIVES || drive_at(m, DRIVE_PFLASH, unit, d)) {
-        return fail(err, "-drive if=pflash,file=%s: there are units 0 (code) and 1 (variables), each once",
-                    d->file ? d->file : "");
+    if (unit < 0 || unit >= units || drive_at(m, d->iface, unit, d)) {
+        return fail(err, "-drive if=%s,file=%s: there are units 0 and 1 (%s), each once", name, d->file ? d->file : "", what);
     }
     d->index = d->unit = unit;
+    d->bus = 0;
     return true;
 }
 
@@ -369,28 +369,49 @@ static bool settle_drive(Machine *m, OptDrive *d, unsigned n, GError **err)
 {
     d->snapshot |= m->options->snapshot;
     d->readonly |= d->media == MEDIA_CDROM;
-    if (d->iface != DRIVE_IDE && d->iface != DRIVE_NONE && d->iface != DRIVE_PFLASH) {
-        return fail(err, "-drive file=%s: if= must be ide, pflash or none; the others do not exist yet",
+    if (d->iface != DRIVE_IDE && d->iface != DRIVE_NONE && d->iface != DRIVE_PFLASH && d->iface != DRIVE_FLOPPY) {
+        return fail(err, "-drive file=%s: if= must be ide, floppy, pflash or none; the others do not exist yet",
                     d->file ? d->file : "");
     }
-    if (!d->file && d->media != MEDIA_CDROM) {
+    if (!d->file && d->media != MEDIA_CDROM && d->iface != DRIVE_FLOPPY) {
         return fail(err, "-drive: file= is missing");
     }
     if (d->file && !file_readable("-drive", d->file, !d->readonly && !d->snapshot, err)) {
         return false;
     }
     if (!d->id) {
-        static const char *const names[] = { [DRIVE_NONE] = "none", [DRIVE_IDE] = "ide", [DRIVE_PFLASH] = "pflash" };
+        static const char *const names[] = { [DRIVE_NONE] = "none", [DRIVE_IDE] = "ide", [DRIVE_PFLASH] = "pflash",
+                                             [DRIVE_FLOPPY] = "floppy" };
         d->id = g_strdup_printf("%s%u-%s", names[d->iface], n, d->media == MEDIA_CDROM ? "cd" : "hd");
     }
     if (d->iface == DRIVE_PFLASH) {
-        return settle_flash(m, d, err);
+        return settle_unit(m, d, "pflash", PFLASH_DRIVES, "code and variables", err);
+    }
+    if (d->iface == DRIVE_FLOPPY) {
+        return settle_unit(m, d, "floppy", FLOPPY_DRIVES, "A and B", err);
     }
     if (d->iface == DRIVE_NONE) {
         d->index = -1;
         return true;
     }
     return settle_ide(m, d, err);
+}
+
+/* What a PC has unless told otherwise, where nothing else is. */
+static void empty_drive(Machine *m, DriveIf iface, int index, const char *id, DriveMedia media)
+{
+    OptDrive *d;
+
+    if (drive_at(m, iface, index, NULL)) {
+        return;
+    }
+    d = g_new0(OptDrive, 1);
+    d->id = g_strdup(id);
+    d->iface = iface;
+    d->media = media;
+    d->index = index;
+    d->readonly = media == MEDIA_CDROM;
+    g_ptr_array_add(m->options->drives, d);
 }
 
 static bool settle_drives(Machine *m, GError **err)
@@ -408,18 +429,13 @@ static bool settle_drives(Machine *m, GError **err)
             return false;
         }
     }
-    if (!o->nodefaults && !drive_at(m, DRIVE_IDE, 2, NULL)) {
-        OptDrive *d = g_new0(OptDrive, 1);
-        d->id = g_strdup("ide1-cd0");
-        d->iface = DRIVE_IDE;
-        d->media = MEDIA_CDROM;
-        d->index = 2;
-        d->readonly = true;
-        g_ptr_array_add(o->drives, d);
+    if (!o->nodefaults) {
+        empty_drive(m, DRIVE_IDE, 2, "ide1-cd0", MEDIA_CDROM);
+        empty_drive(m, DRIVE_FLOPPY, 0, "floppy0", MEDIA_DISK);
     }
     for (unsigned i = 0; i < o->drives->len; i++) {
         OptDrive *d = o->drives->pdata[i];
-        if (d->iface == DRIVE_PFLASH) {
+        if (d->iface != DRIVE_IDE && d->iface != DRIVE_NONE) {
             continue;
         }
         d->bus = d->index < 0 ? -1 : d->index / 2;
@@ -448,7 +464,7 @@ static Chardev *make_chardev(Machine *m, const char *option, const char *spec, G
 
 /*
  * Defaults: with -nographic the first serial port and the monitor share the terminal, or have it each alone if the other
- * was given; else there is one serial port, which goes nowhere.
+ * was given; else there is one serial port, which goes nowhere.  So does a parallel port.
  */
 static bool settle_chardevs(Machine *m, GError **err)
 {
@@ -459,6 +475,13 @@ static bool settle_chardevs(Machine *m, GError **err)
 
     for (unsigned i = 0; i < r->serial->len; i++) {
         stdio_used |= strstr(r->serial->pdata[i], "stdio") != NULL;
+    }
+    if (!r->parallel->len && !o->nodefaults) {
+        g_ptr_array_add(r->parallel, g_strdup("null"));
+    }
+    for (unsigned i = 0; i < r->parallel->len && ok; i++) {
+        o->parallel[i] = make_chardev(m, "parallel", r->parallel->pdata[i], err);
+        ok = o->parallel[i] || !strcmp(r->parallel->pdata[i], "none");
     }
     if (o->nographic && no_serial) {
         g_ptr_array_add(r->serial, g_strdup(no_monitor ? "mon:stdio" : "stdio"));

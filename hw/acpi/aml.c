@@ -265,6 +265,13 @@ void aml_res_irq(Aml *a, unsigned irq)
     put_le(a, 1u << irq, 2);
 }
 
+void aml_res_dma(Aml *a, unsigned channel)
+{
+    aml_byte(a, 0x2a);
+    aml_byte(a, (uint8_t)(1u << channel));
+    aml_byte(a, 0);
+}
+
 void aml_res_interrupt(Aml *a, const uint32_t *irqs, unsigned n)
 {
     aml_byte(a, 0x89);

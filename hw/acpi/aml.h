@@ -47,6 +47,7 @@ enum { AML_ARG0 = 0x68, AML_LOCAL0 = 0x60, AML_RETURN = 0xa4, AML_STORE = 0x70, 
 size_t aml_resources(Aml *a);
 void   aml_resources_end(Aml *a, size_t mark);
 void   aml_res_io(Aml *a, uint16_t at, uint8_t n);
+void   aml_res_dma(Aml *a, unsigned channel);                                   /* 8 bits, compatible timing */
 void   aml_res_irq(Aml *a, unsigned irq);                                       /* edge, active high, exclusive */
 void   aml_res_interrupt(Aml *a, const uint32_t *irqs, unsigned n);             /* level, active high, shared */
 void   aml_res_memory32(Aml *a, uint32_t at, uint32_t n, bool writable);

@@ -46,7 +46,7 @@ static void root_resources(const AcpiPc *pc, Aml *a)
     aml_resources_end(a, res);
 }
 
-static void port_device(Aml *a, const char *name, const char *hid, unsigned uid, const uint16_t (*io)[2], unsigned n_io, int irq)
+static void port_device(Aml *a, const char *name, const char *hid, unsigned uid, const uint16_t (*io)[2], unsigned n_io, int irq, int dma)
 {
     size_t dev = aml_device(a, name);
     aml_hid(a, hid);
@@ -62,6 +62,9 @@ static void port_device(Aml *a, const char *name, const char *hid, unsigned uid,
     if (irq >= 0) {
         aml_res_irq(a, (unsigned)irq);
     }
+    if (dma >= 0) {
+        aml_res_dma(a, (unsigned)dma);
+    }
     aml_resources_end(a, res);
     aml_close(a, dev);
 }
@@ -72,27 +75,28 @@ static void isa_devices(const AcpiPc *pc, Aml *a)
         const char *name, *hid;
         uint16_t    io[2][2];
         unsigned    n_io;
-        int         irq;
+        int         irq, dma;
     } fixed[] = {
-        { "RTC", "PNP0B00", { { 0x70, 8 } }, 1, 8 },
-        { "KBD", "PNP0303", { { 0x60, 1 }, { 0x64, 1 } }, 2, 1 },
-        { "PS2M", "PNP0F13", { { 0 } }, 0, 12 },
-        { "FWCF", "QEMU0002", { { 0x510, 12 } }, 1, -1 },
+        { "RTC", "PNP0B00", { { 0x70, 8 } }, 1, 8, -1 },
+        { "KBD", "PNP0303", { { 0x60, 1 }, { 0x64, 1 } }, 2, 1, -1 },
+        { "PS2M", "PNP0F13", { { 0 } }, 0, 12, -1 },
+        { "FDC0", "PNP0700", { { 0x3f0, 6 }, { 0x3f7, 1 } }, 2, 6, 2 },
+        { "FWCF", "QEMU0002", { { 0x510, 12 } }, 1, -1, -1 },
     };
     static const uint16_t com[4][2] = { { 0x3f8, 8 }, { 0x2f8, 8 }, { 0x3e8, 8 }, { 0x2e8, 8 } };
     static const uint16_t lpt[3][2] = { { 0x378, 8 }, { 0x278, 8 }, { 0x3bc, 4 } };
     static const int com_irq[] = { 4, 3, 4, 3 }, lpt_irq[] = { 7, 5, 7 };
     for (unsigned i = 0; i < G_N_ELEMENTS(fixed); i++) {
-        port_device(a, fixed[i].name, fixed[i].hid, 0, fixed[i].io, fixed[i].n_io, fixed[i].irq);
+        port_device(a, fixed[i].name, fixed[i].hid, 0, fixed[i].io, fixed[i].n_io, fixed[i].irq, fixed[i].dma);
     }
     for (unsigned i = 0; i < 4; i++) {
         if (pc->serial[i]) {
-            port_device(a, (const char[5]){ 'C', 'O', 'M', (char)('1' + i), 0 }, "PNP0501", i + 1, &com[i], 1, com_irq[i]);
+            port_device(a, (const char[5]){ 'C', 'O', 'M', (char)('1' + i), 0 }, "PNP0501", i + 1, &com[i], 1, com_irq[i], -1);
         }
     }
     for (unsigned i = 0; i < 3; i++) {
         if (pc->parallel[i]) {
-            port_device(a, (const char[5]){ 'L', 'P', 'T', (char)('1' + i), 0 }, "PNP0400", i + 1, &lpt[i], 1, lpt_irq[i]);
+            port_device(a, (const char[5]){ 'L', 'P', 'T', (char)('1' + i), 0 }, "PNP0400", i + 1, &lpt[i], 1, lpt_irq[i], -1);
         }
     }
 }

@@ -3,7 +3,7 @@
  * pc.c -- -machine pc: a PC with the 440FX, PIIX3 and PIIX4 PM chipset.
  *
  * Spec: Intel 290549 (440FX), 290550 (PIIX3), 290562 (PIIX4); memory map as in 82441FX chapter 4.
- * Omits: floppy and parallel ports, hot-plug.
+ * Omits: hot-plug.
  * Threads: main thread, before the machine runs.
  *
  *     00000-9ffff  RAM                    C0000-fffff  BIOS and option ROMs, or RAM as the PAM registers say
@@ -17,9 +17,11 @@
 #include "cpu/x86/apicif.h"
 #include "hw/char/char.h"
 #include "hw/firmware/fw_cfg.h"
+#include "hw/floppy/fdc.h"
 #include "hw/ide/ide.h"
 #include "hw/input/input.h"
 #include "hw/intc/intc.h"
+#include "hw/misc/dma.h"
 #include "hw/misc/isa.h"
 #include "hw/net/nic.h"
 #include "hw/timer/timer.h"
@@ -148,14 +150,15 @@ static bool timers(Machine *m, PcMachine *pc, GError **err)
 
 static bool legacy_devices(Machine *m, PcMachine *pc, GError **err)
 {
-    static const char *const plain[] = { "port92", "ferr", "i8257" };
+    static const char *const plain[] = { "port92", "ferr" };
     const struct Options *o = m->options;
     for (unsigned i = 0; i < G_N_ELEMENTS(plain); i++) {
         if (!plain_device(m, pc->isa, plain[i], err)) {
             return false;
         }
     }
-    if (!i8042_create(m, pc->isa, err)) {
+    pc->dma = dma_create(m, pc->isa, err);
+    if (!pc->dma || !i8042_create(m, pc->isa, err)) {
         return false;
     }
     for (unsigned i = 0; i < MAX_SERIAL; i++) {
@@ -163,12 +166,18 @@ static bool legacy_devices(Machine *m, PcMachine *pc, GError **err)
             return false;
         }
     }
+    for (unsigned i = 0; i < MAX_PARALLEL; i++) {
+        if (o->parallel[i] && !parallel_create(m, pc->isa, i, o->parallel[i], err)) {
+            return false;
+        }
+    }
     return !o->debugcon || debugcon_create(m, pc->isa, 0xe9, o->debugcon, err);
 }
 
-static bool drives(Machine *m, GError **err)
+static bool drives(Machine *m, PcMachine *pc, GError **err)
 {
     const struct Options *o = m->options;
+    Drive *floppy[FDC_DRIVES] = { NULL };
     for (guint i = 0; o->drives && i < o->drives->len; i++) {
         OptDrive *d = o->drives->pdata[i];
         if (d->iface == DRIVE_IDE) {
@@ -176,12 +185,16 @@ static bool drives(Machine *m, GError **err)
                 return false;
             }
             d->used = true;
+        } else if (d->iface == DRIVE_FLOPPY) {
+            floppy[d->index] = drive_find(m, d->id);
+            d->used = true;
         } else if (d->iface != DRIVE_NONE && d->iface != DRIVE_PFLASH) {
             static const char *const names[] = { "none", "ide", "floppy", "scsi", "virtio", "pflash" };
             return fail(err, "drive %s: if=%s is not supported; use if=ide, or if=none with a -device", d->id, names[d->iface]);
         }
     }
-    return true;
+    pc->fdc = fdc_create(m, pc->isa, pc->dma, floppy, err);
+    return pc->fdc != NULL;
 }
 
 static bool pc_build(Machine *m, GError **err)
@@ -201,7 +214,7 @@ static bool pc_build(Machine *m, GError **err)
         return false;
     }
     pc->fw = fw_cfg_create(m, &m->io, err);
-    return pc->fw && drives(m, err) && pc_firmware(m, pc, err);
+    return pc->fw && drives(m, pc, err) && pc_firmware(m, pc, err);
 }
 
 static void pc_unbuild(Machine *m)

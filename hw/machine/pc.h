@@ -19,7 +19,7 @@ typedef struct PcMachine {            /* m->machine_data */
     Mapping   pci_map, ram_base, ram_low, ram_high;
     void     *pic, *apicbus, *ioapic, *gsi;
     PciHost  *host;
-    void     *pm, *pit, *rtc, *hpet, *fw;
+    void     *pm, *pit, *rtc, *hpet, *fw, *dma, *fdc;
     Bus      *isa;
     GPtrArray *cpu_views;             /* Region: what each CPU sees */
     Region   *bios;

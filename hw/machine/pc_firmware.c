@@ -4,20 +4,21 @@
  *
  * Spec: the CMOS map of the IBM AT Technical Reference (3-58) and, for 34h, 35h, 38h, 3Dh, 5Bh-5Fh, SeaBIOS's documentation;
  *   fw_cfg items as SeaBIOS's src/fw/paravirt.h names them.
- * Omits: floppy types, hard disk types (firmware asks the drives), NUMA.
+ * Omits: hard disk types (firmware asks the drives), NUMA.
  * Threads: main thread, before the machine runs.
  */
 #include "core/options.h"
 #include "hw/firmware/boot.h"
 #include "hw/firmware/firmware.h"
 #include "hw/firmware/pflash.h"
+#include "hw/floppy/fdc.h"
 #include "hw/machine/pc.h"
 #include "hw/timer/timer.h"
 #include <string.h>
 
-enum { CMOS_EQUIPMENT = 0x14, CMOS_BASE_KB = 0x15, CMOS_EXT_KB = 0x17, CMOS_EXT_KB_TOO = 0x30, CMOS_ABOVE_16M = 0x34,
+enum { CMOS_FLOPPIES = 0x10, CMOS_EQUIPMENT = 0x14, CMOS_BASE_KB = 0x15, CMOS_EXT_KB = 0x17, CMOS_EXT_KB_TOO = 0x30, CMOS_ABOVE_16M = 0x34,
        CMOS_BOOT_3 = 0x38, CMOS_BOOT_12 = 0x3d, CMOS_ABOVE_4G = 0x5b, CMOS_CPUS = 0x5f };
-enum { EQUIPMENT_FPU = 2, EQUIPMENT_POINTER = 4, NO_FLOPPY_CHECK = 1, SHIFT_64K = 16, BOOT_LETTERS = 3 };
+enum { EQUIPMENT_FLOPPY = 1, EQUIPMENT_FPU = 2, EQUIPMENT_POINTER = 4, NO_FLOPPY_CHECK = 1, SHIFT_64K = 16, BOOT_LETTERS = 3 };
 #define LOW_BIOS (128u << 10)
 #define FLASH_MAX (16u << 20)
 #define HPET_ID 0x8086a201u           /* three timers, 64 bits, legacy replacement: the device's capabilities */
@@ -59,7 +60,10 @@ static bool fill_cmos(Machine *m, PcMachine *pc, GError **err)
 {
     const struct Options *o = m->options;
     uint64_t ext_kb = (pc->low_ram >> 10) - 1024, above_16m = pc->low_ram > (16 << 20) ? (pc->low_ram - (16 << 20)) >> SHIFT_64K : 0;
-    cmos_int(pc, CMOS_EQUIPMENT, EQUIPMENT_FPU | EQUIPMENT_POINTER, 1);
+    uint8_t  floppies = fdc_cmos_types(pc->fdc);
+    unsigned n = (floppies >> 4 != 0) + ((floppies & 15) != 0);
+    cmos_int(pc, CMOS_FLOPPIES, floppies, 1);
+    cmos_int(pc, CMOS_EQUIPMENT, EQUIPMENT_FPU | EQUIPMENT_POINTER | (n ? EQUIPMENT_FLOPPY | (n - 1) << 6 : 0), 1);
     cmos_int(pc, CMOS_BASE_KB, 640, 2);
     cmos_int(pc, CMOS_EXT_KB, MIN(ext_kb, 0xffff), 2);
     cmos_int(pc, CMOS_EXT_KB_TOO, MIN(ext_kb, 0xffff), 2);
@@ -152,6 +156,9 @@ static bool tables(Machine *m, PcMachine *pc, GError **err)
                          .hpet = pc->hpet != NULL, .hpet_id = HPET_ID, .pm_base = piix4_pm_base, .pm = pc->pm };
     for (unsigned i = 0; i < MAX_SERIAL; i++) {
         pc->acpi.serial[i] = m->options->serial[i] != NULL;
+    }
+    for (unsigned i = 0; i < MAX_PARALLEL; i++) {
+        pc->acpi.parallel[i] = m->options->parallel[i] != NULL;
     }
     return acpi_pc_add(&pc->acpi, pc->fw, err) && smbios_add(m, pc->fw, pc->low_ram, pc->high_ram, err);
 }

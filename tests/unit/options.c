@@ -57,16 +57,16 @@ START_TEST(options_drives)
     snprintf(spec, sizeof(spec), "file=%s,if=ide,format=raw", disk);
     ck_ok(parse(&e_, "-drive", spec, "-hdb", disk, "-cdrom", disk, "-drive", spec, "-snapshot", NULL));
     o = m->options;
-    ck_assert_uint_eq(o->drives->len, 4);
+    ck_assert_uint_eq(o->drives->len, 5);
     ck_assert_int_eq(((OptDrive *)o->drives->pdata[0])->index, 0);
     ck_assert_int_eq(((OptDrive *)o->drives->pdata[1])->index, 1);
     ck_assert_int_eq(((OptDrive *)o->drives->pdata[2])->index, 2);
     ck_assert_int_eq(((OptDrive *)o->drives->pdata[3])->index, 3);
     ck_assert_int_eq(((OptDrive *)o->drives->pdata[3])->bus, 1);
     ck_assert(((OptDrive *)o->drives->pdata[0])->snapshot && ((OptDrive *)o->drives->pdata[2])->readonly);
-    ck_ok(parse(&e_, disk, NULL));      /* a bare word is the first disk; and an empty CD-ROM drive comes with it */
+    ck_ok(parse(&e_, disk, NULL));      /* a bare word is the first disk; and empty CD-ROM and floppy drives come with it */
     o = m->options;
-    ck_assert(o->drives->len == 2 && ((OptDrive *)o->drives->pdata[1])->media == MEDIA_CDROM);
+    ck_assert(o->drives->len == 3 && ((OptDrive *)o->drives->pdata[1])->media == MEDIA_CDROM);
     snprintf(spec, sizeof(spec), "file=%s,if=none,id=d0", disk);
     ck_ok(parse(&e_, "-nodefaults", "-drive", spec, NULL));
     ck_assert(m->options->drives->len == 1 && options_drive(m, "d0")->index == -1 && !m->options->serial[0]);

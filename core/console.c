@@ -2,18 +2,22 @@
 /*
  * console.c -- one screen with its keyboard and mouse, between a display adapter and its viewers.
  *
- * Omits: several screens; absolute pointing.
+ * Omits: several screens.
  * Threads: main context with the machine lock.
  */
 #include "core/display.h"
 #include <string.h>
 
+typedef struct Asker {
+    const void *ops;
+    void *dev;
+} Asker;
+
 struct Console {
     Machine *machine;
-    const AdapterOps *adapter;
-    void *adapter_dev;
-    const InputOps *key_ops, *pointer_ops;
-    void *key_dev, *pointer_dev;
+    GArray *adapters, *inputs;        /* Asker; the last one serves */
+    int x, y;                         /* the pointer, as far as it is known, in 0..POINTER_MAX */
+    unsigned buttons;
     pixman_image_t *surface;
     GPtrArray *viewers;
 };
@@ -24,6 +28,8 @@ Console *console_new(Machine *m)
 
     con->machine = m;
     con->viewers = g_ptr_array_new();
+    con->adapters = g_array_new(FALSE, FALSE, sizeof(Asker));
+    con->inputs = g_array_new(FALSE, FALSE, sizeof(Asker));
     return con;
 }
 
@@ -37,28 +43,59 @@ void console_free(Console *con)
         v->ops->close(v);
     }
     g_ptr_array_free(con->viewers, TRUE);
+    g_array_free(con->adapters, TRUE);
+    g_array_free(con->inputs, TRUE);
     if (con->surface) {
         pixman_image_unref(con->surface);
     }
     g_free(con);
 }
 
+/* ops of dev to the end of the list, or out of it. */
+static void ask(GArray *list, const void *ops, void *dev)
+{
+    for (unsigned i = 0; i < list->len; i++) {
+        if (g_array_index(list, Asker, i).dev == dev) {
+            g_array_remove_index(list, i);
+            break;
+        }
+    }
+    if (ops) {
+        Asker a = { ops, dev };
+        g_array_append_val(list, a);
+    }
+}
+
 void console_adapter(Console *con, const AdapterOps *ops, void *dev)
 {
-    con->adapter = ops;
-    con->adapter_dev = dev;
+    ask(con->adapters, ops, dev);
+    console_invalidate(con);
 }
 
 void console_input(Console *con, const InputOps *ops, void *dev)
 {
-    if (ops->key) {
-        con->key_ops = ops;
-        con->key_dev = dev;
+    ask(con->inputs, ops, dev);
+}
+
+static const AdapterOps *adapter(const Console *con, void **dev)
+{
+    const Asker *a = con->adapters->len ? &g_array_index(con->adapters, Asker, con->adapters->len - 1) : NULL;
+    *dev = a ? a->dev : NULL;
+    return a ? a->ops : NULL;
+}
+
+/* Who gets keys, or what the pointer does. */
+static const InputOps *input(const Console *con, bool keys, void **dev)
+{
+    for (unsigned i = con->inputs->len; i-- > 0;) {
+        const Asker *a = &g_array_index(con->inputs, Asker, i);
+        const InputOps *ops = a->ops;
+        if (keys ? ops->key != NULL : ops->pointer || ops->absolute) {
+            *dev = a->dev;
+            return ops;
+        }
     }
-    if (ops->pointer) {
-        con->pointer_ops = ops;
-        con->pointer_dev = dev;
-    }
+    return NULL;
 }
 
 void console_viewer(Console *con, Viewer *v)
@@ -83,22 +120,28 @@ bool console_set_password(Console *con, const char *viewer, const char *password
 
 void console_refresh(Console *con)
 {
-    if (con->adapter) {
-        con->adapter->refresh(con->adapter_dev, con);
+    void *dev;
+    const AdapterOps *ops = adapter(con, &dev);
+    if (ops) {
+        ops->refresh(dev, con);
     }
 }
 
 void console_invalidate(Console *con)
 {
-    if (con->adapter && con->adapter->invalidate) {
-        con->adapter->invalidate(con->adapter_dev);
+    void *dev;
+    const AdapterOps *ops = adapter(con, &dev);
+    if (ops && ops->invalidate) {
+        ops->invalidate(dev);
     }
 }
 
 void console_text(Console *con, GString *out)
 {
-    if (con->adapter && con->adapter->text) {
-        con->adapter->text(con->adapter_dev, out);
+    void *dev;
+    const AdapterOps *ops = adapter(con, &dev);
+    if (ops && ops->text) {
+        ops->text(dev, out);
     }
 }
 
@@ -147,14 +190,73 @@ void console_damage(Console *con, int x, int y, int width, int height)
 
 void console_key(Console *con, unsigned evdev_code, bool down)
 {
-    if (con->key_ops) {
-        con->key_ops->key(con->key_dev, evdev_code, down);
+    void *dev;
+    const InputOps *ops = input(con, true, &dev);
+    if (ops) {
+        ops->key(dev, evdev_code, down);
     }
+}
+
+/* ---- the pointer ---- */
+static int extent(const Console *con, bool vertical)
+{
+    int n = !con->surface ? 640 : vertical ? pixman_image_get_height(con->surface) : pixman_image_get_width(con->surface);
+    return MAX(n, 2);
+}
+
+static int to_pixels(const Console *con, int v, bool vertical)
+{
+    return (int)(((int64_t)v * (extent(con, vertical) - 1) + POINTER_MAX / 2) / POINTER_MAX);
+}
+
+static int from_pixels(const Console *con, int64_t pixels, bool vertical)
+{
+    return (int)(CLAMP(pixels, 0, extent(con, vertical) - 1) * POINTER_MAX / (extent(con, vertical) - 1));
+}
+
+bool console_is_absolute(Console *con)
+{
+    void *dev;
+    const InputOps *ops = input(con, false, &dev);
+    return ops && ops->absolute;
+}
+
+unsigned console_buttons(Console *con)
+{
+    return con->buttons;
+}
+
+void console_absolute(Console *con, int x, int y, int dz, unsigned buttons)
+{
+    void *dev;
+    const InputOps *ops = input(con, false, &dev);
+    int nx = x < 0 ? con->x : MIN(x, POINTER_MAX), ny = y < 0 ? con->y : MIN(y, POINTER_MAX);
+    int dx = to_pixels(con, nx, false) - to_pixels(con, con->x, false), dy = to_pixels(con, ny, true) - to_pixels(con, con->y, true);
+    con->x = nx;
+    con->y = ny;
+    con->buttons = buttons;
+    if (ops && ops->absolute) {
+        ops->absolute(dev, (unsigned)nx, (unsigned)ny, dz, buttons);
+    } else if (ops) {
+        ops->pointer(dev, dx, dy, dz, buttons);
+    }
+}
+
+void console_point(Console *con, int x, int y, int dz, unsigned buttons)
+{
+    console_absolute(con, from_pixels(con, x, false), from_pixels(con, y, true), dz, buttons);
 }
 
 void console_pointer(Console *con, int dx, int dy, int dz, unsigned buttons)
 {
-    if (con->pointer_ops) {
-        con->pointer_ops->pointer(con->pointer_dev, dx, dy, dz, buttons);
+    void *dev;
+    const InputOps *ops = input(con, false, &dev);
+    con->buttons = buttons;
+    if (ops && ops->absolute) {
+        con->x = dx ? from_pixels(con, (int64_t)to_pixels(con, con->x, false) + dx, false) : con->x;
+        con->y = dy ? from_pixels(con, (int64_t)to_pixels(con, con->y, true) + dy, true) : con->y;
+        ops->absolute(dev, (unsigned)con->x, (unsigned)con->y, dz, buttons);
+    } else if (ops) {
+        ops->pointer(dev, dx, dy, dz, buttons);
     }
 }

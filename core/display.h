@@ -3,7 +3,8 @@
  * display.h -- pictures out, input in.  A display adapter offers a Console; any number of viewers (ui/) look at it.
  *
  * A viewer pulls: console_refresh() lets the adapter draw what has changed into the surface and mark the damage, which
- * every viewer then hears of.  Input goes the other way, to whichever device asked for it last.
+ * every viewer then hears of.  Input goes the other way, to whichever device asked for it last.  Of several adapters the one
+ * that came last shows: a second one comes when it has a picture and goes when it has none.
  *
  * Threads: all calls in the main context with the machine lock.
  */
@@ -19,9 +20,11 @@ typedef struct AdapterOps {
     void (*text)(void *dev, GString *out);              /* the text screen as text, a line each; nothing in graphics modes */
 } AdapterOps;
 
+enum { POINTER_MAX = 0x7fff };
 typedef struct InputOps {
     void (*key)(void *dev, unsigned evdev_code, bool down);
     void (*pointer)(void *dev, int dx, int dy, int dz, unsigned buttons);   /* relative; buttons: 1 left, 2 right, 4 middle */
+    void (*absolute)(void *dev, unsigned x, unsigned y, int dz, unsigned buttons);      /* 0..POINTER_MAX over the screen */
 } InputOps;
 
 typedef struct Viewer Viewer;
@@ -41,8 +44,9 @@ extern const ViewerOps *const viewer_ops[];             /* NULL-terminated */
 
 Console *console_new(Machine *m);       /* machine.c: one a machine, without an adapter at first */
 void     console_free(Console *con);
-void     console_adapter(Console *con, const AdapterOps *ops, void *dev);       /* NULL: taken away */
-void     console_input(Console *con, const InputOps *ops, void *dev);           /* who gets keys or pointer: members that are not NULL */
+void     console_adapter(Console *con, const AdapterOps *ops, void *dev);       /* NULL: dev's is taken away */
+void     console_input(Console *con, const InputOps *ops, void *dev);           /* who gets keys or pointer: members that are not NULL;
+                                                           ops NULL: dev's no more, and who asked before gets them again */
 void     console_viewer(Console *con, Viewer *v);       /* from now on it hears of damage */
 
 void     console_refresh(Console *con);
@@ -53,5 +57,10 @@ pixman_image_t *console_surface(Console *con);          /* x8r8g8b8, or NULL bef
 pixman_image_t *console_resize(Console *con, int width, int height);    /* 1..16384 each; the same one if the size is */
 void     console_damage(Console *con, int x, int y, int width, int height);
 void     console_key(Console *con, unsigned evdev_code, bool down);
+/* A movement, or a place in pixels or in 0..POINTER_MAX: each becomes what the guest's device has, relative or absolute. */
 void     console_pointer(Console *con, int dx, int dy, int dz, unsigned buttons);
+void     console_point(Console *con, int x, int y, int dz, unsigned buttons);
+void     console_absolute(Console *con, int x, int y, int dz, unsigned buttons);     /* -1: where it is */
+bool     console_is_absolute(Console *con);             /* a viewer need not grab the mouse */
+unsigned console_buttons(Console *con);                 /* as they were last told */
 #endif

@@ -73,6 +73,62 @@ static const Field send_key_args[] = {
     CONFIG_AS(SendKeyArgs, hold_ms, "hold-time", .def = 100, .min = 0, .max = 60000, .help = "Milliseconds until they are let go."),
     FIELD_END
 };
+/* input-send-event: what an event's data may have, of all types together. */
+typedef struct InputData {
+    bool     down;
+    KeyValue key;
+    uint32_t button, axis;
+    int64_t  value;
+} InputData;
+static const char *const button_names[] = { "left", "right", "middle", "side", "extra", "wheel-up", "wheel-down", NULL };
+static const char *const axis_names[] = { "x", "y", NULL };
+static const char *const input_types[] = { "key", "btn", "rel", "abs", NULL };
+enum { INPUT_KEY, INPUT_BTN, INPUT_REL, INPUT_ABS };
+static const Field input_key[] = {
+    CONFIG(KeyValue, type, .help = "qcode, or number: a code of scan code set 1."),
+    CONFIG(KeyValue, data, .help = "The key's name or number."),
+    FIELD_END
+};
+static const Field input_data[] = {
+    CONFIG(InputData, down, .help = "key, btn: pressed, not let go."),
+    FIELD_AS_(InputData, key, T_STRUCT, F_CONFIG, 1, .stride = sizeof(KeyValue), .aux = input_key, .help = "key: which."),
+    CONFIG_ENUM(InputData, button, button_names, .help = "btn: which."),
+    CONFIG_ENUM(InputData, axis, axis_names, .help = "rel, abs: which."),
+    CONFIG(InputData, value, .help = "rel: pixels; abs: 0 to 32767 over the screen."),
+    FIELD_END
+};
+typedef struct InputEvent {
+    uint32_t  type;
+    InputData data;
+} InputEvent;
+static const Field input_event[] = {
+    CONFIG_ENUM(InputEvent, type, input_types, .help = "What it is."),
+    FIELD_AS_(InputEvent, data, T_STRUCT, F_CONFIG, 1, .stride = sizeof(InputData), .aux = input_data, .help = "More of it."),
+    FIELD_END
+};
+typedef struct SendEventArgs {
+    uint32_t   head;
+    GPtrArray *events;                /* InputEvent */
+} SendEventArgs;
+static const Field send_event_args[] = {
+    CONFIG(SendEventArgs, head, .help = "The screen: 0."),
+    CONFIG_LIST(SendEventArgs, events, InputEvent, input_event, .help = "What happens, together."),
+    FIELD_END
+};
+typedef struct MouseMoveArgs {
+    int32_t dx, dy, dz;
+} MouseMoveArgs;
+static const Field mouse_move_args[] = {
+    CONFIG(MouseMoveArgs, dx, .help = "To the right, in pixels."), CONFIG(MouseMoveArgs, dy, .help = "Down."),
+    CONFIG(MouseMoveArgs, dz, .help = "The wheel, towards the user."), FIELD_END
+};
+typedef struct MouseButtonArgs {
+    uint32_t state;
+} MouseButtonArgs;
+static const Field mouse_button_args[] = {
+    CONFIG(MouseButtonArgs, state, .max = 0x1f, .help = "Sum of 1 left, 2 right, 4 middle, 8 side, 16 extra."), FIELD_END
+};
+
 typedef struct KeyNamesArgs {
     char    *keys;
     uint32_t hold_ms;
@@ -388,6 +444,71 @@ static bool cmd_sendkey(Machine *m, void *args, Reply *reply, GError **err)
     }
     g_strfreev(names);
     return ok && sendkey(m, codes, n, a->hold_ms, err);
+}
+
+enum { INPUT_EVENTS_MAX = 256 };
+
+/* Movements and buttons of one command arrive together; keys at once. */
+static bool cmd_input_send_event(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const SendEventArgs *a = args;
+    unsigned n = a->events ? a->events->len : 0, buttons = console_buttons(m->console), code = 0;
+    int64_t  rel[2] = { 0, 0 }, abs_at[2] = { -1, -1 };
+    int      dz = 0;
+    bool     pointer = false;
+
+    if (a->head) {
+        return fail(err, "input-send-event: there is no screen %u, only 0", a->head);
+    }
+    if (n > INPUT_EVENTS_MAX) {
+        return fail(err, "input-send-event: more than %d events", INPUT_EVENTS_MAX);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        const InputEvent *e = a->events->pdata[i];
+        if (e->type == INPUT_KEY && (!e->data.key.type || !e->data.key.data || !key_code(&e->data.key, err))) {
+            return err && *err ? false : fail(err, "input-send-event: key needs data.key.type and data.key.data");
+        }
+    }
+    for (unsigned i = 0; i < n; i++) {
+        const InputData *d = &((const InputEvent *)a->events->pdata[i])->data;
+        switch (((const InputEvent *)a->events->pdata[i])->type) {
+        case INPUT_KEY:
+            code = key_code(&d->key, NULL);
+            console_key(m->console, code, d->down);
+            continue;
+        case INPUT_BTN:
+            if (d->button > 4) {
+                dz += d->down ? d->button == 5 ? -1 : 1 : 0;
+            } else {
+                buttons = d->down ? buttons | 1u << d->button : buttons & ~(1u << d->button);
+            }
+            break;
+        case INPUT_REL: rel[d->axis] += CLAMP(d->value, -POINTER_MAX, POINTER_MAX); break;
+        default:        abs_at[d->axis] = CLAMP(d->value, 0, POINTER_MAX); break;
+        }
+        pointer = true;
+    }
+    if (abs_at[0] >= 0 || abs_at[1] >= 0) {
+        console_absolute(m->console, (int)abs_at[0], (int)abs_at[1], dz, buttons);
+    } else if (pointer) {
+        console_pointer(m->console, (int)rel[0], (int)rel[1], dz, buttons);
+    }
+    return true;
+}
+
+static bool cmd_mouse_move(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const MouseMoveArgs *a = args;
+
+    console_pointer(m->console, CLAMP(a->dx, -POINTER_MAX, POINTER_MAX), CLAMP(a->dy, -POINTER_MAX, POINTER_MAX),
+                    CLAMP(a->dz, -100, 100), console_buttons(m->console));
+    return true;
+}
+
+static bool cmd_mouse_button(Machine *m, void *args, Reply *reply, GError **err)
+{
+    console_pointer(m->console, 0, 0, 0, ((const MouseButtonArgs *)args)->state);
+    return true;
 }
 
 static bool cmd_vnc_password(Machine *m, void *args, Reply *reply, GError **err)

@@ -92,6 +92,9 @@ static bool set_member(const Field *tab, void *obj, const char *key, GVariant *v
     if (f && (f->flags & F_CONFIG) && f->type == T_LIST && f->aux) {
         return set_list(f, (GPtrArray **)(void *)((char *)obj + f->offset), v, err);
     }
+    if (f && (f->flags & F_CONFIG) && f->type == T_STRUCT && f->count == 1 && g_variant_is_of_type(v, G_VARIANT_TYPE_VARDICT)) {
+        return set_members(f->aux, (char *)obj + f->offset, v, err);
+    }
     if (g_variant_is_container(v)) {
         return fail(err, "%s: a plain value belongs here", key);
     }

@@ -3,7 +3,7 @@
  * sdl.c -- the desktop window: shows the console, types into it.
  *
  * Spec: SDL 2 API.
- * Omits: full screen, scaling choices, absolute pointing, several consoles, clipboard.
+ * Omits: full screen, scaling choices, several consoles, clipboard.
  * Threads: main context with the machine lock; a timer of the loop polls SDL and pulls the picture 30 times a second.
  */
 #ifdef CONFIG_SDL                         /* configure: libsdl2-dev is there and not --disable-sdl */
@@ -69,7 +69,7 @@ static void on_button(SdlViewer *s, const SDL_MouseButtonEvent *e)
 {
     unsigned bit = e->button == SDL_BUTTON_LEFT ? 1 : e->button == SDL_BUTTON_RIGHT ? 2 : e->button == SDL_BUTTON_MIDDLE ? 4 : 0;
 
-    if (!s->grabbed) {
+    if (!s->grabbed && !console_is_absolute(s->viewer.con)) {
         if (e->type == SDL_MOUSEBUTTONDOWN) {
             grab(s, true);
         }
@@ -97,10 +97,12 @@ static void on_event(SdlViewer *s, const SDL_Event *e)
     case SDL_MOUSEMOTION:
         if (s->grabbed) {
             console_pointer(s->viewer.con, e->motion.xrel, e->motion.yrel, 0, s->buttons);
+        } else if (console_is_absolute(s->viewer.con)) {
+            console_point(s->viewer.con, e->motion.x, e->motion.y, 0, s->buttons);
         }
         break;
     case SDL_MOUSEWHEEL:
-        if (s->grabbed) {
+        if (s->grabbed || console_is_absolute(s->viewer.con)) {
             console_pointer(s->viewer.con, 0, 0, -e->wheel.y, s->buttons);
         }
         break;

@@ -3,7 +3,7 @@
  * vnc.c -- the screen for VNC viewers, several at once, over TCP or a Unix socket.
  *
  * Spec: RFC 6143 by way of libvncserver.
- * Omits: TLS, WebSockets, clipboard, LED and extended key events, absolute pointing in the guest; keyboards other than US.
+ * Omits: TLS, WebSockets, clipboard, LED and extended key events; keyboards other than US.
  * Threads: a thread of its own speaks to viewers, so that a slow one stops nobody but other viewers.  Under Vnc.lock it shares
  *          with the main context a copy of the screen, what is damaged of it, the password and the input that waits.
  */
@@ -41,7 +41,6 @@ typedef struct Vnc {
     unsigned ticks;
     /* main context: the guest's keyboard and mouse */
     bool     down[KEY_CNT], caps;
-    int      x, y;
     unsigned buttons;
 
     GMutex   lock;                    /* what follows */
@@ -289,9 +288,7 @@ static void point(Vnc *s, const Input *in)
     unsigned wheel = in->buttons & ~s->buttons;
     int      dz = wheel & 8 ? -1 : wheel & 16 ? 1 : 0;
 
-    console_pointer(s->viewer.con, in->x - s->x, in->y - s->y, dz, buttons);
-    s->x = in->x;
-    s->y = in->y;
+    console_point(s->viewer.con, in->x, in->y, dz, buttons);
     s->buttons = in->buttons;
 }
 

@@ -301,7 +301,7 @@ static void vga_unrealize(void *dev)
     Machine *m = s->pci.dev.machine;
     Bus *bus = s->pci.dev.bus;
     if (m->console) {
-        console_adapter(m->console, NULL, NULL);
+        console_adapter(m->console, NULL, s);
     }
     map_begin(m);
     pci_unmap(bus->io, s->ports, G_N_ELEMENTS(s->ports));

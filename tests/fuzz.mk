@@ -13,5 +13,6 @@ endif
 fuzz: $(FUZZ)
 	$(FUZZ) -e native -t $(FUZZ_SECONDS)
 	$(FUZZ) -e interp -t $(FUZZ_SECONDS)
+	$(if $(filter yes,$(CONFIG_TCC)),$(FUZZ) -e tcc,x-tcc-hot=2 -t $(FUZZ_SECONDS))
 .PHONY: fuzz
 -include $(FUZZ).d

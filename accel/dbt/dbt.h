@@ -31,7 +31,8 @@ typedef struct TlbEntry {
     uint64_t page;                      /* host address of the page */
     uint64_t phys;                      /* page | TLBF_* */
 } TlbEntry;
-enum { TLBF_FILLED = 1, TLBF_GLOBAL = 2, TLBF_LARGE = 4 };
+enum { TLBF_FILLED = 1, TLBF_GLOBAL = 2, TLBF_LARGE = 4,
+       TLBF_GUARDED = 8 };              /* write would be set, were there no code in the page */
 static inline unsigned tlb_slot(uint64_t v) { return (v >> DBT_PAGE_BITS) & (DBT_TLB_N - 1); }
 static inline uint64_t tlb_empty(unsigned slot) { return (uint64_t)(slot ^ 1) << DBT_PAGE_BITS; }
 

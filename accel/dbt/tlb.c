@@ -556,7 +556,9 @@ static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, const struct RamH
         x->victim[slot] = *e;
     }
     entry_flush_page(&x->victim[slot], slot, page, false);
-    e->phys = phys | TLBF_FILLED | (w->global ? TLBF_GLOBAL : 0) | (w->page_bytes > DBT_PAGE ? TLBF_LARGE : 0);
+    bool guarded = w->writable && !write_ok && h->seen == (SEEN_READ | SEEN_WRITE);
+    e->phys = phys | TLBF_FILLED | (guarded ? TLBF_GUARDED : 0) | (w->global ? TLBF_GLOBAL : 0) |
+              (w->page_bytes > DBT_PAGE ? TLBF_LARGE : 0);
     e->read = (h->seen & SEEN_READ) ? page : tlb_empty(slot);
     e->write = write_ok && (h->seen & SEEN_READ) ? page : tlb_empty(slot);
     if (e->write == page && h->code) {
@@ -577,6 +579,24 @@ static bool page_is_free(const struct RamHit *h, uint64_t offset)
     return !p || !__atomic_load_n(&p->guarded, __ATOMIC_SEQ_CST);
 }
 
+/* A store beside code in a page that is known: its host address, if the granule is clean. */
+static void *store_beside_code(DbtCpu *c, uint64_t linear, unsigned bytes)
+{
+    const TlbEntry *e = &c->ctx->tlb[tlb_slot(linear)];
+    unsigned in_page = linear & (DBT_PAGE - 1);
+
+    if (e->read != linear - in_page || !(e->phys & TLBF_GUARDED)) {
+        return NULL;
+    }
+    uint64_t phys = (e->phys & -(uint64_t)DBT_PAGE) | in_page;
+    const struct RamHit *h = ram_find(c, phys, true);
+    if (!h || !h->code || __atomic_load_n(&h->region->dirty_on, __ATOMIC_RELAXED) || page_is_free(h, region_offset(h, phys)) ||
+        !code_store_is_clean(c->dbt, h->code, region_offset(h, phys), bytes)) {
+        return NULL;
+    }
+    return (void *)(uintptr_t)(e->page + in_page);
+}
+
 void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
 {
     bool write = ir_access & IR_WRITE;
@@ -587,6 +607,10 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
     }
     if (victim_take(c->ctx, linear, ir_access)) {
         return (void *)(uintptr_t)(c->ctx->tlb[tlb_slot(linear)].page + (linear & (DBT_PAGE - 1)));
+    }
+    void *beside = write ? store_beside_code(c, linear, bytes) : NULL;
+    if (beside) {
+        return beside;
     }
     if (c->ctx->key.mode & c->guest->mode_slow) {
         return NULL;

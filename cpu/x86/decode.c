@@ -412,6 +412,10 @@ static X86DecodeResult evex(X86Insn *o, Bytes *b, bool code64, bool refuse)
     if (!r || refuse)
         return DEC_UD;
     const X86EvexRow *e = &x86_evex_rows[r->sub];
+    /* Outside 64-bit code W means nothing where it would choose 64-bit general registers, and there alone. */
+    bool narrow_form = e->from < 4 || ((e->flags & (E_SAE | E_FP)) == E_SAE && o->mod == 3 && (p2 & 0x10));
+    if (!code64 && o->wide && r->w == W_0 && narrow_form)
+        return DEC_UD;
     if (!uses_vvvv(r) && (o->vvvv || (high && !(e->flags & E_VSIB))))
         return DEC_UD;
     o->vvvv |= (uint8_t)high;

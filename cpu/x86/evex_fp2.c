@@ -318,6 +318,8 @@ static uint64_t rcp14(EvexOp *o, EvfFormat f, Evf a)
     uint64_t m = a.mant << (63 - (e - a.exp)) >> 10;    /* [1, 2) as 54 bits */
     /* 1 / m is in (1/2, 1]: 2^(53 + 15) / m, rounded, is its value in units of 2^-15 */
     uint64_t q = (uint64_t)((((unsigned __int128)1 << (53 + APPROX_BITS)) + m / 2) / m);
+    if (e == -(int)f.bias - 1 && m != UINT64_C(1) << 53 && q == 1u << APPROX_BITS)
+        q--;                                            /* above 2^-128 (2^-1024) the result is finite */
     return approximate(o, f, a.sign, -e - APPROX_BITS, q);
 }
 void evex_rcp14(EvexOp *o) { each(o, rcp14); }

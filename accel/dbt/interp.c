@@ -658,6 +658,8 @@ bool interp_run(DbtCpu *cpu, const IrBlock *block)
     op_exit_next:
         go(&r, i->imm);
         return true;
+    op_bulk:
+        NEXT;
     op_helper:
         call_helper(&r, i);
         NEXT;

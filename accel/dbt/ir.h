@@ -184,6 +184,7 @@ enum {
     V_MMX = 64,                         /* operands are MMX registers: IR_VEC ids 64..71 */
     V_IMPLICIT0 = 128,                  /* reads xmm0 as well */
     V_VEX = 256,
+    V_GPR1 = 512,                       /* fn writes guest register 1, which is dst2: pcmpistri; the vector dst is a source only */
 };
 enum {                                  /* map V87: operations on an x87 of the host; form << 28 | /digit << 24 | opcode << 16 | V87 << 8 | ModRM */
     V87 = 8,

@@ -278,7 +278,7 @@ static bool reads_guest(const IrBlock *b, const IrInsn *i, unsigned r)
 static bool is_barrier(const IrInsn *i)
 {
     return (ir_op_props[i->op] & (LEAVES | ENDS)) || i->op == IR_br || i->op == IR_brz || i->op == IR_brnz ||
-           i->op == IR_helper || i->op == IR_vop;
+           i->op == IR_bulk || i->op == IR_helper || i->op == IR_vop;
 }
 
 /* r += constant, of which no flag is wanted. */

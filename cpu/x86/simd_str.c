@@ -155,6 +155,11 @@ static StrResult soft_compare(const X86Cpu *cpu, const X86Lanes *first, const X8
     return (StrResult){ polarity(aggregate(&p, &q, imm), &q, imm), p.length < n, q.length < n };
 }
 
+static unsigned result_flags(StrResult r)
+{
+    return (r.mask ? EF_CF : 0) | (r.q_ends ? EF_ZF : 0) | (r.p_ends ? EF_SF : 0) | (r.mask & 1 ? EF_OF : 0);
+}
+
 /* a: reg | rm << 8 (0xff: memory) | imm << 16 | REX.W << 24, b: offset, c: segment.  Returns IntRes2 and sets the flags. */
 static unsigned compare(X86Cpu *cpu, uint64_t a, uint64_t offset, uint64_t c, bool explicit)
 {
@@ -166,8 +171,7 @@ static unsigned compare(X86Cpu *cpu, uint64_t a, uint64_t offset, uint64_t c, bo
         memcpy(&second, &cpu->vec[rm], 16);
     const X86Vec *first = &cpu->vec[a & 0xff];
     StrResult r = host_has() ? host_compare(cpu, first, &second, a, explicit) : soft_compare(cpu, first, &second, a, explicit);
-    cpu->dbt.fl = x86_eflags_to_fl((r.mask ? EF_CF : 0) | (r.q_ends ? EF_ZF : 0) | (r.p_ends ? EF_SF : 0) |
-                                   (r.mask & 1 ? EF_OF : 0));
+    cpu->dbt.fl = x86_eflags_to_fl(result_flags(r));
     return r.mask;
 }
 
@@ -200,6 +204,14 @@ uint64_t x86_h_pcmpistri(void *cpu, uint64_t a, uint64_t b, uint64_t c)
 {
     put_index(cpu, compare(cpu, a, b, c, false), a >> 16 & 0xff);
     return 0;
+}
+
+uint64_t simd_pcmpistri(void *cpu, void *d, const void *s, unsigned imm8)
+{
+    X86Cpu *c = cpu;
+    StrResult r = host_has() ? host_compare(c, d, s, (uint64_t)imm8 << 16, false) : soft_compare(c, d, s, (uint64_t)imm8 << 16, false);
+    put_index(c, r.mask, imm8);
+    return result_flags(r);
 }
 
 uint64_t x86_h_pcmpestrm(void *cpu, uint64_t a, uint64_t b, uint64_t c)

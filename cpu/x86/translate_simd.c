@@ -138,6 +138,8 @@ bool x86_simd_translate(X86Cpu *c, IrBlock *b, const X86Insn *i, const IrMem *m)
         o->imm8 = (uint8_t)i->imm;
         if (v->props & V_FLAGS)
             o->sets = FL_ALL;
+        if (v->props & V_GPR1)
+            o->dst2 = ir_guest(R_RCX);
     }
     if (is_mmx_operand(dst) && !store) {                /* a written MMX register has an exponent of all ones */
         size_t at = offsetof(X86Cpu, fpr) + (d.id - 64u) * sizeof(X86Fpr) + offsetof(X86Fpr, exp);

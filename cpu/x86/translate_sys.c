@@ -457,6 +457,11 @@ void x86_tr_OUT(X86Tr *t, const X86Insn *i)
 /* By a helper, which also sets the PC: to this instruction where a repetition was interrupted. */
 static void string_helper(X86Tr *t, const X86Insn *i, unsigned helper, IrType type)
 {
+    if (i->asize == 8 && i->rep && i->seg < S_FS && (helper == XH_movs || helper == XH_stos)) {
+        IrInsn *n = emit(t, IR_bulk, type, NONE, CTX(df), NONE);
+        n->sub = helper == XH_stos;
+        n->imm = t->next;
+    }
     uint64_t how = 1u << type | (unsigned)i->asize * 8 << 8 | (unsigned)i->seg << 16 | (uint64_t)i->rep << 24;
     tr_helper(t, helper, NONE, tr_imm(t, how), tr_imm(t, i->length), NONE);
     tr_end_pc(t);

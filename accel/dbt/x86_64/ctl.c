@@ -124,7 +124,7 @@ static void link_stubs(Em *e)
     }
 }
 
-static void exit_to(Em *e, int32_t target)
+void em_exit_to(Em *e, int32_t target)
 {
     if (same_page(target)) {
         align_rel32(e, 1);
@@ -143,7 +143,7 @@ void em_jmp(Em *e)
     if (unsaved(e, wanted | fault) && (wanted || !flags_leave_recipe(e, fault, e->n->sub))) {
         flags_save(e);
     }
-    exit_to(e, e->n->imm);
+    em_exit_to(e, e->n->imm);
 }
 
 void em_br(Em *e)
@@ -313,7 +313,7 @@ void emit_stubs(Em *e)
                 flags_store(e);
             }
             e->guest_pc = s->pc;
-            exit_to(e, s->target);
+            em_exit_to(e, s->target);
             break;
         case STUB_VEC:
             e_call_thunk(e, e->ymm ? e->x->vec_load_ymm : e->x->vec_load);

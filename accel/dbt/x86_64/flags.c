@@ -109,6 +109,9 @@ void liveness(Em *e)
             l = FL_ALL;
             f = 0;
             break;
+        case IR_bulk:                   /* the helper behind it wants all flags */
+            e->n_links++;
+            break;
         case IR_helper: {
             unsigned props = e->g->helpers[n->sub].props;
             if (props & H_FLAGS_OUT) {

@@ -171,6 +171,79 @@ void em_chk(Em *e)
     e->host = 0;
 }
 
+/* ---- bulk moves ---- */
+
+/* x, tmp: scratch.  Host address of [x, x + rcx * size) in x if that lies in one page that the TLB has; else to *slow. */
+static void bulk_page(Em *e, unsigned x, unsigned tmp, bool write, unsigned shift, uint8_t *slow[2])
+{
+    e_mov32(e, RAX, x);
+    e_shift_imm(e, 5, IR_I32, RAX, DBT_PAGE_BITS - ENTRY_SHIFT);
+    e_alu_imm(e, 4, IR_I32, rm_reg(RAX), (DBT_TLB_N - 1) << ENTRY_SHIFT);
+    e_op(e, 0x03, E_W, RAX, rm_cpu(CPU(ctx)));
+    e_op(e, 0x33, E_W, x, rm_mem(RAX, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+    e_alu_imm(e, 7, IR_I64, rm_reg(x), DBT_PAGE - 1);
+    slow[0] = e_jcc(e, CC_A);
+    e_op(e, 0x8d, E_W, tmp, (Rm){ .reg = (uint8_t)x, .index = RCX, .scale = (uint8_t)shift, .mem = true });
+    e_alu_imm(e, 7, IR_I64, rm_reg(tmp), DBT_PAGE);
+    slow[1] = e_jcc(e, CC_A);
+    e_op(e, 0x03, E_W, x, rm_mem(RAX, offsetof(TlbEntry, page)));
+}
+
+/*
+ * The host's own string instruction on the host's memory: rcx, rsi and rdi are the guest's.  All or nothing, in one page of each
+ * side, so that there is no state in between; the helper that follows does the rest.
+ */
+void em_bulk(Em *e)
+{
+    const IrInsn *n = e->n;
+    bool movs = !n->sub;
+    unsigned shift = n->type, wide = n->type == IR_I64 ? E_W : n->type == IR_I16 ? E_16 : 0;
+    uint8_t *slow[6] = { NULL };
+
+    g_assert(x64_gpr[1] == RCX && x64_gpr[6] == RSI && x64_gpr[7] == RDI && x64_gpr[0] == R9);
+    flags_clobber(e);
+    e_alu_imm(e, 7, IR_I64, rm_cpu((int32_t)n->a.id - BIAS), 1);
+    slow[0] = e_jcc(e, CC_NE);
+    e_alu_imm(e, 7, IR_I64, rm_reg(RCX), DBT_PAGE >> shift);
+    slow[1] = e_jcc(e, CC_A);
+    if (movs) {
+        e_mov_rr(e, R11, RSI);
+        bulk_page(e, R11, R10, false, shift, slow + 2);
+        e_store(e, R11, rm_cpu(CPU(spill)));
+    }
+    e_mov_rr(e, R10, RDI);
+    bulk_page(e, R10, R11, true, shift, slow + 4);
+    if (movs) {
+        e_load(e, R11, rm_cpu(CPU(spill)));
+        e_op(e, 0x87, E_W, R11, rm_reg(RSI));
+        e_mov_rr(e, RAX, RCX);
+    } else {
+        e_mov_rr(e, R11, RCX);
+        e_mov_rr(e, RAX, R9);
+    }
+    e_op(e, 0x87, E_W, R10, rm_reg(RDI));
+    if (wide & E_16) {
+        e8(e, 0x66);
+    }
+    e8(e, 0xf3);
+    if (wide & E_W) {
+        e8(e, 0x48);
+    }
+    e8(e, (movs ? 0xa4u : 0xaau) | (n->type != IR_I8));
+    unsigned count = movs ? RAX : R11;
+    if (movs) {
+        e_op(e, 0x8d, E_W, RSI, (Rm){ .reg = R11, .index = (uint8_t)count, .scale = (uint8_t)shift, .mem = true });
+    }
+    e_op(e, 0x8d, E_W, RDI, (Rm){ .reg = R10, .index = (uint8_t)count, .scale = (uint8_t)shift, .mem = true });
+    em_exit_to(e, n->imm);
+    for (unsigned k = 0; k < 6; k++) {
+        if (slow[k]) {
+            patch_to(slow[k], e->p);
+        }
+    }
+    e->host = 0;
+}
+
 /* ---- atomic operations on (host) ---- */
 
 static void em_cmpxchg(Em *e)

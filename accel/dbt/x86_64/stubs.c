@@ -329,6 +329,50 @@ static void make_enter(Em *e, uint32_t *go, uint32_t *exit)
     patch_to(e_jmp(e), run);
 }
 
+/*
+ * The page crossing of a merged check, which would fail each time it comes by: straight to the unmerged code if that is known
+ * and the flags are where it wants them.  On the stack: the return address, the number of the LeaveRec; linear address in reg.
+ */
+static void crossing(Em *e, unsigned reg)
+{
+    G_STATIC_ASSERT(sizeof(LeaveRec) == 32);
+    push(e, RAX);
+    push(e, RCX);
+    e_op(e, 0x8b, 0, RAX, rm_mem(RSP, 24));
+    e_shift_imm(e, 4, IR_I64, RAX, 5);
+    e_mov_imm(e, RCX, (uintptr_t)e->x->recs);
+    e_alu_rr(e, 0, IR_I64, RAX, rm_reg(RCX));
+    e_op(e, 0x80, 0, 7, rm_mem(RAX, offsetof(LeaveRec, merged)));
+    e8(e, 0);
+    uint8_t *plain = e_jcc8(e, CC_E);
+    e_op(e, 0x8b, 0, RCX, reg == RAX ? rm_mem(RSP, 8) : rm_reg(reg));
+    e_alu_imm(e, 4, IR_I32, rm_reg(RCX), DBT_PAGE - 1);
+    e_op(e, 0x03, E_16, RCX, rm_mem(RAX, offsetof(LeaveRec, span)));
+    e_alu_imm(e, 7, IR_I32, rm_reg(RCX), DBT_PAGE);
+    uint8_t *inside = e_jcc8(e, CC_BE);
+    e_op(e, 0x80, 0, 7, rm_mem(RAX, offsetof(LeaveRec, how)));
+    e8(e, 0);
+    uint8_t *flags = e_jcc8(e, CC_NE);
+    e_load(e, RCX, rm_mem(RAX, offsetof(LeaveRec, unmerged)));
+    e_op(e, 0x85, E_W, RCX, rm_reg(RCX));
+    uint8_t *unknown = e_jcc8(e, CC_E);
+    e_movzx(e, R10, rm_mem(RAX, offsetof(LeaveRec, pc)), IR_I16);
+    e_op(e, 0x03, E_W, R10, rm_cpu(CPU(pc_base)));
+    e_mov_rr(e, RAX, RCX);
+    pop(e, RCX);
+    rsp_add(e, 24);
+    e_op(e, 0xff, 0, 4, rm_reg(RAX));
+    patch8(e, flags);
+    patch8(e, unknown);
+    pop(e, RCX);
+    rsp_add(e, 16);
+    e_jmp_thunk(e, e->x->leave);
+    patch8(e, plain);
+    patch8(e, inside);
+    pop(e, RCX);
+    pop(e, RAX);
+}
+
 /* refill[x]: pushed: number of the LeaveRec; linear address in x, which becomes the host address; all else is kept. */
 static void make_refill(Em *e, unsigned k, unsigned reg)
 {
@@ -337,6 +381,7 @@ static void make_refill(Em *e, unsigned k, unsigned reg)
     int slot = 0;
 
     x->refill[k] = here(e);
+    crossing(e, reg);
     for (unsigned i = 0; i < 9; i++) {
         push(e, saved[i]);
         if (saved[i] == reg) {

@@ -168,13 +168,14 @@ void     em_alu(Em *e), em_unary(Em *e), em_shift(Em *e), em_mov(Em *e), em_ext(
 void     em_mul(Em *e), em_mul2(Em *e), em_div(Em *e), em_shld(Em *e), em_bt(Em *e), em_bscan(Em *e), em_crc32(Em *e);
 void     em_getfl(Em *e), em_setfl(Em *e), em_cmc(Em *e), em_lea(Em *e), em_chk(Em *e), em_atomic(Em *e), em_fence(Em *e);
 void     em_chkcs(Em *e), em_guard(Em *e), em_jmp(Em *e), em_br(Em *e), em_brz(Em *e), em_jind(Em *e), em_exit_pc(Em *e), em_exit_next(Em *e);
-void     em_helper(Em *e), em_vop(Em *e), em_insn(Em *e);
+void     em_helper(Em *e), em_vop(Em *e), em_insn(Em *e), em_bulk(Em *e);
 void     em_x87(Em *e, const IrVecDesc *d);
 void     x87_flush(Em *e), x87_stub_store(Em *e, const Stub *s), x87_stub_load(Em *e, const Stub *s);
 static inline bool is_x87(const IrVecDesc *d) { return (d->enc >> 8 & 0xff) == V87; }
 void     em_vec_check(Em *e);
 void     em_call(Em *e, const void *fn);
 void     em_load_pc(Em *e, unsigned reg, int32_t offset);       /* reg = page base + offset */
+void     em_exit_to(Em *e, int32_t target);     /* go to page base + target: flags are in cpu->fl */
 void     em_jmp_cache(Em *e);           /* go to the linear address in r10 */
 Stub    *new_stub(Em *e, StubKind kind);        /* `from` is the rel32 just emitted */
 void     leave_if(Em *e, unsigned cc, uint32_t rec);

@@ -285,6 +285,14 @@ static void reclaim_stopped(void *arg)
     __atomic_store_n(&d->full, false, __ATOMIC_SEQ_CST);
 }
 
+void block_reclaim_soon(DbtMachine *d)
+{
+    __atomic_store_n(&d->full, true, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < d->cpus->len; i++) {
+        vcpu_kick(d->cpus->pdata[i]);
+    }
+}
+
 void block_reclaim(DbtMachine *d)
 {
     for (unsigned i = 0; i < d->cpus->len; i++) {
@@ -404,6 +412,9 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
         log_block(d, ir, LOG_IR, "IR");
         exits_peek(d, ir, b, at - in_page);
         if (!d->no_opt) {
+            if (d->cpus->len == 1) {
+                ir_unlock(ir);
+            }
             ir_merge_checks(ir, d->no_merge || (mode & DBT_MODE_UNMERGED) ? 0 : IR_SHARED_HOSTS);
             ir_optimise(ir, FL_ALL);
         } else {
@@ -565,10 +576,10 @@ const void *dbt_link_lookup(DbtCpu *c, BlockLink *l)
             d->backend->link(d, l, NULL);
         }
     } else if (same_page && b->mode == (l->from->mode & ~DBT_MODE_UNMERGED) && !b->dead && !l->from->dead && !l->to) {
-        l->to = (Block *)b;
+        l->to = l->loop ? l->from : (Block *)b;
         l->next_in = l->to->incoming;
         l->to->incoming = l;
-        d->backend->link(d, l, b);
+        d->backend->link(d, l, l->to);
     }
     g_mutex_unlock(&d->lock);
     return jump_to(c, b);

@@ -279,6 +279,9 @@ static bool dbt_vcpu_init(Vcpu *v, GError **err)
     c->steps = g_new0(DbtCpuPrivate, 1);
     tlb_init(c);
     g_ptr_array_add(c->dbt->cpus, c);
+    if (c->dbt->cpus->len == 2 && c->dbt->blocks->len) {       /* made for one: ir_unlock() */
+        block_reclaim_soon(c->dbt);
+    }
     return true;
 }
 

@@ -251,6 +251,7 @@ typedef struct BlockLink {              /* a direct exit to the same page */
     void    *patch;                     /* back end's: what to patch */
     Block   *to;                        /* linked to, or NULL */
     struct BlockLink *next_in;          /* other links to the same block */
+    bool     loop;                      /* goes to from->loop, and nowhere else */
     Block   *from;
 } BlockLink;
 
@@ -266,6 +267,7 @@ struct Block {                          /* what look-ups need stands first, in o
     uint16_t    from, to;               /* bytes of its page that the code depends on: its own and what was peeked at exits */
     /* native */
     const void *body;                   /* pc_base is right already (same-page links) */
+    const void *loop;                   /* where its own jumps back to its start go, or NULL: to body as all others do */
     uint32_t    code_bytes;
     BlockLink  *links, *incoming;       /* links: n_links of them, the back end's memory */
     /* interpreter */

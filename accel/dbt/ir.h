@@ -233,6 +233,9 @@ void     ir_optimise(IrBlock *b, unsigned flags_live_out);      /* folding, dead
  * address lives from its check to its last use, across guest instructions but not across helpers.  Call it before
  * ir_optimise(). */
 void     ir_merge_checks(IrBlock *b, unsigned n_hosts);
+/* With one vCPU: read-modify-writes are whole as they are.  Those that are but barriers stay locked, and xchg: devices' threads may
+ * look at guest memory meanwhile.  Before ir_merge_checks(). */
+void     ir_unlock(IrBlock *b);
 void     ir_plain(IrBlock *b);          /* instead: every flag that is set is live, and all at exits */
 bool     ir_verify(const IrBlock *b, GString *why);     /* the rules above: on every block in debug builds and tests */
 void     ir_print(const IrBlock *b, GString *out);      /* -d ir, opt */

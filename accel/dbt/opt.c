@@ -352,6 +352,28 @@ void ir_optimise(IrBlock *b, unsigned flags_live_out)
     close_gaps(b);
 }
 
+/* Does this locked operation change nothing?  Then it is there as a barrier. */
+static bool is_barrier_idiom(const IrBlock *b, const IrInsn *i)
+{
+    return (i->op == IR_add || i->op == IR_or || i->op == IR_sub || i->op == IR_xor) && i->b.kind == IR_IMM && !b->imms[i->b.id];
+}
+
+void ir_unlock(IrBlock *b)
+{
+    unsigned check = 0;                 /* of this guest instruction, plus 1 */
+    for (unsigned n = 0; n < b->n_insns; n++) {
+        IrInsn *i = &b->insns[n];
+        if (i->op == IR_insn) {
+            check = 0;
+        } else if (i->op == IR_chk && b->mems[i->mem].locked) {
+            check = n + 1;
+        } else if (i->locked && i->op != IR_xchg && check && !is_barrier_idiom(b, i)) {
+            i->locked = 0;
+            b->mems[b->insns[check - 1].mem].locked = false;
+        }
+    }
+}
+
 void ir_plain(IrBlock *b)
 {
     for (unsigned n = 0; n < b->n_insns; n++) {

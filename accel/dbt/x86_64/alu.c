@@ -13,13 +13,13 @@ static bool is_reg(Opnd o, unsigned reg) { return o.kind == O_REG && o.reg == re
 static bool in_place(const Em *e, IrRef dst, IrType type)
 {
     return dst.kind == IR_HOST || dst.kind == IR_CTX ||
-           (dst.kind == IR_GUEST && x64_gpr[dst.id] == NO_REG && type != IR_I32);
+           (dst.kind == IR_GUEST && e->gpr[dst.id] == NO_REG && type != IR_I32);
 }
 
 /* The same for one that sits in a register: narrow operations keep the other bits. */
 static bool in_reg(const Em *e, IrRef dst)
 {
-    return dst.kind == IR_GUEST && !dst.high_byte && x64_gpr[dst.id] != NO_REG;
+    return dst.kind == IR_GUEST && !dst.high_byte && e->gpr[dst.id] != NO_REG;
 }
 
 static void alu_mem(Em *e, unsigned digit, IrType type, Rm m, IrRef b)
@@ -165,7 +165,7 @@ void em_alu(Em *e)
         return;
     }
     if (same_ref(n->dst, ra) && in_reg(e, n->dst)) {
-        alu_to(e, digit, type, x64_gpr[n->dst.id], src(e, rb, type));
+        alu_to(e, digit, type, e->gpr[n->dst.id], src(e, rb, type));
         flags_end(e, FL_ALL);
         return;
     }
@@ -344,7 +344,7 @@ void em_mov(Em *e)
     const IrInsn *n = e->n;
     IrType type = n->type;
 
-    if (in_place(e, n->dst, type) || (n->dst.kind == IR_GUEST && x64_gpr[n->dst.id] == NO_REG)) {
+    if (in_place(e, n->dst, type) || (n->dst.kind == IR_GUEST && e->gpr[n->dst.id] == NO_REG)) {
         Opnd o = src(e, n->a, type);
         if (o.kind == O_IMM && (type < IR_I64 ? true : imm_fits(o.imm, type))) {
             bool gpr = n->dst.kind == IR_GUEST;         /* then I32 is extended: a store of 64 bits */
@@ -359,7 +359,7 @@ void em_mov(Em *e)
     }
     if (in_reg(e, n->dst) && type < IR_I32) {
         Opnd o = src(e, n->a, type);
-        unsigned to = x64_gpr[n->dst.id];
+        unsigned to = e->gpr[n->dst.id];
         if (o.kind == O_IMM) {
             e_op(e, type == IR_I8 ? 0xc6 : 0xc7, type_flags(type) & ~(unsigned)E_R8, 0, rm_reg(to));
             e_imm_typed(e, type, o.imm);

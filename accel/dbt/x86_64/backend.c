@@ -177,6 +177,30 @@ static uint8_t *emit_head(Em *e, Block *b)
     return attention;
 }
 
+/* The last operation that jumps back to the block's own start, or 0.  (Not where links to it depend on more than its page and mode.) */
+static unsigned loops_by(const Em *e)
+{
+    int32_t start = (int32_t)(e->ir->pc & (DBT_PAGE - 1));
+    unsigned last = 0;
+
+    for (unsigned i = 0; !e->b->at2 && !(e->b->mode & DBT_MODE_UNMERGED) && i < e->ir->n_insns; i++) {
+        const IrInsn *n = &e->ir->insns[i];
+        if ((n->op == IR_br || n->op == IR_brz || n->op == IR_brnz || n->op == IR_jmp) && n->imm == start) {
+            last = i;
+        }
+    }
+    return last;
+}
+
+/* Behind the body's entry: guest registers change places; then an exit check of its own for each turn. */
+static void emit_loop_head(Em *e, Block *b)
+{
+    regs_swap(e);
+    b->loop = e->x->rx + arena_off(e->x, e->p);
+    e_alu_imm(e, 7, IR_I32, rm_cpu(CPU(vcpu.attention)), 0);
+    e->loop_attention = e_jcc(e, CC_NE);
+}
+
 static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b)
 {
     X64 *x = &((X64Data *)d->backend_data)->x;
@@ -241,8 +265,19 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block 
     if (e->n_vops) {
         em_vec_check(e);
     }
+    unsigned last = loops_by(e);
+    if (last) {
+        regs_choose(e, last);
+    }
+    if (e->swaps) {
+        emit_loop_head(e, b);
+    }
     emit_body(e);
     if (!e->full) {
+        if (e->swaps) {
+            patch_to(e->loop_attention, e->p);
+            regs_swap(e);
+        }
         patch_to(attention, e->p);
         e_mov_imm(e, RAX, ir->pc & (DBT_PAGE - 1));
         e_jmp_thunk(e, x->exit_at);
@@ -268,7 +303,8 @@ static void store_rel32(void *at, int32_t v)    /* aligned so that it is seen wh
 static void x64_link(DbtMachine *d, BlockLink *l, const Block *to)
 {
     const X64 *x = &((X64Data *)d->backend_data)->x;
-    const uint8_t *target = to ? (const uint8_t *)to->body - (l->stub & LINK_BACK ? BODY_TEST : 0)
+    const uint8_t *target = to && l->loop ? to->loop :
+                            to ? (const uint8_t *)to->body - (l->stub & LINK_BACK ? BODY_TEST : 0)
                                : x->rx + (l->stub & ~LINK_BACK) - CACHED_STUB;
 
     store_rel32(l->patch, (int32_t)((target - x->rx) - ((uint8_t *)l->patch + 4 - x->rw)));
@@ -303,6 +339,8 @@ static void x64_reclaim(DbtMachine *d)
     x->used = x->first ? x->first : x->used;
     x->n_recs = 0;
     x->n_links = 0;
+    x->n_lazy = 0;
+    memset(x->lazy_hash, 0, sizeof x->lazy_hash);
 }
 
 static void x64_run(DbtCpu *c, const void *entry)

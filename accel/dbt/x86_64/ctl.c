@@ -62,7 +62,16 @@ void em_jmp_cache(Em *e)
 /* A rel32 that is patched later: not across an 8-byte boundary, so that the store is atomic. */
 static void align_rel32(Em *e, unsigned opcode_bytes)
 {
-    while (((uintptr_t)e->p + opcode_bytes) % 8 > 4) {
+    unsigned at = ((uintptr_t)e->p + opcode_bytes) % 8, pad = at > 4 ? 8 - at : 0;
+
+    if (pad == 3) {                     /* one instruction */
+        e8(e, 0x0f);
+        e8(e, 0x1f);
+        e8(e, 0x00);
+    } else if (pad) {
+        if (pad == 2) {
+            e8(e, 0x66);
+        }
         e8(e, 0x90);
     }
 }
@@ -71,6 +80,9 @@ static bool same_page(int32_t target) { return target >= 0 && target < DBT_PAGE;
 
 /* Flags wanted at a target that are in the host's flags only. */
 static bool unsaved(const Em *e, unsigned wanted) { return (wanted & e->host & ~e->mem) != 0; }
+
+/* The block's own jump back to its start, where guest registers have changed places. */
+static bool is_loop(const Em *e, int32_t target) { return e->swaps && target == (int32_t)(e->ir->pc & (DBT_PAGE - 1)); }
 
 static void link_here(Em *e, int32_t target);
 
@@ -84,7 +96,7 @@ static void exit_if(Em *e, unsigned cc, int32_t target, unsigned wanted)
         save = false;
     }
 
-    if (!save && same_page(target)) {
+    if (!save && same_page(target) && (!e->swaps || is_loop(e, target))) {
         align_rel32(e, 2);
         e_jcc(e, cc);
         link_here(e, target);
@@ -105,7 +117,7 @@ static void link_here(Em *e, int32_t target)
         return;
     }
     unsigned k = e->b->n_links++;
-    e->b->links[k] = (BlockLink){ .target = target, .patch = e->p - 4, .from = e->b };
+    e->b->links[k] = (BlockLink){ .target = target, .patch = e->p - 4, .from = e->b, .loop = is_loop(e, target) };
     e->b->links[k].stub = target <= e->guest_pc ? LINK_BACK : 0;
 }
 
@@ -119,6 +131,9 @@ static void link_stubs(Em *e)
         e_jmp_thunk(e, e->x->cached);
         g_assert(e->p - cached == CACHED_STUB);
         patch_to(l->patch, e->p);
+        if (l->loop) {
+            regs_swap(e);
+        }
         e_mov_imm(e, RAX, (uintptr_t)l);
         e_jmp_thunk(e, e->x->link);
     }
@@ -126,6 +141,9 @@ static void link_stubs(Em *e)
 
 void em_exit_to(Em *e, int32_t target)
 {
+    if (!is_loop(e, target)) {
+        regs_swap(e);
+    }
     if (same_page(target)) {
         align_rel32(e, 1);
         e_jmp(e);
@@ -171,12 +189,14 @@ void em_jind(Em *e)
 {
     flags_save(e);
     load_to(e, R10, e->n->a, e->n->type);
+    regs_swap(e);
     em_jmp_cache(e);
 }
 
 void em_exit_pc(Em *e)
 {
     flags_save(e);
+    regs_swap(e);
     e_load(e, R10, rm_cpu(CPU(pc)));
     em_jmp_cache(e);
 }
@@ -184,6 +204,7 @@ void em_exit_pc(Em *e)
 void em_exit_next(Em *e)
 {
     flags_save(e);
+    regs_swap(e);
     em_load_pc(e, RAX, e->n->imm);
     e_jmp_thunk(e, e->x->exit_pc);
 }

@@ -288,6 +288,10 @@ static Recipe recipe_make(const Em *e)
         r.how = RECIPE_RESULT_B;
         ok = recipe_reg(&r, n->dst, &r.r);
         break;
+    case IR_mulu2: case IR_muls2:
+        r.how = RECIPE_PRODUCT;
+        ok = recipe_reg(&r, n->dst, &r.r) && recipe_reg(&r, n->dst2, &r.a);
+        break;
     }
     if (!ok) {
         r.how = RECIPE_NONE;
@@ -390,7 +394,7 @@ uint32_t leave_rec(Em *e, const IrMem *m)
         return 0;
     }
     LeaveRec *r = &x->recs[x->n_recs];
-    *r = (LeaveRec){ .pc = (uint16_t)e->guest_pc };
+    *r = (LeaveRec){ .pc = (uint16_t)e->guest_pc, .swaps = e->swaps };
     if (lost && e->recipe.how) {
         const Recipe *q = &e->recipe;
         r->how = q->how;

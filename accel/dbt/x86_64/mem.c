@@ -84,15 +84,15 @@ void em_lea(Em *e)
     const IrMem *m = &e->ir->mems[n->mem];
     unsigned avoid = 0;
 
-    if (m->base.kind == IR_GUEST && x64_gpr[m->base.id] != NO_REG) {
-        avoid |= 1u << x64_gpr[m->base.id];
+    if (m->base.kind == IR_GUEST && e->gpr[m->base.id] != NO_REG) {
+        avoid |= 1u << e->gpr[m->base.id];
     }
-    if (m->index.kind == IR_GUEST && x64_gpr[m->index.id] != NO_REG) {
-        avoid |= 1u << x64_gpr[m->index.id];
+    if (m->index.kind == IR_GUEST && e->gpr[m->index.id] != NO_REG) {
+        avoid |= 1u << e->gpr[m->index.id];
     }
     /* One lea reads before it writes; address() needs a free register otherwise. */
-    bool simple = !m->pc_relative && m->base.kind == IR_GUEST && x64_gpr[m->base.id] != NO_REG && m->offset_bits != 16 &&
-                  (m->index.kind == IR_NONE || (m->index.kind == IR_GUEST && x64_gpr[m->index.id] != NO_REG));
+    bool simple = !m->pc_relative && m->base.kind == IR_GUEST && e->gpr[m->base.id] != NO_REG && m->offset_bits != 16 &&
+                  (m->index.kind == IR_NONE || (m->index.kind == IR_GUEST && e->gpr[m->index.id] != NO_REG));
     if (n->dst.kind == IR_TEMP && e->at[n->dst.id] < 16) {
         avoid |= 1u << e->at[n->dst.id];
     }
@@ -283,8 +283,8 @@ void em_atomic(Em *e)
         flags_begin(e, FL_ALL);
     }
     Rm m = rm_of(place(e, n->a));
-    bool direct = same_ref(n->dst, n->b) && n->dst.kind == IR_GUEST && !n->dst.high_byte && x64_gpr[n->dst.id] != NO_REG;
-    unsigned s = direct ? x64_gpr[n->dst.id] : take(e);
+    bool direct = same_ref(n->dst, n->b) && n->dst.kind == IR_GUEST && !n->dst.high_byte && e->gpr[n->dst.id] != NO_REG;
+    unsigned s = direct ? e->gpr[n->dst.id] : take(e);
     if (!direct) {
         load_to(e, s, n->b, type);
     }

@@ -16,13 +16,110 @@ static const uint8_t scratch[3] = { RAX, R11, R10 };    /* preferred last to fir
 enum { SCRATCH = 1 << RAX | 1 << R10 | 1 << R11 };
 
 static int32_t slot_of(unsigned v) { return CPU(spill) + 8 * (int32_t)v; }
-static int32_t gpr_slot(unsigned r) { return CPU(gpr) + 8 * (int32_t)r; }
+static int32_t gpr_slot(const Em *e, unsigned r) { return CPU(gpr) + 8 * (int32_t)e->slot[r]; }
 
 void regs_begin(Em *e)
 {
+    memcpy(e->gpr, x64_gpr, sizeof e->gpr);
+    for (unsigned g = 0; g < N_GPR; g++) {
+        e->slot[g] = (uint8_t)g;
+    }
+    e->swaps = 0;
     memset(e->owner, FREE, sizeof(e->owner));
     memset(e->at, NOWHERE, sizeof(e->at));
     e->held = e->borrowed = 0;
+}
+
+/*
+ * A block that jumps back to its own start may keep guest registers of the struct in host registers while it loops, in place of
+ * others that it uses less.  They change places, so that what is in the struct is always as many; outside, all is as ever.
+ */
+static const uint8_t swap_in[] = { 9, 10, 11, 14, 15 };        /* guest registers of the struct; 4 bits of Em.swaps each */
+enum { SWAP_GAIN = 3 };                 /* operands: six instructions for a pair, and at least a few turns */
+
+static void use(uint16_t *uses, IrRef r)
+{
+    if (r.kind == IR_GUEST) {
+        uses[r.id]++;
+    }
+}
+
+/* In the loop; false: it has something that wants guest registers where they belong. */
+static bool count_uses(const Em *e, unsigned last, uint16_t *uses)
+{
+    for (unsigned i = 0; i < e->ir->n_insns; i++) {
+        const IrInsn *n = &e->ir->insns[i];
+        if (n->op == IR_helper || n->op == IR_bulk || (n->op == IR_vop && !em_vop_is_native(e, n))) {
+            return false;
+        }
+        if (i > last) {
+            continue;
+        }
+        use(uses, n->dst);
+        use(uses, n->dst2);
+        use(uses, n->a);
+        use(uses, n->b);
+        use(uses, n->c);
+        if (n->op == IR_chk || n->op == IR_lea) {
+            use(uses, e->ir->mems[n->mem].base);
+            use(uses, e->ir->mems[n->mem].index);
+        }
+    }
+    return true;
+}
+
+void regs_choose(Em *e, unsigned last)
+{
+    uint16_t uses[N_GPR] = { 0 };
+
+    if (!count_uses(e, last, uses)) {
+        return;
+    }
+    uses[1] = uses[2] = UINT16_MAX;     /* rcx and rdx have tasks of their own */
+    for (unsigned round = 0; round < G_N_ELEMENTS(swap_in); round++) {
+        unsigned in = N_GPR, out = 1;
+        for (unsigned k = 0; k < G_N_ELEMENTS(swap_in); k++) {
+            if (!(e->swaps >> 4 * k & 15) && (in == N_GPR || uses[swap_in[k]] > uses[swap_in[in]])) {
+                in = k;
+            }
+        }
+        for (unsigned g = 0; g < N_GPR; g++) {
+            if (e->gpr[g] == x64_gpr[g] && x64_gpr[g] != NO_REG && uses[g] < uses[out]) {
+                out = g;
+            }
+        }
+        if (in == N_GPR || uses[swap_in[in]] < uses[out] + SWAP_GAIN) {
+            return;
+        }
+        e->swaps |= (out + 1) << 4 * in;
+        e->gpr[swap_in[in]] = x64_gpr[out];
+        e->gpr[out] = NO_REG;
+        e->slot[out] = swap_in[in];
+    }
+}
+
+void regs_swap(Em *e)
+{
+    for (unsigned k = 0; k < G_N_ELEMENTS(swap_in); k++) {
+        unsigned g = e->swaps >> 4 * k & 15;
+        if (g--) {
+            Rm m = rm_cpu(CPU(gpr) + 8 * swap_in[k]);
+            e_load(e, RAX, m);
+            e_store(e, x64_gpr[g], m);
+            e_mov_rr(e, x64_gpr[g], RAX);
+        }
+    }
+}
+
+void regs_unswap_c(uint64_t *gpr, uint32_t swaps)
+{
+    for (unsigned k = 0; swaps && k < G_N_ELEMENTS(swap_in); k++, swaps >>= 4) {
+        if (swaps & 15) {
+            uint64_t *a = &gpr[swap_in[k]], *b = &gpr[(swaps & 15) - 1], v = *a;
+            *a = *b;
+            *b = v;
+        }
+    }
 }
 
 bool same_ref(IrRef a, IrRef b)
@@ -52,22 +149,22 @@ static void evict(Em *e, unsigned reg)
     e->owner[reg] = FREE;
 }
 
-static unsigned guest_mask(IrRef r)
+static unsigned guest_mask(const Em *e, IrRef r)
 {
-    return r.kind == IR_GUEST && x64_gpr[r.id] != NO_REG ? 1u << x64_gpr[r.id] : 0;
+    return r.kind == IR_GUEST && e->gpr[r.id] != NO_REG ? 1u << e->gpr[r.id] : 0;
 }
 
 /* A guest register that the operation does not touch. */
 static unsigned borrow(Em *e)
 {
     const IrInsn *n = e->n;
-    unsigned used = guest_mask(n->dst) | guest_mask(n->dst2) | guest_mask(n->a) | guest_mask(n->b) | guest_mask(n->c) |
+    unsigned used = guest_mask(e, n->dst) | guest_mask(e, n->dst2) | guest_mask(e, n->a) | guest_mask(e, n->b) | guest_mask(e, n->c) |
                     1u << RCX | 1u << RDX | e->borrowed | e->held;
 
     for (unsigned g = N_GPR; g-- > 0;) {
-        unsigned r = x64_gpr[g];
+        unsigned r = e->gpr[g];
         if (r != NO_REG && !(used >> r & 1)) {
-            e_store(e, r, rm_cpu(gpr_slot(g)));
+            e_store(e, r, rm_cpu(gpr_slot(e, g)));
             e->borrowed |= (uint16_t)(1u << r);
             hold(e, r);
             return r;
@@ -123,8 +220,8 @@ void give(Em *e, unsigned reg)
 void restore_borrowed(Em *e, unsigned mask)
 {
     for (unsigned g = 0; mask && g < N_GPR; g++) {
-        if (x64_gpr[g] != NO_REG && (mask >> x64_gpr[g] & 1)) {
-            e_load(e, x64_gpr[g], rm_cpu(gpr_slot(g)));
+        if (e->gpr[g] != NO_REG && (mask >> e->gpr[g] & 1)) {
+            e_load(e, e->gpr[g], rm_cpu(gpr_slot(e, g)));
         }
     }
 }
@@ -244,11 +341,11 @@ Opnd place(Em *e, IrRef r)
 
     switch (r.kind) {
     case IR_GUEST:
-        if (x64_gpr[r.id] != NO_REG) {
-            return (Opnd){ .kind = O_REG, .reg = x64_gpr[r.id], .high = r.high_byte };
+        if (e->gpr[r.id] != NO_REG) {
+            return (Opnd){ .kind = O_REG, .reg = e->gpr[r.id], .high = r.high_byte };
         }
         o.kind = O_MEM;
-        o.disp = gpr_slot(r.id) + r.high_byte;
+        o.disp = gpr_slot(e, r.id) + r.high_byte;
         break;
     case IR_TEMP:
         if (e->at[r.id] < 16) {
@@ -333,8 +430,8 @@ Opnd src_rm(Em *e, IrRef r, IrType type)
 
 unsigned dst_reg(Em *e, IrRef r, IrType type, unsigned avoid)
 {
-    if (r.kind == IR_GUEST && !r.high_byte && type >= IR_I32 && x64_gpr[r.id] != NO_REG && !(avoid >> x64_gpr[r.id] & 1)) {
-        return x64_gpr[r.id];
+    if (r.kind == IR_GUEST && !r.high_byte && type >= IR_I32 && e->gpr[r.id] != NO_REG && !(avoid >> e->gpr[r.id] & 1)) {
+        return e->gpr[r.id];
     }
     if (r.kind == IR_TEMP) {
         if (e->at[r.id] < 16 && !(avoid >> e->at[r.id] & 1)) {
@@ -348,7 +445,7 @@ unsigned dst_reg(Em *e, IrRef r, IrType type, unsigned avoid)
 
 static void done_guest(Em *e, IrRef r, IrType type, unsigned reg)
 {
-    unsigned h = x64_gpr[r.id];
+    unsigned h = e->gpr[r.id];
 
     if (h == NO_REG) {
         if (type == IR_I32 && !((SCRATCH | e->borrowed) >> reg & 1)) {
@@ -356,7 +453,7 @@ static void done_guest(Em *e, IrRef r, IrType type, unsigned reg)
             e_mov32(e, s, reg);
             reg = s;
         }
-        e_typed(e, 0x89, type == IR_I32 ? IR_I64 : type, reg, rm_cpu(gpr_slot(r.id) + r.high_byte));
+        e_typed(e, 0x89, type == IR_I32 ? IR_I64 : type, reg, rm_cpu(gpr_slot(e, r.id) + r.high_byte));
     } else if (r.high_byte) {
         unsigned s = take(e);
         e_rorx(e, s, h, 8, true);

@@ -24,7 +24,7 @@ static uint32_t fl_of_flags(unsigned f)
 /* Flags (FL_*) that the recipe gives; old: flags before. */
 static unsigned recipe_flags(const DbtCpu *c, const Recipe *r, unsigned old)
 {
-    uint64_t mask = UINT64_MAX >> (64 - (8u << r->type)), a = 0, b, result;
+    uint64_t mask = UINT64_MAX >> (64 - (8u << r->type)), a = 0, b, result, high = 0;
 
     b = r->b == 0xff ? (uint64_t)(int64_t)r->imm : c->gpr[r->b];
     switch (r->how) {
@@ -37,11 +37,15 @@ static unsigned recipe_flags(const DbtCpu *c, const Recipe *r, unsigned old)
         a = r->op == IR_add ? result - b : r->op == IR_sub ? result + b : r->op == IR_inc ? result - 1 :
             r->op == IR_dec ? result + 1 : 0 - result;
         break;
+    case RECIPE_PRODUCT:
+        result = c->gpr[r->r];
+        high = c->gpr[r->a] & mask;
+        break;
     default:                            /* logic: only the result counts */
         result = c->gpr[r->r];
         b = 0;
     }
-    return ir_flags(r->op, r->type, a & mask, b & mask, 0, result & mask, 0, old);
+    return ir_flags(r->op, r->type, a & mask, b & mask, 0, result & mask, high, old);
 }
 
 /* cpu->fl with what the recipe gives. */
@@ -94,6 +98,7 @@ static const void *leave_c(DbtCpu *c, uint32_t rec)
 
     order_arrive(c->dbt);
     c->pc = c->pc_base + r->pc;
+    regs_unswap_c(c->gpr, r->swaps);
     flags_settle(c);
     if (r->how) {
         c->fl = leave_flags(c, r);
@@ -353,6 +358,8 @@ static void crossing(Em *e, unsigned reg)
     e_op(e, 0x80, 0, 7, rm_mem(RAX, offsetof(LeaveRec, how)));
     e8(e, 0);
     uint8_t *flags = e_jcc8(e, CC_NE);
+    e_alu_imm(e, 7, IR_I32, rm_mem(RAX, offsetof(LeaveRec, swaps)), 0);
+    uint8_t *swapped = e_jcc8(e, CC_NE);
     e_load(e, RCX, rm_mem(RAX, offsetof(LeaveRec, unmerged)));
     e_op(e, 0x85, E_W, RCX, rm_reg(RCX));
     uint8_t *unknown = e_jcc8(e, CC_E);
@@ -363,6 +370,7 @@ static void crossing(Em *e, unsigned reg)
     rsp_add(e, 24);
     e_op(e, 0xff, 0, 4, rm_reg(RAX));
     patch8(e, flags);
+    patch8(e, swapped);
     patch8(e, unknown);
     pop(e, RCX);
     rsp_add(e, 16);

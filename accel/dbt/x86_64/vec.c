@@ -18,6 +18,13 @@ static bool is_native(const IrInsn *n, const IrVecDesc *d)
            !(n->a.kind == IR_VEC && n->a.id >= HOST_XMM) && n->b.kind == IR_NONE && !n->vl;
 }
 
+bool em_vop_is_native(const Em *e, const IrInsn *n)
+{
+    const IrVecDesc *d = &e->g->vecs[n->sub];
+
+    return !is_x87(d) && is_native(n, d);
+}
+
 static bool has_imm(uint32_t enc)
 {
     unsigned map = enc >> 8 & 0xff, op = enc & 0xff;

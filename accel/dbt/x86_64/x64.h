@@ -30,18 +30,18 @@ enum { N_GPR = 16, N_VALS = IR_TEMPS + IR_HOSTS, JMP_SHIFT = 4,
 extern const uint8_t x64_gpr[N_GPR];    /* host register of a guest register, or NO_REG */
 
 /* Everything a slow path needs to know of its place in the guest's code and named by number from stubs. */
-enum { RECIPE_NONE, RECIPE_OPERANDS, RECIPE_RESULT_B, RECIPE_RESULT };
+enum { RECIPE_NONE, RECIPE_OPERANDS, RECIPE_RESULT_B, RECIPE_RESULT, RECIPE_PRODUCT };
 typedef struct LeaveRec {
     uint16_t pc;                        /* offset of the guest instruction from the page base */
     uint16_t span;                      /* of the check; own_*: of the first access, where others were merged into it */
     uint16_t own_at;
     uint8_t  own_span, access;          /* access: IR_* | own IR_* << 4 */
     uint8_t  how, mask;                 /* RECIPE_*; flags (FL_*) to compute */
-    uint8_t  op, type;
+    uint8_t  op, type : 4, exact : 4;   /* exact: a page fault of the check's (own) access is what its instruction raises */
     int32_t  imm;                       /* second operand if b is 0xff */
     uint8_t  a, b, r;                   /* guest registers */
     uint8_t  merged;
-    bool     exact;                     /* a page fault of the check's (own) access is what its instruction raises */
+    uint32_t swaps;                     /* Em.swaps */
     const void *unmerged;               /* where it goes on if the merged check fails; atomic, NULL: not known yet */
 } LeaveRec;
 
@@ -113,6 +113,10 @@ typedef struct Em {
     uint8_t   at[N_VALS];               /* host register, IN_SLOT, NOWHERE */
     uint16_t  held;                     /* registers the operation at hand uses */
     uint16_t  borrowed;                 /* guest registers put aside for it */
+    /* guest registers: regs_swap() */
+    uint8_t   gpr[N_GPR], slot[N_GPR];  /* host register or NO_REG; whose place in cpu->gpr[] it has */
+    uint32_t  swaps;                    /* pairs that have changed places, 4 bits each: in SWAP_* order the partner plus 1, or 0 */
+    uint8_t  *loop_attention;           /* of the exit check before Block.loop */
     /* flags */
     uint8_t   host, mem;                /* FL_* that are valid there */
     Recipe    recipe;
@@ -129,6 +133,9 @@ typedef struct Em {
 
 /* regs.c */
 void     regs_begin(Em *e);
+void     regs_choose(Em *e, unsigned last);     /* for a block that loops, by its operation `last`: which guest registers had better change places */
+void     regs_swap(Em *e);              /* the code that makes them, or undoes it; by rax, keeps flags */
+void     regs_unswap_c(uint64_t *gpr, uint32_t swaps);          /* the same after all have been stored as if they had not */
 void     regs_end_insn(Em *e);          /* frees what dies here */
 unsigned take(Em *e);                   /* a scratch register, held until the operation ends; moves no flags */
 void     take_rax(Em *e);               /* before operands are resolved */
@@ -173,6 +180,7 @@ void     em_x87(Em *e, const IrVecDesc *d);
 void     x87_flush(Em *e), x87_stub_store(Em *e, const Stub *s), x87_stub_load(Em *e, const Stub *s);
 static inline bool is_x87(const IrVecDesc *d) { return (d->enc >> 8 & 0xff) == V87; }
 void     em_vec_check(Em *e);
+bool     em_vop_is_native(const Em *e, const IrInsn *n);        /* code, no call and no x87 */
 void     em_call(Em *e, const void *fn);
 void     em_load_pc(Em *e, unsigned reg, int32_t offset);       /* reg = page base + offset */
 void     em_exit_to(Em *e, int32_t target);     /* go to page base + target: flags are in cpu->fl */

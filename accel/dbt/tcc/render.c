@@ -424,7 +424,7 @@ static void say_branch(Render *r, const IrInsn *i)
         say(r, i->op == IR_brz ? " == 0;\n" : " != 0;\n");
     }
     say(r, "if (condition) {\n");
-    say_go(r, i->imm, i->live);
+    say_go(r, i->imm, i->live | i->live_fault);
     say(r, "} }\n");
 }
 
@@ -448,7 +448,7 @@ static void say_flag_value(Render *r, const IrInsn *i)  /* getfl, setfl, cmc */
 static void say_end(Render *r, const IrInsn *i)
 {
     if (i->op == IR_jmp) {
-        say_go(r, i->imm, i->live);
+        say_go(r, i->imm, i->live | i->live_fault);
         return;
     }
     flush(r);
@@ -482,6 +482,7 @@ static void say_insn(Render *r, const IrInsn *i)
     case IR_getfl: case IR_setfl: case IR_cmc: say_flag_value(r, i); break;
     case IR_xchg: case IR_xadd: case IR_cmpxchg: say_rmw(r, i); break;
     case IR_fence: say(r, "x_fence();\n"); break;
+    case IR_bulk: break;
     case IR_guard: say_guard(r, i); break;
     case IR_chkcs:
         say(r, "if ((uint32_t)(base + %d - *(uint64_t *)(cpu + %zu)) > *(uint32_t *)(cpu + %zu)) {\n", i->imm, r->g->cs_base, r->g->cs_limit);

@@ -22,7 +22,7 @@ bool em_vop_is_native(const Em *e, const IrInsn *n)
 {
     const IrVecDesc *d = &e->g->vecs[n->sub];
 
-    return !is_x87(d) && is_native(n, d);
+    return !is_x87(d) && ((d->props & V_VEX) || is_native(n, d));
 }
 
 static bool has_imm(uint32_t enc)

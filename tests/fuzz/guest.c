@@ -514,6 +514,7 @@ int main(int argc, char **argv)
     g_source_attach(timer, f.m->context);
     machine_cont(f.m);
     int status = machine_run(f.m);
+    g_free(f.other);
     printf("%s fuzz guest, %s, %s CPUs: %" PRIu64 " starts, %" PRIu64 " states refused, %" PRIu64 " resets\n", status ? "not ok" : "ok",
            engine, cpus, f.steps, f.refused, f.resets);
     return status;

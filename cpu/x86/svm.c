@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * svm.c -- AMD's secure virtual machine: entering and leaving a guest, and the instructions that belong to it.
+ * svm.c -- AMD's secure virtual machine: entering and leaving a guest, and the instructions that
+ * belong to it.
  *
- * Spec: AMD APM (24593) vol. 2 ch. 15, appendix B (VMCB); APM (24594) vol. 3, the instructions by name.
- * Omits: LBR virtualization, TSC ratio, AVIC, SEV, SKINIT's secure launch (#UD where it is not intercepted), shadow
- * stacks: CPUID offers none of them.  The host's state is kept in the CPU, not in the page of VM_HSAVE_PA.  The VMCB is
- * read anew by each VMRUN whatever its clean bits say, as the manual allows.
+ * Spec: AMD APM (24593) vol. 2 ch. 15, appendix B (VMCB); APM (24594) vol. 3, the instructions by
+ * name.
+ * Omits: LBR virtualization, TSC ratio, AVIC, SEV, SKINIT's secure launch (#UD where it is
+ * not intercepted), shadow stacks: CPUID offers none of them.  The host's state is kept in the CPU,
+ * not in the page of VM_HSAVE_PA.  The VMCB is read anew by each VMRUN whatever its clean bits say,
+ * as the manual allows.
  * Threads: the vCPU's own.
  *
- * A guest's translations stay in contexts of their own, which its ASID is part of the key of; entering and leaving a
- * guest flushes nothing.
+ * A guest's translations stay in contexts of their own, which its ASID is part of the key of;
+ * entering and leaving a guest flushes nothing.
  */
 #include "cpu/x86/sys.h"
 
@@ -58,8 +61,11 @@ static void load_segs(X86Cpu *c, const uint8_t *b, unsigned with)
     for (unsigned i = 0; i < G_N_ELEMENTS(vmcb_segs); i++) {
         const uint8_t *p = b + vmcb_segs[i].at;
         if (vmcb_segs[i].with == with) {
-            c->seg[vmcb_segs[i].seg] = (X86Seg){ .selector = (uint16_t)get(p, 0, 2), .attr = get(p, 2, 2) & 0xfff,
-                .limit = (uint32_t)get(p, 4, 4), .base = with == VMRUN ? get(p, 8, 4) : canonical(get(p, 8, 8)) };
+            c->seg[vmcb_segs[i].seg] =
+                (X86Seg){.selector = (uint16_t)get(p, 0, 2),
+                         .attr = get(p, 2, 2) & 0xfff,
+                         .limit = (uint32_t)get(p, 4, 4),
+                         .base = with == VMRUN ? get(p, 8, 4) : canonical(get(p, 8, 8))};
         }
     }
 }
@@ -213,9 +219,10 @@ void x86_svm_exit(X86Cpu *c, uint64_t code, uint64_t info1, uint64_t info2, cons
         x86_system_end(c, (unsigned)c->sys_cpl);
     }
     if (log_on(LOG_INT)) {
-        log_write("cpu%u: #VMEXIT %llx info %llx %llx at %04x:%llx event %llx\n", c->dbt.vcpu.index, (unsigned long long)code,
-                  (unsigned long long)info1, (unsigned long long)info2, c->seg[S_CS].selector,
-                  (unsigned long long)x86_rip(c), (unsigned long long)v->event);
+        log_write("cpu%u: #VMEXIT %llx info %llx %llx at %04x:%llx event %llx\n", c->dbt.vcpu.index,
+                  (unsigned long long)code, (unsigned long long)info1, (unsigned long long)info2,
+                  c->seg[S_CS].selector, (unsigned long long)x86_rip(c),
+                  (unsigned long long)v->event);
     }
     shadow = x86_shadowed(c);
     vmcb_read(c, v->vmcb, b);
@@ -269,7 +276,8 @@ static bool event_valid(const X86Cpu *c, uint64_t e)
     }
     if (type == 3) {
         return vector < 32 && vector != EXC_NMI &&
-               !((vector == EXC_OF || vector == EXC_BR) && c->efer & EFER_LMA && c->seg[S_CS].attr & ATTR_L);
+               !((vector == EXC_OF || vector == EXC_BR) && c->efer & EFER_LMA &&
+                 c->seg[S_CS].attr & ATTR_L);
     }
     return type == 0 || type == 2 || type == 4;
 }
@@ -279,19 +287,22 @@ static bool control_valid(X86Cpu *c)
     const X86Svm *v = &c->svm;
     uint64_t end = 1ull << c->phys_bits;
 
-    return v->intercept[SVM_EXIT_VMRUN >> 5] & 1 && v->asid && v->asid < SVM_N_ASIDS && !(v->np_ctl & ~1ull) &&
+    return v->intercept[SVM_EXIT_VMRUN >> 5] & 1 && v->asid && v->asid < SVM_N_ASIDS &&
+           !(v->np_ctl & ~1ull) &&
            !(x86_wanted(c, SVM_EXIT_MSR) && (v->msrpm & ~0xfffull) > end - 0x2000) &&
            !(x86_wanted(c, SVM_EXIT_IOIO) && (v->iopm & ~0xfffull) > end - 0x3000) &&
-           !(v->np && (!x86_feat(c, FEAT_8A_EDX, 0) || !(v->host.cr0 & CR0_PG) || v->ncr3 & ~(c->addr_mask | 0xfff)));
+           !(v->np && (!x86_feat(c, FEAT_8A_EDX, 0) || !(v->host.cr0 & CR0_PG) ||
+                       v->ncr3 & ~(c->addr_mask | 0xfff)));
 }
 
-/* The state save area, as it stands in the CPU's registers now (APM 15.5.1, "canonicalization and consistency checks"). */
+/* The state save area, as it stands in the CPU's registers now (APM 15.5.1). */
 static bool state_valid(X86Cpu *c)
 {
     bool pg = c->cr0 & CR0_PG, pae = c->cr4 & CR4_PAE, lme = c->efer & EFER_LME;
 
     if (!(c->efer & EFER_SVME) || c->efer & ~x86_efer_allowed(c) || c->cr0 >> 32 ||
-        (c->cr0 & CR0_NW && !(c->cr0 & CR0_CD)) || c->cr4 & ~x86_cr4_allowed(c) || c->dr[6] >> 32 || c->dr[7] >> 32) {
+        (c->cr0 & CR0_NW && !(c->cr0 & CR0_CD)) || c->cr4 & ~x86_cr4_allowed(c) || c->dr[6] >> 32 ||
+        c->dr[7] >> 32) {
         return false;
     }
     if (pg && lme) {
@@ -312,7 +323,9 @@ static void tidy(X86Cpu *c, const uint8_t *b)
     uint64_t flags = get(b, 0x570, 8);
 
     c->efer = (c->efer & ~(uint64_t)EFER_LMA) | (lma ? EFER_LMA : 0);
-    c->cr0 = (c->cr0 & (CR0_PG | CR0_CD | CR0_NW | CR0_AM | CR0_WP | CR0_NE | CR0_TS | CR0_EM | CR0_MP | CR0_PE)) | CR0_ET;
+    c->cr0 = (c->cr0 & (CR0_PG | CR0_CD | CR0_NW | CR0_AM | CR0_WP | CR0_NE | CR0_TS | CR0_EM |
+                        CR0_MP | CR0_PE)) |
+             CR0_ET;
     if (!lma) {
         c->cr3 = (uint32_t)c->cr3;
     }
@@ -344,7 +357,7 @@ static void flush_by(X86Cpu *c, unsigned control)
 /* An event that the hypervisor wants delivered first (APM 15.20). */
 static void inject(X86Cpu *c)
 {
-    static const uint8_t kinds[8] = { EVENT_INTERRUPT, 0, EVENT_INTERRUPT, EVENT_FAULT, EVENT_SOFT };
+    static const uint8_t kinds[8] = {EVENT_INTERRUPT, 0, EVENT_INTERRUPT, EVENT_FAULT, EVENT_SOFT};
     uint64_t e = c->svm.event_inj, rip = x86_rip(c);
     unsigned vector = e & 0xff, type = (e >> 8) & 7;
     X86EventKind kind = kinds[type];
@@ -514,8 +527,9 @@ static void invlpga(X86Cpu *c)
 /* op: third opcode byte; address: rAX cut to the address size.  All of them set pc. */
 uint64_t x86_h_svm(void *cpu, uint64_t op, uint64_t address_bits, uint64_t len)
 {
-    static const uint16_t codes[8] = { SVM_EXIT_VMRUN, SVM_EXIT_VMMCALL, SVM_EXIT_VMLOAD, SVM_EXIT_VMSAVE,
-                                       SVM_EXIT_STGI, SVM_EXIT_CLGI, SVM_EXIT_SKINIT, SVM_EXIT_INVLPGA };
+    static const uint16_t codes[8] = {SVM_EXIT_VMRUN,  SVM_EXIT_VMMCALL, SVM_EXIT_VMLOAD,
+                                      SVM_EXIT_VMSAVE, SVM_EXIT_STGI,    SVM_EXIT_CLGI,
+                                      SVM_EXIT_SKINIT, SVM_EXIT_INVLPGA};
     X86Cpu *c = cpu;
     unsigned code = codes[op & 7];
     uint64_t pa = address_bits == 64 ? c->dbt.gpr[R_RAX] : (uint32_t)c->dbt.gpr[R_RAX];

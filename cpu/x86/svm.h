@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * svm.h -- AMD's secure virtual machine: its part of the CPU's state, and the one hook through which an instruction or
- * an event asks whether a hypervisor wants it.
+ * svm.h -- AMD's secure virtual machine: its part of the CPU's state, and the one hook through
+ * which an instruction or an event asks whether a hypervisor wants it.
  *
- * The numbers of the hook are SVM's exit codes; another vendor's intercepts would be mapped to them in svm_exit.c.
+ * The numbers of the hook are SVM's exit codes; another vendor's intercepts would be mapped to them
+ * in svm_exit.c.
  *
  * Spec: AMD APM (24593) vol. 2 ch. 15, appendices B and C.
  * Threads: the vCPU's own.
@@ -18,16 +19,16 @@ enum {
     SVM_WORDS = 6,                      /* intercept words: codes 00H..BFH */
 };
 enum {                                  /* int_ctl: VMCB 060H */
-    V_TPR = 0xff, V_IRQ = 1 << 8, V_GIF = 1 << 9, V_PRIO_SHIFT = 16, V_IGN_TPR = 1 << 20, V_INTR_MASKING = 1 << 24,
-    V_GIF_ENABLE = 1 << 25, V_VECTOR_SHIFT = 32,
+    V_TPR = 0xff, V_IRQ = 1 << 8, V_GIF = 1 << 9, V_PRIO_SHIFT = 16, V_IGN_TPR = 1 << 20,
+    V_INTR_MASKING = 1 << 24, V_GIF_ENABLE = 1 << 25, V_VECTOR_SHIFT = 32,
 };
 enum { SVM_EXC_SX = 30 };
 enum { VM_CR_DPD = 1, VM_CR_R_INIT = 2, VM_CR_DIS_A20M = 4, VM_CR_LOCK = 8, VM_CR_SVMDIS = 16 };
-/* Address spaces of a guest: its ASID in the high bits of DbtKey.space, whose CR3 has at most 52. */
+/* Address spaces of a guest: its ASID above the at most 52 bits of CR3 in DbtKey.space. */
 enum { SVM_ASID_SHIFT = 52, SVM_N_ASIDS = 256 };
 #define SVM_SPACE_MASK (0xfffull << SVM_ASID_SHIFT)
 
-typedef struct X86SvmHost {             /* what VMRUN puts aside and #VMEXIT takes back (APM 15.5.1) */
+typedef struct X86SvmHost {             /* what VMRUN puts aside and #VMEXIT takes back (15.5.1) */
     X86Seg   seg[4];                    /* ES CS SS DS */
     uint64_t gdt_base, idt_base;
     uint32_t gdt_limit, idt_limit;
@@ -35,7 +36,7 @@ typedef struct X86SvmHost {             /* what VMRUN puts aside and #VMEXIT tak
 } X86SvmHost;
 
 typedef struct X86Svm {
-    uint32_t intercept[SVM_WORDS];      /* all 0 outside a guest: x86_intercepted() needs no other test */
+    uint32_t intercept[SVM_WORDS];      /* all 0 outside a guest: one test in x86_wanted() */
     bool     guest;                     /* guest mode */
     bool     gif;                       /* global interrupt flag */
     bool     np;                        /* nested paging */
@@ -46,7 +47,7 @@ typedef struct X86Svm {
     uint64_t vmcb, hsave, vm_cr;
     X86SvmHost host;
     /* not state */
-    uint64_t event;                     /* being delivered through the IDT, as EXITINTINFO has it; 0: none */
+    uint64_t event;             /* being delivered through the IDT, as EXITINTINFO has it; 0: none */
     uint64_t npf_gpa, npf_info;         /* of the nested page walk that failed last */
     uint64_t npte_reserved;             /* of nested page tables, by the host's modes */
 } X86Svm;

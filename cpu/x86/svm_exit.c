@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * svm_exit.c -- what a hypervisor asked to see: intercepted instructions, exceptions and events, and what #VMEXIT tells
- * of them.
+ * svm_exit.c -- what a hypervisor asked to see: intercepted instructions, exceptions and events,
+ * and what #VMEXIT tells of them.
  *
- * An instruction's helper calls x86_intercept() where the manual's table of priorities puts the intercept.  What the exit
- * has to say of the instruction (the next RIP, operands, the instruction's bytes) is decoded here from guest memory.
+ * An instruction's helper calls x86_intercept() where the manual's table of priorities puts the
+ * intercept.  What the exit has to say of the instruction (the next RIP, operands, the
+ * instruction's bytes) is decoded here from guest memory.
  *
  * Spec: AMD APM (24593) vol. 2 15.7 to 15.14, table 15-7 (priorities), appendix C.
  * Omits: traps after writes of EFER and CRs (SEV-ES alone has them).
@@ -22,7 +23,8 @@ static unsigned code_bytes(X86Cpu *c, uint8_t *to, unsigned n)
     while (have < n) {
         uint64_t at = c->dbt.pc + have;
         unsigned part = MIN(n - have, DBT_PAGE - (unsigned)(at & (DBT_PAGE - 1)));
-        if (!x86_walk(&c->dbt, at, ACCESS_FETCH | ACCESS_PROBE, &w) || !x86_phys_read(c, w.phys, to + have, part)) {
+        if (!x86_walk(&c->dbt, at, ACCESS_FETCH | ACCESS_PROBE, &w) ||
+            !x86_phys_read(c, w.phys, to + have, part)) {
             break;
         }
         have += part;
@@ -89,7 +91,10 @@ void x86_svm_cr0_write(X86Cpu *c, uint64_t v, bool lmsw)
 /* The MSR permission map: two bits each for three ranges (APM 15.11). */
 void x86_svm_msr(X86Cpu *c, uint32_t msr, bool write)
 {
-    static const struct { uint32_t first; uint16_t at; } ranges[] = { { 0, 0 }, { 0xc0000000, 0x800 }, { 0xc0010000, 0x1000 } };
+    static const struct {
+        uint32_t first;
+        uint16_t at;
+    } ranges[] = {{0, 0}, {0xc0000000, 0x800}, {0xc0010000, 0x1000}};
 
     if (!x86_wanted(c, SVM_EXIT_MSR)) {
         return;
@@ -107,7 +112,8 @@ void x86_svm_msr(X86Cpu *c, uint32_t msr, bool write)
     x86_svm_insn(c, SVM_EXIT_MSR, write);
 }
 
-/* Ports (APM 15.10).  The map has one bit for each; an access that any of its bits asks for is intercepted. */
+/* Ports (APM 15.10).  The map has one bit for each; an access that any of its bits asks for is
+ * intercepted. */
 void x86_svm_io(X86Cpu *c, unsigned port, unsigned bytes, bool in)
 {
     uint16_t bits = 0xffff;
@@ -133,7 +139,8 @@ void x86_svm_io(X86Cpu *c, unsigned port, unsigned bytes, bool in)
     x86_svm_exit(c, SVM_EXIT_IOIO, info, b.next_rip, &b);
 }
 
-/* PAUSE: every pause_filter-th, and the count starts again where they lie further apart than the threshold (APM 15.14.4). */
+/* PAUSE: every pause_filter-th, and the count starts again where they lie further apart than the
+ * threshold (APM 15.14.4). */
 void x86_svm_pause(X86Cpu *c)
 {
     X86Svm *v = &c->svm;
@@ -174,8 +181,9 @@ void x86_svm_invpcid(X86Cpu *c, uint64_t descriptor, uint64_t type)
 /* info2: the address of a page fault; CR2 stays as it is (APM 15.12.15). */
 void x86_svm_exception(X86Cpu *c, unsigned vector, uint32_t error, uint64_t info2)
 {
-    static const uint32_t with_error = 1u << EXC_DF | 1u << EXC_TS | 1u << EXC_NP | 1u << EXC_SS | 1u << EXC_GP | 1u << EXC_PF |
-                                       1u << EXC_AC | 1u << SVM_EXC_SX;
+    static const uint32_t with_error = 1u << EXC_DF | 1u << EXC_TS | 1u << EXC_NP | 1u << EXC_SS |
+                                       1u << EXC_GP | 1u << EXC_PF | 1u << EXC_AC |
+                                       1u << SVM_EXC_SX;
     X86SvmBytes b;
     X86Insn i;
 
@@ -203,11 +211,15 @@ void x86_svm_npf(X86Cpu *c)
 }
 
 /* What EXITINTINFO says of an event on its way through the IDT (APM 15.7.2). */
-void x86_svm_delivering(X86Cpu *c, unsigned vector, X86EventKind kind, bool has_error, uint32_t error)
+void x86_svm_delivering(X86Cpu *c, unsigned vector, X86EventKind kind, bool has_error,
+                        uint32_t error)
 {
-    unsigned type = kind == EVENT_INTERRUPT ? (vector == EXC_NMI ? 2 : 0) : kind == EVENT_SOFT ? 4 : 3;
+    unsigned type = kind == EVENT_INTERRUPT ? (vector == EXC_NMI ? 2 : 0)
+                    : kind == EVENT_SOFT    ? 4
+                                            : 3;
 
-    c->svm.event = vector | type << 8 | (has_error ? 1u << 11 | (uint64_t)error << 32 : 0) | 1u << 31;
+    c->svm.event =
+        vector | type << 8 | (has_error ? 1u << 11 | (uint64_t)error << 32 : 0) | 1u << 31;
 }
 
 /* A task switch, before anything is changed (APM 15.14.1). */
@@ -238,7 +250,8 @@ bool x86_vintr_open(const X86Cpu *c)
 {
     uint64_t ctl = c->svm.int_ctl;
 
-    return c->svm.guest && ctl & V_IRQ && c->rflags & EF_IF && (!(ctl & V_GIF_ENABLE) || ctl & V_GIF) &&
+    return c->svm.guest && ctl & V_IRQ && c->rflags & EF_IF &&
+           (!(ctl & V_GIF_ENABLE) || ctl & V_GIF) &&
            (ctl & V_IGN_TPR || ((ctl >> V_PRIO_SHIFT) & 15) > (ctl & 15));
 }
 

@@ -39,6 +39,8 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+$(B)/ui/vnc_http.o: ui/console.html    # it holds the page
+
 include $(wildcard tests/*.mk)
 
 # All of TESTS, which the files above have filled; one line at the end.

@@ -702,20 +702,26 @@ static const Entry *find_command(const char *line, const char **rest)
     return best;
 }
 
-/* "FILE -f png" to "FILE,format=png": a letter is the last property that begins with it. */
+/* "FILE -f png" to "FILE,format=png": a letter is the last property that begins with it; and "5 -3" to "5,dy=-3": further words are
+ * the next properties. */
 static char *with_properties(const Entry *e, const char *text)
 {
     char   **words = g_strsplit(text, " ", -1);
     GString *out = g_string_new(NULL);
+    const Field *next = e->fields;
 
     for (char **w = words; *w; w++) {
         const Field *of = NULL;
-        if ((*w)[0] == '-' && (*w)[1] && !(*w)[2] && w[1]) {
+        if ((*w)[0] == '-' && g_ascii_isalpha((*w)[1]) && !(*w)[2] && w[1]) {
             for (const Field *f = e->fields; f->name; f++) {
                 of = f->name[0] == (*w)[1] ? f : of;
             }
         }
-        if (**w) {
+        if (**w && !of && next->name) {
+            g_string_append_printf(out, "%s%s%s%s", out->len ? "," : "", out->len && !strchr(*w, '=') ? next->name : "",
+                                   out->len && !strchr(*w, '=') ? "=" : "", *w);
+            next++;
+        } else if (**w) {
             g_string_append_printf(out, "%s%s%s", out->len ? "," : "", of ? of->name : *w, of ? "=" : "");
         }
         if (of) {

@@ -156,11 +156,13 @@ static const Field mon_args[] = {
 
 typedef struct VncArgs {
     char *address;
-    bool  password;
+    bool  password, websocket, reverse;
 } VncArgs;
 static const Field vnc_args[] = {
     CONFIG(VncArgs, address, .help = "HOST:DISPLAY, unix:PATH or none."),
     CONFIG(VncArgs, password, .help = "Viewers need the password that the monitor sets; nobody gets in before."),
+    CONFIG(VncArgs, websocket, .help = "Browsers too: the port serves a console page, and WebSockets."),
+    CONFIG(VncArgs, reverse, .help = "Connect to a viewer that listens at HOST:PORT."),
     FIELD_END
 };
 
@@ -603,12 +605,17 @@ static bool opt_vnc(Machine *m, void *args, Reply *reply, GError **err)
     if (!none && (!colon || !colon[1] || (!g_str_has_prefix(a->address, "unix:") && strspn(colon + 1, "0123456789") != strlen(colon + 1)))) {
         return fail(err, "-vnc %s: give HOST:DISPLAY (5900 is added to make a port), unix:PATH or none", a->address ? a->address : "");
     }
+    if (a->reverse && (none || g_str_has_prefix(a->address, "unix:"))) {
+        return fail(err, "-vnc %s,reverse=on: needs HOST:PORT of a viewer that listens", a->address);
+    }
     g_clear_pointer(&m->options->vnc, g_free);
     if (!none) {
         take(&m->options->vnc, &a->address);
         raw(m)->display_set = true;
     }
     m->options->vnc_password = a->password;
+    m->options->vnc_web = a->websocket;
+    m->options->vnc_reverse = a->reverse;
     return true;
 }
 

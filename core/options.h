@@ -100,6 +100,8 @@ struct Options {
     const struct ViewerOps *viewer;   /* -display: who shows the screen; NULL: nobody */
     char      *vnc;                   /* -vnc: where its server listens; or NULL */
     bool       vnc_password;
+    bool       vnc_web;               /* websocket=on: its port speaks to browsers too */
+    bool       vnc_reverse;           /* reverse=on: connect to a viewer that listens */
     bool       nodefaults, nographic, snapshot, start_paused;
 
     /* -rtc */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * keys.c -- USB HID keyboard usages, and keysyms by the US layout, to evdev codes.
+ * keys.c -- USB HID keyboard usages, PC scan codes, and keysyms by the US layout, to evdev codes.
  *
  * Spec: USB HID Usage Tables 1.12, table 12 (Keyboard/Keypad page 0x07); X Window System Protocol, appendix A (KEYSYM encoding).
  * Threads: pure functions.
@@ -77,4 +77,20 @@ unsigned key_from_keysym(uint32_t keysym, bool *needs_shift)
 unsigned key_from_hid(unsigned usage)
 {
     return usage < sizeof(hid) ? hid[usage] : 0;
+}
+
+/* evdev's codes up to F12 are those of set 1. */
+unsigned key_from_xt(unsigned code)
+{
+    static const uint8_t extended[0x80] = {
+        [0x1c] = KEY_KPENTER, [0x1d] = KEY_RIGHTCTRL, [0x35] = KEY_KPSLASH, [0x37] = KEY_SYSRQ, [0x38] = KEY_RIGHTALT,
+        [0x46] = KEY_PAUSE, [0x47] = KEY_HOME, [0x48] = KEY_UP, [0x49] = KEY_PAGEUP, [0x4b] = KEY_LEFT, [0x4d] = KEY_RIGHT,
+        [0x4f] = KEY_END, [0x50] = KEY_DOWN, [0x51] = KEY_PAGEDOWN, [0x52] = KEY_INSERT, [0x53] = KEY_DELETE,
+        [0x5b] = KEY_LEFTMETA, [0x5c] = KEY_RIGHTMETA, [0x5d] = KEY_COMPOSE,
+    };
+
+    if (code & 0x80) {
+        return code < 0x100 ? extended[code & 0x7f] : 0;
+    }
+    return code <= KEY_F12 && code != 0x54 && code != 0x55 ? code : 0;
 }

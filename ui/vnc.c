@@ -2,7 +2,7 @@
 /*
  * vnc.c -- the screen for VNC viewers, several at once, over TCP or a Unix socket.
  *
- * Spec: RFC 6143 by way of libvncserver.
+ * Spec: RFC 6143 by way of libvncserver; "QEMU Extended Key Event" and "QEMU LED State" of the RFB community specification.
  * Omits: TLS, WebSockets, clipboard, LED and extended key events; keyboards other than US.
  * Threads: a thread of its own speaks to viewers, so that a slow one stops nobody but other viewers.  Under Vnc.lock it shares
  *          with the main context a copy of the screen, what is damaged of it, the password and the input that waits.
@@ -11,28 +11,36 @@
 #include "core/display.h"
 #include "core/options.h"
 #include "ui/keys.h"
+#include "ui/vnc_http.h"
 #include <errno.h>
 #include <linux/input-event-codes.h>
 #include <netdb.h>
 #include <poll.h>
 #include <rfb/rfb.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { TICK_MS = 15, TICKS_A_FRAME = 2, VIEWERS_MAX = 16, INPUT_MAX = 1024, FRESH_MS = 300, STALL_MS = 5000, FIRST_PORT = 5900 };
+enum { TICK_MS = 15, TICKS_A_FRAME = 2, VIEWERS_MAX = 16, INPUT_MAX = 1024, FRESH_MS = 300, STALL_MS = 5000, FIRST_PORT = 5900,
+       SPEAK_MS = 150, PENDING_MAX = 16 };
 enum { PASSWORD_BYTES = 8 };            /* as many as VNC authentication uses */
 extern const ViewerOps vnc_viewer;
 
 typedef struct Input {
-    enum { INPUT_KEY, INPUT_POINTER, INPUT_RELEASE } kind;
-    uint32_t keysym;
+    enum { INPUT_KEY, INPUT_CODE, INPUT_POINTER, INPUT_RELEASE } kind;
+    uint32_t keysym;                  /* of INPUT_CODE: a scan code */
     bool     down;
     int      x, y;
     unsigned buttons;                 /* RFB's: 1 left, 2 middle, 4 right, 8 wheel up, 16 wheel down */
 } Input;
+
+typedef struct Pending {              /* connected, and not yet known: a browser speaks first, a viewer does not */
+    int    fd;
+    gint64 until;                     /* us of g_get_monotonic_time() */
+} Pending;
 
 typedef struct Vnc {
     Viewer   viewer;
@@ -58,6 +66,10 @@ typedef struct Vnc {
     int      listen_fd, wake_fd;
     char    *path;                    /* of a Unix socket */
     uint32_t viewers;                 /* atomic */
+    Pending  pending[PENDING_MAX];
+    unsigned n_pending;
+    bool     web;                     /* -vnc websocket=on: browsers are served a page */
+    unsigned *answers;                /* atomic: HTTP answers under way */
     uint32_t stop;                    /* atomic */
 } Vnc;
 
@@ -128,14 +140,10 @@ static enum rfbNewClientAction on_new(rfbClientPtr cl)
 }
 
 /* A viewer's first picture is one of now: wait for the next refresh, which the main context makes only when somebody looks. */
-static void accept_viewer(Vnc *s)
+static void add_viewer(Vnc *s, int fd)
 {
-    int    fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
     gint64 until = g_get_monotonic_time() + FRESH_MS * 1000;
 
-    if (fd < 0) {
-        return;
-    }
     if (__atomic_load_n(&s->viewers, __ATOMIC_SEQ_CST) >= VIEWERS_MAX || fd >= FD_SETSIZE) {
         close(fd);
         return;
@@ -150,6 +158,43 @@ static void accept_viewer(Vnc *s)
     rfbClientPtr cl = rfbNewClient(s->rfb, fd);         /* closes fd when it fails */
     if (!cl || cl->clientGoneHook != on_gone) {
         __atomic_sub_fetch(&s->viewers, 1, __ATOMIC_SEQ_CST);
+    }
+}
+
+static void accept_one(Vnc *s)
+{
+    int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd < 0) {
+        return;
+    }
+    if (s->n_pending == PENDING_MAX) {
+        close(fd);
+    } else {
+        s->pending[s->n_pending++] = (Pending){ .fd = fd, .until = g_get_monotonic_time() + SPEAK_MS * 1000 };
+    }
+}
+
+/* Who are they?  Those who have said nothing for a while wait for us to begin: viewers. */
+static void sort_pending(Vnc *s)
+{
+    gint64 now = g_get_monotonic_time();
+
+    for (unsigned i = 0; i < s->n_pending;) {
+        Pending  p = s->pending[i];
+        HttpKind kind = http_kind(p.fd);
+        if (kind == HTTP_NOTHING_YET && now < p.until) {
+            i++;
+            continue;
+        }
+        s->pending[i] = s->pending[--s->n_pending];
+        if (kind == HTTP_GET && s->web) {
+            http_answer(p.fd, s->answers);
+        } else if (kind == HTTP_GONE || ((kind == HTTP_WEBSOCKET || kind == HTTP_GET) && !s->web)) {
+            close(p.fd);
+        } else {
+            add_viewer(s, p.fd);
+        }
     }
 }
 
@@ -190,13 +235,16 @@ static unsigned poll_set(Vnc *s, struct pollfd *p)
         p[n++] = (struct pollfd){ .fd = cl->sock, .events = POLLIN };
     }
     rfbReleaseClientIterator(it);
+    for (unsigned i = 0; i < s->n_pending; i++) {
+        p[n++] = (struct pollfd){ .fd = s->pending[i].fd, .events = POLLIN };
+    }
     return n;
 }
 
 static void *serve(void *opaque)
 {
     Vnc          *s = opaque;
-    struct pollfd p[VIEWERS_MAX + 2];
+    struct pollfd p[VIEWERS_MAX + PENDING_MAX + 2];
     uint64_t      count;
 
     while (!__atomic_load_n(&s->stop, __ATOMIC_SEQ_CST)) {
@@ -206,8 +254,9 @@ static void *serve(void *opaque)
             break;
         }
         if (p[0].revents & POLLIN) {
-            accept_viewer(s);
+            accept_one(s);
         }
+        sort_pending(s);
         take_damage(s);
         rfbProcessEvents(s->rfb, 0);
     }
@@ -306,6 +355,8 @@ static void feed(Vnc *s)
         const Input *e = &g_array_index(in, Input, i);
         if (e->kind == INPUT_KEY) {
             type_key(s, e->keysym, e->down);
+        } else if (e->kind == INPUT_CODE) {
+            press(s, key_from_xt(e->keysym), e->down);
         } else if (e->kind == INPUT_POINTER) {
             point(s, e);
         } else {
@@ -421,11 +472,96 @@ static int listen_tcp(const char *address, GError **err)
     return fd;
 }
 
+/* A viewer that listens. */
+static int connect_tcp(const char *address, GError **err)
+{
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
+    const char     *colon = strrchr(address, ':');
+    g_autofree char *host = g_strndup(address, (gsize)(colon - address));
+    int             fd = -1, why = getaddrinfo(*host ? host : "localhost", colon + 1, &hints, &list);
+
+    if (why) {
+        fail(err, "-vnc %s,reverse=on: %s", address, gai_strerror(why));
+        return -1;
+    }
+    for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
+        fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen)) {
+            why = errno;
+            close(fd);
+            fd = -1;
+        }
+    }
+    freeaddrinfo(list);
+    if (fd < 0) {
+        fail(err, "-vnc %s,reverse=on: cannot connect: %s", address, g_strerror(why));
+    }
+    return fd;
+}
+
+/* ---- key codes instead of keysyms: the community specification's pseudo-encoding -258 and message 255, 0 ---- */
+
+enum { EXTENDED_KEY = -258, QEMU_MESSAGE = 255, SET_1_EXTENDED = 0x80 };
+
+static rfbBool extended_key_wanted(rfbClientPtr cl, void **data, int encoding)
+{
+    rfbFramebufferUpdateMsg      update = { .type = rfbFramebufferUpdate, .nRects = Swap16IfLE(1) };
+    rfbFramebufferUpdateRectHeader rect = { .encoding = Swap32IfLE((uint32_t)EXTENDED_KEY) };
+
+    if (encoding != EXTENDED_KEY) {
+        return FALSE;
+    }
+    return rfbWriteExact(cl, (char *)&update, sz_rfbFramebufferUpdateMsg) > 0 &&
+           rfbWriteExact(cl, (char *)&rect, sz_rfbFramebufferUpdateRectHeader) > 0;
+}
+
+/* Behind the type: 0, u16 down, u32 keysym, u32 code: XT scan codes, those with prefix E0 having bit 7 set. */
+static rfbBool extended_key(rfbClientPtr cl, void *data, const rfbClientToServerMsg *msg)
+{
+    uint8_t b[11];
+
+    if (msg->type != QEMU_MESSAGE || rfbReadExact(cl, (char *)b, sizeof(b)) <= 0 || b[0] != 0) {
+        return FALSE;
+    }
+    queue(of(cl), &(Input){ .kind = INPUT_CODE, .keysym = b[10], .down = b[1] || b[2] });
+    return TRUE;
+}
+
+static void register_extension(void)
+{
+    static int                  encodings[] = { EXTENDED_KEY, 0 };
+    static rfbProtocolExtension extension = {
+        .pseudoEncodings = encodings, .enablePseudoEncoding = extended_key_wanted, .handleMessage = extended_key,
+    };
+    static gsize done;
+
+    if (g_once_init_enter(&done)) {
+        rfbRegisterProtocolExtension(&extension);
+        g_once_init_leave(&done, 1);
+    }
+}
+
+/* Where the console page is, for the user to open. */
+static void say_address(int fd)
+{
+    struct sockaddr_storage a;
+    socklen_t n = sizeof(a);
+    char      host[NI_MAXHOST], port[NI_MAXSERV];
+
+    if (!getsockname(fd, (struct sockaddr *)&a, &n) &&
+        !getnameinfo((struct sockaddr *)&a, n, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV)) {
+        bool any = !strcmp(host, "0.0.0.0") || !strcmp(host, "::"), six = strchr(host, ':') && !any;
+        fprintf(stderr, "ryokan: console page: http://%s%s%s:%s/%s\n", six ? "[" : "", any ? "localhost" : host, six ? "]" : "", port,
+                g_file_test(NOVNC_DIR "/vnc.html", G_FILE_TEST_EXISTS) ? " (noVNC: vnc.html there)" : "");
+    }
+}
+
 static void rfb_setup(Vnc *s, bool password)
 {
     rfbScreenInfoPtr r;
 
     rfbLogEnable(FALSE);
+    register_extension();
     s->width = 640;
     s->height = 480;
     r = s->rfb = rfbGetScreen(NULL, NULL, s->width, s->height, 8, 3, 4);
@@ -459,7 +595,9 @@ static void vnc_close(Viewer *v)
     rfbShutdownServer(s->rfb, TRUE);
     g_free(s->rfb->frameBuffer);
     rfbScreenCleanup(s->rfb);
-    close(s->listen_fd);
+    if (s->listen_fd >= 0) {
+        close(s->listen_fd);
+    }
     close(s->wake_fd);
     if (s->path) {
         unlink(s->path);
@@ -468,6 +606,12 @@ static void vnc_close(Viewer *v)
     g_mutex_clear(&s->lock);
     g_cond_clear(&s->fresh);
     g_array_free(s->input, TRUE);
+    for (unsigned i = 0; i < s->n_pending; i++) {
+        close(s->pending[i].fd);
+    }
+    if (!__atomic_load_n(s->answers, __ATOMIC_SEQ_CST)) {
+        g_free(s->answers);           /* else a browser's thread still counts there; the process ends */
+    }
     g_free(s->shadow);
     g_free(s->path);
     g_free(s);
@@ -477,7 +621,8 @@ static bool vnc_open(Machine *m, Console *con, Viewer **out, GError **err)
 {
     const char *address = m->options->vnc;
     bool        is_unix = g_str_has_prefix(address, "unix:");
-    int         fd = is_unix ? listen_unix(address + 5, err) : listen_tcp(address, err);
+    bool        reverse = m->options->vnc_reverse;
+    int         fd = is_unix ? listen_unix(address + 5, err) : reverse ? connect_tcp(address, err) : listen_tcp(address, err);
     Vnc        *s;
 
     if (fd < 0) {
@@ -486,9 +631,14 @@ static bool vnc_open(Machine *m, Console *con, Viewer **out, GError **err)
     s = g_new0(Vnc, 1);
     s->machine = m;
     s->viewer.ops = &vnc_viewer;
-    s->listen_fd = fd;
+    s->listen_fd = reverse ? -1 : fd;
+    if (reverse) {
+        s->pending[s->n_pending++] = (Pending){ .fd = fd };
+    }
     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     s->path = is_unix ? g_strdup(address + 5) : NULL;
+    s->web = m->options->vnc_web;
+    s->answers = g_new0(unsigned, 1);
     g_mutex_init(&s->lock);
     g_cond_init(&s->fresh);
     pixman_region32_init(&s->damage);
@@ -501,6 +651,9 @@ static bool vnc_open(Machine *m, Console *con, Viewer **out, GError **err)
     console_viewer(con, &s->viewer);
     console_invalidate(con);
     s->thread = g_thread_new("vnc", serve, s);
+    if (s->web && !is_unix) {
+        say_address(fd);
+    }
     return true;
 }
 

@@ -3,7 +3,7 @@
  * device.c -- device classes, buses, and the life of a device.
  *
  * Spec: none.
- * Omits: hot-plug: devices come before the machine runs and go with it.
+ * Omits: nothing.
  * Threads: with the machine lock.
  */
 #include "core/device.h"
@@ -257,15 +257,20 @@ Bus *bus_new(Machine *m, const char *type, const char *name, void *owner)
 
 Bus *bus_find(Machine *m, const char *what)
 {
+    Bus *full = NULL;
+
     for (int by_name = 1; by_name >= 0; by_name--) {
         for (unsigned i = 0; i < m->buses->len; i++) {
             Bus *b = m->buses->pdata[i];
             if (!strcmp(by_name ? b->name : b->type, what)) {
-                return b;
+                if (by_name || !b->has_room || b->has_room(b)) {
+                    return b;
+                }
+                full = full ? full : b;
             }
         }
     }
-    return NULL;
+    return full;
 }
 
 /* How many errors this second has had, with this one. */

@@ -48,6 +48,9 @@ struct Bus {                          /* a place devices plug into */
     void         *owner;              /* the device or machine that provides it; handed to nobody else */
     Region       *mem, *io;           /* containers in which its devices decode */
     GPtrArray    *children;
+    bool          hotplug;            /* devices may come and go while the machine runs */
+    bool        (*has_room)(const Bus *bus);    /* optional: for one more; else bus_find() by type passes it over */
+    char       *(*describe)(const Bus *bus, const Device *dev);     /* optional: one line for people; freed by the caller */
     bool        (*attach)(Bus *bus, Device *dev, GError **err);
     void        (*detach)(Bus *bus, Device *dev);
     AddressSpace *(*dma)(Bus *bus, Device *dev);          /* what this device can reach */
@@ -63,6 +66,10 @@ bool  device_set(void *dev, const char *key, const char *val, GError **err);
 bool  device_realize(void *dev, GError **err);
 void  device_unrealize(void *dev);    /* the first half of device_free(): gone from its bus, memory still there */
 void  device_free(void *dev);
+/* device_add.c: -device and device_add; afterwards only where the bus lets devices come and go. */
+struct OptDevice;
+void *device_add(Machine *m, const struct OptDevice *o, GError **err);
+bool  device_del(Machine *m, const char *id, GError **err);
 const DeviceClass *device_class_find(const char *name);
 Device *device_find(Machine *m, const char *id);
 /* What a T_LINK property may name: .aux is the kind ("chardev", "drive", ...), find() turns an id into the pointer. */

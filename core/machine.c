@@ -613,6 +613,7 @@ bool machine_start(Machine *m, GError **err)
 {
     machine_lock(m);
     machine_reset(m);
+    m->started = true;
     machine_unlock(m);
     for (unsigned i = 0; i < m->vcpus->len; i++) {
         if (!vcpu_start(m->vcpus->pdata[i], err)) {

@@ -38,6 +38,7 @@ struct Machine {
     uint32_t       want_out;          /* not 0: run() has to return (stop, request, exclusive section); atomic */
     int            exit_status;
     bool           no_reboot, no_shutdown;
+    bool           started;           /* machine_start() has been: what comes now is plugged into a machine with power */
     struct MachineSync *sync;         /* private to machine.c: requests, exclusive sections, lock owner */
     struct Console *console;          /* core/display.h */
     struct ChrState *chardevs;        /* private to chardev.c */

@@ -76,27 +76,7 @@ static GSource *signals_init(Machine *m)
 static bool add_devices(Machine *m, GError **err)
 {
     for (unsigned i = 0; i < m->options->devices->len; i++) {
-        OptDevice *o = m->options->devices->pdata[i];
-        Bus       *bus = o->bus ? bus_find(m, o->bus) : NULL;
-        void      *dev;
-
-        if (o->bus && !bus) {
-            return fail(err, "-device %s: there is no bus \"%s\"", o->driver, o->bus);
-        }
-        dev = device_new(m, bus, o->driver, o->id, err);
-        if (!dev) {
-            return false;
-        }
-        if (!strcmp(((Device *)dev)->class->bus, "sys")) {
-            return fail(err, "-device %s: is wired by the machine itself; it cannot be added", o->driver);
-        }
-        for (unsigned j = 0; o->rest && j < o->rest->len; j++) {
-            const OptPair *p = o->rest->pdata[j];
-            if (!device_set(dev, p->key, p->val, err)) {
-                return false;
-            }
-        }
-        if (!device_realize(dev, err)) {
+        if (!device_add(m, m->options->devices->pdata[i], err)) {
             return false;
         }
     }

@@ -139,6 +139,14 @@ static const Field key_names_args[] = {
     FIELD_END
 };
 
+typedef struct DelArgs {
+    char *id;
+} DelArgs;
+static const Field del_args[] = {
+    FIELD_(DelArgs, id, F_CONFIG | F_REQUIRED, 1, .help = "The device's id."),
+    FIELD_END
+};
+
 typedef struct LineArgs {
     char *line;
 } LineArgs;
@@ -508,6 +516,45 @@ static bool cmd_mouse_move(Machine *m, void *args, Reply *reply, GError **err)
 static bool cmd_mouse_button(Machine *m, void *args, Reply *reply, GError **err)
 {
     console_pointer(m->console, 0, 0, 0, ((const MouseButtonArgs *)args)->state);
+    return true;
+}
+
+/* ---- devices that come and go ---- */
+
+static bool cmd_device_add(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return options_check_device(m, args, err) && device_add(m, args, err);
+}
+
+static bool cmd_device_del(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return device_del(m, ((DelArgs *)args)->id, err);
+}
+
+static void usb_line(GString *s, const Bus *bus)
+{
+    for (unsigned i = 0; i < bus->children->len; i++) {
+        const Device *d = bus->children->pdata[i];
+        char         *text = bus->describe ? bus->describe(bus, d) : NULL;
+        g_string_append_printf(s, "  %s, %s%s%s\n", bus->name, text ? text : d->class->name, d->id ? ", ID: " : "", d->id ? d->id : "");
+        g_free(text);
+    }
+}
+
+static bool cmd_usb(Machine *m, void *args, Reply *reply, GError **err)
+{
+    GString *s = g_string_new(NULL);
+    bool     any = false;
+
+    for (unsigned i = 0; i < m->buses->len; i++) {
+        const Bus *bus = m->buses->pdata[i];
+        if (!strcmp(bus->type, "usb")) {
+            any = true;
+            usb_line(s, bus);
+        }
+    }
+    say(reply, "text", any ? s->str : "USB support not enabled\n");
+    g_string_free(s, TRUE);
     return true;
 }
 

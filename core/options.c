@@ -135,7 +135,7 @@ static const Field drive_args[] = {
     FIELD_END
 };
 
-static const Field device_args[] = {
+const Field device_args[] = {
     CONFIG(OptDevice, driver, .help = "Which device."),
     CONFIG(OptDevice, id, .help = "Name for others to refer to."),
     CONFIG(OptDevice, bus, .help = "Bus to plug it into; else the first that fits."),

@@ -120,6 +120,8 @@ void net_print_help(void);            /* the back ends there are; net/net.c */
 /* argv to options.  false: err is the one line to print.  *exit_now: something was printed (help), end with status 0. */
 bool options_parse(Machine *m, int argc, char **argv, bool *exit_now, GError **err);
 void options_free(struct Options *o);
+extern const Field device_args[];    /* of an OptDevice */
+bool options_check_device(Machine *m, const OptDevice *d, GError **err);
 OptDrive *options_drive(Machine *m, const char *id);
 /* A firmware file by name: as a path if it is one, else in the -L folders, then where distributions put it. */
 char *options_find_file(Machine *m, const char *name, GError **err);

@@ -36,7 +36,6 @@ void options_free_nets(struct Options *o);
 void options_free_pairs(GPtrArray *list);
 
 bool options_settle(Machine *m, GError **err);
-bool options_check_device(Machine *m, const OptDevice *d, GError **err);
 void options_print_help(void);
 bool options_device_help(const OptDevice *d, GError **err);
 bool file_readable(const char *option, const char *path, bool write, GError **err);

@@ -8,7 +8,7 @@
  */
 #include "core/machine.h"
 #include "hw/firmware/firmware.h"
-#include "hw/pci/pci.h"
+#include "hw/pci/msi.h"
 #include <string.h>
 
 /* What every function has.  PCI 3.0, figure 6-1 and table 6-1; BARs, identity and pin come from the function. */
@@ -57,7 +57,7 @@ static void apply_table(PciDevice *d, const Reg *r)
 }
 
 /* A read-only value, fixed at realize(). */
-static void fixed(PciDevice *d, unsigned at, unsigned size, uint32_t val)
+void pci_fixed(PciDevice *d, unsigned at, unsigned size, uint32_t val)
 {
     bytes_put(d->config_reset, at, size, val);
     bytes_put(d->config, at, size, val);
@@ -70,16 +70,16 @@ void pci_init(PciDevice *d, const PciIdent *id, const Reg *regs)
     apply_table(d, header_regs);
     apply_table(d, regs);
     memcpy(d->config, d->config_reset, sizeof(d->config));
-    fixed(d, PCI_VENDOR_ID, 2, id->vendor);
-    fixed(d, PCI_DEVICE_ID, 2, id->device);
-    fixed(d, PCI_REVISION, 1, id->revision);
-    fixed(d, PCI_CLASS_PROG, 2, id->class_code & 0xffff);
-    fixed(d, PCI_CLASS_PROG + 2, 1, id->class_code >> 16);
-    fixed(d, PCI_SUBSYSTEM_VENDOR, 2, id->subsystem_vendor);
-    fixed(d, PCI_SUBSYSTEM, 2, id->subsystem);
-    fixed(d, PCI_INTERRUPT_PIN, 1, id->pin);
+    pci_fixed(d, PCI_VENDOR_ID, 2, id->vendor);
+    pci_fixed(d, PCI_DEVICE_ID, 2, id->device);
+    pci_fixed(d, PCI_REVISION, 1, id->revision);
+    pci_fixed(d, PCI_CLASS_PROG, 2, id->class_code & 0xffff);
+    pci_fixed(d, PCI_CLASS_PROG + 2, 1, id->class_code >> 16);
+    pci_fixed(d, PCI_SUBSYSTEM_VENDOR, 2, id->subsystem_vendor);
+    pci_fixed(d, PCI_SUBSYSTEM, 2, id->subsystem);
+    pci_fixed(d, PCI_INTERRUPT_PIN, 1, id->pin);
     if (d->multifunction) {
-        fixed(d, PCI_HEADER_TYPE, 1, 0x80);
+        pci_fixed(d, PCI_HEADER_TYPE, 1, 0x80);
     }
     if (d->barless_decode) {
         bytes_put(d->config_wr, PCI_COMMAND, 2,
@@ -107,7 +107,7 @@ void pci_bar(PciDevice *d, unsigned n, PciBarKind kind, bool prefetchable, Regio
     static const uint8_t type_bits[] = { [PCI_BAR_IO] = 1, [PCI_BAR_MEM64] = 4, [PCI_BAR_ROM] = 0 };
     uint32_t low = type_bits[kind] | (prefetchable ? 8 : 0);
     uint32_t mask = (uint32_t)-size & (kind == PCI_BAR_IO ? 0xfffffffc : kind == PCI_BAR_ROM ? 0xfffff800 : 0xfffffff0);
-    fixed(d, bar_at(n), 4, low);
+    pci_fixed(d, bar_at(n), 4, low);
     bytes_put(d->config_wr, bar_at(n), 4, mask | (kind == PCI_BAR_ROM));
     if (kind == PCI_BAR_MEM64) {
         bytes_put(d->config_wr, bar_at(n) + 4, 4, (uint32_t)(-size >> 32));
@@ -171,7 +171,7 @@ static void update_bar(PciDevice *d, unsigned n)
 
 static void drive_pin(PciDevice *d)
 {
-    bool level = d->irq_level && !(pci_get(d, PCI_COMMAND, 2) & PCI_CMD_INTX_OFF);
+    bool level = d->irq_level && !(pci_get(d, PCI_COMMAND, 2) & PCI_CMD_INTX_OFF) && !pci_msi_enabled(d);
     uint32_t status = pci_get(d, PCI_STATUS, 2) & ~PCI_STATUS_INTX;
     pci_put(d, PCI_STATUS, 2, status | (d->irq_level ? PCI_STATUS_INTX : 0));
     irq_set(&d->intx, level);
@@ -217,8 +217,9 @@ static void function_write(PciDevice *d, unsigned at, uint32_t val, unsigned siz
     config_store(d, at, val, size);
     if (touches(at, size, PCI_COMMAND, 2) || touches(at, size, PCI_BAR0, 24) || touches(at, size, PCI_ROM_BAR, 4)) {
         remap(d);
-        drive_pin(d);
     }
+    pci_msi_written(d, at, size);
+    drive_pin(d);
     for (const Reg *r = d->regs; r && r->size; r++) {
         if (r->on_write && touches(at, size, r->at, r->size)) {
             r->on_write(d, bytes_get(old, r->at, r->size), pci_get(d, r->at, r->size));
@@ -248,12 +249,12 @@ uint8_t pci_capability(PciDevice *d, uint8_t id, uint8_t len)
 {
     uint8_t at = (uint8_t)d->cap_free;
     g_assert(at >= 0x40 && d->cap_free + len <= 256);
-    fixed(d, at, 2, id);
+    pci_fixed(d, at, 2, id);
     if (d->cap_last) {
-        fixed(d, d->cap_last + 1u, 1, at);
+        pci_fixed(d, d->cap_last + 1u, 1, at);
     } else {
-        fixed(d, PCI_CAP_POINTER, 1, at);
-        fixed(d, PCI_STATUS, 2, bytes_get(d->config_reset, PCI_STATUS, 2) | PCI_STATUS_CAPS);
+        pci_fixed(d, PCI_CAP_POINTER, 1, at);
+        pci_fixed(d, PCI_STATUS, 2, bytes_get(d->config_reset, PCI_STATUS, 2) | PCI_STATUS_CAPS);
     }
     d->cap_last = at;
     d->cap_free = (uint16_t)((at + len + 3) & ~3);
@@ -295,6 +296,7 @@ void pci_reset(void *dev)
     PciDevice *d = dev;
     memcpy(d->config, d->config_reset, sizeof(d->config));
     d->irq_level = false;
+    pci_msi_reset(d);
     remap(d);
     drive_pin(d);
 }

@@ -7,7 +7,7 @@
  * capabilities and a ROM; the bus then gives it a slot and maps what the guest enables.
  *
  * Spec: PCI Local Bus 3.0, chapters 2.2.6, 3.2.2, 6.
- * Omits: bridges, VPD, parity and master/target aborts in the status register, MSI and MSI-X.
+ * Omits: bridges, VPD, parity and master/target aborts in the status register.  Messages are in msi.h.
  * Threads: with the machine lock.
  */
 #ifndef HW_PCI_PCI_H
@@ -73,6 +73,8 @@ struct PciDevice {
     bool       irq_level;             /* level as the function drives it */
     uint8_t    cap_last;              /* end of the capability list; 0: none yet */
     uint16_t   cap_free;              /* next free byte in configuration space */
+    uint8_t    msi_at;                /* MSI capability; 0: none */
+    struct PciMsix *msix;             /* or NULL; msi.h */
     void     (*mapped)(void *dev);    /* optional: command or a BAR changed */
 };
 
@@ -99,6 +101,7 @@ void pci_bar(PciDevice *d, unsigned n, PciBarKind kind, bool prefetchable, Regio
 bool pci_rom(PciDevice *d, const char *default_file, GError **err);     /* BAR 6 from romfile= or the default; NULL: none */
 uint8_t pci_capability(PciDevice *d, uint8_t id, uint8_t len);          /* offset of len bytes whose header is filled in */
 void pci_writable(PciDevice *d, unsigned at, unsigned size, uint32_t mask);   /* of a capability's body */
+void pci_fixed(PciDevice *d, unsigned at, unsigned size, uint32_t val);       /* a reset value, read-only unless made writable */
 
 void pci_irq(PciDevice *d, bool level);         /* drive the INTx pin */
 void pci_reset(void *dev);                      /* RST#: configuration space to reset values, pin low, nothing mapped */

@@ -47,7 +47,7 @@ typedef struct X86Svm {
     uint64_t vmcb, hsave, vm_cr;
     X86SvmHost host;
     /* not state */
-    uint64_t event;             /* being delivered through the IDT, as EXITINTINFO has it; 0: none */
+    uint64_t event;                     /* on its way through the IDT, as in EXITINTINFO; 0: none */
     uint64_t npf_gpa, npf_info;         /* of the nested page walk that failed last */
     uint64_t npte_reserved;             /* of nested page tables, by the host's modes */
 } X86Svm;

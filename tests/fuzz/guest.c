@@ -496,7 +496,8 @@ int main(int argc, char **argv)
         }
     }
     f.m = machine_new();
-    f.other = g_new0(X86Cpu, 1);
+    f.other = aligned_alloc(64, sizeof *f.other);
+    memset(f.other, 0, sizeof *f.other);
     f.state = f.seed;
     printf("seed %" PRIu64 "\n", f.seed);
     fflush(stdout);
@@ -514,7 +515,7 @@ int main(int argc, char **argv)
     g_source_attach(timer, f.m->context);
     machine_cont(f.m);
     int status = machine_run(f.m);
-    g_free(f.other);
+    free(f.other);
     printf("%s fuzz guest, %s, %s CPUs: %" PRIu64 " starts, %" PRIu64 " states refused, %" PRIu64 " resets\n", status ? "not ok" : "ok",
            engine, cpus, f.steps, f.refused, f.resets);
     return status;

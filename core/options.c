@@ -682,14 +682,16 @@ static bool opt_display(Machine *m, void *args, Reply *reply, GError **err)
 
 static bool opt_vga(Machine *m, void *args, Reply *reply, GError **err)
 {
-    bool none = !strcmp(text_of(args), "none");
+    static const char *const kinds[] = { [VGA_NONE] = "none", [VGA_STD] = "std", [VGA_CIRRUS] = "cirrus", [VGA_VIRTIO] = "virtio" };
 
-    if (!none && strcmp(text_of(args), "std")) {
-        return fail(err, "-vga %s: there is no such graphics card yet; use -vga std or -vga none", text_of(args));
+    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        if (!strcmp(text_of(args), kinds[i])) {
+            m->options->vga = i;
+            raw(m)->vga_set = true;
+            return true;
+        }
     }
-    m->options->vga = none ? VGA_NONE : VGA_STD;
-    raw(m)->vga_set = true;
-    return true;
+    return fail(err, "-vga %s: there is no such graphics card; use std, cirrus, virtio or none", text_of(args));
 }
 
 static bool opt_nodefaults(Machine *m, void *args, Reply *reply, GError **err)

@@ -21,7 +21,7 @@ enum { PFLASH_DRIVES = 2,             /* -drive if=pflash,unit=0, 1: code and va
        FLOPPY_DRIVES = 2 };           /* -drive if=floppy: A and B */
 typedef enum { CACHE_WRITEBACK, CACHE_NONE, CACHE_WRITETHROUGH, CACHE_UNSAFE, CACHE_DIRECTSYNC } DriveCache;
 typedef enum { MEDIA_DISK, MEDIA_CDROM } DriveMedia;
-typedef enum { VGA_NONE, VGA_STD } VgaKind;
+typedef enum { VGA_NONE, VGA_STD, VGA_CIRRUS, VGA_VIRTIO } VgaKind;
 
 typedef struct OptDrive {
     char    *file;                    /* NULL: an empty drive (-cdrom's default) */

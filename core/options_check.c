@@ -527,6 +527,21 @@ static bool settle_chardevs(Machine *m, GError **err)
     return ok;
 }
 
+/* A -device with the legacy ports of a VGA takes the place of the default one. */
+static bool has_vga_device(const struct Options *o)
+{
+    static const char *const legacy[] = { "VGA", "cirrus-vga", "virtio-vga" };
+
+    for (unsigned i = 0; i < o->devices->len; i++) {
+        for (unsigned k = 0; k < G_N_ELEMENTS(legacy); k++) {
+            if (!strcmp(((const OptDevice *)o->devices->pdata[i])->driver, legacy[k])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 bool options_settle(Machine *m, GError **err)
 {
     struct Options *o = m->options;
@@ -534,7 +549,7 @@ bool options_settle(Machine *m, GError **err)
     if (o->vnc && o->viewer == viewer_ops[0] && !o->raw->viewer_set) {
         o->viewer = NULL;               /* no window of its own besides */
     }
-    if (!o->raw->vga_set && !o->nodefaults) {
+    if (!o->raw->vga_set && !o->nodefaults && !has_vga_device(o)) {
         o->vga = VGA_STD;
     }
     m->name = o->name;

@@ -3,16 +3,17 @@
  * vga.c -- the standard VGA adapter on PCI: legacy ports, register files, palette; frame buffer and registers in BARs.
  *
  * Spec: IBM VGA (PS/2 Hardware Interface Technical Reference, 1990, video subsystem).
- * Omits: the vertical interrupt, the EGA light pen, monitor sensing; EDID.
+ * Omits: the vertical interrupt, the EGA light pen, monitor sensing.
  * Threads: with the machine lock.
  *
- *     BAR 0: video memory     BAR 2: 400-41f the ports 3c0-3df, 500-515 the VBE registers     ROM: the VGA BIOS
+ *     BAR 0: video memory     BAR 2: 0-7f the monitor's EDID, 400-41f the ports 3c0-3df, 500-515 the VBE registers     ROM: the VGA BIOS
  */
 #include "core/machine.h"
+#include "hw/display/edid.h"
 #include "hw/display/vga.h"
 #include <string.h>
 
-enum { PORT_BASE = 0x3b0, PORT_BYTES = 0x30, WINDOW_AT = 0xa0000, WINDOW_BYTES = 0x20000, MMIO_BYTES = 4096 };
+enum { PORT_BASE = 0x3b0, WINDOW_AT = 0xa0000, WINDOW_BYTES = 0x20000, MMIO_BYTES = 4096 };
 enum { MISC_COLOR = 1, ATTR_VIDEO = 0x20, PROTECT_0_7 = 0x80 };
 #define FRAME_NS 16683000u            /* 59.94 Hz, */
 #define LINE_NS  31778u               /* 31.5 kHz: 525 lines, of which 480 show */
@@ -206,7 +207,12 @@ static void vbe_write(void *dev, hwaddr off, uint64_t val, unsigned size)
 static uint64_t mmio_read(void *dev, hwaddr off, unsigned size)
 {
     Vga *s = dev;
-    if (off >= 0x400 && off < 0x420) {
+    if (off < EDID_BYTES && s->edid) {
+        uint8_t e[EDID_BYTES];
+        edid_make(e, s->xres, s->yres);
+        return size == 2 ? e[off] | (uint64_t)e[off + 1] << 8 : e[off];
+    }
+    if (off >= 0x400 && off < 0x420 && !s->bare) {
         uint64_t v = vga_port_read(s, 0x3c0 + (unsigned)off - 0x400);
         return size == 2 ? v | (uint64_t)vga_port_read(s, 0x3c1 + (unsigned)off - 0x400) << 8 : v;
     }
@@ -219,7 +225,7 @@ static uint64_t mmio_read(void *dev, hwaddr off, unsigned size)
 static void mmio_write(void *dev, hwaddr off, uint64_t val, unsigned size)
 {
     Vga *s = dev;
-    if (off >= 0x400 && off < 0x420) {
+    if (off >= 0x400 && off < 0x420 && !s->bare) {
         vga_port_write(s, 0x3c0 + (unsigned)off - 0x400, (uint8_t)val);
         if (size == 2) {
             vga_port_write(s, 0x3c1 + (unsigned)off - 0x400, (uint8_t)(val >> 8));
@@ -229,7 +235,7 @@ static void mmio_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     }
 }
 
-static const MmioOps ports_io = { .read = ports_read, .write = ports_write, .min = 1, .max = 1 };
+const MmioOps vga_ports_ops = { .read = ports_read, .write = ports_write, .min = 1, .max = 1 };
 static const MmioOps vbe_io = { .read = vbe_read, .write = vbe_write, .min = 1, .max = 2 };
 static const MmioOps mmio_io = { .read = mmio_read, .write = mmio_write, .min = 1, .max = 2 };
 
@@ -262,40 +268,70 @@ static void add_ports(Vga *s, Region *io)
     region_add(io, &s->vbe_map);
 }
 
-static bool vga_realize(void *dev, GError **err)
+/* Who has no legacy decoders takes the screen while VBE is on, and leaves it to the first adapter otherwise. */
+void vga_show(Vga *s)
 {
-    Vga *s = dev;
+    Console *con = s->pci.dev.machine->console;
+    bool want = !s->secondary || (s->vbe[VBE_ENABLE] & VBE_ON);
+    if (con && want != s->shown) {
+        s->shown = want;
+        console_adapter(con, want ? &vga_adapter : NULL, s);
+    }
+}
+
+bool vga_setup(Vga *s, const PciIdent *ident, const Reg *regs, const char *rom, GError **err)
+{
     Machine *m = s->pci.dev.machine;
     Bus *bus = s->pci.dev.bus;
     if (s->vgamem_mb & (s->vgamem_mb - 1)) {
-        return fail(err, "device VGA: vgamem_mb=%u is no power of two; use 8, 16, 32, ...", s->vgamem_mb);
+        return fail(err, "device %s: vgamem_mb=%u is no power of two; use 8, 16, 32, ...", s->pci.dev.class->name, s->vgamem_mb);
     }
-    s->pci.barless_decode = true;
-    s->pci.mapped = mapped;
-    pci_init(&s->pci, &(PciIdent){ .vendor = 0x1234, .device = 0x1111, .class_code = 0x030000, .revision = 2,
-                                   .subsystem_vendor = 0x1af4, .subsystem = 0x1100 }, NULL);
+    s->pci.barless_decode = !s->secondary;
+    s->pci.mapped = s->secondary ? NULL : mapped;
+    pci_init(&s->pci, ident, regs);
     region_init_ram(&s->vram, "vga memory", (uint64_t)s->vgamem_mb << 20);
     region_init_io(&s->window, "vga window", &vga_window_ops, s, WINDOW_BYTES);
     region_init_io(&s->mmio, "vga registers", &mmio_io, s, MMIO_BYTES);
     region_init_io(&s->vbe_ports, "vbe", &vbe_io, s, 4);
     pci_bar(&s->pci, 0, PCI_BAR_MEM, true, &s->vram);
     pci_bar(&s->pci, 2, PCI_BAR_MEM, false, &s->mmio);
-    if (!pci_rom(&s->pci, "vgabios-stdvga.bin", err)) {
+    if (!pci_rom(&s->pci, rom, err)) {
         return false;
     }
-    s->window_map = (Mapping){ .region = &s->window, .size = WINDOW_BYTES, .at = WINDOW_AT, .priority = 1,
-                               .seen = SEEN_READ | SEEN_WRITE };
-    map_begin(m);
-    add_ports(s, bus->io);
-    region_add(bus->mem, &s->window_map);
-    map_commit(m);
-    if (m->console) {
-        console_adapter(m->console, &vga_adapter, s);
+    if (!s->secondary) {
+        s->window_map = (Mapping){ .region = &s->window, .size = WINDOW_BYTES, .at = WINDOW_AT, .priority = 1,
+                                   .seen = SEEN_READ | SEEN_WRITE };
+        map_begin(m);
+        add_ports(s, bus->io);
+        region_add(bus->mem, &s->window_map);
+        map_commit(m);
     }
+    vga_show(s);
     return true;
 }
 
-static void vga_unrealize(void *dev)
+static bool vga_realize(void *dev, GError **err)
+{
+    return vga_setup(dev, &(PciIdent){ .vendor = 0x1234, .device = 0x1111, .class_code = 0x030000, .revision = 2,
+                                       .subsystem_vendor = 0x1af4, .subsystem = 0x1100 }, NULL, "vgabios-stdvga.bin", err);
+}
+
+static bool secondary_vga_realize(void *dev, GError **err)
+{
+    Vga *s = dev;
+    s->secondary = true;
+    return vga_setup(s, &(PciIdent){ .vendor = 0x1234, .device = 0x1111, .class_code = 0x038000, .revision = 2,
+                                     .subsystem_vendor = 0x1af4, .subsystem = 0x1100 }, NULL, NULL, err);
+}
+
+static bool bochs_display_realize(void *dev, GError **err)
+{
+    Vga *s = dev;
+    s->bare = true;
+    return secondary_vga_realize(dev, err);
+}
+
+void vga_unrealize(void *dev)
 {
     Vga *s = dev;
     Machine *m = s->pci.dev.machine;
@@ -303,16 +339,18 @@ static void vga_unrealize(void *dev)
     if (m->console) {
         console_adapter(m->console, NULL, s);
     }
-    map_begin(m);
-    pci_unmap(bus->io, s->ports, G_N_ELEMENTS(s->ports));
-    pci_unmap(bus->io, &s->vbe_map, 1);
-    pci_unmap(bus->mem, &s->window_map, 1);
-    map_commit(m);
+    if (!s->secondary) {
+        map_begin(m);
+        pci_unmap(bus->io, s->ports, G_N_ELEMENTS(s->ports));
+        pci_unmap(bus->io, &s->vbe_map, 1);
+        pci_unmap(bus->mem, &s->window_map, 1);
+        map_commit(m);
+    }
     pci_unrealize(dev);
     region_destroy(&s->vram);
 }
 
-static void vga_reset(void *dev)
+void vga_reset(void *dev)
 {
     Vga *s = dev;
     s->misc = s->feature = s->seq_index = s->gc_index = s->crtc_index = s->attr_index = 0;
@@ -330,41 +368,36 @@ static void vga_reset(void *dev)
     vga_vbe_reset(s);
     region_clear(&s->vram);
     s->redraw = true;
+    vga_show(s);
     pci_reset(dev);
 }
 
-static bool vga_restored(void *dev, GError **err)
+bool vga_restored(void *dev, GError **err)
 {
     Vga *s = dev;
     if (s->vbe[VBE_MEMORY_64K] != s->vram.size >> 16 || ((uint64_t)s->vbe[VBE_BANK] + 1) << 16 > s->vram.size) {
         return fail(err, "%s: the saved registers do not fit the size of video memory", s->pci.dev.path);
     }
     s->redraw = true;
+    vga_show(s);
     return pci_restored(dev, err);
 }
 
-static const Field vga_fields[] = {
-    PCI_FIELDS(Vga),
-    CONFIG(Vga, vgamem_mb, .def = 16, .min = 1, .max = 512, .help = "Video memory in MiB, a power of two."),
+const Field vga_state[] = {
     STATE(Vga, misc), STATE(Vga, feature), STATE(Vga, seq_index), STATE_ARRAY(Vga, seq), STATE(Vga, gc_index),
     STATE_ARRAY(Vga, gc), STATE(Vga, crtc_index), STATE_ARRAY(Vga, crtc), STATE(Vga, attr_index), STATE_ARRAY(Vga, attr),
     STATE(Vga, attr_data), STATE(Vga, dac_state), STATE(Vga, dac_read), STATE(Vga, dac_write),
     STATE(Vga, dac_part, .max = 2), STATE_ARRAY(Vga, dac_latch), STATE(Vga, pel_mask), STATE_ARRAY(Vga, palette),
-    STATE_ARRAY(Vga, latch), STATE(Vga, vbe_index), STATE(Vga, vbe_low), STATE_ARRAY(Vga, vbe), STATE_RAM(Vga, vram),
+    STATE_ARRAY(Vga, latch), STATE(Vga, vbe_index), STATE(Vga, vbe_low), STATE_ARRAY(Vga, vbe),
     FIELD_END
 };
 
-const DeviceClass vga_class = {
-    .name = "VGA",
-    .desc = "standard VGA",
-    .spec = "IBM VGA, Bochs VBE",
-    .bus = "pci",
-    .size = sizeof(Vga),
-    .fields = vga_fields,
-    .io = &ports_io,
-    .bank_size = PORT_BYTES,
-    .realize = vga_realize,
-    .unrealize = vga_unrealize,
-    .reset = vga_reset,
-    .restored = vga_restored,
-};
+static const Field vga_fields[] = { PCI_FIELDS(Vga), VGA_CONFIG(Vga, ), VGA_STATE(Vga, pci), STATE_RAM(Vga, vram), FIELD_END };
+
+#define VGA_CLASS(var, title, text, document)                                                                               \
+    const DeviceClass var##_class = { .name = title, .desc = text, .spec = document, .bus = "pci", .size = sizeof(Vga),      \
+        .fields = vga_fields, .io = &vga_ports_ops, .bank_size = VGA_PORT_BYTES, .realize = var##_realize, .unrealize = vga_unrealize, \
+        .reset = vga_reset, .restored = vga_restored }
+VGA_CLASS(vga, "VGA", "standard VGA", "IBM VGA, Bochs VBE");
+VGA_CLASS(secondary_vga, "secondary-vga", "standard VGA without the legacy ports, for a second screen", "IBM VGA, Bochs VBE");
+VGA_CLASS(bochs_display, "bochs-display", "a frame buffer and Bochs VBE, without VGA", "Bochs VBE");

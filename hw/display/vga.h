@@ -46,6 +46,11 @@ typedef struct VgaScan {              /* a graphics mode as the registers descri
 typedef struct Vga {
     PciDevice pci;
     uint32_t  vgamem_mb;
+    bool      edid;
+    uint32_t  xres, yres;
+    bool      secondary;              /* no legacy ports and window; shows while VBE is on */
+    bool      bare;                   /* no VGA at all: bochs-display */
+    bool      shown;                  /* the console has it; not state */
     Region    vram, window, mmio, vbe_ports;
     Mapping   ports[5], window_map, vbe_map;
 
@@ -88,6 +93,26 @@ uint16_t vga_vbe_read(Vga *s, unsigned index);
 void     vga_vbe_write(Vga *s, unsigned index, uint16_t val);
 void     vga_vbe_reset(Vga *s);
 /* vga.c */
+extern const MmioOps vga_ports_ops;   /* bank of the legacy ports, */
+enum { VGA_PORT_BYTES = 0x30 };       /* its size */
+bool     vga_setup(Vga *s, const PciIdent *ident, const Reg *regs, const char *rom, GError **err);   /* in realize() */
+void     vga_unrealize(void *dev);
+void     vga_reset(void *dev);
+bool     vga_restored(void *dev, GError **err);
+void     vga_show(Vga *s);            /* VBE came on or went off */
+#define VGA_CONFIG(S, at)                                                                                                   \
+    { .name = "vgamem_mb", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(S, at vgamem_mb), .count = 1, .def = 16, .min = 1, \
+      .max = 512, .help = "Video memory in MiB, a power of two." },                                                        \
+    { .name = "edid", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(S, at edid), .count = 1, .def = 1,              \
+      .help = "The monitor describes itself." },                                                                            \
+    { .name = "xres", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(S, at xres), .count = 1, .def = 1280, .min = 320, \
+      .max = 4095, .help = "Width that the monitor asks for." },                                                           \
+    { .name = "yres", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(S, at yres), .count = 1, .def = 800, .min = 200,  \
+      .max = 4095, .help = "Height that the monitor asks for." }
+/* What every adapter made of a Vga saves. */
+#define VGA_STATE(S, at) { .name = "vga", .type = T_STRUCT, .flags = F_STATE, .offset = offsetof(S, at), .count = 1, \
+    .stride = sizeof(Vga), .aux = vga_state }
+extern const Field vga_state[];
 uint8_t  vga_port_read(Vga *s, unsigned port);        /* 3b0..3df */
 void     vga_port_write(Vga *s, unsigned port, uint8_t val);
 #endif

@@ -71,6 +71,7 @@ static void enable(Vga *s, uint16_t val)
         s->vbe[VBE_BANK] = 0;
     }
     s->redraw = true;
+    vga_show(s);
 }
 
 void vga_vbe_write(Vga *s, unsigned index, uint16_t val)

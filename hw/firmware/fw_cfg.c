@@ -3,7 +3,7 @@
  * fw_cfg.c -- the firmware configuration device: a selector, a byte port, a DMA port, and the items behind them.
  *
  * Spec: the fw_cfg interface as SeaBIOS and the Linux qemu_fw_cfg driver use it.
- * Omits: items that the guest may write.
+ * Omits: nothing.
  * Threads: with the machine lock.
  *
  *     510 w16  selector       511 r8  data, at an offset that counts on       514 r64  "QEMU CFG"
@@ -27,6 +27,7 @@ typedef struct Item {
     uint8_t *live;                    /* instead of data */
     size_t   n;
     void   (*fill)(void *arg, uint8_t *data, size_t n);
+    void   (*written)(void *arg, const uint8_t *data, size_t n);        /* a file that the guest may write */
     void    *arg;
 } Item;
 
@@ -185,6 +186,13 @@ bool fw_cfg_file_live(void *fw, const char *name, size_t n, void (*fill)(void *a
     return true;
 }
 
+void fw_cfg_file_written(void *fw, const char *name, void (*written)(void *arg, const uint8_t *data, size_t n))
+{
+    Item *it = find_name(fw, name);
+    g_assert(it && it->live);
+    it->written = written;
+}
+
 void fw_cfg_at_reset(void *fw, hwaddr at, GBytes *data)
 {
     FwCfg *s = fw;
@@ -323,6 +331,22 @@ static bool dma_out(FwCfg *s, hwaddr at, uint32_t n)
     return true;
 }
 
+/* All of a piece or nothing; a file never grows. */
+static bool dma_in(FwCfg *s, hwaddr at, uint32_t n)
+{
+    Item *it = find_key(s, s->key);
+    if (!it || !it->written || s->offset > it->n || n > it->n - s->offset) {
+        guest_error(s, "write of %u bytes to item 0x%x, which is read-only or smaller", n, s->key);
+        return false;
+    }
+    if (as_read(s->dev.machine->as_memory, at, it->live + s->offset, n) != MEM_OK) {
+        return false;
+    }
+    s->offset += n;
+    it->written(it->arg, it->live, it->n);
+    return true;
+}
+
 static void dma_run(FwCfg *s, hwaddr desc)
 {
     AddressSpace *as = s->dev.machine->as_memory;
@@ -339,8 +363,7 @@ static void dma_run(FwCfg *s, hwaddr desc)
         select_item(s, control >> 16);
     }
     if (control & CTL_WRITE) {
-        guest_error(s, "write to item 0x%x, which is read-only", s->key);
-        status = CTL_ERROR;
+        status = dma_in(s, GUINT64_FROM_BE(d.address), length) ? 0 : CTL_ERROR;
     } else if (control & CTL_READ) {
         status = dma_out(s, GUINT64_FROM_BE(d.address), length) ? 0 : CTL_ERROR;
     } else if (control & CTL_SKIP) {

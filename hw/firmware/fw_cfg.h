@@ -29,6 +29,9 @@ bool  fw_cfg_file_int(void *fw, const char *name, uint64_t val, unsigned size, G
 bool  fw_cfg_file_live(void *fw, const char *name, size_t n, void (*fill)(void *arg, uint8_t *data, size_t n), void *arg,
                        GError **err);
 
+/* The guest may write that file too, by DMA; told after each piece. */
+void  fw_cfg_file_written(void *fw, const char *name, void (*written)(void *arg, const uint8_t *data, size_t n));
+
 /* Bytes of a boot image, put into RAM at every reset. */
 void  fw_cfg_at_reset(void *fw, hwaddr at, GBytes *data);                   /* takes the reference */
 /* An option ROM that the firmware runs, first in the boot order if boots. */

@@ -207,7 +207,8 @@ static bool pc_build(Machine *m, GError **err)
         !legacy_devices(m, pc, err)) {
         return false;
     }
-    if (o->vga == VGA_STD && !plain_device(m, pc->host->bus.base, "VGA", err)) {
+    static const char *const cards[] = { [VGA_STD] = "VGA", [VGA_VIRTIO] = "virtio-vga" };
+    if (o->vga != VGA_NONE && !plain_device(m, pc->host->bus.base, cards[o->vga], err)) {
         return false;
     }
     if (!nics_create(m, pc->host->bus.base, "e1000", err)) {

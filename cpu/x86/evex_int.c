@@ -118,17 +118,15 @@ BY_SIZE(shrdv, u, SHRD(a, d, (uint64_t)b))
 COMPARES(cmpu, u)
 COMPARES(cmps, s)
 
-/* Bit number d a b of the immediate, for each bit. */
+/* Bit number d a b of the immediate, for each bit: by d, then a, then b. */
 void evex_ternlog(EvexOp *o)
 {
-    for (unsigned i = 0; i < 8; i++) {
-        uint64_t d = o->d.u64[i], a = o->s[0].u64[i], b = o->s[1].u64[i], r = 0;
-        for (unsigned k = 0; k < 8; k++) {
-            if (o->imm >> k & 1)
-                r |= (k & 4 ? d : ~d) & (k & 2 ? a : ~a) & (k & 1 ? b : ~b);
-        }
-        o->d.u64[i] = r;
-    }
+    uint64_t m[8];
+    for (unsigned k = 0; k < 8; k++)
+        m[k] = 0 - (uint64_t)(o->imm >> k & 1);
+#define BY_B(k) ((b & m[(k) + 1]) | (~b & m[k]))
+#define BY_A(k) ((a & BY_B((k) + 2)) | (~a & BY_B(k)))
+    LANES(o, u64, (d & BY_A(4)) | (~d & BY_A(0)))
 }
 
 /* ---- bits ---- */

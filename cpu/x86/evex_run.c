@@ -214,7 +214,10 @@ static void run_host(EvexOp *o)
         to = chunk / MAX(r->from, r->to) * r->to;
     }
     for (unsigned k = 0; k < o->vl / chunk; k++) {
-        VexFrame f = { 0 };
+        VexFrame f;                                     /* what the instruction does not read or write does not count */
+        if (w->ops[0] == OPD_W || w->ops[0] == OPD_E)
+            memset(f.memory, 0, sizeof f.memory);
+        f.rax = 0;
         put_operand(&f, OPD_V, &o->d.u8[k * to]);
         put_operand(&f, w->ops[1], &o->s[0].u8[k * from]);
         put_operand(&f, w->ops[2], &o->s[1].u8[k * from]);

@@ -15,16 +15,11 @@
 #undef HOST
 #undef DO
 
-#undef MEM
-#define MEM_ONLY_MR 0
-#define MEM_ONLY_MEM 1
-#define MEM_ONLY_REG 0
-#define MEM_ONLY_D(n) 0
 #define HOST(name) VX_##name, NULL
 #define DO(name) EVEX_NO_HOST, evex_##name
 const X86EvexRow x86_evex_rows[] = {
 #define EVEX(nm, pfx, map, op, mr, w, dst, s1, s2, im, tup, bytes, el, len, feat, fl, how) \
-    [EX_##nm] = { { OPD_##dst, OPD_##s1, OPD_##s2 }, im, T_##tup, bytes, el, len, feat, MEM_ONLY_##mr, fl, how },
+    [EX_##nm] = { { OPD_##dst, OPD_##s1, OPD_##s2 }, im, T_##tup, bytes, el, len, feat, fl, how },
 #include "cpu/x86/evex.def"
 #undef EVEX
 };

@@ -30,7 +30,7 @@ typedef struct EvexOp EvexOp;
 typedef void EvexFn(EvexOp *o);
 typedef struct X86EvexRow {
     uint8_t  ops[3];                    /* X86Operand: dst, s1, s2 */
-    uint8_t  imm, tuple, from, to, lengths, feature, mem_only;
+    uint8_t  imm, tuple, from, to, lengths, feature;
     uint16_t flags;
     uint16_t host;                      /* VX_*, or EVEX_NO_HOST */
     EvexFn  *fn;

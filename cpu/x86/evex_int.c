@@ -86,8 +86,10 @@ void evex_slldq_i(EvexOp *o) { byte_shift(o, true); }
 void evex_srldq_i(EvexOp *o) { byte_shift(o, false); }
 
 /* Two words side by side, shifted: the upper one first. */
-#define SHLD(hi, lo, n) ((n) % BITS(hi) ? (uint64_t)(hi) << ((n) % BITS(hi)) | (uint64_t)(lo) >> (BITS(hi) - (n) % BITS(hi)) : (hi))
-#define SHRD(hi, lo, n) ((n) % BITS(hi) ? (uint64_t)(lo) >> ((n) % BITS(hi)) | (uint64_t)(hi) << (BITS(hi) - (n) % BITS(hi)) : (lo))
+#define SHLD(hi, lo, n) \
+    ((n) % BITS(hi) ? (uint64_t)(hi) << ((n) % BITS(hi)) | (uint64_t)(lo) >> (BITS(hi) - (n) % BITS(hi)) : (hi))
+#define SHRD(hi, lo, n) \
+    ((n) % BITS(hi) ? (uint64_t)(lo) >> ((n) % BITS(hi)) | (uint64_t)(hi) << (BITS(hi) - (n) % BITS(hi)) : (lo))
 BY_COUNT(shld_i, u, SHLD(a, b, n), o->imm)
 BY_COUNT(shrd_i, u, SHRD(b, a, n), o->imm)
 BY_SIZE(shldv, u, SHLD(d, a, (uint64_t)b))
@@ -185,7 +187,8 @@ static void dot(EvexOp *o, bool words, bool saturates)
     for (unsigned i = 0; i < 16; i++) {
         int64_t sum = o->d.s32[i];
         for (unsigned k = 0; k < (words ? 2 : 4); k++)
-            sum += words ? (int64_t)o->s[0].s16[2 * i + k] * o->s[1].s16[2 * i + k] : (int64_t)o->s[0].u8[4 * i + k] * o->s[1].s8[4 * i + k];
+            sum += words ? o->s[0].s16[2 * i + k] * o->s[1].s16[2 * i + k]
+                         : o->s[0].u8[4 * i + k] * o->s[1].s8[4 * i + k];
         o->d.s32[i] = saturates ? saturate(sum) : (int32_t)(uint32_t)(uint64_t)sum;
     }
 }

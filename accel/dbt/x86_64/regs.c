@@ -95,6 +95,7 @@ void regs_choose(Em *e, unsigned last)
         e->gpr[swap_in[in]] = x64_gpr[out];
         e->gpr[out] = NO_REG;
         e->slot[out] = swap_in[in];
+        e->slot[swap_in[in]] = (uint8_t)out;    /* free meanwhile: for borrow() */
     }
 }
 

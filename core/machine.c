@@ -352,6 +352,16 @@ void machine_shutdown_request(Machine *m, const char *why)
     request(m, REQ_SHUTDOWN);
 }
 
+bool machine_powerdown(Machine *m)
+{
+    if (!m->power_button) {
+        return false;
+    }
+    m->power_button(m->power_button_dev);
+    machine_event(m, "POWERDOWN", NULL);
+    return true;
+}
+
 void machine_exit_request(Machine *m, int status)
 {
     m->exit_status = status;

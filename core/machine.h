@@ -91,6 +91,7 @@ extern const MachineClass *const machine_classes[];     /* NULL-terminated */
 /* machine_request(dev, what) in device.h; these act on the machine directly. */
 void machine_reset_request(Machine *m, const char *why);
 void machine_shutdown_request(Machine *m, const char *why);       /* power off; ends the process unless -no-shutdown */
+bool machine_powerdown(Machine *m);   /* press the power button: the guest shuts down if it wants to; false: there is none */
 void machine_exit_request(Machine *m, int status);      /* isa-debug-exit: leave with this status */
 void machine_stop(Machine *m);        /* vCPUs parked, guest clock stopped; idempotent */
 void machine_cont(Machine *m);

@@ -235,12 +235,7 @@ static bool cmd_reset(Machine *m, void *args, Reply *reply, GError **err)
 
 static bool cmd_powerdown(Machine *m, void *args, Reply *reply, GError **err)
 {
-    if (!m->power_button) {
-        return fail(err, "this machine has no power button");
-    }
-    m->power_button(m->power_button_dev);
-    machine_event(m, "POWERDOWN", NULL);
-    return true;
+    return machine_powerdown(m) || fail(err, "this machine has no power button");
 }
 
 static bool cmd_status(Machine *m, void *args, Reply *reply, GError **err)

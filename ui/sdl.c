@@ -3,15 +3,21 @@
  * sdl.c -- the desktop window: shows the console, types into it.
  *
  * Spec: SDL 2 API.
- * Omits: full screen, scaling choices, several consoles, clipboard.
+ * Omits: several consoles; keyboards other than US for pasted text.
  * Threads: main context with the machine lock; a timer of the loop polls SDL and pulls the picture 30 times a second.
+ *
+ * With Ctrl and Alt held: G gives the mouse to the guest and back, F full screen, U the guest's own size, S whole multiples of it or
+ * any size (smooth), V types the host's clipboard.  Closing the window presses the power button; closing it again ends.
  */
 #ifdef CONFIG_SDL                         /* configure: libsdl2-dev is there and not --disable-sdl */
 #include "core/display.h"
+#include "core/sendkey.h"
 #include "ui/keys.h"
 #include "ui/sdl_lib.h"
+#include <linux/input-event-codes.h>
+#include <string.h>
 
-enum { FRAME_MS = 33 };
+enum { FRAME_MS = 33, PASTE_HOLD_MS = 10, PASTE_MOST = 65536 };
 extern const ViewerOps sdl_viewer;
 
 typedef struct SdlViewer {
@@ -22,7 +28,9 @@ typedef struct SdlViewer {
     SDL_Texture  *texture;
     int           width, height;
     GSource      *timer;
-    bool          grabbed, dirty;
+    bool          grabbed, dirty, full, whole, closing;         /* whole: only whole multiples of the guest's pixels */
+    char         *paste;                /* the rest of what is to be typed; NULL: nothing */
+    size_t        pasted;
     unsigned      buttons;
     bool          down[256];            /* evdev codes held, so that a lost focus releases them */
 } SdlViewer;
@@ -30,7 +38,10 @@ typedef struct SdlViewer {
 static void title(SdlViewer *s)
 {
     g_autofree char *t = g_strdup_printf("%s - %s", s->machine->name ? s->machine->name : "Ryokan",
-                                         s->grabbed ? "Ctrl+Alt+G gives the mouse back" : "click to give the mouse to the guest");
+                                         s->closing ? "shutting down; close again to end at once"
+                                         : s->grabbed ? "Ctrl+Alt+G gives the mouse back"
+                                         : console_is_absolute(s->viewer.con) ? "Ctrl+Alt+F: full screen"
+                                         : "click to give the mouse to the guest");
     SDL_SetWindowTitle(s->window, t);
 }
 
@@ -51,15 +62,78 @@ static void release_keys(SdlViewer *s)
     }
 }
 
+static void own_size(SdlViewer *s)
+{
+    if (!s->full && s->width) {
+        SDL_SetWindowSize(s->window, s->width, s->height);
+    }
+}
+
+static void paste(SdlViewer *s)
+{
+    char *text = SDL_GetClipboardText();
+
+    g_free(s->paste);
+    s->paste = text && *text ? g_strndup(text, PASTE_MOST) : NULL;
+    s->pasted = 0;
+    SDL_free(text);
+}
+
+/* As much as the queue of keys takes now; the rest at later ticks. */
+static void type_pasted(SdlViewer *s)
+{
+    while (s->paste && s->paste[s->pasted]) {
+        char     c = s->paste[s->pasted];
+        bool     shift;
+        unsigned code = key_from_keysym(c == '\n' ? 0xff0d : c == '\t' ? 0xff09 : (uint8_t)c, &shift);
+        unsigned keys[2] = { shift ? KEY_LEFTSHIFT : code, code };
+        if (code && !sendkey(s->machine, keys, shift ? 2 : 1, PASTE_HOLD_MS, NULL)) {
+            return;
+        }
+        s->pasted++;
+    }
+    g_clear_pointer(&s->paste, g_free);
+}
+
+/* The window's own keys; false: it is the guest's. */
+static bool command(SdlViewer *s, SDL_Keycode key)
+{
+    switch (key) {
+    case SDLK_g:
+        grab(s, !s->grabbed);
+        break;
+    case SDLK_f:
+        s->full = !s->full;
+        SDL_SetWindowFullscreen(s->window, s->full ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
+        own_size(s);
+        break;
+    case SDLK_u:
+        own_size(s);
+        break;
+    case SDLK_s:
+        s->whole = !s->whole;
+        SDL_RenderSetIntegerScale(s->renderer, s->whole ? SDL_TRUE : SDL_FALSE);
+        break;
+    case SDLK_v:
+        paste(s);
+        break;
+    default:
+        return false;
+    }
+    s->dirty = true;
+    release_keys(s);
+    return true;
+}
+
 static void on_key(SdlViewer *s, const SDL_KeyboardEvent *e)
 {
     bool down = e->type == SDL_KEYDOWN;
     unsigned code = key_from_hid((unsigned)e->keysym.scancode);
 
-    if (down && e->keysym.sym == SDLK_g && (e->keysym.mod & KMOD_CTRL) && (e->keysym.mod & KMOD_ALT)) {
-        release_keys(s);
-        grab(s, !s->grabbed);
-    } else if (code && code < G_N_ELEMENTS(s->down)) {
+    if (down && (e->keysym.mod & KMOD_CTRL) && (e->keysym.mod & KMOD_ALT) && command(s, e->keysym.sym)) {
+        return;
+    }
+    if (code && code < G_N_ELEMENTS(s->down)) {
         s->down[code] = down;
         console_key(s->viewer.con, code, down);
     }
@@ -79,12 +153,23 @@ static void on_button(SdlViewer *s, const SDL_MouseButtonEvent *e)
     console_pointer(s->viewer.con, 0, 0, 0, s->buttons);
 }
 
+/* The guest is asked first; the second time, or where it cannot hear, the machine ends. */
+static void on_close(SdlViewer *s)
+{
+    if (!s->closing && s->machine->state == RUN_RUNNING && machine_powerdown(s->machine)) {
+        s->closing = true;
+        title(s);
+        return;
+    }
+    s->machine->shutdown_cause = "host-ui";
+    machine_shutdown_request(s->machine, "the window was closed");
+}
+
 static void on_event(SdlViewer *s, const SDL_Event *e)
 {
     switch (e->type) {
     case SDL_QUIT:
-        s->machine->shutdown_cause = "host-ui";
-        machine_shutdown_request(s->machine, "the window was closed");
+        on_close(s);
         break;
     case SDL_KEYDOWN:
     case SDL_KEYUP:
@@ -125,6 +210,7 @@ static gboolean tick(void *opaque)
     while (SDL_PollEvent(&e)) {
         on_event(s, &e);
     }
+    type_pasted(s);
     console_refresh(s->viewer.con);
     if (s->dirty && s->texture) {
         s->dirty = false;
@@ -146,7 +232,7 @@ static void sdl_resized(Viewer *v, pixman_image_t *surface)
         SDL_DestroyTexture(s->texture);
     }
     s->texture = SDL_CreateTexture(s->renderer, SDL_PIXELFORMAT_RGB888, SDL_TEXTUREACCESS_STREAMING, s->width, s->height);
-    SDL_SetWindowSize(s->window, s->width, s->height);
+    own_size(s);
     SDL_RenderSetLogicalSize(s->renderer, s->width, s->height);
     s->dirty = true;
 }
@@ -177,6 +263,7 @@ static void sdl_close(Viewer *v)
     SDL_DestroyRenderer(s->renderer);
     SDL_DestroyWindow(s->window);
     SDL_QuitSubSystem(SDL_INIT_VIDEO);
+    g_free(s->paste);
     g_free(s);
 }
 
@@ -189,6 +276,7 @@ static bool sdl_open(Machine *m, Console *con, Viewer **out, GError **err)
     }
     SDL_SetMainReady();
     SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
+    SDL_SetHint(SDL_HINT_RENDER_SCALE_QUALITY, "linear");
     if (SDL_InitSubSystem(SDL_INIT_VIDEO)) {
         g_set_error(err, G_FILE_ERROR, G_FILE_ERROR_FAILED, "-display sdl: %s (is DISPLAY right? -display none goes without)",
                     SDL_GetError());
@@ -210,9 +298,9 @@ static bool sdl_open(Machine *m, Console *con, Viewer **out, GError **err)
     g_source_set_callback(s->timer, tick, s, NULL);
     g_source_attach(s->timer, m->context);
     s->viewer.ops = &sdl_viewer;
-    title(s);
     *out = &s->viewer;
     console_viewer(con, &s->viewer);
+    title(s);
     return true;
 }
 

@@ -17,7 +17,8 @@
     X(CreateRenderer) X(CreateTexture) X(CreateWindow) X(DestroyRenderer) X(DestroyTexture)           \
     X(DestroyWindow) X(GetError) X(InitSubSystem) X(PollEvent) X(QuitSubSystem) X(RenderClear)        \
     X(RenderCopy) X(RenderPresent) X(RenderSetLogicalSize) X(SetHint) X(SetMainReady)                 \
-    X(SetRelativeMouseMode) X(SetWindowSize) X(SetWindowTitle) X(UpdateTexture)
+    X(SetRelativeMouseMode) X(SetWindowSize) X(SetWindowTitle) X(UpdateTexture)                       \
+    X(GetClipboardText) X(RenderSetIntegerScale) X(SetWindowFullscreen) X(ShowCursor) X(free)
 
 #define SDL_POINTER_(name) __typeof__(SDL_##name) *name;
 static struct {
@@ -63,4 +64,9 @@ static inline bool sdl_load(void)
 #define SDL_SetWindowSize        sdl.SetWindowSize
 #define SDL_SetWindowTitle       sdl.SetWindowTitle
 #define SDL_UpdateTexture        sdl.UpdateTexture
+#define SDL_GetClipboardText     sdl.GetClipboardText
+#define SDL_RenderSetIntegerScale sdl.RenderSetIntegerScale
+#define SDL_SetWindowFullscreen  sdl.SetWindowFullscreen
+#define SDL_ShowCursor           sdl.ShowCursor
+#define SDL_free                 sdl.free
 #endif

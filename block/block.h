@@ -65,6 +65,12 @@ void       block_drain(Machine *m);           /* runs the main context's complet
 
 /* For drivers: a node of one driver; and blocking work done by a thread of the pool. */
 BlockNode *block_node_new(Machine *m, const char *driver, const char *name, const BlockOpen *how, GError **err);
+/* For block/saved.c: the next run of at most `most` sectors that the overlay holds, from *from on; 0: there is none. */
+uint64_t   overlay_next(const BlockNode *n, uint64_t *from, uint64_t most);
+struct stat;
+bool       block_file_stat(const BlockNode *n, struct stat *st);      /* false: not a node of file.c */
+struct DiskOps;
+extern const struct DiskOps block_disk_ops;            /* block/saved.c */
 bool       overlay_start(BlockNode *n, GError **err);          /* its scratch file; after backing is set */
 void       block_work(BlockNode *n, BlockReq *req, int (*work)(BlockNode *n, BlockReq *req));
 #endif

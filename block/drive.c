@@ -8,6 +8,7 @@
  */
 #include "block/drive.h"
 #include "core/options.h"
+#include "core/snapfile.h"
 #include <string.h>
 
 static void drive_free(Drive *d)
@@ -70,6 +71,7 @@ bool drives_open(Machine *m, GError **err)
 {
     const struct Options *o = m->options;
     m->drives = g_ptr_array_new();
+    m->disks = &block_disk_ops;
     device_link_kind(m, "drive", find_link);
     for (guint i = 0; o->drives && i < o->drives->len; i++) {
         Drive *d = open_one(m, o->drives->pdata[i], err);
@@ -86,6 +88,7 @@ void drives_close(Machine *m)
     for (guint i = 0; m->drives && i < m->drives->len; i++) {
         drive_free(m->drives->pdata[i]);
     }
+    m->disks = NULL;
     g_clear_pointer(&m->drives, g_ptr_array_unref);
     block_state_free(m);
 }

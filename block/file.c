@@ -220,6 +220,11 @@ static void file_close(BlockNode *n)
     close(s->fd);
 }
 
+bool block_file_stat(const BlockNode *n, struct stat *st)
+{
+    return !strcmp(n->drv->name, "file") && !fstat(((FileState *)n->state)->fd, st);
+}
+
 const BlockDriver file_driver = {
     .name = "file", .desc = "a file or block device of the host", .spec = "POSIX", .size = sizeof(FileState),
     .open = file_open, .submit = file_submit, .close = file_close,

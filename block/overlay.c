@@ -161,6 +161,21 @@ bool overlay_start(BlockNode *n, GError **err)
     return n->child && (o->written || fail(err, "snapshot: out of memory for %s", n->name));
 }
 
+uint64_t overlay_next(const BlockNode *n, uint64_t *from, uint64_t most)
+{
+    const Overlay *o = n->state;
+    uint64_t       at = *from, end;
+
+    while (at < o->sectors && !is_written(o, at)) {
+        at += at % 8 == 0 && !o->written[at / 8] ? 8 : 1;
+    }
+    for (end = at; end < o->sectors && end - at < most && is_written(o, end);) {
+        end++;
+    }
+    *from = at;
+    return at < o->sectors ? end - at : 0;
+}
+
 static void overlay_close(BlockNode *n)
 {
     g_free(((Overlay *)n->state)->written);

@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/mem_view.h"
 #include "core/sendkey.h"
+#include "core/snapshot.h"
 #include "core/vcpu.h"
 #include <pthread.h>
 #include <stdio.h>
@@ -386,6 +387,11 @@ void machine_stop(Machine *m)
     machine_unlock(m);
 }
 
+bool machine_requested(const Machine *m)
+{
+    return __atomic_load_n(&m->sync->requests, __ATOMIC_SEQ_CST) != 0;
+}
+
 void machine_cont(Machine *m)
 {
     machine_lock(m);
@@ -471,6 +477,9 @@ static void act_on_requests(Machine *m)
         }
         if (what & REQ_STOP) {
             m->state = RUN_PAUSED;
+            if (m->drain) {
+                m->drain(m);
+            }
             clock_run(m, false);
             machine_event(m, "STOP", NULL);
         } else if (was_running) {
@@ -564,6 +573,7 @@ void machine_free(Machine *m)
     }
     m->accel = NULL;
     machine_unlock(m);
+    snapshot_free(m->snapshots);
     sendkey_free(m->keys);
     chr_state_free(m->chardevs);
     while (m->mem->spaces->len) {

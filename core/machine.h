@@ -14,7 +14,7 @@ typedef struct Vcpu Vcpu;
 struct MachineClass;
 typedef struct AccelOps AccelOps;
 
-typedef enum { RUN_PAUSED, RUN_RUNNING, RUN_SHUTDOWN, RUN_FATAL } RunState;
+typedef enum { RUN_PAUSED, RUN_RUNNING, RUN_SHUTDOWN, RUN_FATAL, RUN_INMIGRATE, RUN_POSTMIGRATE } RunState;
 
 struct Machine {
     GRecMutex      lock;              /* the machine lock */
@@ -47,6 +47,8 @@ struct Machine {
     GPtrArray     *nets;              /* NetEnd: net/net.h */
     unsigned       n_nics;            /* cards so far: their default addresses count up */
     void         (*drain)(Machine *m);          /* waits until no disk request is in flight; set by block/, or NULL */
+    const struct DiskOps *disks;      /* what a snapshot holds of disks: set by block/, or NULL; core/snapfile.h */
+    struct Snapshots *snapshots;      /* private to snapshot.c */
     const struct MachineClass *class;
     void          *machine_data;      /* of class->size bytes: options of the machine type, and what it owns */
     void         (*power_button)(void *dev);     /* system_powerdown: set by the device that has the button */
@@ -95,6 +97,7 @@ bool machine_powerdown(Machine *m);   /* press the power button: the guest shuts
 void machine_exit_request(Machine *m, int status);      /* isa-debug-exit: leave with this status */
 void machine_stop(Machine *m);        /* vCPUs parked, guest clock stopped; idempotent */
 void machine_cont(Machine *m);
+bool machine_requested(const Machine *m);       /* a reset, power-off, exit or stop waits for the main loop */
 void machine_event(Machine *m, const char *name, GVariant *data);        /* to programs that listen; data: a{sv} or NULL; qmp.c */
 
 /* A thread that runs guest code enters and leaves; a vCPU is "outside" in between.  For core/vcpu.c. */

@@ -12,6 +12,7 @@
 #include "core/monitor.h"
 #include "core/options.h"
 #include "core/qmp.h"
+#include "core/snapshot.h"
 #include "core/vcpu.h"
 #include <errno.h>
 #include <signal.h>
@@ -165,7 +166,8 @@ int main(int argc, char **argv)
             monitors[i] = monitor_new(m, o->monitor_on[i]);
         }
     }
-    if (chr_open_all(m, &err) && open_viewers(m, &err) && write_pidfile(o->pidfile, &err) && machine_start(m, &err)) {
+    if (chr_open_all(m, &err) && open_viewers(m, &err) && write_pidfile(o->pidfile, &err) && machine_start(m, &err) &&
+        snapshot_start(m, &err)) {
         if (!o->start_paused) {
             machine_cont(m);
         }

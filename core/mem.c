@@ -59,7 +59,8 @@ void region_init_ram(Region *r, const char *name, uint64_t size)
 
 void region_clear(Region *r)
 {
-    if (madvise(r->host, r->size, MADV_DONTNEED)) {
+    if (mmap(r->host, MAX(r->size, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
+        MAP_FAILED) {
         memset(r->host, 0, r->size);
     }
     region_set_dirty(r, 0, r->size);

@@ -16,6 +16,7 @@
 #include "core/schema.h"
 #include "core/screendump.h"
 #include "core/sendkey.h"
+#include "core/snapshot.h"
 #include "core/vcpu.h"
 #include "core/version.h"
 #include <inttypes.h>
@@ -218,6 +219,9 @@ static bool cmd_cont(Machine *m, void *args, Reply *reply, GError **err)
     if (m->state == RUN_SHUTDOWN || m->state == RUN_FATAL) {
         return fail(err, "the guest has powered off; system_reset starts it again");
     }
+    if (snapshot_cont(m)) {
+        return true;
+    }
     bool was_running = m->state == RUN_RUNNING;
     machine_cont(m);
     if (!was_running) {
@@ -240,7 +244,8 @@ static bool cmd_powerdown(Machine *m, void *args, Reply *reply, GError **err)
 
 static bool cmd_status(Machine *m, void *args, Reply *reply, GError **err)
 {
-    static const char *const states[] = { "paused", "running", "paused (shutdown)", "paused (internal error)" };
+    static const char *const states[] = { "paused", "running", "paused (shutdown)", "paused (internal error)",
+        "paused (inmigrate)", "paused (postmigrate)" };
 
     say(reply, "VM status", states[m->state]);
     return true;
@@ -612,7 +617,8 @@ static bool cmd_query_commands(Machine *m, void *args, Reply *reply, GError **er
 
 static bool cmd_query_status(Machine *m, void *args, Reply *reply, GError **err)
 {
-    static const char *const states[] = { "paused", "running", "shutdown", "internal-error" };
+    static const char *const states[] = { "paused", "running", "shutdown", "internal-error", "inmigrate",
+        "postmigrate" };
 
     say(reply, "status", states[m->state]);
     g_variant_builder_add(reply, "{sv}", "running", g_variant_new_boolean(m->state == RUN_RUNNING));

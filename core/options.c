@@ -11,6 +11,7 @@
 #include "core/display.h"
 #include "core/log.h"
 #include "core/schema.h"
+#include "core/snapshot.h"
 #include "core/version.h"
 #include "core/vcpu.h"
 #include <errno.h>
@@ -752,6 +753,21 @@ static bool opt_S(Machine *m, void *args, Reply *reply, GError **err)
     return true;
 }
 
+static bool opt_loadvm(Machine *m, void *args, Reply *reply, GError **err)
+{
+    take(&m->options->loadvm, &((TextArgs *)args)->value);
+    return true;
+}
+
+static bool opt_incoming(Machine *m, void *args, Reply *reply, GError **err)
+{
+    if (strcmp(text_of(args), "defer") && !snapshot_check_address("-incoming", text_of(args), err)) {
+        return false;
+    }
+    take(&m->options->incoming, &((TextArgs *)args)->value);
+    return true;
+}
+
 static bool opt_d(Machine *m, void *args, Reply *reply, GError **err)
 {
     raw(m)->exit_now |= !strcmp(text_of(args), "help");
@@ -780,7 +796,7 @@ const Entry options[] = {
 /* Words of other emulators that mean something here too, one day. */
 static const char *const not_yet[] = {
     "daemonize", "enable-kvm", "s", "gdb", "spice", "netdev", "blockdev", "object", "usb", "usbdevice", "audio",
-    "audiodev", "soundhw", "smbios", "acpitable", "numa", "mem-path", "mem-prealloc", "loadvm", "incoming", "icount", "sandbox",
+    "audiodev", "soundhw", "smbios", "acpitable", "numa", "mem-path", "mem-prealloc", "icount", "sandbox",
     "chroot", "runas", "readconfig", "virtfs", "fsdev", "watchdog", "tpmdev", "dtb", "fda", "fdb", "pflash", "mtdblock", "sd",
     "full-screen", "win2k-hack", "k", "set", "add-fd", "trace", "option-rom", "prom-env", "overcommit", "action", "msg", "cpu-throttle",
     NULL

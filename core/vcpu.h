@@ -43,6 +43,7 @@ typedef struct CpuOps {               /* what core needs from an architecture */
     bool      (*has_work)(Vcpu *v);   /* an interrupt or the like that ends a halt; any thread with the machine lock */
     const Field *fields;              /* the whole architectural state, for snapshots */
     bool      (*restored)(Vcpu *v, GError **err);
+    void      (*identity)(Vcpu *v, GString *out);       /* its model, as far as a guest can tell; optional */
     void      (*dump)(Vcpu *v, GString *out);   /* "info registers" */
     void      (*help)(void);                    /* "-cpu help" to standard output; optional */
     bool      (*definition)(unsigned i, CpuDefinition *d);      /* model i; false past the last; optional */

@@ -396,6 +396,17 @@ bool x86_cpuid_init(X86Cpu *c, GError **err)
     return true;
 }
 
+/* Family, model and stepping are in feat too. */
+void x86_cpu_identity(Vcpu *v, GString *out)
+{
+    const X86Cpu *c = (const X86Cpu *)v;
+
+    g_string_append_printf(out, "%s %x %x", c->vendor, c->level, c->xlevel);
+    for (unsigned i = 0; i < X86_N_FEATS; i++) {
+        g_string_append_printf(out, " %x", c->feat[i]);
+    }
+}
+
 bool x86_cpu_check(Machine *m, GError **err)
 {
     /* What the CPUs will be, without making one; numbered so that it is silent. */

@@ -287,6 +287,7 @@ const CpuOps x86_cpu_ops = {
     .has_work = x86_has_work,
     .fields = cpu_fields,
     .restored = cpu_restored,
+    .identity = x86_cpu_identity,
     .dump = cpu_dump,
     .help = x86_cpu_help,
     .definition = x86_cpu_definition,

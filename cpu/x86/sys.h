@@ -176,6 +176,7 @@ void x86_features_can(uint32_t can[X86_N_FEATS]);       /* all that works on thi
 void x86_features_leave_out_slow(uint32_t feat[X86_N_FEATS]);   /* what the host lacks and is done by C code */
 bool x86_cpu_definition(unsigned i, CpuDefinition *d);  /* model i of -cpu help; false past the last */
 void x86_cpu_help(void);                        /* -cpu help */
+void x86_cpu_identity(Vcpu *v, GString *out);
 bool x86_cpu_check(Machine *m, GError **err);   /* the command line's model and features, before there is a CPU */
 void x86_cpuid(X86Cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]);
 static inline bool x86_feat(const X86Cpu *c, unsigned word, unsigned bit) { return (c->feat[word] >> bit) & 1; }

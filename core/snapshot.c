@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * snapshot.c -- savevm and its kin keep machines under tags; migrate and -incoming move one through a file.
+ *
+ * Spec: QEMU QMP Reference Manual, "Migration" (words and states).
+ * Omits: migration while the guest runs: it is stopped while the file is written, and a cancel takes effect before that only;
+ *        addresses but file:.
+ * Threads: the main context with the machine lock.
+ *
+ * Tags are files IMAGE.snapshots/TAG.ryk beside the first image that is written to, or, where there is none,
+ * NAME.snapshots/TAG.ryk in the current folder (NAME: -name, else "ryokan").
+ */
+#include "core/snapshot.h"
+#include "core/options.h"
+#include "core/snapfile.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SUFFIX ".ryk"
+enum { TAG_MAX = 64 };
+
+typedef GVariantBuilder Reply;
+typedef enum { MIG_NONE, MIG_SETUP, MIG_ACTIVE, MIG_COMPLETED, MIG_FAILED, MIG_CANCELLED } MigState;
+static const char *const mig_names[] = { "none", "setup", "active", "completed", "failed", "cancelled" };
+
+struct Snapshots {
+    bool      busy;                   /* a command is at work: the main loop may run meanwhile */
+    MigState  state;
+    GSource  *source;                 /* a migration that is to begin */
+    char     *path, *error;
+    SnapCodec codec;
+    int64_t   start_us, total_us, down_us;
+    uint64_t  bytes;
+};
+
+const Field tag_args[] = { FIELD_(TagArgs, tag, F_CONFIG | F_REQUIRED, 1, .help = "Its name."), FIELD_END };
+const Field save_args[] = {
+    CONFIG(SaveArgs, tag, .help = "A name for it; made from the time where not given."),
+    { .name = "compress", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(SaveArgs, codec), .count = 1, .aux = snap_codecs,
+      .help = "How RAM is packed; none: it loads page by page as needed." },
+    FIELD_END
+};
+const Field migrate_args[] = {
+    FIELD_(MigrateArgs, uri, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH."),
+    { .name = "compress", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(MigrateArgs, codec), .count = 1, .aux = snap_codecs,
+      .help = "How RAM is packed; none: it loads page by page as needed." },
+    CONFIG(MigrateArgs, detach, .help = "Accepted: the command never waits."),
+    FIELD_END
+};
+const Field incoming_args[] = { FIELD_(IncomingArgs, uri, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH."), FIELD_END };
+
+static struct Snapshots *state_of(Machine *m)
+{
+    if (!m->snapshots) {
+        m->snapshots = g_new0(struct Snapshots, 1);
+    }
+    return m->snapshots;
+}
+
+/* ---- stopping and going on ---- */
+
+static bool begin(Machine *m, const char *what, bool *was_running, GError **err)
+{
+    struct Snapshots *s = state_of(m);
+
+    if (s->busy) {
+        return fail(err, "%s: another snapshot command is still at work", what);
+    }
+    *was_running = m->state == RUN_RUNNING;
+    s->busy = true;
+    machine_stop(m);
+    if (*was_running) {
+        machine_event(m, "STOP", NULL);
+    }
+    return true;
+}
+
+static void end(Machine *m, bool run)
+{
+    m->snapshots->busy = false;
+    if (run) {
+        machine_cont(m);
+        machine_event(m, "RESUME", NULL);
+    }
+}
+
+/* What the guest has asked for and the main loop has not done yet belongs to neither state. */
+static bool settled(Machine *m, const char *what, GError **err)
+{
+    return !machine_requested(m) || fail(err, "%s: the machine is just being reset or switched off; try again", what);
+}
+
+static bool save(Machine *m, const char *path, const char *tag, SnapCodec codec, bool was_running, bool to_return, GError **err)
+{
+    return settled(m, to_return ? "savevm" : "migrate", err) &&
+           snapfile_save(m, path, tag, codec, was_running, to_return, err);
+}
+
+static bool load(Machine *m, const char *path, bool fresh, bool *was_running, GError **err)
+{
+    SnapFile *f = snapfile_open(path, err);
+    SnapAbout about;
+    bool      ok;
+
+    if (!f) {
+        return false;
+    }
+    snapfile_about(f, &about);
+    ok = snapfile_load(m, f, fresh, err);
+    if (ok && was_running) {
+        *was_running = about.was_running;
+    }
+    snapfile_close(f);
+    return ok;
+}
+
+/* ---- tags ---- */
+
+static char *folder(Machine *m)
+{
+    char *beside = m->disks && m->disks->folder ? m->disks->folder(m) : NULL;
+
+    return beside ? beside : g_strconcat(m->name ? m->name : "ryokan", ".snapshots", NULL);
+}
+
+static bool tag_ok(const char *tag, GError **err)
+{
+    bool ok = *tag && *tag != '.' && strlen(tag) <= TAG_MAX && g_utf8_validate(tag, -1, NULL);
+
+    for (const char *p = tag; *p && ok; p++) {
+        ok = *p != '/' && (unsigned char)*p >= ' ' && *p != 0x7f;
+    }
+    return ok || fail(err, "snapshot tag \"%.80s\": must be 1 to %d characters, no / in it and no . in front", tag, TAG_MAX);
+}
+
+static char *tag_path(Machine *m, const char *tag)
+{
+    g_autofree char *dir = folder(m), *file = g_strconcat(tag, SUFFIX, NULL);
+
+    return g_build_filename(dir, file, NULL);
+}
+
+bool cmd_savevm(Machine *m, void *args, Reply *reply, GError **err)
+{
+    SaveArgs           *a = args;
+    g_autoptr(GDateTime) now = g_date_time_new_now_local();
+    g_autofree char    *tag = a->tag && *a->tag ? g_strdup(a->tag) : g_date_time_format(now, "vm-%Y%m%d%H%M%S");
+    g_autofree char    *dir = folder(m), *path = tag_path(m, tag);
+    bool                was_running, ok;
+
+    if (!tag_ok(tag, err) || (m->state == RUN_INMIGRATE && !fail(err, "savevm: there is no guest yet")) ||
+        !begin(m, "savevm", &was_running, err)) {
+        return false;
+    }
+    if (g_mkdir_with_parents(dir, 0700)) {
+        ok = fail(err, "savevm: cannot make the folder %s: %s", dir, g_strerror(errno));
+    } else {
+        ok = save(m, path, tag, (SnapCodec)a->codec, was_running, true, err);
+    }
+    end(m, was_running);
+    return ok;
+}
+
+bool cmd_loadvm(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const char      *tag = ((TagArgs *)args)->tag;
+    g_autofree char *path = tag_path(m, tag);
+    bool             was_running, ok;
+
+    if (!tag_ok(tag, err) || !begin(m, "loadvm", &was_running, err)) {
+        return false;
+    }
+    ok = settled(m, "loadvm", err) && load(m, path, false, NULL, err);
+    if (ok && m->state != RUN_RUNNING) {
+        m->state = RUN_PAUSED;
+    }
+    end(m, was_running);
+    return ok;
+}
+
+bool cmd_delvm(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const char      *tag = ((TagArgs *)args)->tag;
+    g_autofree char *path = tag_path(m, tag);
+
+    return tag_ok(tag, err) && (!unlink(path) || fail(err, "delvm %s: %s", path, g_strerror(errno)));
+}
+
+static void one_line(GString *out, const char *path, const char *tag)
+{
+    SnapFile *f = snapfile_open(path, NULL);
+    SnapAbout a;
+
+    if (!f) {
+        g_string_append_printf(out, "%-24s (damaged, or no snapshot)\n", tag);
+        return;
+    }
+    snapfile_about(f, &a);
+    g_autoptr(GDateTime) t = g_date_time_new_from_unix_local(a.date_s);
+    g_autofree char     *date = t ? g_date_time_format(t, "%Y-%m-%d %H:%M:%S") : g_strdup("?");
+    uint64_t             ms = a.guest_ns / 1000000;
+    g_string_append_printf(out, "%-24s %7.1f MiB %19s %4" PRIu64 ":%02" PRIu64 ":%02" PRIu64 ".%03" PRIu64 "  %s\n", tag,
+                           (double)a.bytes / (1 << 20), date, ms / 3600000, ms / 60000 % 60, ms / 1000 % 60, ms % 1000, a.build);
+    snapfile_close(f);
+}
+
+static gint by_name(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+bool cmd_info_snapshots(Machine *m, void *args, Reply *reply, GError **err)
+{
+    g_autofree char     *dir = folder(m);
+    g_autoptr(GString)   out = g_string_new(NULL);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    GDir                *d = g_dir_open(dir, 0, NULL);
+    const char          *name;
+
+    while (d && (name = g_dir_read_name(d))) {
+        if (g_str_has_suffix(name, SUFFIX)) {
+            g_ptr_array_add(names, g_strndup(name, strlen(name) - strlen(SUFFIX)));
+        }
+    }
+    g_clear_pointer(&d, g_dir_close);
+    g_ptr_array_sort(names, by_name);
+    g_string_append_printf(out, names->len ? "In %s:\n%-24s %11s %19s %14s  BY\n" : "There are no snapshots in %s\n", dir, "TAG",
+                           "SIZE", "DATE", "GUEST'S CLOCK");
+    for (guint i = 0; i < names->len; i++) {
+        g_autofree char *path = tag_path(m, names->pdata[i]);
+        one_line(out, path, names->pdata[i]);
+    }
+    g_variant_builder_add(reply, "{sv}", "text", g_variant_new_string(out->str));
+    return true;
+}
+
+/* ---- migration ---- */
+
+bool snapshot_check_address(const char *option, const char *uri, GError **err)
+{
+    if (!g_str_has_prefix(uri, "file:") || !uri[5]) {
+        return fail(err, "%s %.200s: only file:PATH is supported", option, uri);
+    }
+    return !strstr(uri, ",offset=") || fail(err, "%s %.200s: offset= is not supported", option, uri);
+}
+
+static void set_state(Machine *m, MigState state)
+{
+    GVariantBuilder b;
+
+    m->snapshots->state = state;
+    g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
+    g_variant_builder_add(&b, "{sv}", "status", g_variant_new_string(mig_names[state]));
+    machine_event(m, "MIGRATION", g_variant_builder_end(&b));
+}
+
+static void start(Machine *m)
+{
+    struct Snapshots *s = state_of(m);
+
+    g_clear_pointer(&s->error, g_free);
+    s->start_us = g_get_monotonic_time();
+    s->total_us = s->down_us = 0;
+    s->bytes = 0;
+    set_state(m, MIG_SETUP);
+}
+
+static void finish(Machine *m, bool ok, const GError *why)
+{
+    struct Snapshots *s = m->snapshots;
+
+    s->total_us = g_get_monotonic_time() - s->start_us;
+    s->error = why ? g_strdup(why->message) : NULL;
+    set_state(m, ok ? MIG_COMPLETED : MIG_FAILED);
+}
+
+static gboolean migrate_now(void *arg)
+{
+    Machine          *m = arg;
+    struct Snapshots *s = m->snapshots;
+    GError           *err = NULL;
+    struct stat       st;
+    bool              was_running = false, ok, began;
+    int64_t           down;
+
+    machine_lock(m);
+    g_clear_pointer(&s->source, g_source_unref);
+    set_state(m, MIG_ACTIVE);
+    down = g_get_monotonic_time();
+    began = begin(m, "migrate", &was_running, &err);
+    ok = began && save(m, s->path, "", s->codec, was_running, false, &err);
+    s->down_us = g_get_monotonic_time() - down;
+    s->bytes = ok && !stat(s->path, &st) ? (uint64_t)st.st_blocks * 512 : 0;
+    if (ok && (m->state == RUN_PAUSED || m->state == RUN_RUNNING)) {
+        m->state = RUN_POSTMIGRATE;
+    }
+    finish(m, ok, err);
+    if (began) {
+        end(m, was_running && !ok);
+    }
+    g_clear_error(&err);
+    machine_unlock(m);
+    return G_SOURCE_REMOVE;
+}
+
+bool cmd_migrate(Machine *m, void *args, Reply *reply, GError **err)
+{
+    MigrateArgs      *a = args;
+    struct Snapshots *s = state_of(m);
+
+    if (!snapshot_check_address("migrate", a->uri, err)) {
+        return false;
+    }
+    if (m->state == RUN_INMIGRATE) {
+        return fail(err, "Guest is waiting for an incoming migration");
+    }
+    if (s->state == MIG_SETUP || s->state == MIG_ACTIVE) {
+        return fail(err, "There's a migration process in progress");
+    }
+    g_free(s->path);
+    s->path = g_strdup(a->uri + 5);
+    s->codec = (SnapCodec)a->codec;
+    start(m);
+    s->source = g_idle_source_new();
+    g_source_set_callback(s->source, migrate_now, m, NULL);
+    g_source_attach(s->source, m->context);
+    return true;
+}
+
+bool cmd_migrate_cancel(Machine *m, void *args, Reply *reply, GError **err)
+{
+    struct Snapshots *s = state_of(m);
+
+    if (s->source) {
+        g_source_destroy(s->source);
+        g_clear_pointer(&s->source, g_source_unref);
+        s->total_us = g_get_monotonic_time() - s->start_us;
+        set_state(m, MIG_CANCELLED);
+    }
+    return true;
+}
+
+static void add_int(Reply *b, const char *key, int64_t v)
+{
+    g_variant_builder_add(b, "{sv}", key, g_variant_new_int64(v));
+}
+
+bool cmd_query_migrate(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const struct Snapshots *s = state_of(m);
+    GVariantBuilder         ram;
+
+    if (s->state == MIG_NONE) {
+        return true;
+    }
+    g_variant_builder_add(reply, "{sv}", "status", g_variant_new_string(mig_names[s->state]));
+    if (s->error) {
+        g_variant_builder_add(reply, "{sv}", "error-desc", g_variant_new_string(s->error));
+    }
+    if (s->state == MIG_COMPLETED && s->bytes) {
+        add_int(reply, "total-time", s->total_us / 1000);
+        add_int(reply, "downtime", s->down_us / 1000);
+        g_variant_builder_init(&ram, G_VARIANT_TYPE_VARDICT);
+        add_int(&ram, "total", (int64_t)m->ram.size);
+        add_int(&ram, "remaining", 0);
+        add_int(&ram, "transferred", (int64_t)s->bytes);
+        g_variant_builder_add(reply, "{sv}", "ram", g_variant_builder_end(&ram));
+    }
+    return true;
+}
+
+/* Leaves the machine paused; *run: it ran when it was saved. */
+static bool take_in(Machine *m, const char *path, bool *run, GError **err)
+{
+    GError *why = NULL;
+    bool    ok, was_running;
+
+    start(m);
+    set_state(m, MIG_ACTIVE);
+    ok = begin(m, "-incoming", &was_running, &why);
+    if (ok) {
+        ok = load(m, path, true, run, &why);
+        m->snapshots->busy = false;
+    }
+    if (ok) {
+        m->state = RUN_PAUSED;
+    }
+    finish(m, ok, why);
+    if (why) {
+        g_propagate_error(err, why);
+    }
+    return ok;
+}
+
+bool cmd_migrate_incoming(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const char *uri = ((IncomingArgs *)args)->uri;
+    bool        run = false;
+
+    if (m->state != RUN_INMIGRATE) {
+        return fail(err, "migrate-incoming: the machine does not wait for one; start it with -incoming defer");
+    }
+    if (!snapshot_check_address("migrate-incoming", uri, err) || !take_in(m, uri + 5, &run, err)) {
+        return false;
+    }
+    if (run && !m->options->start_paused) {
+        machine_cont(m);
+        machine_event(m, "RESUME", NULL);
+    }
+    return true;
+}
+
+bool snapshot_cont(Machine *m)
+{
+    if (m->state == RUN_INMIGRATE) {    /* when it has come */
+        m->options->start_paused = false;
+        return true;
+    }
+    if (m->state == RUN_POSTMIGRATE) {
+        m->state = RUN_PAUSED;
+    }
+    return false;
+}
+
+bool snapshot_start(Machine *m, GError **err)
+{
+    struct Options *o = m->options;
+    bool            ok = true, run = true;
+
+    if (o->loadvm && o->incoming) {
+        return fail(err, "-loadvm and -incoming: only one of them can say what to start with");
+    }
+    machine_lock(m);
+    if (o->loadvm) {
+        g_autofree char *path = tag_path(m, o->loadvm);
+        ok = tag_ok(o->loadvm, err) && load(m, path, true, NULL, err);
+    } else if (o->incoming && !strcmp(o->incoming, "defer")) {
+        m->state = RUN_INMIGRATE;
+    } else if (o->incoming) {
+        ok = take_in(m, o->incoming + 5, &run, err);
+    }
+    o->start_paused |= !run;
+    machine_unlock(m);
+    return ok;
+}
+
+void snapshot_free(struct Snapshots *s)
+{
+    if (s) {
+        if (s->source) {
+            g_source_destroy(s->source);
+            g_source_unref(s->source);
+        }
+        g_free(s->path);
+        g_free(s->error);
+        g_free(s);
+    }
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* snapshot.h -- savevm, loadvm, delvm, info snapshots, migrate and -incoming: the commands over core/snapfile.h. */
+#ifndef CORE_SNAPSHOT_H
+#define CORE_SNAPSHOT_H
+#include "core/machine.h"
+
+bool snapshot_start(Machine *m, GError **err);         /* -loadvm, -incoming; after machine_start() */
+bool snapshot_check_address(const char *option, const char *uri, GError **err);      /* file:PATH */
+bool snapshot_cont(Machine *m);       /* "cont" means something else just now: true, it has been seen to */
+void snapshot_free(struct Snapshots *s);
+
+typedef struct TagArgs {
+    char *tag;
+} TagArgs;
+typedef struct SaveArgs {
+    char    *tag;
+    uint32_t codec;
+} SaveArgs;
+typedef struct MigrateArgs {
+    char    *uri;
+    uint32_t codec;
+    bool     detach;
+} MigrateArgs;
+typedef struct IncomingArgs {
+    char *uri;
+} IncomingArgs;
+extern const Field tag_args[], save_args[], migrate_args[], incoming_args[];
+bool cmd_savevm(Machine *m, void *args, GVariantBuilder *reply, GError **err);
+bool cmd_loadvm(Machine *m, void *args, GVariantBuilder *reply, GError **err);
+bool cmd_delvm(Machine *m, void *args, GVariantBuilder *reply, GError **err);
+bool cmd_info_snapshots(Machine *m, void *args, GVariantBuilder *reply, GError **err);
+bool cmd_migrate(Machine *m, void *args, GVariantBuilder *reply, GError **err);
+bool cmd_migrate_cancel(Machine *m, void *args, GVariantBuilder *reply, GError **err);
+bool cmd_migrate_incoming(Machine *m, void *args, GVariantBuilder *reply, GError **err);
+bool cmd_query_migrate(Machine *m, void *args, GVariantBuilder *reply, GError **err);
+#endif

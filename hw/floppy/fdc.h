@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fdc.h -- private to the floppy controller: its drives and what is in them; and how a machine makes one.
+ * fdc.h -- a floppy controller as a machine makes it; its drives and what is in them.
  *
  * Spec: Intel 82077AA (290166-007), Intel 82078 (290468); IBM diskette formats.
  * Threads: with the machine lock; completions of requests in the main context.

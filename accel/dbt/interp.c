@@ -203,6 +203,12 @@ static bool is_canonical(const DbtCpu *c, const IrMem *m, uint64_t linear, unsig
                                                (uint64_t)((int64_t)(last << up) >> up) == last);
 }
 
+/* A flat segment needs no look at its limit but where an operand would wrap at 4 GiB. */
+static bool passes_limit(const IrMem *m, uint64_t linear)
+{
+    return m->linear_bits == 32 && !m->limit && linear + m->span > UINT64_C(1) << 32;
+}
+
 /* The TLB did not have it.  False: dbt_step() must run this guest instruction. */
 static bool check_slow(Run *r, const IrMem *m, HostRef *h)
 {
@@ -212,7 +218,7 @@ static bool check_slow(Run *r, const IrMem *m, HostRef *h)
         h->host = tlb_hit(c, h->linear, m->span, m->access);
         return h->host;
     }
-    if (!is_canonical(c, m, h->linear, m->span)) {
+    if (!is_canonical(c, m, h->linear, m->span) || passes_limit(m, h->linear)) {
         c->guest->trap(c, TRAP_SEGMENT, m->segment);
     }
     if (m->align && (h->linear & (m->align - 1u))) {

@@ -125,20 +125,29 @@ static bool is_stack_row(const X86Row *r)
     return false;
 }
 
+/* Code that has been fetched, once more: not as data, which may not be read, is aligned and watched. */
+static void fetched(X86Cpu *c, uint64_t pc, uint8_t *to, unsigned n)
+{
+    DbtWalk w;
+    if (c->dbt.guest->walk(&c->dbt, pc, ACCESS_FETCH, &w))
+        as_read(c->dbt.vcpu.as, w.phys, to, n);
+}
+
 bool x86_at_stack(X86Cpu *c)
 {
     uint8_t code[32] = { 0 };
     uint64_t mode = c->dbt.ctx->key.mode;
     unsigned n = MIN(15u, DBT_PAGE - (unsigned)(c->dbt.pc & (DBT_PAGE - 1)));
     X86Insn i;
-    dbt_load_bytes(&c->dbt, c->dbt.pc, code, n);
+    fetched(c, c->dbt.pc, code, n);
     if (x86_decode(&i, code, n, mode) == DEC_MORE) {
-        dbt_load_bytes(&c->dbt, c->dbt.pc + n, code + n, 15 - n);
+        fetched(c, c->dbt.pc + n, code + n, 15 - n);
         x86_decode(&i, code, 15, mode);
     }
     if (!i.row)
         return false;
+    /* not canonical, or where an access passes 4 GiB */
     uint64_t sp = c->dbt.gpr[i.row->tr == x86_tr_LEAVE ? R_RBP : R_RSP];
-    return (i.row->has_modrm && i.mod != 3 && i.seg == S_SS) ||
-           (is_stack_row(i.row) && (int64_t)(sp << 16) >> 16 != (int64_t)sp);
+    bool out = mode & X86_MODE_CODE64 ? (int64_t)(sp << 16) >> 16 != (int64_t)sp : (uint32_t)(sp + 64) < 128;
+    return (i.row->has_modrm && i.mod != 3 && i.seg == S_SS) || (is_stack_row(i.row) && out);
 }

@@ -93,7 +93,7 @@ static uint8_t *span(const Str *s, unsigned r, unsigned seg, bool write, uint64_
         *k = 1;
         return NULL;
     }
-    if (c->df < 0)                                      /* a fault is the first element's */
+    if (c->df < 0 || c->dbt.ctx->key.mode & X86_MODE_AC)        /* a fault is the first element's */
         dbt_check(&c->dbt, *linear, s->bytes, write ? ACCESS_WRITE : ACCESS_READ);
     lowest = c->df > 0 ? *linear : *linear - (n - 1) * s->bytes;
     uint8_t *host = dbt_host(&c->dbt, lowest, write ? ACCESS_WRITE : ACCESS_READ, &usable);

@@ -27,6 +27,7 @@ struct { uint32_t offset; uint16_t selector; } proof_far __attribute__((aligned(
 ProofState *proof_out;
 void proof_enter(const ProofState *in, ProofState *out);
 void proof_exit(void);
+void proof_serialise(void);
 void proof_signal(int number, siginfo_t *info, void *context);
 void proof_on_signal(int number, siginfo_t *info, void *context);
 
@@ -69,6 +70,9 @@ __asm__(
     "movq proof_host_fs(%rip), %rax\n\twrfsbase %rax\n\tmovq proof_host_gs(%rip), %rax\n\twrgsbase %rax\n\t"
     "fninit\n\tvzeroupper\n\tpushq $0x1f80\n\tldmxcsr (%rsp)\n\taddq $8, %rsp\n\t"
     "addq $8, %rsp\n\tpopq %r15\n\tpopq %r14\n\tpopq %r13\n\tpopq %r12\n\tpopq %rbp\n\tpopq %rbx\n\tret\n"
+    "proof_serialise:\n\t"              /* IRET does (SDM vol. 3, 9.3), and unlike CPUID is no exit to a hypervisor */
+    "movl %ss, %eax\n\tmovq %rsp, %rcx\n\tpushq %rax\n\tpushq %rcx\n\tpushfq\n\tmovl %cs, %eax\n\tpushq %rax\n\t"
+    "leaq 1f(%rip), %rax\n\tpushq %rax\n\tiretq\n1:\tret\n"
     "proof_signal:\n\t"                 /* Linux leaves AC as it was */
     "pushfq\n\tandl $~0x40000, (%rsp)\n\tpopfq\n\tjmp proof_on_signal\n");
 
@@ -90,7 +94,7 @@ void proof_on_signal(int number, siginfo_t *info, void *context)
         return;
     }
     caught.armed = false;
-    caught.vector = number == SIGALRM ? 0x100 : g[REG_TRAPNO];
+    caught.vector = number == SIGALRM ? PROOF_TIMEOUT : g[REG_TRAPNO];
     caught.error = (uint64_t)g[REG_ERR];
     caught.cr2 = (uint64_t)g[REG_CR2];
     caught.rip = (uint64_t)g[REG_RIP];
@@ -175,13 +179,12 @@ uint8_t *host_memory(void) { return data; }
 void host_code(const ProofCode *c)
 {
     static uint32_t last, last_n;
-    unsigned a = 0, b, d, f = 0;
 
     memset(code_alias + last, 0xcc, last_n);
     last = c->at - P_CODE;
     last_n = c->total;
     memcpy(code_alias + last, c->bytes, c->total);
-    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(f), "=d"(d) : : "memory");       /* stored by another address: serialise */
+    proof_serialise();                  /* stored by another address */
 }
 
 void host_run(const ProofState *in, ProofState *out)
@@ -207,7 +210,7 @@ void host_run(const ProofState *in, ProofState *out)
         out->error = caught.error;
         out->cr2 = caught.vector == EXC_PF ? caught.cr2 : 0;
     }
-    if (caught.vector == 0x100) {
+    if (caught.vector == PROOF_TIMEOUT) {
         setitimer(ITIMER_REAL, &off, NULL);
         count = 0;
     }

@@ -3,8 +3,9 @@
  * main.c -- the proof of the CPU: every row of the opcode tables, in every form that user code can have, run by the host's
  * processor and by each engine with the same state; all registers, flags, memory and faults are compared.
  *
- * Usage: proof [-s SEED] [-n CASES] [-t SECONDS] [-k STATES] [-b BATCH] [-e native|interp] [-m MODE] [-r ROW] [-q] [-v]
+ * Usage: proof [-s SEED] [-n CASES] [-t SECONDS] [-k STATES] [-b BATCH] [-e native|interp] [-m MODE] [-r ROW] [-a] [-q] [-v]
  *   without -n and -t: twelve batches for each row; 'make check-cpu' runs that
+ *   -a  each batch on one engine only, in turn: for long runs
  *   -b  this batch only, as a difference's reproducer line says; -v prints it all; -r rows of this name only; -q sequences only
  *
  * A batch is one piece of code with STATES states and follows from SEED and its number alone.  A forked worker runs the batches;
@@ -42,7 +43,7 @@ typedef struct Proof {
     int64_t  only;
     int      mode, seconds;
     const char *engine, *row;
-    bool     verbose, sequences, in_process;
+    bool     verbose, sequences, in_process, in_turn;
     Engine  *engines[N_ENGINES];
     unsigned n_engines, n_rows;
     const X86Row *rows;
@@ -77,6 +78,12 @@ static bool batch_code(Proof *p, uint64_t batch, Rng *r, ProofCode *c)
         return false;
     }
     return wanted(p, row) && proof_code(c, r, row, mode);
+}
+
+/* With -a: of a batch's engines one. */
+static bool engine_runs(const Proof *p, unsigned e, uint64_t batch)
+{
+    return !p->in_turn || p->n_engines < 2 || e == (batch * UINT64_C(0x9e3779b97f4a7c15) >> 63);
 }
 
 static void difference(Proof *p, uint64_t batch, unsigned state, const char *engine, const ProofCode *c, const char *why, const ProofState *in,
@@ -131,6 +138,7 @@ static void run_batch(Proof *p, uint64_t batch)
     if (!why) {
         why = g_string_new(NULL);
         proof_memory(pattern, &r);
+        proof_values_open(&r);
     }
     rng_seed(&r, p->seed * 0x9e3779b97f4a7c15u + batch);
     if (!batch_code(p, batch, &r, &c)) {
@@ -144,6 +152,9 @@ static void run_batch(Proof *p, uint64_t batch)
     host_code(&c);
     memcpy(host_memory(), pattern, P_MEMORY);
     for (unsigned e = 0; e < p->n_engines; e++) {
+        if (!engine_runs(p, e, batch)) {
+            continue;
+        }
         engine_code(p->engines[e], &c);
         memcpy(engine_memory(p->engines[e]), pattern, P_MEMORY);
     }
@@ -156,6 +167,9 @@ static void run_batch(Proof *p, uint64_t batch)
         p->s->host_cases++;
         p->s->faults += want.vector >= 0;
         for (unsigned e = 0; e < p->n_engines; e++) {
+            if (!engine_runs(p, e, batch)) {
+                continue;
+            }
             engine_run(p->engines[e], &c, &in, &got);
             p->s->cases[engine_name(p->engines[e])[0] == 'n']++;
             bool same = proof_same(&c, &in, &want, &got, why);
@@ -280,7 +294,7 @@ int main(int argc, char **argv)
     int opt;
     bool names = false;
 
-    while ((opt = getopt(argc, argv, "s:n:t:k:b:e:m:r:qvlf")) != -1) {
+    while ((opt = getopt(argc, argv, "s:n:t:k:b:e:m:r:aqvlf")) != -1) {
         switch (opt) {
         case 's': p.seed = strtoull(optarg, NULL, 0); break;
         case 'n': p.cases = strtoull(optarg, NULL, 0); break;
@@ -290,6 +304,7 @@ int main(int argc, char **argv)
         case 'e': p.engine = optarg; break;
         case 'm': p.mode = atoi(optarg); break;
         case 'r': p.row = optarg; break;
+        case 'a': p.in_turn = true; break;
         case 'q': p.sequences = true; break;
         case 'v': p.verbose = true; break;
         case 'l': names = true; break;

@@ -5,7 +5,7 @@
  * One layout of linear addresses serves the host's process and the guest:
  *
  *     CODE  2 pages  r-x   filled with INT3 but for the code of the batch
- *     EXIT  1 page   r-x   where code ends: the host's way back; an INT3 for the guest
+ *     EXIT  1 page   r-x   where code ends, beyond the limits of CODE: the host's way back; an INT3 for the guest
  *     DATA  2 pages  rw-   nothing around it
  *     CONST 1 page   r--   nothing behind it
  *
@@ -15,7 +15,7 @@
 #define TESTS_CPU_PROOF_H
 #include "cpu/x86/decode.h"
 
-enum { P_CODE = 0x20000000, P_EXIT = 0x20004000, P_EXIT32 = P_EXIT + 0x100, P_DATA = 0x20010000, P_CONST = 0x20014000, P_PAGE = 4096,
+enum { P_CODE = 0x20000000, P_EXIT = 0x2000c000, P_EXIT32 = P_EXIT + 0x100, P_DATA = 0x20010000, P_CONST = 0x20014000, P_PAGE = 4096,
        P_CODE_BYTES = 2 * P_PAGE, P_DATA_BYTES = 2 * P_PAGE, P_MEMORY = P_DATA_BYTES + P_PAGE };
 enum { P_CS32 = 0x23, P_DS = 0x2b, P_CS64 = 0x33 };     /* Linux's */
 /* Its local descriptors: */
@@ -23,6 +23,7 @@ enum { P_LDT_CS32 = 0x07, P_LDT_CS16 = 0x0f, P_LDT_DATA = 0x17, P_LDT_DOWN = 0x1
 
 typedef enum { PM_64, PM_32, PM_L32, PM_L16, PM_N } ProofMode;
 
+enum { PROOF_TIMEOUT = 0x100, PROOF_NO_END };    /* vectors that are none: the host's, an engine's */
 enum { FX_SW = 2, FX_TAG = 4, FX_OP = 6, FX_IP = 8, FX_DP = 16, FX_MXCSR = 24, FX_ST = 32, FX_XMM = 160, XS_BV = 512, XS_YMM = 576, XS_SIZE = 832 };
 typedef struct ProofState {
     uint64_t gpr[16];                   /* 0 */
@@ -71,6 +72,7 @@ const X86Row *proof_rows(unsigned *n);
 
 /* ---- values.c: what it is run with ---- */
 void     proof_state(ProofState *s, Rng *r, const ProofCode *c, uint8_t *memory, uint32_t *from, uint32_t *n);
+void     proof_values_open(Rng *r);
 void     proof_memory(uint8_t *memory, Rng *r);         /* P_MEMORY bytes */
 uint64_t proof_real(Rng *r, unsigned bytes);
 

@@ -357,11 +357,26 @@ static void put_segments(ProofState *s, Rng *r, const ProofCode *c)
     s->gs_base = c->mode == PM_64 ? (one_in(r, 16) ? rng(r) >> 17 : P_DATA + 8 * rng_below(r, 256)) : 0;
 }
 
+/* Vectors are drawn from a store that is made once: making them would be most of a case's time. */
+enum { STORE_VECTORS = 16384 };
+static uint8_t (*store)[16];
+
+void proof_values_open(Rng *r)
+{
+    store = g_malloc(STORE_VECTORS * sizeof *store);
+    for (unsigned k = 0; k < STORE_VECTORS; k++) {
+        fill(r, store[k], 16);
+    }
+}
+
 static void put_vectors(ProofState *s, Rng *r)
 {
-    for (unsigned k = 0; k < 16; k++) {
-        fill(r, s->x + FX_XMM + 16 * k, 16);
-        fill(r, s->x + XS_YMM + 16 * k, 16);
+    for (unsigned k = 0; k < 16; k += 2) {
+        uint64_t v = rng(r);
+        memcpy(s->x + FX_XMM + 16 * k, store[v % STORE_VECTORS], 16);
+        memcpy(s->x + XS_YMM + 16 * k, store[(v >> 16) % STORE_VECTORS], 16);
+        memcpy(s->x + FX_XMM + 16 * k + 16, store[(v >> 32) % STORE_VECTORS], 16);
+        memcpy(s->x + XS_YMM + 16 * k + 16, store[(v >> 48) % STORE_VECTORS], 16);
     }
     if (one_in(r, 8)) {
         memcpy(s->x + FX_XMM + 16, s->x + FX_XMM, 16);

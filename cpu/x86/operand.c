@@ -87,6 +87,26 @@ IrRef tr_check(X86Tr *t, const X86Insn *i, unsigned span, unsigned access)
     return tr_check_mem(t, &m, span, access);
 }
 
+IrRef tr_far_pointer(X86Tr *t, const X86Insn *i, IrRef *offset)
+{
+    IrMem m;
+    IrRef selector = tr_temp(t), h;
+    *offset = tr_temp(t);
+    if (i->osize != 2 || !(t->mode & X86_MODE_AC)) {
+        h = tr_check(t, i, i->osize + 2u, IR_READ);
+        emit(t, IR_mov, tr_type(i->osize), *offset, h, NONE);
+        emit(t, IR_mov, IR_I16, selector, h, NONE)->disp = i->osize;
+        return selector;
+    }
+    for (unsigned k = 0; k < 2; k++) {                  /* 16:16 asks for 2 (SDM vol. 3 table 6-7): two accesses */
+        tr_address(t, i, &m);
+        m.disp += (int32_t)(k * i->osize);
+        h = tr_check_mem(t, &m, 2, IR_READ);
+        emit(t, IR_mov, IR_I16, k ? selector : *offset, h, NONE);
+    }
+    return selector;
+}
+
 IrRef tr_offset(X86Tr *t, const X86Insn *i)
 {
     IrMem m = { .segment = SEG_NONE, .linear_bits = 64 };

@@ -360,6 +360,22 @@ uint64_t x86_h_arpl(void *cpu, uint64_t a, uint64_t b, uint64_t unused)
     return lower ? (a & ~3ull) | (b & 3) : a;
 }
 
+uint64_t x86_h_arpl_mem(void *cpu, uint64_t offset, uint64_t s, uint64_t source)
+{
+    X86Cpu *c = cpu;
+
+    if (!x86_protected(c)) {
+        x86_raise_ud(c);
+    }
+    uint64_t old = x86_ld(c, (unsigned)s, offset, 2);
+    bool lower = (old & 3) < (source & 3);
+    if (lower) {
+        x86_st(c, (unsigned)s, offset, (old & ~3ull) | (source & 3), 2);
+    }
+    set_zf(c, lower);
+    return 0;
+}
+
 /* ---- table registers ---- */
 static void umip_check(X86Cpu *c)
 {

@@ -607,7 +607,8 @@ uint64_t x86_h_clzero(void *cpu, uint64_t offset, uint64_t s, uint64_t d)
     static const uint8_t zero[64];
     X86Cpu *c = cpu;
 
-    dbt_store_bytes(&c->dbt, x86_seg_linear(c, (unsigned)s, offset & ~63ull, 64, true), zero, 64);
+    uint64_t linear = x86_seg_linear(c, (unsigned)s, offset, 1, true);
+    dbt_store_bytes(&c->dbt, linear & ~63ull, zero, 64);                /* the line that holds the byte */
     return 0;
 }
 

@@ -212,11 +212,7 @@ static void far_transfer(X86Tr *t, const X86Insn *i, unsigned helper)
         selector = tr_imm(t, i->imm2);
         offset = tr_imm(t, i->imm);
     } else {
-        IrRef h = tr_check(t, i, i->osize + 2u, IR_READ);
-        selector = tr_temp(t);
-        offset = tr_temp(t);
-        emit(t, IR_mov, tr_type(i->osize), offset, h, NONE);
-        emit(t, IR_mov, IR_I16, selector, h, NONE)->disp = i->osize;
+        selector = tr_far_pointer(t, i, &offset);
     }
     tr_helper(t, helper, NONE, selector, offset, len_and_size(t, i));
     tr_end_pc(t);

@@ -78,6 +78,7 @@ void   tr_address(X86Tr *t, const X86Insn *i, IrMem *m);                /* of th
 void   tr_segment(X86Tr *t, IrMem *m, unsigned seg);
 IrRef  tr_check(X86Tr *t, const X86Insn *i, unsigned span, unsigned access);    /* host address of the ModRM operand */
 IrRef  tr_check_mem(X86Tr *t, IrMem *m, unsigned span, unsigned access);
+IrRef  tr_far_pointer(X86Tr *t, const X86Insn *i, IrRef *offset);       /* the selector, and the offset, in temporaries */
 IrRef  tr_offset(X86Tr *t, const X86Insn *i);           /* its effective address, in a temporary */
 IrRef  tr_operand(X86Tr *t, const X86Insn *i, unsigned k, unsigned access);     /* operand k as a source or destination */
 IrRef  tr_value(X86Tr *t, const X86Insn *i, unsigned k);                /* operand k zero-extended, no IR_HOST and no narrow register */

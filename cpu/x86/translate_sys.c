@@ -155,9 +155,7 @@ void x86_tr_MOV_TO_SEG(X86Tr *t, const X86Insn *i)
 
 static void load_far(X86Tr *t, const X86Insn *i, unsigned seg)
 {
-    IrRef h = tr_check(t, i, i->osize + 2u, IR_READ), offset = tr_temp(t), sel = tr_temp(t);
-    emit(t, IR_mov, tr_type(i->osize), offset, h, NONE);
-    emit(t, IR_mov, IR_I16, sel, h, NONE)->disp = i->osize;
+    IrRef offset, sel = tr_far_pointer(t, i, &offset);
     tr_helper(t, XH_load_seg, NONE, tr_imm(t, seg), sel, NONE);
     emit(t, IR_mov, tr_type(i->osize), ir_guest(i->reg), offset, NONE);
     after_segment(t, seg);
@@ -193,9 +191,15 @@ void x86_tr_LSL(X86Tr *t, const X86Insn *i) { read_limit(t, i, XH_lsl); }
 
 void x86_tr_ARPL(X86Tr *t, const X86Insn *i)
 {
-    IrRef d = tr_operand(t, i, 0, IR_READ | IR_WRITE), old = tr_temp(t), by = tr_temp(t), v = tr_temp(t);
-    emit(t, IR_mov, IR_I16, old, d, NONE);
+    IrRef by = tr_temp(t);
     emit(t, IR_mov, IR_I16, by, ir_guest(i->reg), NONE);
+    if (i->mod != 3) {
+        IrRef offset = tr_offset(t, i);
+        tr_helper(t, XH_arpl_mem, NONE, offset, tr_imm(t, i->seg), by);
+        return;
+    }
+    IrRef d = tr_operand(t, i, 0, IR_READ | IR_WRITE), old = tr_temp(t), v = tr_temp(t);
+    emit(t, IR_mov, IR_I16, old, d, NONE);
     tr_helper(t, XH_arpl, v, old, by, NONE);
     emit(t, IR_mov, IR_I16, d, v, NONE);
 }

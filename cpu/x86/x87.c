@@ -530,11 +530,19 @@ static void get_environment(X86Cpu *c, const X87Insn *in, const uint8_t *m)
     x87_load_status(c, (uint16_t)w[1]);
 }
 
+/* #AC asks 2 or 4 of an environment, its words' size (SDM vol. 3 table 6-7). */
+static void check_alignment(X86Cpu *c, const X87Insn *in, uint64_t linear, DbtAccess access)
+{
+    dbt_check(&c->dbt, linear, in->op_bytes == 2 ? 2 : 4, access);
+}
+
 static void ldenv(X86Cpu *c, X87Insn *in, unsigned arg)
 {
     uint8_t m[28];
     unsigned n = environment_bytes(in);
-    dbt_load_bytes(&c->dbt, x86_seg_linear(c, in->segment, in->offset, n, false), m, n);
+    uint64_t linear = x86_seg_linear(c, in->segment, in->offset, n, false);
+    check_alignment(c, in, linear, ACCESS_READ);
+    dbt_load_bytes(&c->dbt, linear, m, n);
     get_environment(c, in, m);
 }
 
@@ -543,7 +551,9 @@ static void stenv(X86Cpu *c, X87Insn *in, unsigned arg)
     uint8_t m[28];
     unsigned n = environment_bytes(in);
     put_environment(c, in, m);
-    dbt_store_bytes(&c->dbt, x86_seg_linear(c, in->segment, in->offset, n, true), m, n);
+    uint64_t linear = x86_seg_linear(c, in->segment, in->offset, n, true);
+    check_alignment(c, in, linear, ACCESS_WRITE);
+    dbt_store_bytes(&c->dbt, linear, m, n);
     c->fpu_cw |= SW_EXC;
     x87_update_es(c);
 }
@@ -552,7 +562,9 @@ static void rstor(X86Cpu *c, X87Insn *in, unsigned arg)
 {
     uint8_t m[108];
     unsigned n = environment_bytes(in);
-    dbt_load_bytes(&c->dbt, x86_seg_linear(c, in->segment, in->offset, n + 80, false), m, n + 80);
+    uint64_t linear = x86_seg_linear(c, in->segment, in->offset, n + 80, false);
+    check_alignment(c, in, linear, ACCESS_READ);
+    dbt_load_bytes(&c->dbt, linear, m, n + 80);
     get_environment(c, in, m);
     for (unsigned i = 0; i < 8; i++)
         memcpy(x87_st(c, i), m + n + 10 * i, 10);
@@ -565,7 +577,9 @@ static void save(X86Cpu *c, X87Insn *in, unsigned arg)
     put_environment(c, in, m);
     for (unsigned i = 0; i < 8; i++)
         memcpy(m + n + 10 * i, x87_st(c, i), 10);
-    dbt_store_bytes(&c->dbt, x86_seg_linear(c, in->segment, in->offset, n + 80, true), m, n + 80);
+    uint64_t linear = x86_seg_linear(c, in->segment, in->offset, n + 80, true);
+    check_alignment(c, in, linear, ACCESS_WRITE);
+    dbt_store_bytes(&c->dbt, linear, m, n + 80);
     x86_fpu_init(c);
 }
 

@@ -116,7 +116,8 @@ static void put_prefixes(Out *o, Rng *r, const X86Row *row, ProofMode m, bool ve
         put(o, 0x40 | rng_below(r, 16));                /* a REX that does not stand before the opcode */
     }
     bool is_mov_cr = row->map == 1 && (row->opcode & 0xfc) == 0x20;    /* LOCK MOV CR0 is CR8 on AMD processors (APM3 MOV CRn) */
-    if ((row->props & LOCK) ? one_in(r, 6) : !is_mov_cr && one_in(r, 400)) {
+    bool is_verw = row->map == 1 && row->opcode == 0;   /* LOCK VERW looks at its operand first on an EPYC: microcode */
+    if ((row->props & LOCK) ? one_in(r, 6) : !is_mov_cr && !is_verw && one_in(r, 400)) {
         put(o, 0xf0);
     }
     if (bytes[p]) {

@@ -17,7 +17,7 @@ static const Undefined table[] = {
 #undef UNDEFINED_DST
 };
 
-typedef enum { V_ALWAYS, V_FAULTS, V_XM, V_AC, V_OPSIZE64, V_NOT64, V_DIFFER, V_SEGMENTS, V_REXW, V_WRAP, V_REP, V_BRANCH_FAULT } VendorWhen;
+typedef enum { V_ALWAYS, V_FAULTS, V_XM, V_AC, V_OPSIZE64, V_NOT64, V_DIFFER, V_SEGMENTS, V_REXW, V_REP, V_MM, V_BRANCH_FAULT } VendorWhen;
 enum { CR2 = 1, KIND = 3, VECTORS = 4, REGISTERS = 8, MXCSR_PE = 16, MXCSR = 48, C1 = 64, BASES = 128, ALL = 0x100, KIND_ALL = ALL };
 enum { COMPARED = EF_ARITH | EF_DF | EF_AC | EF_ID | EF_NT | EF_IF | EF_IOPL };
 typedef struct Vendor { const char *name; VendorWhen when; unsigned what; } Vendor;
@@ -46,10 +46,9 @@ static bool vendor_holds(VendorWhen w, const ProofCode *c, const ProofState *in,
     case V_DIFFER: return (want->vector < 0) != (got->vector < 0);
     case V_SEGMENTS: return (want->vector == EXC_GP || want->vector == EXC_SS) && (got->vector == EXC_GP || got->vector == EXC_SS) &&
                             want->vector != got->vector;
+    case V_MM: return want->vector < 0 && got->vector == EXC_GP && want->x[FX_MXCSR + 2] & 2;
     case V_REP: return c->insn.rep;
     case V_REXW: return c->insn.rex & 8;
-    case V_WRAP: return c->mode == PM_32 && (want->vector == EXC_GP || want->vector == EXC_SS) && got->vector == EXC_PF &&
-                        (got->cr2 > 0xffffff00 || got->cr2 < 0x100);
     default: return c->valid && is_near_branch(c->insn.row) && want->vector == EXC_GP && got->vector == EXC_GP && c->mode == PM_64;
     }
 }
@@ -157,6 +156,13 @@ static bool differs(GString *why, const char *what, bool is)
     return is;
 }
 
+/* A branch that went to an F1 in the middle of its code: INT1 is what proof_runs_here() says of it. */
+static bool is_int1(const ProofCode *c, const ProofState *want, uint64_t linear)
+{
+    uint64_t at = linear - c->at;
+    return want->vector == EXC_DB && ((at < c->total && c->bytes[at] == 0xf1) || (at - 1 < c->total && c->bytes[at - 1] == 0xf1));
+}
+
 static bool same_but_for_tables(const ProofCode *c, const ProofState *in, const ProofState *want, const ProofState *got, GString *why)
 {
     unsigned dst;
@@ -166,7 +172,8 @@ static bool same_but_for_tables(const ProofCode *c, const ProofState *in, const 
 
     uint64_t linear = want->rip + (want->cs == P_LDT_CS32 || want->cs == P_LDT_CS16 ? P_CODE : 0);
 
-    if (what & ALL || (want->vector >= 0 && linear >= P_EXIT && linear < P_EXIT + P_PAGE)) {    /* strayed to where host and guest have other code */
+    bool strayed = want->vector >= 0 && linear >= P_EXIT && linear < P_EXIT + P_PAGE;           /* to where host and guest have other code */
+    if (what & ALL || strayed || is_int1(c, want, linear)) {
         return true;
     }
     bool kind = (what & KIND) != KIND, vectors = !(what & VECTORS);
@@ -182,7 +189,8 @@ static bool same_but_for_tables(const ProofCode *c, const ProofState *in, const 
     differs(why, "CR2", !(what & CR2) && want->cr2 != got->cr2);
     differs(why, "flags", (want->rflags ^ got->rflags) & mask);
     for (unsigned k = 0; k < 16 && !(what & REGISTERS); k++) {
-        uint64_t bits = k == R_RSP && c->mode == PM_L16 ? 0xffff : UINT64_MAX;  /* an interrupt's IRET to a 16-bit stack loses the rest (SDM2 IRET) */
+        /* An interrupt's IRET to a 16- or 32-bit stack loses the rest (SDM2 IRET). */
+        uint64_t bits = k != R_RSP ? UINT64_MAX : c->mode == PM_L16 ? 0xffff : want->cs != P_CS64 && want->cs == got->cs ? UINT32_MAX : UINT64_MAX;
         if (k != dst && differs(why, "registers", (want->gpr[k] ^ got->gpr[k]) & bits)) {
             break;
         }

@@ -24,6 +24,8 @@ enum { PH_PML4 = 0x10000, PH_PDPT = 0x11000, PH_PD = 0x12000, PH_PT = 0x13000, P
        PH_GDT = 0x21000, PH_LDT = 0x21800, PH_TSS = 0x22000, PH_HANDLERS = 0x23000, PH_STACK = 0x25000, PH_CODE = 0x100000, PH_EXIT = 0x104000,
        PH_DATA = 0x110000 };
 
+enum { PATIENCE = 3 };                  /* seconds for one case, of which the first may have been the host's */
+
 struct Engine {
     const char *name;
     Machine  *m;
@@ -328,10 +330,13 @@ void engine_run(Engine *e, const ProofCode *code, const ProofState *in, ProofSta
     vcpu_current = &c->dbt.vcpu;
     c->dbt.vcpu.outside = false;
     load_state(e, code->mode, in);
-    for (unsigned k = 0; c->cpl && k < 1000; k++) {
+    proof_attention = &c->dbt.vcpu.attention;
+    proof_alarms = 0;
+    for (unsigned k = 0; c->cpl && k < 1000 && proof_alarms < PATIENCE; k++) {
         c->dbt.vcpu.attention = 0;
         e->m->accel->run(&c->dbt.vcpu);
     }
+    proof_attention = NULL;
     store_state(e, out);
     c->dbt.vcpu.outside = true;
     vcpu_current = NULL;

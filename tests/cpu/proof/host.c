@@ -77,6 +77,8 @@ __asm__(
     "pushfq\n\tandl $~0x40000, (%rsp)\n\tpopfq\n\tjmp proof_on_signal\n");
 
 static uint8_t *code_alias, *data;
+uint32_t *proof_attention;              /* of the engine that runs */
+volatile unsigned proof_alarms;
 static struct { int64_t vector; uint64_t error, cr2, rip, flags; uint16_t cs; bool armed; } caught;
 
 /* FS is the guest's here: nothing of the C library, no stack protector. */
@@ -86,8 +88,12 @@ void proof_on_signal(int number, siginfo_t *info, void *context)
     ucontext_t *u = context;
     greg_t *g = u->uc_mcontext.gregs;
 
-    if (!caught.armed) {                /* the harness itself */
+    if (!caught.armed) {                /* the harness itself, or an engine */
         if (number == SIGALRM) {
+            proof_alarms++;
+            if (proof_attention) {
+                __atomic_store_n(proof_attention, 1, __ATOMIC_RELAXED);
+            }
             return;
         }
         signal(number, SIG_DFL);
@@ -189,7 +195,7 @@ void host_code(const ProofCode *c)
 
 void host_run(const ProofState *in, ProofState *out)
 {
-    static const struct itimerval second = { .it_value = { .tv_sec = 1 } }, off;
+    static const struct itimerval second = { .it_value = { .tv_sec = 1 }, .it_interval = { .tv_sec = 1 } }, off;
     static unsigned count;
 
     if (count++ % 64 == 0) {

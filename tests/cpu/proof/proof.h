@@ -80,6 +80,8 @@ uint64_t proof_real(Rng *r, unsigned bytes);
 bool     host_open(void);
 void     host_code(const ProofCode *c);
 uint8_t *host_memory(void);                             /* P_MEMORY bytes */
+extern uint32_t *proof_attention;       /* set each second: an engine that does not end is stopped */
+extern volatile unsigned proof_alarms;
 void     host_run(const ProofState *in, ProofState *out);
 
 /* ---- engine.c: by an engine ---- */

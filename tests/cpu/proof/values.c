@@ -257,6 +257,9 @@ static void implicit(ProofState *s, Rng *r, const ProofCode *c)
     if (op == 0xd7) {
         s->gpr[R_RBX] = target(r, 1, c->mode) - off - (s->gpr[R_RAX] & 0xff);
     }
+    if (!strcmp(i->row->name, "CLZERO")) {
+        s->gpr[R_RAX] = target(r, 1, c->mode) - off;
+    }
     if (i->row->props & ISHELPER || (op2 == 0xf7)) {
         s->gpr[R_RDI] = target(r, 1, c->mode) - off;
     }
@@ -329,6 +332,15 @@ static unsigned put_operand(Rng *r, const ProofCode *c, uint8_t *to)
             }
         }
         return 10;
+    }
+    if (!strcmp(row->name, "XRSTOR") && !one_in(r, 4)) {    /* an area that can be loaded, mostly: its header */
+        for (unsigned k = 0; k < 512; k += 64) {
+            fill(r, to + k, 64);
+        }
+        put(to + FX_MXCSR, mxcsr(r), 8);
+        memset(to + XS_BV, 0, 64);
+        to[XS_BV] = (uint8_t)(rng_below(r, 8) | (one_in(r, 20) ? rng_below(r, 256) : 0));
+        return XS_BV + 64;
     }
     fill(r, to, 64);
     if ((row->map & 3) == 1 && (row->opcode == 0xae || row->opcode == 0xc7)) {      /* MXCSR.MM is AMD's alone (APM1 4.2.2) */
@@ -416,7 +428,7 @@ static void put_gprs(ProofState *s, Rng *r, const ProofCode *c)
 
 void proof_state(ProofState *s, Rng *r, const ProofCode *c, uint8_t *memory, uint32_t *from, uint32_t *n)
 {
-    uint8_t operand[128];
+    uint8_t operand[XS_BV + 64];
     uint64_t to = 0;
 
     if (!s->rip) {

@@ -32,6 +32,51 @@ G_GNUC_NORETURN static void guest_fault(DbtCpu *dc, uint64_t linear, DbtAccess a
     x86_raise(c, EXC_PF, walk->error);
 }
 
+/* PUSH to RET: what uses the stack without naming it. */
+static bool is_stack_row(const X86Row *r)
+{
+    static const char *const names[] = { "PUSH", "POP", "CALL", "RET", "LEAVE", "ENTER", "INT", "IRET" };
+
+    for (unsigned k = 0; k < G_N_ELEMENTS(names); k++) {
+        if (g_str_has_prefix(r->name, names[k])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Code that has been fetched, once more: not as data, which may not be read, is aligned and watched. */
+static void fetched(X86Cpu *c, uint64_t pc, uint8_t *to, unsigned n)
+{
+    DbtWalk w;
+
+    if (c->dbt.guest->walk(&c->dbt, pc, ACCESS_FETCH, &w)) {
+        as_read(c->dbt.vcpu.as, w.phys, to, n);
+    }
+}
+
+/* Was the address that the instruction at pc may not use one of the stack's: #SS? */
+static bool at_stack(X86Cpu *c)
+{
+    uint8_t code[32] = { 0 };
+    uint64_t mode = c->dbt.ctx->key.mode;
+    unsigned n = MIN(15u, DBT_PAGE - (unsigned)(c->dbt.pc & (DBT_PAGE - 1)));
+    X86Insn i;
+
+    fetched(c, c->dbt.pc, code, n);
+    if (x86_decode(&i, code, n, mode) == DEC_MORE) {
+        fetched(c, c->dbt.pc + n, code + n, 15 - n);
+        x86_decode(&i, code, 15, mode);
+    }
+    if (!i.row) {
+        return false;
+    }
+    /* not canonical, or where an access passes 4 GiB */
+    uint64_t sp = c->dbt.gpr[i.row->tr == x86_tr_LEAVE ? R_RBP : R_RSP];
+    bool out = mode & X86_MODE_CODE64 ? (int64_t)(sp << 16) >> 16 != (int64_t)sp : (uint32_t)(sp + 64) < 128;
+    return (i.row->has_modrm && i.mod != 3 && i.seg == S_SS) || (is_stack_row(i.row) && out);
+}
+
 G_GNUC_NORETURN static void guest_trap(DbtCpu *dc, DbtTrap what, unsigned seg)
 {
     X86Cpu *c = (X86Cpu *)dc;
@@ -40,7 +85,7 @@ G_GNUC_NORETURN static void guest_trap(DbtCpu *dc, DbtTrap what, unsigned seg)
     case TRAP_DIVIDE:
         x86_raise(c, EXC_DE, 0);
     case TRAP_SEGMENT:
-        x86_raise(c, seg == S_SS || (seg == SEG_NONE && x86_at_stack(c)) ? EXC_SS : EXC_GP, 0);
+        x86_raise(c, seg == S_SS || (seg == SEG_NONE && at_stack(c)) ? EXC_SS : EXC_GP, 0);
     default:
         x86_raise_gp(c, 0);
     }

@@ -53,7 +53,6 @@ X86TrFn x86_tr_LEA, x86_tr_LEAVE, x86_tr_NOP, x86_tr_BSF, x86_tr_BSR, x86_tr_MOV
 /* ---- for guest.c ---- */
 void   x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next, unsigned max_guest_insns);
 DbtFlagsFate x86_flags_fate(uint64_t mode, const uint8_t *code, unsigned n, uint16_t *regs);
-bool   x86_at_stack(X86Cpu *c);        /* was the non-canonical address of the instruction at pc one of the stack's? #SS */
 
 /* ---- translate.c ---- */
 void   tr_helper(X86Tr *t, unsigned number, IrRef dst, IrRef a, IrRef b, IrRef c);

@@ -190,11 +190,14 @@ static bool recipe_holds(const Em *e, unsigned missing)
         if (!(e->fb[i] & missing)) {
             return true;
         }
+        bool exits = n->op == IR_jmp || n->op == IR_br || n->op == IR_brz || n->op == IR_brnz;
+        if (exits && (n->live_fault & missing)) {       /* before what follows it, which may want none of them */
+            return false;
+        }
         if (!((e->lb[i + 1] | e->fb[i + 1]) & missing)) {
             return true;
         }
-        bool exits = n->op == IR_jmp || n->op == IR_br || n->op == IR_brz || n->op == IR_brnz;
-        if ((exits && (n->live_fault & missing)) || (e->lb[i + 1] & missing) || n->sets || kills(e, n) || writes_any(e, n, e->recipe.regs)) {
+        if ((e->lb[i + 1] & missing) || n->sets || kills(e, n) || writes_any(e, n, e->recipe.regs)) {
             return false;
         }
     }

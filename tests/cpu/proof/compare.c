@@ -17,7 +17,7 @@ static const Undefined table[] = {
 #undef UNDEFINED_DST
 };
 
-typedef enum { V_ALWAYS, V_FAULTS, V_XM, V_AC, V_OPSIZE64, V_NOT64, V_DIFFER, V_SEGMENTS, V_REXW, V_REP, V_MM, V_PROBES, V_BRANCH_FAULT } VendorWhen;
+typedef enum { V_ALWAYS, V_FAULTS, V_XM, V_AC, V_OPSIZE64, V_NOT64, V_DIFFER, V_SEGMENTS, V_REXW, V_REP, V_MM, V_PROBES, V_PARTS, V_CANONICAL, V_CPU_LIMIT, V_CS_LIMIT, V_BRANCH_FAULT } VendorWhen;
 enum { CR2 = 1, KIND = 3, VECTORS = 4, REGISTERS = 8, MXCSR_PE = 16, MXCSR = 48, C1 = 64, BASES = 128, ALL = 0x100, KIND_ALL = ALL };
 enum { COMPARED = EF_ARITH | EF_DF | EF_AC | EF_ID | EF_NT | EF_IF | EF_IOPL };
 typedef struct Vendor { const char *name; VendorWhen when; unsigned what; } Vendor;
@@ -47,6 +47,10 @@ static bool vendor_holds(VendorWhen w, const ProofCode *c, const ProofState *in,
     case V_SEGMENTS: return (want->vector == EXC_GP || want->vector == EXC_SS) && (got->vector == EXC_GP || got->vector == EXC_SS) &&
                             want->vector != got->vector;
     case V_MM: return want->vector < 0 && got->vector == EXC_GP && want->x[FX_MXCSR + 2] & 2;
+    case V_PARTS: return want->vector == EXC_PF && (got->vector == EXC_GP || got->vector == EXC_SS);
+    case V_CANONICAL: return c->mode == PM_64 && (want->vector == EXC_GP || want->vector == EXC_SS) && got->vector == EXC_PF && got->cr2 >> 47;
+    case V_CPU_LIMIT: return want->gpr[c->insn.reg] < 4096 && got->gpr[c->insn.reg] == 0 && want->rflags & EF_ZF;
+    case V_CS_LIMIT: return want->vector == EXC_GP && got->vector == EXC_GP && want->cs == got->cs && (got->cs | 8) == P_LDT_CS16 && got->rip > 0x7fff;
     case V_PROBES: return got->vector < 0 && ((want->vector == EXC_PF && !(want->error & 2)) ||
                                               (c->mode >= PM_L32 && (want->vector == EXC_GP || want->vector == EXC_SS)));
     case V_REP: return c->insn.rep;

@@ -3,9 +3,10 @@
  * main.c -- the proof of the CPU: every row of the opcode tables, in every form that user code can have, run by the host's
  * processor and by each engine with the same state; all registers, flags, memory and faults are compared.
  *
- * Usage: proof [-s SEED] [-n CASES] [-t SECONDS] [-k STATES] [-b BATCH] [-e native|interp] [-m MODE] [-r ROW] [-a] [-q] [-v]
+ * Usage: proof [-s SEED] [-n CASES] [-t SECONDS] [-k STATES] [-b BATCH] [-e native|interp] [-m MODE] [-r ROW] [-d ITEMS] [-a] [-q] [-v]
  *   without -n and -t: twelve batches for each row; 'make check-cpu' runs that
  *   -a  each batch on one engine only, in turn: for long runs
+ *   -d  the engines' log, as ryokan -d has it
  *   -b  this batch only, as a difference's reproducer line says; -v prints it all; -r rows of this name only; -q sequences only
  *
  * A batch is one piece of code with STATES states and follows from SEED and its number alone.  A forked worker runs the batches;
@@ -24,6 +25,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "core/log.h"
 #include "tests/cpu/proof/proof.h"
 
 #ifndef __x86_64__
@@ -42,7 +44,7 @@ typedef struct Proof {
     uint64_t seed, cases, states, end_ns, batches;
     int64_t  only;
     int      mode, seconds;
-    const char *engine, *row;
+    const char *engine, *row, *log;
     bool     verbose, sequences, in_process, in_turn;
     Engine  *engines[N_ENGINES];
     unsigned n_engines, n_rows;
@@ -204,6 +206,7 @@ static void worker(Proof *p)
             p->engines[p->n_engines++] = engine_open(names[k], p->bios);
         }
     }
+    log_setup(p->log, NULL, NULL);
     if (p->only >= 0) {
         p->s->batch = (uint64_t)p->only;
         run_batch(p, p->s->batch);
@@ -300,7 +303,7 @@ int main(int argc, char **argv)
     int opt;
     bool names = false;
 
-    while ((opt = getopt(argc, argv, "s:n:t:k:b:e:m:r:aqvlf")) != -1) {
+    while ((opt = getopt(argc, argv, "s:n:t:k:b:e:m:r:d:aqvlf")) != -1) {
         switch (opt) {
         case 's': p.seed = strtoull(optarg, NULL, 0); break;
         case 'n': p.cases = strtoull(optarg, NULL, 0); break;
@@ -310,6 +313,7 @@ int main(int argc, char **argv)
         case 'e': p.engine = optarg; break;
         case 'm': p.mode = atoi(optarg); break;
         case 'r': p.row = optarg; break;
+        case 'd': p.log = optarg; break;
         case 'a': p.in_turn = true; break;
         case 'q': p.sequences = true; break;
         case 'v': p.verbose = true; break;

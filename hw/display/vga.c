@@ -103,8 +103,12 @@ static bool elsewhere(const Vga *s, unsigned port)
 
 uint8_t vga_port_read(Vga *s, unsigned port)
 {
+    uint8_t val;
     if (elsewhere(s, port)) {
         return 0xff;
+    }
+    if (s->ext && s->ext->read(s, port, &val)) {
+        return val;
     }
     switch (port) {
     case 0x3c0: return s->attr_data ? 0 : s->attr_index;
@@ -129,7 +133,7 @@ uint8_t vga_port_read(Vga *s, unsigned port)
 
 void vga_port_write(Vga *s, unsigned port, uint8_t val)
 {
-    if (elsewhere(s, port)) {
+    if (elsewhere(s, port) || (s->ext && s->ext->write(s, port, val))) {
         return;
     }
     switch (port) {
@@ -249,7 +253,7 @@ static void mapped(void *dev)
     for (unsigned i = 0; i < G_N_ELEMENTS(s->ports); i++) {
         s->ports[i].on = io;
     }
-    s->vbe_map.on = io;
+    s->vbe_map.on = io && !s->ext;
     s->window_map.on = command & PCI_CMD_MEM;
     map_commit(s->pci.dev.machine);
 }
@@ -290,11 +294,15 @@ bool vga_setup(Vga *s, const PciIdent *ident, const Reg *regs, const char *rom, 
     s->pci.mapped = s->secondary ? NULL : mapped;
     pci_init(&s->pci, ident, regs);
     region_init_ram(&s->vram, "vga memory", (uint64_t)s->vgamem_mb << 20);
-    region_init_io(&s->window, "vga window", &vga_window_ops, s, WINDOW_BYTES);
+    region_init_io(&s->window, "vga window", s->ext ? s->ext->window : &vga_window_ops, s, WINDOW_BYTES);
     region_init_io(&s->mmio, "vga registers", &mmio_io, s, MMIO_BYTES);
     region_init_io(&s->vbe_ports, "vbe", &vbe_io, s, 4);
-    pci_bar(&s->pci, 0, PCI_BAR_MEM, true, &s->vram);
-    pci_bar(&s->pci, 2, PCI_BAR_MEM, false, &s->mmio);
+    if (s->ext) {
+        s->ext->bars(s);
+    } else {
+        pci_bar(&s->pci, 0, PCI_BAR_MEM, true, &s->vram);
+        pci_bar(&s->pci, 2, PCI_BAR_MEM, false, &s->mmio);
+    }
     if (!pci_rom(&s->pci, rom, err)) {
         return false;
     }

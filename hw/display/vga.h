@@ -43,8 +43,24 @@ typedef struct VgaScan {              /* a graphics mode as the registers descri
     bool     colors_256, interleaved, pan_top_only, doubleword, byte_mode, wrap_15, keep_13, keep_14;
 } VgaScan;
 
-typedef struct Vga {
+typedef struct VgaPacked {            /* a packed mode: pixels side by side */
+    uint32_t width, height, bpp;
+    uint64_t start, pitch;            /* bytes */
+} VgaPacked;
+
+typedef struct Vga Vga;
+typedef struct VgaExt {               /* what a chip has beyond a VGA; each is asked first and may decline */
+    bool (*read)(Vga *s, unsigned port, uint8_t *val);
+    bool (*write)(Vga *s, unsigned port, uint8_t val);
+    bool (*packed)(Vga *s, VgaPacked *p);
+    void (*overlay)(Vga *s, unsigned y, uint32_t *line, unsigned width);        /* over a line of a packed mode */
+    void (*bars)(Vga *s);             /* instead of BARs 0 and 2 and the VBE ports */
+    const MmioOps *window;
+} VgaExt;
+
+struct Vga {
     PciDevice pci;
+    const VgaExt *ext;
     uint32_t  vgamem_mb;
     bool      edid;
     uint32_t  xres, yres;
@@ -72,9 +88,10 @@ typedef struct Vga {
     uint32_t  drawn_cursor;
     VgaText   drawn_text;
     VgaScan   drawn_scan;
+    VgaPacked drawn_packed;
     uint8_t   drawn_kind;             /* text, graphics, ...: private to vga_draw.c */
     bool      logging;                /* stores to vram are logged for the display */
-} Vga;
+};
 
 /* vga_mem.c: the window at A0000. */
 extern const MmioOps vga_window_ops;

@@ -165,14 +165,28 @@ static bool any_dirty(const unsigned long *map, uint64_t from, uint64_t to)
     return false;
 }
 
-static void refresh_vbe(Vga *s, Console *con)
+/* false: no packed mode, or one that does not fit into video memory. */
+static bool packed_mode(Vga *s, VgaPacked *p)
 {
-    unsigned width = s->vbe[VBE_XRES], height = s->vbe[VBE_YRES], bpp = s->vbe[VBE_BPP], bytes = (bpp + 7) / 8;
-    uint64_t pitch = (uint64_t)s->vbe[VBE_VIRT_WIDTH] * bytes;
-    uint64_t start = s->vbe[VBE_Y_OFFSET] * pitch + (uint64_t)s->vbe[VBE_X_OFFSET] * bytes;
-    if (!width || !height || bpp < 8 || start + pitch * (height - 1) + (uint64_t)width * bytes > s->vram.size) {
-        return;
+    memset(p, 0, sizeof(*p));
+    if (s->ext ? !s->ext->packed(s, p) : !vbe_on(s)) {
+        return false;
     }
+    if (!s->ext) {
+        uint64_t bytes = (s->vbe[VBE_BPP] + 7) / 8;
+        p->width = s->vbe[VBE_XRES];
+        p->height = s->vbe[VBE_YRES];
+        p->bpp = s->vbe[VBE_BPP];
+        p->pitch = s->vbe[VBE_VIRT_WIDTH] * bytes;
+        p->start = s->vbe[VBE_Y_OFFSET] * p->pitch + s->vbe[VBE_X_OFFSET] * bytes;
+    }
+    return p->width && p->height && p->bpp >= 8 &&
+           p->start + p->pitch * (p->height - 1) + (uint64_t)p->width * ((p->bpp + 7) / 8) <= s->vram.size;
+}
+
+static void refresh_packed(Vga *s, Console *con, const VgaPacked *p)
+{
+    unsigned width = p->width, height = p->height, bpp = p->bpp, bytes = (bpp + 7) / 8;
     pixman_image_t *surface = console_resize(con, (int)width, (int)height);
     uint32_t *px = pixman_image_get_data(surface);
     unsigned stride = (unsigned)pixman_image_get_stride(surface) / 4;
@@ -181,14 +195,20 @@ static void refresh_vbe(Vga *s, Console *con)
         region_dirty_log(&s->vram, DIRTY_DISPLAY, true);
         s->logging = s->redraw = true;
     }
+    s->redraw |= memcmp(p, &s->drawn_packed, sizeof(*p)) != 0;
+    s->drawn_packed = *p;
     region_dirty_take(&s->vram, DIRTY_DISPLAY, 0, s->vram.size, dirty);
     for (unsigned y = 0; y < height; y++) {
-        uint64_t at = start + y * pitch;
+        uint64_t at = p->start + y * p->pitch;
+        uint32_t *line = px + (size_t)y * stride;
         if (!s->redraw && !any_dirty(dirty, at, at + (uint64_t)width * bytes)) {
             continue;
         }
         for (unsigned x = 0; x < width; x++) {
-            px[(size_t)y * stride + x] = pixel(s, s->vram.host + at + (uint64_t)x * bytes, bpp);
+            line[x] = pixel(s, s->vram.host + at + (uint64_t)x * bytes, bpp);
+        }
+        if (s->ext) {
+            s->ext->overlay(s, y, line, width);
         }
         console_damage(con, 0, (int)y, (int)width, 1);
     }
@@ -221,17 +241,19 @@ static void refresh_blank(Vga *s, Console *con)
 
 static void refresh(void *dev, Console *con)
 {
-    enum { BLANK = 1, TEXT, PACKED, SCAN };
+    enum { BLANK = 1, TEXT, PACKED, SCAN, KEEP };
     Vga *s = dev;
     VgaText t = { 0 };
     VgaScan g;
-    uint8_t kind = !vbe_on(s) && vga_blank(s) ? BLANK : vga_scan(s, &g) ? SCAN : vbe_on(s) ? PACKED :
-                   vga_text_mode(s, &t) ? TEXT : BLANK;
+    VgaPacked p;
+    uint8_t kind = !vbe_on(s) && vga_blank(s) ? BLANK : s->ext && packed_mode(s, &p) ? PACKED : vga_scan(s, &g) ? SCAN :
+                   vbe_on(s) ? packed_mode(s, &p) ? PACKED : KEEP : vga_text_mode(s, &t) ? TEXT : BLANK;
     s->redraw |= kind != s->drawn_kind;
     s->drawn_kind = kind;
     switch (kind) {
     case SCAN:   vga_refresh_scan(s, con, &g); break;
-    case PACKED: refresh_vbe(s, con); break;
+    case PACKED: refresh_packed(s, con, &p); break;
+    case KEEP:   break;
     case TEXT:   refresh_text(s, con, &t); break;
     default:     refresh_blank(s, con); break;
     }

@@ -207,7 +207,7 @@ static bool pc_build(Machine *m, GError **err)
         !legacy_devices(m, pc, err)) {
         return false;
     }
-    static const char *const cards[] = { [VGA_STD] = "VGA", [VGA_VIRTIO] = "virtio-vga" };
+    static const char *const cards[] = { [VGA_STD] = "VGA", [VGA_CIRRUS] = "cirrus-vga", [VGA_VIRTIO] = "virtio-vga" };
     if (o->vga != VGA_NONE && !plain_device(m, pc->host->bus.base, cards[o->vga], err)) {
         return false;
     }

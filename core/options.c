@@ -533,6 +533,34 @@ static bool opt_device(Machine *m, void *args, Reply *reply, GError **err)
     return true;
 }
 
+static bool opt_usb(Machine *m, void *args, Reply *reply, GError **err)
+{
+    OptPair *p = g_new0(OptPair, 1);
+
+    p->key = g_strdup("usb");
+    p->val = g_strdup("on");
+    if (!m->options->machine_props) {
+        m->options->machine_props = g_ptr_array_new();
+    }
+    g_ptr_array_add(m->options->machine_props, p);
+    return true;
+}
+
+static bool opt_usbdevice(Machine *m, void *args, Reply *reply, GError **err)
+{
+    static const char *const kinds[][2] = { { "tablet", "usb-tablet" }, { "mouse", "usb-mouse" }, { "keyboard", "usb-kbd" } };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        if (!strcmp(text_of(args), kinds[i][0])) {
+            OptDevice *d = g_new0(OptDevice, 1);
+            d->driver = g_strdup(kinds[i][1]);
+            g_ptr_array_add(m->options->devices, d);
+            return opt_usb(m, NULL, reply, err);
+        }
+    }
+    return fail(err, "-usbdevice %s: there are tablet, mouse and keyboard; -device has the others", text_of(args));
+}
+
 static bool opt_global(Machine *m, void *args, Reply *reply, GError **err)
 {
     char    *eq = strchr(text_of(args), '='), *dot;
@@ -795,7 +823,7 @@ const Entry options[] = {
 
 /* Words of other emulators that mean something here too, one day. */
 static const char *const not_yet[] = {
-    "daemonize", "enable-kvm", "s", "gdb", "spice", "netdev", "blockdev", "object", "usb", "usbdevice", "audio",
+    "daemonize", "enable-kvm", "s", "gdb", "spice", "netdev", "blockdev", "object", "audio",
     "audiodev", "soundhw", "smbios", "acpitable", "numa", "mem-path", "mem-prealloc", "icount", "sandbox",
     "chroot", "runas", "readconfig", "virtfs", "fsdev", "watchdog", "tpmdev", "dtb", "fda", "fdb", "pflash", "mtdblock", "sd",
     "full-screen", "win2k-hack", "k", "set", "add-fd", "trace", "option-rom", "prom-env", "overcommit", "action", "msg", "cpu-throttle",

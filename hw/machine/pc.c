@@ -112,6 +112,12 @@ static bool chipset(Machine *m, PcMachine *pc, GError **err)
     if (!piix3_ide_create(m, pc->host, gsi_irq, pc->gsi, err)) {
         return false;
     }
+    if (pc->usb) {
+        void *hc = device_new(m, pc->host->bus.base, "piix3-usb-uhci", NULL, err);
+        if (!hc || !device_set(hc, "addr", "1.2", err) || !device_realize(hc, err)) {
+            return false;
+        }
+    }
     pc->pm = piix4_pm_create(m, pc->host, gsi_irq, pc->gsi, pc->smm, err);
     return pc->pm != NULL;
 }
@@ -238,6 +244,7 @@ static void pc_unbuild(Machine *m)
 
 static const Field pc_fields[] = {
     CONFIG_AS(PcMachine, has_hpet, "hpet", .def = 1, .help = "Fit a high precision event timer."),
+    CONFIG(PcMachine, usb, .help = "Have the chipset's USB controller."),
     CONFIG(PcMachine, smm, .def = 1, .help = "Have system management mode: SMRAM, and SMIs by port B2."),
     FIELD_END
 };

@@ -122,7 +122,7 @@ static Machine *make(const DeviceClass *c, Device **dev)
 {
     char    *d0 = g_strdup_printf("if=none,id=d0,format=raw,snapshot=on,file=%s", disk);
     char    *d1 = g_strdup_printf("if=none,id=d1,format=raw,media=cdrom,file=%s", disk);
-    char    *argv[] = { "ryokan", "-nodefaults", "-vga", "std", "-m", "32", "-serial", "null", "-rtc", "base=2020-01-01,clock=vm",
+    char    *argv[] = { "ryokan", "-nodefaults", "-usb", "-vga", "std", "-m", "32", "-serial", "null", "-rtc", "base=2020-01-01,clock=vm",
                         "-drive", d0, "-drive", d1, NULL };
     Machine *m = machine_new();
     GError  *err = NULL;

@@ -19,7 +19,7 @@ enum { GC_SET = 0, GC_SET_ENABLE, GC_COMPARE, GC_FUNCTION, GC_READ_PLANE, GC_MOD
 enum { ATTR_MODE = 0x10, ATTR_OVERSCAN, ATTR_PLANES, ATTR_PAN, ATTR_COLOR_SELECT };
 enum { CRTC_HDISP = 1, CRTC_OVERFLOW = 7, CRTC_ROW_SCAN = 8, CRTC_CELL = 9, CRTC_CURSOR_START = 0xa, CRTC_CURSOR_END = 0xb,
        CRTC_START_HIGH = 0xc, CRTC_START_LOW = 0xd, CRTC_CURSOR_HIGH = 0xe, CRTC_CURSOR_LOW = 0xf, CRTC_PROTECT = 0x11,
-       CRTC_VDISP = 0x12, CRTC_OFFSET = 0x13, CRTC_MODE = 0x17 };
+       CRTC_VDISP = 0x12, CRTC_OFFSET = 0x13, CRTC_UNDERLINE = 0x14, CRTC_MODE = 0x17, CRTC_LINE_COMPARE = 0x18 };
 enum { VBE_ID = 0, VBE_XRES, VBE_YRES, VBE_BPP, VBE_ENABLE, VBE_BANK, VBE_VIRT_WIDTH, VBE_VIRT_HEIGHT, VBE_X_OFFSET,
        VBE_Y_OFFSET, VBE_MEMORY_64K };
 enum { VBE_ON = 1, VBE_GETCAPS = 2, VBE_8BIT_DAC = 0x20, VBE_LFB = 0x40, VBE_KEEP_MEMORY = 0x80 };
@@ -30,6 +30,10 @@ typedef struct VgaText {              /* a text mode as the registers describe i
     uint32_t start, pitch;            /* in cells */
     uint32_t cursor;                  /* cell; UINT32_MAX: off */
     unsigned cursor_top, cursor_bottom;
+    unsigned lines;                   /* that show */
+    unsigned first_row, pan, split;   /* smooth scrolling down and left; the last line before cell 0 */
+    unsigned underline;               /* line of a cell */
+    bool     pan_top_only;
 } VgaText;
 
 typedef struct VgaScan {              /* a graphics mode as the registers describe it */

@@ -3,13 +3,13 @@
  * vga_draw.c -- what is on the screen: as text for tests and the monitor, as pixels for viewers.
  *
  * Spec: IBM VGA, text modes (CRTC start address, cursor, attribute byte, character sets); Bochs VBE linear modes.
- * Omits: in text modes smooth scrolling, split screen, underline.
+ * Omits: blinking characters (their background bit is taken away, they stay); the text as text knows no split screen.
  * Threads: with the machine lock.
  */
 #include "hw/display/vga.h"
 #include <string.h>
 
-enum { PAGE_BITS = 12, BLINK_NS = 266000000, CURSOR_OFF = 0x20, DOUBLE_SCAN = 0x80, GRAPHICS = 1 };
+enum { PAGE_BITS = 12, BLINK_NS = 266000000, CURSOR_OFF = 0x20, DOUBLE_SCAN = 0x80, GRAPHICS = 1, PAN_TOP_ONLY = 0x20 };
 
 /* Code page 437, 80h to FFh: what a text mode's font shows. */
 static const uint16_t cp437[128] = {
@@ -45,6 +45,14 @@ bool vga_text_mode(const Vga *s, VgaText *t)
     t->cursor = c[CRTC_CURSOR_START] & CURSOR_OFF ? UINT32_MAX : (uint32_t)(c[CRTC_CURSOR_HIGH] << 8 | c[CRTC_CURSOR_LOW]);
     t->cursor_top = c[CRTC_CURSOR_START] & 0x1f;
     t->cursor_bottom = c[CRTC_CURSOR_END] & 0x1f;
+    t->lines = t->rows * t->cell_height;
+    t->first_row = c[CRTC_ROW_SCAN] & 0x1f;
+    t->split = c[CRTC_LINE_COMPARE] | (c[CRTC_OVERFLOW] & 0x10 ? 0x100u : 0) | (c[CRTC_CELL] & 0x40 ? 0x200u : 0);
+    t->split >>= c[CRTC_CELL] & DOUBLE_SCAN ? 1 : 0;
+    unsigned pan = s->attr[ATTR_PAN] & 15;
+    t->pan = t->cell_width == 8 ? pan & 7 : pan < 8 ? pan + 1 : 0;      /* with 9 dots 8 is none */
+    t->pan_top_only = s->attr[ATTR_MODE] & PAN_TOP_ONLY;
+    t->underline = c[CRTC_UNDERLINE] & 0x1f;
     return t->rows && t->columns > 1;
 }
 
@@ -96,20 +104,43 @@ static uint32_t font_base(const Vga *s, bool second)
     return (n & 3) * 0x4000 + (n >> 2) * 0x2000;
 }
 
-static void draw_cell(const Vga *s, const VgaText *t, uint32_t *px, unsigned pitch, uint16_t c, bool cursor)
+/* Line y of a cell. */
+static void draw_cell_line(const Vga *s, const VgaText *t, uint32_t *px, unsigned y, uint16_t c, bool cursor)
 {
     uint8_t ch = (uint8_t)c, attr = c >> 8;
-    bool blink = s->attr[ATTR_MODE] & 8;
+    bool blink = s->attr[ATTR_MODE] & 8, extend = (s->attr[ATTR_MODE] & 4) && ch >= 0xc0 && ch <= 0xdf;
     uint32_t fg = vga_attr_color(s, attr & 15), bg = vga_attr_color(s, attr >> 4 & (blink ? 7 : 15));
-    uint32_t glyph = font_base(s, attr & 8) + ch * 32u;
-    bool extend = (s->attr[ATTR_MODE] & 4) && ch >= 0xc0 && ch <= 0xdf;
-    for (unsigned y = 0; y < t->cell_height; y++, px += pitch) {
-        uint64_t at = (uint64_t)(glyph + y) * 4 + 2;
-        uint8_t bits = at < s->vram.size ? s->vram.host[at] : 0;
-        bits = cursor && y >= t->cursor_top && y <= t->cursor_bottom ? 0xff : bits;
-        for (unsigned x = 0; x < t->cell_width; x++) {
-            bool on = x < 8 ? bits >> (7 - x) & 1 : extend && (bits & 1);
-            px[x] = on ? fg : bg;
+    uint64_t at = (uint64_t)(font_base(s, attr & 8) + ch * 32u + y) * 4 + 2;
+    uint8_t bits = at < s->vram.size ? s->vram.host[at] : 0;
+    bool full = (cursor && y >= t->cursor_top && y <= t->cursor_bottom) || ((attr & 7) == 1 && y == t->underline);
+    for (unsigned x = 0; x < t->cell_width; x++) {
+        bool on = full || (x < 8 ? bits >> (7 - x) & 1 : extend && (bits & 1));
+        px[x] = on ? fg : bg;
+    }
+}
+
+static void draw_cell(const Vga *s, const VgaText *t, uint32_t *px, unsigned pitch, uint16_t c, bool cursor)
+{
+    for (unsigned y = 0; y < t->cell_height; y++) {
+        draw_cell_line(s, t, px + (size_t)y * pitch, y, c, cursor);
+    }
+}
+
+/* Scrolled by less than a cell, or split: line by line, compared with what is there. */
+static void refresh_text_lines(const Vga *s, Console *con, const VgaText *t, uint32_t *px, unsigned pitch, uint32_t cursor)
+{
+    unsigned width = t->columns * t->cell_width;
+    g_autofree uint32_t *line = g_new(uint32_t, width + 2 * t->cell_width);
+    for (unsigned y = 0; y < t->lines; y++) {
+        bool low = y > t->split;
+        unsigned scan = low ? y - t->split - 1 : y + t->first_row, pan = low && t->pan_top_only ? 0 : t->pan;
+        uint32_t at = (low ? 0 : t->start) + scan / t->cell_height * t->pitch;
+        for (unsigned x = 0; x <= t->columns; x++) {
+            draw_cell_line(s, t, line + x * t->cell_width, scan % t->cell_height, cell(s, at + x), ((at + x) & 0xffff) == cursor);
+        }
+        if (memcmp(px + (size_t)y * pitch, line + pan, width * sizeof(*line))) {
+            memcpy(px + (size_t)y * pitch, line + pan, width * sizeof(*line));
+            console_damage(con, 0, (int)y, (int)width, 1);
         }
     }
 }
@@ -125,6 +156,11 @@ static void refresh_text(Vga *s, Console *con, const VgaText *t)
     VgaText look = *t;
     look.start = look.cursor = 0;
     all |= memcmp(&look, &s->drawn_text, sizeof(look)) != 0;
+    if (t->first_row || t->pan || t->split < t->lines) {
+        refresh_text_lines(s, con, t, px, pitch, shown ? t->cursor : UINT32_MAX);
+        s->drawn_text = (VgaText){ 0 };         /* the quick way draws all when it comes back */
+        return;
+    }
     for (unsigned y = 0; y < t->rows; y++) {
         for (unsigned x = 0; x < t->columns; x++) {
             uint32_t i = y * TEXT_MAX_COLUMNS + x, at = y * t->pitch + x;

@@ -20,7 +20,6 @@ enum { CLOCK_HALVED = 8, SCREEN_OFF = 0x20, VIDEO_ON = 0x20, CHAIN_4 = 8, GRAPHI
 enum { ODD_EVEN = 0x10, INTERLEAVED = 0x20, COLORS_256 = 0x40 };       /* graphics controller: mode */
 enum { KEEP_13 = 1, KEEP_14 = 2, WRAP_15 = 0x20, BYTE_MODE = 0x40, DOUBLEWORD = 0x40 };
 enum { DOUBLE_SCAN = 0x80, PAN_TOP_ONLY = 0x20, PLANE_MASK = 0xffff, DOTS = 8 };
-enum { CRTC_UNDERLINE = 0x14, CRTC_LINE_COMPARE = 0x18 };
 
 bool vga_blank(const Vga *s)
 {

@@ -112,6 +112,65 @@ START_TEST(text)
 }
 END_TEST
 
+/* Row r of the screen has 'A' + r in its first cell, whose glyph has the character's code on line 0 and nothing below. */
+static uint32_t dot(unsigned x, unsigned y)
+{
+    console_refresh(rig.m->console);
+    pixman_image_t *p = console_surface(rig.m->console);
+    return pixman_image_get_data(p)[y * (unsigned)pixman_image_get_width(p) + x] & 0xffffff;
+}
+
+START_TEST(text_scrolled)
+{
+    text_mode();
+    reg(0x3d4, 0xa, 0x20);                      /* no cursor */
+    reg(0x3d4, 0x18, 0xff);
+    reg(0x3d4, 0x14, 0x1f);
+    for (unsigned i = 0; i < 25; i++) {
+        poke(0xb8000 + 160 * i, (uint8_t)('A' + i));
+        poke(0xb8001 + 160 * i, 0x07);
+    }
+    reg(0x3c4, 2, 4);                           /* a font: the window on plane 2 */
+    reg(0x3c4, 4, 6);
+    reg(0x3ce, 5, 0);
+    reg(0x3ce, 6, 4);
+    for (unsigned i = 0; i < 25; i++) {
+        poke(0xa0000 + ('A' + i) * 32, 0xc0);
+    }
+    reg(0x3ce, 6, 0x0e);
+    uint32_t on = dot(0, 0);
+    ck_assert_uint_ne(on, dot(0, 1));
+    ck_assert_uint_eq(dot(0, 16), on);
+    ck_assert_uint_ne(dot(2, 16), on);
+    reg(0x3d4, 8, 3);                           /* up by three lines */
+    ck_assert_uint_eq(dot(0, 13), on);
+    ck_assert_uint_ne(dot(0, 16), on);
+    reg(0x3d4, 8, 0);
+    in(0x3da, 1);
+    out(0x3c0, 0x33, 1);                        /* left by one dot */
+    out(0x3c0, 0, 1);
+    ck_assert_uint_eq(dot(0, 16), on);
+    ck_assert_uint_ne(dot(1, 16), on);
+    out(0x3c0, 0x33, 1);
+    out(0x3c0, 8, 1);
+    ck_assert_uint_eq(dot(1, 16), on);
+    reg(0x3d4, 0xd, 80);                        /* the second row first; from line 100 on cell 0 again */
+    reg(0x3d4, 7, 0x0f);
+    reg(0x3d4, 9, 0x0f);
+    reg(0x3d4, 0x18, 99);
+    reg(0x3c4, 4, 2);
+    ck_assert_uint_eq(dot(0, 100), on);
+    ck_assert_uint_eq(dot(0, 116), on);
+    ck_assert_uint_ne(dot(0, 112), on);
+    reg(0x3d4, 0x14, 5);                        /* underline: attribute 1 */
+    reg(0x3c4, 2, 3);
+    reg(0x3ce, 5, 0x10);
+    poke(0xb8001, 0x01);
+    ck_assert_uint_eq(dot(7, 105), dot(0, 100));
+    ck_assert_uint_ne(dot(7, 104), dot(0, 100));
+}
+END_TEST
+
 START_TEST(registers)
 {
     out(0x3c4, 2, 1);
@@ -455,6 +514,7 @@ Suite *suite_vga(void)
 {
     Suite *vga_suite = suite_create("vga");
     RIG_TEST(vga, text);
+    RIG_TEST(vga, text_scrolled);
     RIG_TEST(vga, registers);
     RIG_TEST(vga, planar);
     RIG_TEST(vga, linear);

@@ -190,7 +190,7 @@ static void hc_reset(Xhci *s)
     for (unsigned i = 1; i <= XHCI_SLOTS; i++) {
         xhci_slot_disable(s, i);
     }
-    s->usbcmd = s->dnctrl = s->config = 0;
+    s->usbcmd = s->dnctrl = s->slots_on = 0;
     s->usbsts = XHCI_STS_HALTED;
     s->crcr = s->dcbaap = 0;
     s->command_running = false;
@@ -292,7 +292,7 @@ static uint32_t oper_read(Xhci *s, unsigned off)
     case CRCR:       return s->command_running ? CRCR_RUNNING : 0;
     case DCBAAP:     return (uint32_t)s->dcbaap;
     case DCBAAP + 4: return (uint32_t)(s->dcbaap >> 32);
-    case CONFIG:     return s->config;
+    case CONFIG:     return s->slots_on;
     default:         return 0;
     }
 }
@@ -324,7 +324,7 @@ static void oper_write(Xhci *s, unsigned off, uint32_t val)
         s->dcbaap = (s->dcbaap & UINT32_MAX) | (uint64_t)val << 32;
         break;
     case CONFIG:
-        s->config = val & 0xff;
+        s->slots_on = val & 0xff;
         break;
     }
 }
@@ -559,7 +559,7 @@ static const Field xhci_fields[] = {
     STATE(Xhci, usbcmd),
     STATE(Xhci, usbsts),
     STATE(Xhci, dnctrl),
-    STATE(Xhci, config, .max = 0xff),
+    STATE(Xhci, slots_on, .max = 0xff),
     STATE(Xhci, crcr),
     STATE(Xhci, dcbaap),
     STATE(Xhci, command_running),

@@ -63,7 +63,7 @@ typedef struct Xhci {
     bool      has_msi, has_msix;
     Region    bar, bank;
     PciMsix   msix;
-    uint32_t  usbcmd, usbsts, dnctrl, config;
+    uint32_t  usbcmd, usbsts, dnctrl, slots_on;    /* slots_on: CONFIG */
     uint64_t  crcr, dcbaap;           /* crcr: pointer | cycle state, of the command ring */
     bool      command_running;
     XhciIntr  intr[XHCI_INTRS];

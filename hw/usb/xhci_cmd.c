@@ -51,7 +51,7 @@ void xhci_slot_disable(Xhci *s, unsigned slot)
 
 static unsigned enable_slot(Xhci *s, unsigned *slot)
 {
-    unsigned limit = MIN(s->config & 0xff, s->n_slots);
+    unsigned limit = MIN(s->slots_on & 0xff, s->n_slots);
 
     for (unsigned i = 1; i <= limit; i++) {
         if (!s->slot[i].enabled) {

@@ -47,7 +47,7 @@ const Field migrate_args[] = {
     FIELD_(MigrateArgs, uri, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH."),
     { .name = "compress", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(MigrateArgs, codec), .count = 1, .aux = snap_codecs,
       .help = "How RAM is packed; none: it loads page by page as needed." },
-    CONFIG(MigrateArgs, detach, .help = "Accepted: the command never waits."),
+    CONFIG(MigrateArgs, detach, .help = "Accepted: the JSON command never waits, the prompt's always does."),
     FIELD_END
 };
 const Field incoming_args[] = { FIELD_(IncomingArgs, uri, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH."), FIELD_END };
@@ -306,7 +306,7 @@ static gboolean migrate_now(void *arg)
     return G_SOURCE_REMOVE;
 }
 
-bool cmd_migrate(Machine *m, void *args, Reply *reply, GError **err)
+static bool migrate_soon(Machine *m, void *args, GError **err)
 {
     MigrateArgs      *a = args;
     struct Snapshots *s = state_of(m);
@@ -325,9 +325,28 @@ bool cmd_migrate(Machine *m, void *args, Reply *reply, GError **err)
     s->codec = (SnapCodec)a->codec;
     start(m);
     s->source = g_idle_source_new();
+    g_source_set_priority(s->source, G_PRIORITY_DEFAULT);
     g_source_set_callback(s->source, migrate_now, m, NULL);
-    g_source_attach(s->source, m->context);
     return true;
+}
+
+bool cmd_migrate(Machine *m, void *args, Reply *reply, GError **err)
+{
+    if (!migrate_soon(m, args, err)) {
+        return false;
+    }
+    g_source_attach(m->snapshots->source, m->context);
+    return true;
+}
+
+/* At the prompt it is over when the command is. */
+bool cmd_migrate_wait(Machine *m, void *args, Reply *reply, GError **err)
+{
+    if (!migrate_soon(m, args, err)) {
+        return false;
+    }
+    migrate_now(m);
+    return !m->snapshots->error || fail(err, "%s", m->snapshots->error);
 }
 
 bool cmd_migrate_cancel(Machine *m, void *args, Reply *reply, GError **err)

@@ -29,6 +29,7 @@ bool cmd_savevm(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 bool cmd_loadvm(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 bool cmd_delvm(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 bool cmd_info_snapshots(Machine *m, void *args, GVariantBuilder *reply, GError **err);
+bool cmd_migrate_wait(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 bool cmd_migrate(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 bool cmd_migrate_cancel(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 bool cmd_migrate_incoming(Machine *m, void *args, GVariantBuilder *reply, GError **err);

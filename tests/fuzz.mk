@@ -10,7 +10,14 @@ $(FUZZ)-short: $(FUZZ)
 ifeq ($(shell uname -m),x86_64)
 TESTS += $(FUZZ)-short
 endif
-fuzz: $(FUZZ)
+# Snapshot files that lie.
+FUZZ_SNAP := $(B)/tests/fuzz/snapshot
+$(FUZZ_SNAP): $(FUZZ_SNAP).o $(LIBOBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+TESTS += $(FUZZ_SNAP)
+-include $(FUZZ_SNAP).d
+fuzz: $(FUZZ) $(FUZZ_SNAP)
+	$(FUZZ_SNAP) -t $(FUZZ_SECONDS) -s 2
 	$(FUZZ) -e native -t $(FUZZ_SECONDS)
 	$(FUZZ) -e interp -t $(FUZZ_SECONDS)
 	$(if $(filter yes,$(CONFIG_TCC)),$(FUZZ) -e tcc,x-tcc-hot=2 -t $(FUZZ_SECONDS))

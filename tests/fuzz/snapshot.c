@@ -40,7 +40,7 @@ static void die(const char *what, const GError *err)
 static Machine *create(void)
 {
     char *argv[] = { (char *)"ryokan", (char *)"-m", (char *)"4", (char *)"-nodefaults", (char *)"-display", (char *)"none",
-                     (char *)"-vga", (char *)"std", (char *)"-smp", (char *)"2", NULL };
+                     (char *)"-global", (char *)"VGA.vgamem_mb=1", (char *)"-smp", (char *)"2", NULL };
     Machine *m = machine_new();
     GError  *err = NULL;
     bool     exit_now, ok;
@@ -177,7 +177,8 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    dir = g_dir_make_tmp("ryokan-XXXXXX", NULL);
+    dir = g_mkdtemp(g_strdup("/dev/shm/ryokan-XXXXXX"));       /* thousands of files */
+    dir = dir ? dir : g_dir_make_tmp("ryokan-XXXXXX", NULL);
     path = g_build_filename(dir, "f", NULL);
     m = create();
     machine_lock(m);

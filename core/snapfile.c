@@ -610,11 +610,58 @@ static void *map_ram(Machine *m, const SnapFile *f, GError **err)
     return new;
 }
 
-/* In one step, at the same host address: translated code and TLBs know that. */
-static bool take_ram(Machine *m, void *new, const SnapFile *f, GError **err)
+typedef struct Old {
+    void    *at;
+    uint64_t bytes;
+} Old;
+
+static gpointer drop(gpointer arg)
 {
-    if (mremap(new, m->ram.size, m->ram.size, MREMAP_MAYMOVE | MREMAP_FIXED, m->ram.host) == MAP_FAILED) {
-        return bad(f, g_strerror(errno), err);
+    munmap(((Old *)arg)->at, ((Old *)arg)->bytes);
+    g_free(arg);
+    return NULL;
+}
+
+/* Giving back a GiB of pages takes the host a while: a thread does that. */
+static void drop_aside(void *at, uint64_t bytes)
+{
+    Old     *old = g_new(Old, 1);
+    GThread *t;
+
+    *old = (Old){ at, bytes };
+    t = g_thread_try_new("drop", drop, old, NULL);
+    if (t) {
+        g_thread_unref(t);
+    } else {
+        drop(old);
+    }
+}
+
+/* The pages that were there, moved away, with nothing in their place; MAP_FAILED: the host's kernel cannot do that. */
+static void *put_aside(Machine *m)
+{
+#ifdef MREMAP_DONTUNMAP
+    return mremap(m->ram.host, m->ram.size, m->ram.size, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
+#else
+    return MAP_FAILED;
+#endif
+}
+
+/* In one step, at the same host address: translated code and TLBs know that. */
+static bool take_ram(Machine *m, void *new, const SnapFile *f, bool fresh, GError **err)
+{
+    uint64_t n = m->ram.size;
+    void    *old = fresh ? MAP_FAILED : put_aside(m);
+
+    if (mremap(new, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, m->ram.host) == MAP_FAILED) {
+        bad(f, g_strerror(errno), err);
+        if (old != MAP_FAILED && mremap(old, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, m->ram.host) == MAP_FAILED) {
+            g_error("snapshot: the host does not give the machine's memory back");
+        }
+        return false;
+    }
+    if (old != MAP_FAILED) {
+        drop_aside(old, n);
     }
     region_set_dirty(&m->ram, 0, m->ram.size);
     if (m->accel && m->accel->code_written) {
@@ -633,7 +680,7 @@ static bool take_state(Machine *m, GBytes *state, GError **err)
 static bool take_all(Machine *m, const SnapFile *f, GBytes *state, void *ram, bool fresh, GError **err)
 {
     GByteArray *before = fresh ? NULL : machine_save(m);
-    bool        ok = take_state(m, state, err) && take_ram(m, ram, f, err);
+    bool        ok = take_state(m, state, err) && take_ram(m, ram, f, fresh, err);
 
     if (!ok) {
         machine_reset(m);

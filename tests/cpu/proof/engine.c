@@ -171,7 +171,7 @@ static bool build(Machine *m, const char *engine, const char *bios, GError **err
     return ok && chr_open_all(m, err);
 }
 
-Engine *engine_open(const char *name, const char *bios)
+Engine *engine_blank(const char *name, const char *bios)
 {
     Engine *e = g_new0(Engine, 1);
     GError *err = NULL;
@@ -185,9 +185,16 @@ Engine *engine_open(const char *name, const char *bios)
     e->cpu = e->m->vcpus->pdata[0];
     machine_reset(e->m);
     e->guest = *e->cpu->dbt.guest;
-    e->guest.idle = stops;
     e->guest.interrupt = nothing;
     e->cpu->dbt.guest = dbt_of(e->m)->guest = &e->guest;
+    return e;
+}
+
+Engine *engine_open(const char *name, const char *bios)
+{
+    Engine *e = engine_blank(name, bios);
+
+    e->guest.idle = stops;
     put_paging(e);
     put_tables(e);
     put_cpu(e);
@@ -321,6 +328,26 @@ static void store_state(Engine *e, ProofState *out)
         out->vector = -1;
         out->rip = P_EXIT;
     }
+}
+
+Machine *engine_machine(Engine *e) { return e->m; }
+
+bool engine_go(Engine *e)
+{
+    X86Cpu *c = e->cpu;
+
+    vcpu_current = &c->dbt.vcpu;
+    c->dbt.vcpu.outside = false;
+    proof_attention = &c->dbt.vcpu.attention;
+    proof_alarms = 0;
+    for (unsigned k = 0; !x86_idle(&c->dbt) && k < 100000 && proof_alarms < 2; k++) {
+        c->dbt.vcpu.attention = 0;
+        e->m->accel->run(&c->dbt.vcpu);
+    }
+    proof_attention = NULL;
+    c->dbt.vcpu.outside = true;
+    vcpu_current = NULL;
+    return x86_idle(&c->dbt);
 }
 
 void engine_run(Engine *e, const ProofCode *code, const ProofState *in, ProofState *out)

@@ -74,7 +74,6 @@ const X86Row *proof_rows(unsigned *n);
 void     proof_state(ProofState *s, Rng *r, const ProofCode *c, uint8_t *memory, uint32_t *from, uint32_t *n);
 void     proof_values_open(Rng *r);
 void     proof_memory(uint8_t *memory, Rng *r);         /* P_MEMORY bytes */
-uint64_t proof_real(Rng *r, unsigned bytes);
 
 /* ---- host.c: by the host's processor ---- */
 bool     host_open(void);
@@ -86,6 +85,9 @@ void     host_run(const ProofState *in, ProofState *out);
 
 /* ---- engine.c: by an engine ---- */
 typedef struct Engine Engine;
+Engine  *engine_blank(const char *name, const char *bios);      /* a machine, its CPU as reset leaves it */
+bool     engine_go(Engine *e);          /* until it halts; false: it has not within a second or two */
+Machine *engine_machine(Engine *e);
 Engine  *engine_open(const char *name, const char *bios);
 const char *engine_name(const Engine *e);
 void     engine_code(Engine *e, const ProofCode *c);

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * modes.c -- engine against engine where the host cannot follow: random programs in real, virtual-8086, 16- and 32-bit protected,
+ * PAE, compatibility and long mode, CPL 0 and 3, with system instructions, self-modifying code, page tables that change and faults.
+ *
+ * Usage: modes [-s SEED] [-t SECONDS] [-n CASES] [-c CASE] [-d ITEMS].  A case follows from SEED and its number alone.  It ends at HLT, where all
+ * registers, hidden parts of segments and the memory are compared.  A difference counts if the interpreter repeats its own result.
+ *
+ * Spec: Intel SDM vol. 3 ch. 2 to 6.
+ * Omits: accessed and dirty bits: a merged check (merge.c) sets them for an access that an exception then keeps from happening; AF in EFLAGS, which logical operations leave undefined; FIP, FDP, FOP and C1 (translate_x87.c); programs that do not end within 0.1 s; devices and interrupts.
+ * Threads: one.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+#include "accel/accel.h"
+#include "core/log.h"
+#include "cpu/x86/sys.h"
+#include "cpu/x86/x87.h"
+#include "tests/cpu/proof/proof.h"
+
+enum { LOW = 0x10000, CODE = 0x10000, CODE_BYTES = 0x4000, HANDLERS = 0x14000, PML4 = 0x20000, PDPT = 0x21000, PD = 0x22000, PT = 0x23000,
+       PD32 = 0x24000, PT32 = 0x25000, PDPAE = 0x26000, IDT = 0x30000, GDT = 0x31000, TSS = 0x32000, DATA = 0x40000, STACK = 0x4f000, HIGH = 0x50000 };
+typedef enum { M_REAL, M_VM86, M_PROT16, M_PROT32, M_PAE, M_COMPAT, M_LONG, N_MODES } Mode;
+static const char *const mode_names[N_MODES] = { "real", "vm86", "16-bit", "32-bit", "PAE", "compatibility", "long" };
+
+typedef struct Case { uint8_t memory[HIGH - LOW]; Mode mode; uint32_t at; unsigned n; uint64_t seed; } Case;
+typedef struct Code { uint8_t *p; unsigned n; Rng *r; Mode mode; uint32_t at; } Code;
+
+static bool is_16(Mode m) { return m <= M_PROT16; }
+static bool is_wide(Mode m) { return m == M_COMPAT || m == M_LONG; }
+static void put(Code *c, unsigned byte) { c->p[c->n++] = (uint8_t)byte; }
+static void put_n(Code *c, uint64_t v, unsigned n) { memcpy(c->p + c->n, &v, n); c->n += n; }
+static void put_bytes(Code *c, const char *s, unsigned n) { memcpy(c->p + c->n, s, n); c->n += n; }
+static unsigned word(const Code *c) { return is_16(c->mode) ? 2 : 4; }
+
+/* ---- programs ---- */
+static void chunk(Code *c)
+{
+    ProofCode s;
+
+    proof_sequence(&s, c->r, is_16(c->mode) ? PM_L16 : c->mode == M_LONG ? PM_64 : PM_32);
+    memcpy(c->p + c->n, s.bytes, s.n);
+    c->n += s.n;
+}
+
+/* mov byte [code + off], imm */
+static void store_to_code(Code *c, unsigned off, unsigned imm)
+{
+    put(c, 0xc6);
+    put(c, is_16(c->mode) ? 6 : 5);
+    unsigned after = c->n + word(c) + 1;
+    put_n(c, c->mode == M_LONG ? (uint64_t)off - after : is_16(c->mode) ? c->at - LOW + off : c->at + off, word(c));
+    put(c, imm);
+}
+
+static void modify(Code *c) { store_to_code(c, c->n + 7 + rng_below(c->r, 40), (unsigned)rng(c->r)); }
+
+/* A loop of three rounds whose body changes its own immediate. */
+static void loop(Code *c)
+{
+    put(c, 0xb9);
+    put_n(c, 3, word(c));
+    unsigned top = c->n;
+    unsigned imm = top + (is_16(c->mode) ? 5 : 7) + 1;
+    store_to_code(c, imm, (unsigned)rng(c->r));
+    put(c, 0x04);
+    put(c, 0);
+    put(c, 0x00);
+    put(c, is_16(c->mode) ? 4 : 6);     /* add [si], al */
+    put(c, 0xe2);
+    put(c, top - (c->n + 1));
+}
+
+static void control(Code *c)            /* CR0 and CR4: a bit changes */
+{
+    static const uint8_t cr0[] = { 3, 16, 18, 1 }, cr4[] = { 4, 7, 9, 2, 3, 11, 16 };
+    bool four = one_in(c->r, 2);
+    unsigned bit = four ? cr4[rng_below(c->r, 7)] : cr0[rng_below(c->r, 4)];
+    unsigned reg = four ? 0xe0 : 0xc0;
+
+    put_bytes(c, "\x0f\x20", 2);
+    put(c, reg);
+    put_bytes(c, "\x66", is_16(c->mode));
+    put_bytes(c, "\x0f\xba\xf8", 3);    /* btc eax, bit */
+    put(c, bit);
+    put_bytes(c, "\x0f\x22", 2);
+    put(c, reg);
+}
+
+static void page(Code *c)               /* an entry changes, and is flushed or not yet used */
+{
+    unsigned k = rng_below(c->r, 0x50), at = c->mode == M_PROT32 ? PT32 + 4 * k : PT + 8 * k;
+
+    if (is_16(c->mode)) {
+        return;
+    }
+    put_bytes(c, "\xc7\x04\x25", 3 - (c->mode != M_LONG));
+    c->p[c->n - 1] = c->mode != M_LONG ? 0x05 : c->p[c->n - 1];
+    put_n(c, at, 4);
+    put_n(c, (0x1000u * (one_in(c->r, 4) ? 0x40 + rng_below(c->r, 16) : k)) | (rng(c->r) & 0x160) | (one_in(c->r, 4) ? rng(c->r) & 7 : 7), 4);
+    if (one_in(c->r, 2)) {
+        put_bytes(c, "\x0f\x20\xd8\x0f\x22\xd8", 6);
+    } else {
+        put_bytes(c, "\x0f\x01\x3c\x25", 4 - (c->mode != M_LONG));
+        c->p[c->n - 1] = c->mode != M_LONG ? 0x3d : c->p[c->n - 1];
+        put_n(c, 0x1000 * k, 4);
+    }
+}
+
+static void segment(Code *c)
+{
+    put_bytes(c, "\xb8", 1);
+    put_n(c, one_in(c->r, 4) ? rng_below(c->r, 0x58) : 0x10 + 8 * (rng_below(c->r, 6) & ~1u), word(c));
+    switch (rng_below(c->r, 6)) {
+    case 0: put_bytes(c, "\x8e\xd8", 2); break;
+    case 1: put_bytes(c, "\x8e\xc0", 2); break;
+    case 2: put_bytes(c, "\x0f\x02\xc8", 3); break;     /* lar */
+    case 3: put_bytes(c, "\x0f\x03\xc8", 3); break;
+    case 4: put_bytes(c, "\x0f\x00\xe0", 3); break;     /* verr */
+    default: put_bytes(c, "\x8e\xe8", 2); break;
+    }
+}
+
+static void far_away(Code *c)           /* to the next instruction: a far jump, a far return, IRET */
+{
+    static const unsigned selectors[] = { 8, 8, 8, 0x18, 0x28, 0x3b };
+    unsigned sel = c->mode == M_REAL || c->mode == M_VM86 ? CODE >> 4 : selectors[rng_below(c->r, 6)];
+    unsigned off = is_16(c->mode) ? c->at - LOW : c->at;
+
+    if (c->mode != M_LONG && one_in(c->r, 2)) {
+        put(c, 0xea);
+        put_n(c, off + c->n + word(c) + 2, word(c));
+        put_n(c, sel, 2);
+        return;
+    }
+    bool iret = one_in(c->r, 2) && c->mode != M_LONG;
+    if (iret) {
+        put(c, 0x9c);
+    }
+    put(c, 0x68);
+    put_n(c, sel, word(c));
+    put(c, 0x68);
+    unsigned len = c->mode == M_LONG ? 2 : 1;
+    put_n(c, off + c->n + word(c) + len, word(c));
+    put_bytes(c, "\x48", len == 2);
+    put(c, iret ? 0xcf : 0xcb);
+}
+
+static void system_register(Code *c)
+{
+    static const uint32_t msrs[] = { 0x10, 0x174, 0x175, 0x176, 0x277, 0x1a0, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000084, 0xc0000100, 0xc0000102, 0x2ff, 0x200 };
+
+    put_bytes(c, "\x66", is_16(c->mode));
+    put(c, 0xb9);
+    put_n(c, msrs[1 + rng_below(c->r, G_N_ELEMENTS(msrs) - 1)], 4);
+    put_bytes(c, one_in(c->r, 3) ? "\x0f\x30" : "\x0f\x32", 2);
+}
+
+static void anything(Code *c)
+{
+    static const struct { uint8_t n; char code[7]; } list[] = {
+        { 2, "\xcd\x80" }, { 2, "\xcd\x90" }, { 2, "\xcd\xa1" }, { 1, "\xfa" }, { 1, "\xfb" }, { 2, "\x0f\x06" }, { 1, "\x9d" }, { 3, "\x0f\x01\xe0" },
+        { 3, "\x0f\x00\xc8" }, { 3, "\x0f\x00\xc0" }, { 3, "\x0f\x23\xc0" }, { 3, "\x0f\x21\xf9" }, { 2, "\x0f\xa0" }, { 1, "\x1e" }, { 1, "\x07" },
+        { 1, "\x60" }, { 1, "\x61" }, { 4, "\xc8\x10\x00\x02" }, { 1, "\xc9" }, { 3, "\x0f\xae\x16" }, { 2, "\xdb\xe3" }, { 2, "\xd9\xe8" }, { 2, "\xde\xc1" },
+        { 2, "\xdd\x1e" }, { 3, "\x0f\x6f\x06" }, { 3, "\x0f\xfe\xc1" }, { 2, "\x0f\x77" }, { 3, "\xf0\xff\x06" }, { 4, "\xf0\x0f\xb1\x0e" }, { 2, "\xf3\x90" },
+        { 1, "\xce" }, { 1, "\xcc" }, { 1, "\xf1" }, { 2, "\x0f\x05" }, { 2, "\x0f\x34" }, { 2, "\x0f\x09" }, { 3, "\x0f\x01\xf8" }, { 3, "\x0f\x01\xca" },
+        { 3, "\x0f\x01\xcb" }, { 2, "\xf7\xf1" }, { 1, "\x9b" }, { 1, "\xf4" }, { 3, "\x0f\xba\x26" },
+    };
+    unsigned k = rng_below(c->r, G_N_ELEMENTS(list));
+    put_bytes(c, list[k].code, list[k].n);
+}
+
+typedef void Maker(Code *c);
+static Maker *const makers[] = { chunk, chunk, modify, modify, loop, control, page, page, segment, far_away, system_register, anything, anything };
+
+static void program(Case *k, Rng *r)
+{
+    Code c = { .r = r, .mode = k->mode };
+
+    k->at = CODE + (one_in(r, 3) ? 0x1000 - rng_below(r, 64) : rng_below(r, 0x3000));
+    c.at = k->at;
+    c.p = k->memory + k->at - LOW;
+    for (unsigned left = 3 + rng_below(r, 10); left && c.n < 700; left--) {
+        makers[rng_below(r, G_N_ELEMENTS(makers))](&c);
+    }
+    put(&c, 0xf4);
+    k->n = c.n;
+}
+
+/* ---- tables ---- */
+static void at64(Case *k, uint32_t at, uint64_t v) { memcpy(k->memory + at - LOW, &v, 8); }
+static void at32(Case *k, uint32_t at, uint32_t v) { memcpy(k->memory + at - LOW, &v, 4); }
+
+static uint64_t entry(Rng *r, uint64_t to)
+{
+    return (to | 7 | (rng(r) & 0x160)) ^ (one_in(r, 40) ? 1ull << rng_below(r, 9) : 0);
+}
+
+static void put_pages(Case *k, Rng *r)
+{
+    at64(k, PML4, PDPT | 7);
+    at64(k, PDPT, PD | 7);
+    at64(k, PDPAE, PD | 1);
+    at64(k, PD, PT | 7);
+    at64(k, PD + 8, 0x87 | (rng(r) & 0x100));
+    at32(k, PD32, PT32 | 7);
+    at32(k, PD32 + 4, 0x87);
+    for (unsigned i = 0; i < 0x50; i++) {
+        bool sure = i < 0x40;           /* tables, code and handlers are there */
+        at64(k, PT + 8 * i, sure ? 0x1000ull * i | 7 : entry(r, 0x1000ull * i));
+        at32(k, PT32 + 4 * i, sure ? 0x1000u * i | 7 : (uint32_t)entry(r, 0x1000ull * i));
+    }
+}
+
+static uint64_t descriptor(uint32_t base, uint32_t limit, unsigned access, unsigned flags)
+{
+    return (limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | (uint64_t)access << 40 | (uint64_t)(limit >> 16 & 15) << 48 | (uint64_t)flags << 52 |
+           (uint64_t)(base >> 24) << 56;
+}
+
+/* 8, 10: CPL 0; 18 conforming; 20 read-only; 28 16-bit or compatibility; 38, 30: CPL 3; 40: TSS; 50: expand-down. */
+static void put_tables(Case *k, Rng *r)
+{
+    bool low = k->mode == M_PROT16;
+    uint32_t base = low ? LOW : 0, limit = low ? 0xffff : 0xfffff;
+    unsigned f = low ? 0 : 0xc, code = k->mode == M_LONG ? 0xa : f;
+
+    at64(k, GDT, 0);
+    at64(k, GDT + 0x08, descriptor(base, limit, 0x9b, code));
+    at64(k, GDT + 0x10, descriptor(base, limit, 0x93, f));
+    at64(k, GDT + 0x18, descriptor(base, limit, 0x9f, code));
+    at64(k, GDT + 0x20, descriptor(base, limit, 0x91, f));
+    at64(k, GDT + 0x28, descriptor(base, limit, 0x9a, k->mode == M_LONG ? 0xc : f ^ 4));
+    at64(k, GDT + 0x30, descriptor(base, limit, 0xf3, f));
+    at64(k, GDT + 0x38, descriptor(base, limit, 0xfa, code));
+    at64(k, GDT + 0x40, descriptor(TSS, 0x67, 0x89, 0));
+    at64(k, GDT + 0x48, 0);
+    at64(k, GDT + 0x50, descriptor(base, 0x3ff, 0x97, f));
+    for (unsigned i = 0; i < 256; i++) {
+        uint32_t to = HANDLERS + 16 * i - (low ? LOW : 0);
+        bool back = i >= 0x80 && i & 1;
+        unsigned kind = one_in(r, 8) ? 0x8f : 0x8e, dpl = i >= 0x80 || i == 3 || i == 4 ? 0x60 : 0;
+        uint64_t gate = (to & 0xffff) | 8ull << 16 | (uint64_t)(kind | dpl) << 40 | (uint64_t)(to >> 16) << 48;
+        memcpy(k->memory + HANDLERS - LOW + 16 * i, back ? is_wide(k->mode) ? "\x48\xcf" : is_16(k->mode) && k->mode != M_REAL ? "\x66\xcf" : "\xcf" : "\xf4", 3);
+        if (k->mode == M_REAL) {
+            at32(k, IDT + 4 * i, (HANDLERS >> 4) << 16 | 16 * i);
+        } else if (is_wide(k->mode)) {
+            at64(k, IDT + 16 * i, gate);
+            at64(k, IDT + 16 * i + 8, 0);
+        } else {
+            at64(k, IDT + 8 * i, gate);
+        }
+    }
+    at32(k, TSS + 4, k->mode == M_PROT16 ? 0xff00 : STACK);
+    at32(k, TSS + 8, 0x10);
+    if (is_wide(k->mode)) {
+        at64(k, TSS + 4, STACK);
+    }
+    at32(k, TSS + 0x64, 0x68u << 16);
+}
+
+/* ---- CPUs ---- */
+static void put_segs(const Case *k, X86Cpu *c)
+{
+    bool real = k->mode == M_REAL || k->mode == M_VM86, low = real || k->mode == M_PROT16;
+
+    for (unsigned i = 0; i < 6; i++) {
+        X86Seg *s = &c->seg[i];
+        unsigned size = low ? 0 : i == S_CS && k->mode == M_LONG ? ATTR_L | ATTR_G : ATTR_DB | ATTR_G;
+        *s = (X86Seg){ .selector = (uint16_t)(real ? LOW >> 4 : i == S_CS ? c->cpl ? 0x3b : 8 : c->cpl ? 0x33 : 0x10) };
+        s->base = low ? LOW : 0;
+        s->limit = low ? 0xffff : UINT32_MAX;
+        s->attr = (uint16_t)((i == S_CS && !real ? 0x9b : 0x93) | c->cpl << ATTR_DPL_SHIFT | size);
+    }
+    c->seg[S_TR] = (X86Seg){ .selector = 0x40, .base = TSS, .limit = 0x67, .attr = 0x8b };
+    c->seg[S_LDTR] = (X86Seg){ .attr = 0x82 };
+}
+
+static void put_cpu(const Case *k, X86Cpu *c)
+{
+    static const uint32_t cr3s[N_MODES] = { 0, PD32, PD32, PD32, PDPAE, PML4, PML4 };
+    bool low = is_16(k->mode), wide = is_wide(k->mode);
+    Vcpu *v = &c->dbt.vcpu;
+    GError *err = NULL;
+    Rng r;
+
+    rng_seed(&r, k->seed);
+    v->cpu_ops->reset(v);
+    c->cpl = k->mode == M_VM86 ? 3 : k->mode == M_REAL || !one_in(&r, 4) ? 0 : 3;
+    bool paging = wide || k->mode == M_PAE || (k->mode != M_REAL && one_in(&r, 2));
+    c->cr0 = CR0_ET | CR0_NE | (k->mode != M_REAL ? CR0_PE : 0) | (paging ? CR0_PG : 0) | (rng(&r) & (CR0_WP | CR0_AM));
+    c->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT | (rng(&r) & (CR4_PSE | CR4_PGE | CR4_DE | CR4_VME | CR4_PVI | CR4_UMIP | CR4_FSGSBASE)) |
+             (wide || k->mode == M_PAE ? CR4_PAE : 0) | (wide && one_in(&r, 4) ? CR4_PCIDE : 0);
+    c->cr3 = cr3s[k->mode];
+    c->efer = EFER_SCE | (rng(&r) & EFER_NXE) | (wide ? EFER_LME | EFER_LMA : 0);
+    for (unsigned i = 0; i < 4; i++) {
+        c->pdpte[i] = i ? 0 : PD | 1;
+    }
+    c->rflags = 2 | (rng(&r) & EF_IF) | (one_in(&r, 20) ? EF_TF : 0) | (one_in(&r, 10) ? EF_AC : 0) | (rng(&r) & EF_IOPL) | (k->mode == M_VM86 ? EF_VM : 0);
+    put_segs(k, c);
+    c->idt_base = IDT;
+    c->idt_limit = 0xfff;
+    c->gdt_base = GDT;
+    c->gdt_limit = 0x57;
+    for (unsigned i = 0; i < 16; i++) {
+        c->dbt.gpr[i] = one_in(&r, 2) ? rng(&r) : (low ? 0x8000 : DATA) + rng_below(&r, 0x6000);
+    }
+    for (unsigned i = R_RBX; i <= R_RDI; i++) {
+        c->dbt.gpr[i] = (low ? 0x8000 : DATA) + 0x800 + rng_below(&r, 0x5000);
+    }
+    c->dbt.gpr[R_RSP] = low ? 0xf000 : STACK - 8 * rng_below(&r, 512);
+    for (unsigned i = 0; i < 16 && k->mode != M_LONG; i++) {
+        c->dbt.gpr[i] = i < 8 ? (uint32_t)c->dbt.gpr[i] : 0;
+    }
+    c->dbt.fl = x86_eflags_to_fl(rng(&r) & EF_ARITH);
+    c->df = one_in(&r, 4) ? -1 : 1;
+    c->star = 8ull << 32 | 0x2bull << 48;
+    c->lstar = c->cstar = c->sysenter_eip = HANDLERS;
+    c->sysenter_cs = 8;
+    c->sysenter_esp = STACK;
+    for (unsigned i = 0; i < 16; i++) {
+        c->vec[i].u64[0] = rng(&r) & rng(&r);
+        c->vec[i].u64[1] = rng(&r);
+    }
+    c->activity = X86_RUN;
+    c->dbt.pc = k->at;
+    if (!v->cpu_ops->restored(v, &err)) {
+        printf("not ok proof of modes: %s\n", err->message);
+        exit(1);
+    }
+}
+
+/* ---- results ---- */
+typedef struct Result { GByteArray *bytes; bool ended; } Result;
+
+static void keep(Result *to, const void *p, size_t n) { g_byte_array_append(to->bytes, p, (guint)n); }
+
+static void result(Engine *e, const Case *k, Result *to)
+{
+    X86Cpu *c = engine_cpu(e);
+    static const uint8_t zero[LOW];
+
+    as_write(engine_machine(e)->as_memory, 0, zero, sizeof zero);
+    as_write(engine_machine(e)->as_memory, LOW, k->memory, sizeof k->memory);
+    put_cpu(k, c);
+    to->ended = engine_go(e);
+    x87_sync(c);
+    uint64_t more[] = { c->dbt.pc, x86_rflags(c) & ~(uint64_t)EF_AF, c->cr0, c->cr2, c->cr3, c->cr4, c->efer, c->idt_base, c->idt_limit, c->gdt_base,
+                        c->gdt_limit, c->cpl, c->activity, c->mxcsr, x87_status(c) & ~(unsigned)SW_C1, c->fpu_cw, c->fpu_valid, c->star, c->lstar,
+                        c->kernel_gs_base, c->sysenter_cs, c->pat };
+    g_byte_array_set_size(to->bytes, 0);
+    keep(to, c->dbt.gpr, 16 * 8);
+    keep(to, more, sizeof more);
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t s[] = { c->seg[i].base, c->seg[i].limit, c->seg[i].selector, c->seg[i].attr }, f[] = { c->fpr[i].mant, c->fpr[i].exp };
+        keep(to, s, sizeof s);
+        keep(to, f, sizeof f);
+        keep(to, &c->dr[i], 8);
+    }
+    keep(to, c->vec, 16 * sizeof c->vec[0]);
+    keep(to, engine_machine(e)->ram.host + LOW, HIGH - LOW);
+    uint8_t *tables = to->bytes->data + to->bytes->len - (HIGH - LOW) + PML4 - LOW;
+    for (unsigned i = 0; i < PDPAE + 0x1000 - PML4; i += 4) {
+        tables[i] &= (uint8_t)~0x60;
+    }
+}
+
+static bool same(const Result *a, const Result *b)
+{
+    return a->ended == b->ended && a->bytes->len == b->bytes->len && !memcmp(a->bytes->data, b->bytes->data, a->bytes->len);
+}
+
+static void show(const Case *k, const Result *a, const Result *b, uint64_t seed, uint64_t number)
+{
+    unsigned shown = 0;
+
+    printf("differs: %s, %u bytes at %#x, %s %s\n   ", mode_names[k->mode], k->n, k->at, a->ended ? "" : "interp did not end", b->ended ? "" : "native did not end");
+    for (unsigned i = 0; i < k->n; i++) {
+        printf(" %02x", k->memory[k->at - LOW + i]);
+    }
+    unsigned fixed = a->bytes->len - (HIGH - LOW);
+    for (unsigned i = 0; i < a->bytes->len && shown < 12; i++) {
+        if (a->bytes->data[i] != b->bytes->data[i]) {
+            printf("%s%s %x: %02x %02x", shown++ ? ", " : "\n    ", i < fixed ? "register byte" : "memory", i < fixed ? i : i - fixed + LOW, a->bytes->data[i], b->bytes->data[i]);
+        }
+    }
+    printf("\n    again: modes -s %" PRIu64 " -c %" PRIu64 "\n", seed, number);
+    fflush(stdout);
+}
+
+static void alarm_handler(int n)
+{
+    proof_alarms++;
+    if (proof_attention) {
+        __atomic_store_n(proof_attention, 1, __ATOMIC_RELAXED);
+    }
+}
+
+static char *bios_make(void)
+{
+    char *path = NULL, image[65536];
+    int fd = g_file_open_tmp("modes-XXXXXX", &path, NULL);
+
+    memset(image, 0xf4, sizeof image);
+    if (fd < 0 || write(fd, image, sizeof image) != sizeof image) {
+        perror("modes");
+        exit(1);
+    }
+    close(fd);
+    return path;
+}
+
+static void case_make(Case *k, uint64_t seed, uint64_t number)
+{
+    static uint8_t filled[sizeof k->memory];
+    Rng r;
+
+    if (!filled[0]) {
+        rng_seed(&r, seed);
+        for (unsigned i = 0; i < sizeof filled; i += 8) {
+            uint64_t v = rng(&r);
+            memcpy(filled + i, &v, 8);
+        }
+        filled[0] = 1;
+    }
+    rng_seed(&r, seed * 0x9e3779b97f4a7c15u + number);
+    memcpy(k->memory, filled, sizeof filled);
+    k->seed = rng(&r);
+    k->mode = (Mode)(number % N_MODES);
+    put_pages(k, &r);
+    put_tables(k, &r);
+    program(k, &r);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seed = 1, cases = 1000, done = 0, differ = 0, endless = 0, unstable = 0;
+    int64_t only = -1, end = 0;
+    const char *log = NULL;
+    static Case k;
+    Result a = { g_byte_array_new(), false }, b = { g_byte_array_new(), false }, again = { g_byte_array_new(), false };
+    struct itimerval tick = { { .tv_usec = 50000 }, { .tv_usec = 50000 } };
+    int opt;
+
+    while ((opt = getopt(argc, argv, "s:t:n:c:d:")) != -1) {
+        switch (opt) {
+        case 's': seed = strtoull(optarg, NULL, 0); break;
+        case 't': end = g_get_monotonic_time() + atoi(optarg) * G_USEC_PER_SEC; cases = UINT64_MAX; break;
+        case 'n': cases = strtoull(optarg, NULL, 0); break;
+        case 'c': only = strtoll(optarg, NULL, 0); break;
+        case 'd': log = optarg; break;
+        default: return 2;
+        }
+    }
+    g_autofree char *bios = bios_make();
+    Engine *interp = engine_blank("interp", bios), *native = engine_blank("native", bios);
+    unlink(bios);
+    log_setup(log, NULL, NULL);
+    signal(SIGALRM, alarm_handler);
+    setitimer(ITIMER_REAL, &tick, NULL);
+    for (uint64_t number = only >= 0 ? (uint64_t)only : 0; done < cases && (!end || g_get_monotonic_time() < end); number++) {
+        case_make(&k, seed, number);
+        result(interp, &k, &a);
+        result(native, &k, &b);
+        done++;
+        if (!a.ended || !b.ended) {
+            endless++;
+        } else if (!same(&a, &b)) {
+            result(interp, &k, &again);
+            unstable += !same(&a, &again);
+            if (same(&a, &again) && differ++ < 20) {
+                show(&k, &a, &b, seed, number);
+            }
+        }
+        if (only >= 0) {
+            break;
+        }
+    }
+    printf("%s proof of modes: seed %" PRIu64 ", %" PRIu64 " programs on both engines, %" PRIu64 " without an end, %" PRIu64 " not the same twice, %" PRIu64
+           " differ\n", differ ? "not ok" : "ok", seed, done, endless, unstable, differ);
+    return differ != 0;
+}

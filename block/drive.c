@@ -3,7 +3,7 @@
  * drive.c -- opens what -drive, -hda..-hdd and -cdrom name.
  *
  * Spec: none.
- * Omits: changing media while the machine runs.
+ * Omits: nothing; media.c changes media while the machine runs.
  * Threads: main thread; look-ups with the machine lock.
  */
 #include "block/drive.h"
@@ -73,6 +73,7 @@ bool drives_open(Machine *m, GError **err)
     m->drives = g_ptr_array_new();
     m->disks = &block_disk_ops;
     device_link_kind(m, "drive", find_link);
+    media_hooks(m);
     for (guint i = 0; o->drives && i < o->drives->len; i++) {
         Drive *d = open_one(m, o->drives->pdata[i], err);
         if (!d) {

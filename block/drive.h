@@ -15,11 +15,14 @@ typedef struct Drive {
     char      *serial;                /* or NULL */
     void      *user;                  /* the device that has it: one only */
     bool       changed;               /* another medium, or none: set before on_change, which takes it */
-    void     (*on_change)(void *user);          /* the device's, or NULL */
+    void     (*on_change)(void *user);          /* the device's, or NULL: the medium stays */
+    bool       locked, tray_open;     /* by the guest */
 } Drive;
 
 bool   drives_open(Machine *m, GError **err);         /* all of -drive; device properties of kind "drive" find them */
 Drive *drive_find(Machine *m, const char *id);
 bool   drive_claim(Drive *d, void *dev, GError **err);
 void   drives_close(Machine *m);
+void   drive_tray(Drive *d, Machine *m, bool open);     /* it has moved: programs hear of it; media.c */
+void   media_hooks(Machine *m);       /* media.c: the monitor's way to change media */
 #endif

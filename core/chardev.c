@@ -623,3 +623,45 @@ bool chr_has_id(const Chardev *c)
 {
     return c->cfg.id != NULL;
 }
+
+unsigned chr_count(Machine *m)
+{
+    return m->chardevs->all->len;
+}
+
+Chardev *chr_at(Machine *m, unsigned i)
+{
+    return m->chardevs->all->pdata[i];
+}
+
+const char *chr_kind(const Chardev *c)
+{
+    return c->backend->name;
+}
+
+const char *chr_label(const Chardev *c)
+{
+    return c->cfg.id ? c->cfg.id : c->backend->name;
+}
+
+bool chr_has_user(const Chardev *c)
+{
+    return c->n_users != 0;
+}
+
+const char *chr_backend_name(unsigned i)
+{
+    return i < G_N_ELEMENTS(backends) ? backends[i]->name : NULL;
+}
+
+char *chr_describe(const Chardev *c)
+{
+    const ChrConfig *cfg = &c->cfg;
+
+    if (c->backend == &chr_socket) {
+        const char *more = cfg->server ? ",server=on" : "";
+        return cfg->path ? g_strdup_printf("%sunix:%s%s", c->connected ? "" : "disconnected:", cfg->path, more)
+                         : g_strdup_printf("%stcp:%s:%s%s", c->connected ? "" : "disconnected:", cfg->host ? cfg->host : "", cfg->port, more);
+    }
+    return cfg->path ? g_strdup_printf("%s:%s", c->backend->name, cfg->path) : g_strdup(c->backend->name);
+}

@@ -27,6 +27,13 @@ Chardev *chr_new(Machine *m, const char *spec, const char *id, GError **err);
 bool     chr_open_all(Machine *m, GError **err);
 bool     chr_is_mux(const Chardev *c);
 bool     chr_has_id(const Chardev *c);
+unsigned chr_count(Machine *m);       /* all there are, for the monitor */
+Chardev *chr_at(Machine *m, unsigned i);
+const char *chr_label(const Chardev *c);        /* its id, or what kind it is */
+const char *chr_kind(const Chardev *c);
+const char *chr_backend_name(unsigned i);       /* NULL past the last */
+char    *chr_describe(const Chardev *c);        /* "unix:/path", ...; the caller frees it */
+bool     chr_has_user(const Chardev *c);
 void     chr_flush(Chardev *c);       /* blocks until all is out: for the end of the process */
 struct ChrState *chr_state_new(Machine *m);
 void     chr_state_free(struct ChrState *s);           /* flushes, closes, gives the terminal back its settings */

@@ -118,6 +118,34 @@ bool console_set_password(Console *con, const char *viewer, const char *password
     return fail(err, "%s is not active: start with -%s", viewer, viewer);
 }
 
+static Viewer *viewer_find(const Console *con, const char *name)
+{
+    for (unsigned i = 0; i < con->viewers->len; i++) {
+        Viewer *v = con->viewers->pdata[i];
+        if (!strcmp(v->ops->name, name)) {
+            return v;
+        }
+    }
+    return NULL;
+}
+
+bool console_expire_password(Console *con, const char *viewer, int64_t at_s, GError **err)
+{
+    Viewer *v = viewer_find(con, viewer);
+
+    if (!v || !v->ops->expire_password) {
+        return fail(err, "%s is not active: start with -%s", viewer, viewer);
+    }
+    return v->ops->expire_password(v, at_s, err);
+}
+
+GVariant *console_viewer_about(Console *con, const char *viewer)
+{
+    Viewer *v = viewer_find(con, viewer);
+
+    return v && v->ops->about ? v->ops->about(v) : NULL;
+}
+
 void console_refresh(Console *con)
 {
     void *dev;

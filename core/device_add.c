@@ -6,6 +6,7 @@
  * Omits: asking the guest before a device goes: only buses whose devices can be pulled out.
  * Threads: with the machine lock.
  */
+#include "core/commands.h"
 #include "core/machine.h"
 #include "core/options.h"
 #include <string.h>
@@ -62,7 +63,7 @@ bool device_del(Machine *m, const char *id, GError **err)
     GVariantBuilder data;
 
     if (!d) {
-        return fail(err, "device_del %s: there is no device with this id", id);
+        return fail_not_found(err, "Device '%.200s' not found", id);
     }
     if (!d->bus || !d->bus->hotplug) {
         return fail(err, "device_del %s: bus \"%s\" lets no devices go while the machine runs", id, d->bus ? d->bus->name : "");

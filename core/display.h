@@ -34,6 +34,8 @@ typedef struct ViewerOps {              /* ui/viewers.def */
     void (*resized)(Viewer *v, pixman_image_t *surface);        /* the surface is a new one */
     void (*damaged)(Viewer *v, const pixman_box16_t *box);
     bool (*set_password)(Viewer *v, const char *password, GError **err);        /* optional */
+    bool (*expire_password)(Viewer *v, int64_t at_s, GError **err);             /* optional */
+    GVariant *(*about)(Viewer *v);                              /* optional: for programs */
     void (*close)(Viewer *v);
 } ViewerOps;
 struct Viewer {                         /* first member of a viewer's own struct */
@@ -52,6 +54,8 @@ void     console_viewer(Console *con, Viewer *v);       /* from now on it hears 
 void     console_refresh(Console *con);
 void     console_invalidate(Console *con);
 void     console_text(Console *con, GString *out);
+GVariant *console_viewer_about(Console *con, const char *viewer);       /* a{sv}, or NULL: not active */
+bool     console_expire_password(Console *con, const char *viewer, int64_t at_s, GError **err);     /* -1: never; a time gone by: now */
 bool     console_set_password(Console *con, const char *viewer, const char *password, GError **err);
 pixman_image_t *console_surface(Console *con);          /* x8r8g8b8, or NULL before the first console_resize() */
 pixman_image_t *console_resize(Console *con, int width, int height);    /* 1..16384 each; the same one if the size is */

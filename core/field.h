@@ -86,6 +86,7 @@ void field_set_int(const Field *f, void *p, uint64_t v);
 char *field_print(const Field *f, const void *obj);     /* as field_parse takes it; NULL for what has no text */
 bool parse_size(const char *text, uint64_t unit, uint64_t *out, GError **err);    /* 512, 0x200, 64k, 1.5G; bare: x unit */
 #define RYOKAN_ERROR (g_quark_from_static_string("ryokan"))
+enum { RYOKAN_FAILED = 1, RYOKAN_NOT_FOUND, RYOKAN_NO_DEVICE };    /* codes: QMP's DeviceNotFound, DeviceNotActive */
 bool fail(GError **err, const char *fmt, ...) G_GNUC_PRINTF(2, 3);    /* sets err, returns false */
 /* "a=1,b=2" with ",," for a comma; a first word without "=" is the value of the first field. */
 bool fields_parse_text(const Field *tab, void *obj, const char *text, GError **err);

@@ -12,9 +12,28 @@
 
 typedef struct Vcpu Vcpu;
 struct MachineClass;
+struct MediumChange;
 typedef struct AccelOps AccelOps;
 
 typedef enum { RUN_PAUSED, RUN_RUNNING, RUN_SHUTDOWN, RUN_FATAL, RUN_INMIGRATE, RUN_POSTMIGRATE } RunState;
+
+/* What commands ask of layers that stand on core; each is set by the one that has it, or NULL.  Values are a{sv} or av. */
+typedef struct MachineHooks {
+    GVariant *(*query_block)(Machine *m);
+    bool     (*medium)(Machine *m, const struct MediumChange *c, GError **err);
+    bool     (*set_link)(Machine *m, const char *name, bool up, GError **err);
+    char    *(*net_info)(Machine *m);
+    GVariant *(*query_pci)(Machine *m);
+    void     (*nmi)(Machine *m);
+} MachineHooks;
+typedef enum { MEDIUM_OPEN = 1, MEDIUM_REMOVE = 2, MEDIUM_INSERT = 4, MEDIUM_CLOSE = 8 } MediumDo;
+typedef struct MediumChange {         /* in this order */
+    const char *device;               /* of the drive: its id, or that of the device that has it */
+    unsigned    what;                 /* MediumDo */
+    bool        force;                /* though the guest has locked the tray */
+    const char *file, *format;        /* MEDIUM_INSERT; format NULL: look at the contents */
+    uint32_t    read_only;            /* retain, read-only, read-write */
+} MediumChange;
 
 struct Machine {
     GRecMutex      lock;              /* the machine lock */
@@ -59,6 +78,7 @@ struct Machine {
     int64_t        errors_since_us;   /* guest_error()'s rate limit */
     unsigned       n_errors;
     GHashTable    *link_kinds;        /* device_link_kind() */
+    MachineHooks   hooks;
 };
 
 /* Create an empty machine: lock, context, clock, address spaces, "sys" bus.  machine_free ends its vCPUs first. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * monitor.c -- the prompt for people, and the commands behind it.
+ * monitor.c -- the table of commands, and those that run the machine and its input.
  *
  * Spec: none; command names are those in common use.
- * Omits: line editing beyond backspace and Ctrl-U.
+ * Omits: nothing.
  * Threads: the main context with the machine lock.
  */
 #include "core/display.h"
-#include "core/monitor.h"
+#include "core/commands.h"
 #include "accel/accel.h"
 #include "core/mem_view.h"
 #include "core/json.h"
@@ -22,31 +22,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define LINE_MAX_BYTES 1024
-#define PROMPT         "(ryokan) "
-
-struct Monitor {
-    Machine *machine;
-    Chardev *chr;
-    GString *line;
-    bool     greeted;
-};
-
-typedef struct NoArgs {
-    char unused;
-} NoArgs;
-
-typedef struct XpArgs {
-    uint64_t at;
-    uint32_t count;
-} XpArgs;
-static const Field xp_args[] = {
-    CONFIG(XpArgs, at, .help = "Physical address."),
-    CONFIG(XpArgs, count, .def = 16, .min = 1, .max = 4096, .help = "32-bit words."),
+static const char *const pictures[] = { "ppm", "png", NULL };   /* PictureFormat */
+const Field help_args[] = {
+    FIELD_(TextArg, text, F_CONFIG | F_WHOLE, 1, .help = "A command; without it: all."),
     FIELD_END
 };
-
-static const char *const pictures[] = { "ppm", "png", NULL };   /* PictureFormat */
 typedef struct DumpArgs {
     char    *filename;
     uint32_t format;
@@ -140,14 +120,6 @@ static const Field key_names_args[] = {
     FIELD_END
 };
 
-typedef struct DelArgs {
-    char *id;
-} DelArgs;
-static const Field del_args[] = {
-    FIELD_(DelArgs, id, F_CONFIG | F_REQUIRED, 1, .help = "The device's id."),
-    FIELD_END
-};
-
 typedef struct LineArgs {
     char *line;
 } LineArgs;
@@ -173,26 +145,17 @@ static const Field set_password_args[] = {
     FIELD_END
 };
 
-typedef GVariantBuilder Reply;
-
-static void say(Reply *reply, const char *key, const char *text)
-{
-    g_variant_builder_add(reply, "{sv}", key, g_variant_new_string(text));
-}
-
 /* ---- commands ---- */
 
 static bool cmd_help(Machine *m, void *args, Reply *reply, GError **err)
 {
-    GString *s = g_string_new(NULL);
+    char *text = help_text(((TextArg *)args)->text);
 
-    for (const Entry *e = commands; e->name; e++) {
-        if (e->where != CMD_QMP) {
-            g_string_append_printf(s, "%-18s %s\n", e->name, e->help);
-        }
+    if (!text) {
+        return fail(err, "help: there is no command \"%.100s\"", ((TextArg *)args)->text);
     }
-    say(reply, "text", s->str);
-    g_string_free(s, TRUE);
+    say(reply, "text", text);
+    g_free(text);
     return true;
 }
 
@@ -374,31 +337,6 @@ static bool cmd_qtree(Machine *m, void *args, Reply *reply, GError **err)
     return true;
 }
 
-static bool cmd_xp(Machine *m, void *args, Reply *reply, GError **err)
-{
-    const XpArgs *a = args;
-    GString      *s = g_string_new(NULL);
-
-    for (uint32_t i = 0; i < a->count; i++) {
-        hwaddr   at = a->at + 4ull * i;
-        uint32_t word;
-        MemRange l;
-        if (i % 4 == 0) {
-            g_string_append_printf(s, "%s%016" PRIx64 ":", i ? "\n" : "", at);
-        }
-        if (as_lookup(m->as_memory, at, false, &l) && l.region->host) {     /* reading a device would change it */
-            as_read(m->as_memory, at, &word, 4);
-            g_string_append_printf(s, " 0x%08x", word);
-        } else {
-            g_string_append(s, " ----------");
-        }
-    }
-    g_string_append_c(s, '\n');
-    say(reply, "text", s->str);
-    g_string_free(s, TRUE);
-    return true;
-}
-
 static bool cmd_screendump(Machine *m, void *args, Reply *reply, GError **err)
 {
     const DumpArgs *a = args;
@@ -528,7 +466,7 @@ static bool cmd_device_add(Machine *m, void *args, Reply *reply, GError **err)
 
 static bool cmd_device_del(Machine *m, void *args, Reply *reply, GError **err)
 {
-    return device_del(m, ((DelArgs *)args)->id, err);
+    return device_del(m, ((IdArgs *)args)->id, err);
 }
 
 static void usb_line(GString *s, const Bus *bus)
@@ -678,15 +616,13 @@ static bool cmd_query_cpu_definitions(Machine *m, void *args, Reply *reply, GErr
     return true;
 }
 
-static void line_to_text(Machine *m, char *line, GString *out);
-
 static bool cmd_line(Machine *m, void *args, Reply *reply, GError **err)
 {
     const LineArgs *a = args;
     char           *line = g_strdup(a->line ? a->line : "");
     GString        *out = g_string_new(NULL);
 
-    line_to_text(m, line, out);
+    prompt_run(m, line, out);
     say(reply, "return", out->str);
     g_string_free(out, TRUE);
     g_free(line);
@@ -698,202 +634,9 @@ static bool cmd_line(Machine *m, void *args, Reply *reply, GError **err)
 #define CMD(name_, S, tab, fn, help_)        ENTRY(name_, S, tab, fn, help_, CMD_BOTH)
 #define CMD_TEXT(name_, S, tab, fn, help_)   ENTRY(name_, S, tab, fn, help_, CMD_PROMPT)
 #define CMD_JSON(name_, S, tab, fn, help_)   ENTRY(name_, S, tab, fn, help_, CMD_QMP)
+#define QUERY(name_, S, tab, fn, shape, help_) { .name = name_, .help = help_, .size = sizeof(S), .fields = tab, .run = fn, \
+    .where = CMD_QMP, .reply = shape },
 const Entry commands[] = {
 #include "core/commands.def"
     { .name = NULL }
 };
-
-/* ---- the prompt ---- */
-
-static void print(Monitor *mon, const char *text)
-{
-    chr_write(mon->chr, text, strlen(text));
-}
-
-static void reply_to_text(GString *out, GVariant *reply)
-{
-    GVariantIter it;
-    const char  *key;
-    GVariant    *v;
-
-    g_variant_iter_init(&it, reply);
-    while (g_variant_iter_next(&it, "{&sv}", &key, &v)) {
-        if (strcmp(key, "text")) {
-            g_string_append_printf(out, "%s: ", key);
-        }
-        if (g_variant_is_of_type(v, G_VARIANT_TYPE_STRING)) {
-            g_string_append(out, g_variant_get_string(v, NULL));
-        } else {
-            json_print(out, v);
-        }
-        if (!out->len || out->str[out->len - 1] != '\n') {
-            g_string_append_c(out, '\n');
-        }
-        g_variant_unref(v);
-    }
-}
-
-/* The longest command name that the line starts with; *rest is what follows. */
-static const Entry *find_command(const char *line, const char **rest)
-{
-    const Entry *best = NULL;
-    size_t       best_n = 0;
-
-    for (const Entry *e = commands; e->name; e++) {
-        size_t n = strlen(e->name);
-        if (e->where != CMD_QMP && n > best_n && !strncmp(line, e->name, n) && (!line[n] || line[n] == ' ')) {
-            best = e;
-            best_n = n;
-        }
-    }
-    *rest = line + best_n + strspn(line + best_n, " ");
-    return best;
-}
-
-/* "FILE -f png" to "FILE,format=png": a letter is the last property that begins with it; and "5 -3" to "5,dy=-3": further words are
- * the next properties. */
-static char *with_properties(const Entry *e, const char *text)
-{
-    char   **words = g_strsplit(text, " ", -1);
-    GString *out = g_string_new(NULL);
-    const Field *next = e->fields;
-
-    for (char **w = words; *w; w++) {
-        const Field *of = NULL;
-        if ((*w)[0] == '-' && g_ascii_isalpha((*w)[1]) && !(*w)[2] && w[1]) {
-            for (const Field *f = e->fields; f->name; f++) {
-                of = f->name[0] == (*w)[1] ? f : of;
-            }
-        }
-        if (**w && !of && next->name) {
-            g_string_append_printf(out, "%s%s%s%s", out->len ? "," : "", out->len && !strchr(*w, '=') ? next->name : "",
-                                   out->len && !strchr(*w, '=') ? "=" : "", *w);
-            next++;
-        } else if (**w) {
-            g_string_append_printf(out, "%s%s%s", out->len ? "," : "", of ? of->name : *w, of ? "=" : "");
-        }
-        if (of) {
-            g_string_append(out, *++w);
-        }
-    }
-    g_strfreev(words);
-    return g_string_free(out, FALSE);
-}
-
-static void line_to_text(Machine *m, char *line, GString *out)
-{
-    static const struct { const char *is, *means; } shorts[] = { { "q", "quit" }, { "c", "cont" }, { "s", "stop" }, { "?", "help" } };
-    GVariantBuilder reply;
-    const Entry    *e;
-    const char     *rest;
-    char           *text;
-    GError         *err = NULL;
-    GVariant       *v;
-
-    g_strstrip(line);
-    if (!*line) {
-        return;
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(shorts); i++) {
-        if (!strcmp(line, shorts[i].is)) {
-            line = (char *)shorts[i].means;
-        }
-    }
-    e = find_command(line, &rest);
-    if (!e) {
-        g_string_append(out, "unknown command; \"help\" lists them\n");
-        return;
-    }
-    g_variant_builder_init(&reply, G_VARIANT_TYPE_VARDICT);
-    text = e->fields && !(e->fields->flags & F_WHOLE) ? with_properties(e, rest) : g_strdup(rest);
-    if (!entry_run_text(e, m, text, &reply, &err)) {
-        g_string_append_printf(out, "%s\n", err->message);
-        g_clear_error(&err);
-    }
-    v = g_variant_ref_sink(g_variant_builder_end(&reply));
-    reply_to_text(out, v);
-    g_variant_unref(v);
-    g_free(text);
-}
-
-static void run_line(Monitor *mon, char *line)
-{
-    GString *out = g_string_new(NULL);
-
-    line_to_text(mon->machine, line, out);
-    print(mon, out->str);
-    g_string_free(out, TRUE);
-}
-
-static void greet(Monitor *mon)
-{
-    if (!mon->greeted) {
-        print(mon, "Ryokan " RYOKAN_VERSION " monitor; \"help\" lists the commands\n");
-        mon->greeted = true;
-    }
-    print(mon, PROMPT);
-    print(mon, mon->line->str);
-}
-
-static void monitor_key(Monitor *mon, char c)
-{
-    switch (c) {
-    case '\r':
-    case '\n':
-        print(mon, "\n");
-        run_line(mon, mon->line->str);
-        g_string_truncate(mon->line, 0);
-        print(mon, PROMPT);
-        break;
-    case '\b':
-    case 0x7f:
-        if (mon->line->len) {
-            g_string_truncate(mon->line, mon->line->len - 1);
-            print(mon, "\b \b");
-        }
-        break;
-    case 0x15:                          /* Ctrl-U */
-        g_string_truncate(mon->line, 0);
-        print(mon, "\r\033[K" PROMPT);
-        break;
-    default:
-        if ((unsigned char)c >= ' ' && mon->line->len < LINE_MAX_BYTES) {
-            g_string_append_c(mon->line, c);
-            chr_write(mon->chr, &c, 1);
-        }
-    }
-}
-
-static void monitor_receive(void *dev, const uint8_t *buf, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        monitor_key(dev, (char)buf[i]);
-    }
-}
-
-static void monitor_event(void *dev, ChrEvent event)
-{
-    Monitor *mon = dev;
-
-    if (event == CHR_FOCUS_IN || (event == CHR_OPENED && !chr_is_mux(mon->chr))) {
-        greet(mon);
-    }
-}
-
-Monitor *monitor_new(Machine *m, Chardev *c)
-{
-    Monitor *mon = g_new0(Monitor, 1);
-    ChrUser  user = { .receive = monitor_receive, .event = monitor_event, .dev = mon };
-
-    mon->machine = m;
-    mon->chr = c;
-    mon->line = g_string_new(NULL);
-    chr_attach(c, &user);
-    return mon;
-}
-
-void monitor_free(Monitor *mon)
-{
-    g_string_free(mon->line, TRUE);
-    g_free(mon);
-}

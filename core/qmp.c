@@ -9,6 +9,7 @@
  * A peer may send anything: a message is bounded in bytes and in depth, and while answers wait to be taken nothing more is read.
  */
 #include "core/qmp.h"
+#include "core/field.h"
 #include "core/json.h"
 #include "core/machine.h"
 #include "core/schema.h"
@@ -139,6 +140,13 @@ void machine_event(Machine *m, const char *name, GVariant *data)
 
 /* ---- commands ---- */
 
+static const char *class_of(const GError *err)
+{
+    int code = err && err->domain == RYOKAN_ERROR ? err->code : RYOKAN_FAILED;
+
+    return code == RYOKAN_NOT_FOUND ? "DeviceNotFound" : code == RYOKAN_NO_DEVICE ? "DeviceNotActive" : "GenericError";
+}
+
 /* A reply is an object, or what stands under "return" in it: a list, a string. */
 static void run(Qmp *q, const Entry *e, GVariant *args, GVariant *id)
 {
@@ -154,7 +162,7 @@ static void run(Qmp *q, const Entry *e, GVariant *args, GVariant *id)
         answer(q, "return", whole ? whole : reply, id);
         g_clear_pointer(&whole, g_variant_unref);
     } else {
-        answer_error(q, "GenericError", err ? err->message : "failed", id);
+        answer_error(q, class_of(err), err ? err->message : "failed", id);
     }
     g_clear_error(&err);
     g_variant_unref(reply);

@@ -18,9 +18,13 @@ typedef struct Entry {
     size_t       size;                         /* of the argument struct */
     const Field *fields;
     uint8_t      where;
-    const Field *reply;                        /* the shape of the answer, for the printed schema */
+    const char  *reply;                        /* shape of the answer, as core/qmp_schema.c reads it; NULL: nothing */
     bool       (*run)(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 } Entry;
+typedef struct EventEntry {
+    const char *name, *shape, *help;
+} EventEntry;
+extern const EventEntry events[];               /* core/events.def; ends with a NULL name */
 extern const Entry options[], commands[];               /* end with a NULL name */
 const Entry *entry_find(const Entry *tab, const char *name);
 bool schema_print(const char *format);                  /* "json", "md" or "man" to standard output; false: no such format */

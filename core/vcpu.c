@@ -101,6 +101,7 @@ static void *vcpu_thread(void *arg)
     VcpuExit x;
 
     vcpu_current = v;
+    __atomic_store_n(&v->tid, gettid(), __ATOMIC_RELAXED);
     while (!is_ending(v)) {
         if (machine_paused(m)) {
             machine_park(v);

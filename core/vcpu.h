@@ -16,6 +16,7 @@ struct Vcpu {
     unsigned      index;              /* 0.. n_cpus-1 */
     unsigned      apic_id;            /* its place in the topology of -smp: machine_cpu_id() */
     GThread      *thread;
+    int           tid;                /* of the host, for programs that pin it */
     AddressSpace *as;                 /* guest physical memory as this CPU sees it (its APIC page, SMRAM): one of */
     AddressSpace *spaces[2];          /* these; [1] is for a management mode that sees more, NULL where there is none */
     const struct CpuOps *cpu_ops;     /* architecture */
@@ -34,6 +35,18 @@ typedef struct CpuDefinition {        /* one CPU model */
     char        missing[600];         /* features that it has and that cannot be had, with blanks between */
 } CpuDefinition;
 
+enum { PAGE_WRITE = 1, PAGE_USER = 2, PAGE_ACCESSED = 4, PAGE_DIRTY = 8, PAGE_GLOBAL = 16, PAGE_NX = 32 };
+typedef struct GuestPage {
+    uint64_t linear, phys, bytes;
+    unsigned flags;
+} GuestPage;
+typedef struct CpuInspect {           /* for people who look inside: nothing changes; the vCPU is parked */
+    bool     (*reg)(Vcpu *v, const char *name, uint64_t *val);
+    bool     (*translate)(Vcpu *v, uint64_t linear, uint64_t *phys);
+    bool     (*pages)(Vcpu *v, bool (*fn)(void *arg, const GuestPage *p), void *arg);     /* in order; false: no paging */
+    unsigned (*disassemble)(Vcpu *v, uint64_t pc, const uint8_t *code, size_t n, GString *out);     /* bytes; or NULL */
+} CpuInspect;
+
 typedef struct CpuOps {               /* what core needs from an architecture */
     const char *name;
     size_t      size;                 /* of the struct that starts with Vcpu */
@@ -47,6 +60,7 @@ typedef struct CpuOps {               /* what core needs from an architecture */
     void      (*dump)(Vcpu *v, GString *out);   /* "info registers" */
     void      (*help)(void);                    /* "-cpu help" to standard output; optional */
     bool      (*definition)(unsigned i, CpuDefinition *d);      /* model i; false past the last; optional */
+    const CpuInspect *inspect;                  /* optional */
     bool      (*check)(Machine *m, GError **err);    /* m->options->cpu_model and cpu_props exist; optional */
 } CpuOps;
 

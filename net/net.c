@@ -9,6 +9,7 @@
  */
 #include "net/net.h"
 #include "core/machine.h"
+#include "core/commands.h"
 #include "core/options.h"
 #include <stdio.h>
 #include <string.h>
@@ -275,12 +276,29 @@ static bool open_one(Machine *m, const OptNetdev *o, GError **err)
     return true;
 }
 
+static bool set_link(Machine *m, const char *name, bool up, GError **err)
+{
+    NetEnd *e = net_find(m, name);
+
+    for (guint i = 0; !e && m->nets && i < m->nets->len; i++) {
+        NetEnd *end = m->nets->pdata[i];
+        e = end->peer && !strcmp(end->peer->id, name) ? end->peer : NULL;
+    }
+    if (!e) {
+        return fail_not_found(err, "Device '%.200s' not found", name);
+    }
+    net_set_link(e, up);
+    return true;
+}
+
 bool nets_open(Machine *m, GError **err)
 {
     const struct Options *o = m->options;
 
     m->nets = g_ptr_array_new();
     device_link_kind(m, "netdev", find_link);
+    m->hooks.set_link = set_link;
+    m->hooks.net_info = net_info;
     if (o->default_nic && net_back_ends[0]) {
         OptNetdev usual = { .type = (char *)net_back_ends[0]->name, .id = (char *)"#default" };
         return open_one(m, &usual, err);

@@ -9,6 +9,7 @@
  */
 #ifdef CONFIG_VNC                         /* configure: libvncserver-dev is there and not --disable-vnc */
 #include "core/display.h"
+#include "core/commands.h"
 #include "core/options.h"
 #include "ui/keys.h"
 #include "ui/vnc_http.h"
@@ -59,6 +60,7 @@ typedef struct Vnc {
     bool     resized;
     uint64_t refreshed;               /* refreshes so far */
     char     password[PASSWORD_BYTES + 1];
+    int64_t  expires_s;               /* the password is nobody's from then on; -1: never */
     GArray  *input;                   /* Input */
 
     GThread *thread;                  /* what follows is its own */
@@ -115,8 +117,9 @@ static rfbBool check_password(rfbClientPtr cl, const char *response, int n)
 
     g_mutex_lock(&s->lock);
     memcpy(password, s->password, sizeof(password));
+    bool expired = s->expires_s >= 0 && g_get_real_time() / G_USEC_PER_SEC >= s->expires_s;
     g_mutex_unlock(&s->lock);
-    if (!*password || n != CHALLENGESIZE) {
+    if (!*password || expired || n != CHALLENGESIZE) {
         return FALSE;
     }
     memcpy(expected, cl->authChallenge, CHALLENGESIZE);
@@ -397,6 +400,44 @@ static gboolean tick(void *opaque)
     return G_SOURCE_CONTINUE;
 }
 
+static bool vnc_expire_password(Viewer *v, int64_t at_s, GError **err)
+{
+    Vnc *s = (Vnc *)v;
+
+    if (!s->rfb->authPasswdData) {
+        return fail(err, "VNC viewers need no password here: start with -vnc %s,password=on", s->machine->options->vnc);
+    }
+    g_mutex_lock(&s->lock);
+    s->expires_s = at_s;
+    g_mutex_unlock(&s->lock);
+    return true;
+}
+
+/* query-vnc. */
+static GVariant *vnc_about(Viewer *v)
+{
+    const Vnc              *s = (Vnc *)v;
+    struct sockaddr_storage a = { 0 };
+    socklen_t               n = sizeof(a);
+    char                    host[NI_MAXHOST] = "", port[NI_MAXSERV] = "";
+    GVariantBuilder         b;
+
+    if (s->listen_fd >= 0 && !getsockname(s->listen_fd, (struct sockaddr *)&a, &n)) {
+        if (a.ss_family == AF_UNIX) {
+            g_strlcpy(host, ((struct sockaddr_un *)&a)->sun_path, sizeof(host));
+        } else {
+            getnameinfo((struct sockaddr *)&a, n, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
+        }
+    }
+    object_start(&b);
+    say_bool(&b, "enabled", true);
+    say(&b, "host", host);
+    say(&b, "service", port);
+    say(&b, "family", a.ss_family == AF_INET ? "ipv4" : a.ss_family == AF_INET6 ? "ipv6" : a.ss_family == AF_UNIX ? "unix" : "unknown");
+    say(&b, "auth", s->rfb->authPasswdData ? "vnc" : "none");
+    return g_variant_builder_end(&b);
+}
+
 static bool vnc_set_password(Viewer *v, const char *password, GError **err)
 {
     Vnc *s = (Vnc *)v;
@@ -659,6 +700,7 @@ static bool vnc_open(Machine *m, Console *con, Viewer **out, GError **err)
 
 const ViewerOps vnc_viewer = {
     .name = "vnc", .desc = "server for VNC viewers",
-    .open = vnc_open, .resized = vnc_resized, .damaged = vnc_damaged, .set_password = vnc_set_password, .close = vnc_close,
+    .open = vnc_open, .resized = vnc_resized, .damaged = vnc_damaged, .set_password = vnc_set_password,
+    .expire_password = vnc_expire_password, .about = vnc_about, .close = vnc_close,
 };
 #endif

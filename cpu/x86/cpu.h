@@ -176,6 +176,7 @@ bool     x86_io_allowed(X86Cpu *c, unsigned port, unsigned bytes);      /* IOPL 
 uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned bytes);           /* the bus cycle alone */
 void     x86_io_out(X86Cpu *c, unsigned port, uint64_t value, unsigned bytes);
 extern const DbtGuest x86_dbt_guest;                    /* guest.c */
+extern const struct CpuInspect x86_inspect;              /* inspect.c */
 extern const CpuOps x86_cpu_ops;                        /* guest.c */
 
 /* Helpers, by number: cpu/x86/helpers.def, rows HELPER(name, props); the function is x86_h_<name>(). */

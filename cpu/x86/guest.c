@@ -334,6 +334,7 @@ const CpuOps x86_cpu_ops = {
     .restored = cpu_restored,
     .identity = x86_cpu_identity,
     .dump = cpu_dump,
+    .inspect = &x86_inspect,
     .help = x86_cpu_help,
     .definition = x86_cpu_definition,
     .check = x86_cpu_check,

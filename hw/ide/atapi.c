@@ -11,7 +11,6 @@
 
 enum { P_MEDIUM = 1, P_KEEP_SENSE = 2 };        /* needs a medium; leaves the sense data alone */
 enum { PROFILE_CD = 0x08, PROFILE_DVD = 0x10, CD_MOST_BLOCKS = 80 * 60 * 75, MSF_OFFSET = 150 };
-enum { EVENT_NONE, EVENT_EJECT_REQUEST, EVENT_NEW_MEDIA, EVENT_REMOVED };
 
 static unsigned be16(const uint8_t *p)
 {
@@ -107,6 +106,9 @@ static void start_stop(IdeDrive *d, const uint8_t *p)
     }
     if (load_eject) {
         d->tray_open = !start;
+        if (d->drive) {
+            drive_tray(d->drive, d->dev.machine, d->tray_open);
+        }
         d->event = start ? EVENT_NEW_MEDIA : EVENT_REMOVED;
     }
     cd_finish(d);
@@ -115,6 +117,9 @@ static void start_stop(IdeDrive *d, const uint8_t *p)
 static void prevent(IdeDrive *d, const uint8_t *p)
 {
     d->locked = p[4] & 1;
+    if (d->drive) {
+        d->drive->locked = d->locked;
+    }
     cd_finish(d);
 }
 
@@ -384,6 +389,11 @@ void atapi_packet(IdeDrive *d)
         }
         if (!(packets[i].flags & P_KEEP_SENSE)) {
             d->sense_key = d->asc = d->ascq = 0;
+        }
+        if (d->attention && !(packets[i].flags & P_KEEP_SENSE)) {
+            d->attention = false;         /* SPC-3 5.8.6: reported once, then the command is as any other */
+            cd_check_condition(d, SENSE_ATTENTION, 0x28, 0x00);
+            return;
         }
         if ((packets[i].flags & P_MEDIUM) && !cd_blocks(d)) {
             cd_check_condition(d, SENSE_NOT_READY, 0x3a, d->tray_open ? 0x02 : 0x01);

@@ -4,6 +4,7 @@
 #define HW_IDE_ATAPI_H
 #include "hw/ide/ide_int.h"
 
+enum { EVENT_NONE, EVENT_EJECT_REQUEST, EVENT_NEW_MEDIA, EVENT_REMOVED };
 enum { SENSE_NOT_READY = 2, SENSE_MEDIUM = 3, SENSE_ILLEGAL = 5, SENSE_ATTENTION = 6 };
 
 void     atapi_packet(IdeDrive *d);             /* d->packet has arrived: act on it */

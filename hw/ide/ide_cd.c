@@ -276,6 +276,9 @@ static void cd_reset(IdeDrive *d)
     d->dma_mode = 0x45;
     d->sense_key = d->asc = d->ascq = 0;
     d->locked = false;
+    if (d->drive) {
+        d->drive->locked = false;
+    }
     d->use_dma = false;
 }
 
@@ -284,10 +287,27 @@ static const IdeDriveOps cd_ops = {
     .reset = cd_reset,
 };
 
+/* Another medium, or none: a transfer from the old one ends; the guest hears of the new one by a unit attention. */
+static void cd_changed(void *dev)
+{
+    IdeDrive *d = dev;
+    d->drive->changed = false;
+    if (d->phase != PH_IDLE && d->xfer == XF_READ) {
+        ide_stop(d);
+        cd_check_condition(d, SENSE_NOT_READY, 0x3a, 0x02);
+    }
+    d->tray_open = d->drive->tray_open;
+    d->attention = d->drive->node && !d->tray_open;
+    d->event = d->attention ? EVENT_NEW_MEDIA : EVENT_REMOVED;
+}
+
 static bool cd_realize(void *dev, GError **err)
 {
     IdeDrive *d = dev;
     cd_reset(d);
+    if (d->drive) {
+        d->drive->on_change = cd_changed;
+    }
     return ide_drive_realize(d, &cd_ops, err);
 }
 
@@ -295,6 +315,10 @@ static bool cd_restored(void *dev, GError **err)
 {
     IdeDrive *d = dev;
     uint64_t total = cd_blocks(d);
+    if (d->drive) {
+        d->drive->locked = d->locked;
+        d->drive->tray_open = d->tray_open;
+    }
     if (d->left && (d->lba > total || d->left > total - d->lba)) {
         return fail(err, "%s: the saved transfer lies outside of the medium", d->dev.path);
     }
@@ -304,7 +328,7 @@ static bool cd_restored(void *dev, GError **err)
 static const Field cd_fields[] = {
     IDE_DRIVE_FIELDS,
     STATE(IdeDrive, dma_mode), STATE(IdeDrive, sense_key), STATE(IdeDrive, asc), STATE(IdeDrive, ascq), STATE(IdeDrive, event),
-    STATE(IdeDrive, locked), STATE(IdeDrive, tray_open), STATE(IdeDrive, byte_limit), STATE_ARRAY(IdeDrive, packet),
+    STATE(IdeDrive, locked), STATE(IdeDrive, tray_open), STATE(IdeDrive, attention), STATE(IdeDrive, byte_limit), STATE_ARRAY(IdeDrive, packet),
     FIELD_END
 };
 

@@ -66,7 +66,7 @@ struct IdeDrive {
 
     /* ATAPI */
     uint8_t     sense_key, asc, ascq, event;
-    bool        locked, tray_open;
+    bool        locked, tray_open, attention;   /* attention: another medium, of which the guest has not heard */
     uint16_t    byte_limit;
     uint8_t     packet[12];
 };

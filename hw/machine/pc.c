@@ -203,12 +203,20 @@ static bool drives(Machine *m, PcMachine *pc, GError **err)
     return pc->fdc != NULL;
 }
 
+static void nmi_button(Machine *m)
+{
+    PcMachine *pc = m->machine_data;
+    apicbus_nmi(pc->apicbus, 0, true);
+    apicbus_nmi(pc->apicbus, 0, false);
+}
+
 static bool pc_build(Machine *m, GError **err)
 {
     PcMachine *pc = m->machine_data;
     const struct Options *o = m->options;
     pc->cpu_views = g_ptr_array_new();
     memory_map(m, pc);
+    m->hooks.nmi = nmi_button;
     if (!drives_open(m, err) || !nets_open(m, err) || !interrupts(m, pc, err) || !chipset(m, pc, err) || !timers(m, pc, err) ||
         !legacy_devices(m, pc, err)) {
         return false;

@@ -432,6 +432,7 @@ void pci_bus_init(PciBus *b, Machine *m, const char *name, Region *mem, Region *
     b->base->attach = pci_attach;
     b->base->detach = pci_detach;
     b->base->dma = pci_dma;
+    m->hooks.query_pci = pci_query;
 }
 
 uint32_t pci_config_read(PciBus *b, unsigned devfn, unsigned at, unsigned size)

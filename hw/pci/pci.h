@@ -113,6 +113,7 @@ void pci_put(PciDevice *d, unsigned at, unsigned size, uint32_t val);   /* from 
 
 /* The bus: used by host bridges and the machine. */
 void pci_bus_init(PciBus *b, Machine *m, const char *name, Region *mem, Region *io);
+GVariant *pci_query(Machine *m);       /* all buses, for the monitor; query.c */
 uint32_t pci_config_read(PciBus *b, unsigned devfn, unsigned at, unsigned size);    /* all ones where nobody answers */
 void pci_config_write(PciBus *b, unsigned devfn, unsigned at, uint32_t val, unsigned size);
 #endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * media.c -- what the monitor asks of drives: which there are, and another medium in one of them.
+ *
+ * Spec: QAPI schema of the QEMU Machine Protocol, module "block": members of query-block, DEVICE_TRAY_MOVED.
+ * Omits: statistics; backing chains in the answer.
+ * Threads: the main context with the machine lock.
+ */
+#include "block/drive.h"
+#include "core/commands.h"
+
+/* The member "inserted". */
+static GVariant *image(const BlockNode *n)
+{
+    GVariantBuilder b, img, cache;
+
+    object_start(&img);
+    say(&img, "filename", n->name ? n->name : "");
+    say(&img, "format", n->drv->name);
+    say_int(&img, "virtual-size", (int64_t)n->bytes);
+    object_start(&cache);
+    say_bool(&cache, "writeback", true);
+    say_bool(&cache, "direct", false);
+    say_bool(&cache, "no-flush", false);
+    object_start(&b);
+    say(&b, "file", n->name ? n->name : "");
+    say_bool(&b, "ro", n->readonly);
+    say(&b, "drv", n->drv->name);
+    say_bool(&b, "encrypted", false);
+    say_int(&b, "backing_file_depth", n->backing ? 1 : 0);
+    say_value(&b, "image", g_variant_builder_end(&img));
+    say_value(&b, "cache", g_variant_builder_end(&cache));
+    return g_variant_builder_end(&b);
+}
+
+static GVariant *query(Machine *m)
+{
+    GVariantBuilder list, one;
+
+    list_start(&list);
+    for (guint i = 0; m->drives && i < m->drives->len; i++) {
+        const Drive *d = m->drives->pdata[i];
+        object_start(&one);
+        say(&one, "device", d->id);
+        if (d->user) {
+            say(&one, "qdev", ((const Device *)d->user)->path);
+        }
+        say(&one, "type", "unknown");
+        say_bool(&one, "removable", d->on_change != NULL);
+        say_bool(&one, "locked", d->locked);
+        if (d->on_change) {
+            say_bool(&one, "tray_open", d->tray_open);
+        }
+        if (d->node) {
+            say_value(&one, "inserted", image(d->node));
+        }
+        list_object(&list, &one);
+    }
+    return g_variant_builder_end(&list);
+}
+
+static Drive *find(Machine *m, const char *name, GError **err)
+{
+    Drive *d = drive_find(m, name);
+
+    for (guint i = 0; !d && m->drives && i < m->drives->len; i++) {
+        Drive        *of = m->drives->pdata[i];
+        const Device *dev = of->user;
+        if (dev && (!g_strcmp0(dev->id, name) || !strcmp(dev->path, name))) {
+            d = of;
+        }
+    }
+    if (!d) {
+        fail_not_found(err, "Device '%.200s' not found", name);
+    }
+    return d;
+}
+
+void drive_tray(Drive *d, Machine *m, bool open)
+{
+    const Device   *dev = d->user;
+    GVariantBuilder b;
+
+    if (d->tray_open == open) {
+        return;
+    }
+    d->tray_open = open;
+    object_start(&b);
+    say(&b, "device", d->id);
+    say(&b, "id", dev ? dev->id ? dev->id : dev->path : "");
+    say_bool(&b, "tray-open", open);
+    machine_event(m, "DEVICE_TRAY_MOVED", g_variant_builder_end(&b));
+}
+
+static void tell(Drive *d)
+{
+    d->changed = true;
+    d->on_change(d->user);
+}
+
+static bool change(Machine *m, const MediumChange *c, GError **err)
+{
+    Drive     *d = find(m, c->device, err);
+    BlockNode *new = NULL;
+
+    if (!d) {
+        return false;
+    }
+    if (!d->on_change) {
+        return fail(err, "Device '%s' is not removable", d->id);
+    }
+    if ((c->what & MEDIUM_OPEN) && d->locked && !c->force) {
+        return fail(err, "Device '%s' is locked by the guest; force=true takes the medium out all the same", d->id);
+    }
+    if (c->what & MEDIUM_INSERT) {
+        bool      ro = d->is_cdrom || c->read_only == 1 || (c->read_only == 0 && d->readonly);
+        BlockOpen how = { .file = c->file, .format = c->format, .readonly = ro };
+        if (!(new = block_open(m, &how, err))) {
+            return false;
+        }
+        d->readonly = ro;
+    }
+    if (c->what & MEDIUM_OPEN) {
+        drive_tray(d, m, true);
+    }
+    if (c->what & MEDIUM_REMOVE) {
+        BlockNode *old = d->node;
+        block_drain(m);               /* requests of the guest's that use it */
+        d->node = NULL;
+        tell(d);
+        block_close(old);
+    }
+    d->node = new ? new : d->node;
+    if (c->what & MEDIUM_CLOSE) {
+        drive_tray(d, m, false);
+    }
+    tell(d);
+    return true;
+}
+
+void media_hooks(Machine *m)
+{
+    m->hooks.query_block = query;
+    m->hooks.medium = change;
+}

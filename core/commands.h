@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * commands.h -- private to the files that commands.def names: arguments that several commands share, and how to answer.
+ *
+ * Threads: the main context with the machine lock.
+ */
+#ifndef CORE_COMMANDS_H
+#define CORE_COMMANDS_H
+#include "core/schema.h"
+#include "core/machine.h"
+#include <string.h>
+
+typedef GVariantBuilder Reply;
+typedef struct NoArgs {
+    char unused;
+} NoArgs;
+typedef struct IdArgs {
+    char *id;
+} IdArgs;
+typedef struct TextArg {
+    char *text;
+} TextArg;
+typedef struct XArgs {
+    char *addr, *fmt;
+} XArgs;
+typedef struct SaveMemArgs {
+    uint64_t val, size;
+    char    *filename;
+    uint32_t cpu;
+} SaveMemArgs;
+typedef struct DumpGuestArgs {
+    bool     paging, detach;
+    char    *protocol, *format;
+    uint64_t begin, length;
+} DumpGuestArgs;
+typedef struct QomArgs {
+    char *path, *property, *value;
+} QomArgs;
+typedef struct TypesArgs {
+    char *implements;
+    bool  abstract;
+} TypesArgs;
+typedef struct ObjectArgs {
+    char      *type, *id;
+    GPtrArray *rest;
+} ObjectArgs;
+typedef struct MediumArgs {
+    char    *device, *id, *filename, *format, *target;
+    bool     force;
+    uint32_t read_only;
+} MediumArgs;
+typedef struct LinkArgs {
+    char *name;
+    bool  up;
+} LinkArgs;
+typedef struct BalloonArgs {
+    uint64_t value;
+} BalloonArgs;
+typedef struct OptionArgs {
+    char *option;
+} OptionArgs;
+typedef struct RingArgs {
+    char    *device, *data, *format;
+    uint64_t size;
+} RingArgs;
+typedef struct ExpireArgs {
+    char *protocol, *time;
+} ExpireArgs;
+typedef struct FdArgs {
+    char *name;
+} FdArgs;
+typedef struct ChardevAddArgs {
+    char     *id, *type;
+    GPtrArray *rest;
+} ChardevAddArgs;
+
+extern const Field id_args[], x_args[], help_args[], print_args[], gpa_args[], memsave_args[], pmemsave_args[], dump_guest_args[],
+    qom_list_args[], qom_get_args[], qom_set_args[], types_args[], typename_args[], object_add_args[], eject_args[], medium_args[],
+    link_args[], balloon_args[], option_args[], ring_read_args[], ring_write_args[], expire_args[], chardev_args[];
+
+#define COMMAND(fn) bool fn(Machine *m, void *args, Reply *reply, GError **err)
+/* memory.c */
+COMMAND(cmd_x); COMMAND(cmd_xp); COMMAND(cmd_print); COMMAND(cmd_gpa2hva); COMMAND(cmd_gva2gpa); COMMAND(cmd_memsave);
+COMMAND(cmd_pmemsave); COMMAND(cmd_dump_guest); COMMAND(cmd_info_mem); COMMAND(cmd_info_tlb);
+COMMAND(cmd_query_dump_capability); COMMAND(cmd_query_dump);
+/* monitor_info.c */
+COMMAND(cmd_info_block); COMMAND(cmd_info_network); COMMAND(cmd_info_chardev); COMMAND(cmd_info_mice); COMMAND(cmd_info_kvm);
+COMMAND(cmd_info_uuid); COMMAND(cmd_info_pic); COMMAND(cmd_info_pci);
+/* qmp_query.c */
+COMMAND(cmd_query_uuid); COMMAND(cmd_query_cpus_fast); COMMAND(cmd_query_kvm); COMMAND(cmd_query_target);
+COMMAND(cmd_query_machines); COMMAND(cmd_query_command_line_options); COMMAND(cmd_query_mice); COMMAND(cmd_query_chardev);
+COMMAND(cmd_query_chardev_backends); COMMAND(cmd_query_block); COMMAND(cmd_query_pci); COMMAND(cmd_query_vnc);
+COMMAND(cmd_query_events); COMMAND(cmd_query_iothreads); COMMAND(cmd_query_memory_size);
+/* qmp_act.c */
+COMMAND(cmd_wakeup); COMMAND(cmd_inject_nmi); COMMAND(cmd_expire_password); COMMAND(cmd_eject); COMMAND(cmd_change_medium);
+COMMAND(cmd_open_tray); COMMAND(cmd_close_tray); COMMAND(cmd_set_link); COMMAND(cmd_balloon); COMMAND(cmd_query_balloon);
+COMMAND(cmd_chardev_add); COMMAND(cmd_chardev_remove); COMMAND(cmd_ring_read); COMMAND(cmd_ring_write);
+COMMAND(cmd_object_add); COMMAND(cmd_object_del);
+/* qom.c */
+COMMAND(cmd_qom_list_types); COMMAND(cmd_qom_list); COMMAND(cmd_qom_get); COMMAND(cmd_qom_set); COMMAND(cmd_qom_list_properties);
+COMMAND(cmd_device_list_properties); COMMAND(cmd_info_qom);
+/* qmp_schema.c */
+COMMAND(cmd_query_schema);
+
+/* prompt.c: one line, as at the prompt; changes it. */
+void prompt_run(Machine *m, char *line, GString *out);
+char *help_text(const char *command);   /* NULL: there is no such command */
+
+/* reply.c: members of an answer. */
+void say(Reply *reply, const char *key, const char *text);
+void say_bool(Reply *reply, const char *key, bool val);
+void say_int(Reply *reply, const char *key, int64_t val);
+void say_value(Reply *reply, const char *key, GVariant *val);
+void say_text(Reply *reply, GString *text);     /* for the prompt; frees it */
+void list_start(GVariantBuilder *list);
+void list_object(GVariantBuilder *list, GVariantBuilder *object);       /* ends the object */
+void object_start(GVariantBuilder *object);
+void say_list(Reply *reply, const char *key, GVariantBuilder *list);    /* ends the list; key "return": it is the whole answer */
+bool fail_not_found(GError **err, const char *fmt, ...) G_GNUC_PRINTF(2, 3);    /* DeviceNotFound */
+#endif

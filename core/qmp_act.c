@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * qmp_act.c -- commands that change the machine from outside: media, cables, character devices, interrupts, passwords.
+ *
+ * Spec: QAPI schema of the QEMU Machine Protocol.
+ * Omits: objects (there is no class that can be made so), memory balloons.
+ * Threads: the main context with the machine lock.
+ */
+#include "core/commands.h"
+#include "core/chardev.h"
+#include "core/display.h"
+
+bool cmd_wakeup(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return fail(err, "Unable to wake up: guest is not in suspended state");
+}
+
+bool cmd_inject_nmi(Machine *m, void *args, Reply *reply, GError **err)
+{
+    if (!m->hooks.nmi) {
+        return fail(err, "inject-nmi: machine type %s has no such button", m->class->name);
+    }
+    m->hooks.nmi(m);
+    return true;
+}
+
+bool cmd_expire_password(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const ExpireArgs *a = args;
+    char             *end;
+    int64_t           at = 0;
+
+    if (strcmp(a->protocol, "vnc")) {
+        return fail(err, "expire_password: protocol %s: there is vnc", a->protocol);
+    }
+    if (!strcmp(a->time, "never")) {
+        at = -1;
+    } else if (strcmp(a->time, "now")) {
+        at = (int64_t)g_ascii_strtoull(a->time + (*a->time == '+'), &end, 10);
+        if (*end || !g_ascii_isdigit(end[-1]) || at > INT32_MAX * INT64_C(4)) {
+            return fail(err, "expire_password: time=%s: there are now, never, +SECONDS and seconds since 1970", a->time);
+        }
+        at += *a->time == '+' ? g_get_real_time() / G_USEC_PER_SEC : 0;
+    }
+    return console_expire_password(m->console, "vnc", at, err);
+}
+
+/* ---- media ---- */
+
+static bool medium(Machine *m, const MediumArgs *a, unsigned what, GError **err)
+{
+    MediumChange c = { .device = a->id ? a->id : a->device, .what = what, .force = a->force, .file = a->filename,
+                       .format = a->format, .read_only = a->read_only };
+
+    if (!c.device) {
+        return fail(err, "say which drive: device= or id=");
+    }
+    if (!m->hooks.medium) {
+        return fail_not_found(err, "Device '%.200s' not found", c.device);
+    }
+    return m->hooks.medium(m, &c, err);
+}
+
+bool cmd_eject(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return medium(m, args, MEDIUM_OPEN | MEDIUM_REMOVE, err);
+}
+
+bool cmd_change_medium(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return medium(m, args, MEDIUM_OPEN | MEDIUM_REMOVE | MEDIUM_INSERT | MEDIUM_CLOSE, err);
+}
+
+bool cmd_open_tray(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return medium(m, args, MEDIUM_OPEN, err);
+}
+
+bool cmd_close_tray(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return medium(m, args, MEDIUM_CLOSE, err);
+}
+
+static const char *const access_modes[] = { "retain", "read-only", "read-write", NULL };
+const Field eject_args[] = {
+    CONFIG(MediumArgs, device, .help = "The drive, by its id."),
+    CONFIG(MediumArgs, id, .help = "The device that has it, by its id."),
+    CONFIG(MediumArgs, force, .help = "Even if the guest has locked the tray."),
+    FIELD_END
+};
+const Field medium_args[] = {
+    CONFIG(MediumArgs, device, .help = "The drive, by its id."),
+    FIELD_(MediumArgs, filename, F_CONFIG | F_REQUIRED, 1, .help = "The image."),
+    CONFIG(MediumArgs, format, .help = "Its format; without it: what it looks like."),
+    CONFIG(MediumArgs, id, .help = "The device that has the drive, by its id."),
+    CONFIG(MediumArgs, force, .help = "Even if the guest has locked the tray."),
+    { .name = "read-only-mode", .type = T_ENUM, .flags = F_CONFIG, .count = 1, .offset = offsetof(MediumArgs, read_only),
+      .aux = access_modes, .help = "Whether the guest may write to it." },
+    FIELD_END
+};
+
+/* ---- cables, balloons, objects ---- */
+
+bool cmd_set_link(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const LinkArgs *a = args;
+
+    if (!m->hooks.set_link) {
+        return fail_not_found(err, "Device '%.200s' not found", a->name);
+    }
+    return m->hooks.set_link(m, a->name, a->up, err);
+}
+const Field link_args[] = {
+    FIELD_(LinkArgs, name, F_CONFIG | F_REQUIRED, 1, .help = "The -netdev, or the card."),
+    FIELD_(LinkArgs, up, F_CONFIG | F_REQUIRED, 1, .help = "Plugged in."),
+    FIELD_END
+};
+
+static bool no_balloon(GError **err)
+{
+    g_set_error(err, RYOKAN_ERROR, RYOKAN_NO_DEVICE, "No balloon device has been activated");
+    return false;
+}
+
+bool cmd_balloon(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return no_balloon(err);
+}
+
+bool cmd_query_balloon(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return no_balloon(err);
+}
+const Field balloon_args[] = {
+    FIELD_(BalloonArgs, value, F_CONFIG | F_REQUIRED | F_MIB, 1, .help = "What the guest is to keep; at the prompt in MiB."),
+    FIELD_END
+};
+
+bool cmd_object_add(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return fail(err, "Invalid parameter '%.200s': there is no object type that can be added", ((ObjectArgs *)args)->type);
+}
+
+bool cmd_object_del(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return fail(err, "object '%.200s' not found", ((IdArgs *)args)->id);
+}
+const Field object_add_args[] = {
+    CONFIG_AS(ObjectArgs, type, "qom-type", .help = "What kind of object."),
+    FIELD_(ObjectArgs, id, F_CONFIG | F_REQUIRED, 1, .help = "Its name."),
+    FIELD_AS_(ObjectArgs, rest, T_LIST, F_CONFIG | F_REST, 1, .help = "Properties."),
+    FIELD_END
+};
+const Field id_args[] = {
+    FIELD_(IdArgs, id, F_CONFIG | F_REQUIRED, 1, .help = "Its id."),
+    FIELD_END
+};
+const Field expire_args[] = {
+    FIELD_(ExpireArgs, protocol, F_CONFIG | F_REQUIRED, 1, .help = "vnc."),
+    FIELD_(ExpireArgs, time, F_CONFIG | F_REQUIRED, 1, .help = "now, never, +SECONDS, or seconds since 1970."),
+    FIELD_END
+};

@@ -15,6 +15,7 @@ struct AccelOps {
     size_t     size;                                    /* m->accel_data is allocated so, and filled, before init */
     bool     (*init)(Machine *m, GError **err);         /* once, before the first vcpu_init */
     void     (*fini)(Machine *m);                       /* optional; all vCPUs have ended */
+    void     (*cpu_can)(Machine *m, uint32_t *feat);    /* optional: clears features (cpu/ knows which) that it cannot give */
     bool     (*vcpu_init)(Vcpu *v, GError **err);
     void     (*vcpu_fini)(Vcpu *v);                     /* optional; before the CPU's own fini */
     VcpuExit (*run)(Vcpu *v);                           /* until something needs us */

@@ -388,14 +388,17 @@ void region_set_dirty(Region *ram, uint64_t from, uint64_t n)
 }
 
 /*
- * Bits of the pages from `from` on, the first page in bit 0 of bitmap[0].  The bits go first and the accelerator's
- * right to store without marking second: a store in between is in memory before the caller looks there.
+ * Bits of the pages from `from` on, the first page in bit 0 of bitmap[0].  They are cleared before the caller looks at the
+ * memory, and a store marks its page anew: one that comes in between is seen now, or next time.
  */
 void region_dirty_take(Region *ram, unsigned reader, uint64_t from, uint64_t n, unsigned long *bitmap)
 {
     uint64_t       first = from >> DIRTY_PAGE_BITS, pages, i;
     unsigned long *map = __atomic_load_n(&ram->dirty[reader], __ATOMIC_ACQUIRE);
 
+    if (ram->machine && ram->machine->accel && ram->machine->accel->dirty_sync) {
+        ram->machine->accel->dirty_sync(ram);       /* what it has logged on its own so far; it goes on logging */
+    }
     n = from < ram->size ? MIN(n, ram->size - from) : 0;
     pages = n ? ((from + n - 1) >> DIRTY_PAGE_BITS) - first + 1 : 0;
     memset(bitmap, 0, (pages + LONG_BITS - 1) / LONG_BITS * sizeof(long));
@@ -411,8 +414,5 @@ void region_dirty_take(Region *ram, unsigned reader, uint64_t from, uint64_t n, 
             bitmap[j / LONG_BITS] |= 1ul << (j % LONG_BITS);
         }
         i += k;
-    }
-    if (ram->machine && ram->machine->accel && ram->machine->accel->dirty_sync) {
-        ram->machine->accel->dirty_sync(ram);
     }
 }

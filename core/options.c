@@ -281,6 +281,12 @@ static bool opt_machine(Machine *m, void *args, Reply *reply, GError **err)
     return true;
 }
 
+static bool opt_enable_kvm(Machine *m, void *args, Reply *reply, GError **err)
+{
+    add_accel(m, "kvm", NULL);
+    return true;
+}
+
 static bool opt_accel(Machine *m, void *args, Reply *reply, GError **err)
 {
     AccelArgs *a = args;
@@ -823,7 +829,7 @@ const Entry options[] = {
 
 /* Words of other emulators that mean something here too, one day. */
 static const char *const not_yet[] = {
-    "daemonize", "enable-kvm", "s", "gdb", "spice", "netdev", "blockdev", "object", "audio",
+    "daemonize", "s", "gdb", "spice", "netdev", "blockdev", "object", "audio",
     "audiodev", "soundhw", "smbios", "acpitable", "numa", "mem-path", "mem-prealloc", "icount", "sandbox",
     "chroot", "runas", "readconfig", "virtfs", "fsdev", "watchdog", "tpmdev", "dtb", "fda", "fdb", "pflash", "mtdblock", "sd",
     "full-screen", "win2k-hack", "k", "set", "add-fd", "trace", "option-rom", "prom-env", "overcommit", "action", "msg", "cpu-throttle",

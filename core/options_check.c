@@ -140,11 +140,18 @@ static bool settle_accel(Machine *m, GError **err)
         o->accel = accels[0];
     }
     for (unsigned i = 0; i < list->len && !o->accel; i++) {
-        OptAccel *a = list->pdata[i];
-        o->accel = accel_find(a->name);
-        o->accel_props = a->rest;
-        if (o->accel && o->accel->probe && !o->accel->probe(i + 1 == list->len ? err : NULL)) {
-            o->accel = NULL;
+        OptAccel       *a = list->pdata[i];
+        const AccelOps *found = accel_find(a->name);
+        GError         *why = NULL;
+        if (found && (!found->probe || found->probe(&why))) {
+            o->accel = found;
+            o->accel_props = a->rest;
+        } else if (i + 1 < list->len) {
+            g_printerr("ryokan: note: %s; going on with the next accelerator\n", why ? why->message : "an unknown accelerator is passed over");
+            g_clear_error(&why);
+        } else if (why) {
+            g_propagate_error(err, why);
+            return false;
         }
     }
     if (!o->accel) {

@@ -79,6 +79,7 @@ typedef struct X86Cpu {
     bool     nmi_blocked, in_smm;
     bool     smm_nmi;                   /* nmi_blocked before the SMI */
     uint32_t events;                    /* X86_EV_* */
+    uint16_t acked;                     /* 0x100 | vector of an interrupt that was acknowledged, but not delivered (KVM) */
     int16_t  delivering;                /* vector of the exception being delivered, for double faults; -1 */
     /* x87, SSE */
     X86Fpr   fpr[8];                    /* physical registers; ST(i) is fpr[(fpu_top + i) & 7] */

@@ -7,6 +7,7 @@
  * Threads: x86_cpuid_init() before the vCPU starts; the others are pure functions over const tables.
  */
 #include <stdio.h>
+#include "accel/accel.h"
 #include "cpu/x86/simd.h"
 #include "cpu/x86/sys.h"
 #include "core/options.h"
@@ -297,8 +298,12 @@ static bool set_one(CpuChoice *ch, const char *key, const char *val, GError **er
 static void settle_features(X86Cpu *c, const ModelRow *r, const CpuChoice *ch, uint32_t missing[X86_N_FEATS])
 {
     uint32_t can[X86_N_FEATS], want[X86_N_FEATS];
+    Machine *m = c->dbt.vcpu.machine;
 
     x86_features_can(can);
+    if (m->accel && m->accel->cpu_can) {
+        m->accel->cpu_can(m, can);
+    }
     expand_whole(r, can, want);
     for (unsigned w = 0; w < X86_N_FEATS; w++) {
         want[w] = (want[w] | ch->on[w]) & ~ch->off[w];

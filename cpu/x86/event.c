@@ -213,6 +213,12 @@ bool x86_interrupt(DbtCpu *dc)
     if (G_UNLIKELY(c->activity == X86_MWAIT)) {
         x86_wait_end(c);
     }
+    if (G_UNLIKELY(c->acked)) {
+        vector = c->acked & 0xff;
+        c->acked = 0;
+        x86_deliver(c, (unsigned)vector, EVENT_INTERRUPT, false, 0, x86_rip(c));
+        return true;
+    }
     if (!ev) {
         return false;
     }

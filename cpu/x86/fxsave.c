@@ -158,6 +158,50 @@ static uint64_t area_at(X86Cpu *c, unsigned segment, uint64_t offset, unsigned b
     return linear;
 }
 
+/* ---- the whole state in the standard form, component i at at[i] (0: not there): what a hypervisor's kernel takes ---- */
+void x86_xsave_out(X86Cpu *c, void *area, const uint32_t at[32])
+{
+    uint64_t bv = COMP_X87 | COMP_SSE;
+    Area    *m = area;
+
+    put_x87(c, m, true);
+    put_mxcsr(c, m);
+    for (unsigned i = 0; i < 16; i++)
+        memcpy(m->b + FX_XMM + 16 * i, &c->vec[i], 16);
+    for (const Part *p = parts; p < parts + G_N_ELEMENTS(parts); p++) {
+        for (unsigned i = 0; at[p->comp] && i < p->n; i++)
+            memcpy(m->b + at[p->comp] + i * p->each, part_reg(c, p, i), p->each);
+        bv |= (uint64_t)(at[p->comp] != 0) << p->comp;
+    }
+    put(m, XS_HEADER, bv, 8);
+}
+
+void x86_xsave_in(X86Cpu *c, const void *area, const uint32_t at[32])
+{
+    const Area *m = area;
+    uint64_t bv = get(m, XS_HEADER, 8);
+
+    if (bv & COMP_X87) {
+        get_x87(c, m, true);
+    } else {
+        x86_fpu_init(c);
+        memset(c->fpr, 0, sizeof c->fpr);
+    }
+    for (unsigned i = 0; i < 16; i++)
+        memset(&c->vec[i], 0, 16);
+    for (unsigned i = 0; i < 16 && bv & COMP_SSE; i++)
+        memcpy(&c->vec[i], m->b + FX_XMM + 16 * i, 16);
+    for (const Part *p = parts; p < parts + G_N_ELEMENTS(parts); p++) {
+        for (unsigned i = 0; i < p->n; i++) {
+            if (at[p->comp] && bv >> p->comp & 1)
+                memcpy(part_reg(c, p, i), m->b + at[p->comp] + i * p->each, p->each);
+            else
+                memset(part_reg(c, p, i), 0, p->each);
+        }
+    }
+    c->mxcsr = (uint32_t)get(m, FX_MXCSR, 4) & X86_MXCSR_MASK;
+}
+
 /* ---- FXSAVE, FXRSTOR: a offset, b segment, arg REX.W ---- */
 static bool skips_xmm(const X86Cpu *c)                  /* FFXSR: 64-bit code at CPL 0 leaves XMM out */
 {

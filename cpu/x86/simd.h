@@ -40,6 +40,8 @@ void x86_ferr_wait(X86Cpu *c);          /* a waiting instruction meets such an e
 /* The XSAVE area: its size for components `comp`; size and standard place of one, false: it is in the first 512 bytes. */
 unsigned x86_xsave_bytes(uint64_t comp, bool compact);
 bool x86_xsave_part(unsigned comp, uint32_t *bytes, uint32_t *offset);
+void x86_xsave_out(X86Cpu *c, void *area, const uint32_t at[32]);       /* 4096 bytes; component i at at[i], 0: not there */
+void x86_xsave_in(X86Cpu *c, const void *area, const uint32_t at[32]);
 
 /* DbtGuest.vex: by the host's own instruction, like x86_h_vex(). */
 uint64_t x86_vex_op(void *cpu, unsigned sub, void *d, const void *a, const void *b, const void *fourth, unsigned imm8, unsigned vl);

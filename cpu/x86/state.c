@@ -418,6 +418,7 @@ void x86_reset_state(X86Cpu *c, bool init)
     c->gdt_limit = c->idt_limit = 0xffff;
     c->cpl = c->shadow = c->ext = 0;
     c->activity = X86_RUN;
+    c->acked = 0;
     c->nmi_blocked = c->in_smm = c->smm_nmi = false;
     memset(&c->smi_io, 0, sizeof c->smi_io);
     memset(&c->monitor, 0, sizeof c->monitor);

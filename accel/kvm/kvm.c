@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * kvm.c -- Linux's KVM as an accelerator: is it there, the VM, the table that the core calls.
+ *
+ * Spec: Linux Documentation/virt/kvm/api.rst.
+ * Omits: KVM's own interrupt controllers (kernel-irqchip=on, split) and with them irqfd and MSI routing, ioeventfd;
+ *   system management mode; guest debugging; nested virtualization in the guest; Hyper-V enlightenments.
+ * Threads: init and fini: the main thread.
+ */
+#if defined(__x86_64__) && __has_include(<linux/kvm.h>)
+#include "accel/kvm/kvm.h"
+#include "core/options.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { IRQCHIP_OFF, IRQCHIP_SPLIT, IRQCHIP_ON };
+enum { IDENTITY_MAP = 0xfeffc000, TSS = 0xfeffd000 };   /* four pages between the IO-APIC's and the firmware's, for VT-x */
+
+static const char *const irqchip_names[] = { "off", "split", "on", NULL };
+static const Field accel_fields[] = {
+    { .name = "kernel-irqchip", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(KvmMachine, irqchip), .count = 1,
+      .aux = irqchip_names, .help = "Who models the interrupt controllers: only \"off\", this program, is there." },
+    FIELD_END
+};
+
+static int open_kvm(GError **err)
+{
+    int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+    if (fd < 0 && errno == ENOENT) {
+        fail(err, "-accel kvm: there is no /dev/kvm: load the module (modprobe kvm_intel or kvm_amd); if that fails, turn on "
+             "VT-x or SVM in the firmware's set-up, or nested virtualization in the hypervisor that this host runs on");
+    } else if (fd < 0 && (errno == EACCES || errno == EPERM)) {
+        fail(err, "-accel kvm: no permission to open /dev/kvm: join the group that owns it (usermod -aG kvm USER) and log in again");
+    } else if (fd < 0) {
+        fail(err, "-accel kvm: cannot open /dev/kvm: %s", g_strerror(errno));
+    }
+    return fd;
+}
+
+static bool kvm_probe(GError **err)
+{
+    int  fd = open_kvm(err), version;
+
+    if (fd < 0) {
+        return false;
+    }
+    version = ioctl(fd, KVM_GET_API_VERSION, 0);
+    bool ok = version == KVM_API_VERSION && ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_IMMEDIATE_EXIT) > 0 &&
+              ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE) > 0 && ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_VCPU_EVENTS) > 0;
+    close(fd);
+    return ok || fail(err, "-accel kvm: this kernel's KVM (version %d) lacks immediate exits, XSAVE or vCPU events: it is "
+                      "older than Linux 4.13", version);
+}
+
+/* SMIs need a second address space, which is not made: the machine goes without, unless it was asked for. */
+static bool without_smm(Machine *m, GError **err)
+{
+    const GPtrArray *props = m->options ? m->options->machine_props : NULL;
+    bool asked = false, on = true;
+
+    if (!m->class || !field_find(m->class->fields, "smm")) {
+        return true;
+    }
+    for (unsigned i = 0; props && i < props->len; i++) {
+        const OptPair *p = props->pdata[i];
+        if (!strcmp(p->key, "smm")) {
+            asked = true;
+            on = !p->val || (strcmp(p->val, "off") && strcmp(p->val, "no") && strcmp(p->val, "false"));
+        }
+    }
+    if (asked && on) {
+        return fail(err, "-machine smm=on: -accel kvm has no system management mode; leave smm out, or use -accel dbt");
+    }
+    if (!asked) {
+        g_printerr("ryokan: note: -accel kvm: no system management mode (smm=off)\n");
+    }
+    return field_parse(m->class->fields, m->machine_data, "smm", "off", err);
+}
+
+static void on_kick(int sig)
+{
+    (void)sig;                          /* that it came is all */
+}
+
+static bool catch_kick(GError **err)
+{
+    struct sigaction sa = { .sa_handler = on_kick, .sa_flags = SA_RESTART };
+
+    sigemptyset(&sa.sa_mask);
+    return sigaction(SIGRTMIN + 5, &sa, NULL) == 0 || fail(err, "kvm: sigaction: %s", g_strerror(errno));
+}
+
+static int create_vm(int fd)
+{
+    int vm;
+
+    do {
+        vm = ioctl(fd, KVM_CREATE_VM, 0);
+    } while (vm < 0 && errno == EINTR);
+    return vm;
+}
+
+static bool kvm_init(Machine *m, GError **err)
+{
+    KvmMachine *k = kvm_of(m);
+    uint64_t    identity = IDENTITY_MAP;
+
+    k->machine = m;
+    k->fd = k->vm = -1;
+    k->cpus = g_ptr_array_new();
+    g_mutex_init(&k->lock);
+    if (k->irqchip != IRQCHIP_OFF) {
+        return fail(err, "-accel kvm,kernel-irqchip=%s: only kernel-irqchip=off is there yet", irqchip_names[k->irqchip]);
+    }
+    if (!without_smm(m, err) || !catch_kick(err)) {
+        return false;
+    }
+    k->fd = open_kvm(err);
+    if (k->fd < 0) {
+        return false;
+    }
+    k->vm = create_vm(k->fd);
+    if (k->vm < 0) {
+        return fail(err, "-accel kvm: cannot make a VM: %s%s", g_strerror(errno),
+                    errno == EBUSY ? " (another hypervisor has the processor)" : "");
+    }
+    k->run_bytes = ioctl(k->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+    k->has_readonly = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_READONLY_MEM) > 0;
+    k->has_tsc_scale = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_TSC_CONTROL) > 0;
+    int most = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
+    k->slots_most = (uint32_t)CLAMP(most, 32, KVM_SLOTS_MOST);
+    if (!k->has_readonly) {
+        g_printerr("ryokan: note: this host's KVM has no read-only memory: ROM runs slowly or not at all\n");
+    }
+    ioctl(k->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity);         /* only VT-x has them */
+    ioctl(k->vm, KVM_SET_TSS_ADDR, (unsigned long)TSS);
+    k->slots_stale = true;
+    return kvm_x86_init(k, err);
+}
+
+static void kvm_fini(Machine *m)
+{
+    KvmMachine *k = kvm_of(m);
+
+    if (!k->cpus) {
+        return;
+    }
+    if (k->vm >= 0) {
+        close(k->vm);
+    }
+    if (k->fd >= 0) {
+        close(k->fd);
+    }
+    g_free(k->cpuid);
+    g_ptr_array_free(k->cpus, TRUE);
+    g_mutex_clear(&k->lock);
+    k->cpus = NULL;
+}
+
+const AccelOps accel_kvm = {
+    .name = "kvm",
+    .desc = "Linux's KVM: the host's processor",
+    .probe = kvm_probe,
+    .fields = accel_fields,
+    .size = sizeof(KvmMachine),
+    .init = kvm_init,
+    .fini = kvm_fini,
+    .cpu_can = kvm_x86_can,
+    .vcpu_init = kvm_vcpu_init,
+    .vcpu_fini = kvm_vcpu_fini,
+    .run = kvm_vcpu_run,
+    .kick = kvm_kick,
+    .get_regs = kvm_get_regs,
+    .set_regs = kvm_set_regs,
+    .map_changed = kvm_map_changed,
+    .dirty_log = kvm_dirty_log,
+    .dirty_sync = kvm_dirty_sync,
+};
+#endif

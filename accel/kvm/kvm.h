@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * kvm.h -- what the files of accel/kvm share.
+ *
+ * Spec: Linux Documentation/virt/kvm/api.rst.
+ * Threads: KvmMachine.lock guards the slots; a KvmCpu is its vCPU's own, and anybody's while that one is parked.
+ */
+#ifndef ACCEL_KVM_KVM_H
+#define ACCEL_KVM_KVM_H
+#include "accel/accel.h"
+#include "cpu/x86/sys.h"
+#include <linux/kvm.h>
+
+enum { KVM_SLOTS_MOST = 256, KVM_PAGE = 4096 };
+
+typedef struct KvmSlot {
+    uint32_t id;
+    uint32_t flags;                     /* KVM_MEM_* */
+    hwaddr   at;
+    uint64_t size, from;                /* 0: free */
+    Region  *region;
+} KvmSlot;
+
+typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
+    uint8_t  irqchip;
+    Machine *machine;
+    int      fd, vm;                    /* /dev/kvm, the VM */
+    int      run_bytes;                 /* of struct kvm_run's mapping */
+    GMutex   lock;
+    KvmSlot  slots[KVM_SLOTS_MOST];
+    uint32_t slots_most;
+    bool     slots_stale;               /* atomic */
+    bool     has_readonly, has_tsc_scale;
+    struct kvm_cpuid2 *cpuid;           /* what KVM can give */
+    uint32_t xsave_at[32];              /* offset of component i in the standard form; 0: not there */
+    GPtrArray *cpus;                    /* KvmCpu */
+} KvmMachine;
+
+typedef struct KvmCpu {
+    X86Cpu  *c;
+    KvmMachine *kvm;
+    int      fd;
+    int      tid;                       /* of its thread; 0: has not run yet; atomic */
+    struct kvm_run *run;
+    bool     io_pending;                /* KVM completes the access when it is entered next */
+    int64_t  lag;                       /* host's time less the guest's, when it was left: what it grows by is a stop */
+    uint64_t tsc_khz;
+} KvmCpu;
+
+static inline KvmMachine *kvm_of(const Machine *m) { return m->accel_data; }
+KvmCpu *kvm_cpu(Vcpu *v);
+
+/* slots.c */
+void kvm_slots_update(void *machine);   /* nobody is in the guest */
+void kvm_map_changed(AddressSpace *as, const MemRange *gone, unsigned n_gone, const MemRange *come, unsigned n_come);
+void kvm_dirty_log(Region *ram, bool on);
+void kvm_dirty_sync(Region *ram);
+
+/* vcpu.c */
+bool     kvm_vcpu_init(Vcpu *v, GError **err);
+void     kvm_vcpu_fini(Vcpu *v);
+VcpuExit kvm_vcpu_run(Vcpu *v);
+void     kvm_kick(Vcpu *v);
+
+/* x86.c */
+bool kvm_x86_init(KvmMachine *k, GError **err);         /* what this host's KVM can give */
+void kvm_x86_can(Machine *m, uint32_t *feat);           /* takes out what it cannot */
+bool kvm_x86_cpuid(KvmCpu *k, GError **err);
+void kvm_get_regs(Vcpu *v);
+void kvm_set_regs(Vcpu *v);
+void kvm_clock_note(KvmCpu *k);         /* the guest is left, */
+void kvm_clock_resume(KvmCpu *k);       /* and goes on, perhaps after a stop that its TSC is not to see */
+#endif

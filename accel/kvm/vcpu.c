@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vcpu.c -- a vCPU under KVM: into the guest, what it left for, interrupts into it, and how to get it out.
+ *
+ * Spec: Linux Documentation/virt/kvm/api.rst, 4.10 (KVM_RUN), 4.16 (KVM_INTERRUPT), 5 (struct kvm_run).
+ * Omits: coalesced MMIO; EXIT_DEBUG; INT 13H of x87 errors by FERR# (KVM has no such pin).
+ * Threads: the vCPU's own; kvm_kick() from any.
+ *
+ * A kick without a race: whoever kicks has set `attention`, sets immediate_exit, then sends a signal.  The vCPU clears
+ * immediate_exit first and looks at `attention` second, so that it either sees that, or KVM sees immediate_exit or the signal.
+ */
+#if defined(__x86_64__) && __has_include(<linux/kvm.h>)
+#include "accel/kvm/kvm.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define GO_ON ((VcpuExit){ .why = (unsigned)-1 })
+
+KvmCpu *kvm_cpu(Vcpu *v)
+{
+    const KvmMachine *k = kvm_of(v->machine);
+
+    for (unsigned i = 0; k->cpus && i < k->cpus->len; i++) {
+        KvmCpu *cpu = k->cpus->pdata[i];
+        if (&cpu->c->dbt.vcpu == v) {
+            return cpu;
+        }
+    }
+    return NULL;
+}
+
+bool kvm_vcpu_init(Vcpu *v, GError **err)
+{
+    KvmMachine *k = kvm_of(v->machine);
+    KvmCpu     *cpu = g_new0(KvmCpu, 1);
+
+    cpu->c = (X86Cpu *)v;
+    cpu->kvm = k;
+    cpu->fd = ioctl(k->vm, KVM_CREATE_VCPU, (unsigned long)v->apic_id);
+    cpu->run = MAP_FAILED;
+    if (cpu->fd >= 0) {
+        cpu->run = mmap(NULL, (size_t)k->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
+    }
+    if (cpu->run == MAP_FAILED) {
+        fail(err, "-accel kvm: cannot make CPU %u: %s", v->index, g_strerror(errno));
+    } else if (kvm_x86_cpuid(cpu, err)) {
+        g_ptr_array_add(k->cpus, cpu);
+        return true;
+    }
+    if (cpu->run != MAP_FAILED) {
+        munmap(cpu->run, (size_t)k->run_bytes);
+    }
+    if (cpu->fd >= 0) {
+        close(cpu->fd);
+    }
+    g_free(cpu);
+    return false;
+}
+
+void kvm_vcpu_fini(Vcpu *v)
+{
+    KvmCpu *k = kvm_cpu(v);
+
+    g_ptr_array_remove(k->kvm->cpus, k);
+    munmap(k->run, (size_t)k->kvm->run_bytes);
+    close(k->fd);
+    g_free(k);
+}
+
+void kvm_kick(Vcpu *v)
+{
+    KvmCpu *k = kvm_cpu(v);
+    int     tid = k ? __atomic_load_n(&k->tid, __ATOMIC_SEQ_CST) : 0;
+
+    if (tid && v != vcpu_current) {
+        __atomic_store_n(&k->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+        syscall(SYS_tgkill, getpid(), tid, SIGRTMIN + 5);
+    }
+}
+
+/* ---- what the guest left for ---- */
+static void port_io(KvmCpu *k)
+{
+    const struct kvm_run *r = k->run;
+    uint8_t *data = (uint8_t *)k->run + r->io.data_offset;
+    AddressSpace *as = k->kvm->machine->as_io;
+
+    for (uint32_t i = 0; i < r->io.count; i++, data += r->io.size) {
+        uint64_t val = 0;
+        if (r->io.direction == KVM_EXIT_IO_OUT) {
+            memcpy(&val, data, r->io.size);
+            io_write(as, r->io.port, val, r->io.size);
+        } else {
+            val = io_read(as, r->io.port, r->io.size, NULL);
+            memcpy(data, &val, r->io.size);
+        }
+    }
+}
+
+static void memory_io(KvmCpu *k)
+{
+    struct kvm_run *r = k->run;
+    AddressSpace   *as = k->c->dbt.vcpu.as;
+    uint64_t        val = 0;
+
+    if (r->mmio.is_write) {
+        memcpy(&val, r->mmio.data, r->mmio.len);
+        io_write(as, r->mmio.phys_addr, val, r->mmio.len);
+    } else {
+        val = io_read(as, r->mmio.phys_addr, r->mmio.len, NULL);
+        memcpy(r->mmio.data, &val, r->mmio.len);
+    }
+}
+
+static void print_code(KvmCpu *k)
+{
+    struct kvm_translation t = { .linear_address = k->c->dbt.pc };
+    uint8_t code[16];
+
+    if (ioctl(k->fd, KVM_TRANSLATE, &t) < 0 || !t.valid || as_read(k->c->dbt.vcpu.as, t.physical_address, code, sizeof code) != MEM_OK) {
+        g_printerr("ryokan: kvm: its code cannot be read\n");
+        return;
+    }
+    g_printerr("ryokan: kvm: code at %#" PRIx64 ":", k->c->dbt.pc);
+    for (unsigned i = 0; i < sizeof code; i++) {
+        g_printerr(" %02x", code[i]);
+    }
+    g_printerr("\n");
+}
+
+static VcpuExit fatal(KvmCpu *k)
+{
+    const struct kvm_run *r = k->run;
+
+    kvm_get_regs(&k->c->dbt.vcpu);
+    if (r->exit_reason == KVM_EXIT_FAIL_ENTRY) {
+        g_printerr("ryokan: kvm: the processor refused to enter the guest, reason %#llx: its state is impossible to it\n",
+                   (unsigned long long)r->fail_entry.hardware_entry_failure_reason);
+    } else if (r->exit_reason == KVM_EXIT_INTERNAL_ERROR) {
+        g_printerr("ryokan: kvm: internal error %u%s\n", r->internal.suberror, r->internal.suberror == KVM_INTERNAL_ERROR_EMULATION ?
+                   ": KVM cannot emulate this instruction (not in its emulator, or not in memory)" : "");
+        for (unsigned i = 0; i < r->internal.ndata && i < 16; i++) {
+            g_printerr("ryokan: kvm: data %u: %#llx\n", i, (unsigned long long)r->internal.data[i]);
+        }
+    } else {
+        g_printerr("ryokan: kvm: exit %u, which nobody expects\n", r->exit_reason);
+    }
+    print_code(k);
+    return (VcpuExit){ .why = EXIT_FATAL };
+}
+
+static VcpuExit handle(KvmCpu *k)
+{
+    switch (k->run->exit_reason) {
+    case KVM_EXIT_IO:
+        port_io(k);
+        k->io_pending = true;
+        return GO_ON;
+    case KVM_EXIT_MMIO:
+        memory_io(k);
+        k->io_pending = true;
+        return GO_ON;
+    case KVM_EXIT_IRQ_WINDOW_OPEN:
+    case KVM_EXIT_SET_TPR:
+    case KVM_EXIT_INTR:
+        return GO_ON;
+    case KVM_EXIT_HLT:
+        k->c->activity = X86_HLT;
+        return GO_ON;
+    case KVM_EXIT_SHUTDOWN:
+        k->c->activity = X86_SHUTDOWN;
+        return (VcpuExit){ .why = EXIT_RESET };
+    default:
+        return fatal(k);
+    }
+}
+
+/* Once into KVM, and back.  What the guest and the APIC tell each other by registers goes through kvm_run. */
+static VcpuExit enter(KvmCpu *k)
+{
+    X86Cpu *c = k->c;
+    struct kvm_run *r = k->run;
+    uint8_t tpr = 0;
+    int     rc;
+
+    if (c->apic_ops) {
+        tpr = c->apic_ops->get_tpr(c->apic);
+        r->cr8 = tpr >> 4;
+        r->apic_base = c->apic_ops->get_base(c->apic);
+    }
+    do {
+        rc = ioctl(k->fd, KVM_RUN, 0);
+    } while (rc < 0 && errno == EAGAIN);
+    k->io_pending = false;
+    int error = rc < 0 ? errno : 0;
+    if (c->apic_ops && r->cr8 != tpr >> 4) {
+        c->apic_ops->set_tpr(c->apic, (uint8_t)(r->cr8 << 4));
+    }
+    if (c->apic_ops && r->apic_base != c->apic_ops->get_base(c->apic)) {
+        c->apic_ops->set_base(c->apic, r->apic_base);
+    }
+    c->rflags = (c->rflags & ~(uint64_t)EF_IF) | (r->if_flag ? EF_IF : 0);
+    if (rc < 0 && error != EINTR) {
+        kvm_get_regs(&c->dbt.vcpu);
+        g_printerr("ryokan: kvm: KVM_RUN: %s\n", g_strerror(error));
+        print_code(k);
+        return (VcpuExit){ .why = EXIT_FATAL };
+    }
+    return rc < 0 ? GO_ON : handle(k);
+}
+
+/* The instruction whose access was handled last ends; the guest does not go on. */
+static VcpuExit settle(KvmCpu *k)
+{
+    VcpuExit x = GO_ON;
+
+    while (k->io_pending && x.why == GO_ON.why) {
+        __atomic_store_n(&k->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+        x = enter(k);
+    }
+    return x;
+}
+
+/* ---- events into the guest ---- */
+static void take(X86Cpu *c, uint32_t event)
+{
+    __atomic_fetch_and(&c->events, ~event, __ATOMIC_SEQ_CST);
+}
+
+static void restart(KvmCpu *k, uint32_t ev)
+{
+    X86Cpu *c = k->c;
+    Vcpu   *v = &c->dbt.vcpu;
+
+    kvm_get_regs(v);
+    if (ev & X86_EV_INIT) {
+        take(c, X86_EV_INIT | X86_EV_NMI);
+        x86_reset_state(c, true);
+        c->activity = v->index == 0 ? X86_RUN : X86_WAIT_SIPI;
+    }
+    if (ev & X86_EV_SIPI) {
+        uint8_t vector = __atomic_load_n(&c->sipi_vector, __ATOMIC_ACQUIRE);
+        take(c, X86_EV_SIPI);
+        if (c->activity == X86_WAIT_SIPI) {
+            c->seg[S_CS].selector = (uint16_t)(vector << 8);
+            c->seg[S_CS].base = (uint64_t)vector << 12;
+            x86_seg_update(c, S_CS);
+            x86_set_pc(c, 0);
+            c->activity = X86_RUN;
+        }
+    }
+    kvm_set_regs(v);
+}
+
+static void inject(KvmCpu *k)
+{
+    X86Cpu *c = k->c;
+    struct kvm_run *r = k->run;
+    uint32_t ev = x86_events(c);
+
+    if (ev & X86_EV_NMI) {
+        take(c, X86_EV_NMI);
+        ioctl(k->fd, KVM_NMI, 0);
+    }
+    if (ev & X86_EV_INTR && r->ready_for_interrupt_injection && r->if_flag) {
+        struct kvm_interrupt irq = { .irq = (uint32_t)c->apic_ops->ack(c->apic) };
+        if ((int)irq.irq >= 0) {
+            ioctl(k->fd, KVM_INTERRUPT, &irq);
+            r->ready_for_interrupt_injection = 0;
+        }
+    }
+    r->request_interrupt_window = (x86_events(c) & X86_EV_INTR) != 0;
+}
+
+/* false: there is nothing to run now. */
+static bool events(KvmCpu *k)
+{
+    X86Cpu  *c = k->c;
+    uint32_t ev = x86_events(c);
+
+    take(c, ev & (X86_EV_A20 | X86_EV_SMI));
+    if (ev & (X86_EV_INIT | X86_EV_SIPI)) {
+        settle(k);
+        restart(k, ev);
+    }
+    if (c->activity == X86_HLT && x86_halt_over(c)) {
+        c->activity = X86_RUN;
+    }
+    return c->activity == X86_RUN;
+}
+
+static bool has_to_leave(Vcpu *v)
+{
+    return __atomic_load_n(&v->machine->want_out, __ATOMIC_SEQ_CST) || __atomic_load_n(&v->stop, __ATOMIC_SEQ_CST);
+}
+
+VcpuExit kvm_vcpu_run(Vcpu *v)
+{
+    KvmCpu  *k = kvm_cpu(v);
+    Machine *m = v->machine;
+    VcpuExit x = GO_ON;
+
+    if (!k->tid) {
+        __atomic_store_n(&k->tid, (int)syscall(SYS_gettid), __ATOMIC_SEQ_CST);
+    }
+    kvm_clock_resume(k);
+    while (x.why == GO_ON.why) {
+        if (__atomic_load_n(&k->kvm->slots_stale, __ATOMIC_SEQ_CST)) {
+            machine_exclusive(m, kvm_slots_update, m);
+        }
+        __atomic_store_n(&v->attention, 0, __ATOMIC_SEQ_CST);
+        if (has_to_leave(v)) {
+            x = (VcpuExit){ .why = EXIT_KICKED };
+            break;
+        }
+        if (!events(k)) {
+            x = (VcpuExit){ .why = EXIT_HALT };
+            break;
+        }
+        __atomic_store_n(&k->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&v->attention, __ATOMIC_SEQ_CST)) {
+            continue;
+        }
+        inject(k);
+        x = enter(k);
+    }
+    if (x.why == EXIT_KICKED && k->io_pending) {
+        VcpuExit last = settle(k);
+        x = last.why == GO_ON.why ? x : last;
+    }
+    kvm_clock_note(k);
+    return x;
+}
+#endif

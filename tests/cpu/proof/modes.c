@@ -4,7 +4,8 @@
  * PAE, compatibility and long mode, CPL 0 and 3, with system instructions, self-modifying code, page tables that change and faults.
  *
  * Usage: modes [-s SEED] [-t SECONDS] [-n CASES] [-c CASE] [-d ITEMS].  A case follows from SEED and its number alone.  It ends at HLT, where all
- * registers, hidden parts of segments and the memory are compared.  A difference counts if the interpreter repeats its own result.
+ * registers, hidden parts of segments and the memory are compared.  A difference counts if the
+ * interpreter repeats its own result; one in flags that the instructions of a program leave undefined is none.
  *
  * Spec: Intel SDM vol. 3 ch. 2 to 6.
  * Omits: accessed and dirty bits: a merged check (merge.c) sets them for an access that an exception then keeps from happening; AF in EFLAGS, which logical operations leave undefined; FIP, FDP, FOP and C1 (translate_x87.c); programs that do not end within 0.1 s; devices and interrupts.

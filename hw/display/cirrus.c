@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cirrus.c -- cirrus-vga: a VGA with the extensions of the Cirrus Logic CL-GD5446: packed modes, banks, cursor, blitter.
+ * cirrus.c -- cirrus-vga: a VGA with the extensions of the Cirrus Logic CL-GD5446: packed modes,
+ * banks, cursor, blitter.
  *
- * Spec: CL-GD5446 Technical Reference Manual: chapter 4 (sequencer, SR), 9 (graphics controller, GR), 6 (CRTC), 7 (hidden DAC).
- * Omits: video capture and overlay, clocks (kept, without effect), DDC, byte-swapped apertures, 16-colour modes beyond the VGA's,
+ * Spec: CL-GD5446 Technical Reference Manual: chapter 4 (sequencer, SR), 9 (graphics controller,
+ *       GR), 6 (CRTC), 7 (hidden DAC).
+ * Omits: video capture and overlay, clocks (kept, without effect), DDC, byte-swapped apertures,
+ *        16-colour modes beyond the VGA's,
  *        interlace.
  * Threads: with the machine lock.
  *
@@ -13,21 +16,29 @@
 #include "core/machine.h"
 #include <string.h>
 
-enum { LFB_BYTES = 32 << 20, REGS_BYTES = 4096, BLT_AT = 0x100, BLT_END = 0x141, BANK = 0x8000, MMIO_WINDOW = 0x18000 };
-enum { SR_UNLOCK = 6, SR_MODE = 7, SR_CURSOR_X = 0x10, SR_CURSOR_Y = 0x11, SR_CURSOR = 0x12, SR_CURSOR_AT = 0x13, SR_CONFIG = 0x17 };
-enum { UNLOCKED = 0x12, PACKED = 1, CURSOR_ON = 1, CURSOR_COLORS = 2, CURSOR_64 = 4, MMIO_MASK = 0x44, MMIO_B8000 = 4 };
-enum { EXT_TWO_BANKS = 1, EXT_BY8 = 2, EXT_WRITE = 4, EXT_16BIT = 0x10, EXT_GRAIN_16K = 0x20 };      /* GRB */
-enum { CR_EXTEND = 0x1b, CR_OVERLAY = 0x1d, CR_ATTR_INDEX = 0x24, CR_ID = 0x27, CHIP_ID = 0xb8, CURSOR_AREA = 16384 };
+enum { LFB_BYTES = 32 << 20, REGS_BYTES = 4096, BLT_AT = 0x100, BLT_END = 0x141, BANK = 0x8000,
+       MMIO_WINDOW = 0x18000 };
+enum { SR_UNLOCK = 6, SR_MODE = 7, SR_CURSOR_X = 0x10, SR_CURSOR_Y = 0x11, SR_CURSOR = 0x12,
+       SR_CURSOR_AT = 0x13, SR_CONFIG = 0x17 };
+enum { UNLOCKED = 0x12, PACKED = 1, CURSOR_ON = 1, CURSOR_COLORS = 2, CURSOR_64 = 4,
+       MMIO_MASK = 0x44, MMIO_B8000 = 4 };
+/* GRB */
+enum { EXT_TWO_BANKS = 1, EXT_BY8 = 2, EXT_WRITE = 4, EXT_16BIT = 0x10, EXT_GRAIN_16K = 0x20 };
+enum { CR_EXTEND = 0x1b, CR_OVERLAY = 0x1d, CR_ATTR_INDEX = 0x24, CR_ID = 0x27, CHIP_ID = 0xb8,
+       CURSOR_AREA = 16384 };
 
 /* ---- blitter registers and the graphics controller's extensions ---- */
 static void gr_write(Cirrus *c, unsigned i, uint8_t val)
 {
-    static const uint8_t mask[GR_N] = { [GR_WIDTH + 1] = 0x1f, [GR_HEIGHT + 1] = 0x07, [GR_DST_PITCH + 1] = 0x1f,
-                                        [GR_SRC_PITCH + 1] = 0x1f, [GR_DST + 2] = 0x3f, [GR_SRC + 2] = 0x3f };
+    static const uint8_t mask[GR_N] = { [GR_WIDTH + 1] = 0x1f, [GR_HEIGHT + 1] = 0x07,
+                                        [GR_DST_PITCH + 1] = 0x1f,
+                                        [GR_SRC_PITCH + 1] = 0x1f, [GR_DST + 2] = 0x3f,
+                                            [GR_SRC + 2] = 0x3f };
     uint8_t old = c->gr[i];
     c->gr[i] = mask[i] ? val & mask[i] : val;
     if (i == GR_START) {
-        c->gr[i] = (val & (uint8_t)~(START_BUSY | START_BUFFERED)) | (old & (START_BUSY | START_BUFFERED));
+        c->gr[i] = (val & (uint8_t)~(START_BUSY | START_BUFFERED)) |
+            (old & (START_BUSY | START_BUFFERED));
         if (val & START_RESET || ((old & START_GO) && !(val & START_GO))) {
             cirrus_blt_stop(c);
         } else if ((val & START_GO) && !(old & START_GO)) {
@@ -38,12 +49,15 @@ static void gr_write(Cirrus *c, unsigned i, uint8_t val)
     }
 }
 
-/* BAR 1 from 100h on (9.42): the same registers in the order of a structure; 0xff: nothing there. */
+/* BAR 1 from 100h on (9.42): the same registers in the order of a structure; 0xff: nothing there.
+   */
 static unsigned blt_index(unsigned at)
 {
     static const uint8_t first[] = {
-        0x00, 0x10, 0x12, 0x14, 0x01, 0x11, 0x13, 0x15, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27,
-        0x28, 0x29, 0x2a, 0xff, 0x2c, 0x2d, 0x2e, 0x2f, 0x30, 0xff, 0x32, 0x33, 0x34, 0x35, 0xff, 0xff, 0x38, 0x39,
+        0x00, 0x10, 0x12, 0x14, 0x01, 0x11, 0x13, 0x15, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26,
+            0x27,
+        0x28, 0x29, 0x2a, 0xff, 0x2c, 0x2d, 0x2e, 0x2f, 0x30, 0xff, 0x32, 0x33, 0x34, 0x35, 0xff,
+            0xff, 0x38, 0x39,
     };
     return at < sizeof(first) ? first[at] : at == 0x40 ? GR_START : 0xff;
 }
@@ -66,7 +80,8 @@ static void blt_write(Cirrus *c, unsigned at, uint8_t val)
 static void sr_write(Cirrus *c, uint8_t val)
 {
     unsigned i = c->sr_index & 0x1f;
-    uint16_t place = (uint16_t)(val << 3 | c->sr_index >> 5);    /* 4.13: the index's high bits are the place's low ones */
+    /* 4.13: the index's high bits are the place's low ones */
+    uint16_t place = (uint16_t)(val << 3 | c->sr_index >> 5);
     switch (i) {
     case SR_UNLOCK:
         val = (val & 0x17) == UNLOCKED ? UNLOCKED : 0x0f;
@@ -113,7 +128,8 @@ static bool dac_write(Cirrus *c, unsigned port, uint8_t val)
     if (port != 0x3c9 || !(c->sr[SR_CURSOR] & CURSOR_COLORS)) {
         return false;
     }
-    c->cursor_palette[(s->dac_write & 15) * 3 + s->dac_part] = (uint8_t)((val & 0x3f) << 2 | (val & 0x3f) >> 4);
+    c->cursor_palette[(s->dac_write & 15) * 3 + s->dac_part] =
+        (uint8_t)((val & 0x3f) << 2 | (val & 0x3f) >> 4);
     if (++s->dac_part == 3) {
         s->dac_part = 0;
         s->dac_write++;
@@ -125,7 +141,8 @@ static bool dac_write(Cirrus *c, unsigned port, uint8_t val)
 /* ---- the VGA's ports ---- */
 static uint8_t cr_read(const Cirrus *c, unsigned i)
 {
-    return i == CR_ATTR_INDEX ? c->vga.attr_index : i == CR_ID ? CHIP_ID : i == 0x22 ? c->vga.latch[c->vga.gc[GC_READ_PLANE] & 3] :
+    return i == CR_ATTR_INDEX ? c->vga.attr_index : i == CR_ID ? CHIP_ID : i == 0x22 ?
+        c->vga.latch[c->vga.gc[GC_READ_PLANE] & 3] :
            c->cr[i];
 }
 
@@ -194,10 +211,12 @@ static bool packed(Vga *s, VgaPacked *p)
         p->bpp = 15;                  /* 7.4: 5:5:5 */
     }
     p->width = (r[CRTC_HDISP] + 1u) * 8;
-    p->height = (r[CRTC_VDISP] | (r[CRTC_OVERFLOW] & 2 ? 0x100u : 0) | (r[CRTC_OVERFLOW] & 0x40 ? 0x200u : 0)) + 1;
+    p->height = (r[CRTC_VDISP] | (r[CRTC_OVERFLOW] & 2 ? 0x100u : 0) |
+                 (r[CRTC_OVERFLOW] & 0x40 ? 0x200u : 0)) + 1;
     p->height >>= r[CRTC_CELL] & 0x80 ? 1 : 0;
     p->pitch = (r[CRTC_OFFSET] | (c->cr[CR_EXTEND] & 0x10 ? 0x100u : 0)) * 8;
-    p->start = ((uint64_t)r[CRTC_START_HIGH] << 8 | r[CRTC_START_LOW] | (c->cr[CR_EXTEND] & 1u) << 16 |
+    p->start = ((uint64_t)r[CRTC_START_HIGH] << 8 | r[CRTC_START_LOW] |
+                (c->cr[CR_EXTEND] & 1u) << 16 |
                 (c->cr[CR_EXTEND] >> 2 & 3u) << 17 | (c->cr[CR_OVERLAY] >> 7 & 1u) << 19) * 4;
     return true;
 }
@@ -208,7 +227,8 @@ static uint32_t cursor_color(const Cirrus *c, unsigned i)
     return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
 }
 
-/* 4.15: two bits a dot from the last 16 KiB of video memory: nothing, inverted, colour 0, colour 15. */
+/* 4.15: two bits a dot from the last 16 KiB of video memory: nothing, inverted, colour 0, colour
+   15. */
 static void overlay(Vga *s, unsigned y, uint32_t *line, unsigned width)
 {
     const Cirrus *c = (Cirrus *)s;
@@ -217,11 +237,13 @@ static void overlay(Vga *s, unsigned y, uint32_t *line, unsigned width)
         return;
     }
     const uint8_t *area = s->vram.host + s->vram.size - CURSOR_AREA;
-    const uint8_t *p0 = side == 64 ? area + (c->sr[SR_CURSOR_AT] & 0x3c) * 256u + row * 16 : area + (c->sr[SR_CURSOR_AT] & 0x3f) * 256u + row * 4;
+    const uint8_t *p0 = side == 64 ? area + (c->sr[SR_CURSOR_AT] & 0x3c) * 256u + row * 16 :
+        area + (c->sr[SR_CURSOR_AT] & 0x3f) * 256u + row * 4;
     const uint8_t *p1 = p0 + (side == 64 ? 8 : 128);
     for (unsigned i = 0, x = c->cursor_x; i < side && x < width; i++, x++) {
         unsigned bits = (p0[i / 8] >> (7 - i % 8) & 1) | (p1[i / 8] >> (7 - i % 8) & 1) << 1;
-        line[x] = bits == 0 ? line[x] : bits == 1 ? line[x] ^ 0xffffff : cursor_color(c, bits == 2 ? 0 : 15);
+        line[x] = bits == 0 ? line[x] : bits == 1 ? line[x] ^ 0xffffff :
+            cursor_color(c, bits == 2 ? 0 : 15);
     }
 }
 
@@ -230,7 +252,8 @@ static uint32_t banked(const Cirrus *c, hwaddr off)
 {
     uint8_t ext = c->gr[GR_EXTEND];
     bool second = (ext & EXT_TWO_BANKS) && off >= BANK;
-    uint32_t base = (uint32_t)c->gr[second ? GR_BANK1 : GR_BANK0] << (ext & EXT_GRAIN_16K ? 14 : 12);
+    uint32_t base = (uint32_t)c->gr[second ? GR_BANK1 : GR_BANK0] << (ext & EXT_GRAIN_16K ? 14 :
+            12);
     uint32_t in = (uint32_t)(second ? off - BANK : off);
     in <<= (ext & (EXT_16BIT | EXT_WRITE)) == (EXT_16BIT | EXT_WRITE) ? 4 : ext & EXT_BY8 ? 3 : 0;
     return (base + in) & ((uint32_t)c->vga.vram.size - 1);
@@ -253,7 +276,8 @@ static void expand(Cirrus *c, uint32_t at, uint8_t bits, bool both)
 
 static bool mmio_window(const Cirrus *c, hwaddr off)
 {
-    return off >= MMIO_WINDOW && off < MMIO_WINDOW + 0x100 && (c->sr[SR_CONFIG] & MMIO_MASK) == MMIO_B8000;
+    return off >= MMIO_WINDOW && off < MMIO_WINDOW + 0x100 &&
+        (c->sr[SR_CONFIG] & MMIO_MASK) == MMIO_B8000;
 }
 
 static uint64_t window_read(void *dev, hwaddr off, unsigned size)
@@ -289,7 +313,8 @@ static void window_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     }
 }
 
-static const MmioOps window_ops = { .read = window_read, .write = window_write, .min = 1, .max = 1 };
+static const MmioOps window_ops = { .read = window_read, .write = window_write, .min = 1,
+                                    .max = 1 };
 
 /* BAR 0 while the blitter waits for the CPU: any address is its input. */
 static uint64_t fifo_read(void *dev, hwaddr off, unsigned size)
@@ -334,7 +359,8 @@ static void regs_bank_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     }
 }
 
-static const MmioOps regs_ops = { .read = regs_bank_read, .write = regs_bank_write, .min = 1, .max = 1 };
+static const MmioOps regs_ops = { .read = regs_bank_read, .write = regs_bank_write, .min = 1,
+                                  .max = 1 };
 
 static void bars(Vga *s)
 {
@@ -342,8 +368,10 @@ static void bars(Vga *s)
     region_init_container(&c->lfb, "cirrus frame buffer", LFB_BYTES);
     region_init_io(&c->fifo, "cirrus blitter input", &fifo_ops, c, LFB_BYTES);
     region_init_io(&c->regs, "cirrus registers", &regs_ops, c, REGS_BYTES);
-    c->lfb_vram = (Mapping){ .region = &s->vram, .size = s->vram.size, .seen = SEEN_READ | SEEN_WRITE, .on = true };
-    c->lfb_fifo = (Mapping){ .region = &c->fifo, .size = LFB_BYTES, .priority = 1, .seen = SEEN_WRITE };
+    c->lfb_vram = (Mapping){ .region = &s->vram, .size = s->vram.size, .seen = SEEN_READ |
+                             SEEN_WRITE, .on = true };
+    c->lfb_fifo = (Mapping){ .region = &c->fifo, .size = LFB_BYTES, .priority = 1,
+                             .seen = SEEN_WRITE };
     map_begin(s->pci.dev.machine);
     region_add(&c->lfb, &c->lfb_vram);
     region_add(&c->lfb, &c->lfb_fifo);
@@ -352,14 +380,16 @@ static void bars(Vga *s)
     pci_bar(&s->pci, 1, PCI_BAR_MEM, false, &c->regs);
 }
 
-static const VgaExt ext = { .read = ext_read, .write = ext_write, .packed = packed, .overlay = overlay, .bars = bars, .window = &window_ops };
+static const VgaExt ext = { .read = ext_read, .write = ext_write, .packed = packed,
+                            .overlay = overlay, .bars = bars, .window = &window_ops };
 
 /* ---- life ---- */
 static bool cirrus_realize(void *dev, GError **err)
 {
     Cirrus *c = dev;
     c->vga.ext = &ext;
-    return vga_setup(&c->vga, &(PciIdent){ .vendor = 0x1013, .device = 0x00b8, .class_code = 0x030000, .subsystem_vendor = 0x1af4,
+    return vga_setup(&c->vga, &(PciIdent){ .vendor = 0x1013, .device = 0x00b8,
+                                           .class_code = 0x030000, .subsystem_vendor = 0x1af4,
                                            .subsystem = 0x1100 }, NULL, "vgabios-cirrus.bin", err);
 }
 
@@ -409,12 +439,16 @@ static bool cirrus_restored(void *dev, GError **err)
 
 static const Field cirrus_fields[] = {
     PCI_FIELDS(Vga),
-    { .name = "vgamem_mb", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(Vga, vgamem_mb), .count = 1, .def = 4, .min = 4,
+    { .name = "vgamem_mb", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(Vga, vgamem_mb),
+      .count = 1, .def = 4, .min = 4,
       .max = 16, .help = "Video memory in MiB: 4, 8 or 16; the chip's own drivers use 4." },
     VGA_STATE(Vga, pci), STATE_RAM(Vga, vram),
-    STATE(Cirrus, sr_index), STATE_ARRAY(Cirrus, sr), STATE_ARRAY(Cirrus, gr), STATE_ARRAY(Cirrus, cr), STATE(Cirrus, hidden_dac),
-    STATE(Cirrus, dac_reads, .max = 4), STATE_ARRAY(Cirrus, cursor_palette), STATE(Cirrus, cursor_x), STATE(Cirrus, cursor_y),
-    STATE(Cirrus, feeding), STATE_ARRAY(Cirrus, line), STATE(Cirrus, line_bytes), STATE(Cirrus, line_filled),
+    STATE(Cirrus, sr_index), STATE_ARRAY(Cirrus, sr), STATE_ARRAY(Cirrus, gr),
+        STATE_ARRAY(Cirrus, cr), STATE(Cirrus, hidden_dac),
+    STATE(Cirrus, dac_reads, .max = 4), STATE_ARRAY(Cirrus, cursor_palette),
+        STATE(Cirrus, cursor_x), STATE(Cirrus, cursor_y),
+    STATE(Cirrus, feeding), STATE_ARRAY(Cirrus, line), STATE(Cirrus, line_bytes),
+        STATE(Cirrus, line_filled),
     STATE(Cirrus, row, .max = BLT_ROWS_MAX), FIELD_END
 };
 

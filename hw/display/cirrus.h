@@ -2,8 +2,8 @@
 /*
  * cirrus.h -- private to cirrus.c and cirrus_blt.c: a Cirrus Logic CL-GD5446.
  *
- * Extension registers are kept as the bytes that the guest wrote: sr[], gr[] and cr[] by index.  Video memory is a power of two,
- * and every address of the blitter is taken modulo its size.
+ * Extension registers are kept as the bytes that the guest wrote: sr[], gr[] and cr[] by index.
+ * Video memory is a power of two, and every address of the blitter is taken modulo its size.
  *
  * Spec: Cirrus Logic, CL-GD5446 Technical Reference Manual, November 1996.
  * Threads: with the machine lock.
@@ -12,17 +12,23 @@
 #define HW_DISPLAY_CIRRUS_H
 #include "hw/display/vga.h"
 
-enum {                                /* chapter 9: graphics controller extensions; 20 to 39 are the blitter's */
-    GR_BANK0 = 0x09, GR_BANK1 = 0x0a, GR_EXTEND = 0x0b, GR_WIDTH = 0x20, GR_HEIGHT = 0x22, GR_DST_PITCH = 0x24, GR_SRC_PITCH = 0x26,
-    GR_DST = 0x28, GR_SRC = 0x2c, GR_SKIP = 0x2f, GR_MODE = 0x30, GR_START = 0x31, GR_ROP = 0x32, GR_MODE_EXT = 0x33,
+/* chapter 9: graphics controller extensions; 20 to 39 are the blitter's */
+enum {
+    GR_BANK0 = 0x09, GR_BANK1 = 0x0a, GR_EXTEND = 0x0b, GR_WIDTH = 0x20, GR_HEIGHT = 0x22,
+        GR_DST_PITCH = 0x24, GR_SRC_PITCH = 0x26,
+    GR_DST = 0x28, GR_SRC = 0x2c, GR_SKIP = 0x2f, GR_MODE = 0x30, GR_START = 0x31, GR_ROP = 0x32,
+        GR_MODE_EXT = 0x33,
     GR_TRANSPARENT = 0x34, GR_TRANSPARENT_MASK = 0x38, GR_N = 0x40,
 };
-enum { START_BUSY = 0x01, START_GO = 0x02, START_RESET = 0x04, START_BUFFERED = 0x10, START_AUTO = 0x80 };       /* GR31 */
+/* GR31 */
+enum { START_BUSY = 0x01, START_GO = 0x02, START_RESET = 0x04, START_BUFFERED = 0x10,
+       START_AUTO = 0x80 };
 enum { BLT_LINE_MAX = 8192 + 256, BLT_ROWS_MAX = 2048 };
 
 typedef struct Cirrus {
     Vga      vga;
-    Region   lfb, fifo, regs;         /* BAR 0 and what the CPU sees there while it feeds the blitter; BAR 1 */
+    /* BAR 0 and what the CPU sees there while it feeds the blitter; BAR 1 */
+    Region   lfb, fifo, regs;
     Mapping  lfb_vram, lfb_fifo;
     uint8_t  sr_index, sr[0x20], gr[GR_N], cr[0x40];
     uint8_t  hidden_dac, dac_reads;

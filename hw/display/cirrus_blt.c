@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cirrus_blt.c -- the CL-GD5446's blitter: copies, patterns, colour expansion, fills, with the 16 raster operations.
+ * cirrus_blt.c -- the CL-GD5446's blitter: copies, patterns, colour expansion, fills, with the 16
+ * raster operations.
  *
  * A blit is done when it is started, or line by line as the CPU brings the source.
  *
- * Spec: CL-GD5446 Technical Reference Manual, chapters 9.21-9.40 (GR20-GR39) and appendix D8 (BitBLT engine).
- * Omits: time: the engine is never seen busy but while it waits for the CPU; screen-to-CPU blits, which the 5446 has not; the
+ * Spec: CL-GD5446 Technical Reference Manual, chapters 9.21-9.40 (GR20-GR39) and appendix D8
+ *       (BitBLT engine).
+ * Omits: time: the engine is never seen busy but while it waits for the CPU; screen-to-CPU blits,
+ *        which the 5446 has not; the
  *        video overlay.
  * Threads: with the machine lock.
  */
 #include "hw/display/cirrus.h"
 #include <string.h>
 
-enum { MODE_BACKWARDS = 0x01, MODE_FROM_CPU = 0x04, MODE_TRANSPARENT = 0x08, MODE_PATTERN = 0x40, MODE_EXPAND = 0x80 };   /* GR30 */
-enum { EXT_DWORDS = 0x01, EXT_INVERT = 0x02, EXT_SOLID = 0x04 };                                                        /* GR33 */
+/* GR30 */
+enum { MODE_BACKWARDS = 0x01, MODE_FROM_CPU = 0x04, MODE_TRANSPARENT = 0x08, MODE_PATTERN = 0x40,
+       MODE_EXPAND = 0x80 };
+/* GR33 */
+enum { EXT_DWORDS = 0x01, EXT_INVERT = 0x02, EXT_SOLID = 0x04 };
 enum { PATTERN_ROWS = 8 };
 
 typedef struct Blt {
@@ -38,7 +44,8 @@ static uint32_t get(const Cirrus *c, unsigned at, unsigned n)
 uint32_t cirrus_color(const Cirrus *c, bool foreground)
 {
     unsigned f = foreground;
-    return c->gr[f] | (uint32_t)c->gr[0x10 + f] << 8 | (uint32_t)c->gr[0x12 + f] << 16 | (uint32_t)c->gr[0x14 + f] << 24;
+    return c->gr[f] | (uint32_t)c->gr[0x10 + f] << 8 | (uint32_t)c->gr[0x12 + f] << 16 |
+        (uint32_t)c->gr[0x14 + f] << 24;
 }
 
 /* 9.33: the codes of GR32. */
@@ -68,10 +75,13 @@ static uint8_t combine(uint8_t rop, uint8_t s, uint8_t d)
 static Blt blt_of(Cirrus *c)
 {
     Blt b = { .c = c, .mode = c->gr[GR_MODE], .ext = c->gr[GR_MODE_EXT], .rop = c->gr[GR_ROP],
-              .bytes = (get(c, GR_WIDTH, 2) & 0x1fff) + 1, .rows = (get(c, GR_HEIGHT, 2) & 0x7ff) + 1,
+              .bytes = (get(c, GR_WIDTH, 2) & 0x1fff) + 1,
+                  .rows = (get(c, GR_HEIGHT, 2) & 0x7ff) + 1,
               .dst = get(c, GR_DST, 3) & 0x3fffff, .src = get(c, GR_SRC, 3) & 0x3fffff,
-              .dst_pitch = get(c, GR_DST_PITCH, 2) & 0x1fff, .src_pitch = get(c, GR_SRC_PITCH, 2) & 0x1fff,
-              .mask = (uint32_t)c->vga.vram.size - 1, .fg = cirrus_color(c, true), .bg = cirrus_color(c, false) };
+              .dst_pitch = get(c, GR_DST_PITCH, 2) & 0x1fff,
+                  .src_pitch = get(c, GR_SRC_PITCH, 2) & 0x1fff,
+              .mask = (uint32_t)c->vga.vram.size - 1, .fg = cirrus_color(c, true),
+                  .bg = cirrus_color(c, false) };
     b.pixel = (b.mode >> 4 & 3) + 1u;
     if (b.mode & (MODE_PATTERN | MODE_EXPAND)) {
         b.skip = b.pixel == 3 ? (c->gr[GR_SKIP] & 0x1f) / 3 : c->gr[GR_SKIP] & 7;
@@ -87,7 +97,7 @@ static uint8_t source(const Blt *b, uint32_t at)
 /* One pixel; transparency compares what would be written. */
 static void put(const Blt *b, uint32_t at, uint32_t color)
 {
-    uint8_t *vram = b->c->vga.vram.host, out[4];
+    uint8_t *vram = b->c->vga.vram.host, out[4] = { 0 };
     for (unsigned i = 0; i < b->pixel; i++) {
         out[i] = combine(b->rop, (uint8_t)(color >> (8 * i)), vram[(at + i) & b->mask]);
     }
@@ -103,7 +113,8 @@ static void put(const Blt *b, uint32_t at, uint32_t color)
     }
 }
 
-/* Bits, the left one highest, as foreground and background colour; a transparent background stays. */
+/* Bits, the left one highest, as foreground and background colour; a transparent background stays.
+   */
 static void expand_pixel(const Blt *b, uint32_t at, bool bit)
 {
     bit ^= (b->ext & EXT_INVERT) != 0;
@@ -119,7 +130,8 @@ static uint32_t pattern_pitch(const Blt *b)
 
 static void pattern_line(const Blt *b, uint32_t dst, uint32_t y)
 {
-    uint32_t row = (y + (b->src & 7)) & 7, base = (b->host ? 0 : b->src & ~7u) + row * pattern_pitch(b);
+    uint32_t row = (y + (b->src & 7)) & 7, base = (b->host ? 0 :
+                                                   b->src & ~7u) + row * pattern_pitch(b);
     for (uint32_t x = b->skip, n = b->bytes / b->pixel; x < n; x++) {
         uint32_t at = dst + x * b->pixel, color = 0;
         if (b->mode & MODE_EXPAND) {
@@ -145,7 +157,8 @@ static void copy_line(const Blt *b, uint32_t dst, uint32_t src)
 {
     bool back = b->mode & MODE_BACKWARDS;
     for (uint32_t x = 0; x + b->pixel <= b->bytes; x += b->pixel) {
-        uint32_t color = 0, from = back ? src - x - b->pixel + 1 : src + x, to = back ? dst - x - b->pixel + 1 : dst + x;
+        uint32_t color = 0, from = back ? src - x - b->pixel + 1 : src + x, to = back ?
+            dst - x - b->pixel + 1 : dst + x;
         for (unsigned i = 0; i < b->pixel; i++) {
             color |= (uint32_t)source(b, from + i) << (8 * i);
         }
@@ -176,7 +189,8 @@ static void line(const Blt *b, uint32_t y, uint32_t src)
     touched(b, dst);
 }
 
-/* What the CPU brings for a line: whole bytes or doublewords of bits, or pixels up to a doubleword; or all of a pattern. */
+/* What the CPU brings for a line: whole bytes or doublewords of bits, or pixels up to a doubleword;
+   or all of a pattern. */
 static uint32_t cpu_bytes(const Blt *b)
 {
     uint32_t pixels = b->bytes / b->pixel;

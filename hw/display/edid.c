@@ -2,7 +2,8 @@
 /*
  * edid.c -- an EDID block for adapters without a real monitor.
  *
- * Spec: VESA E-EDID Standard, release A, revision 2 (EDID 1.4), chapter 3; timings as CVT's reduced blanking makes them.
+ * Spec: VESA E-EDID Standard, release A, revision 2 (EDID 1.4), chapter 3; timings as CVT's reduced
+ *       blanking makes them.
  * Omits: extension blocks (no resolution beyond 4095 pixels a side, no CEA or DisplayID data).
  * Threads: any.
  *
@@ -12,20 +13,25 @@
 #include <glib.h>
 #include <string.h>
 
-enum { DESCRIPTOR_AT = 0x36, DESCRIPTOR_BYTES = 18, TAG_NAME = 0xfc, TAG_RANGE = 0xfd, TAG_NONE = 0x10, TEXT_BYTES = 13 };
-enum { HBLANK = 160, HFRONT = 48, HSYNC = 32, VFRONT = 3, VSYNC = 6, MIN_VBLANK_US = 460, REFRESH_HZ = 60, DPI = 96 };
+enum { DESCRIPTOR_AT = 0x36, DESCRIPTOR_BYTES = 18, TAG_NAME = 0xfc, TAG_RANGE = 0xfd,
+       TAG_NONE = 0x10, TEXT_BYTES = 13 };
+enum { HBLANK = 160, HFRONT = 48, HSYNC = 32, VFRONT = 3, VSYNC = 6, MIN_VBLANK_US = 460,
+       REFRESH_HZ = 60, DPI = 96 };
 
 static unsigned millimetres(unsigned pixels)
 {
     return pixels * 254 / (DPI * 10);
 }
 
-/* 3.10.2: detailed timing.  Frame time less vertical blanking, shared by the lines, is a line's time. */
+/* 3.10.2: detailed timing. Frame time less vertical blanking, shared by the lines, is a line's
+   time. */
 static void timing(uint8_t *d, unsigned x, unsigned y)
 {
     unsigned line_ns = (1000000000u / REFRESH_HZ - MIN_VBLANK_US * 1000) / y;
-    unsigned vblank = MAX(MIN_VBLANK_US * 1000 / line_ns + 1, VFRONT + VSYNC + 6u), htotal = x + HBLANK;
-    unsigned clock = MIN((unsigned)((uint64_t)htotal * (y + vblank) * REFRESH_HZ / 10000), 0xffffu);    /* 10 kHz */
+    unsigned vblank = MAX(MIN_VBLANK_US * 1000 / line_ns + 1, VFRONT + VSYNC + 6u),
+        htotal = x + HBLANK;
+    /* 10 kHz */
+    unsigned clock = MIN((unsigned)((uint64_t)htotal * (y + vblank) * REFRESH_HZ / 10000), 0xffffu);
     unsigned w = MIN(millimetres(x), 4095u), h = MIN(millimetres(y), 4095u);
     d[0] = clock & 0xff;
     d[1] = clock >> 8;
@@ -41,7 +47,8 @@ static void timing(uint8_t *d, unsigned x, unsigned y)
     d[12] = w & 0xff;
     d[13] = h & 0xff;
     d[14] = (uint8_t)(w >> 8 << 4 | h >> 8);
-    d[17] = 0x1a;                     /* digital separate sync, horizontal positive, vertical negative */
+    /* digital separate sync, horizontal positive, vertical negative */
+    d[17] = 0x1a;
 }
 
 static void text(uint8_t *d, uint8_t tag, const char *s)
@@ -59,7 +66,8 @@ static void standard(uint8_t *e)
     static const struct {
         uint16_t x;
         uint8_t  aspect;              /* 0 16:10, 1 4:3, 2 5:4, 3 16:9 */
-    } modes[8] = { { 2048, 3 }, { 1920, 3 }, { 1920, 0 }, { 1600, 1 }, { 1280, 2 }, { 1280, 3 }, { 1440, 0 }, { 1152, 1 } };
+    } modes[8] = { { 2048, 3 }, { 1920, 3 }, { 1920, 0 }, { 1600, 1 }, { 1280, 2 }, { 1280, 3 },
+                   { 1440, 0 }, { 1152, 1 } };
     for (unsigned i = 0; i < G_N_ELEMENTS(modes); i++) {
         e[0x26 + 2 * i] = (uint8_t)(modes[i].x / 8 - 31);
         e[0x27 + 2 * i] = (uint8_t)(modes[i].aspect << 6);
@@ -69,7 +77,8 @@ static void standard(uint8_t *e)
 void edid_make(uint8_t out[EDID_BYTES], unsigned xres, unsigned yres)
 {
     static const uint8_t head[] = { 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0 };
-    static const uint8_t srgb[] = { 0xee, 0x91, 0xa3, 0x54, 0x4c, 0x99, 0x26, 0x0f, 0x50, 0x54 };       /* chromaticity of sRGB */
+    /* chromaticity of sRGB */
+    static const uint8_t srgb[] = { 0xee, 0x91, 0xa3, 0x54, 0x4c, 0x99, 0x26, 0x0f, 0x50, 0x54 };
     unsigned x = CLAMP(xres ? xres : EDID_DEFAULT_XRES, 320u, (unsigned)EDID_MAX_RES);
     unsigned y = CLAMP(yres ? yres : EDID_DEFAULT_YRES, 200u, (unsigned)EDID_MAX_RES);
     uint8_t *d = out + DESCRIPTOR_AT, sum = 0;
@@ -94,7 +103,8 @@ void edid_make(uint8_t out[EDID_BYTES], unsigned xres, unsigned yres)
     timing(d, x, y);
     d += DESCRIPTOR_BYTES;
     d[3] = TAG_RANGE;                 /* 3.10.3.3.1: 50-125 Hz, 30-160 kHz, 650 MHz */
-    memcpy(d + 5, (const uint8_t[]){ 50, 125, 30, 160, 65, 1, '\n', ' ', ' ', ' ', ' ', ' ', ' ' }, TEXT_BYTES);
+    memcpy(d + 5, (const uint8_t[]){ 50, 125, 30, 160, 65, 1, '\n', ' ', ' ', ' ', ' ', ' ', ' ' },
+           TEXT_BYTES);
     text(d + DESCRIPTOR_BYTES, TAG_NAME, "Ryokan");
     d[2 * DESCRIPTOR_BYTES + 3] = TAG_NONE;
     for (unsigned i = 0; i < EDID_BYTES - 1; i++) {

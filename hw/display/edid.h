@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * edid.h -- what a monitor says about itself: 128 bytes with its name and the resolution it likes best.
+ * edid.h -- what a monitor says about itself: 128 bytes with its name and the resolution it likes
+ * best.
  *
  * Threads: any.
  */

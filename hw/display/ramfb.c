@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ramfb.c -- a screen in the guest's own memory: firmware writes its address and shape to the fw_cfg file etc/ramfb.
+ * ramfb.c -- a screen in the guest's own memory: firmware writes its address and shape to the
+ * fw_cfg file etc/ramfb.
  *
- * Spec: QEMU docs/specs/fw_cfg and the etc/ramfb structure as OVMF's QemuRamfbDxe and the vgabios for it write it; formats are
+ * Spec: QEMU docs/specs/fw_cfg and the etc/ramfb structure as OVMF's QemuRamfbDxe and the vgabios
+ *       for it write it; formats are
  *       DRM's four-character codes.
  * Omits: formats other than XR24, AR24, RG24 and RG16.
  * Threads: with the machine lock.
@@ -41,8 +43,10 @@ static bool shape(const Ramfb *s, Shape *f)
     f->format = be32(c + 8);
     f->width = be32(c + 16);
     f->height = be32(c + 20);
-    f->bytes = f->format == FOURCC('X', 'R', '2', '4') || f->format == FOURCC('A', 'R', '2', '4') ? 4 :
-               f->format == FOURCC('R', 'G', '2', '4') ? 3 : f->format == FOURCC('R', 'G', '1', '6') ? 2 : 0;
+    f->bytes = f->format == FOURCC('X', 'R', '2', '4') || f->format == FOURCC('A', 'R', '2', '4') ?
+        4 :
+               f->format == FOURCC('R', 'G', '2', '4') ? 3 :
+                   f->format == FOURCC('R', 'G', '1', '6') ? 2 : 0;
     f->pitch = be32(c + 24) ? be32(c + 24) : (uint64_t)f->width * f->bytes;
     return f->bytes && f->width && f->width <= MAX_SIDE && f->height && f->height <= MAX_SIDE &&
            f->pitch >= (uint64_t)f->width * f->bytes && f->at + f->pitch * f->height > f->at;
@@ -52,7 +56,8 @@ static void convert(const Shape *f, const uint8_t *from, uint32_t *to)
 {
     for (uint32_t x = 0; x < f->width; x++, from += f->bytes) {
         unsigned v = from[0] | (unsigned)from[1] << 8;
-        to[x] = f->bytes == 2 ? (v >> 11 & 31) << 19 | (v >> 5 & 63) << 10 | (v & 31) << 3 : v | (uint32_t)from[2] << 16;
+        to[x] = f->bytes == 2 ? (v >> 11 & 31) << 19 | (v >> 5 & 63) << 10 | (v & 31) << 3 : v |
+            (uint32_t)from[2] << 16;
     }
 }
 
@@ -70,7 +75,8 @@ static void refresh(void *dev, Console *con)
     g_autofree uint8_t *line = g_malloc((size_t)f.width * f.bytes);
     g_autofree uint32_t *now = g_new(uint32_t, f.width);
     for (uint32_t y = 0; y < f.height; y++) {
-        if (as_read(s->dev.machine->as_memory, f.at + y * f.pitch, line, (size_t)f.width * f.bytes) != MEM_OK) {
+        if (as_read(s->dev.machine->as_memory, f.at + y * f.pitch, line,
+                    (size_t)f.width * f.bytes) != MEM_OK) {
             break;
         }
         convert(&f, line, now);

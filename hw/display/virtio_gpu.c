@@ -13,12 +13,16 @@
 #include "hw/display/edid.h"
 #include <string.h>
 
-enum { HEADER_BYTES = 24, FLAG_FENCE = 1, QUEUE = 64, CURSOR_QUEUE = 16, BURST = 64, PAGE = 4096, CONFIG_SCANOUTS = 8 };
+enum { HEADER_BYTES = 24, FLAG_FENCE = 1, QUEUE = 64, CURSOR_QUEUE = 16, BURST = 64, PAGE = 4096,
+       CONFIG_SCANOUTS = 8 };
 #define F_EDID (UINT64_C(1) << 1)
 enum {                                /* 5.7.6.7 */
-    GET_DISPLAY_INFO = 0x100, RESOURCE_CREATE_2D, RESOURCE_UNREF, SET_SCANOUT, RESOURCE_FLUSH, TRANSFER_TO_HOST_2D,
-    ATTACH_BACKING, DETACH_BACKING, GET_CAPSET_INFO, GET_CAPSET, GET_EDID, UPDATE_CURSOR = 0x300, MOVE_CURSOR,
-    OK_NODATA = 0x1100, OK_DISPLAY_INFO, OK_EDID = 0x1104, ERR_UNSPEC = 0x1200, ERR_OUT_OF_MEMORY, ERR_SCANOUT, ERR_RESOURCE,
+    GET_DISPLAY_INFO = 0x100, RESOURCE_CREATE_2D, RESOURCE_UNREF, SET_SCANOUT, RESOURCE_FLUSH,
+        TRANSFER_TO_HOST_2D,
+    ATTACH_BACKING, DETACH_BACKING, GET_CAPSET_INFO, GET_CAPSET, GET_EDID, UPDATE_CURSOR = 0x300,
+        MOVE_CURSOR,
+    OK_NODATA = 0x1100, OK_DISPLAY_INFO, OK_EDID = 0x1104, ERR_UNSPEC = 0x1200, ERR_OUT_OF_MEMORY,
+        ERR_SCANOUT, ERR_RESOURCE,
     ERR_CONTEXT, ERR_PARAMETER,
 };
 enum { INFO_SCANOUTS = 16, INFO_BYTES = 24, REPLY_MAX = HEADER_BYTES + 8 + 1024, ENTRY_BYTES = 16 };
@@ -41,7 +45,8 @@ static Rect rect_at(const Request *q, unsigned word)
 
 static bool inside(const Rect *r, uint32_t width, uint32_t height)
 {
-    return r->x <= width && r->y <= height && r->width <= width - r->x && r->height <= height - r->y;
+    return r->x <= width && r->y <= height && r->width <= width - r->x &&
+        r->height <= height - r->y;
 }
 
 static uint64_t resource_bytes(const GpuResource *r)
@@ -115,18 +120,21 @@ static bool known_format(uint32_t f)
 
 static uint32_t create(VirtioGpu *g, Request *q)
 {
-    GpuResource r = { .id = q->w[0], .format = q->w[1], .width = q->w[2], .height = q->w[3] }, *slot = NULL;
+    GpuResource r = { .id = q->w[0], .format = q->w[1], .width = q->w[2], .height = q->w[3] },
+        *slot = NULL;
     if (!r.id || gpu_resource(g, r.id)) {
         return ERR_RESOURCE;
     }
-    if (!known_format(r.format) || !r.width || !r.height || r.width > GPU_MAX_SIDE || r.height > GPU_MAX_SIDE) {
+    if (!known_format(r.format) || !r.width || !r.height || r.width > GPU_MAX_SIDE ||
+        r.height > GPU_MAX_SIDE) {
         return ERR_PARAMETER;
     }
     for (unsigned i = 0; i < GPU_RESOURCES && !slot; i++) {
         slot = g->resource[i].id ? NULL : &g->resource[i];
     }
     if (!slot || !find_gap(g, true, resource_bytes(&r), g->pixels.size, &r.at)) {
-        guest_error(g->v.pci, "no room for a picture of %ux%u; raise max_hostmem=", r.width, r.height);
+        guest_error(g->v.pci, "no room for a picture of %ux%u; raise max_hostmem=", r.width,
+                    r.height);
         return ERR_OUT_OF_MEMORY;
     }
     memset(g->pixels.host + r.at, 0, resource_bytes(&r));
@@ -255,14 +263,16 @@ static uint32_t attach(VirtioGpu *g, Request *q)
     if (!r) {
         return ERR_RESOURCE;
     }
-    if (r->n_backing || !n || n > GPU_BACKINGS || q->chain->out_bytes < HEADER_BYTES + 8 + (uint64_t)n * ENTRY_BYTES) {
+    if (r->n_backing || !n || n > GPU_BACKINGS ||
+        q->chain->out_bytes < HEADER_BYTES + 8 + (uint64_t)n * ENTRY_BYTES) {
         return ERR_UNSPEC;
     }
     if (!find_gap(g, false, n, GPU_BACKINGS, &at)) {
         return ERR_OUT_OF_MEMORY;
     }
     GpuBacking *list = (GpuBacking *)(void *)g->backings.host + at;
-    if (virtio_read(&g->v, q->chain, HEADER_BYTES + 8, list, (size_t)n * ENTRY_BYTES) != (size_t)n * ENTRY_BYTES) {
+    if (virtio_read(&g->v, q->chain, HEADER_BYTES + 8, list,
+                    (size_t)n * ENTRY_BYTES) != (size_t)n * ENTRY_BYTES) {
         return ERR_UNSPEC;
     }
     for (uint32_t i = 0; i < n; i++) {
@@ -310,8 +320,10 @@ static const struct {
     uint8_t  words;                   /* behind the header, at least */
     uint32_t (*run)(VirtioGpu *g, Request *q);
 } commands[] = {
-    { GET_DISPLAY_INFO, 0, display_info }, { RESOURCE_CREATE_2D, 4, create }, { RESOURCE_UNREF, 2, unref },
-    { SET_SCANOUT, 6, set_scanout }, { RESOURCE_FLUSH, 6, flush }, { TRANSFER_TO_HOST_2D, 8, transfer },
+    { GET_DISPLAY_INFO, 0, display_info }, { RESOURCE_CREATE_2D, 4, create },
+        { RESOURCE_UNREF, 2, unref },
+    { SET_SCANOUT, 6, set_scanout }, { RESOURCE_FLUSH, 6, flush },
+        { TRANSFER_TO_HOST_2D, 8, transfer },
     { ATTACH_BACKING, 2, attach }, { DETACH_BACKING, 2, detach }, { GET_EDID, 2, get_edid },
     { UPDATE_CURSOR, 8, cursor }, { MOVE_CURSOR, 8, cursor },
 };
@@ -421,8 +433,10 @@ static bool apart(const VirtioGpu *g, unsigned i)
 {
     const GpuResource *r = &g->resource[i];
     uint64_t n = resource_bytes(r);
-    if (!known_format(r->format) || !r->width || !r->height || r->width > GPU_MAX_SIDE || r->height > GPU_MAX_SIDE ||
-        n > g->pixels.size || r->at > g->pixels.size - n || r->n_backing > GPU_BACKINGS || r->backing > GPU_BACKINGS - r->n_backing) {
+    if (!known_format(r->format) || !r->width || !r->height || r->width > GPU_MAX_SIDE ||
+        r->height > GPU_MAX_SIDE ||
+        n > g->pixels.size || r->at > g->pixels.size - n || r->n_backing > GPU_BACKINGS ||
+            r->backing > GPU_BACKINGS - r->n_backing) {
         return false;
     }
     for (unsigned k = 0; k < i; k++) {
@@ -439,7 +453,8 @@ bool gpu_restored(VirtioGpu *g, GError **err)
     const char *path = g->v.pci->dev.path;
     for (unsigned i = 0; i < GPU_RESOURCES; i++) {
         if (g->resource[i].id && !apart(g, i)) {
-            return fail(err, "%s: a saved picture does not fit into max_hostmem=%" G_GUINT64_FORMAT, path, g->max_hostmem);
+            return fail(err, "%s: a saved picture does not fit into max_hostmem=%" G_GUINT64_FORMAT,
+                        path, g->max_hostmem);
         }
     }
     const GpuResource *r = gpu_resource(g, g->scanout);
@@ -452,15 +467,20 @@ bool gpu_restored(VirtioGpu *g, GError **err)
 }
 
 static const Field resource_fields[] = {
-    STATE(GpuResource, id), STATE(GpuResource, format), STATE(GpuResource, width), STATE(GpuResource, height), STATE(GpuResource, at),
+    STATE(GpuResource, id), STATE(GpuResource, format), STATE(GpuResource, width),
+        STATE(GpuResource, height), STATE(GpuResource, at),
     STATE(GpuResource, backing), STATE(GpuResource, n_backing), FIELD_END
 };
 
 const Field virtio_gpu_fields[] = {
-    STATE_STRUCT(VirtioGpu, resource, GpuResource, resource_fields), STATE(VirtioGpu, scanout), STATE(VirtioGpu, scan_x),
-    STATE(VirtioGpu, scan_y), STATE(VirtioGpu, scan_width), STATE(VirtioGpu, scan_height), STATE(VirtioGpu, cursor_shown, .max = 1),
-    STATE(VirtioGpu, cursor_x, .max = GPU_MAX_SIDE), STATE(VirtioGpu, cursor_y, .max = GPU_MAX_SIDE),
-    STATE(VirtioGpu, hot_x, .max = GPU_CURSOR), STATE(VirtioGpu, hot_y, .max = GPU_CURSOR), STATE_ARRAY(VirtioGpu, cursor),
+    STATE_STRUCT(VirtioGpu, resource, GpuResource, resource_fields), STATE(VirtioGpu, scanout),
+        STATE(VirtioGpu, scan_x),
+    STATE(VirtioGpu, scan_y), STATE(VirtioGpu, scan_width), STATE(VirtioGpu, scan_height),
+        STATE(VirtioGpu, cursor_shown, .max = 1),
+    STATE(VirtioGpu, cursor_x, .max = GPU_MAX_SIDE),
+        STATE(VirtioGpu, cursor_y, .max = GPU_MAX_SIDE),
+    STATE(VirtioGpu, hot_x, .max = GPU_CURSOR), STATE(VirtioGpu, hot_y, .max = GPU_CURSOR),
+        STATE_ARRAY(VirtioGpu, cursor),
     STATE(VirtioGpu, events), FIELD_END
 };
 
@@ -496,7 +516,8 @@ static void driver_reset(void *dev)
 }
 
 static const VirtioOps gpu_pci_ops = {
-    .id = VIRTIO_ID_GPU, .config_bytes = GPU_CONFIG_BYTES, .features_of = features, .config = config, .config_write = config_write,
+    .id = VIRTIO_ID_GPU, .config_bytes = GPU_CONFIG_BYTES, .features_of = features,
+        .config = config, .config_write = config_write,
     .queue = queue, .reset = driver_reset,
 };
 
@@ -504,8 +525,10 @@ static bool virtio_gpu_realize(void *dev, GError **err)
 {
     GpuPci *s = dev;
     (void)err;
-    pci_init(&s->pci, &(PciIdent){ .vendor = VIRTIO_PCI_VENDOR, .device = VIRTIO_PCI_DEVICE + VIRTIO_ID_GPU, .revision = 1,
-                                   .class_code = 0x038000, .pin = 1, .subsystem_vendor = VIRTIO_PCI_VENDOR,
+    pci_init(&s->pci, &(PciIdent){ .vendor = VIRTIO_PCI_VENDOR,
+                                   .device = VIRTIO_PCI_DEVICE + VIRTIO_ID_GPU, .revision = 1,
+                                   .class_code = 0x038000, .pin = 1,
+                                       .subsystem_vendor = VIRTIO_PCI_VENDOR,
                                    .subsystem = VIRTIO_PCI_SUBSYSTEM }, virtio_regs);
     gpu_init(&s->g, &s->pci, &gpu_pci_ops, 4, 1);
     return true;
@@ -528,7 +551,8 @@ static bool virtio_gpu_restored(void *dev, GError **err)
     return gpu_restored(&((GpuPci *)dev)->g, err) && pci_restored(dev, err);
 }
 
-static const Field virtio_gpu_pci_fields[] = { PCI_FIELDS(GpuPci), GPU_FIELDS(GpuPci, g), FIELD_END };
+static const Field virtio_gpu_pci_fields[] = { PCI_FIELDS(GpuPci), GPU_FIELDS(GpuPci, g),
+                                               FIELD_END };
 
 const DeviceClass virtio_gpu_class = {
     .name = "virtio-gpu-pci",

@@ -2,8 +2,8 @@
 /*
  * virtio_gpu.h -- the 2D virtio GPU: resources in the host's memory, one screen, a cursor.
  *
- * Embedded by virtio-gpu-pci and virtio-vga.  Pixels and lists of backing pages lie in two pools of fixed size, so what a guest
- * can take is bounded and all of it is saved by table.
+ * Embedded by virtio-gpu-pci and virtio-vga. Pixels and lists of backing pages lie in two pools of
+ * fixed size, so what a guest can take is bounded and all of it is saved by table.
  *
  * Spec: VIRTIO 1.2, chapter 5.7 (GPU device).
  * Threads: with the machine lock.
@@ -23,7 +23,8 @@ typedef struct GpuBacking {           /* guest pages of a resource; little-endia
 typedef struct GpuResource {
     uint32_t id;                      /* 0: free */
     uint32_t format, width, height;
-    uint64_t at;                      /* of its pixels in the pool, 32 bits each, rows without gaps */
+    /* of its pixels in the pool, 32 bits each, rows without gaps */
+    uint64_t at;
     uint32_t backing, n_backing;      /* entries of the other pool */
 } GpuResource;
 
@@ -73,7 +74,8 @@ void gpu_driver_reset(VirtioGpu *g);
 /* virtio_gpu_draw.c */
 GpuResource *gpu_resource(VirtioGpu *g, uint32_t id);
 void gpu_show(VirtioGpu *g);          /* the scanout has changed */
-void gpu_dirty(VirtioGpu *g, uint32_t x, uint32_t y, uint32_t width, uint32_t height);     /* of the resource shown */
+/* of the resource shown */
+void gpu_dirty(VirtioGpu *g, uint32_t x, uint32_t y, uint32_t width, uint32_t height);
 void gpu_cursor_set(VirtioGpu *g, const GpuResource *r);
 void gpu_cursor_move(VirtioGpu *g, uint32_t x, uint32_t y, bool shown);
 enum { GPU_CONFIG_BYTES = 16 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * virtio_gpu_draw.c -- what the virtio GPU shows: the scanned-out part of a resource, and the cursor over it.
+ * virtio_gpu_draw.c -- what the virtio GPU shows: the scanned-out part of a resource, and the
+ * cursor over it.
  *
  * Spec: VIRTIO 1.2, chapter 5.7.6.8 (formats, scanout, flush, cursor).
  * Omits: alpha of the scanned-out resource.
@@ -9,7 +10,8 @@
 #include "hw/display/virtio_gpu.h"
 #include <string.h>
 
-enum { B8G8R8A8 = 1, B8G8R8X8 = 2, A8R8G8B8 = 3, X8R8G8B8 = 4, R8G8B8A8 = 67, X8B8G8R8 = 68, A8B8G8R8 = 121, R8G8B8X8 = 134 };
+enum { B8G8R8A8 = 1, B8G8R8X8 = 2, A8R8G8B8 = 3, X8R8G8B8 = 4, R8G8B8A8 = 67, X8B8G8R8 = 68,
+       A8B8G8R8 = 121, R8G8B8X8 = 134 };
 
 GpuResource *gpu_resource(VirtioGpu *g, uint32_t id)
 {
@@ -25,10 +27,14 @@ GpuResource *gpu_resource(VirtioGpu *g, uint32_t id)
 static uint32_t argb(uint32_t format, const uint8_t *p)
 {
     switch (format) {
-    case A8R8G8B8: case X8R8G8B8: return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-    case R8G8B8A8: case R8G8B8X8: return (uint32_t)p[3] << 24 | (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
-    case X8B8G8R8: case A8B8G8R8: return (uint32_t)p[0] << 24 | (uint32_t)p[3] << 16 | (uint32_t)p[2] << 8 | p[1];
-    default:                      return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
+    case A8R8G8B8: case X8R8G8B8: return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+        (uint32_t)p[2] << 8 | p[3];
+    case R8G8B8A8: case R8G8B8X8: return (uint32_t)p[3] << 24 | (uint32_t)p[0] << 16 |
+        (uint32_t)p[1] << 8 | p[2];
+    case X8B8G8R8: case A8B8G8R8: return (uint32_t)p[0] << 24 | (uint32_t)p[3] << 16 |
+        (uint32_t)p[2] << 8 | p[1];
+    default:                      return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 |
+        (uint32_t)p[1] << 8 | p[0];
     }
 }
 
@@ -44,7 +50,8 @@ void gpu_dirty(VirtioGpu *g, uint32_t x, uint32_t y, uint32_t width, uint32_t he
 
 static void mark_cursor(VirtioGpu *g)
 {
-    mark(g, (int)g->cursor_x - (int)g->hot_x, (int)g->cursor_y - (int)g->hot_y, GPU_CURSOR, GPU_CURSOR);
+    mark(g, (int)g->cursor_x - (int)g->hot_x, (int)g->cursor_y - (int)g->hot_y, GPU_CURSOR,
+         GPU_CURSOR);
 }
 
 void gpu_cursor_set(VirtioGpu *g, const GpuResource *r)
@@ -85,7 +92,8 @@ static void draw_cursor(VirtioGpu *g, pixman_image_t *surface, const pixman_box3
     }
 }
 
-static void draw_box(VirtioGpu *g, const GpuResource *r, pixman_image_t *surface, const pixman_box32_t *b)
+static void draw_box(VirtioGpu *g, const GpuResource *r, pixman_image_t *surface,
+                     const pixman_box32_t *b)
 {
     uint32_t *px = pixman_image_get_data(surface);
     size_t stride = (size_t)pixman_image_get_stride(surface) / 4;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * virtio_vga.c -- virtio-vga: a virtio GPU that is a standard VGA until its driver shows a picture of its own.
+ * virtio_vga.c -- virtio-vga: a virtio GPU that is a standard VGA until its driver shows a picture
+ * of its own.
  *
  * Spec: VIRTIO 1.2, chapter 5.7; IBM VGA and Bochs VBE as in vga.c.
  * Omits: what virtio_gpu.c and vga.c omit.
@@ -42,7 +43,8 @@ static void driver_reset(void *dev)
 }
 
 static const VirtioOps virtio_vga_ops = {
-    .id = VIRTIO_ID_GPU, .config_bytes = GPU_CONFIG_BYTES, .features_of = features, .config = config, .config_write = config_write,
+    .id = VIRTIO_ID_GPU, .config_bytes = GPU_CONFIG_BYTES, .features_of = features,
+        .config = config, .config_write = config_write,
     .queue = queue, .reset = driver_reset,
 };
 
@@ -52,9 +54,12 @@ static bool virtio_vga_realize(void *dev, GError **err)
     s->vga.edid = s->g.edid;
     s->vga.xres = s->g.xres;
     s->vga.yres = s->g.yres;
-    if (!vga_setup(&s->vga, &(PciIdent){ .vendor = VIRTIO_PCI_VENDOR, .device = VIRTIO_PCI_DEVICE + VIRTIO_ID_GPU, .revision = 1,
-                                         .class_code = 0x030000, .pin = 1, .subsystem_vendor = VIRTIO_PCI_VENDOR,
-                                         .subsystem = VIRTIO_PCI_SUBSYSTEM }, virtio_regs, "vgabios-virtio.bin", err)) {
+    if (!vga_setup(&s->vga, &(PciIdent){ .vendor = VIRTIO_PCI_VENDOR,
+                                         .device = VIRTIO_PCI_DEVICE + VIRTIO_ID_GPU, .revision = 1,
+                                         .class_code = 0x030000, .pin = 1,
+                                             .subsystem_vendor = VIRTIO_PCI_VENDOR,
+                                         .subsystem = VIRTIO_PCI_SUBSYSTEM }, virtio_regs,
+                                             "vgabios-virtio.bin", err)) {
         return false;
     }
     gpu_init(&s->g, &s->vga.pci, &virtio_vga_ops, 4, 3);
@@ -80,7 +85,8 @@ static bool virtio_vga_restored(void *dev, GError **err)
 
 static const Field virtio_vga_fields[] = {
     PCI_FIELDS(Vga),
-    { .name = "vgamem_mb", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(Vga, vgamem_mb), .count = 1, .def = 8, .min = 1,
+    { .name = "vgamem_mb", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(Vga, vgamem_mb),
+      .count = 1, .def = 8, .min = 1,
       .max = 512, .help = "Video memory of the VGA in MiB, a power of two." },
     VGA_STATE(Vga, pci), STATE_RAM(Vga, vram), GPU_FIELDS(VirtioVga, g), FIELD_END
 };

@@ -2,8 +2,10 @@
 /*
  * virtio.c -- virtio devices apart from their transport: status, features, split virtqueues.
  *
- * Spec: VIRTIO 1.2, chapters 2.1 (status), 2.2 (features), 2.7 (split virtqueues), 2.4 (device reset).
- * Omits: packed virtqueues, single queue reset, in-order use, shared memory regions, the legacy interface.
+ * Spec: VIRTIO 1.2, chapters 2.1 (status), 2.2 (features), 2.7 (split virtqueues), 2.4 (device
+ *       reset).
+ * Omits: packed virtqueues, single queue reset, in-order use, shared memory regions, the legacy
+ *        interface.
  * Threads: with the machine lock; the driver may write its rings meanwhile.
  *
  *     descriptor   0 address   8 length   12 flags (1 next, 2 device writes, 4 indirect)   14 next
@@ -14,7 +16,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { DESC_BYTES = 16, DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4, NO_INTERRUPT = 1, USED_BYTES = 8 };
+enum { DESC_BYTES = 16, DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4, NO_INTERRUPT = 1,
+       USED_BYTES = 8 };
 
 /* ---- status and features ---- */
 void virtio_error(Virtio *v, const char *fmt, ...)
@@ -84,9 +87,11 @@ void virtio_set_status(Virtio *v, uint8_t val)
         pci_irq(v->pci, false);
         return;
     }
-    bool known = !(v->driver_features & ~virtio_offered(v)) && (v->driver_features & VIRTIO_F_VERSION_1);
+    bool known = !(v->driver_features & ~virtio_offered(v)) &&
+        (v->driver_features & VIRTIO_F_VERSION_1);
     if ((val & VIRTIO_FEATURES_OK) && !(old & VIRTIO_FEATURES_OK) && !known) {
-        val &= (uint8_t)~VIRTIO_FEATURES_OK;          /* 2.2.2: the driver reads it back and gives up */
+        /* 2.2.2: the driver reads it back and gives up */
+        val &= (uint8_t)~VIRTIO_FEATURES_OK;
     }
     if ((val & VIRTIO_DRIVER_OK) && !(val & VIRTIO_FEATURES_OK)) {
         guest_error(v->pci, "DRIVER_OK before the features were agreed on");
@@ -109,14 +114,16 @@ void virtio_config_changed(Virtio *v)
 /* 2.7: sizes are powers of two; the parts are aligned to 16, 2 and 4. */
 static bool queue_sane(const VirtQueue *q)
 {
-    return q->size && q->size <= q->max && !(q->size & (q->size - 1)) && !(q->desc & 15) && !(q->avail & 1) && !(q->used & 3);
+    return q->size && q->size <= q->max && !(q->size & (q->size - 1)) && !(q->desc & 15) &&
+        !(q->avail & 1) && !(q->used & 3);
 }
 
 bool virtio_queue_enable(Virtio *v, VirtQueue *q)
 {
     q->enabled = q->max && queue_sane(q);
     if (!q->enabled) {
-        guest_error(v->pci, "queue %u of %u entries is not there, too large or not aligned", v->queue_select, q->size);
+        guest_error(v->pci, "queue %u of %u entries is not there, too large or not aligned",
+                    v->queue_select, q->size);
     }
     return q->enabled;
 }
@@ -150,7 +157,8 @@ bool virtio_restored(Virtio *v, GError **err)
 {
     for (unsigned i = 0; i < VIRTIO_QUEUES; i++) {
         const VirtQueue *q = &v->queue[i];
-        if ((q->enabled && !queue_sane(q)) || q->size > q->max || (q->vector != VIRTIO_NO_VECTOR && q->vector >= v->msix.n)) {
+        if ((q->enabled && !queue_sane(q)) || q->size > q->max ||
+            (q->vector != VIRTIO_NO_VECTOR && q->vector >= v->msix.n)) {
             return fail(err, "%s: the saved queue %u is impossible", v->pci->dev.path, i);
         }
     }
@@ -190,7 +198,8 @@ typedef struct Walk {                 /* a chain in the making */
 
 static bool take_segment(Virtio *v, Walk *w, uint64_t at, uint32_t bytes, uint16_t flags)
 {
-    if (w->n_out + w->n_in == VIRTIO_SEGS || (w->n_in && !(flags & DESC_WRITE)) || at + bytes < at) {
+    if (w->n_out + w->n_in == VIRTIO_SEGS || (w->n_in && !(flags & DESC_WRITE)) ||
+        at + bytes < at) {
         virtio_error(v, "a chain is longer than %d, wraps, or has a part to read behind one to write", VIRTIO_SEGS);
         return false;
     }
@@ -200,7 +209,8 @@ static bool take_segment(Virtio *v, Walk *w, uint64_t at, uint32_t bytes, uint16
     return true;
 }
 
-/* Follow a chain through a table of n descriptors from entry i; once, into an indirect table (2.7.5.3). */
+/* Follow a chain through a table of n descriptors from entry i; once, into an indirect table
+   (2.7.5.3). */
 static bool walk(Virtio *v, Walk *w, hwaddr table, uint32_t n, uint32_t i, bool indirect)
 {
     for (uint32_t steps = 0; ; steps++) {
@@ -214,7 +224,8 @@ static bool walk(Virtio *v, Walk *w, hwaddr table, uint32_t n, uint32_t i, bool 
         uint16_t flags = GUINT16_FROM_LE(d.flags);
         if (flags & DESC_INDIRECT) {
             uint32_t entries = bytes / DESC_BYTES;
-            if (indirect || (flags & DESC_NEXT) || !virtio_has(v, VIRTIO_F_INDIRECT) || !entries || bytes % DESC_BYTES) {
+            if (indirect || (flags & DESC_NEXT) || !virtio_has(v, VIRTIO_F_INDIRECT) || !entries ||
+                bytes % DESC_BYTES) {
                 virtio_error(v, "an indirect table where none may be, or of %u bytes", bytes);
                 return false;
             }
@@ -230,7 +241,8 @@ static bool walk(Virtio *v, Walk *w, hwaddr table, uint32_t n, uint32_t i, bool 
     }
 }
 
-/* How many chains wait; when none does and the driver counts, say where to wake us, and look again. */
+/* How many chains wait; when none does and the driver counts, say where to wake us, and look again.
+   */
 static bool waiting(Virtio *v, VirtQueue *q)
 {
     for (int again = 0; again < 2; again++) {
@@ -241,7 +253,8 @@ static bool waiting(Virtio *v, VirtQueue *q)
         }
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         if ((uint16_t)(index - q->next_avail) > q->size) {
-            virtio_error(v, "index %u of a ring of %u that stood at %u", index, q->size, q->next_avail);
+            virtio_error(v, "index %u of a ring of %u that stood at %u", index, q->size,
+                         q->next_avail);
             return false;
         }
         if (index != q->next_avail) {
@@ -275,7 +288,8 @@ VirtChain *virtio_pop(Virtio *v, unsigned n)
     }
     q->next_avail++;
     VirtChain *c = g_malloc(sizeof(*c) + (w.n_out + w.n_in) * sizeof(VirtSeg));
-    *c = (VirtChain){ .head = head, .n_out = w.n_out, .n_in = w.n_in, .out_bytes = w.out_bytes, .in_bytes = w.in_bytes };
+    *c = (VirtChain){ .head = head, .n_out = w.n_out, .n_in = w.n_in, .out_bytes = w.out_bytes,
+                      .in_bytes = w.in_bytes };
     memcpy(c->seg, w.seg, (w.n_out + w.n_in) * sizeof(VirtSeg));
     return c;
 }
@@ -294,7 +308,9 @@ void virtio_push(Virtio *v, unsigned n, VirtChain *c, uint32_t written)
     if (!virtio_running(v) || !q->enabled) {
         return;                       /* reset meanwhile */
     }
-    bool ok = as_write(v->pci->dma, q->used + 4 + (uint64_t)(q->next_used & (q->size - 1)) * USED_BYTES, entry, sizeof(entry)) == MEM_OK;
+    bool ok = as_write(v->pci->dma,
+                       q->used + 4 + (uint64_t)(q->next_used & (q->size - 1)) * USED_BYTES, entry,
+                       sizeof(entry)) == MEM_OK;
     q->next_used++;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (!ok || !put16(v, q->used + 2, q->next_used)) {
@@ -327,7 +343,8 @@ void virtio_notify(Virtio *v, unsigned n)
 }
 
 /* ---- data ---- */
-static size_t copy(Virtio *v, const VirtSeg *seg, unsigned n_seg, uint64_t from, void *buf, size_t n, bool in)
+static size_t copy(Virtio *v, const VirtSeg *seg, unsigned n_seg, uint64_t from, void *buf,
+                   size_t n, bool in)
 {
     size_t done = 0;
     for (unsigned i = 0; i < n_seg && done < n; i++) {
@@ -337,7 +354,8 @@ static size_t copy(Virtio *v, const VirtSeg *seg, unsigned n_seg, uint64_t from,
         }
         size_t now = MIN(n - done, seg[i].bytes - from);
         char *p = (char *)buf + done;
-        MemResult r = in ? as_write(v->pci->dma, seg[i].at + from, p, now) : as_read(v->pci->dma, seg[i].at + from, p, now);
+        MemResult r = in ? as_write(v->pci->dma, seg[i].at + from, p, now) :
+            as_read(v->pci->dma, seg[i].at + from, p, now);
         if (r != MEM_OK) {
             break;
         }
@@ -358,14 +376,18 @@ size_t virtio_write(Virtio *v, const VirtChain *c, uint64_t from, const void *bu
 }
 
 static const Field queue_fields[] = {
-    STATE(VirtQueue, size, .max = VIRTIO_QUEUE_MAX), STATE(VirtQueue, vector), STATE(VirtQueue, enabled), STATE(VirtQueue, desc),
-    STATE(VirtQueue, avail), STATE(VirtQueue, used), STATE(VirtQueue, next_avail), STATE(VirtQueue, next_used),
+    STATE(VirtQueue, size, .max = VIRTIO_QUEUE_MAX), STATE(VirtQueue, vector),
+        STATE(VirtQueue, enabled), STATE(VirtQueue, desc),
+    STATE(VirtQueue, avail), STATE(VirtQueue, used), STATE(VirtQueue, next_avail),
+        STATE(VirtQueue, next_used),
     STATE(VirtQueue, told_used), STATE(VirtQueue, told), FIELD_END
 };
 
 const Field virtio_fields[] = {
-    STATE(Virtio, device_select), STATE(Virtio, driver_select), STATE(Virtio, driver_features), STATE(Virtio, status),
-    STATE(Virtio, generation), STATE(Virtio, isr, .max = 3), STATE(Virtio, config_vector), STATE(Virtio, queue_select),
+    STATE(Virtio, device_select), STATE(Virtio, driver_select), STATE(Virtio, driver_features),
+        STATE(Virtio, status),
+    STATE(Virtio, generation), STATE(Virtio, isr, .max = 3), STATE(Virtio, config_vector),
+        STATE(Virtio, queue_select),
     STATE(Virtio, cfg_read), STATE(Virtio, again), STATE_TIMER(Virtio, later),
     STATE_STRUCT(Virtio, queue, VirtQueue, queue_fields), FIELD_END
 };

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * virtio.h -- what every virtio device has: virtqueues, feature negotiation, status, and its registers on PCI.
+ * virtio.h -- what every virtio device has: virtqueues, feature negotiation, status, and its
+ * registers on PCI.
  *
- * A device's struct holds a PciDevice first (or something that starts with one) and a Virtio somewhere; its Field table has
- * VIRTIO_FIELDS.  realize() calls pci_init() with virtio_regs, then virtio_init(); reset() calls virtio_reset(), restored()
- * virtio_restored(), unrealize() virtio_free() before pci_unrealize().
+ * A device's struct holds a PciDevice first (or something that starts with one) and a Virtio
+ * somewhere; its Field table has VIRTIO_FIELDS. realize() calls pci_init() with virtio_regs, then
+ * virtio_init(); reset() calls virtio_reset(), restored() virtio_restored(), unrealize()
+ * virtio_free() before pci_unrealize().
  *
- * A descriptor chain is copied and checked once, by virtio_pop(); what the guest writes into its tables later changes nothing.
- * Its data are read and written through the function's own AddressSpace.  A ring that makes no sense stops the device until the
- * driver resets it (DEVICE_NEEDS_RESET, 2.1.2).
+ * A descriptor chain is copied and checked once, by virtio_pop(); what the guest writes into its
+ * tables later changes nothing. Its data are read and written through the function's own
+ * AddressSpace. A ring that makes no sense stops the device until the driver resets it
+ * (DEVICE_NEEDS_RESET, 2.1.2).
  *
  * Spec: VIRTIO 1.2, chapters 2 (basic facilities), 4.1 (over PCI), 6 (reserved feature bits).
  * Omits: see virtio.c and virtio_pci.c.
@@ -20,10 +23,13 @@
 #include "hw/pci/msi.h"
 
 enum { VIRTIO_QUEUES = 16, VIRTIO_QUEUE_MAX = 1024, VIRTIO_SEGS = 1024, VIRTIO_CONFIG_MAX = 1024 };
-enum { VIRTIO_ACKNOWLEDGE = 1, VIRTIO_DRIVER = 2, VIRTIO_DRIVER_OK = 4, VIRTIO_FEATURES_OK = 8, VIRTIO_NEEDS_RESET = 0x40,
+enum { VIRTIO_ACKNOWLEDGE = 1, VIRTIO_DRIVER = 2, VIRTIO_DRIVER_OK = 4, VIRTIO_FEATURES_OK = 8,
+       VIRTIO_NEEDS_RESET = 0x40,
        VIRTIO_FAILED = 0x80 };        /* 2.1 */
-enum { VIRTIO_ID_NET = 1, VIRTIO_ID_BLOCK = 2, VIRTIO_ID_CONSOLE = 3, VIRTIO_ID_RNG = 4, VIRTIO_ID_BALLOON = 5,
-       VIRTIO_ID_SCSI = 8, VIRTIO_ID_9P = 9, VIRTIO_ID_GPU = 16, VIRTIO_ID_INPUT = 18 };       /* 5 */
+enum { VIRTIO_ID_NET = 1, VIRTIO_ID_BLOCK = 2, VIRTIO_ID_CONSOLE = 3, VIRTIO_ID_RNG = 4,
+       VIRTIO_ID_BALLOON = 5,
+       /* 5 */
+       VIRTIO_ID_SCSI = 8, VIRTIO_ID_9P = 9, VIRTIO_ID_GPU = 16, VIRTIO_ID_INPUT = 18 };
 #define VIRTIO_F_INDIRECT  (UINT64_C(1) << 28)
 #define VIRTIO_F_EVENT_IDX (UINT64_C(1) << 29)
 #define VIRTIO_F_VERSION_1 (UINT64_C(1) << 32)
@@ -37,7 +43,8 @@ typedef struct VirtSeg {              /* a piece of guest memory */
 
 typedef struct VirtChain {            /* a descriptor chain, copied */
     uint16_t head;
-    unsigned n_out, n_in;             /* seg[0..n_out) the device reads, seg[n_out..n_out + n_in) it writes */
+    /* seg[0..n_out) the device reads, seg[n_out..n_out + n_in) it writes */
+    unsigned n_out, n_in;
     uint64_t out_bytes, in_bytes;
     VirtSeg  seg[];
 } VirtChain;
@@ -56,12 +63,15 @@ typedef struct VirtioOps {
     uint16_t id;                      /* 5: device type */
     uint16_t config_bytes;
     uint64_t features;                /* the type's own; the core adds the rings' */
-    void   (*config)(void *dev, uint8_t *bytes);              /* fill in the type's configuration space */
+    /* fill in the type's configuration space */
+    void   (*config)(void *dev, uint8_t *bytes);
     void   (*config_write)(void *dev, unsigned at, uint8_t val);        /* optional */
     uint64_t (*features_of)(void *dev);                       /* optional: instead of .features */
-    void   (*queue)(void *dev, unsigned n);                   /* the driver has put something there */
+    /* the driver has put something there */
+    void   (*queue)(void *dev, unsigned n);
     void   (*status)(void *dev, bool running);                /* optional: DRIVER_OK came or went */
-    void   (*reset)(void *dev);                               /* optional: the driver's reset; rings are off by then */
+    /* optional: the driver's reset; rings are off by then */
+    void   (*reset)(void *dev);
 } VirtioOps;
 
 typedef struct Virtio {
@@ -76,9 +86,11 @@ typedef struct Virtio {
     uint8_t   status, generation, isr;
     uint16_t  config_vector, queue_select;
     VirtQueue queue[VIRTIO_QUEUES];
-    Timer     later;                  /* for the queues of again: a bounded piece of work at a time */
+    /* for the queues of again: a bounded piece of work at a time */
+    Timer     later;
     uint32_t  again;
-    uint32_t  cfg_read;               /* the last value that went through the configuration window */
+    /* the last value that went through the configuration window */
+    uint32_t  cfg_read;
 } Virtio;
 
 extern const Field virtio_fields[];
@@ -86,9 +98,12 @@ extern const Field virtio_fields[];
     .stride = sizeof(Virtio), .aux = virtio_fields }, PCI_MSIX_FIELDS(S, m.msix)
 
 /* virtio_pci.c */
-extern const Reg virtio_regs[];       /* for pci_init(): the configuration access window, the first capability */
-/* sizes: of each queue, ends with 0.  The registers are in BAR bar and the next (64 bits), the MSI-X table in msix_bar. */
-void virtio_init(Virtio *v, PciDevice *pci, const VirtioOps *ops, const uint16_t *sizes, unsigned bar, unsigned msix_bar);
+/* for pci_init(): the configuration access window, the first capability */
+extern const Reg virtio_regs[];
+/* sizes: of each queue, ends with 0. The registers are in BAR bar and the next (64 bits), the MSI-X
+   table in msix_bar. */
+void virtio_init(Virtio *v, PciDevice *pci, const VirtioOps *ops, const uint16_t *sizes,
+                 unsigned bar, unsigned msix_bar);
 void virtio_free(Virtio *v);
 void virtio_irq(Virtio *v, uint16_t vector, uint8_t isr);       /* the core's */
 
@@ -103,15 +118,20 @@ void virtio_set_status(Virtio *v, uint8_t val);
 bool virtio_queue_enable(Virtio *v, VirtQueue *q);
 void virtio_kick(Virtio *v, unsigned n);
 void virtio_config_changed(Virtio *v);
-void virtio_error(Virtio *v, const char *fmt, ...) G_GNUC_PRINTF(2, 3);   /* the guest broke a rule: stop until reset */
+/* the guest broke a rule: stop until reset */
+void virtio_error(Virtio *v, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
-void virtio_again(Virtio *v, unsigned n);                       /* ops->queue stopped early: call it soon */
+/* ops->queue stopped early: call it soon */
+void virtio_again(Virtio *v, unsigned n);
 
-VirtChain *virtio_pop(Virtio *v, unsigned n);                   /* the next chain, or NULL: none, or the ring is broken */
-void virtio_unpop(Virtio *v, unsigned n, VirtChain *c);         /* not now: the last one popped goes back */
+/* the next chain, or NULL: none, or the ring is broken */
+VirtChain *virtio_pop(Virtio *v, unsigned n);
+/* not now: the last one popped goes back */
+void virtio_unpop(Virtio *v, unsigned n, VirtChain *c);
 void virtio_push(Virtio *v, unsigned n, VirtChain *c, uint32_t written);  /* used; frees it */
-void virtio_notify(Virtio *v, unsigned n);                      /* after pushes: interrupt if the driver wants one */
-size_t virtio_read(Virtio *v, const VirtChain *c, uint64_t from, void *buf, size_t n);   /* bytes copied: less at the end, or
-                                                                   where there is no memory */
+/* after pushes: interrupt if the driver wants one */
+void virtio_notify(Virtio *v, unsigned n);
+/* Bytes copied: less at the end, or where there is no memory. */
+size_t virtio_read(Virtio *v, const VirtChain *c, uint64_t from, void *buf, size_t n);
 size_t virtio_write(Virtio *v, const VirtChain *c, uint64_t from, const void *buf, size_t n);
 #endif

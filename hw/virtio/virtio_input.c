@@ -2,10 +2,12 @@
 /*
  * virtio_input.c -- virtio-keyboard-pci, virtio-mouse-pci and virtio-tablet-pci.
  *
- * While its driver runs, a device gets what the console's user types or moves; before and after, whoever had it.
+ * While its driver runs, a device gets what the console's user types or moves; before and after,
+ * whoever had it.
  *
  * Spec: VIRTIO 1.2, chapter 5.8 (input device); event codes as in Linux's input-event-codes.h.
- * Omits: multi-touch, other event devices of the host (virtio-input-host-pci), LEDs are kept and shown nowhere.
+ * Omits: multi-touch, other event devices of the host (virtio-input-host-pci), LEDs are kept and
+ *        shown nowhere.
  * Threads: with the machine lock.
  *
  *     configuration   0 select   1 subsel   2 size   8 up to 128 bytes of what was selected
@@ -16,9 +18,12 @@
 #include <linux/input-event-codes.h>
 #include <string.h>
 
-enum { SEL_NAME = 1, SEL_SERIAL = 2, SEL_IDS = 3, SEL_PROPS = 0x10, SEL_BITS = 0x11, SEL_ABS = 0x12 };      /* 5.8.2 */
+/* 5.8.2 */
+enum { SEL_NAME = 1, SEL_SERIAL = 2, SEL_IDS = 3, SEL_PROPS = 0x10, SEL_BITS = 0x11,
+       SEL_ABS = 0x12 };
 enum { EVENTQ = 0, STATUSQ = 1, QUEUE = 64, CONFIG_BYTES = 136, DATA_AT = 8, DATA_BYTES = 128 };
-enum { ID_BUS_VIRTUAL = 6, VENDOR = 0x0627, MOST_EVENTS = 16, FIRST_KEY = KEY_ESC, LAST_KEY = KEY_F24, N_BUTTONS = 5 };
+enum { ID_BUS_VIRTUAL = 6, VENDOR = 0x0627, MOST_EVENTS = 16, FIRST_KEY = KEY_ESC,
+       LAST_KEY = KEY_F24, N_BUTTONS = 5 };
 
 typedef struct InputKind {
     const char *name;
@@ -51,14 +56,16 @@ static void send(VirtioInput *s, const InputEvent *e, unsigned n)
     while (have < n && (c[have] = virtio_pop(&s->v, EVENTQ))) {
         have++;
     }
-    if (have < n) {                   /* the driver is behind: the group is lost, as on a wire that is pulled */
+    /* the driver is behind: the group is lost, as on a wire that is pulled */
+    if (have < n) {
         while (have) {
             virtio_unpop(&s->v, EVENTQ, c[--have]);
         }
         return;
     }
     for (unsigned i = 0; i < n; i++) {
-        InputEvent le = { GUINT16_TO_LE(e[i].type), GUINT16_TO_LE(e[i].code), GUINT32_TO_LE(e[i].value) };
+        InputEvent le = { GUINT16_TO_LE(e[i].type), GUINT16_TO_LE(e[i].code),
+                          GUINT32_TO_LE(e[i].value) };
         size_t done = virtio_write(&s->v, c[i], 0, &le, sizeof(le));
         virtio_push(&s->v, EVENTQ, c[i], (uint32_t)done);
     }
@@ -196,13 +203,15 @@ static uint8_t words(uint8_t *to, const uint32_t *w, unsigned n, unsigned bytes)
 static uint8_t selected(const VirtioInput *s, uint8_t *to)
 {
     const uint32_t ids[] = { ID_BUS_VIRTUAL, VENDOR, s->kind->product, 1 };
-    const uint32_t range[] = { 0, POINTER_MAX, 0, 0, 0 };       /* min, max, fuzz, flat, resolution */
+    /* min, max, fuzz, flat, resolution */
+    const uint32_t range[] = { 0, POINTER_MAX, 0, 0, 0 };
     switch (s->select) {
     case SEL_NAME:   return s->subsel ? 0 : text(to, s->kind->name);
     case SEL_SERIAL: return s->subsel ? 0 : text(to, s->serial);
     case SEL_IDS:    return s->subsel ? 0 : words(to, ids, G_N_ELEMENTS(ids), 2);
     case SEL_BITS:   return event_bits(s, to);
-    case SEL_ABS:    return s->kind == &tablet && s->subsel <= ABS_Y ? words(to, range, G_N_ELEMENTS(range), 4) : 0;
+    case SEL_ABS:    return s->kind == &tablet && s->subsel <= ABS_Y ?
+        words(to, range, G_N_ELEMENTS(range), 4) : 0;
     default:         return 0;
     }
 }
@@ -229,7 +238,8 @@ static void config_write(void *dev, unsigned at, uint8_t val)
 static void take_status(VirtioInput *s, const VirtChain *c)
 {
     InputEvent e;
-    if (virtio_read(&s->v, c, 0, &e, sizeof(e)) == sizeof(e) && GUINT16_FROM_LE(e.type) == EV_LED && GUINT16_FROM_LE(e.code) < 8) {
+    if (virtio_read(&s->v, c, 0, &e, sizeof(e)) == sizeof(e) && GUINT16_FROM_LE(e.type) == EV_LED &&
+        GUINT16_FROM_LE(e.code) < 8) {
         uint8_t led = (uint8_t)(1 << GUINT16_FROM_LE(e.code));
         s->leds = e.value ? s->leds | led : s->leds & (uint8_t)~led;
     }
@@ -270,7 +280,8 @@ static void driver_reset(void *dev)
 }
 
 static const VirtioOps input_ops = {
-    .id = VIRTIO_ID_INPUT, .config_bytes = CONFIG_BYTES, .config = config, .config_write = config_write, .queue = queue,
+    .id = VIRTIO_ID_INPUT, .config_bytes = CONFIG_BYTES, .config = config,
+        .config_write = config_write, .queue = queue,
     .status = status, .reset = driver_reset,
 };
 
@@ -280,8 +291,10 @@ static bool input_realize(void *dev, const InputKind *kind)
     static const uint16_t sizes[] = { QUEUE, QUEUE, 0 };
     VirtioInput *s = dev;
     s->kind = kind;
-    pci_init(&s->pci, &(PciIdent){ .vendor = VIRTIO_PCI_VENDOR, .device = VIRTIO_PCI_DEVICE + VIRTIO_ID_INPUT, .revision = 1,
-                                   .class_code = kind->class_code, .pin = 1, .subsystem_vendor = VIRTIO_PCI_VENDOR,
+    pci_init(&s->pci, &(PciIdent){ .vendor = VIRTIO_PCI_VENDOR,
+                                   .device = VIRTIO_PCI_DEVICE + VIRTIO_ID_INPUT, .revision = 1,
+                                   .class_code = kind->class_code, .pin = 1,
+                                       .subsystem_vendor = VIRTIO_PCI_VENDOR,
                                    .subsystem = VIRTIO_PCI_SUBSYSTEM }, virtio_regs);
     virtio_init(&s->v, &s->pci, &input_ops, sizes, 4, 1);
     return true;
@@ -331,13 +344,18 @@ static bool input_restored(void *dev, GError **err)
 static const Field virtio_input_fields[] = {
     PCI_FIELDS(VirtioInput), VIRTIO_FIELDS(VirtioInput, v),
     CONFIG(VirtioInput, serial, .help = "Serial number that the guest sees."),
-    STATE(VirtioInput, select), STATE(VirtioInput, subsel), STATE(VirtioInput, buttons), STATE(VirtioInput, x),
+    STATE(VirtioInput, select), STATE(VirtioInput, subsel), STATE(VirtioInput, buttons),
+        STATE(VirtioInput, x),
     STATE(VirtioInput, y), STATE(VirtioInput, leds), FIELD_END
 };
 
-#define INPUT_CLASS(kind, text) const DeviceClass virtio_##kind##_class = { .name = "virtio-" #kind "-pci", .desc = text, \
-    .spec = "VIRTIO 1.2, 5.8", .bus = "pci", .size = sizeof(VirtioInput), .fields = virtio_input_fields, \
-    .realize = kind##_realize, .unrealize = input_unrealize, .reset = input_reset, .restored = input_restored }
+#define INPUT_CLASS(kind, text)                                                                    \
+    const DeviceClass virtio_##kind##_class = {                                                    \
+        .name = "virtio-" #kind "-pci", .desc = text, .spec = "VIRTIO 1.2, 5.8", .bus = "pci",     \
+        .size = sizeof(VirtioInput), .fields = virtio_input_fields,                                \
+        .realize = kind##_realize, .unrealize = input_unrealize, .reset = input_reset,             \
+        .restored = input_restored                                                                 \
+    }
 INPUT_CLASS(keyboard, "keyboard on virtio");
 INPUT_CLASS(mouse, "mouse on virtio");
 INPUT_CLASS(tablet, "tablet on virtio: absolute pointing");

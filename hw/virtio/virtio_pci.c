@@ -1,24 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * virtio_pci.c -- a virtio device's registers on PCI: capabilities, common configuration, notification, ISR, interrupts.
+ * virtio_pci.c -- a virtio device's registers on PCI: capabilities, common configuration,
+ * notification, ISR, interrupts.
  *
  * Spec: VIRTIO 1.2, chapter 4.1 (virtio over PCI bus).
- * Omits: the legacy interface (devices are not transitional), notification data, queue_reset, shared memory capabilities.
+ * Omits: the legacy interface (devices are not transitional), notification data, queue_reset,
+ *        shared memory capabilities.
  * Threads: with the machine lock.
  *
  *     BAR: 0000 common configuration   1000 ISR   2000 the type's configuration   3000 + 4 n notification of queue n
- *     Capabilities: 40 access to the BAR through configuration space (4.1.4.9), then one for each of those; MSI-X
+ *     Capabilities: 40 access to the BAR through configuration space (4.1.4.9), then one for each
+ *     of those; MSI-X
  */
 #include "hw/virtio/virtio.h"
 
-enum { COMMON_AT = 0, ISR_AT = 0x1000, CONFIG_AT = 0x2000, NOTIFY_AT = 0x3000, PART_BYTES = 0x1000, NOTIFY_STEP = 4 };
-enum { CAP_VENDOR = 9, CAP_COMMON = 1, CAP_NOTIFY = 2, CAP_ISR = 3, CAP_CONFIG = 4, CAP_PCI = 5 };      /* 4.1.4 */
+enum { COMMON_AT = 0, ISR_AT = 0x1000, CONFIG_AT = 0x2000, NOTIFY_AT = 0x3000, PART_BYTES = 0x1000,
+       NOTIFY_STEP = 4 };
+/* 4.1.4 */
+enum { CAP_VENDOR = 9, CAP_COMMON = 1, CAP_NOTIFY = 2, CAP_ISR = 3, CAP_CONFIG = 4, CAP_PCI = 5 };
 enum { CAP_LEN = 2, CAP_TYPE = 3, CAP_BAR = 4, CAP_OFFSET = 8, CAP_LENGTH = 12, CAP_MORE = 16 };
 enum { WINDOW_AT = 0x40, WINDOW_DATA = WINDOW_AT + CAP_MORE };
 enum {                                /* 4.1.4.3: common configuration */
-    DEVICE_FEATURE_SELECT = 0, DEVICE_FEATURE = 4, DRIVER_FEATURE_SELECT = 8, DRIVER_FEATURE = 12, CONFIG_VECTOR = 16,
-    NUM_QUEUES = 18, DEVICE_STATUS = 20, CONFIG_GENERATION = 21, QUEUE_SELECT = 22, QUEUE_SIZE = 24, QUEUE_VECTOR = 26,
-    QUEUE_ENABLE = 28, QUEUE_NOTIFY_OFF = 30, QUEUE_DESC = 32, QUEUE_AVAIL = 40, QUEUE_USED = 48, COMMON_BYTES = 56,
+    DEVICE_FEATURE_SELECT = 0, DEVICE_FEATURE = 4, DRIVER_FEATURE_SELECT = 8, DRIVER_FEATURE = 12,
+        CONFIG_VECTOR = 16,
+    NUM_QUEUES = 18, DEVICE_STATUS = 20, CONFIG_GENERATION = 21, QUEUE_SELECT = 22, QUEUE_SIZE = 24,
+        QUEUE_VECTOR = 26,
+    QUEUE_ENABLE = 28, QUEUE_NOTIFY_OFF = 30, QUEUE_DESC = 32, QUEUE_AVAIL = 40, QUEUE_USED = 48,
+        COMMON_BYTES = 56,
 };
 
 /* ---- interrupts (4.1.5.3, 4.1.5.4) ---- */
@@ -61,9 +69,11 @@ static uint64_t common_read(Virtio *v, unsigned at, unsigned size)
     const VirtQueue *q = selected(v);
     uint64_t val = 0;
     put(image, DEVICE_FEATURE_SELECT, 4, v->device_select);
-    put(image, DEVICE_FEATURE, 4, v->device_select < 2 ? virtio_offered(v) >> (32 * v->device_select) : 0);
+    put(image, DEVICE_FEATURE, 4, v->device_select < 2 ?
+        virtio_offered(v) >> (32 * v->device_select) : 0);
     put(image, DRIVER_FEATURE_SELECT, 4, v->driver_select);
-    put(image, DRIVER_FEATURE, 4, v->driver_select < 2 ? v->driver_features >> (32 * v->driver_select) : 0);
+    put(image, DRIVER_FEATURE, 4, v->driver_select < 2 ?
+        v->driver_features >> (32 * v->driver_select) : 0);
     put(image, CONFIG_VECTOR, 2, v->config_vector);
     put(image, NUM_QUEUES, 2, v->n_queues);
     put(image, DEVICE_STATUS, 1, v->status);
@@ -202,7 +212,8 @@ static bool window(Virtio *v, uint32_t *at, uint32_t *size)
     uint32_t bar = pci_get(v->pci, WINDOW_AT + CAP_BAR, 1);
     *at = pci_get(v->pci, WINDOW_AT + CAP_OFFSET, 4);
     *size = pci_get(v->pci, WINDOW_AT + CAP_LENGTH, 4);
-    return bar < PCI_BAR_IS_ROM && v->pci->bar[bar].region == &v->bar && (*size == 1 || *size == 2 || *size == 4) &&
+    return bar < PCI_BAR_IS_ROM && v->pci->bar[bar].region == &v->bar &&
+        (*size == 1 || *size == 2 || *size == 4) &&
            *at % *size == 0 && *at < VIRTIO_BAR_BYTES;
 }
 
@@ -230,12 +241,14 @@ static void window_write(void *dev, uint64_t old, uint64_t val)
 const Reg virtio_regs[] = {
     PCI_REG(WINDOW_DATA, 1, "PCI_CFG_DATA8", .wr = 0xff, .on_read = window_read),
     PCI_REG(WINDOW_DATA, 2, "PCI_CFG_DATA16", .wr = 0xffff, .on_read = window_read),
-    PCI_REG(WINDOW_DATA, 4, "PCI_CFG_DATA", .wr = 0xffffffff, .on_read = window_read, .on_write = window_write),
+    PCI_REG(WINDOW_DATA, 4, "PCI_CFG_DATA", .wr = 0xffffffff, .on_read = window_read,
+            .on_write = window_write),
     { .size = 0 }
 };
 
 /* ---- set-up ---- */
-static void capability(Virtio *v, unsigned type, unsigned bar, uint32_t at, uint32_t bytes, uint32_t more)
+static void capability(Virtio *v, unsigned type, unsigned bar, uint32_t at, uint32_t bytes,
+                       uint32_t more)
 {
     unsigned len = type == CAP_NOTIFY || type == CAP_PCI ? 20 : 16;
     uint8_t c = pci_capability(v->pci, CAP_VENDOR, (uint8_t)len);
@@ -254,7 +267,8 @@ static void capability(Virtio *v, unsigned type, unsigned bar, uint32_t at, uint
     }
 }
 
-void virtio_init(Virtio *v, PciDevice *pci, const VirtioOps *ops, const uint16_t *sizes, unsigned bar, unsigned msix_bar)
+void virtio_init(Virtio *v, PciDevice *pci, const VirtioOps *ops, const uint16_t *sizes,
+                 unsigned bar, unsigned msix_bar)
 {
     g_assert(ops->config_bytes <= VIRTIO_CONFIG_MAX);
     v->pci = pci;

@@ -22,7 +22,8 @@ static uint32_t fill(VirtioRng *s, const VirtChain *c)
     while (done < want) {
         uint8_t bytes[CHUNK];
         size_t now = MIN(want - done, CHUNK);
-        if (getrandom(bytes, now, 0) != (ssize_t)now || virtio_write(&s->v, c, done, bytes, now) != now) {
+        if (getrandom(bytes, now, 0) != (ssize_t)now || virtio_write(&s->v, c, done, bytes,
+                now) != now) {
             break;
         }
         done += (uint32_t)now;
@@ -51,8 +52,10 @@ static bool virtio_rng_realize(void *dev, GError **err)
     static const uint16_t sizes[] = { QUEUE, 0 };
     VirtioRng *s = dev;
     (void)err;
-    pci_init(&s->pci, &(PciIdent){ .vendor = VIRTIO_PCI_VENDOR, .device = VIRTIO_PCI_DEVICE + VIRTIO_ID_RNG, .revision = 1,
-                                   .class_code = 0x00ff00, .pin = 1, .subsystem_vendor = VIRTIO_PCI_VENDOR,
+    pci_init(&s->pci, &(PciIdent){ .vendor = VIRTIO_PCI_VENDOR,
+                                   .device = VIRTIO_PCI_DEVICE + VIRTIO_ID_RNG, .revision = 1,
+                                   .class_code = 0x00ff00, .pin = 1,
+                                       .subsystem_vendor = VIRTIO_PCI_VENDOR,
                                    .subsystem = VIRTIO_PCI_SUBSYSTEM }, virtio_regs);
     virtio_init(&s->v, &s->pci, &rng_ops, sizes, 4, 1);
     return true;
@@ -75,7 +78,8 @@ static bool virtio_rng_restored(void *dev, GError **err)
     return virtio_restored(&((VirtioRng *)dev)->v, err) && pci_restored(dev, err);
 }
 
-static const Field virtio_rng_fields[] = { PCI_FIELDS(VirtioRng), VIRTIO_FIELDS(VirtioRng, v), FIELD_END };
+static const Field virtio_rng_fields[] = { PCI_FIELDS(VirtioRng), VIRTIO_FIELDS(VirtioRng, v),
+                                           FIELD_END };
 
 const DeviceClass virtio_rng_class = {
     .name = "virtio-rng-pci",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* cirrus.c -- the CL-GD5446: extension registers, packed modes, banks, cursor, blits; random blits. */
+/* cirrus.c -- the CL-GD5446: extension registers, packed modes, banks, cursor, blits; random blits.
+   */
 #include "core/display.h"
 #include "hw/pci/pcihost.h"
 #include "tests/dev/scripted/rig.h"
@@ -37,7 +38,8 @@ static void up(void)
     region_map(&m->memory, &pci_memory, 0);
     host = pcihost_create(m, &pci_memory, NULL);
     void *vga = device_new(m, host->bus.base, "cirrus-vga", NULL, NULL);
-    ck_assert(device_set(vga, "rombar", "off", NULL) && device_set(vga, "addr", "2", NULL) && device_realize(vga, NULL));
+    ck_assert(device_set(vga, "rombar", "off", NULL) && device_set(vga, "addr", "2", NULL) &&
+              device_realize(vga, NULL));
     map_commit(m);
     rig_reset();
     pci_config_write(&host->bus, DEVFN, 0x10, LFB, 4);
@@ -152,7 +154,8 @@ static void blt(unsigned at, uint32_t val, unsigned size)
     io_write(rig.m->as_memory, REGS + 0x100 + at, val, size);
 }
 
-static void blit(unsigned how, unsigned ext, unsigned rop, unsigned width, unsigned height, uint32_t dst, unsigned dst_pitch,
+static void blit(unsigned how, unsigned ext, unsigned rop, unsigned width, unsigned height,
+                 uint32_t dst, unsigned dst_pitch,
                  uint32_t src, unsigned src_pitch)
 {
     blt(0x08, width - 1, 2);
@@ -204,7 +207,8 @@ START_TEST(blits)
     blit(PATTERN, 0, 0x0d, 16, 9, 0x6000, 256, 0x5000, 0);
     ck_assert_uint_eq(peek(0x6000 + 256 + 9, 1), 9);
     ck_assert_uint_eq(peek(0x6000 + 8 * 256 + 3, 1), 3);
-    blit(0, 0, 0x0d, 256, 2, VRAM - 128, 256, 0x5000, 64);        /* over the end: on at the start */
+    /* over the end: on at the start */
+    blit(0, 0, 0x0d, 256, 2, VRAM - 128, 256, 0x5000, 64);
     ck_assert_uint_eq(peek(VRAM - 128 + 5, 1), 5);
     blit(FROM_CPU | EXPAND, 0, 0x0d, 16, 2, 0x7000, 256, 0, 0);
     ck_assert(busy());
@@ -244,7 +248,8 @@ START_TEST(random_blits)
                 blt(at, at == 0x09 ? 0 : at == 0x0b ? 0 : r >> 8, 1);
             } else {
                 unsigned i2 = r >> 5 & 0x3f;
-                bool large = (r & 8) && (i2 == 0x21 || i2 == 0x23);     /* sizes: each large one takes a tenth of a second */
+                /* sizes: each large one takes a tenth of a second */
+                bool large = (r & 8) && (i2 == 0x21 || i2 == 0x23);
                 reg(r & 8 ? 0x3ce : r & 16 ? 0x3c4 : 0x3d4, i2, large ? 0 : r >> 12 & 0xff);
             }
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* virtio.c -- virtio devices against a driver that is the test: negotiation, rings, interrupts, input, GPU; hostile and random rings. */
+/* virtio.c -- virtio devices against a driver that is the test: negotiation, rings, interrupts,
+   input, GPU; hostile and random rings. */
 #include "core/display.h"
 #include "hw/pci/pcihost.h"
 #include "tests/dev/scripted/rig.h"
@@ -7,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RAM_BYTES = 4 << 20, BAR = 0x20000000, MSIX_BAR = 0x20010000, DEVFN = 3 << 3, ISR = 0x1000, CONFIG = 0x2000, NOTIFY = 0x3000 };
-enum { DESC = 0x1000, AVAIL = 0x2000, USED = 0x3000, QUEUE_STEP = 0x10000, TABLE = 0x8000, DATA = 0x100000, SIZE = 8 };
+enum { RAM_BYTES = 4 << 20, BAR = 0x20000000, MSIX_BAR = 0x20010000, DEVFN = 3 << 3, ISR = 0x1000,
+       CONFIG = 0x2000, NOTIFY = 0x3000 };
+enum { DESC = 0x1000, AVAIL = 0x2000, USED = 0x3000, QUEUE_STEP = 0x10000, TABLE = 0x8000,
+       DATA = 0x100000, SIZE = 8 };
 enum { NEXT = 1, WRITE = 2, INDIRECT = 4, NEEDS_RESET = 0x40 };
 #define INDIRECT_BIT (UINT64_C(1) << 28)
 #define EVENT_IDX    (UINT64_C(1) << 29)
@@ -56,7 +59,8 @@ static void up(void)
     map_begin(m);
     region_map(&m->memory, &m->ram, 0);
     region_init_container(&pci_memory, "pci", m->memory.size);
-    pci_map = (Mapping){ .region = &pci_memory, .size = pci_memory.size, .priority = -1, .seen = SEEN_READ | SEEN_WRITE, .on = true };
+    pci_map = (Mapping){ .region = &pci_memory, .size = pci_memory.size, .priority = -1,
+                         .seen = SEEN_READ | SEEN_WRITE, .on = true };
     region_add(&m->memory, &pci_map);
     host = pcihost_create(m, &pci_memory, NULL);
     map_commit(m);
@@ -126,7 +130,8 @@ static void start(uint64_t features, unsigned queues)
     ck_assert_uint_eq(rd(0x14, 1), 0xf);
 }
 
-static void desc_at(uint32_t table, unsigned i, uint64_t at, uint32_t bytes, unsigned flags, unsigned next)
+static void desc_at(uint32_t table, unsigned i, uint64_t at, uint32_t bytes, unsigned flags,
+                    unsigned next)
 {
     put(table + i * 16, at, 8);
     put(table + i * 16 + 8, bytes, 4);
@@ -165,8 +170,11 @@ static bool pin(void)
     return pci_config_read(&host->bus, DEVFN, 0x06, 2) & 8;
 }
 
-#define V_TEST(fn) do { TCase *t_ = tcase_create("virtio/" #fn); \
-    tcase_add_checked_fixture(t_, up, rig_down); tcase_add_test(t_, fn); suite_add_tcase(s, t_); } while (0)
+#define V_TEST(fn) do { \
+    TCase *t_ = tcase_create("virtio/" #fn); \
+    tcase_add_checked_fixture(t_, up, rig_down); \
+    tcase_add_test(t_, fn); \
+    suite_add_tcase(s, t_); } while (0)
 
 START_TEST(negotiation)
 {
@@ -266,7 +274,8 @@ START_TEST(messages)
     plug("virtio-rng-pci");
     Machine *m = rig.m;
     unsigned cap = 0x34;
-    for (unsigned i = 0; i < 16 && (cap = pci_config_read(&host->bus, DEVFN, cap == 0x34 ? cap : cap + 1, 1)); i++) {
+    for (unsigned i = 0; i < 16 && (cap = pci_config_read(&host->bus, DEVFN, cap == 0x34 ? cap :
+                                                          cap + 1, 1)); i++) {
         if (pci_config_read(&host->bus, DEVFN, cap, 1) == 0x11) {
             break;
         }
@@ -478,7 +487,8 @@ START_TEST(gpu)
     ck_assert_uint_eq(pixman_image_get_data(p)[5], 0x010208);
     ck_assert_uint_eq(pixman_image_get_data(p)[64 * 16], 0x800000);
     rig_round_trip();
-    ck_assert_uint_eq(GPU(0x101, 7, 1, 64, 64), OK);              /* a cursor: opaque white dot at 0, 0 */
+    /* a cursor: opaque white dot at 0, 0 */
+    ck_assert_uint_eq(GPU(0x101, 7, 1, 64, 64), OK);
     ck_assert_uint_eq(GPU(0x106, 7, 1, PIXELS, 0, 16384, 0), OK);
     memset(ram(PIXELS), 0, 16384);
     put(PIXELS, UINT32_MAX, 4);

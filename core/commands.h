@@ -59,30 +59,19 @@ typedef struct BalloonArgs {
 typedef struct OptionArgs {
     char *option;
 } OptionArgs;
-typedef struct RingArgs {
-    char    *device, *data, *format;
-    uint64_t size;
-} RingArgs;
 typedef struct ExpireArgs {
     char *protocol, *time;
 } ExpireArgs;
-typedef struct FdArgs {
-    char *name;
-} FdArgs;
-typedef struct ChardevAddArgs {
-    char     *id, *type;
-    GPtrArray *rest;
-} ChardevAddArgs;
 
-extern const Field id_args[], x_args[], help_args[], print_args[], gpa_args[], memsave_args[], pmemsave_args[], dump_guest_args[],
+extern const Field id_args[], x_args[], help_args[], print_args[], memsave_args[], pmemsave_args[], dump_guest_args[],
     qom_list_args[], qom_get_args[], qom_set_args[], types_args[], typename_args[], object_add_args[], eject_args[], medium_args[],
-    link_args[], balloon_args[], option_args[], ring_read_args[], ring_write_args[], expire_args[], chardev_args[];
+    link_args[], balloon_args[], option_args[], expire_args[];
 
 #define COMMAND(fn) bool fn(Machine *m, void *args, Reply *reply, GError **err)
 /* memory.c */
 COMMAND(cmd_x); COMMAND(cmd_xp); COMMAND(cmd_print); COMMAND(cmd_gpa2hva); COMMAND(cmd_gva2gpa); COMMAND(cmd_memsave);
 COMMAND(cmd_pmemsave); COMMAND(cmd_dump_guest); COMMAND(cmd_info_mem); COMMAND(cmd_info_tlb);
-COMMAND(cmd_query_dump_capability); COMMAND(cmd_query_dump);
+COMMAND(cmd_query_dump_capability);
 /* monitor_info.c */
 COMMAND(cmd_info_block); COMMAND(cmd_info_network); COMMAND(cmd_info_chardev); COMMAND(cmd_info_mice); COMMAND(cmd_info_kvm);
 COMMAND(cmd_info_uuid); COMMAND(cmd_info_pic); COMMAND(cmd_info_pci);
@@ -94,11 +83,10 @@ COMMAND(cmd_query_events); COMMAND(cmd_query_iothreads); COMMAND(cmd_query_memor
 /* qmp_act.c */
 COMMAND(cmd_wakeup); COMMAND(cmd_inject_nmi); COMMAND(cmd_expire_password); COMMAND(cmd_eject); COMMAND(cmd_change_medium);
 COMMAND(cmd_open_tray); COMMAND(cmd_close_tray); COMMAND(cmd_set_link); COMMAND(cmd_balloon); COMMAND(cmd_query_balloon);
-COMMAND(cmd_chardev_add); COMMAND(cmd_chardev_remove); COMMAND(cmd_ring_read); COMMAND(cmd_ring_write);
 COMMAND(cmd_object_add); COMMAND(cmd_object_del);
 /* qom.c */
 COMMAND(cmd_qom_list_types); COMMAND(cmd_qom_list); COMMAND(cmd_qom_get); COMMAND(cmd_qom_set); COMMAND(cmd_qom_list_properties);
-COMMAND(cmd_device_list_properties); COMMAND(cmd_info_qom);
+COMMAND(cmd_device_list_properties);
 /* qmp_schema.c */
 COMMAND(cmd_query_schema);
 

@@ -436,7 +436,7 @@ static void cause_event(Machine *m, const char *event, const char *host, const c
     GVariantBuilder b;
 
     g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
-    g_variant_builder_add(&b, "{sv}", "guest", g_variant_new_boolean(!host));
+    g_variant_builder_add(&b, "{sv}", "guest", g_variant_new_boolean(!host || g_str_has_prefix(host, "guest-")));
     g_variant_builder_add(&b, "{sv}", "reason", g_variant_new_string(host ? host : guest));
     machine_event(m, event, g_variant_builder_end(&b));
 }

@@ -13,14 +13,21 @@
 #include <string.h>
 
 #define LINE_MAX_BYTES 1024
+#define ESC            0x1b
+#define CTRL(c)        ((c) & 0x1f)
 #define PROMPT         "(ryokan) "
 
 struct Monitor {
     Machine *machine;
     Chardev *chr;
     GString *line;
+    size_t   at;                      /* cursor, in line */
+    GPtrArray *history;               /* char *, oldest first */
+    unsigned back;                    /* lines gone back in it; 0: the one being written */
+    char     escape;                  /* of a cursor key: 0, ESC, [, or a digit */
     bool     greeted;
 };
+enum { HISTORY_MAX = 100 };
 
 /* ---- the prompt ---- */
 
@@ -178,31 +185,160 @@ static void greet(Monitor *mon)
     print(mon, mon->line->str);
 }
 
+/* ---- the line ---- */
+
+static void redraw(Monitor *mon)
+{
+    GString *s = g_string_new("\r" PROMPT);
+
+    g_string_append_printf(s, "%s\033[K", mon->line->str);
+    if (mon->at < mon->line->len) {
+        g_string_append_printf(s, "\033[%zuD", mon->line->len - mon->at);
+    }
+    print(mon, s->str);
+    g_string_free(s, TRUE);
+}
+
+static void insert(Monitor *mon, const char *text)
+{
+    size_t n = MIN(strlen(text), LINE_MAX_BYTES - mon->line->len);
+
+    g_string_insert_len(mon->line, (gssize)mon->at, text, (gssize)n);
+    mon->at += n;
+    if (mon->at < mon->line->len) {
+        redraw(mon);
+    } else {
+        chr_write(mon->chr, text, n);
+    }
+}
+
+static void erase(Monitor *mon, size_t from, size_t to)
+{
+    if (from < to && to <= mon->line->len) {
+        g_string_erase(mon->line, (gssize)from, (gssize)(to - from));
+        mon->at = from;
+        redraw(mon);
+    }
+}
+
+static void recall(Monitor *mon, int step)
+{
+    unsigned back = step > 0 ? mon->back + 1 : mon->back - 1;
+
+    if ((step < 0 && !mon->back) || back > mon->history->len) {
+        return;
+    }
+    mon->back = back;
+    g_string_assign(mon->line, back ? mon->history->pdata[mon->history->len - back] : "");
+    mon->at = mon->line->len;
+    redraw(mon);
+}
+
+/* What all commands that begin with the line have in common; nothing more: their names. */
+static void complete(Monitor *mon)
+{
+    GString *names = g_string_new(NULL);
+    char    *common = NULL;
+    unsigned n = 0;
+
+    for (const Entry *e = commands; e->name; e++) {
+        if (e->where == CMD_QMP || strncmp(e->name, mon->line->str, mon->line->len)) {
+            continue;
+        }
+        g_string_append_printf(names, "%s\n", e->name);
+        n++;
+        if (!common) {
+            common = g_strdup(e->name);
+        }
+        for (size_t i = 0; common[i]; i++) {
+            if (common[i] != e->name[i]) {
+                common[i] = 0;
+                break;
+            }
+        }
+    }
+    mon->at = mon->line->len;
+    if (common && strlen(common) > mon->line->len) {
+        insert(mon, common + mon->line->len);
+    } else if (n > 1) {
+        print(mon, "\n");
+        print(mon, names->str);
+        redraw(mon);
+    }
+    if (n == 1) {
+        insert(mon, " ");
+    }
+    g_free(common);
+    g_string_free(names, TRUE);
+}
+
+static void enter(Monitor *mon)
+{
+    char *line = g_strdup(mon->line->str);
+
+    print(mon, "\n");
+    g_string_truncate(mon->line, 0);
+    mon->at = mon->back = 0;
+    if (*line) {
+        if (mon->history->len == HISTORY_MAX) {
+            g_ptr_array_remove_index(mon->history, 0);
+        }
+        g_ptr_array_add(mon->history, g_strdup(line));
+    }
+    run_line(mon, line);
+    g_free(line);
+    print(mon, PROMPT);
+}
+
+/* ECMA-48: ESC [ A to D, H, F, and ESC [ 3 ~. */
+static void cursor_key(Monitor *mon, char c)
+{
+    char before = mon->escape;
+
+    mon->escape = 0;
+    if (before == ESC) {
+        mon->escape = c == '[' || c == 'O' ? '[' : 0;
+        return;
+    }
+    if (g_ascii_isdigit(c)) {
+        mon->escape = c;
+        return;
+    }
+    switch (before == '[' ? c : before == '3' && c == '~' ? CTRL('d') : 0) {
+    case 'A': recall(mon, 1); break;
+    case 'B': recall(mon, -1); break;
+    case 'C': mon->at += mon->at < mon->line->len; redraw(mon); break;
+    case 'D': mon->at -= mon->at > 0; redraw(mon); break;
+    case 'H': mon->at = 0; redraw(mon); break;
+    case 'F': mon->at = mon->line->len; redraw(mon); break;
+    case CTRL('d'): erase(mon, mon->at, mon->at + 1); break;
+    default: break;
+    }
+}
+
 static void monitor_key(Monitor *mon, char c)
 {
+    if (mon->escape) {
+        cursor_key(mon, c);
+        return;
+    }
     switch (c) {
-    case '\r':
-    case '\n':
-        print(mon, "\n");
-        run_line(mon, mon->line->str);
-        g_string_truncate(mon->line, 0);
-        print(mon, PROMPT);
-        break;
-    case '\b':
-    case 0x7f:
-        if (mon->line->len) {
-            g_string_truncate(mon->line, mon->line->len - 1);
-            print(mon, "\b \b");
-        }
-        break;
-    case 0x15:                          /* Ctrl-U */
-        g_string_truncate(mon->line, 0);
-        print(mon, "\r\033[K" PROMPT);
-        break;
+    case '\r': case '\n': enter(mon); break;
+    case '\t':      complete(mon); break;
+    case '\b': case 0x7f: erase(mon, mon->at - (mon->at > 0), mon->at); break;
+    case ESC:       mon->escape = ESC; break;
+    case CTRL('a'): mon->at = 0; redraw(mon); break;
+    case CTRL('e'): mon->at = mon->line->len; redraw(mon); break;
+    case CTRL('b'): mon->at -= mon->at > 0; redraw(mon); break;
+    case CTRL('f'): mon->at += mon->at < mon->line->len; redraw(mon); break;
+    case CTRL('d'): erase(mon, mon->at, mon->at + 1); break;
+    case CTRL('k'): erase(mon, mon->at, mon->line->len); break;
+    case CTRL('u'): erase(mon, 0, mon->line->len); break;
+    case CTRL('p'): recall(mon, 1); break;
+    case CTRL('n'): recall(mon, -1); break;
     default:
-        if ((unsigned char)c >= ' ' && mon->line->len < LINE_MAX_BYTES) {
-            g_string_append_c(mon->line, c);
-            chr_write(mon->chr, &c, 1);
+        if ((unsigned char)c >= ' ') {
+            insert(mon, (char[]){ c, 0 });
         }
     }
 }
@@ -231,6 +367,7 @@ Monitor *monitor_new(Machine *m, Chardev *c)
     mon->machine = m;
     mon->chr = c;
     mon->line = g_string_new(NULL);
+    mon->history = g_ptr_array_new_with_free_func(g_free);
     chr_attach(c, &user);
     return mon;
 }
@@ -238,5 +375,6 @@ Monitor *monitor_new(Machine *m, Chardev *c)
 void monitor_free(Monitor *mon)
 {
     g_string_free(mon->line, TRUE);
+    g_ptr_array_free(mon->history, TRUE);
     g_free(mon);
 }

@@ -23,13 +23,25 @@ static uint64_t pvpanic_read(void *dev, hwaddr off, unsigned size)
     return ((Pvpanic *)dev)->events;
 }
 
+static void tell(Pvpanic *s, const char *event, const char *action)
+{
+    GVariantBuilder b;
+
+    g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
+    g_variant_builder_add(&b, "{sv}", "action", g_variant_new_string(action));
+    machine_event(s->dev.machine, event, g_variant_builder_end(&b));
+}
+
 static void pvpanic_write(void *dev, hwaddr off, uint64_t val, unsigned size)
 {
     Pvpanic *s = dev;
 
     if (val & s->events & PANICKED) {
+        tell(s, "GUEST_PANICKED", "poweroff");
+        s->dev.machine->shutdown_cause = "guest-panic";
         machine_shutdown_request(s->dev.machine, "guest-panic");
     } else if (val & s->events & CRASH_LOADED) {
+        tell(s, "GUEST_CRASHLOADED", "run");
         guest_error(s, "the guest has crashed, its crash kernel takes over");
     } else {
         guest_error(s, "unknown event 0x%02x", (unsigned)val);

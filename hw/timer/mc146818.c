@@ -42,6 +42,7 @@ typedef struct Rtc {
     bool     halted;                  /* SET, or the divider held in reset */
     bool     slew;                    /* periodic interrupts that a guest was too slow for come later */
     uint32_t lost;                    /* of them */
+    int64_t  told_s;                  /* what the guest has changed, in all: for programs, not state */
     int64_t  base_s;                  /* time of day when the clock showed base_ns */
     uint64_t base_ns, seen_ns;        /* flags in C are complete up to seen_ns */
     Timer    timer;
@@ -140,6 +141,21 @@ static void time_to_cmos(Rtc *s)
     s->cmos[RTC_CENTURY] = encode(s, d.year / 100 % 100);
 }
 
+/* A guest that sets its clock writes register after register: programs hear of what differs. */
+static void tell_change(Rtc *s, int64_t by_s)
+{
+    GVariantBuilder b;
+
+    if (!by_s) {
+        return;
+    }
+    g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
+    s->told_s += by_s;
+    g_variant_builder_add(&b, "{sv}", "offset", g_variant_new_int64(s->told_s));
+    g_variant_builder_add(&b, "{sv}", "qom-path", g_variant_new_string(s->dev.path));
+    machine_event(s->dev.machine, "RTC_CHANGE", g_variant_builder_end(&b));
+}
+
 /* What a guest wrote may be nonsense: it becomes some valid time. */
 static void time_from_cmos(Rtc *s)
 {
@@ -153,8 +169,10 @@ static void time_from_cmos(Rtc *s)
 
     t = days_from_date(&d) * DAY_S + MIN(decode_hour(s, s->cmos[RTC_HOURS]), 23) * 3600 +
         MIN(decode(s, s->cmos[RTC_MINUTES]), 59) * 60 + MIN(decode(s, s->cmos[RTC_SECONDS]), 59);
+    int64_t shown = seconds_at(s, now);
     s->base_s = CLAMP(t, 0, LAST_SECOND);
     s->base_ns = now - phase;
+    tell_change(s, s->base_s - shown);
     s->dow_shift = (CLAMP(wanted, 0, 6) + 7 - date_from_seconds(s->base_s).weekday) % 7;
 }
 

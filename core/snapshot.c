@@ -432,6 +432,11 @@ bool cmd_migrate_incoming(Machine *m, void *args, Reply *reply, GError **err)
     return true;
 }
 
+bool snapshot_busy(const Machine *m)
+{
+    return m->snapshots && m->snapshots->busy;
+}
+
 bool snapshot_cont(Machine *m)
 {
     if (m->state == RUN_INMIGRATE) {    /* when it has come */

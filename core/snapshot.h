@@ -6,6 +6,7 @@
 
 bool snapshot_start(Machine *m, GError **err);         /* -loadvm, -incoming; after machine_start() */
 bool snapshot_check_address(const char *option, const char *uri, GError **err);      /* file:PATH */
+bool snapshot_busy(const Machine *m);  /* a command is at work, and the machine must stay stopped */
 bool snapshot_cont(Machine *m);       /* "cont" means something else just now: true, it has been seen to */
 void snapshot_free(struct Snapshots *s);
 

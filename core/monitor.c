@@ -182,11 +182,11 @@ static bool cmd_cont(Machine *m, void *args, Reply *reply, GError **err)
     if (m->state == RUN_SHUTDOWN || m->state == RUN_FATAL) {
         return fail(err, "the guest has powered off; system_reset starts it again");
     }
-    if (snapshot_busy(m)) {
-        return fail(err, "cont: a snapshot command is still at work; try again");
-    }
     if (snapshot_cont(m)) {
         return true;
+    }
+    if (snapshot_busy(m)) {
+        return fail(err, "cont: a snapshot command is still at work; try again");
     }
     bool was_running = m->state == RUN_RUNNING;
     machine_cont(m);

@@ -399,6 +399,7 @@ static bool take_in(Machine *m, const char *path, bool *run, GError **err)
 
     start(m);
     set_state(m, MIG_ACTIVE);
+    m->state = RUN_INMIGRATE;           /* a client's cont may come in meanwhile */
     ok = begin(m, "-incoming", &was_running, &why);
     if (ok) {
         ok = load(m, path, true, run, &why);
@@ -460,7 +461,9 @@ bool snapshot_start(Machine *m, GError **err)
     machine_lock(m);
     if (o->loadvm) {
         g_autofree char *path = tag_path(m, o->loadvm);
+        m->state = RUN_INMIGRATE;       /* a client's cont may come in meanwhile */
         ok = tag_ok(o->loadvm, err) && load(m, path, true, NULL, err);
+        m->state = RUN_PAUSED;
     } else if (o->incoming && !strcmp(o->incoming, "defer")) {
         m->state = RUN_INMIGRATE;
     } else if (o->incoming) {

@@ -12,7 +12,9 @@
 #include "core/options.h"
 #include "accel/accel.h"
 #include "core/chardev.h"
+#include "core/debug.h"
 #include "core/display.h"
+#include "core/gdbstub.h"
 #include "core/log.h"
 #include "core/mem_view.h"
 #include "core/sendkey.h"
@@ -282,7 +284,7 @@ void machine_park(Vcpu *v)
     pthread_mutex_lock(&s->mutex);
     v->parked = true;
     pthread_cond_broadcast(&s->cond);
-    while (machine_paused(v->machine) && !__atomic_load_n(&v->stop, __ATOMIC_ACQUIRE)) {
+    while ((machine_paused(v->machine) || v->debug.held) && !__atomic_load_n(&v->stop, __ATOMIC_ACQUIRE)) {
         pthread_cond_wait(&s->cond, &s->mutex);
     }
     v->parked = false;
@@ -396,6 +398,9 @@ void machine_cont(Machine *m)
 {
     machine_lock(m);
     if (m->state == RUN_PAUSED || m->state == RUN_RUNNING) {
+        for (unsigned i = 0; m->state == RUN_PAUSED && i < m->vcpus->len; i++) {
+            ((Vcpu *)m->vcpus->pdata[i])->debug.why = DEBUG_NONE;
+        }
         m->state = RUN_RUNNING;
         clock_run(m, true);
         want_out(m, OUT_PAUSED, false);
@@ -463,6 +468,7 @@ static void act_on_requests(Machine *m)
         if (m->no_shutdown) {
             m->state = RUN_SHUTDOWN;
             machine_event(m, "STOP", NULL);
+            debug_stopped(m);
         } else {
             m->sync->quit = true;
         }
@@ -482,6 +488,7 @@ static void act_on_requests(Machine *m)
             }
             clock_run(m, false);
             machine_event(m, "STOP", NULL);
+            debug_stopped(m);
         } else if (was_running) {
             machine_cont(m);
         }
@@ -576,6 +583,7 @@ void machine_free(Machine *m)
     snapshot_free(m->snapshots);
     sendkey_free(m->keys);
     chr_state_free(m->chardevs);
+    gdbstub_destroy(m->gdb);
     while (m->mem->spaces->len) {
         as_free(m->mem->spaces->pdata[m->mem->spaces->len - 1]);
     }
@@ -603,6 +611,7 @@ void machine_free(Machine *m)
     pthread_cond_destroy(&m->sync->none_waiting);
     g_rec_mutex_clear(&m->lock);
     g_free(m->sync);
+    g_free(m->debug);
     g_free(m->accel_data);
     g_free(m->machine_data);
     g_free(m);

@@ -11,6 +11,7 @@
 #include "core/clock.h"
 
 typedef struct Vcpu Vcpu;
+typedef struct Debug Debug;
 struct MachineClass;
 struct MediumChange;
 typedef struct AccelOps AccelOps;
@@ -74,6 +75,8 @@ struct Machine {
     void          *power_button_dev;
     GPtrArray     *event_sinks;       /* Qmp */
     const char    *shutdown_cause, *reset_cause;         /* who on the host asked, as the events say; NULL: the guest */
+    Debug         *debug;             /* core/debug.h; NULL: there never was a debugger */
+    struct GdbStub *gdb;              /* private to gdbstub.c */
     struct KeyQueue *keys;            /* private to sendkey.c */
     int64_t        errors_since_us;   /* guest_error()'s rate limit */
     unsigned       n_errors;

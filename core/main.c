@@ -8,6 +8,7 @@
  */
 #include "accel/accel.h"
 #include "core/display.h"
+#include "core/gdbstub.h"
 #include "core/log.h"
 #include "core/monitor.h"
 #include "core/options.h"
@@ -178,6 +179,7 @@ int main(int argc, char **argv)
     } else {
         status = die(err);
     }
+    gdbstub_free(m);
     g_source_destroy(signals);
     g_source_unref(signals);
     machine_free(m);

@@ -6,8 +6,10 @@
  * Omits: nothing.
  * Threads: the main context with the machine lock.
  */
+#include "core/debug.h"
 #include "core/display.h"
 #include "core/commands.h"
+#include "core/gdbstub.h"
 #include "accel/accel.h"
 #include "core/mem_view.h"
 #include "core/json.h"
@@ -173,6 +175,7 @@ static bool cmd_stop(Machine *m, void *args, Reply *reply, GError **err)
     machine_stop(m);
     if (was_running) {
         machine_event(m, "STOP", NULL);
+        debug_stopped(m);
     }
     return true;
 }
@@ -630,6 +633,21 @@ static bool cmd_line(Machine *m, void *args, Reply *reply, GError **err)
     g_string_free(out, TRUE);
     g_free(line);
     return true;
+}
+
+typedef struct GdbServerArgs {
+    char *device;
+} GdbServerArgs;
+static const Field gdbserver_args[] = {
+    CONFIG(GdbServerArgs, device, .help = "Where it listens, as -gdb; without it tcp:127.0.0.1:1234. \"none\": no longer."),
+    FIELD_END
+};
+
+static bool cmd_gdbserver(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const GdbServerArgs *a = args;
+
+    return gdbstub_open(m, a->device && *a->device ? a->device : GDB_DEFAULT, err);
 }
 
 #define ENTRY(name_, S, tab, fn, help_, where_) { .name = name_, .help = help_, .size = sizeof(S), .fields = tab, .run = fn, \

@@ -6,6 +6,7 @@
  * Omits: configuration files.
  * Threads: the main thread, before any other.
  */
+#include "core/gdbstub.h"
 #include "core/options_int.h"
 #include "accel/accel.h"
 #include "core/display.h"
@@ -799,6 +800,19 @@ static bool opt_incoming(Machine *m, void *args, Reply *reply, GError **err)
         return false;
     }
     take(&m->options->incoming, &((TextArgs *)args)->value);
+    return true;
+}
+
+static bool opt_gdb(Machine *m, void *args, Reply *reply, GError **err)
+{
+    take(&m->options->gdb, &((TextArgs *)args)->value);
+    return true;
+}
+
+static bool opt_s(Machine *m, void *args, Reply *reply, GError **err)
+{
+    g_free(m->options->gdb);
+    m->options->gdb = g_strdup(GDB_DEFAULT);
     return true;
 }
 

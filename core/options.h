@@ -114,6 +114,7 @@ struct Options {
     char      *name, *uuid;           /* uuid in the usual text form, or NULL */
     char      *pidfile;
     char      *loadvm, *incoming;     /* a tag; file:PATH or defer */
+    char      *gdb;                   /* -gdb; or NULL */
     struct OptRaw *raw;               /* private to options.c: what waits for the rest of the line */
 };
 

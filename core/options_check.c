@@ -7,6 +7,7 @@
  * Threads: the main thread, before any other.
  */
 #include "accel/accel.h"
+#include "core/gdbstub.h"
 #include "core/log.h"
 #include "core/display.h"
 #include "core/monitor.h"
@@ -531,7 +532,7 @@ static bool settle_chardevs(Machine *m, GError **err)
         o->debugcon = make_chardev(m, "debugcon", r->debugcon, err);
         ok = o->debugcon || !strcmp(r->debugcon, "none");
     }
-    return ok;
+    return ok && (!o->gdb || gdbstub_open(m, o->gdb, err));
 }
 
 /* A -device with the legacy ports of a VGA takes the place of the default one. */
@@ -641,7 +642,7 @@ void options_free(struct Options *o)
     free_texts(r->monitor);
     free_texts(r->qmp);
     char *texts[] = { o->cpu_model, o->bios, o->kernel, o->initrd, o->append, o->boot_order, o->boot_once, o->name, o->uuid,
-                      o->pidfile, o->loadvm, o->incoming, o->vnc, r->machine_type, r->debugcon, r->net_netdev, r->log_items, r->log_file, r->cpu };
+                      o->pidfile, o->gdb, o->loadvm, o->incoming, o->vnc, r->machine_type, r->debugcon, r->net_netdev, r->log_items, r->log_file, r->cpu };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_free(texts[i]);
     }

@@ -103,7 +103,7 @@ static void *vcpu_thread(void *arg)
     vcpu_current = v;
     __atomic_store_n(&v->tid, gettid(), __ATOMIC_RELAXED);
     while (!is_ending(v)) {
-        if (machine_paused(m)) {
+        if (machine_paused(m) || v->debug.held) {
             machine_park(v);
             continue;
         }

@@ -11,6 +11,21 @@
 #define CORE_VCPU_H
 #include "core/machine.h"
 
+typedef enum { DEBUG_NONE, DEBUG_BREAK, DEBUG_WATCH, DEBUG_STEP } DebugWhy;
+enum { DEBUG_READ = 1, DEBUG_WRITE = 2 };
+
+typedef struct VcpuDebug {            /* core/debug.h */
+    bool     held;                    /* stays where it is while the machine runs */
+    bool     single;                  /* stop after one instruction, without interrupts; cleared then */
+    bool     exact;                   /* the next instruction alone, noting what it touches of what is watched */
+    bool     stepped;                 /* one has been run so, or was begun */
+    bool     passed;                  /* the breakpoint at passed_at has stopped it: on over it next time */
+    DebugWhy why;                     /* it stopped the machine */
+    unsigned ways;                    /* DEBUG_WATCH: of the watchpoint, DEBUG_READ | DEBUG_WRITE */
+    uint64_t at;                      /* and its address */
+    uint64_t passed_at;
+} VcpuDebug;
+
 struct Vcpu {
     Machine      *machine;
     unsigned      index;              /* 0.. n_cpus-1 */
@@ -26,6 +41,7 @@ struct Vcpu {
     bool          stop;               /* thread should end */
     bool          outside;            /* runs no guest instruction; core/machine.c, with its `exclusive` mutex */
     bool          parked;             /* in the loop of core/vcpu.c: state is complete and may be saved */
+    VcpuDebug     debug;
     const void   *hazard;             /* FlatView this thread searches; core/mem.c, atomic */
 };
 
@@ -61,6 +77,11 @@ typedef struct CpuOps {               /* what core needs from an architecture */
     void      (*help)(void);                    /* "-cpu help" to standard output; optional */
     bool      (*definition)(unsigned i, CpuDefinition *d);      /* model i; false past the last; optional */
     const CpuInspect *inspect;                  /* optional */
+    /* For core/gdbstub.c, with the vCPU parked; all or none.  Registers are numbered as in target.xml. */
+    char     *(*gdb_xml)(Vcpu *v, const char *annex);               /* a file of the target description, or NULL */
+    unsigned  (*gdb_read)(Vcpu *v, unsigned reg, uint8_t *to);      /* bytes, at most 64; 0: no such register */
+    unsigned  (*gdb_write)(Vcpu *v, unsigned reg, const uint8_t *from, size_t n);   /* bytes it has; 0: it takes no such value */
+    bool      (*gdb_memory)(Vcpu *v, uint64_t linear, uint8_t *buf, size_t n, bool write);      /* RAM, whatever its rights */
     bool      (*check)(Machine *m, GError **err);    /* m->options->cpu_model and cpu_props exist; optional */
 } CpuOps;
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include "accel/dbt/internal.h"
 #include "core/compiler.h"
+#include "core/debug.h"
 
 enum { LIFT_AFTER = 64, PEEK_MAX = 256, BLOCKS_IN_SLAB = 16384 };
 
@@ -285,6 +286,13 @@ static void reclaim_stopped(void *arg)
     __atomic_store_n(&d->full, false, __ATOMIC_SEQ_CST);
 }
 
+/* With all vCPUs parked: none of them is to return into a block. */
+void block_drop_all(DbtMachine *d)
+{
+    __atomic_store_n(&d->full, true, __ATOMIC_SEQ_CST);
+    machine_exclusive(d->machine, reclaim_stopped, d);
+}
+
 void block_reclaim_soon(DbtMachine *d)
 {
     __atomic_store_n(&d->full, true, __ATOMIC_SEQ_CST);
@@ -514,6 +522,9 @@ static Block *find(DbtCpu *c, uint32_t mode)
     uint64_t flushes;
     Block *b;
 
+    if (G_UNLIKELY(c->debug != NULL) && debug_low(c->debug, c->pc)) {
+        return NULL;                    /* there may be a breakpoint: the run loop looks before tier 0 runs it */
+    }
     do {
         flushes = c->map_flushes;
         b = find_once(c, mode);

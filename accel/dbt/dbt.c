@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "accel/dbt/internal.h"
 #include "accel/dbt/tcc/tcc.h"
+#include "core/debug.h"
 
 enum { STEP_CACHE = 512 };
 typedef struct StepEntry {              /* one instruction's IR, good while its bytes are the same */
@@ -117,6 +118,76 @@ void dbt_step(DbtCpu *c)
     interp_run(c, c->ir);
 }
 
+/* ---- debugging ---- */
+
+/* A breakpoint at pc that has not stopped it just now. */
+static bool at_break(const DbtCpu *c)
+{
+    const VcpuDebug *v = &c->vcpu.debug;
+
+    return G_UNLIKELY(c->debug != NULL) && debug_low(c->debug, c->pc) && !(v->passed && v->passed_at == c->pc) &&
+           debug_break_at(c->debug, c->pc);
+}
+
+/* Tier 0 from the run loop: where no block is to be had, breakpoints are looked for here. */
+static void step_or_break(DbtCpu *c)
+{
+    if (!at_break(c)) {                 /* else the run loop sees it */
+        c->vcpu.debug.passed = false;
+        dbt_step(c);
+    }
+}
+
+/* One instruction for the debugger; one that leaves is looked at in debug_turn() all the same. */
+static void debug_step(DbtCpu *c)
+{
+    VcpuDebug *v = &c->vcpu.debug;
+    bool single = c->guest->single(c);  /* may raise; the step is then the event's delivery */
+
+    v->passed = v->exact = false;
+    v->stepped = true;
+    dbt_step(c);
+    if (single) {
+        c->guest->insn_done(c);
+    }
+}
+
+/* Between instructions: true: the debugger is to see it. */
+static bool debug_turn(DbtCpu *c)
+{
+    VcpuDebug *v = &c->vcpu.debug;
+
+    if (v->why != DEBUG_WATCH && v->stepped && v->single) {
+        v->why = DEBUG_STEP;
+    }
+    v->stepped = false;
+    if (v->passed && v->passed_at != c->pc) {
+        v->passed = false;
+    }
+    if (v->why == DEBUG_NONE && !v->exact && !v->single && at_break(c)) {
+        v->why = DEBUG_BREAK;
+        v->at = c->pc;
+    }
+    if (v->why == DEBUG_NONE) {
+        return false;
+    }
+    v->passed = debug_low(c->vcpu.machine->debug, c->pc) && debug_break_at(c->vcpu.machine->debug, c->pc);
+    v->passed_at = c->pc;
+    v->single = v->exact = false;
+    return true;
+}
+
+static void dbt_debug_changed(Machine *m)
+{
+    DbtMachine *d = dbt_of(m);
+    const Debug *debug = m->debug->n_breaks || m->debug->n_watches ? m->debug : NULL;
+
+    for (unsigned i = 0; i < d->cpus->len; i++) {
+        ((DbtCpu *)d->cpus->pdata[i])->debug = debug;
+    }
+    block_drop_all(d);
+}
+
 /* ---- the run loop ---- */
 
 /* Engine tcc: the block's region if it is compiled; one that is hot will be. */
@@ -145,7 +216,7 @@ static void run_blocks_interp(DbtCpu *c)
         if (!b || __atomic_load_n(&b->dead, __ATOMIC_RELAXED)) {
             b = block_find(c);
             if (!b) {
-                dbt_step(c);
+                step_or_break(c);
                 return;
             }
             tlb_jmp_put(c, c->pc, b, b->at2);
@@ -171,7 +242,7 @@ static void run_native(DbtCpu *c)
     }
     c->in_code = false;
     if (!code && !__atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED) && !c->guest->single(c) && !c->guest->idle(c)) {
-        dbt_step(c);
+        step_or_break(c);
     }
 }
 
@@ -191,7 +262,11 @@ static VcpuExit dbt_run(Vcpu *v)
     }
     dbt_mode_changed(c);
     for (;;) {
-        while (g->interrupt(c)) {
+        if (G_UNLIKELY(v->machine->debug != NULL) && debug_turn(c)) {
+            g->stopped(c);
+            return (VcpuExit){ .why = EXIT_DEBUG };
+        }
+        while (!((v->debug.single || v->debug.exact) && !g->idle(c)) && g->interrupt(c)) {
         }
         if (__atomic_load_n(&c->dbt->full, __ATOMIC_RELAXED)) {
             block_reclaim(c->dbt);
@@ -204,7 +279,12 @@ static VcpuExit dbt_run(Vcpu *v)
             g->stopped(c);
             return (VcpuExit){ .why = EXIT_KICKED };
         }
-        if (g->single(c)) {
+        if (G_UNLIKELY(v->debug.single || v->debug.exact)) {
+            debug_step(c);
+        } else if (at_break(c)) {       /* an interrupt led there */
+            continue;
+        } else if (g->single(c)) {
+            v->debug.passed = false;
             dbt_step(c);
             g->insn_done(c);
         } else if (c->dbt->backend) {
@@ -413,5 +493,6 @@ const AccelOps accel_dbt = {
     .dirty_log = dbt_dirty_log,
     .dirty_sync = dbt_dirty_sync,
     .code_written = dbt_code_written,
+    .debug_changed = dbt_debug_changed,
     .info = dbt_info,
 };

@@ -128,6 +128,7 @@ typedef struct DbtCpu {
     unsigned     ram_next;
     uint32_t     waits;                 /* times this vCPU may have waited for a lock: what was checked before is to be checked again */
     uint64_t     map_flushes;
+    const struct Debug *debug;          /* core/debug.h; NULL: no break- or watchpoint */
     DbtWalk      miss;                  /* dbt_refill(): the walk that has failed, */
     uint64_t     miss_linear;           /* of this address; */
     uint32_t     miss_rec;              /* not 0: it has just failed; the back end then puts down whose it is */

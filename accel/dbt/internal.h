@@ -85,6 +85,7 @@ CodePage  *code_page(const DbtRegion *dr, uint64_t offset);     /* or NULL */
 bool       code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned n);
 void       code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n);
 void       block_free_all(DbtMachine *d);       /* with the pages and regions they are of; no vCPU is left */
+void       block_drop_all(DbtMachine *d);
 void       block_reclaim_soon(DbtMachine *d);   /* let the vCPUs' run loops do that */
 void       block_reclaim(DbtMachine *d);        /* from the run loop: empty the arena unless some vCPU is still to return into it */
 

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 #include "accel/dbt/internal.h"
+#include "core/debug.h"
 
 static void jmp_clear_slot(DbtContext *x, unsigned slot)
 {
@@ -539,6 +540,37 @@ static uint64_t region_offset(const struct RamHit *h, uint64_t phys)
     return (uint64_t)(h->host - h->region->host) + (phys - h->at);
 }
 
+/* ---- watchpoints: their pages are in no TLB ---- */
+
+static bool page_is_watched(const DbtCpu *c, uint64_t linear)
+{
+    return G_UNLIKELY(c->debug != NULL) && debug_watch_at(c->debug, linear & -(uint64_t)DBT_PAGE, DBT_PAGE, DEBUG_READ | DEBUG_WRITE);
+}
+
+static const DebugWatch *watch_hit(const DbtCpu *c, uint64_t linear, unsigned bytes, bool read, bool write)
+{
+    return G_UNLIKELY(c->debug != NULL) ?
+           debug_watch_at(c->debug, linear, bytes, (read ? DEBUG_READ : 0) | (write ? DEBUG_WRITE : 0)) : NULL;
+}
+
+/*
+ * An access that is watched.  In a block the instruction is begun again, by itself: state is as exact here as a fault needs it.
+ * What the CPU does of its own accord while it delivers an event is only noted.
+ */
+static void watched(DbtCpu *c, const DebugWatch *w, bool can_leave)
+{
+    VcpuDebug *v = &c->vcpu.debug;
+
+    if (can_leave && !v->stepped) {
+        v->exact = true;
+        dbt_leave(c);
+    }
+    v->why = DEBUG_WATCH;
+    v->at = w->at;
+    v->ways = w->ways;
+    vcpu_kick(&c->vcpu);
+}
+
 /* Enter one page.  host is the address of `linear` itself. */
 static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, const struct RamHit *h, bool write_ok)
 {
@@ -547,7 +579,7 @@ static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, const struct RamH
     TlbEntry *e = &x->tlb[slot];
     uint64_t page = linear - in_page, phys = w->phys - in_page;
 
-    if (phys < h->at || phys + DBT_PAGE > h->at + h->size || (x->key.mode & c->guest->mode_slow)) {
+    if (phys < h->at || phys + DBT_PAGE > h->at + h->size || (x->key.mode & c->guest->mode_slow) || page_is_watched(c, linear)) {
         return;                         /* shares its page with something else, or is watched: one access at a time */
     }
     if (!(e->phys & TLBF_FILLED)) {
@@ -612,7 +644,7 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
     if (beside) {
         return beside;
     }
-    if (c->ctx->key.mode & c->guest->mode_slow) {
+    if (c->ctx->key.mode & c->guest->mode_slow || watch_hit(c, linear, bytes, ir_access & IR_READ, write)) {
         return NULL;
     }
     if (!c->guest->walk(c, linear, write ? ACCESS_WRITE : ACCESS_READ, &w)) {
@@ -665,13 +697,17 @@ static void desc_part(DbtCpu *c, uint64_t linear, unsigned n, bool write, unsign
     }
 }
 
-static void access_slow(DbtCpu *c, uint64_t linear, unsigned bytes, bool write, unsigned system, DbtAccessDesc *out)
+static void access_slow(DbtCpu *c, uint64_t linear, unsigned bytes, bool read, bool write, unsigned system, DbtAccessDesc *out)
 {
     unsigned access = (write ? ACCESS_WRITE : ACCESS_READ) | system;
     unsigned room = DBT_PAGE - (unsigned)(linear & (DBT_PAGE - 1));
 
     if (!system && (c->ctx->key.mode & c->guest->mode_slow)) {  /* a misaligned access does not get as far as a page fault */
         c->guest->accessed(c, linear, bytes, write);
+    }
+    const DebugWatch *watch = watch_hit(c, linear, bytes, read, write);
+    if (watch) {
+        watched(c, watch, !system);
     }
     out->n = bytes;
     out->waits = c->waits;
@@ -706,7 +742,7 @@ void dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access, 
                                 .waits = c->waits, .phys = (e->phys & -DBT_PAGE) | (linear & (DBT_PAGE - 1)) };
         return;
     }
-    access_slow(c, linear, bytes, write, 0, out);
+    access_slow(c, linear, bytes, ir_access & IR_READ, write, 0, out);
 }
 
 static uint64_t load_part(DbtCpu *c, const uint8_t *host, uint64_t phys, unsigned bytes)
@@ -868,7 +904,7 @@ uint64_t dbt_load_system(DbtCpu *c, uint64_t linear, unsigned bytes)
 {
     DbtAccessDesc d;
 
-    access_slow(c, linear, bytes, false, ACCESS_SYSTEM, &d);
+    access_slow(c, linear, bytes, true, false, ACCESS_SYSTEM, &d);
     return dbt_desc_load(c, &d, 0, bytes);
 }
 
@@ -876,7 +912,7 @@ void dbt_store_system(DbtCpu *c, uint64_t linear, uint64_t value, unsigned bytes
 {
     DbtAccessDesc d;
 
-    access_slow(c, linear, bytes, true, ACCESS_SYSTEM, &d);
+    access_slow(c, linear, bytes, false, true, ACCESS_SYSTEM, &d);
     dbt_desc_store(c, &d, 0, value, bytes);
 }
 
@@ -884,7 +920,7 @@ void dbt_check_system(DbtCpu *c, uint64_t linear, unsigned bytes, DbtAccess acce
 {
     DbtAccessDesc d;
 
-    access_slow(c, linear, bytes, (access & ACCESS_KIND) == ACCESS_WRITE, ACCESS_SYSTEM, &d);
+    access_slow(c, linear, bytes, false, (access & ACCESS_KIND) == ACCESS_WRITE, ACCESS_SYSTEM, &d);
 }
 
 void *dbt_host(DbtCpu *c, uint64_t linear, DbtAccess access, unsigned *n)

@@ -338,4 +338,8 @@ const CpuOps x86_cpu_ops = {
     .help = x86_cpu_help,
     .definition = x86_cpu_definition,
     .check = x86_cpu_check,
+    .gdb_xml = x86_gdb_xml,
+    .gdb_read = x86_gdb_read,
+    .gdb_write = x86_gdb_write,
+    .gdb_memory = x86_gdb_memory,
 };

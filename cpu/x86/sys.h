@@ -85,6 +85,11 @@ uint64_t x86_cr4_allowed(const X86Cpu *c);
 bool x86_uses_pdptes(const X86Cpu *c);
 
 /* ---- mmu.c ---- */
+/* gdb.c: see CpuOps */
+char    *x86_gdb_xml(Vcpu *v, const char *annex);
+unsigned x86_gdb_read(Vcpu *v, unsigned reg, uint8_t *to);
+unsigned x86_gdb_write(Vcpu *v, unsigned reg, const uint8_t *from, size_t n);
+bool     x86_gdb_memory(Vcpu *v, uint64_t linear, uint8_t *buf, size_t n, bool write);
 bool x86_walk(DbtCpu *dc, uint64_t linear, DbtAccess access, DbtWalk *out);
 bool x86_phys_read(X86Cpu *c, uint64_t pa, void *to, unsigned n);
 void x86_map_changed(DbtCpu *dc);

@@ -10,6 +10,7 @@
  * at run time if it wraps where the block is first translated.
  * Threads: the vCPU that translates.
  */
+#include "core/debug.h"
 #include <string.h>
 #include "cpu/x86/translate.h"
 #include "cpu/x86/simd.h"
@@ -296,7 +297,7 @@ void x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const
     unsigned at = 0;
     if (!(b->mode & X86_MODE_FLAT_CS))
         limit = ir_emit(b, IR_chkcs, IR_I32, NONE, NONE, NONE);
-    while (!t.done && at < n && b->n_guest < max_guest_insns && room(b)) {
+    while (!t.done && at < n && b->n_guest < max_guest_insns && room(b) && !(at && c->debug && debug_low(c->debug, b->pc + at))) {
         X86Insn i;
         X86DecodeResult r = fetch(&i, code, n, next, at, b->mode);
         if (r == DEC_MORE)

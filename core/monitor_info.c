@@ -89,7 +89,7 @@ bool cmd_info_pic(Machine *m, void *args, Reply *reply, GError **err)
 
     for (unsigned i = 0; i < m->devices->len; i++) {
         const Device *d = m->devices->pdata[i];
-        if (!strstr(d->class->name, "pic") || strstr(d->class->name, "piix")) {
+        if (!strstr(d->class->name, "pic") && !strstr(d->class->name, "8259")) {
             continue;
         }
         g_string_append_printf(s, "%s:", d->path);

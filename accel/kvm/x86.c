@@ -27,7 +27,7 @@ static const struct { uint32_t leaf; uint8_t sub, reg; uint32_t without; } words
     [FEAT_81_ECX] = { 0x80000001, 0, 2, B(2) }, [FEAT_81_EDX] = { 0x80000001, 0, 3, 0 },
     [FEAT_87_EDX] = { 0x80000007, 0, 3, 0 }, [FEAT_88_EBX] = { 0x80000008, 0, 1, 0 },
     [FEAT_KVM] = { KVM_CPUID_FEATURES, 0, 0,
-                   ~(B(KVM_FEATURE_CLOCKSOURCE) | B(KVM_FEATURE_CLOCKSOURCE2) | B(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT)) },
+                   ~(B(KVM_FEATURE_NOP_IO_DELAY) | B(KVM_FEATURE_CLOCKSOURCE) | B(KVM_FEATURE_CLOCKSOURCE2) | B(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT)) },
 };
 
 static const struct kvm_cpuid_entry2 *given(const KvmMachine *k, uint32_t leaf, uint32_t sub)

@@ -3,7 +3,7 @@
  * life.c -- machines made, run and freed one after the other in one process: the firmware starts a boot sector that ends the
  * machine by isa-debug-exit.  Each ends with the status that the sector wrote, and leaves no descriptor and no thread.
  *
- * Usage: life [TIMES]
+ * Usage: life [TIMES [ENGINE]]; ENGINE kvm: under -accel kvm
  * Spec: none.
  * Omits: memory that is not given back: a MODE=asan build says.
  * Threads: those of the machines.
@@ -63,7 +63,9 @@ static void disk_status(const char *path, uint8_t status)
 
 static bool build(Machine *m, const char *engine, const char *disk, GError **err)
 {
-    g_autofree char *accel = g_strdup_printf("dbt,engine=%s", engine), *drive = g_strdup_printf("file=%s,format=raw,if=ide", disk);
+    bool kvm = !strcmp(engine, "kvm");
+    g_autofree char *accel = kvm ? g_strdup("kvm") : g_strdup_printf("dbt,engine=%s", engine);
+    g_autofree char *drive = g_strdup_printf("file=%s,format=raw,if=ide", disk);
     const char *argv[] = { "life", "-accel", accel, "-m", "32", "-smp", "2", "-display", "none", "-serial", "none", "-monitor", "none",
                            "-drive", drive, "-nic", "none", "-device", "isa-debug-exit,iobase=0xf4,iosize=1", NULL };
     bool exit_now = false, ok = true;
@@ -116,7 +118,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < times; i++) {
         uint8_t want = (uint8_t)(i * 7);
         disk_status(disk, want);
-        int got = run_once(i % 4 == 3 ? "interp" : "native", disk);
+        int got = run_once(argc > 2 ? argv[2] : i % 4 == 3 ? "interp" : "native", disk);
         if (got != (want << 1 | 1)) {
             printf("# run %u: status %d, want %d\n", i, got, want << 1 | 1);
             wrong++;

@@ -12,12 +12,14 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ESCAPE       0x01             /* Ctrl-A */
 #define WRITE_CHUNK  4096u            /* PIPE_BUF: a pipe that polls writable takes as much without blocking */
 #define HUP_POLL_US  200000
 #define FLUSH_MS     30000            /* at the end: as long as the reader may make no progress */
+#define FLUSH_SOCKET_MS 1000          /* the same of a peer on a socket, who may have stopped reading for good */
 
 struct ChrState {
     Machine   *machine;
@@ -384,11 +386,14 @@ bool chr_is_mux(const Chardev *c)
 
 void chr_flush(Chardev *c)
 {
+    struct stat st;
+    int         patience = c->out_fd >= 0 && !fstat(c->out_fd, &st) && S_ISSOCK(st.st_mode) ? FLUSH_SOCKET_MS : FLUSH_MS;
+
     while (c->connected && c->out_fd >= 0 && c->out->len) {
         size_t  n = MIN(c->out->len, WRITE_CHUNK);
         bool    hup;
         ssize_t done;
-        if (!is_writable(c->out_fd, FLUSH_MS, &hup) || (hup && c->drop_when_hup)) {
+        if (!is_writable(c->out_fd, patience, &hup) || (hup && c->drop_when_hup)) {
             break;
         }
         done = write(c->out_fd, c->out->data, n);

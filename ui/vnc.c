@@ -680,6 +680,7 @@ static bool vnc_open(Machine *m, Console *con, Viewer **out, GError **err)
     s->path = is_unix ? g_strdup(address + 5) : NULL;
     s->web = m->options->vnc_web;
     s->answers = g_new0(unsigned, 1);
+    s->expires_s = -1;
     g_mutex_init(&s->lock);
     g_cond_init(&s->fresh);
     pixman_region32_init(&s->damage);

@@ -168,7 +168,7 @@ static const Field cpu_fields[] = {
     STATE(X86Cpu, xcr0), STATE(X86Cpu, xss), STATE_ARRAY(X86Cpu, dr), STATE_ARRAY(X86Cpu, pdpte),
     STATE(X86Cpu, cpl, .max = 3), STATE(X86Cpu, shadow), STATE(X86Cpu, shadow_pc),
     STATE(X86Cpu, activity, .max = X86_MWAIT),
-    STATE(X86Cpu, sipi_vector), STATE(X86Cpu, acked, .max = 0x1ff), STATE(X86Cpu, nmi_blocked), STATE(X86Cpu, in_smm), STATE(X86Cpu, smm_nmi), STATE(X86Cpu, events),
+    STATE(X86Cpu, sipi_vector), STATE(X86Cpu, acked, .max = 0x1ff, .since = 1), STATE(X86Cpu, nmi_blocked), STATE(X86Cpu, in_smm), STATE(X86Cpu, smm_nmi), STATE(X86Cpu, events),
     STATE(X86Cpu, a20_off), STATE(X86Cpu, ferr), STATE(X86Cpu, ignne),
     STATE_STRUCT(X86Cpu, fpr, X86Fpr, fpr_fields),
     STATE(X86Cpu, fpu_cw), STATE(X86Cpu, fpu_sw), STATE(X86Cpu, fpu_top, .max = 7), STATE(X86Cpu, fpu_valid),

@@ -96,7 +96,7 @@ END_TEST
 START_TEST(options_bad)
 {
     BAD("-frobnicate: no such option", "-frobnicate");
-    BAD("-gdb: this option is not supported yet", "-gdb", "x");
+    BAD("-icount: this option is not supported yet", "-icount", "x");
     BAD("needs an argument", "-m");
     BAD("-m 0M: machine", "-m", "1k");
     BAD("-m 16777216M: machine", "-m", "16T");

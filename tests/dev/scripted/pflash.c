@@ -43,6 +43,13 @@ static void up(void)
     up_as(false);
 }
 
+static void down(void)
+{
+    rig_down();
+    g_unlink(path);
+    g_clear_pointer(&path, g_free);
+}
+
 static uint8_t rd(uint32_t off)
 {
     return (uint8_t)io_read(rig.cpu[0].v.as, AT + off, 1, NULL);
@@ -130,7 +137,7 @@ END_TEST
 
 START_TEST(readonly_image)
 {
-    rig_down();
+    down();
     up_as(true);
     wr(0x2000, 0x10);
     wr(0x2000, 0);
@@ -155,14 +162,17 @@ START_TEST(save_and_load)
 }
 END_TEST
 
+#define FLASH_TEST(fn) do { TCase *t_ = tcase_create("pflash/" #fn); \
+    tcase_add_checked_fixture(t_, up, down); tcase_add_test(t_, fn); suite_add_tcase(pflash_suite, t_); } while (0)
+
 Suite *suite_pflash(void)
 {
     Suite *pflash_suite = suite_create("pflash");
 
-    RIG_TEST(pflash, modes);
-    RIG_TEST(pflash, programs_and_erases);
-    RIG_TEST(pflash, buffer);
-    RIG_TEST(pflash, readonly_image);
-    RIG_TEST(pflash, save_and_load);
+    FLASH_TEST(modes);
+    FLASH_TEST(programs_and_erases);
+    FLASH_TEST(buffer);
+    FLASH_TEST(readonly_image);
+    FLASH_TEST(save_and_load);
     return pflash_suite;
 }

@@ -105,6 +105,30 @@ void e1000_count(uint32_t *counter);                      /* sticks at its maxim
 void e1000_count64(uint32_t *low, uint32_t *high, uint32_t bytes);
 void e1000_count_size(uint32_t *first, size_t bytes);     /* first of the six counters by size */
 
+static inline unsigned e1000_get16(const uint8_t *p)      /* as the network orders bytes */
+{
+    return (unsigned)(p[0] << 8 | p[1]);
+}
+
+/* RFC 1071: a sum of 16-bit words, of at most 64 KiB at a time, and its carries added in. */
+static inline uint32_t e1000_add_up(const uint8_t *p, size_t n)
+{
+    uint32_t sum = 0;
+
+    for (size_t i = 0; i + 1 < n; i += 2) {
+        sum += e1000_get16(p + i);
+    }
+    return n & 1 ? sum + ((uint32_t)p[n - 1] << 8) : sum;
+}
+
+static inline uint16_t e1000_fold(uint32_t sum)
+{
+    while (sum >> 16) {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    return (uint16_t)sum;
+}
+
 static inline uint32_t e1000_ring_size(const E1000Ring *r)
 {
     return (r->len & 0xfff80) / 16;

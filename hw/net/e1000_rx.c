@@ -26,11 +26,6 @@ typedef struct Frame {                /* what the descriptors say of it */
     uint8_t  status, errors;
 } Frame;
 
-static unsigned get16(const uint8_t *p)
-{
-    return (unsigned)(p[0] << 8 | p[1]);
-}
-
 /* ---- filters: 3.2.1 ---- */
 
 static bool hash_match(const E1000 *s, const uint8_t *dst)
@@ -76,44 +71,26 @@ static bool wanted(E1000 *s, Frame *f)
 
 /* ---- checksums: 3.2.9 ---- */
 
-static uint32_t add_up(const uint8_t *p, size_t n)
-{
-    uint32_t sum = 0;
-
-    for (size_t i = 0; i + 1 < n; i += 2) {
-        sum += get16(p + i);
-    }
-    return n & 1 ? sum + ((uint32_t)p[n - 1] << 8) : sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-    while (sum >> 16) {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    return (uint16_t)sum;
-}
-
 static void check_ip(E1000 *s, Frame *f, const uint8_t *frame)
 {
     const uint8_t *ip = frame + 14;
     size_t         header = (size_t)(ip[0] & 15) * 4, total;
 
-    if (get16(frame + 12) != ETHERTYPE_IP || ip[0] >> 4 != 4 || header < 20 || 14 + header > f->bytes) {
+    if (e1000_get16(frame + 12) != ETHERTYPE_IP || ip[0] >> 4 != 4 || header < 20 || 14 + header > f->bytes) {
         return;
     }
-    total = get16(ip + 2);
+    total = e1000_get16(ip + 2);
     if (s->rxcsum & RXCSUM_IPOFL) {
         f->status |= ST_IPCS;
-        f->errors |= fold(add_up(ip, header)) != 0xffff ? ER_IPE : 0;
+        f->errors |= e1000_fold(e1000_add_up(ip, header)) != 0xffff ? ER_IPE : 0;
     }
-    if (!(s->rxcsum & RXCSUM_TUOFL) || total < header || 14 + total > f->bytes || (get16(ip + 6) & 0x3fff) ||
+    if (!(s->rxcsum & RXCSUM_TUOFL) || total < header || 14 + total > f->bytes || (e1000_get16(ip + 6) & 0x3fff) ||
         (ip[9] != PROTO_TCP && ip[9] != PROTO_UDP) || total - header < (ip[9] == PROTO_TCP ? 20u : 8u) ||
-        (ip[9] == PROTO_UDP && !get16(ip + header + 6))) {
+        (ip[9] == PROTO_UDP && !e1000_get16(ip + header + 6))) {
         return;
     }
     f->status |= ST_TCPCS;
-    if (fold(add_up(ip + header, total - header) + add_up(ip + 12, 8) + ip[9] + (uint32_t)(total - header)) != 0xffff) {
+    if (e1000_fold(e1000_add_up(ip + header, total - header) + e1000_add_up(ip + 12, 8) + ip[9] + (uint32_t)(total - header)) != 0xffff) {
         f->errors |= ER_TCPE;
     }
 }
@@ -122,7 +99,7 @@ static void checksums(E1000 *s, Frame *f, const uint8_t *frame)
 {
     unsigned from = s->rxcsum & 0xff;
 
-    f->sum = from < f->bytes ? (uint16_t)~fold(add_up(frame + from, f->bytes - from)) : 0xffff;
+    f->sum = from < f->bytes ? (uint16_t)~e1000_fold(e1000_add_up(frame + from, f->bytes - from)) : 0xffff;
     if (s->rxcsum & (RXCSUM_IPOFL | RXCSUM_TUOFL)) {
         check_ip(s, f, frame);
     } else {
@@ -217,9 +194,9 @@ static void lay_out(E1000 *s, const struct iovec *iov, unsigned n, Frame *f, uin
     size_t bytes = iov_bytes(iov, n);
 
     iov_copy(iov, n, 0, buf, bytes);
-    if (bytes > 18 && get16(buf + 12) == (s->vet & 0xffff)) {
+    if (bytes > 18 && e1000_get16(buf + 12) == (s->vet & 0xffff)) {
         f->tagged = true;
-        f->tag = (uint16_t)get16(buf + 14);
+        f->tag = (uint16_t)e1000_get16(buf + 14);
     }
     if (bytes < ETH_MIN) {
         memset(buf + bytes, 0, ETH_MIN - bytes);

@@ -29,14 +29,9 @@ static void put16(uint8_t *p, unsigned v)
     p[1] = (uint8_t)v;
 }
 
-static unsigned get16(const uint8_t *p)
-{
-    return (unsigned)(p[0] << 8 | p[1]);
-}
-
 static void add32(uint8_t *p, uint32_t by)
 {
-    uint32_t v = (uint32_t)(get16(p) << 16 | get16(p + 2)) + by;
+    uint32_t v = (uint32_t)(e1000_get16(p) << 16 | e1000_get16(p + 2)) + by;
     put16(p, v >> 16);
     put16(p + 2, v & 0xffff);
 }
@@ -44,19 +39,12 @@ static void add32(uint8_t *p, uint32_t by)
 /* RFC 1071 over [from, end) put at `at`; end 0: to the end of the frame (3.3.6: xCSE is the last byte, 0 means the end). */
 static void checksum(uint8_t *frame, size_t bytes, size_t from, size_t last, size_t at)
 {
-    size_t   end = last ? MIN(last + 1, bytes) : bytes;
-    uint32_t sum = 0;
+    size_t end = last ? MIN(last + 1, bytes) : bytes;
 
     if (at + 2 > bytes || from >= end) {
         return;
     }
-    for (size_t i = from; i < end; i++) {
-        sum += (i - from) & 1 ? frame[i] : (uint32_t)frame[i] << 8;
-    }
-    while (sum >> 16) {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    put16(frame + at, ~sum & 0xffff);
+    put16(frame + at, ~e1000_fold(e1000_add_up(frame + from, end - from)) & 0xffff);
 }
 
 /* ---- a finished frame ---- */
@@ -135,7 +123,7 @@ static void send_segment(E1000 *s, bool last)
     if (c->ipcss + (ip4 ? 20u : 40u) <= c->hdrlen) {
         put16(f + c->ipcss + (ip4 ? 2 : 4), (unsigned)(bytes - c->ipcss - (ip4 ? 0 : 40)));
         if (ip4) {
-            put16(f + c->ipcss + 4, get16(f + c->ipcss + 4) + s->tso_sent / MAX(c->mss, 1));
+            put16(f + c->ipcss + 4, e1000_get16(f + c->ipcss + 4) + s->tso_sent / MAX(c->mss, 1));
         }
     }
     if (tcp && c->tucss + 14u <= c->hdrlen) {
@@ -147,7 +135,7 @@ static void send_segment(E1000 *s, bool last)
         put16(f + c->tucss + 4, (unsigned)(bytes - c->tucss));
     }
     if ((s->tx_popts & POPTS_TXSM) && c->tucso + 2u <= c->hdrlen) {
-        uint32_t sum = get16(f + c->tucso) + (uint32_t)(bytes - c->tucss);
+        uint32_t sum = e1000_get16(f + c->tucso) + (uint32_t)(bytes - c->tucss);
         put16(f + c->tucso, (sum & 0xffff) + (sum >> 16));
     }
     offload(s, f, bytes);

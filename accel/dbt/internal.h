@@ -91,13 +91,18 @@ void       block_reclaim(DbtMachine *d);        /* from the run loop: empty the 
 
 /* Look-ups by the back end's stubs are dbt_lookup(), dbt_link_lookup(), dbt_slow(): dbt.h. */
 
-/* tlb.c */
+/* context.c */
 void       tlb_init(DbtCpu *c);
-void       tlb_map_changed(DbtCpu *c);
 /* Drop write tags of this page in all contexts; slots: of DbtRegion.writable. */
 void       tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots);
 void       tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages);     /* after tlb_fetch() of pc */
 const void *tlb_jmp_victim(DbtCpu *c);  /* code for c->pc that had to leave the jump cache, put back; or NULL */
+void       tlb_entry_flush_page(TlbEntry *e, unsigned slot, uint64_t page, bool globals_only);
+bool       tlb_victim_take(DbtContext *x, uint64_t linear, unsigned ir_access);  /* linear's page stood in its slot before: exchange */
+void       tlb_entered(DbtCpu *c, uint64_t linear, const DbtWalk *w);    /* linear was entered from this page */
+
+/* tlb.c */
+void       tlb_map_changed(DbtCpu *c);
 /* Host page that c->pc's page (or `linear`'s) is fetched from; raises; NULL: not RAM or ROM. */
 uint8_t   *tlb_fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr);
 static inline DbtMachine *dbt_of(Machine *m) { return m->accel_data; }

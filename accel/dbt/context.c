@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * context.c -- contexts: which translation tables are current, the jump cache in them, and flushing what they hold.
+ *
+ * Threads: a vCPU's own, except tlb_unwrite() and dbt_flush_all(), also called for stopped vCPUs.
+ */
+#include <string.h>
+#include "accel/dbt/internal.h"
+
+static void jmp_clear_slot(DbtContext *x, unsigned slot)
+{
+    x->jmp[slot] = x->jmp_victim[slot] = (JmpEntry){ dbt_jmp_empty(slot), NULL };
+}
+
+static void jmp_clear(DbtContext *x, unsigned list)
+{
+    for (unsigned i = 0; i < x->n_jmp[list]; i++) {
+        unsigned slot = x->jmp_filled[list][i];
+        jmp_clear_slot(x, slot);
+        x->jmp_in[slot] &= (uint8_t)~(1u << list);
+    }
+    x->n_jmp[list] = 0;
+    x->code_pages[list] = 0;
+}
+
+static uint64_t page_bit(uint64_t linear) { return UINT64_C(1) << ((linear >> DBT_PAGE_BITS) & 63); }
+
+static void jmp_clear_if(JmpEntry *j, unsigned slot, uint64_t mask, uint64_t at, uint64_t reach)
+{
+    if (at - (j->pc & mask) <= reach) {
+        *j = (JmpEntry){ dbt_jmp_empty(slot), NULL };
+    }
+}
+
+/* Targets with at - (pc & mask) <= reach. */
+static void jmp_clear_part(DbtContext *x, uint64_t mask, uint64_t at, uint64_t reach, unsigned lists)
+{
+    for (unsigned list = 0; list < lists; list++) {
+        for (unsigned i = 0; i < x->n_jmp[list]; i++) {
+            unsigned slot = x->jmp_filled[list][i];
+            jmp_clear_if(&x->jmp[slot], slot, mask, at, reach);
+            jmp_clear_if(&x->jmp_victim[slot], slot, mask, at, reach);
+        }
+    }
+}
+
+/* Targets in a page, and in the one before, whose last instruction may reach into it. */
+static void jmp_clear_page(DbtContext *x, uint64_t page, bool near_global)
+{
+    uint64_t bits = page_bit(page) | page_bit(page - DBT_PAGE);
+
+    if (bits & (x->code_pages[0] | (near_global ? x->code_pages[1] : 0))) {
+        jmp_clear_part(x, -(uint64_t)DBT_PAGE, page, DBT_PAGE, near_global ? 2 : 1);
+    }
+}
+
+static void jmp_note(DbtContext *x, unsigned slot, unsigned list)
+{
+    if (!(x->jmp_in[slot] >> list & 1)) {
+        x->jmp_in[slot] |= (uint8_t)(1u << list);
+        x->jmp_filled[list][x->n_jmp[list]++] = (uint16_t)slot;
+    }
+}
+
+/* slot `to` holds what `from` held: it is cleared with the same lists. */
+static void jmp_note_as(DbtContext *x, unsigned to, unsigned from)
+{
+    for (unsigned list = 0; list < 2; list++) {
+        if (x->jmp_in[from] >> list & 1) {
+            jmp_note(x, to, list);
+        }
+    }
+}
+
+void tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages)
+{
+    DbtContext *x = c->ctx;
+    unsigned slot = dbt_jmp_slot(pc), other = slot ^ 1, f = (pc >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
+    bool global = !two_pages && (x->fetch_global >> f & 1) && x->fetch[f].tag == ((pc & -(uint64_t)DBT_PAGE) | 1);
+
+    if (x->jmp[slot].code && x->jmp[slot].pc != pc) {           /* the neighbour keeps what was here */
+        if (x->jmp[other].code && x->jmp[other].pc != pc) {
+            unsigned home = dbt_jmp_slot(x->jmp[other].pc);
+            jmp_note_as(x, home, other);
+            x->jmp_victim[home] = x->jmp[other];
+        }
+        x->jmp[other] = x->jmp[slot];
+        jmp_note_as(x, other, slot);
+    }
+    jmp_note(x, slot, global);
+    x->code_pages[global] |= page_bit(pc);
+    x->jmp[slot] = (JmpEntry){ pc, code };
+}
+
+const void *tlb_jmp_victim(DbtCpu *c)
+{
+    unsigned slot = dbt_jmp_slot(c->pc);
+    JmpEntry *v = &c->ctx->jmp_victim[slot], was = *v;
+
+    if (was.pc != c->pc || !was.code) {
+        return NULL;
+    }
+    *v = (JmpEntry){ dbt_jmp_empty(slot), NULL };                /* if its code is dead, the next look-up goes all the way */
+    tlb_jmp_put(c, was.pc, was.code, true);
+    return was.code;
+}
+
+static void fetch_clear(DbtContext *x, uint64_t which)
+{
+    which &= x->fetch_used;
+    x->fetch_used &= ~which;
+    x->fetch_global &= ~which;
+    x->fetch_large &= ~which;
+    for (; which; which &= which - 1) {
+        x->fetch[__builtin_ctzll(which)].tag = 0;
+    }
+}
+
+static void entry_clear(DbtContext *x, unsigned slot)
+{
+    x->tlb[slot] = (TlbEntry){ .read = tlb_empty(slot), .write = tlb_empty(slot) };
+    x->victim[slot].phys = 0;
+}
+
+bool tlb_victim_take(DbtContext *x, uint64_t linear, unsigned ir_access)
+{
+    unsigned slot = tlb_slot(linear);
+    TlbEntry *v = &x->victim[slot], was = x->tlb[slot];
+    uint64_t page = linear & -(uint64_t)DBT_PAGE;
+
+    if (!(v->phys & TLBF_FILLED) || ((ir_access & IR_WRITE) && v->write != page) || ((ir_access & IR_READ) && v->read != page)) {
+        return false;
+    }
+    x->tlb[slot] = *v;
+    *v = was;
+    return true;
+}
+
+void tlb_entry_flush_page(TlbEntry *e, unsigned slot, uint64_t page, bool globals_only)
+{
+    if ((e->phys & TLBF_FILLED) && (e->read == page || e->write == page) && (!globals_only || (e->phys & TLBF_GLOBAL))) {
+        e->read = e->write = tlb_empty(slot);
+    }
+}
+
+static void context_flush(DbtCpu *c, DbtContext *x)
+{
+    for (unsigned i = 0; i < x->n_filled; i++) {
+        entry_clear(x, x->filled[i]);
+    }
+    x->n_filled = 0;
+    x->n_large = 0;
+    jmp_clear(x, 0);
+    jmp_clear(x, 1);
+    fetch_clear(x, UINT64_MAX);
+    c->keys[x->index].global_lo = UINT64_MAX;
+    c->keys[x->index].global_hi = 0;
+}
+
+/* All but what stems from global pages. */
+static void context_flush_local(DbtContext *x)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < x->n_filled; i++) {
+        unsigned slot = x->filled[i];
+        if (!(x->victim[slot].phys & TLBF_GLOBAL)) {
+            x->victim[slot].phys = 0;
+        }
+        if (x->tlb[slot].phys & TLBF_GLOBAL) {
+            x->filled[kept++] = (uint16_t)slot;
+        } else if (x->victim[slot].phys) {
+            x->tlb[slot] = x->victim[slot];
+            x->victim[slot].phys = 0;
+            x->filled[kept++] = (uint16_t)slot;
+        } else {
+            entry_clear(x, slot);
+        }
+    }
+    x->n_filled = (uint16_t)kept;
+    jmp_clear(x, 0);
+    fetch_clear(x, ~x->fetch_global);
+}
+
+void tlb_init(DbtCpu *c)
+{
+    c->contexts = dbt_huge_new(DBT_CONTEXTS * sizeof(DbtContext));
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        DbtContext *x = &c->contexts[i];
+        x->index = i;
+        c->keys[i].global_lo = UINT64_MAX;
+        for (unsigned s = 0; s < DBT_TLB_N; s++) {
+            entry_clear(x, s);
+        }
+        for (unsigned s = 0; s < DBT_JMP_N; s++) {
+            jmp_clear_slot(x, s);
+        }
+    }
+    c->ctx = &c->contexts[0];
+}
+
+static bool has_key(const DbtCpu *c, unsigned i, const DbtKey *key)
+{
+    const DbtContextKey *k = &c->keys[i];
+
+    return k->key.space == key->space && k->key.mode == key->mode && k->used;
+}
+
+/* Are global pages of context i the same to code that runs with this key? */
+static bool shares_globals(const DbtCpu *c, unsigned i, const DbtKey *key)
+{
+    const DbtContextKey *k = &c->keys[i];
+
+    return k->used && k->key.mode == key->mode && !((k->key.space ^ key->space) & c->guest->space_domain);
+}
+
+/* Global pages look the same in every space: begin with what the context of this mode that ran last knows of them. */
+static void context_inherit(DbtCpu *c, unsigned to)
+{
+    DbtContext *x = &c->contexts[to];
+    int best = -1;
+
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        if (i != to && shares_globals(c, i, &x->key) &&
+            (best < 0 || c->keys[i].last_used > c->keys[best].last_used)) {
+            best = (int)i;
+        }
+    }
+    if (best < 0) {
+        return;
+    }
+    const DbtContext *from = &c->contexts[best];
+    for (unsigned i = 0; i < from->n_filled; i++) {
+        unsigned slot = from->filled[i];
+        if (from->tlb[slot].phys & TLBF_GLOBAL) {
+            x->tlb[slot] = from->tlb[slot];
+            x->filled[x->n_filled++] = (uint16_t)slot;
+        }
+    }
+    for (unsigned i = 0; i < from->n_jmp[1]; i++) {
+        unsigned slot = from->jmp_filled[1][i];
+        if (from->jmp_in[slot] == 2) {
+            x->jmp[slot] = from->jmp[slot];
+            x->jmp_victim[slot] = from->jmp_victim[slot];
+            jmp_note(x, slot, 1);
+        }
+    }
+    x->fetch_used = x->fetch_global = from->fetch_used & from->fetch_global;
+    x->fetch_large = from->fetch_large & x->fetch_used;
+    for (uint64_t left = x->fetch_used; left; left &= left - 1) {
+        x->fetch[__builtin_ctzll(left)] = from->fetch[__builtin_ctzll(left)];
+    }
+    x->code_pages[1] = from->code_pages[1];
+    x->n_large = from->n_large;
+    memcpy(x->large, from->large, sizeof(x->large));
+    c->keys[to].global_lo = c->keys[best].global_lo;
+    c->keys[to].global_hi = c->keys[best].global_hi;
+}
+
+/* Has it been idle for so long that most of the contexts ran since? */
+static bool is_idle(const DbtCpu *c, unsigned i)
+{
+    unsigned later = 0;
+
+    for (unsigned k = 0; k < DBT_CONTEXTS; k++) {
+        later += c->keys[k].used && c->keys[k].last_used > c->keys[i].last_used;
+    }
+    return later >= DBT_CONTEXTS * 3 / 4;
+}
+
+/* A context that was idle in the same mode keeps what it knows of global pages; else the oldest begins with what another knows. */
+static unsigned context_find(DbtCpu *c, const DbtKey *key)
+{
+    unsigned oldest = 0, victim;
+    int alike = -1;
+
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        const DbtContextKey *k = &c->keys[i];
+        if (has_key(c, i, key)) {
+            return i;
+        }
+        if (c->keys[oldest].used && (!k->used || k->last_used < c->keys[oldest].last_used)) {
+            oldest = i;
+        }
+        if (shares_globals(c, i, key) && (alike < 0 || k->last_used < c->keys[alike].last_used)) {
+            alike = (int)i;
+        }
+    }
+    c->stats->contexts++;
+    if (alike >= 0 && is_idle(c, (unsigned)alike)) {
+        victim = (unsigned)alike;
+        context_flush_local(&c->contexts[victim]);
+        c->keys[victim].key = c->contexts[victim].key = *key;
+        return victim;
+    }
+    victim = oldest;
+    context_flush(c, &c->contexts[victim]);
+    c->keys[victim].used = true;
+    c->keys[victim].key = c->contexts[victim].key = *key;
+    context_inherit(c, victim);
+    return victim;
+}
+
+void dbt_mode_changed(DbtCpu *c)
+{
+    DbtKey key = c->guest->key(c);
+    unsigned now = c->ctx->index;
+
+    if (has_key(c, now, &key)) {
+        return;
+    }
+    c->keys[now].last_used = ++c->tick;
+    uint8_t *guess = &c->guess[((key.space ^ key.mode ^ key.mode >> 32) * UINT64_C(0x9e3779b97f4a7c15)) >> 58];
+    if (!has_key(c, *guess, &key)) {
+        *guess = (uint8_t)context_find(c, &key);
+    }
+    c->ctx = &c->contexts[*guess];
+    c->stats->switches++;
+}
+
+void dbt_flush_all(DbtCpu *c)
+{
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        context_flush(c, &c->contexts[i]);
+    }
+    c->stats->flushes++;
+}
+
+void dbt_flush_space(DbtCpu *c, uint64_t mask, uint64_t space, bool keep_global)
+{
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        DbtContext *x = &c->contexts[i];
+        if (c->keys[i].used && (c->keys[i].key.space & mask) == space) {
+            if (keep_global) {
+                context_flush_local(x);
+            } else {
+                context_flush(c, x);
+            }
+        }
+    }
+    c->stats->flushes++;
+}
+
+static void note_large(DbtContext *x, uint64_t linear)
+{
+    for (unsigned i = 0; i < MIN(x->n_large, DBT_LARGE); i++) {
+        if (x->large[i] == linear >> 30) {
+            return;
+        }
+    }
+    if (x->n_large < DBT_LARGE) {
+        x->large[x->n_large] = linear >> 30;
+    }
+    if (x->n_large <= DBT_LARGE) {
+        x->n_large++;
+    }
+}
+
+/* Was anything near to linear entered from a large page? */
+static bool near_large(const DbtContext *x, uint64_t linear)
+{
+    for (unsigned i = 0; i < MIN(x->n_large, DBT_LARGE); i++) {
+        if (x->large[i] == linear >> 30) {
+            return true;
+        }
+    }
+    return x->n_large > DBT_LARGE;
+}
+
+/* A large page has many entries: all from the same GiB go. */
+static void context_flush_large(DbtContext *x, uint64_t linear)
+{
+    uint64_t mask = -(UINT64_C(1) << 30), at = linear & mask, fetches = 0;
+
+    for (unsigned i = 0; i < x->n_filled; i++) {
+        unsigned slot = x->filled[i];
+        for (TlbEntry *e = &x->tlb[slot];; e = &x->victim[slot]) {
+            if ((e->phys & TLBF_LARGE) && ((e->read & mask) == at || (e->write & mask) == at)) {
+                e->read = e->write = tlb_empty(slot);   /* stays in filled[] */
+            }
+            if (e == &x->victim[slot]) {
+                break;
+            }
+        }
+    }
+    for (uint64_t which = x->fetch_used & x->fetch_large; which; which &= which - 1) {
+        if ((x->fetch[__builtin_ctzll(which)].tag & mask) == at) {
+            fetches |= which & -which;
+        }
+    }
+    fetch_clear(x, fetches);
+    jmp_clear_part(x, mask, at, 0, 2);
+    jmp_clear_part(x, -(uint64_t)DBT_PAGE, at - DBT_PAGE, 0, 2);        /* reaches into it */
+}
+
+/* near_global: pages of global entries may be this one or next to it. */
+static void context_flush_page(DbtContext *x, uint64_t linear, bool globals_only, bool near_global)
+{
+    unsigned slot = tlb_slot(linear), f = (linear >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
+    uint64_t page = linear & ~(uint64_t)(DBT_PAGE - 1);
+
+    tlb_entry_flush_page(&x->tlb[slot], slot, page, globals_only);          /* stays in filled[] */
+    tlb_entry_flush_page(&x->victim[slot], slot, page, globals_only);
+    if (x->fetch[f].tag == (page | 1)) {
+        fetch_clear(x, UINT64_C(1) << f);
+    }
+    if (page) {
+        jmp_clear_page(x, page, near_global);
+    } else {                            /* 4 GiB may be the same to 32-bit code */
+        jmp_clear(x, 0);
+        jmp_clear(x, 1);
+        fetch_clear(x, UINT64_MAX);
+    }
+    if (near_large(x, linear)) {
+        context_flush_large(x, linear);
+    }
+}
+
+void dbt_flush_page(DbtCpu *c, uint64_t linear, uint64_t mask, uint64_t space)
+{
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        const DbtContextKey *k = &c->keys[i];
+        bool globals_only = (k->key.space & mask) != space;
+        bool near_global = linear >= k->global_lo - MIN(k->global_lo, DBT_PAGE) &&
+                           linear <= k->global_hi + MIN(~k->global_hi, DBT_PAGE);
+        if (k->used && (!globals_only || near_global)) {
+            context_flush_page(&c->contexts[i], linear, globals_only, near_global);
+        }
+    }
+    c->stats->page_flushes++;
+}
+
+void tlb_entered(DbtCpu *c, uint64_t linear, const DbtWalk *w)
+{
+    if (w->page_bytes > DBT_PAGE) {
+        note_large(c->ctx, linear);
+    }
+    if (w->global) {                    /* INVLPG may name any address of the page */
+        DbtContextKey *k = &c->keys[c->ctx->index];
+        k->global_lo = MIN(k->global_lo, linear & -w->page_bytes);
+        k->global_hi = MAX(k->global_hi, linear | (w->page_bytes - 1));
+    }
+}
+
+static void unwrite_slot(DbtContext *x, unsigned slot, const uint8_t *host_page)
+{
+    if (x->tlb[slot].page == (uintptr_t)host_page) {
+        x->tlb[slot].write = tlb_empty(slot);
+    }
+    if (x->victim[slot].page == (uintptr_t)host_page) {
+        x->victim[slot].write = tlb_empty(slot);
+    }
+}
+
+void tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots)
+{
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        DbtContext *x = &c->contexts[i];
+        if (slots != WRITABLE_MANY) {
+            unwrite_slot(x, slots - 1, host_page);
+            continue;
+        }
+        for (unsigned k = 0; k < x->n_filled; k++) {
+            unwrite_slot(x, x->filled[k], host_page);
+        }
+    }
+}

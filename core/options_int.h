@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* options_int.h -- private to options*.c: what is noted while the line is read, and settled at its end. */
+/* options_int.h -- private to options*.c: the options' arguments, and what is noted until the end of the line. */
 #ifndef CORE_OPTIONS_INT_H
 #define CORE_OPTIONS_INT_H
 #include "core/options.h"
@@ -28,9 +28,79 @@ typedef struct NetdevArgs {
     GPtrArray *rest;
 } NetdevArgs;
 extern const Field netdev_args[];
-bool opt_netdev(Machine *m, void *args, GVariantBuilder *reply, GError **err);
-bool opt_nic(Machine *m, void *args, GVariantBuilder *reply, GError **err);
-bool opt_net(Machine *m, void *args, GVariantBuilder *reply, GError **err);
+
+/* ---- arguments of the options, each an Entry's struct with its table ---- */
+
+#define REST(S, m) { .name = #m, .type = T_LIST, .flags = F_CONFIG | F_REST, .offset = offsetof(S, m), .count = 1 }
+#define TEXT(S, m, ...) { .name = #m, .type = T_STR, .flags = F_CONFIG | F_WHOLE | F_REQUIRED, .offset = offsetof(S, m), \
+    .count = 1, __VA_ARGS__ }
+
+typedef struct NoArgs {
+    char unused;
+} NoArgs;
+typedef struct TextArgs {
+    char *value;
+} TextArgs;
+typedef struct MachineArgs {
+    char      *type, *accel;
+    GPtrArray *rest;
+} MachineArgs;
+typedef struct AccelArgs {
+    char      *accel;
+    GPtrArray *rest;
+} AccelArgs;
+typedef struct MemArgs {
+    uint64_t size;
+} MemArgs;
+typedef struct SmpArgs {
+    uint32_t cpus, sockets, dies, cores, threads, maxcpus;
+} SmpArgs;
+typedef struct NameArgs {
+    char    *guest;
+    uint32_t threads;
+} NameArgs;
+typedef struct BootArgs {
+    char    *order, *once;
+    bool     menu, strict;
+    uint32_t splash_time;
+    int32_t  reboot_timeout;
+} BootArgs;
+typedef struct FwCfgArgs {
+    char *name, *file, *string;
+} FwCfgArgs;
+typedef struct MonArgs {
+    char *chardev, *mode;
+    bool  pretty;
+} MonArgs;
+typedef struct VncArgs {
+    char *address;
+    bool  password, websocket, reverse;
+} VncArgs;
+typedef struct RtcArgs {
+    char    *base;
+    uint32_t clock, driftfix;
+} RtcArgs;
+extern const Field text_args[], machine_args[], accel_args[], mem_args[], smp_args[], name_args[],
+    boot_args[], fw_cfg_args[], drive_args[], mon_args[], vnc_args[], rtc_args[];
+#define OPT(name, S, tab, fn, help) bool fn(Machine *m, void *args, GVariantBuilder *reply, GError **err);
+#include "core/options.def"
+#undef OPT
+
+/* ---- shared by options*.c ---- */
+
+typedef GVariantBuilder Reply;
+
+static inline char *option_text(void *args)     /* of a TextArgs */
+{
+    return ((TextArgs *)args)->value;
+}
+
+static inline void option_take(char **to, char **from)
+{
+    g_free(*to);
+    *to = g_steal_pointer(from);
+}
+
 bool options_settle_nets(Machine *m, GError **err);
 void options_free_nets(struct Options *o);
 void options_free_pairs(GPtrArray *list);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# One non-recursive Makefile.  `make`, `make run`, `make check`; MODE=rel|dbg|asan|ubsan|tsan|cov picks the build.
+# One non-recursive Makefile.  `make`, `make run`, `make check`; MODE=rel|dbg|asan|ubsan|san|tsan|cov picks the build (san: asan and ubsan).
 MODE ?= rel
 B    := build/$(MODE)
 -include build/config.mk
@@ -10,6 +10,7 @@ CFLAGS_rel   := -O2 -g
 CFLAGS_dbg   := -Og -g
 CFLAGS_asan  := -O1 -g -fsanitize=address -fno-omit-frame-pointer
 CFLAGS_ubsan := -O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined
+CFLAGS_san   := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 CFLAGS_tsan  := -O1 -g -fsanitize=thread -include tests/tsan.h
 CFLAGS_cov   := -O0 -g --coverage
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))

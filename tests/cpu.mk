@@ -32,8 +32,11 @@ $(B)/tests/cpu/evex_rules: $(patsubst %,$(B)/tests/cpu/%.o,evex_rules evex_ref e
 $(B)/tests/cpu/be_native: $(B)/tests/cpu/be_native.o $(CPU_NATIVE) $(B)/accel/dbt/ir.o
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(shell pkg-config --libs capstone 2>/dev/null)
 
+MODES_SEED  ?= 7
+MODES_CASES ?= 20000
 check-cpu: $(CPU_TESTS:%=$(B)/tests/cpu/%)
 	@for t in $^; do $$t || exit 1; done
+	@$(B)/tests/cpu/proof/modes -s $(MODES_SEED) -n $(MODES_CASES)
 .PHONY: check-cpu
 -include $(patsubst %,$(B)/tests/cpu/%.d,$(CPU_TESTS) gen fake fphost flat evex_ref evex_ref_fp evex_sibling)
 TESTS += $(CPU_TESTS:%=$(B)/tests/cpu/%)
@@ -56,17 +59,17 @@ $(SOFT_TESTS:%=$(B)/tests/cpu/%): $(B)/tests/cpu/%-soft: $(SOFT_OBJ)
 TESTS += $(SOFT_TESTS:%=$(B)/tests/cpu/%)
 check-cpu: $(SOFT_TESTS:%=$(B)/tests/cpu/%)
 # Every row of the opcode tables on the host's processor and on both engines.
-PROOF := $(patsubst %,$(B)/tests/cpu/proof/%.o,main host engine code sequence values compare)
+PROOF := $(patsubst %,$(B)/tests/cpu/proof/%.o,main host engine code sequence values compare undefined)
 $(B)/tests/cpu/proof/proof: $(PROOF) $(LIBOBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 -include $(PROOF:.o=.d)
-# Engine against engine in the modes that the host's user code has not got: by hand, its findings are to be read (docs/TESTING.md).
-MODES := $(patsubst %,$(B)/tests/cpu/proof/%.o,modes host engine code sequence values)
+# Engine against engine in the modes that the host's user code has not got: a slice in `make check`, MODES_CASES in `make check-cpu`.
+MODES := $(patsubst %,$(B)/tests/cpu/proof/%.o,modes host engine code sequence values undefined)
 $(B)/tests/cpu/proof/modes: $(MODES) $(LIBOBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
--include $(B)/tests/cpu/proof/modes.d
-TESTS += $(B)/tests/cpu/proof/proof
-check check-cpu: $(B)/tests/cpu/proof/proof
+-include $(B)/tests/cpu/proof/modes.d $(B)/tests/cpu/proof/undefined.d
+TESTS += $(B)/tests/cpu/proof/proof $(B)/tests/cpu/proof/modes
+check check-cpu: $(B)/tests/cpu/proof/proof $(B)/tests/cpu/proof/modes
 
 # The decoder against libzydis, where it is.
 ZYDIS := $(filter yes,$(CONFIG_ZYDIS))

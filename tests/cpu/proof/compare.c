@@ -6,17 +6,6 @@
 #include <string.h>
 #include "tests/cpu/proof/proof.h"
 
-typedef enum { ALWAYS, SHIFTED, SHIFTED_FAR, SHIFTED_OUT, BEYOND, WORD, ZERO } When;
-typedef struct Undefined { const char *name; uint32_t flags; When when; bool dst; } Undefined;
-
-static const Undefined table[] = {
-#define UNDEFINED(row, flags, when, manual) { #row, flags, when, false },
-#define UNDEFINED_DST(row, when, manual) { #row, 0, when, true },
-#include "tests/cpu/proof/undefined.def"
-#undef UNDEFINED
-#undef UNDEFINED_DST
-};
-
 typedef enum { V_ALWAYS, V_FAULTS, V_XM, V_AC, V_OPSIZE64, V_NOT64, V_DIFFER, V_SEGMENTS, V_REXW, V_REP, V_MM, V_PROBES, V_PARTS, V_CANONICAL, V_CPU_LIMIT, V_CS_LIMIT, V_BRANCH_FAULT } VendorWhen;
 enum { CR2 = 1, KIND = 3, VECTORS = 4, REGISTERS = 8, MXCSR_PE = 16, MXCSR = 48, C1 = 64, BASES = 128, ALL = 0x100, KIND_ALL = ALL };
 enum { COMPARED = EF_ARITH | EF_DF | EF_AC | EF_ID | EF_NT | EF_IF | EF_IOPL };
@@ -73,67 +62,10 @@ static unsigned vendor(const ProofCode *c, const ProofState *in, const ProofStat
     return what;
 }
 
-static unsigned operand_bits(const X86Insn *i)
-{
-    unsigned k = i->row->ops[0];
-    return k == OPD_Eb || k == OPD_Gb ? 8 : i->osize * 8u;
-}
-
-static unsigned count_of(const X86Insn *i, const ProofState *in)
-{
-    unsigned mask = i->osize == 8 ? 63 : 31;
-    for (unsigned k = 1; k < 3; k++) {
-        switch (i->row->ops[k]) {
-        case OPD_Ib: return i->imm & mask;
-        case OPD_ONE: return 1;
-        case OPD_CL: return in->gpr[R_RCX] & mask;
-        default: break;
-        }
-    }
-    return 0;
-}
-
-static bool holds(When w, const X86Insn *i, const ProofState *in, const ProofState *want)
-{
-    unsigned count = w >= SHIFTED && w <= BEYOND ? count_of(i, in) : 0;
-
-    switch (w) {
-    case ALWAYS: return true;
-    case SHIFTED: return count != 0;
-    case SHIFTED_FAR: return count > 1;
-    case SHIFTED_OUT: return count >= operand_bits(i);
-    case BEYOND: return count > operand_bits(i);
-    case WORD: return i->osize == 2;
-    default: return want->rflags & EF_ZF;
-    }
-}
-
-static unsigned destination(const X86Insn *i)
-{
-    switch (i->row->ops[0]) {
-    case OPD_Ev: case OPD_Ew: case OPD_Ey: return i->mod == 3 ? i->rm : 17;
-    case OPD_Gv: case OPD_Gy: return i->reg;
-    case OPD_Zv: return (i->opcode & 7) | (i->rex & 1) << 3;
-    default: return 16;
-    }
-}
-
 static uint32_t undefined(const ProofCode *c, const ProofState *in, const ProofState *want, unsigned *dst)
 {
-    uint32_t flags = 0;
-
     *dst = 16;
-    if (!c->valid || c->sequence) {
-        return 0;
-    }
-    for (unsigned k = 0; k < G_N_ELEMENTS(table); k++) {
-        const Undefined *u = &table[k];
-        if (!strcmp(u->name, c->insn.row->name) && holds(u->when, &c->insn, in, want)) {
-            flags |= u->flags;
-            *dst = u->dst ? destination(&c->insn) : *dst;
-        }
-    }
-    return flags;
+    return c->valid && !c->sequence ? proof_undefined(&c->insn, in->gpr[R_RCX], want->rflags, dst) : 0;
 }
 
 /* Memory that the instruction leaves undefined, or that this run need not agree about: the caller makes it the same. */

@@ -96,6 +96,14 @@ void     engine_run(Engine *e, const ProofCode *c, const ProofState *in, ProofSt
 X86Cpu  *engine_cpu(Engine *e);
 extern const uint64_t proof_ldt[P_LDT_N];
 
+/* ---- undefined.c ---- */
+/* Flags that the instruction leaves undefined, and *dst: the general register, 17: memory, 16: none.  rcx: before it; after: RFLAGS. */
+uint32_t proof_undefined(const X86Insn *i, uint64_t rcx, uint64_t after, unsigned *dst);
+/* From here on the interpreter runs one instruction at a time, and fills what each leaves undefined. */
+typedef enum { FILL_ZEROS, FILL_ONES, FILL_RANDOM } UndefinedFill;
+void     undefined_fill_begin(X86Cpu *c, UndefinedFill fill, uint64_t seed);
+void     undefined_fill_end(X86Cpu *c);
+
 /* ---- compare.c ---- */
 bool     proof_same(const ProofCode *c, const ProofState *in, const ProofState *want, const ProofState *got, GString *why);
 bool     proof_memory_counts(const ProofCode *c, const ProofState *in, const ProofState *want, const ProofState *got);

@@ -67,8 +67,18 @@ void       block_drain(Machine *m);           /* runs the main context's complet
 BlockNode *block_node_new(Machine *m, const char *driver, const char *name, const BlockOpen *how, GError **err);
 /* For block/saved.c: the next run of at most `most` sectors that the overlay holds, from *from on; 0: there is none. */
 uint64_t   overlay_next(const BlockNode *n, uint64_t *from, uint64_t most);
+void       overlay_hold_all(BlockNode *n);    /* of the image below nothing is seen any more: zeros where nothing was written */
 struct stat;
 bool       block_file_stat(const BlockNode *n, struct stat *st);      /* false: not a node of file.c */
+int        block_file_fd(const BlockNode *n);          /* -1: likewise */
+/* For block/contents.c: the image's contents have a name from now on; sectors that changed since they had the name id, from *from
+ * on and before end (all, where the name is another); 0: none. */
+enum { RAW_PART = 64 << 10 };
+bool       block_is_raw(const BlockNode *n);
+void       raw_set_id(BlockNode *n, uint64_t id);
+bool       raw_has_id(const BlockNode *n, uint64_t id);        /* changed since or not */
+uint64_t   raw_same_as(const BlockNode *n);           /* the name, if nothing has changed since; or 0 */
+uint64_t   raw_next_change(const BlockNode *n, uint64_t id, uint64_t *from, uint64_t end);
 struct DiskOps;
 extern const struct DiskOps block_disk_ops;            /* block/saved.c */
 bool       overlay_start(BlockNode *n, GError **err);          /* its scratch file; after backing is set */

@@ -6,7 +6,7 @@
  * Omits: nothing; media.c changes media while the machine runs.
  * Threads: main thread; look-ups with the machine lock.
  */
-#include "block/drive.h"
+#include "block/contents.h"
 #include "core/options.h"
 #include "core/snapfile.h"
 #include <string.h>
@@ -58,7 +58,7 @@ static Drive *open_one(Machine *m, const OptDrive *o, GError **err)
     if (o->file) {
         BlockOpen how = { .file = o->file, .format = o->format, .cache = caches[o->cache], .readonly = d->readonly,
                           .snapshot = o->snapshot };
-        d->node = block_open(m, &how, err);
+        d->node = contents_whole(o->file, m->options->loadvm || m->options->incoming, err) ? block_open(m, &how, err) : NULL;
         if (!d->node) {
             drive_free(d);
             return NULL;

@@ -225,6 +225,11 @@ bool block_file_stat(const BlockNode *n, struct stat *st)
     return !strcmp(n->drv->name, "file") && !fstat(((FileState *)n->state)->fd, st);
 }
 
+int block_file_fd(const BlockNode *n)
+{
+    return strcmp(n->drv->name, "file") ? -1 : ((FileState *)n->state)->fd;
+}
+
 const BlockDriver file_driver = {
     .name = "file", .desc = "a file or block device of the host", .spec = "POSIX", .size = sizeof(FileState),
     .open = file_open, .submit = file_submit, .close = file_close,

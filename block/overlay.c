@@ -176,6 +176,13 @@ uint64_t overlay_next(const BlockNode *n, uint64_t *from, uint64_t most)
     return at < o->sectors ? end - at : 0;
 }
 
+void overlay_hold_all(BlockNode *n)
+{
+    Overlay *o = n->state;
+
+    memset(o->written, 0xff, o->sectors / 8 + 1);
+}
+
 static void overlay_close(BlockNode *n)
 {
     g_free(((Overlay *)n->state)->written);

@@ -1,85 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * saved.c -- disks in a snapshot: which images it belongs to, and what -snapshot's overlays hold.
+ * saved.c -- disks in a snapshot: which images it belongs to, what -snapshot's overlays hold, and, for savevm, the contents of
+ * images that are written to directly (contents.c).
  *
  * Spec: core/snapfile.h, DiskOps.
- * Omits: an image that is written to directly cannot be brought back: savevm refuses it (migrate does not: the image itself
- *        goes along, and must be found as it was left).
+ * Omits: a block device of the host that is written to directly has no time of change: after migrate nobody notices one.
  * Threads: with the machine lock, the machine stopped; the main context's sources run meanwhile.
  */
-#include "block/drive.h"
+#include "block/contents.h"
 #include "core/snapfile.h"
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <zlib.h>
 
-enum { RUN_MOST = 1 << 20, SECTOR = 512 };
-typedef enum { SAVED_EMPTY, SAVED_IMAGE, SAVED_OVERLAY } SavedKind;
+/* IMAGE: it is to be found as it was left, by its time; CONTENTS: all of it is here; OVERLAY: what was written over it is. */
+typedef enum { SAVED_EMPTY, SAVED_IMAGE, SAVED_OVERLAY, SAVED_CONTENTS } SavedKind;
+
+typedef struct PreparedDrive {
+    BlockNode *overlay;               /* that takes the drive's place, or NULL */
+    Contents  *contents;              /* that go back into the image, or NULL */
+    uint64_t   id;                    /* the name of what the image holds; 0: it is read only, or not written to */
+} PreparedDrive;
 
 typedef struct Prepared {
-    GPtrArray *fresh;                 /* BlockNode: an overlay for each drive, or NULL */
+    guint         n;
+    PreparedDrive drive[];
 } Prepared;
 
-/* ---- requests that are waited for ---- */
-
-typedef struct Wait {
-    BlockReq req;
-    int      result;
-} Wait;
-
-static void wait_done(BlockReq *req, int result)
-{
-    ((Wait *)req)->result = result;
-}
-
-static int do_now(BlockNode *n, BlockOp op, uint64_t at, void *buf, uint64_t bytes)
-{
-    struct iovec iov = { buf, bytes };
-    Wait         w = { .req = { .op = op, .offset = at, .length = bytes, .iov = &iov, .n_iov = bytes != 0, .done = wait_done } };
-
-    block_submit(n, &w.req);
-    block_drain(n->machine);
-    return w.result;
-}
-
-/* ---- identity ---- */
+/* ---- kinds ---- */
 
 static bool is_overlay(const BlockNode *n)
 {
     return n && !strcmp(n->drv->name, "overlay");
 }
 
-static void identity(const BlockNode *n, uint64_t *bytes, uint64_t *mtime_ns)
+static bool is_direct(const BlockNode *n)     /* the guest's writes go to the image */
 {
-    struct stat st = { 0 };
-
-    while (n->child || n->backing) {
-        n = n->backing ? n->backing : n->child;
-    }
-    if (block_file_stat(n, &st)) {
-        *bytes = (uint64_t)st.st_size;
-        *mtime_ns = S_ISREG(st.st_mode) ? (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec : 0;
-    } else {
-        *bytes = *mtime_ns = 0;
-    }
+    return n && !n->readonly && block_is_raw(n);
 }
 
 /* ---- saving ---- */
-
-static bool write_all(int fd, const uint8_t *p, size_t n, uint64_t at)
-{
-    while (n) {
-        ssize_t done = pwrite(fd, p, n, (off_t)at);
-        if (done <= 0) {
-            return false;
-        }
-        p += done;
-        n -= (size_t)done;
-        at += (uint64_t)done;
-    }
-    return true;
-}
 
 static bool save_overlay(const Drive *d, GVariantBuilder *runs, int fd, uint64_t *at, GError **err)
 {
@@ -87,44 +45,50 @@ static bool save_overlay(const Drive *d, GVariantBuilder *runs, int fd, uint64_t
     uint64_t            from = 0, n;
 
     while ((n = overlay_next(d->node, &from, RUN_MOST / SECTOR)) != 0) {
-        if (do_now(d->node->child, BLK_READ, from * SECTOR, buf, n * SECTOR)) {
+        if (block_do_now(d->node->child, BLK_READ, from * SECTOR, buf, n * SECTOR)) {
             return fail(err, "snapshot: cannot read what drive %s has written", d->id);
         }
-        if (!write_all(fd, buf, n * SECTOR, *at)) {
+        if (!block_run_put(runs, from, n, buf, fd, at)) {
             return fail(err, "snapshot: cannot write what drive %s holds: is the disk full?", d->id);
         }
-        g_variant_builder_add(runs, "(tttu)", from, n, *at, (guint32)crc32_z(0, buf, n * SECTOR));
-        *at += n * SECTOR;
         from += n;
     }
     return true;
 }
 
+static bool save_image(const Drive *d, bool contents, GVariantBuilder *runs, uint64_t *bytes, uint64_t *id, int fd, uint64_t *at, GError **err)
+{
+    if (block_do_now(d->node, BLK_FLUSH, 0, NULL, 0)) {
+        return fail(err, "snapshot: drive %s: cannot flush %s", d->id, d->node->name);
+    }
+    contents_name(d->node, bytes, id);
+    if (contents && !contents_save(d, runs, fd, at, err)) {
+        return false;
+    }
+    raw_set_id(d->node, *id);
+    return true;
+}
+
 static bool save_drive(const Drive *d, bool to_return, GVariantBuilder *all, int fd, uint64_t *at, GError **err)
 {
-    bool             overlay = is_overlay(d->node);
-    uint64_t         bytes = 0, mtime = 0;
-    GVariantBuilder  runs;
-    bool             ok = true;
+    SavedKind       kind = !d->node ? SAVED_EMPTY : is_overlay(d->node) ? SAVED_OVERLAY :
+                           to_return && is_direct(d->node) ? SAVED_CONTENTS : SAVED_IMAGE;
+    uint64_t        bytes = 0, mtime = 0;
+    GVariantBuilder runs;
+    bool            ok = true;
 
-    if (to_return && d->node && !overlay && !d->node->readonly) {
-        return fail(err, "savevm: drive %s writes to %s itself, whose contents loadvm could not bring back; start with -snapshot, "
-                         "or give the drive snapshot=on", d->id, d->node->name);
-    }
     g_variant_builder_init(&runs, G_VARIANT_TYPE("a(tttu)"));
-    if (d->node) {
-        if (!overlay && !d->node->readonly && do_now(d->node, BLK_FLUSH, 0, NULL, 0)) {
-            ok = fail(err, "snapshot: drive %s: cannot flush %s", d->id, d->node->name);
-        }
-        identity(d->node, &bytes, &mtime);
-        ok = ok && (!overlay || save_overlay(d, &runs, fd, at, err));
+    if (is_direct(d->node)) {
+        ok = save_image(d, kind == SAVED_CONTENTS, &runs, &bytes, &mtime, fd, at, err);
+    } else if (d->node) {
+        contents_identity(d->node, &bytes, &mtime);
+        ok = kind != SAVED_OVERLAY || save_overlay(d, &runs, fd, at, err);
     }
     if (!ok) {
         g_variant_builder_clear(&runs);
         return false;
     }
-    g_variant_builder_add(all, "(syttxa(tttu))", d->id, !d->node ? SAVED_EMPTY : overlay ? SAVED_OVERLAY : SAVED_IMAGE,
-                          d->node ? d->node->bytes : 0, bytes, (gint64)mtime, &runs);
+    g_variant_builder_add(all, "(syttxa(tttu))", d->id, kind, d->node ? d->node->bytes : 0, bytes, (gint64)mtime, &runs);
     return true;
 }
 
@@ -144,31 +108,25 @@ static GVariant *disks_save(Machine *m, bool to_return, int fd, uint64_t *at, GE
 
 /* ---- loading ---- */
 
-static void fresh_free(void *node)
-{
-    BlockNode *n = node;
+static void disks_finish(Machine *m, void *prepared, bool take);
 
+static void fresh_free(BlockNode *n)
+{
     if (n) {
         n->backing = NULL;              /* lent */
         block_close(n);
     }
 }
 
-static bool load_run(BlockNode *to, GVariant *run, int fd, uint64_t file_bytes, uint8_t *buf)
+static bool load_run(BlockNode *to, GVariant *runs, gsize i, int fd, uint64_t file_bytes, uint8_t *buf)
 {
-    uint64_t from, n, at;
-    guint32  crc;
+    Run r;
 
-    g_variant_get(run, "(tttu)", &from, &n, &at, &crc);
-    if (!n || n > RUN_MOST / SECTOR || from > to->bytes / SECTOR || n > to->bytes / SECTOR - from || at > file_bytes ||
-        n * SECTOR > file_bytes - at) {
-        return false;
-    }
-    return pread(fd, buf, n * SECTOR, (off_t)at) == (ssize_t)(n * SECTOR) && (guint32)crc32_z(0, buf, n * SECTOR) == crc &&
-           !do_now(to, BLK_WRITE, from * SECTOR, buf, n * SECTOR);
+    return block_run_get(runs, i, to->bytes, file_bytes, &r) && block_run_read(&r, fd, buf) &&
+           !block_do_now(to, r.at ? BLK_WRITE : BLK_ZERO, r.from * SECTOR, r.at ? buf : NULL, r.n * SECTOR);
 }
 
-static BlockNode *load_overlay(Drive *d, GVariant *runs, int fd, uint64_t file_bytes, GError **err)
+static BlockNode *load_overlay(Drive *d, bool all, GVariant *runs, int fd, uint64_t file_bytes, GError **err)
 {
     BlockOpen           how = { .file = d->node->name };
     g_autofree uint8_t *buf = g_malloc(RUN_MOST);
@@ -178,10 +136,11 @@ static BlockNode *load_overlay(Drive *d, GVariant *runs, int fd, uint64_t file_b
     n->backing = d->node->backing;
     n->bytes = d->node->bytes;
     ok = overlay_start(n, err);
+    if (ok && all) {
+        overlay_hold_all(n);
+    }
     for (gsize i = 0; ok && i < g_variant_n_children(runs); i++) {
-        GVariant *run = g_variant_get_child_value(runs, i);
-        ok = load_run(n, run, fd, file_bytes, buf) || fail(err, "snapshot: contents of drive %s are damaged", d->id);
-        g_variant_unref(run);
+        ok = load_run(n, runs, i, fd, file_bytes, buf) || fail(err, "snapshot: contents of drive %s are damaged", d->id);
     }
     if (!ok) {
         fresh_free(n);
@@ -197,76 +156,110 @@ static bool check_drive(const Drive *d, const char *id, unsigned kind, uint64_t 
     if (strcmp(id, d->id)) {
         return fail(err, "snapshot: it has a drive %.80s where this machine has %s; start with the options it was saved with", id, d->id);
     }
-    if (kind > SAVED_OVERLAY || (kind == SAVED_EMPTY) != !d->node) {
+    if (kind > SAVED_CONTENTS || (kind == SAVED_EMPTY) != !d->node) {
         return fail(err, "snapshot: drive %s %s a medium when it was saved", d->id, d->node ? "did not have" : "had");
     }
     if (kind == SAVED_OVERLAY && !is_overlay(d->node)) {
         return fail(err, "snapshot: drive %s was saved with snapshot=on; start it so", d->id);
     }
+    if (kind == SAVED_CONTENTS && !is_overlay(d->node) && !is_direct(d->node)) {
+        return fail(err, "snapshot: drive %s was saved with its contents, and %s cannot be written to", d->id, d->node->name);
+    }
     if (!d->node) {
         return true;
     }
-    identity(d->node, &now_bytes, &now_mtime);
+    contents_identity(d->node, &now_bytes, &now_mtime);
     if (bytes != d->node->bytes || now_bytes != file_bytes) {
         return fail(err, "snapshot: drive %s: %s is another image, of another size", d->id, d->node->name);
     }
-    if (now_mtime != mtime) {
+    if (kind != SAVED_CONTENTS && ((now_mtime && now_mtime != mtime) ||
+                                   (is_direct(d->node) && raw_has_id(d->node, mtime) && !raw_same_as(d->node)))) {
         return fail(err, "snapshot: drive %s: %s has changed since; its contents no longer belong to this state", d->id, d->node->name);
     }
     return true;
 }
 
+static bool prepare_drive(Drive *d, PreparedDrive *p, GVariant *one, int fd, uint64_t file_bytes, GError **err)
+{
+    GVariant   *runs;
+    const char *id;
+    guchar      kind;
+    uint64_t    bytes, image_bytes;
+    gint64      mtime;
+    bool        ok;
+
+    g_variant_get(one, "(&syttx@a(tttu))", &id, &kind, &bytes, &image_bytes, &mtime, &runs);
+    ok = check_drive(d, id, kind, bytes, image_bytes, (uint64_t)mtime, err);
+    if (ok && is_overlay(d->node)) {
+        p->overlay = load_overlay(d, kind == SAVED_CONTENTS, runs, fd, file_bytes, err);
+        ok = p->overlay != NULL;
+    } else if (ok && kind == SAVED_CONTENTS) {
+        p->contents = contents_prepare(d, runs, fd, file_bytes, (uint64_t)mtime, err);
+        ok = p->contents != NULL;
+    } else if (is_direct(d->node)) {
+        p->id = (uint64_t)mtime;
+    }
+    g_variant_unref(runs);
+    return ok;
+}
+
 static void *disks_prepare(Machine *m, GVariant *saved, int fd, uint64_t file_bytes, GError **err)
 {
-    Prepared *p = g_new0(Prepared, 1);
-    bool      ok = g_variant_n_children(saved) == m->drives->len ||
-                   fail(err, "snapshot: it was saved with other disks; start with the options it was saved with");
+    guint     n = m->drives->len;
+    Prepared *p = g_malloc0(sizeof(Prepared) + n * sizeof(PreparedDrive));
+    bool      ok = g_variant_n_children(saved) == n || fail(err, "snapshot: it was saved with other disks; start with the options it was saved with");
 
-    p->fresh = g_ptr_array_new_with_free_func(fresh_free);
-    for (guint i = 0; ok && i < m->drives->len; i++) {
-        Drive       *d = m->drives->pdata[i];
-        GVariant    *one = g_variant_get_child_value(saved, i), *runs;
-        const char  *id;
-        guchar       kind;
-        uint64_t     bytes, image_bytes;
-        gint64       mtime;
-        BlockNode   *fresh = NULL;
-
-        g_variant_get(one, "(&syttx@a(tttu))", &id, &kind, &bytes, &image_bytes, &mtime, &runs);
-        ok = check_drive(d, id, kind, bytes, image_bytes, (uint64_t)mtime, err);
-        if (ok && is_overlay(d->node)) {
-            fresh = load_overlay(d, runs, fd, file_bytes, err);
-            ok = fresh != NULL;
-        }
-        g_ptr_array_add(p->fresh, fresh);
-        g_variant_unref(runs);
+    p->n = n;
+    for (guint i = 0; ok && i < n; i++) {
+        GVariant *one = g_variant_get_child_value(saved, i);
+        ok = prepare_drive(m->drives->pdata[i], &p->drive[i], one, fd, file_bytes, err);
         g_variant_unref(one);
     }
     if (!ok) {
-        g_ptr_array_unref(p->fresh);
-        g_free(p);
+        disks_finish(m, p, false);
         return NULL;
     }
     return p;
 }
 
-/* Whoever holds the drive's node keeps it: contents change places. */
+static bool disks_apply(Machine *m, void *prepared, GError **err)
+{
+    Prepared *p = prepared;
+
+    for (guint i = 0; i < p->n; i++) {
+        if (p->drive[i].contents && !contents_apply(p->drive[i].contents, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whoever holds the drive's node keeps it: what is below changes places. */
+static void swap_overlays(BlockNode *a, BlockNode *b)
+{
+    BlockNode *child = a->child;
+    void      *state = a->state;
+
+    a->child = b->child;
+    a->state = b->state;
+    b->child = child;
+    b->state = state;
+}
+
 static void disks_finish(Machine *m, void *prepared, bool take)
 {
     Prepared *p = prepared;
 
-    for (guint i = 0; take && i < p->fresh->len; i++) {
-        BlockNode *new = p->fresh->pdata[i], *old = ((Drive *)m->drives->pdata[i])->node;
-        if (new) {
-            BlockNode *child = old->child;
-            void      *state = old->state;
-            old->child = new->child;
-            old->state = new->state;
-            new->child = child;
-            new->state = state;
+    for (guint i = 0; i < p->n; i++) {
+        BlockNode *node = ((Drive *)m->drives->pdata[i])->node;
+        if (take && p->drive[i].overlay) {
+            swap_overlays(node, p->drive[i].overlay);
+        } else if (take && p->drive[i].id && is_direct(node)) {
+            raw_set_id(node, p->drive[i].id);
         }
+        fresh_free(p->drive[i].overlay);
+        contents_finish(p->drive[i].contents, take);
     }
-    g_ptr_array_unref(p->fresh);
     g_free(p);
 }
 
@@ -283,4 +276,4 @@ static char *disks_folder(Machine *m)
     return NULL;
 }
 
-const DiskOps block_disk_ops = { .save = disks_save, .prepare = disks_prepare, .finish = disks_finish, .folder = disks_folder };
+const DiskOps block_disk_ops = { .save = disks_save, .prepare = disks_prepare, .apply = disks_apply, .finish = disks_finish, .folder = disks_folder };

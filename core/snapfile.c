@@ -677,10 +677,10 @@ static bool take_state(Machine *m, GBytes *state, GError **err)
     return machine_load(m, state, err);
 }
 
-static bool take_all(Machine *m, const SnapFile *f, GBytes *state, void *ram, bool fresh, GError **err)
+static bool take_all(Machine *m, const SnapFile *f, GBytes *state, void *ram, void *disks, bool fresh, GError **err)
 {
     GByteArray *before = fresh ? NULL : machine_save(m);
-    bool        ok = take_state(m, state, err) && take_ram(m, ram, f, fresh, err);
+    bool        ok = take_state(m, state, err) && (!disks || m->disks->apply(m, disks, err)) && take_ram(m, ram, f, fresh, err);
 
     if (!ok) {
         machine_reset(m);
@@ -727,7 +727,7 @@ bool snapfile_load(Machine *m, SnapFile *f, bool fresh, GError **err)
     if (!ok && ram) {
         munmap(ram, m->ram.size);
     }
-    ok = ok && take_all(m, f, state, ram, fresh, err);
+    ok = ok && take_all(m, f, state, ram, disks, fresh, err);
     if (disks) {
         m->disks->finish(m, disks, ok);
     }

@@ -24,11 +24,13 @@ typedef struct SnapAbout {            /* what can be said of a file without a ma
  * What block/ does for a snapshot; Machine.disks.  save: appends contents that only this process has to fd, from *at on,
  * and says in the GVariant where.  to_return: loading it later must be able to give the contents back, with this very
  * machine going on in between; else it is enough that the images will be found as they are now.
- * prepare: checks that the images are those, and reads contents; changes nothing.  finish: takes or drops what was read.
+ * prepare: checks that the images are those, and contents; changes nothing.  apply: images that are written to directly get their
+ * contents back.  finish: takes or drops what was read, and undoes what apply has done.
  */
 typedef struct DiskOps {
     GVariant *(*save)(Machine *m, bool to_return, int fd, uint64_t *at, GError **err);
     void     *(*prepare)(Machine *m, GVariant *saved, int fd, uint64_t file_bytes, GError **err);
+    bool      (*apply)(Machine *m, void *prepared, GError **err);
     void      (*finish)(Machine *m, void *prepared, bool take);
     char     *(*folder)(Machine *m);  /* beside the first image that is written to; NULL: there is none */
 } DiskOps;

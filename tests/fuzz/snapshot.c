@@ -24,6 +24,8 @@
 enum { HEAD_BYTES = 4096, PARTS_AT = 32, PART_BYTES = 40, CHANGES = 8 };
 
 static uint64_t seed;
+static char    *image, *disk_before;
+static gsize    n_before;
 
 static uint64_t rnd(uint64_t below)
 {
@@ -37,10 +39,11 @@ static void die(const char *what, const GError *err)
     exit(1);
 }
 
-static Machine *create(void)
+static Machine *create(const char *disk)
 {
+    char *direct = g_strdup_printf("file=%s,format=raw", disk), *over = g_strdup_printf("file=%s.2,format=raw,snapshot=on", disk);
     char *argv[] = { (char *)"ryokan", (char *)"-m", (char *)"4", (char *)"-nodefaults", (char *)"-display", (char *)"none",
-                     (char *)"-global", (char *)"VGA.vgamem_mb=1", (char *)"-smp", (char *)"2", NULL };
+                     (char *)"-vga", (char *)"none", (char *)"-smp", (char *)"2", (char *)"-drive", direct, (char *)"-drive", over, NULL };
     Machine *m = machine_new();
     GError  *err = NULL;
     bool     exit_now, ok;
@@ -56,7 +59,23 @@ static Machine *create(void)
     if (!ok || !chr_open_all(m, &err) || !machine_start(m, &err)) {
         die("a machine", err);
     }
+    g_free(direct);
+    g_free(over);
     return m;
+}
+
+static char *disk_make(const char *path, const char *more, size_t n)
+{
+    char    *name = g_strconcat(path, more, NULL);
+    uint8_t *b = g_malloc0(n);
+    GError  *err = NULL;
+
+    memset(b + n / 2, 0xd1, n / 8);
+    if (!g_file_set_contents(name, (char *)b, (gssize)n, &err)) {
+        die(name, err);
+    }
+    g_free(b);
+    return name;
 }
 
 static uint32_t le32(const uint8_t *p)
@@ -113,7 +132,14 @@ static void change(GByteArray *b)
 static void same(const GByteArray *before, Machine *m, const uint8_t *ram, const char *why)
 {
     GByteArray *now = machine_save(m);
+    char       *disk = NULL;
+    gsize       n = 0;
 
+    if (!g_file_get_contents(image, &disk, &n, NULL) || n != n_before || memcmp(disk, disk_before, n)) {
+        printf("not ok fuzz/snapshot: seed %llu: refused (%s), but the disk is another\n", (unsigned long long)seed, why);
+        exit(1);
+    }
+    g_free(disk);
     if (now->len != before->len || memcmp(now->data, before->data, now->len) || memcmp(ram, m->ram.host, m->ram.size)) {
         printf("not ok fuzz/snapshot: seed %llu: refused (%s), but the machine is another\n", (unsigned long long)seed, why);
         exit(1);
@@ -141,6 +167,9 @@ static bool try_one(Machine *m, const char *path, const uint8_t *good, size_t n_
     if (!g_file_set_contents_full(path, (const char *)b->data, b->len, G_FILE_SET_CONTENTS_NONE, 0600, &err)) {
         die(path, err);
     }
+    if (!g_file_get_contents(image, &disk_before, &n_before, &err)) {
+        die(image, err);
+    }
     before = machine_save(m);
     f = snapfile_open(path, &err);
     ok = f && snapfile_load(m, f, false, &err);
@@ -151,6 +180,7 @@ static bool try_one(Machine *m, const char *path, const uint8_t *good, size_t n_
         same(before, m, ram, err->message);
         g_error_free(err);
     }
+    g_clear_pointer(&disk_before, g_free);
     snapfile_close(f);
     g_byte_array_unref(before);
     g_byte_array_unref(b);
@@ -180,7 +210,9 @@ int main(int argc, char **argv)
     dir = g_mkdtemp(g_strdup("/dev/shm/ryokan-XXXXXX"));       /* thousands of files */
     dir = dir ? dir : g_dir_make_tmp("ryokan-XXXXXX", NULL);
     path = g_build_filename(dir, "f", NULL);
-    m = create();
+    image = disk_make(path, ".disk", 256 << 10);
+    char *second = disk_make(image, ".2", 128 << 10);
+    m = create(image);
     machine_lock(m);
     memset(m->ram.host + 8192, 0x5a, 10000);
     for (int i = 0; i < 2; i++) {
@@ -194,6 +226,8 @@ int main(int argc, char **argv)
     }
     machine_unlock(m);
     unlink(path);
+    unlink(image);
+    unlink(second);
     rmdir(dir);
     printf("ok fuzz/snapshot: %u files, %u taken\n", tries, taken);
     return 0;

@@ -20,8 +20,9 @@ typedef struct ChrUser {
 } ChrUser;
 /*
  * spec: "stdio", "null", "pty", "file:PATH", "pipe:PATH", "unix:PATH[,server=on][,wait=off]", "tcp:HOST:PORT[,...]",
- * "mon:SPEC" for a mux with a monitor, "chardev:ID", or -chardev's "BACKEND,key=value,...".  Only checked and noted at
- * first: files, sockets and terminals are opened by chr_open_all(), once the whole machine stands, or at once after that.
+ * "telnet:HOST:PORT", "websocket:HOST:PORT", "udp:[HOST]:PORT[@[HOST]:PORT]", "vc[:WxH]", "mon:SPEC" for a mux with a
+ * monitor, "chardev:ID", or -chardev's "BACKEND,key=value,...".  Only checked and noted at first: files, sockets and
+ * terminals are opened by chr_open_all(), once the whole machine stands, or at once after that.
  */
 Chardev *chr_new(Machine *m, const char *spec, const char *id, GError **err);
 bool     chr_open_all(Machine *m, GError **err);
@@ -39,6 +40,8 @@ struct ChrState *chr_state_new(Machine *m);
 void     chr_state_free(struct ChrState *s);           /* flushes, closes, gives the terminal back its settings */
 Chardev *chr_find(Machine *m, const char *id);
 void     chr_attach(Chardev *c, const ChrUser *user);           /* copied */
+void     chr_detach(Chardev *c, const void *dev);               /* the user with this dev */
 size_t   chr_write(Chardev *c, const void *buf, size_t n);      /* never blocks; returns what was taken */
 void     chr_accept(Chardev *c);      /* the user has room again: resume reading */
+int      chr_take_fd(Chardev *c);     /* a descriptor that the peer has passed; -1: none */
 #endif

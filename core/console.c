@@ -2,7 +2,7 @@
 /*
  * console.c -- one screen with its keyboard and mouse, between a display adapter and its viewers.
  *
- * Omits: several screens.
+ * Omits: several screens of the guest.
  * Threads: main context with the machine lock.
  */
 #include "core/display.h"
@@ -15,9 +15,11 @@ typedef struct Asker {
 
 struct Console {
     Machine *machine;
+    char *label;
+    GPtrArray *all;                   /* of the first one: itself and those added */
     GArray *adapters, *inputs;        /* Asker; the last one serves */
     int x, y;                         /* the pointer, as far as it is known, in 0..POINTER_MAX */
-    unsigned buttons;
+    unsigned buttons, leds;
     pixman_image_t *surface;
     GPtrArray *viewers;
 };
@@ -33,11 +35,43 @@ Console *console_new(Machine *m)
     return con;
 }
 
+Console *console_add(Machine *m, const char *label)
+{
+    Console *con = console_new(m);
+
+    con->label = g_strdup(label);
+    if (!m->console->all) {
+        m->console->all = g_ptr_array_new();
+        g_ptr_array_add(m->console->all, m->console);
+    }
+    g_ptr_array_add(m->console->all, con);
+    return con;
+}
+
+Console *console_nth(Machine *m, unsigned i)
+{
+    const GPtrArray *all = m->console->all;
+
+    return all ? (i < all->len ? all->pdata[i] : NULL) : i ? NULL : m->console;
+}
+
+const char *console_label(const Console *con)
+{
+    return con->label;
+}
+
 void console_free(Console *con)
 {
     if (!con) {
         return;
     }
+    for (unsigned i = 1; con->all && i < con->all->len; i++) {
+        console_free(con->all->pdata[i]);
+    }
+    if (con->all) {
+        g_ptr_array_free(con->all, TRUE);
+    }
+    g_free(con->label);
     for (unsigned i = 0; i < con->viewers->len; i++) {
         Viewer *v = con->viewers->pdata[i];
         v->ops->close(v);
@@ -107,26 +141,52 @@ void console_viewer(Console *con, Viewer *v)
     }
 }
 
-bool console_set_password(Console *con, const char *viewer, const char *password, GError **err)
+bool viewer_show(Viewer *v, unsigned n)
 {
-    for (unsigned i = 0; i < con->viewers->len; i++) {
-        Viewer *v = con->viewers->pdata[i];
-        if (!strcmp(v->ops->name, viewer) && v->ops->set_password) {
-            return v->ops->set_password(v, password, err);
-        }
+    Console *to = console_nth(v->con->machine, n);
+    pixman_box16_t all;
+
+    if (!to) {
+        return false;
     }
-    return fail(err, "%s is not active: start with -%s", viewer, viewer);
+    g_ptr_array_remove(v->con->viewers, v);
+    v->con = to;
+    g_ptr_array_add(to->viewers, v);
+    if (!to->surface) {
+        console_resize(to, 640, 480);   /* tells the viewer */
+    } else {
+        v->ops->resized(v, to->surface);
+    }
+    console_refresh(to);
+    all = (pixman_box16_t){ 0, 0, (int16_t)pixman_image_get_width(to->surface), (int16_t)pixman_image_get_height(to->surface) };
+    v->ops->damaged(v, &all);
+    return true;
 }
 
+/* It may show any of the consoles. */
 static Viewer *viewer_find(const Console *con, const char *name)
 {
-    for (unsigned i = 0; i < con->viewers->len; i++) {
-        Viewer *v = con->viewers->pdata[i];
-        if (!strcmp(v->ops->name, name)) {
-            return v;
+    Console *c;
+
+    for (unsigned n = 0; (c = console_nth(con->machine, n)); n++) {
+        for (unsigned i = 0; i < c->viewers->len; i++) {
+            Viewer *v = c->viewers->pdata[i];
+            if (!strcmp(v->ops->name, name)) {
+                return v;
+            }
         }
     }
     return NULL;
+}
+
+bool console_set_password(Console *con, const char *viewer, const char *password, GError **err)
+{
+    Viewer *v = viewer_find(con, viewer);
+
+    if (!v || !v->ops->set_password) {
+        return fail(err, "%s is not active: start with -%s", viewer, viewer);
+    }
+    return v->ops->set_password(v, password, err);
 }
 
 bool console_expire_password(Console *con, const char *viewer, int64_t at_s, GError **err)
@@ -170,6 +230,25 @@ void console_text(Console *con, GString *out)
     const AdapterOps *ops = adapter(con, &dev);
     if (ops && ops->text) {
         ops->text(dev, out);
+    }
+}
+
+bool console_text_size(Console *con, unsigned *cols, unsigned *rows)
+{
+    void *dev;
+    const AdapterOps *ops = adapter(con, &dev);
+
+    return ops && ops->text_size && ops->text_size(dev, cols, rows);
+}
+
+void console_cell(Console *con, unsigned x, unsigned y, TextCell *out)
+{
+    void *dev;
+    const AdapterOps *ops = adapter(con, &dev);
+
+    *out = (TextCell){ .ch = ' ' };
+    if (ops && ops->cell) {
+        ops->cell(dev, x, y, out);
     }
 }
 
@@ -223,6 +302,46 @@ void console_key(Console *con, unsigned evdev_code, bool down)
     if (ops) {
         ops->key(dev, evdev_code, down);
     }
+}
+
+bool console_is_text(const Console *con)
+{
+    const Asker *a = con->inputs->len ? &g_array_index(con->inputs, Asker, con->inputs->len - 1) : NULL;
+
+    return a && ((const InputOps *)a->ops)->symbol;
+}
+
+void console_symbol(Console *con, uint32_t keysym, unsigned mods)
+{
+    const Asker *a = con->inputs->len ? &g_array_index(con->inputs, Asker, con->inputs->len - 1) : NULL;
+
+    if (a && ((const InputOps *)a->ops)->symbol) {
+        ((const InputOps *)a->ops)->symbol(a->dev, keysym, mods);
+    }
+}
+
+void console_set_leds(Console *con, const void *dev, unsigned leds)
+{
+    Console *c;
+    void *has;
+
+    if (!input(con, true, &has) || has != dev || con->leds == leds) {
+        return;
+    }
+    con->leds = leds;
+    for (unsigned n = 0; (c = console_nth(con->machine, n)); n++) {
+        for (unsigned i = 0; i < c->viewers->len; i++) {
+            Viewer *v = c->viewers->pdata[i];
+            if (v->ops->leds) {
+                v->ops->leds(v, leds);
+            }
+        }
+    }
+}
+
+unsigned console_leds(Console *con)
+{
+    return con->leds;
 }
 
 /* ---- the pointer ---- */

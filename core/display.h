@@ -6,6 +6,8 @@
  * every viewer then hears of.  Input goes the other way, to whichever device asked for it last.  Of several adapters the one
  * that came last shows: a second one comes when it has a picture and goes when it has none.
  *
+ * Beside the guest's own console a machine may have text consoles (core/chardev/vc.c); each viewer shows one of them all.
+ *
  * Threads: all calls in the main context with the machine lock.
  */
 #ifndef CORE_DISPLAY_H
@@ -14,17 +16,25 @@
 #include "core/machine.h"
 
 typedef struct Console Console;
+typedef struct TextCell {
+    uint32_t ch, fg, bg;              /* Unicode, 0xrrggbb; ch 0: the right half of a wide character */
+} TextCell;
 typedef struct AdapterOps {
     void (*refresh)(void *dev, Console *con);           /* scan out: console_resize(), draw, console_damage() */
     void (*invalidate)(void *dev);                      /* draw everything at the next refresh */
     void (*text)(void *dev, GString *out);              /* the text screen as text, a line each; nothing in graphics modes */
+    bool (*text_size)(void *dev, unsigned *cols, unsigned *rows);           /* optional; false: a graphics mode */
+    void (*cell)(void *dev, unsigned x, unsigned y, TextCell *out);         /* of it, cursor included */
 } AdapterOps;
 
 enum { POINTER_MAX = 0x7fff };
+enum { MOD_SHIFT = 1, MOD_CTRL = 2, MOD_ALT = 4 };
+enum { LED_SCROLL = 1, LED_NUM = 2, LED_CAPS = 4 };     /* as a PS/2 keyboard is told them */
 typedef struct InputOps {
     void (*key)(void *dev, unsigned evdev_code, bool down);
     void (*pointer)(void *dev, int dx, int dy, int dz, unsigned buttons);   /* relative; buttons: 1 left, 2 right, 4 middle */
     void (*absolute)(void *dev, unsigned x, unsigned y, int dz, unsigned buttons);      /* 0..POINTER_MAX over the screen */
+    void (*symbol)(void *dev, uint32_t keysym, unsigned mods);      /* a text console's keyboard: X11 keysyms, pressed */
 } InputOps;
 
 typedef struct Viewer Viewer;
@@ -33,6 +43,7 @@ typedef struct ViewerOps {              /* ui/viewers.def */
     bool (*open)(Machine *m, Console *con, Viewer **out, GError **err);
     void (*resized)(Viewer *v, pixman_image_t *surface);        /* the surface is a new one */
     void (*damaged)(Viewer *v, const pixman_box16_t *box);
+    void (*leds)(Viewer *v, unsigned leds);                     /* optional: the guest set its keyboard's lights */
     bool (*set_password)(Viewer *v, const char *password, GError **err);        /* optional */
     bool (*expire_password)(Viewer *v, int64_t at_s, GError **err);             /* optional */
     GVariant *(*about)(Viewer *v);                              /* optional: for programs */
@@ -45,7 +56,17 @@ struct Viewer {                         /* first member of a viewer's own struct
 extern const ViewerOps *const viewer_ops[];             /* NULL-terminated */
 
 Console *console_new(Machine *m);       /* machine.c: one a machine, without an adapter at first */
-void     console_free(Console *con);
+void     console_free(Console *con);    /* and those added to it */
+Console *console_add(Machine *m, const char *label);            /* one more, behind those there are */
+Console *console_nth(Machine *m, unsigned i);                   /* 0: the guest's; NULL: there are no so many */
+const char *console_label(const Console *con);                  /* NULL: the guest's screen */
+bool     viewer_show(Viewer *v, unsigned i);                    /* it shows that one from now on; false: there is none */
+bool     console_is_text(const Console *con);                   /* its keyboard wants symbols, not keys */
+void     console_symbol(Console *con, uint32_t keysym, unsigned mods);
+bool     console_text_size(Console *con, unsigned *cols, unsigned *rows);        /* false: a graphics mode */
+void     console_cell(Console *con, unsigned x, unsigned y, TextCell *out);
+void     console_set_leds(Console *con, const void *dev, unsigned leds);        /* ignored unless dev has the keyboard */
+unsigned console_leds(Console *con);
 void     console_adapter(Console *con, const AdapterOps *ops, void *dev);       /* NULL: dev's is taken away */
 void     console_input(Console *con, const InputOps *ops, void *dev);           /* who gets keys or pointer: members that are not NULL;
                                                            ops NULL: dev's no more, and who asked before gets them again */

@@ -454,15 +454,18 @@ static bool settle_drives(Machine *m, GError **err)
 
 /* ---- where characters go ---- */
 
-static Chardev *make_chardev(Machine *m, const char *option, const char *spec, GError **err)
+/* The nth of its option; a text console has its name from there, as programs and users know it. */
+static Chardev *make_chardev(Machine *m, const char *option, unsigned n, const char *spec, GError **err)
 {
+    bool     is_vc = !strcmp(spec, "vc") || g_str_has_prefix(spec, "vc:");
+    g_autofree char *id = g_strdup_printf("%s%u", !strcmp(option, "monitor") ? "compat_monitor" : option, n);
     GError  *why = NULL;
     Chardev *c;
 
     if (!strcmp(spec, "none")) {
         return NULL;
     }
-    c = chr_new(m, spec, NULL, &why);
+    c = chr_new(m, spec, is_vc && !chr_find(m, id) ? id : NULL, &why);
     if (!c) {
         fail(err, "-%s %s: %s", option, spec, why->message);
         g_error_free(why);
@@ -470,9 +473,15 @@ static Chardev *make_chardev(Machine *m, const char *option, const char *spec, G
     return c;
 }
 
+static bool has_consoles(const struct Options *o)
+{
+    return !o->nographic && (o->viewer || o->vnc);
+}
+
 /*
  * Defaults: with -nographic the first serial port and the monitor share the terminal, or have it each alone if the other
- * was given; else there is one serial port, which goes nowhere.  So does a parallel port.
+ * was given; else there are a monitor, a serial and a parallel port, on text consoles where there is a viewer to show them,
+ * nowhere where there is none.
  */
 static bool settle_chardevs(Machine *m, GError **err)
 {
@@ -480,35 +489,28 @@ static bool settle_chardevs(Machine *m, GError **err)
     OptRaw         *r = o->raw;
     bool            no_serial = !r->serial->len && !o->nodefaults, no_monitor = !r->monitor->len && !o->nodefaults;
     bool            stdio_used = false, ok = true;
+    const char     *nowhere = has_consoles(o) ? "vc:80Cx24C" : "null";
 
     for (unsigned i = 0; i < r->serial->len; i++) {
         stdio_used |= strstr(r->serial->pdata[i], "stdio") != NULL;
     }
     if (!r->parallel->len && !o->nodefaults) {
-        g_ptr_array_add(r->parallel, g_strdup("null"));
-    }
-    for (unsigned i = 0; i < r->parallel->len && ok; i++) {
-        o->parallel[i] = make_chardev(m, "parallel", r->parallel->pdata[i], err);
-        ok = o->parallel[i] || !strcmp(r->parallel->pdata[i], "none");
+        g_ptr_array_add(r->parallel, g_strdup(nowhere));
     }
     if (o->nographic && no_serial) {
         g_ptr_array_add(r->serial, g_strdup(no_monitor ? "mon:stdio" : "stdio"));
     } else if (no_serial) {
-        g_ptr_array_add(r->serial, g_strdup("null"));
+        g_ptr_array_add(r->serial, g_strdup(nowhere));
     } else if (o->nographic && no_monitor && !stdio_used) {
         g_ptr_array_add(r->monitor, g_strdup("stdio"));
     }
-    for (unsigned i = 0; i < r->serial->len && ok; i++) {
-        const char *spec = r->serial->pdata[i];
-        o->serial[i] = make_chardev(m, "serial", spec, err);
-        ok = o->serial[i] || !strcmp(spec, "none");
-        if (ok && g_str_has_prefix(spec, "mon:")) {
-            o->monitor_on[o->n_monitors++] = o->serial[i];
-        }
+    if (has_consoles(o) && no_monitor && !r->qmp->len) {
+        g_ptr_array_add(r->monitor, g_strdup(nowhere));
     }
+    /* In the order of their consoles: Ctrl-Alt-2 is the monitor. */
     for (unsigned i = 0; i < r->monitor->len && ok; i++) {
         const char *spec = r->monitor->pdata[i];
-        Chardev    *c = make_chardev(m, "monitor", spec, err);
+        Chardev    *c = make_chardev(m, "monitor", i, spec, err);
         ok = c || !strcmp(spec, "none");
         if (c && o->n_monitors == MAX_MONITORS) {
             return fail(err, "-monitor %s: there can be %d monitors", spec, MAX_MONITORS);
@@ -517,8 +519,23 @@ static bool settle_chardevs(Machine *m, GError **err)
             o->monitor_on[o->n_monitors++] = c;
         }
     }
+    for (unsigned i = 0; i < r->serial->len && ok; i++) {
+        const char *spec = r->serial->pdata[i];
+        o->serial[i] = make_chardev(m, "serial", i, spec, err);
+        ok = o->serial[i] || !strcmp(spec, "none");
+        if (ok && g_str_has_prefix(spec, "mon:")) {
+            if (o->n_monitors == MAX_MONITORS) {
+                return fail(err, "-serial %s: there can be %d monitors", spec, MAX_MONITORS);
+            }
+            o->monitor_on[o->n_monitors++] = o->serial[i];
+        }
+    }
+    for (unsigned i = 0; i < r->parallel->len && ok; i++) {
+        o->parallel[i] = make_chardev(m, "parallel", i, r->parallel->pdata[i], err);
+        ok = o->parallel[i] || !strcmp(r->parallel->pdata[i], "none");
+    }
     for (unsigned i = 0; i < r->qmp->len && ok; i++) {
-        Chardev *c = make_chardev(m, "qmp", r->qmp->pdata[i], err);
+        Chardev *c = make_chardev(m, "qmp", i, r->qmp->pdata[i], err);
         ok = c || !strcmp(r->qmp->pdata[i], "none");
         if (c && o->n_monitors == MAX_MONITORS) {
             return fail(err, "-qmp %s: there can be %d monitors", (const char *)r->qmp->pdata[i], MAX_MONITORS);
@@ -529,7 +546,7 @@ static bool settle_chardevs(Machine *m, GError **err)
         }
     }
     if (ok && r->debugcon) {
-        o->debugcon = make_chardev(m, "debugcon", r->debugcon, err);
+        o->debugcon = make_chardev(m, "debugcon", 0, r->debugcon, err);
         ok = o->debugcon || !strcmp(r->debugcon, "none");
     }
     return ok && (!o->gdb || gdbstub_open(m, o->gdb, err));

@@ -33,6 +33,12 @@ enum { HISTORY_MAX = 100 };
 
 static void print(Monitor *mon, const char *text)
 {
+    if (!strcmp(chr_kind(mon->chr), "vc")) {        /* no terminal driver is in between that would return the carriage */
+        g_auto(GStrv)    lines = g_strsplit(text, "\n", -1);
+        g_autofree char *all = g_strjoinv("\r\n", lines);
+        chr_write(mon->chr, all, strlen(all));
+        return;
+    }
     chr_write(mon->chr, text, strlen(text));
 }
 

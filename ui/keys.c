@@ -74,6 +74,16 @@ unsigned key_from_keysym(uint32_t keysym, bool *needs_shift)
     return 0;
 }
 
+uint32_t key_symbol(unsigned code)
+{
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (others[i].code == code) {
+            return others[i].keysym;
+        }
+    }
+    return 0;
+}
+
 unsigned key_from_hid(unsigned usage)
 {
     return usage < sizeof(hid) ? hid[usage] : 0;

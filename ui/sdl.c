@@ -3,11 +3,11 @@
  * sdl.c -- the desktop window: shows the console, types into it.
  *
  * Spec: SDL 2 API.
- * Omits: several consoles; keyboards other than US for pasted text.
+ * Omits: keyboards other than US for pasted text.
  * Threads: main context with the machine lock; a timer of the loop polls SDL and pulls the picture 30 times a second.
  *
  * With Ctrl and Alt held: G gives the mouse to the guest and back, F full screen, U the guest's own size, S whole multiples of it or
- * any size (smooth), V types the host's clipboard.  Closing the window presses the power button; closing it again ends.
+ * any size (smooth), V types the host's clipboard, 1 to 9 show the guest's screen or a text console.  Closing the window presses the power button; closing it again ends.
  */
 #ifdef CONFIG_SDL                         /* configure: libsdl2-dev is there and not --disable-sdl */
 #include "core/display.h"
@@ -42,6 +42,12 @@ static void title(SdlViewer *s)
                                          : s->grabbed ? "Ctrl+Alt+G gives the mouse back"
                                          : console_is_absolute(s->viewer.con) ? "Ctrl+Alt+F: full screen"
                                          : "click to give the mouse to the guest");
+    if (console_label(s->viewer.con)) {
+        g_autofree char *name = g_strdup_printf("%s (%s) - Ctrl+Alt+1 shows the guest's screen", s->machine->name ? s->machine->name : "Ryokan",
+                                                console_label(s->viewer.con));
+        SDL_SetWindowTitle(s->window, name);
+        return;
+    }
     SDL_SetWindowTitle(s->window, t);
 }
 
@@ -117,6 +123,12 @@ static bool command(SdlViewer *s, SDL_Keycode key)
     case SDLK_v:
         paste(s);
         break;
+    case SDLK_1 ... SDLK_9:
+        release_keys(s);
+        if (viewer_show(&s->viewer, (unsigned)(key - SDLK_1))) {
+            grab(s, false);
+        }
+        break;
     default:
         return false;
     }
@@ -125,12 +137,48 @@ static bool command(SdlViewer *s, SDL_Keycode key)
     return true;
 }
 
+/* For a text console: letters come as text, which knows the host's layout and its dead keys, all others from here. */
+static void symbol(SdlViewer *s, const SDL_KeyboardEvent *e)
+{
+    unsigned mods = (e->keysym.mod & KMOD_SHIFT ? MOD_SHIFT : 0) | (e->keysym.mod & KMOD_CTRL ? MOD_CTRL : 0) |
+                    (e->keysym.mod & KMOD_LALT ? MOD_ALT : 0);
+    uint32_t sym = key_symbol(key_from_hid((unsigned)e->keysym.scancode));
+
+    if (!sym && mods & (MOD_CTRL | MOD_ALT) && e->keysym.sym > 0 && e->keysym.sym < 0x80) {
+        sym = (uint32_t)e->keysym.sym;
+    } else if (sym >= 0xffaa && sym <= 0xffb9 && sym != 0xffad && (e->keysym.mod & KMOD_NUM)) {
+        sym = 0;                        /* the keypad's digits come as text too */
+    }
+    if (sym) {
+        console_symbol(s->viewer.con, sym, mods);
+    }
+}
+
+static void on_text(SdlViewer *s, const char *text)
+{
+    SDL_Keymod now = SDL_GetModState();
+
+    for (; console_is_text(s->viewer.con) && !(now & (KMOD_CTRL | KMOD_LALT)) && *text; text = g_utf8_next_char(text)) {
+        gunichar c = g_utf8_get_char_validated(text, -1);
+        if ((gint32)c < 0) {
+            return;
+        }
+        console_symbol(s->viewer.con, c < 0x100 ? c : 0x1000000 | c, 0);
+    }
+}
+
 static void on_key(SdlViewer *s, const SDL_KeyboardEvent *e)
 {
     bool down = e->type == SDL_KEYDOWN;
     unsigned code = key_from_hid((unsigned)e->keysym.scancode);
 
     if (down && (e->keysym.mod & KMOD_CTRL) && (e->keysym.mod & KMOD_ALT) && command(s, e->keysym.sym)) {
+        return;
+    }
+    if (console_is_text(s->viewer.con)) {
+        if (down) {
+            symbol(s, e);
+        }
         return;
     }
     if (code && code < G_N_ELEMENTS(s->down)) {
@@ -144,7 +192,7 @@ static void on_button(SdlViewer *s, const SDL_MouseButtonEvent *e)
     unsigned bit = e->button == SDL_BUTTON_LEFT ? 1 : e->button == SDL_BUTTON_RIGHT ? 2 : e->button == SDL_BUTTON_MIDDLE ? 4 : 0;
 
     if (!s->grabbed && !console_is_absolute(s->viewer.con)) {
-        if (e->type == SDL_MOUSEBUTTONDOWN) {
+        if (!console_is_text(s->viewer.con) && e->type == SDL_MOUSEBUTTONDOWN) {
             grab(s, true);
         }
         return;
@@ -175,6 +223,9 @@ static void on_event(SdlViewer *s, const SDL_Event *e)
     case SDL_KEYUP:
         on_key(s, &e->key);
         break;
+    case SDL_TEXTINPUT:
+        on_text(s, e->text.text);
+        break;
     case SDL_MOUSEBUTTONDOWN:
     case SDL_MOUSEBUTTONUP:
         on_button(s, &e->button);
@@ -189,6 +240,8 @@ static void on_event(SdlViewer *s, const SDL_Event *e)
     case SDL_MOUSEWHEEL:
         if (s->grabbed || console_is_absolute(s->viewer.con)) {
             console_pointer(s->viewer.con, 0, 0, -e->wheel.y, s->buttons);
+        } else if (console_is_text(s->viewer.con) && e->wheel.y) {
+            console_symbol(s->viewer.con, e->wheel.y > 0 ? 0xff55 : 0xff56, MOD_SHIFT);
         }
         break;
     case SDL_WINDOWEVENT:

@@ -32,7 +32,7 @@ extern const ViewerOps vnc_viewer;
 
 typedef struct Input {
     enum { INPUT_KEY, INPUT_CODE, INPUT_POINTER, INPUT_RELEASE } kind;
-    uint32_t keysym;                  /* of INPUT_CODE: a scan code */
+    uint32_t keysym, code;            /* code: of INPUT_CODE, a scan code */
     bool     down;
     int      x, y;
     unsigned buttons;                 /* RFB's: 1 left, 2 middle, 4 right, 8 wheel up, 16 wheel down */
@@ -334,6 +334,67 @@ static void type_key(Vnc *s, uint32_t keysym, bool down)
     }
 }
 
+static unsigned mods(const Vnc *s)
+{
+    return (s->down[KEY_LEFTSHIFT] || s->down[KEY_RIGHTSHIFT] ? MOD_SHIFT : 0) |
+           (s->down[KEY_LEFTCTRL] || s->down[KEY_RIGHTCTRL] ? MOD_CTRL : 0) | (s->down[KEY_LEFTALT] ? MOD_ALT : 0);
+}
+
+/* Ctrl-Alt-1 to 9.  The guest is not left with keys held that it does not see let go. */
+static bool switch_console(Vnc *s, unsigned code)
+{
+    if ((mods(s) & (MOD_CTRL | MOD_ALT)) != (MOD_CTRL | MOD_ALT) || code < KEY_1 || code > KEY_9) {
+        return false;
+    }
+    for (unsigned k = 0; k < KEY_CNT; k++) {
+        if (s->down[k]) {
+            console_key(s->viewer.con, k, false);
+        }
+    }
+    viewer_show(&s->viewer, code - KEY_1);
+    return true;
+}
+
+static bool is_modifier(unsigned code)
+{
+    return code == KEY_LEFTSHIFT || code == KEY_RIGHTSHIFT || code == KEY_LEFTCTRL || code == KEY_RIGHTCTRL || code == KEY_LEFTALT ||
+           code == KEY_RIGHTALT || code == KEY_LEFTMETA || code == KEY_RIGHTMETA || code == KEY_CAPSLOCK || code == KEY_NUMLOCK;
+}
+
+/* true: it was for a text console, or for us. */
+static bool for_console(Vnc *s, unsigned code, uint32_t keysym, bool down)
+{
+    if (down && switch_console(s, code)) {
+        return true;
+    }
+    if (!console_is_text(s->viewer.con) || is_modifier(code)) {
+        return false;
+    }
+    if (down) {
+        console_symbol(s->viewer.con, keysym, mods(s));
+    }
+    return true;
+}
+
+static void type_symbol(Vnc *s, const Input *e)
+{
+    bool     shift;
+    unsigned code = key_from_keysym(e->keysym, &shift);
+
+    if (!for_console(s, code, e->keysym, e->down)) {
+        type_key(s, e->keysym, e->down);
+    }
+}
+
+static void type_code(Vnc *s, const Input *e)
+{
+    unsigned code = key_from_xt(e->code);
+
+    if (!for_console(s, code, e->keysym, e->down)) {
+        press(s, code, e->down);
+    }
+}
+
 static void point(Vnc *s, const Input *in)
 {
     unsigned buttons = (in->buttons & 1) | (in->buttons & 4) >> 1 | (in->buttons & 2) << 1;
@@ -357,9 +418,9 @@ static void feed(Vnc *s)
     for (unsigned i = 0; in && i < in->len; i++) {
         const Input *e = &g_array_index(in, Input, i);
         if (e->kind == INPUT_KEY) {
-            type_key(s, e->keysym, e->down);
+            type_symbol(s, e);
         } else if (e->kind == INPUT_CODE) {
-            press(s, key_from_xt(e->keysym), e->down);
+            type_code(s, e);
         } else if (e->kind == INPUT_POINTER) {
             point(s, e);
         } else {
@@ -564,7 +625,8 @@ static rfbBool extended_key(rfbClientPtr cl, void *data, const rfbClientToServer
     if (msg->type != QEMU_MESSAGE || rfbReadExact(cl, (char *)b, sizeof(b)) <= 0 || b[0] != 0) {
         return FALSE;
     }
-    queue(of(cl), &(Input){ .kind = INPUT_CODE, .keysym = b[10], .down = b[1] || b[2] });
+    uint32_t keysym = (uint32_t)b[3] << 24 | (uint32_t)b[4] << 16 | (uint32_t)b[5] << 8 | b[6];
+    queue(of(cl), &(Input){ .kind = INPUT_CODE, .keysym = keysym, .code = b[10], .down = b[1] || b[2] });
     return TRUE;
 }
 

@@ -26,6 +26,7 @@ typedef struct MachineHooks {
     char    *(*net_info)(Machine *m);
     GVariant *(*query_pci)(Machine *m);
     void     (*nmi)(Machine *m);
+    GVariant *(*query_audiodevs)(Machine *m);
 } MachineHooks;
 typedef enum { MEDIUM_OPEN = 1, MEDIUM_REMOVE = 2, MEDIUM_INSERT = 4, MEDIUM_CLOSE = 8 } MediumDo;
 typedef struct MediumChange {         /* in this order */
@@ -65,6 +66,7 @@ struct Machine {
     void          *block;             /* private to block/node.c */
     GPtrArray     *drives;            /* Drive: block/drive.h */
     GPtrArray     *nets;              /* NetEnd: net/net.h */
+    GPtrArray     *audiodevs;         /* AudioDev: core/audio.h */
     unsigned       n_nics;            /* cards so far: their default addresses count up */
     void         (*drain)(Machine *m);          /* waits until no disk request is in flight; set by block/, or NULL */
     const struct DiskOps *disks;      /* what a snapshot holds of disks: set by block/, or NULL; core/snapfile.h */

@@ -64,7 +64,7 @@ const Entry options[] = {
 /* Words of other emulators that mean something here too, one day. */
 static const char *const not_yet[] = {
     "daemonize", "spice", "blockdev", "object", "audio",
-    "audiodev", "soundhw", "smbios", "acpitable", "numa", "mem-path", "mem-prealloc", "icount", "sandbox",
+    "soundhw", "smbios", "acpitable", "numa", "mem-path", "mem-prealloc", "icount", "sandbox",
     "chroot", "runas", "readconfig", "virtfs", "fsdev", "watchdog", "tpmdev", "dtb", "pflash", "mtdblock", "sd",
     "full-screen", "win2k-hack", "k", "set", "add-fd", "trace", "option-rom", "prom-env", "overcommit", "action", "msg", "cpu-throttle",
     NULL
@@ -103,6 +103,7 @@ bool options_parse(Machine *m, int argc, char **argv, bool *exit_now, GError **e
     o->devices = g_ptr_array_new();
     o->globals = g_ptr_array_new();
     o->netdevs = g_ptr_array_new();
+    o->audiodevs = g_ptr_array_new();
     o->nics = g_ptr_array_new();
     o->rtc_clock = TIME_WALL;
     if (viewer_ops[0] && strcmp(viewer_ops[0]->name, "vnc") && (g_getenv("DISPLAY") || g_getenv("WAYLAND_DISPLAY"))) {

@@ -87,6 +87,7 @@ struct Options {
     GPtrArray *drives;                /* OptDrive, in order; IDE indices resolved */
     GPtrArray *devices;               /* OptDevice, in order; made by main after the machine type's own */
     GPtrArray *netdevs;               /* OptNetdev, in order */
+    GPtrArray *audiodevs;             /* OptNetdev, in order */
     GPtrArray *nics;                  /* OptNic, in order; the machine type makes them */
     bool       default_nic;           /* no word of a network, nor -nodefaults: what the machine usually has */
     GPtrArray *globals;               /* OptPair "driver.property" */
@@ -119,6 +120,7 @@ struct Options {
 };
 
 void net_print_help(void);            /* the back ends there are; net/net.c */
+void audio_print_help(void);          /* ui/audio.c */
 /* argv to options.  false: err is the one line to print.  *exit_now: something was printed (help), end with status 0. */
 bool options_parse(Machine *m, int argc, char **argv, bool *exit_now, GError **err);
 void options_free(struct Options *o);

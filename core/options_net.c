@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * options_net.c -- -netdev, -nic and -net: which cards there are and what each is plugged into.
+ * options_net.c -- -netdev, -nic and -net: which cards there are and what each is plugged into; -audiodev.
  *
  * Spec: none; words and meanings are those of the PC emulators that users know.
  * Omits: more than one card or back end with -net (there are no hubs); the name of a back end that does not exist is refused
@@ -46,22 +46,22 @@ static bool print_help(Machine *m, const NetdevArgs *a)
     return true;
 }
 
-static bool id_free(Machine *m, const char *id, GError **err)
+static bool id_free(const GPtrArray *list, const char *option, const char *id, GError **err)
 {
-    for (guint i = 0; i < m->options->netdevs->len; i++) {
-        if (!strcmp(((OptNetdev *)m->options->netdevs->pdata[i])->id, id)) {
-            return fail(err, "-netdev id=%s: this id is taken", id);
+    for (guint i = 0; i < list->len; i++) {
+        if (!strcmp(((OptNetdev *)list->pdata[i])->id, id)) {
+            return fail(err, "%s id=%s: this id is taken", option, id);
         }
     }
     return true;
 }
 
 /* A back end of what is left in the arguments; its id, or NULL.  id is taken over. */
-static const char *add_netdev(Machine *m, NetdevArgs *a, char *id, GError **err)
+static const char *add_back_end(GPtrArray *list, const char *option, NetdevArgs *a, char *id, GError **err)
 {
     OptNetdev *o;
 
-    if (!id_free(m, id, err)) {
+    if (!id_free(list, option, id, err)) {
         g_free(id);
         return NULL;
     }
@@ -69,8 +69,35 @@ static const char *add_netdev(Machine *m, NetdevArgs *a, char *id, GError **err)
     o->type = g_strdup(a->type);
     o->id = id;
     o->rest = g_steal_pointer(&a->rest);
-    g_ptr_array_add(m->options->netdevs, o);
+    g_ptr_array_add(list, o);
     return o->id;
+}
+
+static const char *add_netdev(Machine *m, NetdevArgs *a, char *id, GError **err)
+{
+    return add_back_end(m->options->netdevs, "-netdev", a, id, err);
+}
+
+bool opt_audiodev(Machine *m, void *args, GVariantBuilder *reply, GError **err)
+{
+    NetdevArgs *a = args;
+    char       *id, *driver;
+
+    if (a->type && !strcmp(a->type, "help")) {
+        audio_print_help();
+        m->options->raw->exit_now = true;
+        return true;
+    }
+    id = take_pair(a->rest, "id");
+    if ((driver = take_pair(a->rest, "driver"))) {
+        g_free(a->type);
+        a->type = driver;
+    }
+    if (!a->type || !id) {
+        g_free(id);
+        return fail(err, "-audiodev: write it as TYPE,id=ID,...");
+    }
+    return add_back_end(m->options->audiodevs, "-audiodev", a, id, err) != NULL;
 }
 
 bool opt_netdev(Machine *m, void *args, GVariantBuilder *reply, GError **err)
@@ -178,16 +205,22 @@ bool options_settle_nets(Machine *m, GError **err)
     return true;
 }
 
-void options_free_nets(struct Options *o)
+static void free_back_ends(GPtrArray *list)
 {
-    for (guint i = 0; i < o->netdevs->len; i++) {
-        OptNetdev *d = o->netdevs->pdata[i];
+    for (guint i = 0; i < list->len; i++) {
+        OptNetdev *d = list->pdata[i];
         g_free(d->type);
         g_free(d->id);
         options_free_pairs(d->rest);
         g_free(d);
     }
-    g_ptr_array_free(o->netdevs, TRUE);
+    g_ptr_array_free(list, TRUE);
+}
+
+void options_free_nets(struct Options *o)
+{
+    free_back_ends(o->netdevs);
+    free_back_ends(o->audiodevs);
     for (guint i = 0; i < o->nics->len; i++) {
         OptNic *n = o->nics->pdata[i];
         g_free(n->model);

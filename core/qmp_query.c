@@ -220,6 +220,15 @@ bool cmd_query_pci(Machine *m, void *args, Reply *reply, GError **err)
     return whole(reply, m->hooks.query_pci, m);
 }
 
+bool cmd_query_audiodevs(Machine *m, void *args, Reply *reply, GError **err)
+{
+    GVariantBuilder none;
+
+    list_start(&none);
+    say_value(reply, "return", m->hooks.query_audiodevs ? m->hooks.query_audiodevs(m) : g_variant_builder_end(&none));
+    return true;
+}
+
 bool cmd_query_iothreads(Machine *m, void *args, Reply *reply, GError **err)
 {
     return whole(reply, NULL, m);

@@ -12,6 +12,7 @@
  */
 #include "hw/machine/pc.h"
 #include "block/drive.h"
+#include "core/audio.h"
 #include "core/options.h"
 #include "core/vcpu.h"
 #include "cpu/x86/apicif.h"
@@ -132,7 +133,7 @@ static bool timers(Machine *m, PcMachine *pc, GError **err)
 {
     const struct Options *o = m->options;
     pc->pit = pit_create(m, pc->isa, err);
-    pc->rtc = pc->pit && pcspk_create(m, pc->isa, pc->pit, err) ? rtc_create(m, pc->isa, err) : NULL;
+    pc->rtc = pc->pit && pcspk_create(m, pc->isa, pc->pit, pc->pcspk_audiodev, err) ? rtc_create(m, pc->isa, err) : NULL;
     if (!pc->rtc) {
         return false;
     }
@@ -217,7 +218,7 @@ static bool pc_build(Machine *m, GError **err)
     pc->cpu_views = g_ptr_array_new();
     memory_map(m, pc);
     m->hooks.nmi = nmi_button;
-    if (!drives_open(m, err) || !nets_open(m, err) || !interrupts(m, pc, err) || !chipset(m, pc, err) || !timers(m, pc, err) ||
+    if (!drives_open(m, err) || !nets_open(m, err) || !audiodevs_open(m, err) || !interrupts(m, pc, err) || !chipset(m, pc, err) || !timers(m, pc, err) ||
         !legacy_devices(m, pc, err)) {
         return false;
     }
@@ -237,6 +238,7 @@ static void pc_unbuild(Machine *m)
     PcMachine *pc = m->machine_data;
     drives_close(m);
     nets_close(m);
+    audiodevs_close(m);
     for (guint i = 0; pc->cpu_views && i < pc->cpu_views->len; i++) {
         region_destroy(pc->cpu_views->pdata[i]);
         g_free(pc->cpu_views->pdata[i]);
@@ -252,6 +254,7 @@ static void pc_unbuild(Machine *m)
 
 static const Field pc_fields[] = {
     CONFIG_AS(PcMachine, has_hpet, "hpet", .def = 1, .help = "Fit a high precision event timer."),
+    CONFIG_AS(PcMachine, pcspk_audiodev, "pcspk-audiodev", .help = "Id of the -audiodev that plays the speaker; without, it is mute."),
     CONFIG(PcMachine, usb, .help = "Have the chipset's USB controller."),
     CONFIG(PcMachine, smm, .def = 1, .help = "Have system management mode: SMRAM, and SMIs by port B2."),
     FIELD_END

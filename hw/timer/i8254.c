@@ -13,7 +13,6 @@
 #include "hw/misc/isa.h"
 #include "hw/timer/timer.h"
 
-#define PIT_HZ          1193182ull
 #define NS_PER_S        1000000000ull
 #define MIN_GAP_NS      20000         /* OUT0 does not change oftener: keeps a hostile count from drowning the host */
 #define LATE_NS         100000000     /* ticks the host was late for are made up, unless it was later than this */
@@ -44,6 +43,8 @@ typedef struct Pit {
     Timer    timer;
     uint64_t event_tick;              /* of counter 0: the change of OUT that the timer waits for */
     uint32_t iobase;
+    void   (*before)(void *dev);      /* who listens to counter 2 */
+    void    *listener;
 } Pit;
 
 static uint64_t now_tick(const Pit *s)
@@ -134,6 +135,34 @@ static bool counter_out(const Counter *c, uint64_t now)
     default:
         return gone != c->count;
     }
+}
+
+/* How long OUT was high in the first `gone` (fine ticks) after the count was loaded. */
+static uint64_t high_since_load(const Counter *c, uint64_t gone)
+{
+    uint64_t n = (uint64_t)c->count * PIT_FINE, rest = gone % n;
+
+    switch (c->mode) {
+    case 0: case 1:
+        return gone > n ? gone - n : 0;
+    case 2:                           /* low in the last tick */
+        return gone / n * (n - PIT_FINE) + MIN(rest, n - PIT_FINE);
+    case 3:
+        return gone / n * ((c->count + 1) / 2 * PIT_FINE) + MIN(rest, (c->count + 1) / 2 * (uint64_t)PIT_FINE);
+    default:                          /* low in the tick after */
+        return gone <= n ? gone : gone - MIN(gone - n, PIT_FINE);
+    }
+}
+
+/* While nothing changes. */
+static uint64_t high_between(const Counter *c, uint64_t from, uint64_t to)
+{
+    uint64_t load = c->load_tick * PIT_FINE;
+
+    if (!running(c) || paused(c)) {
+        return counter_out(c, from / PIT_FINE) ? to - from : 0;
+    }
+    return high_since_load(c, MAX(to, load) - load) - high_since_load(c, MAX(from, load) - load);
 }
 
 /* The counting element as a program reads it. */
@@ -372,13 +401,22 @@ static uint8_t read_counter(Pit *s, unsigned n)
     return msb ? v >> 8 : v;
 }
 
+static void tell(Pit *s)
+{
+    if (s->before) {
+        s->before(s->listener);
+    }
+}
+
 static uint64_t pit_read(void *dev, hwaddr off, unsigned size)
 {
+    tell(dev);
     return off < N_COUNTERS ? read_counter(dev, off) : 0;       /* the control word cannot be read */
 }
 
 static void pit_write(void *dev, hwaddr off, uint64_t val, unsigned size)
 {
+    tell(dev);
     if (off == CONTROL) {
         write_control(dev, val);
     } else if (off < N_COUNTERS) {
@@ -387,6 +425,35 @@ static void pit_write(void *dev, hwaddr off, uint64_t val, unsigned size)
 }
 
 static const MmioOps pit_ops = { .read = pit_read, .write = pit_write, .min = 1, .max = 1 };
+
+void pit_listen(void *pit, void (*before)(void *dev), void *dev)
+{
+    ((Pit *)pit)->before = before;
+    ((Pit *)pit)->listener = dev;
+}
+
+uint64_t pit_fine_time(uint64_t ns)
+{
+    return muldiv64(ns, PIT_HZ * PIT_FINE, NS_PER_S);
+}
+
+uint64_t pit_high(void *pit, unsigned channel, uint64_t from, uint64_t to)
+{
+    Counter *c = &((Pit *)pit)->counter[channel];
+    uint64_t high = 0;
+
+    sync_count(c, from / PIT_FINE);
+    if (c->next_count && running(c)) {          /* a new count takes over at the end of the (half) period */
+        uint64_t step = c->mode == 3 ? (c->count + 1) / 2 : c->count, gone = elapsed(c, from / PIT_FINE);
+        uint64_t until = (c->load_tick + (gone < step ? step : c->count)) * PIT_FINE;
+        if (until > from && until < to) {
+            high = high_between(c, from, until);
+            from = until;
+            sync_count(c, from / PIT_FINE);
+        }
+    }
+    return high + high_between(c, from, to);
+}
 
 bool pit_get_out(void *pit, unsigned channel)
 {

@@ -3,7 +3,7 @@
  * timer.h -- the PC's timers, and how a machine wires them.
  *
  *     void *pit  = pit_create(m, isa, err);                isa-pit: ports 40-43, IRQ 0
- *     void *spk  = pcspk_create(m, isa, pit, err);         isa-pcspk: port 61 (gate and OUT of channel 2, refresh toggle)
+ *     void *spk  = pcspk_create(m, isa, pit, audiodev, err);         isa-pcspk: port 61 (gate and OUT of channel 2, refresh toggle)
  *     void *rtc  = rtc_create(m, isa, err);                mc146818rtc: ports 70-71, IRQ 8
  *     void *hpet = hpet_create(m, &m->memory, gsi, err);   hpet: 1 KiB at fed00000
  * With an HPET, the PIT's and the RTC's wires run through it, since legacy replacement cuts them off:
@@ -24,7 +24,15 @@ bool  pit_get_out(void *pit, unsigned channel);             /* the OUT pin now; 
 bool  pit_get_gate(void *pit, unsigned channel);
 void  pit_set_gate(void *pit, unsigned channel, bool level);
 
-void *pcspk_create(Machine *m, Bus *isa, void *pit, GError **err);
+/* The speaker, which follows counter 2: before anything of it changes or is read, before() is called. */
+void  pit_listen(void *pit, void (*before)(void *dev), void *dev);
+#define PIT_HZ          1193182ull
+enum { PIT_FINE = 256 };              /* pit_high() counts in 1/PIT_FINE ticks of guest time: */
+uint64_t pit_fine_time(uint64_t ns);
+uint64_t pit_high(void *pit, unsigned channel, uint64_t from, uint64_t to);        /* how long OUT is high in that time */
+
+/* audiodev: id of what plays it, or NULL. */
+void *pcspk_create(Machine *m, Bus *isa, void *pit, const char *audiodev, GError **err);
 
 /*
  * Time of day starts at rtc_set_time(): seconds since 1970 as the guest is to see them (-rtc base=, localtime already added),

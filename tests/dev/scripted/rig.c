@@ -181,7 +181,7 @@ void rig_pc(unsigned cpus)
     rig.gsi = gsi_create(m, rig.pic, rig.ioapic, NULL);
     rig.isa = isa_bus_new(m, "isa.0", rig.gsi, &m->io, &m->memory);
     rig.pit = pit_create(m, rig.isa, NULL);
-    rig.spk = pcspk_create(m, rig.isa, rig.pit, NULL);
+    rig.spk = pcspk_create(m, rig.isa, rig.pit, NULL, NULL);
     rig.rtc = rtc_create(m, rig.isa, NULL);
     rig.hpet = hpet_create(m, &m->memory, rig.gsi, NULL);
     rig.kbc = i8042_create(m, rig.isa, NULL);

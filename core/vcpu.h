@@ -37,6 +37,8 @@ struct Vcpu {
     const struct CpuOps *cpu_ops;     /* architecture */
     uint32_t      attention;          /* not 0: leave translated code at the next exit check (the fused compare) */
     uint64_t      nap_ns;             /* while halted, look for work so often at first, though nobody wakes it; 0: sleep */
+    uint64_t      poll_ns;            /* while halted, look out for a kick so long before it sleeps; core/vcpu.c */
+    bool          may_poll;
     uint32_t      halted;             /* asleep until something wakes it (futex word) */
     bool          stop;               /* thread should end */
     bool          outside;            /* runs no guest instruction; core/machine.c, with its `exclusive` mutex */

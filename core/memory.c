@@ -8,6 +8,7 @@
  */
 #include "core/commands.h"
 #include "accel/accel.h"
+#include "core/disas.h"
 #include "core/mem_view.h"
 #include "core/vcpu.h"
 #include <elf.h>
@@ -285,11 +286,11 @@ static bool dump(Machine *m, const XArgs *a, bool phys, Reply *reply, GError **e
         ok = fail(err, "this CPU's address translation cannot be looked at");
     }
     if (ok && f.kind == 'i') {
-        ok = v && v->cpu_ops->inspect && v->cpu_ops->inspect->disassemble;
+        ok = v && v->cpu_ops->inspect && v->cpu_ops->inspect->disassemble && disas_available();
         if (ok) {
             dump_insns(m, v, phys, at, f.count, s);
         } else {
-            fail(err, "built without capstone: there are no instructions, only x d u o c");
+            fail(err, "there is no libcapstone here, or none when this was built: there are no instructions, only x d u o c");
         }
     } else if (ok) {
         dump_words(m, phys ? NULL : v, at, &f, s);

@@ -182,20 +182,26 @@ static void context_flush_local(DbtContext *x)
     fetch_clear(x, ~x->fetch_global);
 }
 
+/* A context's tables are touched when it is first used: most of a short run's never are. */
+static void context_make(DbtCpu *c, unsigned i)
+{
+    DbtContext *x = &c->contexts[i];
+
+    x->index = i;
+    c->keys[i].made = true;
+    c->keys[i].global_lo = UINT64_MAX;
+    for (unsigned s = 0; s < DBT_TLB_N; s++) {
+        entry_clear(x, s);
+    }
+    for (unsigned s = 0; s < DBT_JMP_N; s++) {
+        jmp_clear_slot(x, s);
+    }
+}
+
 void tlb_init(DbtCpu *c)
 {
     c->contexts = dbt_huge_new(DBT_CONTEXTS * sizeof(DbtContext));
-    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
-        DbtContext *x = &c->contexts[i];
-        x->index = i;
-        c->keys[i].global_lo = UINT64_MAX;
-        for (unsigned s = 0; s < DBT_TLB_N; s++) {
-            entry_clear(x, s);
-        }
-        for (unsigned s = 0; s < DBT_JMP_N; s++) {
-            jmp_clear_slot(x, s);
-        }
-    }
+    context_make(c, 0);
     c->ctx = &c->contexts[0];
 }
 
@@ -294,7 +300,11 @@ static unsigned context_find(DbtCpu *c, const DbtKey *key)
         return victim;
     }
     victim = oldest;
-    context_flush(c, &c->contexts[victim]);
+    if (c->keys[victim].made) {
+        context_flush(c, &c->contexts[victim]);
+    } else {
+        context_make(c, victim);
+    }
     c->keys[victim].used = true;
     c->keys[victim].key = c->contexts[victim].key = *key;
     context_inherit(c, victim);
@@ -321,7 +331,9 @@ void dbt_mode_changed(DbtCpu *c)
 void dbt_flush_all(DbtCpu *c)
 {
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
-        context_flush(c, &c->contexts[i]);
+        if (c->keys[i].made) {
+            context_flush(c, &c->contexts[i]);
+        }
     }
     c->stats->flushes++;
 }
@@ -456,6 +468,9 @@ void tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots)
 {
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
         DbtContext *x = &c->contexts[i];
+        if (!c->keys[i].made) {
+            continue;
+        }
         if (slots != WRITABLE_MANY) {
             unwrite_slot(x, slots - 1, host_page);
             continue;

@@ -73,7 +73,7 @@ typedef struct DbtContext {
 
 typedef struct DbtContextKey {          /* what is looked at of all contexts, side by side */
     DbtKey   key;
-    bool     used;
+    bool     used, made;                /* made: its tables have been set up */
     uint64_t last_used;
     uint64_t global_lo, global_hi;      /* linear pages of global entries lie between */
 } DbtContextKey;

@@ -6,12 +6,10 @@
  * Omits: nested tables in the list of pages (the first level alone is shown); disassembly without libcapstone.
  * Threads: the main context, the vCPU parked.
  */
+#include "core/disas.h"
 #include "core/vcpu.h"
 #include "cpu/x86/sys.h"
 #include <string.h>
-#ifdef CONFIG_CAPSTONE
-#include <capstone/capstone.h>
-#endif
 
 enum { P_PRESENT = 1, P_WRITE = 2, P_USER = 4, P_A = 0x20, P_D = 0x40, P_SIZE = 0x80, P_G = 0x100 };
 
@@ -134,30 +132,17 @@ static bool inspect_pages(Vcpu *v, bool (*fn)(void *arg, const GuestPage *p), vo
     return true;
 }
 
-#ifdef CONFIG_CAPSTONE
 static unsigned inspect_disassemble(Vcpu *v, uint64_t pc, const uint8_t *code, size_t n, GString *out)
 {
     const X86Cpu *c = (const X86Cpu *)v;
-    cs_mode       mode = x86_code64(c) ? CS_MODE_64 : c->seg[S_CS].attr & ATTR_DB ? CS_MODE_32 : CS_MODE_16;
-    csh           h;
-    cs_insn      *insn = NULL;
-    unsigned      bytes = 1;
+    unsigned      bytes = disas_x86(x86_code64(c) ? 64 : c->seg[S_CS].attr & ATTR_DB ? 32 : 16, pc, code, n, out);
 
-    if (cs_open(CS_ARCH_X86, mode, &h) == CS_ERR_OK) {
-        if (cs_disasm(h, code, n, pc, 1, &insn)) {
-            g_string_append_printf(out, "%s%s%s", insn->mnemonic, *insn->op_str ? " " : "", insn->op_str);
-            bytes = insn->size;
-            cs_free(insn, 1);
-        } else {
-            g_string_append_printf(out, ".byte 0x%02x", code[0]);
-        }
-        cs_close(&h);
+    if (!bytes) {
+        g_string_append_printf(out, ".byte 0x%02x", code[0]);
+        bytes = 1;
     }
     return bytes;
 }
-#else
-#define inspect_disassemble NULL
-#endif
 
 const CpuInspect x86_inspect = {
     .reg = inspect_reg, .translate = inspect_translate, .pages = inspect_pages, .disassemble = inspect_disassemble,

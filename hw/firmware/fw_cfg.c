@@ -16,6 +16,8 @@
 #include "hw/firmware/firmware.h"
 #include <inttypes.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { CTL_ERROR = 1, CTL_READ = 2, CTL_SKIP = 4, CTL_SELECT = 8, CTL_WRITE = 16 };
 enum { NAME_BYTES = 56, ENTRY_BYTES = 64, DMA_CHUNK = 1 << 20 };
@@ -26,6 +28,7 @@ typedef struct Item {
     GBytes  *data;
     uint8_t *live;                    /* instead of data */
     size_t   n;
+    bool     mapped;                  /* data is of a mapped file */
     void   (*fill)(void *arg, uint8_t *data, size_t n);
     void   (*written)(void *arg, const uint8_t *data, size_t n);        /* a file that the guest may write */
     void    *arg;
@@ -120,6 +123,15 @@ void fw_cfg_item(void *fw, uint16_t key, GBytes *data)
     }
     it->data = data;
     it->n = g_bytes_get_size(data);
+    it->mapped = false;
+}
+
+void fw_cfg_mapped(void *fw, uint16_t key)
+{
+    Item *it = find_key(fw, key);
+    if (it) {
+        it->mapped = true;
+    }
 }
 
 void fw_cfg_bytes(void *fw, uint16_t key, const void *data, size_t n)
@@ -305,10 +317,27 @@ static void select_item(FwCfg *s, uint16_t key)
     }
 }
 
+/* The guest has read an item to its end.  A mapped file's pages are clean: they come back if it reads again, after a reset. */
+static void let_go(const Item *it)
+{
+    if (it->mapped) {
+        uintptr_t page = (uintptr_t)getpagesize() - 1;
+        uintptr_t from = (uintptr_t)item_bytes(it) & ~page, end = ((uintptr_t)item_bytes(it) + it->n + page) & ~page;
+        madvise((void *)from, end - from, MADV_DONTNEED);
+    }
+}
+
 static uint8_t next_byte(FwCfg *s)
 {
     Item *it = find_key(s, s->key);
-    return it && s->offset < it->n ? item_bytes(it)[s->offset++] : 0;
+    if (!it || s->offset >= it->n) {
+        return 0;
+    }
+    uint8_t v = item_bytes(it)[s->offset++];
+    if (s->offset == it->n) {
+        let_go(it);
+    }
+    return v;
 }
 
 /* Read n bytes of the item into guest memory; beyond its end there are zeros. */
@@ -327,6 +356,9 @@ static bool dma_out(FwCfg *s, hwaddr at, uint32_t n)
         s->offset += have ? now : 0;
         at += now;
         n -= now;
+        if (have && s->offset == it->n) {
+            let_go(it);
+        }
     }
     return true;
 }

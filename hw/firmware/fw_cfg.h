@@ -25,6 +25,9 @@ void  fw_cfg_int(void *fw, uint16_t key, uint64_t val, unsigned size);      /* l
 bool  fw_cfg_file(void *fw, const char *name, GBytes *data, GError **err);  /* takes the reference */
 bool  fw_cfg_file_int(void *fw, const char *name, uint64_t val, unsigned size, GError **err);
 
+/* That item's data is a part of a mapped file (firmware_read()): memory that can be let go when the guest has read it. */
+void  fw_cfg_mapped(void *fw, uint16_t key);
+
 /* The file's contents depend on what the guest set up: fill() rewrites them, in place, each time they are selected. */
 bool  fw_cfg_file_live(void *fw, const char *name, size_t n, void (*fill)(void *arg, uint8_t *data, size_t n), void *arg,
                        GError **err);

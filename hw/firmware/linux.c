@@ -72,6 +72,7 @@ static bool add_initrd(BootImage *b, uint8_t *setup, unsigned version, uint64_t 
     fw_cfg_int(b->fw, FW_INITRD_ADDR, at, 4);
     fw_cfg_int(b->fw, FW_INITRD_SIZE, n, 4);
     fw_cfg_item(b->fw, FW_INITRD_DATA, initrd);
+    fw_cfg_mapped(b->fw, FW_INITRD_DATA);
     return true;
 }
 
@@ -127,5 +128,6 @@ bool boot_linux(BootImage *b, bool *claimed, GError **err)
     fw_cfg_int(b->fw, FW_KERNEL_ADDR, at.kernel, 4);
     fw_cfg_int(b->fw, FW_KERNEL_SIZE, kernel_n, 4);
     fw_cfg_item(b->fw, FW_KERNEL_DATA, g_bytes_new_from_bytes(b->bytes, setup_n, kernel_n));
+    fw_cfg_mapped(b->fw, FW_KERNEL_DATA);
     return fw_cfg_option_rom(b->fw, "linuxboot_dma.bin", true, err);
 }

@@ -77,6 +77,7 @@ bool boot_pvh(BootImage *b, bool *claimed, GError **err)
         fw_cfg_int(b->fw, FW_INITRD_ADDR, (limit - size) & ~UINT64_C(4095), 4);
         fw_cfg_int(b->fw, FW_INITRD_SIZE, size, 4);
         fw_cfg_item(b->fw, FW_INITRD_DATA, initrd);
+        fw_cfg_mapped(b->fw, FW_INITRD_DATA);
     }
     boot_cmdline(b);
     fw_cfg_int(b->fw, FW_KERNEL_ENTRY, entry, 4);

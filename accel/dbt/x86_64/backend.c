@@ -15,13 +15,14 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#ifdef CONFIG_CAPSTONE
-#include <capstone/capstone.h>
-#endif
 #include "accel/dbt/x86_64/emit.h"
+#include "core/disas.h"
 
 enum { ROOM = 640, MAX_RECS = 1 << 21,          /* bytes that one operation may emit; LeaveRecs */
-       MAX_LINKS_OF_ALL = 1 << 20, POPULATE = 256 << 10 };
+       MAX_LINKS_OF_ALL = 1 << 20, POPULATE = 256 << 10, HUGE_PAGE = 2 << 20 };
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 G_STATIC_ASSERT(offsetof(DbtCpu, gpr) + 8 * N_GPR - BIAS <= 128);
 
 typedef struct X64Data {
@@ -52,7 +53,7 @@ static bool host_ok(GError **err)
 /* Near the program, so that its functions are in reach of a 32-bit call. */
 static void *map_near(int fd, size_t size)
 {
-    uintptr_t base = (uintptr_t)&host_ok & ~(uintptr_t)0xfffff;
+    uintptr_t base = (uintptr_t)&host_ok & ~(uintptr_t)(HUGE_PAGE - 1);
 
     for (unsigned k = 1; k < 64; k++) {
         void *want = (void *)(base - size - k * UINT64_C(0x1000000));
@@ -67,6 +68,25 @@ static void *map_near(int fd, size_t size)
     return mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
 }
 
+/* Aligned as its memory is. */
+static void *map_to_write(int fd, size_t size)
+{
+    uint8_t *p = mmap(NULL, size + HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (p == MAP_FAILED) {
+        return p;
+    }
+    uint8_t *at = (uint8_t *)(((uintptr_t)p + HUGE_PAGE - 1) & -(uintptr_t)HUGE_PAGE);
+    void *rw = mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+    if (at > p) {
+        munmap(p, (size_t)(at - p));
+    }
+    if (at < p + HUGE_PAGE) {
+        munmap(at + size, (size_t)(p + HUGE_PAGE - at));
+    }
+    return rw;
+}
+
 static bool arena_make(X64 *x, size_t size, GError **err)
 {
     int fd = memfd_create("ryokan-code", MFD_CLOEXEC);
@@ -79,7 +99,7 @@ static bool arena_make(X64 *x, size_t size, GError **err)
         return false;
     }
     x->size = size;
-    x->rw = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    x->rw = map_to_write(fd, size);
     x->rx = map_near(fd, size);
     close(fd);
     if (x->rw == MAP_FAILED || x->rx == MAP_FAILED) {
@@ -227,10 +247,31 @@ static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, const IrBlock *ir,
     regs_begin(e);
 }
 
-/* Memory for the next blocks in one call rather than by a fault for each page of each view. */
+/* One huge page for the next blocks: the host's TLB holds few others for code.  What has been written there already is copied. */
+static bool populate_huge(X64 *x, size_t at)
+{
+    if (at + HUGE_PAGE > x->size || ((uintptr_t)x->rx & (HUGE_PAGE - 1)) || madvise(x->rw + at, 1, MADV_POPULATE_WRITE) ||
+        madvise(x->rx + at, HUGE_PAGE, MADV_COLLAPSE)) {
+        return false;
+    }
+    x->populated = at + HUGE_PAGE;
+    return true;
+}
+
+/*
+ * Memory for the next blocks in one call rather than by a fault for each page of each view: a little at first, as a short run
+ * needs no more.  What lies behind is written to rarely from now on: its second mapping goes, and comes back by faults.
+ */
 static void populate(X64 *x)
 {
-    if (x->used + POPULATE / 4 > x->populated && x->populated < x->size) {
+    if (x->used - x->dropped > POPULATE || x->used < x->dropped) {
+        x->dropped = x->used & -(size_t)POPULATE;
+        madvise(x->rw, x->dropped, MADV_DONTNEED);
+    }
+    if (x->used + POPULATE / 4 <= x->populated || x->populated >= x->size) {
+        return;
+    }
+    if (!x->populated || !populate_huge(x, x->populated & -(size_t)HUGE_PAGE)) {
         size_t n = MIN(POPULATE, x->size - x->populated);
         madvise(x->rw + x->populated, n, MADV_POPULATE_WRITE);      /* kernels without it: by faults */
         madvise(x->rx + x->populated, n, MADV_POPULATE_READ);
@@ -356,19 +397,14 @@ static bool x64_print(const Block *b, GString *out)
     const uint8_t *code = b->entry;
     size_t n = b->code_bytes;
 
-#ifdef CONFIG_CAPSTONE
-    csh cs;
-    if (cs_open(CS_ARCH_X86, CS_MODE_64, &cs) == CS_ERR_OK) {
-        cs_insn *in;
-        size_t k = cs_disasm(cs, code, n, (uintptr_t)code, 0, &in);
-        for (size_t i = 0; i < k; i++) {
-            g_string_append_printf(out, "%#" PRIx64 ":  %s %s\n", in[i].address, in[i].mnemonic, in[i].op_str);
+    if (disas_available()) {
+        for (size_t i = 0, bytes = 1; bytes && i < n; i += bytes) {
+            g_string_append_printf(out, "%#" PRIxPTR ":  ", (uintptr_t)code + i);
+            bytes = disas_x86(64, (uintptr_t)code + i, code + i, n - i, out);
+            g_string_append_c(out, '\n');
         }
-        cs_free(in, k);
-        cs_close(&cs);
         return true;
     }
-#endif
     for (size_t i = 0; i < n; i++) {
         g_string_append_printf(out, "%02x%c", code[i], i % 32 == 31 || i + 1 == n ? '\n' : ' ');
     }

@@ -66,7 +66,7 @@ typedef struct X64 {                    /* DbtMachine.backend_data */
     BlockLink *links;                   /* of all blocks, each block's together */
     uint32_t  n_links, max_links;
     size_t    populated;                /* of the arena: memory is there */
-    size_t    max_map;                  /* bytes of each mapping */
+    size_t    dropped;                  /* rw was unmapped up to here, for the time being */
     Recipe    lazy[LAZY_MAX];           /* append only while code lives; 0: none */
     uint32_t  n_lazy;
     uint16_t  lazy_hash[LAZY_HASH];

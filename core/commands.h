@@ -8,6 +8,7 @@
 #define CORE_COMMANDS_H
 #include "core/schema.h"
 #include "core/machine.h"
+#include "core/object.h"
 #include <string.h>
 
 typedef GVariantBuilder Reply;
@@ -40,10 +41,6 @@ typedef struct TypesArgs {
     char *implements;
     bool  abstract;
 } TypesArgs;
-typedef struct ObjectArgs {
-    char      *type, *id;
-    GPtrArray *rest;
-} ObjectArgs;
 typedef struct MediumArgs {
     char    *device, *id, *filename, *format, *target;
     bool     force;
@@ -64,7 +61,7 @@ typedef struct ExpireArgs {
 } ExpireArgs;
 
 extern const Field id_args[], x_args[], help_args[], print_args[], memsave_args[], pmemsave_args[], dump_guest_args[],
-    qom_list_args[], qom_get_args[], qom_set_args[], types_args[], typename_args[], object_add_args[], eject_args[], medium_args[],
+    qom_list_args[], qom_get_args[], qom_set_args[], types_args[], typename_args[], eject_args[], medium_args[],
     link_args[], balloon_args[], option_args[], expire_args[];
 
 #define COMMAND(fn) bool fn(Machine *m, void *args, Reply *reply, GError **err)
@@ -83,6 +80,7 @@ COMMAND(cmd_query_events); COMMAND(cmd_query_iothreads); COMMAND(cmd_query_audio
 /* qmp_act.c */
 COMMAND(cmd_wakeup); COMMAND(cmd_inject_nmi); COMMAND(cmd_expire_password); COMMAND(cmd_eject); COMMAND(cmd_change_medium);
 COMMAND(cmd_open_tray); COMMAND(cmd_close_tray); COMMAND(cmd_set_link); COMMAND(cmd_balloon); COMMAND(cmd_query_balloon);
+/* objects/object.c */
 COMMAND(cmd_object_add); COMMAND(cmd_object_del);
 /* qom.c */
 COMMAND(cmd_qom_list_types); COMMAND(cmd_qom_list); COMMAND(cmd_qom_get); COMMAND(cmd_qom_set); COMMAND(cmd_qom_list_properties);

@@ -18,6 +18,7 @@
 #include "core/log.h"
 #include "core/mem_view.h"
 #include "core/sendkey.h"
+#include "core/object.h"
 #include "core/snapshot.h"
 #include "core/vcpu.h"
 #include <pthread.h>
@@ -546,6 +547,7 @@ Machine *machine_new(void)
     m->vcpus = g_ptr_array_new();
     m->event_sinks = g_ptr_array_new();
     m->link_kinds = g_hash_table_new(g_str_hash, g_str_equal);
+    objects_init(m);
     m->mem = mem_state_new();
     m->clock = clock_new(m);
     m->chardevs = chr_state_new(m);
@@ -583,6 +585,7 @@ void machine_free(Machine *m)
     snapshot_free(m->snapshots);
     sendkey_free(m->keys);
     chr_state_free(m->chardevs);
+    objects_free(m);
     gdbstub_destroy(m->gdb);
     while (m->mem->spaces->len) {
         as_free(m->mem->spaces->pdata[m->mem->spaces->len - 1]);

@@ -65,6 +65,7 @@ struct Machine {
     struct ChrState *chardevs;        /* private to chardev.c */
     void          *block;             /* private to block/node.c */
     GPtrArray     *drives;            /* Drive: block/drive.h */
+    GPtrArray     *objects;           /* Object: core/object.h */
     GPtrArray     *nets;              /* NetEnd: net/net.h */
     GPtrArray     *audiodevs;         /* AudioDev: core/audio.h */
     unsigned       n_nics;            /* cards so far: their default addresses count up */

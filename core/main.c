@@ -11,6 +11,7 @@
 #include "core/gdbstub.h"
 #include "core/log.h"
 #include "core/monitor.h"
+#include "core/objects/memory.h"
 #include "core/options.h"
 #include "core/qmp.h"
 #include "core/snapshot.h"
@@ -93,6 +94,7 @@ static bool build(Machine *m, GError **err)
         return fail(err, "this program was built without an accelerator");
     }
     if (!region_try_ram(&m->ram, "ram", m->ram_bytes, err) ||
+        (m->options->memory_backend && !memory_backend_map(m, m->options->memory_backend, &m->ram, err)) ||
         !machine_set_accel(m, m->options->accel, m->options->accel_props, err)) {
         return false;
     }

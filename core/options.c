@@ -63,7 +63,7 @@ const Entry options[] = {
 
 /* Words of other emulators that mean something here too, one day. */
 static const char *const not_yet[] = {
-    "daemonize", "spice", "blockdev", "object", "audio",
+    "daemonize", "spice", "blockdev", "audio",
     "soundhw", "smbios", "acpitable", "numa", "mem-path", "mem-prealloc", "icount", "sandbox",
     "chroot", "runas", "readconfig", "virtfs", "fsdev", "watchdog", "tpmdev", "dtb", "pflash", "mtdblock", "sd",
     "full-screen", "win2k-hack", "k", "set", "add-fd", "trace", "option-rom", "prom-env", "overcommit", "action", "msg", "cpu-throttle",

@@ -70,6 +70,7 @@ struct Options {
     GPtrArray *machine_props;         /* OptPair */
     char      *cpu_model;             /* NULL: the one guests run fastest on */
     GPtrArray *cpu_props;             /* OptPair: "+sse3" is {"sse3", "on"}, "-sse3" {"sse3", "off"} */
+    char      *memory_backend;        /* id of an object that is RAM, or NULL */
     unsigned   sockets, cores, threads, max_cpus;   /* cpus is Machine.n_cpus; sockets*cores*threads == max_cpus */
 
     /* firmware and what it starts */

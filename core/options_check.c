@@ -659,7 +659,8 @@ void options_free(struct Options *o)
     free_texts(r->monitor);
     free_texts(r->qmp);
     char *texts[] = { o->cpu_model, o->bios, o->kernel, o->initrd, o->append, o->boot_order, o->boot_once, o->name, o->uuid,
-                      o->pidfile, o->gdb, o->loadvm, o->incoming, o->vnc, r->machine_type, r->debugcon, r->net_netdev, r->log_items, r->log_file, r->cpu };
+                      o->pidfile, o->gdb, o->loadvm, o->incoming, o->vnc, r->machine_type, r->debugcon, r->net_netdev, r->log_items, r->log_file, r->cpu,
+                      o->memory_backend };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_free(texts[i]);
     }

@@ -7,6 +7,8 @@
  * Threads: the main thread, before any other.
  */
 #include "core/options_int.h"
+#include "core/object.h"
+#include <stdio.h>
 #include <string.h>
 
 static const char *const drive_ifs[] = { "none", "ide", "floppy", "scsi", "virtio", "pflash", NULL };
@@ -250,4 +252,42 @@ bool opt_nodefaults(Machine *m, void *args, Reply *reply, GError **err)
 {
     m->options->nodefaults = true;
     return true;
+}
+
+/* ---- objects ---- */
+
+static bool object_help(const char *type, GError **err)
+{
+    const ObjectClass *c = object_class_find(type);
+
+    if (!strcmp(type, "help")) {
+        printf("Objects:\n");
+        for (const ObjectClass *const *p = object_classes; *p; p++) {
+            printf("  %-20s %s\n", (*p)->name, (*p)->desc);
+        }
+        return true;
+    }
+    if (!c) {
+        return fail(err, "-object %s: there is no such kind of object; \"-object help\" lists what there is", type);
+    }
+    printf("%s: %s\nProperties:\n", c->name, c->desc);
+    for (const Field *f = c->fields; f->name; f++) {
+        printf("  %-16s %s\n", f->name, f->help);
+    }
+    return true;
+}
+
+bool opt_object(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const ObjectArgs *a = args;
+    bool              help = !strcmp(a->type, "help");
+
+    for (unsigned i = 0; a->rest && i < a->rest->len; i++) {
+        help |= !strcmp(((OptPair *)a->rest->pdata[i])->key, "help");
+    }
+    if (help) {
+        m->options->raw->exit_now = true;
+        return object_help(a->type, err);
+    }
+    return (a->id || fail(err, "-object %s: id= is missing", a->type)) && object_new(m, a->type, a->id, a->rest, err);
 }

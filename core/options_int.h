@@ -2,6 +2,7 @@
 /* options_int.h -- private to options*.c: the options' arguments, and what is noted until the end of the line. */
 #ifndef CORE_OPTIONS_INT_H
 #define CORE_OPTIONS_INT_H
+#include "core/object.h"
 #include "core/options.h"
 
 typedef struct OptAccel {
@@ -42,7 +43,7 @@ typedef struct TextArgs {
     char *value;
 } TextArgs;
 typedef struct MachineArgs {
-    char      *type, *accel;
+    char      *type, *accel, *memory_backend;
     GPtrArray *rest;
 } MachineArgs;
 typedef struct AccelArgs {

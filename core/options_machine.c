@@ -14,6 +14,7 @@
 const Field machine_args[] = {
     CONFIG(MachineArgs, type, .help = "Machine type."),
     CONFIG(MachineArgs, accel, .help = "Accelerators to try, separated by colons."),
+    CONFIG_AS(MachineArgs, memory_backend, "memory-backend", .help = "RAM is this -object memory-backend-..."),
     REST(MachineArgs, rest),
     FIELD_END
 };
@@ -85,6 +86,9 @@ bool opt_machine(Machine *m, void *args, Reply *reply, GError **err)
     }
     if (a->type) {
         option_take(&m->options->raw->machine_type, &a->type);
+    }
+    if (a->memory_backend) {
+        option_take(&m->options->memory_backend, &a->memory_backend);
     }
     if (a->accel) {
         char **list = g_strsplit(a->accel, ":", -1);

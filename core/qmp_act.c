@@ -3,7 +3,7 @@
  * qmp_act.c -- commands that change the machine from outside: media, cables, character devices, interrupts, passwords.
  *
  * Spec: QAPI schema of the QEMU Machine Protocol.
- * Omits: objects (there is no class that can be made so), memory balloons.
+ * Omits: memory balloons.
  * Threads: the main context with the machine lock.
  */
 #include "core/commands.h"
@@ -99,7 +99,7 @@ const Field medium_args[] = {
     FIELD_END
 };
 
-/* ---- cables, balloons, objects ---- */
+/* ---- cables, balloons ---- */
 
 bool cmd_set_link(Machine *m, void *args, Reply *reply, GError **err)
 {
@@ -136,21 +136,6 @@ const Field balloon_args[] = {
     FIELD_END
 };
 
-bool cmd_object_add(Machine *m, void *args, Reply *reply, GError **err)
-{
-    return fail(err, "Invalid parameter '%.200s': there is no object type that can be added", ((ObjectArgs *)args)->type);
-}
-
-bool cmd_object_del(Machine *m, void *args, Reply *reply, GError **err)
-{
-    return fail(err, "object '%.200s' not found", ((IdArgs *)args)->id);
-}
-const Field object_add_args[] = {
-    CONFIG_AS(ObjectArgs, type, "qom-type", .help = "What kind of object."),
-    FIELD_(ObjectArgs, id, F_CONFIG | F_REQUIRED, 1, .help = "Its name."),
-    FIELD_AS_(ObjectArgs, rest, T_LIST, F_CONFIG | F_REST, 1, .help = "Properties."),
-    FIELD_END
-};
 const Field id_args[] = {
     FIELD_(IdArgs, id, F_CONFIG | F_REQUIRED, 1, .help = "Its id."),
     FIELD_END

@@ -3,17 +3,18 @@
  * virtio_rng.c -- virtio-rng-pci: the host's random numbers for the guest.
  *
  * Spec: VIRTIO 1.2, chapter 5.4 (entropy device).
- * Omits: a rate limit, other sources than the host's getrandom(); a request gets at most 4 KiB.
+ * Omits: a rate limit; a request gets at most 4 KiB.
  * Threads: with the machine lock.
  */
 #include "hw/virtio/virtio.h"
-#include <sys/random.h>
+#include "core/object.h"
 
 enum { CHUNK = 256, MOST = 4096, QUEUE = 8 };
 
 typedef struct VirtioRng {
     PciDevice pci;
     Virtio    v;
+    Object   *rng;                    /* NULL: the host's getrandom() */
 } VirtioRng;
 
 static uint32_t fill(VirtioRng *s, const VirtChain *c)
@@ -22,7 +23,7 @@ static uint32_t fill(VirtioRng *s, const VirtChain *c)
     while (done < want) {
         uint8_t bytes[CHUNK];
         size_t now = MIN(want - done, CHUNK);
-        if (getrandom(bytes, now, 0) != (ssize_t)now || virtio_write(&s->v, c, done, bytes,
+        if (!rng_read(s->rng, bytes, now) || virtio_write(&s->v, c, done, bytes,
                 now) != now) {
             break;
         }
@@ -58,12 +59,20 @@ static bool virtio_rng_realize(void *dev, GError **err)
                                        .subsystem_vendor = VIRTIO_PCI_VENDOR,
                                    .subsystem = VIRTIO_PCI_SUBSYSTEM }, virtio_regs);
     virtio_init(&s->v, &s->pci, &rng_ops, sizes, 4, 1);
+    if (s->rng) {
+        s->rng->users++;
+    }
     return true;
 }
 
 static void virtio_rng_unrealize(void *dev)
 {
-    virtio_free(&((VirtioRng *)dev)->v);
+    VirtioRng *s = dev;
+
+    virtio_free(&s->v);
+    if (s->rng) {
+        s->rng->users--;
+    }
     pci_unrealize(dev);
 }
 
@@ -79,6 +88,7 @@ static bool virtio_rng_restored(void *dev, GError **err)
 }
 
 static const Field virtio_rng_fields[] = { PCI_FIELDS(VirtioRng), VIRTIO_FIELDS(VirtioRng, v),
+                                           CONFIG_LINK(VirtioRng, rng, "rng", "rng", .help = "Id of an -object rng-...; without it the host's kernel."),
                                            FIELD_END };
 
 const DeviceClass virtio_rng_class = {

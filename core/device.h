@@ -40,6 +40,7 @@ struct DeviceClass {
     void         (*unrealize)(void *dev);
     void         (*reset)(void *dev);                     /* after the Reg reset values */
     bool         (*restored)(void *dev, GError **err);    /* validate loaded state */
+    void         (*refresh)(void *dev);                   /* optional, before fields are saved: fetch what is kept elsewhere */
 };
 
 struct Bus {                          /* a place devices plug into */

@@ -419,9 +419,6 @@ void machine_reset(Machine *m)
     for (unsigned i = 0; i < m->vcpus->len; i++) {
         Vcpu *v = m->vcpus->pdata[i];
         v->cpu_ops->reset(v);
-        if (m->accel && m->accel->set_regs) {
-            m->accel->set_regs(v);
-        }
     }
     map_begin(m);
     for (unsigned i = 0; i < m->devices->len; i++) {
@@ -435,6 +432,9 @@ void machine_reset(Machine *m)
         }
     }
     map_commit(m);
+    for (unsigned i = 0; m->accel && m->accel->set_regs && i < m->vcpus->len; i++) {
+        m->accel->set_regs(m->vcpus->pdata[i]);         /* with what its local APIC is now */
+    }
 }
 
 static void cause_event(Machine *m, const char *event, const char *host, const char *guest)

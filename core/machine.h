@@ -52,6 +52,7 @@ struct Machine {
     GPtrArray     *buses;
     GPtrArray     *vcpus;             /* Vcpu */
     const AccelOps *accel;
+    struct IrqChip *irqchip;          /* interrupt controllers that it has, or NULL: core/irqchip.h */
     void          *accel_data;        /* owned by the accelerator */
     struct Clock  *clock;             /* private to clock.c */
     struct MemState *mem;             /* private to mem.c */

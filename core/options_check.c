@@ -94,6 +94,17 @@ bool options_check_device(Machine *m, const OptDevice *d, GError **err)
 
 /* ---- machine ---- */
 
+/* -machine takes an accelerator's properties too (kernel-irqchip); which one it is comes later. */
+static bool is_accel_key(const char *key)
+{
+    for (const AccelOps *const *a = accels; *a; a++) {
+        if ((*a)->fields && field_find((*a)->fields, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool settle_machine(Machine *m, GError **err)
 {
     struct Options *o = m->options;
@@ -113,6 +124,9 @@ static bool settle_machine(Machine *m, GError **err)
     fields_defaults(m->class->fields, m->machine_data);
     for (unsigned i = 0; o->machine_props && i < o->machine_props->len; i++) {
         const OptPair *p = o->machine_props->pdata[i];
+        if (!field_find(m->class->fields, p->key) && is_accel_key(p->key)) {
+            continue;
+        }
         if (!field_parse(m->class->fields, m->machine_data, p->key, p->val, &why)) {
             fail(err, "-machine %s: %s", m->class->name, why->message);
             g_error_free(why);
@@ -132,13 +146,37 @@ static const AccelOps *accel_find(const char *name)
     return NULL;
 }
 
+/* The -accel that was taken gets what -machine said for it; what it says itself comes after, and counts. */
+static bool accel_keys(Machine *m, GError **err)
+{
+    struct Options *o = m->options;
+    unsigned at = 0;
+
+    for (unsigned i = 0; o->machine_props && i < o->machine_props->len; i++) {
+        const OptPair *p = o->machine_props->pdata[i];
+        if (field_find(m->class->fields, p->key)) {
+            continue;
+        }
+        if (!o->accel->fields || !field_find(o->accel->fields, p->key)) {
+            return fail(err, "-machine %s=%s: -accel %s has no such property", p->key, p->val, o->accel->name);
+        }
+        OptPair *copy = g_new0(OptPair, 1);
+        copy->key = g_strdup(p->key);
+        copy->val = g_strdup(p->val);
+        g_ptr_array_insert(o->accel_props, (int)at++, copy);
+    }
+    return true;
+}
+
 static bool settle_accel(Machine *m, GError **err)
 {
     struct Options *o = m->options;
     GPtrArray      *list = o->raw->accels;
 
     if (!list->len) {
-        o->accel = accels[0];
+        OptAccel *a = g_new0(OptAccel, 1);
+        a->name = g_strdup(accels[0] ? accels[0]->name : "dbt");
+        g_ptr_array_add(list, a);
     }
     for (unsigned i = 0; i < list->len && !o->accel; i++) {
         OptAccel       *a = list->pdata[i];
@@ -146,6 +184,7 @@ static bool settle_accel(Machine *m, GError **err)
         GError         *why = NULL;
         if (found && (!found->probe || found->probe(&why))) {
             o->accel = found;
+            a->rest = a->rest ? a->rest : g_ptr_array_new();
             o->accel_props = a->rest;
         } else if (i + 1 < list->len) {
             g_printerr("ryokan: note: %s; going on with the next accelerator\n", why ? why->message : "an unknown accelerator is passed over");
@@ -157,9 +196,9 @@ static bool settle_accel(Machine *m, GError **err)
     }
     if (!o->accel) {
         return fail(err, "-accel %s: there is no such accelerator; \"-accel help\" lists what there is",
-                    list->len ? ((OptAccel *)list->pdata[list->len - 1])->name : "dbt");
+                    ((OptAccel *)list->pdata[list->len - 1])->name);
     }
-    return true;
+    return accel_keys(m, err);
 }
 
 static bool settle_ram(Machine *m, GError **err)

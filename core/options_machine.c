@@ -72,6 +72,15 @@ static void add_accel(Machine *m, const char *name, GPtrArray *rest)
     g_ptr_array_add(m->options->raw->accels, a);
 }
 
+static void add_accels(Machine *m, const char *names)
+{
+    g_auto(GStrv) list = g_strsplit(names, ":", -1);
+
+    for (char **p = list; *p; p++) {
+        add_accel(m, *p, NULL);
+    }
+}
+
 bool opt_machine(Machine *m, void *args, Reply *reply, GError **err)
 {
     MachineArgs *a = args;
@@ -91,11 +100,7 @@ bool opt_machine(Machine *m, void *args, Reply *reply, GError **err)
         option_take(&m->options->memory_backend, &a->memory_backend);
     }
     if (a->accel) {
-        char **list = g_strsplit(a->accel, ":", -1);
-        for (char **p = list; *p; p++) {
-            add_accel(m, *p, NULL);
-        }
-        g_strfreev(list);
+        add_accels(m, a->accel);
     }
     if (a->rest) {
         if (!m->options->machine_props) {
@@ -128,7 +133,14 @@ bool opt_accel(Machine *m, void *args, Reply *reply, GError **err)
         m->options->raw->exit_now = true;
         return true;
     }
-    add_accel(m, a->accel, g_steal_pointer(&a->rest));
+    if (strchr(a->accel, ':')) {
+        if (a->rest) {
+            return fail(err, "-accel %s: with properties, give one -accel for each", a->accel);
+        }
+        add_accels(m, a->accel);
+    } else {
+        add_accel(m, a->accel, g_steal_pointer(&a->rest));
+    }
     return true;
 }
 

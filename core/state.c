@@ -510,6 +510,9 @@ GByteArray *machine_save(Machine *m)
     }
     for (unsigned i = 0; i < m->devices->len; i++) {
         Device *d = m->devices->pdata[i];
+        if (d->class->refresh) {
+            d->class->refresh(d);
+        }
         state_save(out, d->path, d->class->fields, d->class->regs, d);
     }
     return out;

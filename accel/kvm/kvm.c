@@ -3,8 +3,7 @@
  * kvm.c -- Linux's KVM as an accelerator: is it there, the VM, the table that the core calls.
  *
  * Spec: Linux Documentation/virt/kvm/api.rst.
- * Omits: KVM's own interrupt controllers (kernel-irqchip=on, split) and with them irqfd and MSI routing, ioeventfd;
- *   system management mode; guest debugging; nested virtualization in the guest; Hyper-V enlightenments.
+ * Omits: irqfd, ioeventfd; system management mode; guest debugging; nested virtualization in the guest; Hyper-V enlightenments.
  * Threads: init and fini: the main thread.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
@@ -17,13 +16,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { IRQCHIP_OFF, IRQCHIP_SPLIT, IRQCHIP_ON };
 enum { IDENTITY_MAP = 0xfeffc000, TSS = 0xfeffd000 };   /* four pages between the IO-APIC's and the firmware's, for VT-x */
 
 static const char *const irqchip_names[] = { "off", "split", "on", NULL };
 static const Field accel_fields[] = {
     { .name = "kernel-irqchip", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(KvmMachine, irqchip), .count = 1,
-      .aux = irqchip_names, .help = "Who models the interrupt controllers: only \"off\", this program, is there." },
+      .aux = irqchip_names, .def = IRQCHIP_ON, .help = "Which interrupt controllers KVM models: all, the local APICs (split), or none." },
     FIELD_END
 };
 
@@ -114,9 +112,6 @@ static bool kvm_init(Machine *m, GError **err)
     k->fd = k->vm = -1;
     k->cpus = g_ptr_array_new();
     g_mutex_init(&k->lock);
-    if (k->irqchip != IRQCHIP_OFF) {
-        return fail(err, "-accel kvm,kernel-irqchip=%s: only kernel-irqchip=off is there yet", irqchip_names[k->irqchip]);
-    }
     if (!without_smm(m, err) || !catch_kick(err)) {
         return false;
     }
@@ -140,7 +135,7 @@ static bool kvm_init(Machine *m, GError **err)
     ioctl(k->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity);         /* only VT-x has them */
     ioctl(k->vm, KVM_SET_TSS_ADDR, (unsigned long)TSS);
     k->slots_stale = true;
-    return kvm_x86_init(k, err);
+    return kvm_irqchip_init(k, err) && kvm_x86_init(k, err);
 }
 
 static void kvm_fini(Machine *m)
@@ -155,6 +150,9 @@ static void kvm_fini(Machine *m)
     }
     if (k->fd >= 0) {
         close(k->fd);
+    }
+    if (k->msis) {
+        kvm_irqchip_fini(k);
     }
     g_free(k->cpuid);
     g_ptr_array_free(k->cpus, TRUE);

@@ -8,9 +8,11 @@
 #ifndef ACCEL_KVM_KVM_H
 #define ACCEL_KVM_KVM_H
 #include "accel/accel.h"
+#include "core/irqchip.h"
 #include "cpu/x86/sys.h"
 #include <linux/kvm.h>
 
+enum { IRQCHIP_OFF, IRQCHIP_SPLIT, IRQCHIP_ON };        /* kernel-irqchip= */
 enum { KVM_SLOTS_MOST = 256, KVM_PAGE = 4096 };
 
 typedef struct KvmSlot {
@@ -20,6 +22,11 @@ typedef struct KvmSlot {
     uint64_t size, from;                /* 0: free */
     Region  *region;
 } KvmSlot;
+
+typedef struct KvmMsi {                 /* a message that a descriptor sends */
+    int fd;                             /* -1: free */
+    Msi msi;
+} KvmMsi;
 
 typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
     uint8_t  irqchip;
@@ -34,6 +41,13 @@ typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
     struct kvm_cpuid2 *cpuid;           /* what KVM can give */
     uint32_t xsave_at[32];              /* offset of component i in the standard form; 0: not there */
     GPtrArray *cpus;                    /* KvmCpu */
+    IrqChip  chip;
+    GMutex   irq_lock;
+    uint32_t wires;                     /* levels of global system interrupts */
+    bool     rewire;                    /* KVM does not know them; atomic */
+    uint32_t route_on;                  /* split: level-triggered pins of the IO-APIC, and what they send */
+    Msi      route[IRQCHIP_PINS];
+    GArray  *msis;                      /* KvmMsi; number i is GSI IRQCHIP_PINS + i */
 } KvmMachine;
 
 typedef struct KvmCpu {
@@ -45,6 +59,7 @@ typedef struct KvmCpu {
     bool     io_pending;                /* KVM completes the access when it is entered next */
     int64_t  lag;                       /* host's time less the guest's, when it was left: what it grows by is a stop */
     uint64_t tsc_khz;
+    bool     nmi_pin;                   /* an edge on LINT1; atomic */
 } KvmCpu;
 
 static inline KvmMachine *kvm_of(const Machine *m) { return m->accel_data; }
@@ -62,7 +77,16 @@ void     kvm_vcpu_fini(Vcpu *v);
 VcpuExit kvm_vcpu_run(Vcpu *v);
 void     kvm_kick(Vcpu *v);
 
+/* irqchip.c */
+bool kvm_irqchip_init(KvmMachine *k, GError **err);
+void kvm_irqchip_fini(KvmMachine *k);
+void kvm_irqchip_rewire(KvmMachine *k);
+void kvm_irqchip_nmi(KvmCpu *k);        /* its own thread */
+void kvm_apic_in(KvmCpu *k, uint64_t base);
+void kvm_apic_out(KvmCpu *k);
+
 /* x86.c */
+bool kvm_msr_do(KvmCpu *k, unsigned long what, uint32_t msr, uint64_t *val);
 bool kvm_x86_init(KvmMachine *k, GError **err);         /* what this host's KVM can give */
 void kvm_x86_can(Machine *m, uint32_t *feat);           /* takes out what it cannot */
 bool kvm_x86_cpuid(KvmCpu *k, GError **err);

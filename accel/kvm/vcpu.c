@@ -169,6 +169,9 @@ static VcpuExit handle(KvmCpu *k)
     case KVM_EXIT_SET_TPR:
     case KVM_EXIT_INTR:
         return GO_ON;
+    case KVM_EXIT_IOAPIC_EOI:
+        k->kvm->chip.eoi(k->kvm->chip.eoi_dev, k->run->eoi.vector);
+        return GO_ON;
     case KVM_EXIT_HLT:
         k->c->activity = X86_HLT;
         return GO_ON;
@@ -187,8 +190,9 @@ static VcpuExit enter(KvmCpu *k)
     struct kvm_run *r = k->run;
     uint8_t tpr = 0;
     int     rc;
+    bool    ours = c->apic_ops && !k->kvm->machine->irqchip;
 
-    if (c->apic_ops) {
+    if (ours) {
         tpr = c->apic_ops->get_tpr(c->apic);
         r->cr8 = tpr >> 4;
         r->apic_base = c->apic_ops->get_base(c->apic);
@@ -198,10 +202,10 @@ static VcpuExit enter(KvmCpu *k)
     } while (rc < 0 && errno == EAGAIN);
     k->io_pending = false;
     int error = rc < 0 ? errno : 0;
-    if (c->apic_ops && r->cr8 != tpr >> 4) {
+    if (ours && r->cr8 != tpr >> 4) {
         c->apic_ops->set_tpr(c->apic, (uint8_t)(r->cr8 << 4));
     }
-    if (c->apic_ops && r->apic_base != c->apic_ops->get_base(c->apic)) {
+    if (ours && r->apic_base != c->apic_ops->get_base(c->apic)) {
         c->apic_ops->set_base(c->apic, r->apic_base);
     }
     c->rflags = (c->rflags & ~(uint64_t)EF_IF) | (r->if_flag ? EF_IF : 0);
@@ -263,6 +267,7 @@ static void inject(KvmCpu *k)
     struct kvm_run *r = k->run;
     uint32_t ev = x86_events(c);
 
+    kvm_irqchip_nmi(k);
     if (ev & X86_EV_NMI) {
         take(c, X86_EV_NMI);
         ioctl(k->fd, KVM_NMI, 0);
@@ -288,6 +293,9 @@ static bool events(KvmCpu *k)
         settle(k);
         restart(k, ev);
     }
+    if (k->kvm->machine->irqchip) {     /* KVM halts and starts them */
+        return c->activity != X86_SHUTDOWN;
+    }
     if (c->activity == X86_HLT && x86_halt_over(c)) {
         c->activity = X86_RUN;
     }
@@ -312,6 +320,9 @@ VcpuExit kvm_vcpu_run(Vcpu *v)
     while (x.why == GO_ON.why) {
         if (__atomic_load_n(&k->kvm->slots_stale, __ATOMIC_SEQ_CST)) {
             machine_exclusive(m, kvm_slots_update, m);
+        }
+        if (__atomic_load_n(&k->kvm->rewire, __ATOMIC_SEQ_CST)) {
+            kvm_irqchip_rewire(k->kvm);
         }
         __atomic_store_n(&v->attention, 0, __ATOMIC_SEQ_CST);
         if (has_to_leave(v)) {

@@ -20,7 +20,7 @@ enum { MSR_TSC = 0x10, CPUID_MOST = 256, XSAVE_BYTES = 4096 };
 
 /* ---- what this host can give ---- */
 static const struct { uint32_t leaf; uint8_t sub, reg; uint32_t without; } words[X86_N_FEATS] = {
-    /* MONITOR, VMX, x2APIC, TSC deadline: with an APIC in the kernel only; SVM: nested state is not carried */
+    /* MONITOR, VMX; x2APIC, TSC deadline: with KVM's local APICs only; SVM: nested state is not carried */
     [FEAT_1_ECX] = { 1, 0, 2, B(3) | B(5) | B(21) | B(24) }, [FEAT_1_EDX] = { 1, 0, 3, 0 },
     [FEAT_7_EBX] = { 7, 0, 1, 0 }, [FEAT_7_ECX] = { 7, 0, 2, B(5) }, [FEAT_7_EDX] = { 7, 0, 3, B(29) | B(30) },
     [FEAT_7_1_EAX] = { 7, 1, 0, 0 }, [FEAT_D1_EAX] = { 0xd, 1, 0, B(3) }, [FEAT_6_EAX] = { 6, 0, 0, 0 },
@@ -65,7 +65,12 @@ void kvm_x86_can(Machine *m, uint32_t *feat)
         const struct kvm_cpuid_entry2 *e = words[w].leaf ? given(k, words[w].leaf, words[w].sub) : NULL;
         const uint32_t regs[4] = { e ? e->eax : 0, e ? e->ebx : 0, e ? e->ecx : 0, e ? e->edx : 0 };
         uint32_t free = w == FEAT_1_ECX ? B(31) : w == FEAT_1_EDX ? B(28) : 0;      /* "hypervisor", "ht": ours to say */
-        feat[w] &= (regs[words[w].reg] & ~words[w].without) | free;
+        uint32_t without = words[w].without;
+        if (w == FEAT_1_ECX && k->irqchip != IRQCHIP_OFF) {
+            without &= ~(B(21) | B(24));
+            free |= ioctl(k->fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0 ? B(24) : 0;
+        }
+        feat[w] &= (regs[words[w].reg] & ~without) | free;
     }
 }
 
@@ -170,7 +175,7 @@ static const MsrRow rows[] = {
 };
 
 /* One at a time: what this CPU lacks is passed over. */
-static bool msr_do(KvmCpu *k, unsigned long what, uint32_t msr, uint64_t *val)
+bool kvm_msr_do(KvmCpu *k, unsigned long what, uint32_t msr, uint64_t *val)
 {
     struct { struct kvm_msrs head; struct kvm_msr_entry e; } m = { .head.nmsrs = 1, .e = { .index = msr, .data = *val } };
     bool ok = ioctl(k->fd, what, &m) == 1;
@@ -182,7 +187,7 @@ static bool msr_do(KvmCpu *k, unsigned long what, uint32_t msr, uint64_t *val)
 static void msrs(KvmCpu *k, unsigned long what)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
-        msr_do(k, what, rows[i].msr, (uint64_t *)((char *)k->c + rows[i].at));
+        kvm_msr_do(k, what, rows[i].msr, (uint64_t *)((char *)k->c + rows[i].at));
     }
 }
 
@@ -201,7 +206,7 @@ static uint64_t tsc_of_guest(KvmCpu *k)
     uint64_t tsc = 0;
     int64_t  stopped = lag_now(k) - k->lag;
 
-    msr_do(k, KVM_GET_MSRS, MSR_TSC, &tsc);
+    kvm_msr_do(k, KVM_GET_MSRS, MSR_TSC, &tsc);
     return stopped > 0 ? tsc - (uint64_t)(stopped / 1000) * k->tsc_khz / 1000 : tsc;
 }
 
@@ -209,7 +214,7 @@ static void clock_set(KvmCpu *k, uint64_t tsc)
 {
     struct kvm_clock_data d = { .clock = time_now(k->kvm->machine, TIME_GUEST) };
 
-    msr_do(k, KVM_SET_MSRS, MSR_TSC, &tsc);
+    kvm_msr_do(k, KVM_SET_MSRS, MSR_TSC, &tsc);
     if (k->c->dbt.vcpu.index == 0) {
         ioctl(k->kvm->vm, KVM_SET_CLOCK, &d);
     }
@@ -310,6 +315,7 @@ void kvm_get_regs(Vcpu *v)
     GPRS(X)
 #undef X
     sregs_in(c, &s);
+    kvm_apic_in(k, s.apic_base);
     c->dbt.fl = x86_eflags_to_fl(r.rflags);
     c->df = r.rflags & EF_DF ? -1 : 1;
     c->rflags = (r.rflags & ~(uint64_t)(EF_ARITH | EF_DF)) | 2;
@@ -400,6 +406,7 @@ void kvm_set_regs(Vcpu *v)
     set(k, KVM_SET_DEBUGREGS, "debug registers", &d);
     clock_set(k, x86_tsc(c));
     msrs(k, KVM_SET_MSRS);
+    kvm_apic_out(k);
     events_out(k);
     k->run->if_flag = (c->rflags & EF_IF) != 0;
     k->run->ready_for_interrupt_injection = 0;

@@ -23,6 +23,13 @@ enum {
     APIC_BASE_BSP = 1u << 8, APIC_BASE_EXTD = 1u << 10, APIC_BASE_EN = 1u << 11,
 };
 
+/* The registers of a local APIC as its page shows them, for an accelerator that models it instead (core/irqchip.h). */
+typedef struct ApicPage {
+    uint64_t base;                    /* IA32_APIC_BASE */
+    uint64_t deadline_tsc;
+    uint32_t reg[64];                 /* one every 16 bytes: table 11-1 */
+} ApicPage;
+
 /* What a CPU calls on its APIC.  `apic` is what x86_attach_apic() was given. */
 typedef struct ApicOps {
     /*
@@ -49,6 +56,8 @@ typedef struct ApicOps {
     uint32_t (*page_read)(void *apic, uint32_t off);
     void     (*page_write)(void *apic, uint32_t off, uint32_t val);
     void     (*tsc_changed)(void *apic);                /* the guest wrote TSC or TSC_ADJUST: re-arm TSC-deadline */
+    void     (*get_page)(void *apic, ApicPage *page);   /* all of its state, and back; the vCPU is parked */
+    void     (*put_page)(void *apic, const ApicPage *page);
 } ApicOps;
 
 extern const CpuOps x86_cpu_ops;        /* what vcpu_new() takes */

@@ -112,6 +112,7 @@ void apicbus_on_eoi(void *bus, void (*eoi)(void *dev, uint8_t vector), void *dev
  */
 void apicbus_send(void *bus, const Msi *msi)
 {
+    Machine *m = ((ApicBus *)bus)->dev.machine;
     bool hint = msi->address & 8;
     ApicMessage msg = {
         .dest = (msi->address >> 12) & 0xff,
@@ -122,6 +123,10 @@ void apicbus_send(void *bus, const Msi *msi)
         .level = msi->data & (1 << 15),
     };
 
+    if (m->irqchip) {
+        m->irqchip->message(m, msi);
+        return;
+    }
     msg.everybody = msg.dest == 0xff;
     if (hint && msg.logical && msg.mode == DM_FIXED) {
         msg.mode = DM_LOWEST;
@@ -177,6 +182,11 @@ static void apicbus_unrealize(void *dev)
     g_array_free(s->listeners, TRUE);
 }
 
+static void eoi_outside(void *dev, uint8_t vector)
+{
+    apicbus_eoi(dev, vector);
+}
+
 void *apicbus_create(Machine *m, Region *memory, void *pic, GError **err)
 {
     ApicBus *s = device_new(m, bus_find(m, "sys"), "apic-bus", NULL, err);
@@ -185,6 +195,10 @@ void *apicbus_create(Machine *m, Region *memory, void *pic, GError **err)
         return NULL;
     }
     s->pic = pic;
+    if (m->irqchip) {
+        m->irqchip->eoi = eoi_outside;
+        m->irqchip->eoi_dev = s;
+    }
     if (pic) {
         i8259_connect(pic, apicbus_intr, s, 0);
     }

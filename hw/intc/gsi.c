@@ -9,6 +9,7 @@
  * Several drivers may share a line; it is high while one of them is.
  */
 #include "hw/intc/intc.h"
+#include "core/irqchip.h"
 
 enum { N_GSI = 24, N_ISA = 16, PIT_PIN = 2 };
 
@@ -34,12 +35,27 @@ void gsi_irq(void *gsi, unsigned n, bool level)
     if (level ? l->drivers++ != 0 : l->drivers == 0 || --l->drivers != 0) {
         return;                       /* others hold it already, or still */
     }
+    if (s->dev.machine->irqchip && s->dev.machine->irqchip->full) {
+        s->dev.machine->irqchip->wire(s->dev.machine, n, level);
+        return;
+    }
     if (s->pic && n < N_ISA) {
         i8259_irq(s->pic, n, level);
     }
     if (s->ioapic) {
         ioapic_irq(s->ioapic, n == 0 ? PIT_PIN : n, level);
     }
+}
+
+static bool gsi_restored(void *dev, GError **err)
+{
+    Gsi *s = dev;
+    const IrqChip *chip = s->dev.machine->irqchip;
+
+    for (unsigned n = 0; chip && chip->full && n < N_GSI; n++) {
+        chip->wire(s->dev.machine, n, s->line[n].drivers != 0);
+    }
+    return true;
 }
 
 void *gsi_create(Machine *m, void *pic, void *ioapic, GError **err)
@@ -71,4 +87,5 @@ const DeviceClass gsi_class = {
     .bus = "sys",
     .size = sizeof(Gsi),
     .fields = gsi_fields,
+    .restored = gsi_restored,
 };

@@ -9,6 +9,7 @@
  * Threads: with the machine lock.
  */
 #include "hw/intc/intc.h"
+#include "core/irqchip.h"
 
 enum { MASTER, SLAVE };
 enum { CASCADE = 2, SPURIOUS = 7 };
@@ -311,6 +312,57 @@ static const MmioOps master_ops = { .read = master_read, .write = master_write, 
 static const MmioOps slave_ops = { .read = slave_read, .write = slave_write, .min = 1, .max = 1 };
 static const MmioOps elcr_ops = { .read = elcr_read, .write = elcr_write, .min = 1, .max = 1 };
 
+/* ---- where the accelerator has the chips: core/irqchip.h ---- */
+
+static const IrqChip *outside(const I8259 *s)
+{
+    const IrqChip *chip = s->dev.machine->irqchip;
+
+    return chip && chip->full ? chip : NULL;
+}
+
+/* POWER_ON is not among an accelerator's states: everything masked does the same until ICW1 comes. */
+static void i8259_store(I8259 *s)
+{
+    PicState p[2];
+
+    if (!outside(s)) {
+        return;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        const Chip *c = &s->chip[i];
+        p[i] = (PicState){
+            .lines = c->lines, .irr = chip_irr(s, i), .imr = c->step == POWER_ON ? 0xff : c->imr, .isr = c->isr, .elcr = c->elcr,
+            .elcr_writable = elcr_writable[i], .vector = c->vector, .top = c->top, .step = c->step == POWER_ON ? 0 : c->step,
+            .icw4_comes = c->icw1 & ICW1_IC4, .auto_eoi = c->icw4 & ICW4_AEOI, .nested_special = c->icw4 & ICW4_SFNM,
+            .special_mask = c->special_mask, .rotate_aeoi = c->rotate_aeoi, .read_isr = c->read_isr, .poll = c->poll,
+        };
+    }
+    outside(s)->pic_store(s->dev.machine, p);
+}
+
+static void i8259_refresh(void *dev)
+{
+    I8259 *s = dev;
+    PicState p[2];
+
+    if (!outside(s)) {
+        return;
+    }
+    outside(s)->pic_fetch(s->dev.machine, p);
+    for (unsigned i = 0; i < 2; i++) {
+        const PicState *q = &p[i];
+        s->chip[i] = (Chip){
+            .lines = q->lines, .latch = q->irr, .elcr = q->elcr & elcr_writable[i], .imr = q->imr, .isr = q->isr,
+            .icw1 = ICW1_SELECT | (q->icw4_comes ? ICW1_IC4 : 0), .icw3 = i == MASTER ? 1 << CASCADE : CASCADE,
+            .icw4 = ICW4_UPM | (q->auto_eoi ? ICW4_AEOI : 0) | (q->nested_special ? ICW4_SFNM : 0), .vector = q->vector & 0xf8,
+            .top = q->top & 7, .step = q->step & 3, .read_isr = q->read_isr, .poll = q->poll, .special_mask = q->special_mask,
+            .rotate_aeoi = q->rotate_aeoi,
+        };
+    }
+    i8259_update(s);
+}
+
 static void i8259_reset(void *dev)
 {
     I8259 *s = dev;
@@ -319,6 +371,7 @@ static void i8259_reset(void *dev)
         s->chip[i] = (Chip){ .lines = s->chip[i].lines, .step = POWER_ON };   /* inputs are others' outputs */
     }
     i8259_update(s);
+    i8259_store(s);
 }
 
 static bool i8259_restored(void *dev, GError **err)
@@ -328,6 +381,7 @@ static bool i8259_restored(void *dev, GError **err)
     for (unsigned i = 0; i < 2; i++) {
         s->chip[i].elcr &= elcr_writable[i];
     }
+    i8259_store(s);
     return true;                      /* every index has its bound in the table */
 }
 
@@ -396,4 +450,5 @@ const DeviceClass i8259_class = {
     .realize = i8259_realize,
     .reset = i8259_reset,
     .restored = i8259_restored,
+    .refresh = i8259_refresh,
 };

@@ -7,6 +7,8 @@
  * Threads: with the machine lock.
  */
 #include "hw/intc/intc.h"
+#include "core/irqchip.h"
+#include <string.h>
 
 enum { N_PINS = 24, VERSION = 0x20, BANK_BYTES = 0x1000 };
 enum { IOREGSEL = 0x00, IOWIN = 0x10, IOEOI = 0x40 };           /* in the memory window */
@@ -36,13 +38,17 @@ typedef struct Ioapic {
     uint64_t rte[N_PINS];
 } Ioapic;
 
-static void send_message(Ioapic *s, unsigned n)
+static Msi message_of(uint64_t rte)
 {
-    uint64_t rte = s->rte[n];
-    Msi msi = {
+    return (Msi){
         .address = 0xfee00000 | (rte >> 56) << 12 | (rte & RTE_LOGICAL ? 4 : 0),
         .data = (rte & (RTE_VECTOR | 0x700)) | 1 << 14 | (rte & RTE_LEVEL),
     };
+}
+
+static void send_message(Ioapic *s, unsigned n)
+{
+    Msi msi = message_of(s->rte[n]);
 
     if (s->bus) {
         apicbus_send(s->bus, &msi);
@@ -86,6 +92,31 @@ void ioapic_irq(void *ioapic, unsigned n, bool level)
     }
 }
 
+/* An accelerator with the local APICs alone wants to know whose EOI matters; one with the IO-APIC too, all of it. */
+static void tell_route(Ioapic *s, unsigned n)
+{
+    const IrqChip *chip = s->dev.machine->irqchip;
+    Msi msi = message_of(s->rte[n]);
+
+    if (chip && !chip->full) {
+        chip->route(s->dev.machine, n, s->rte[n] & RTE_MASK || !(s->rte[n] & RTE_LEVEL) ? NULL : &msi);
+    }
+}
+
+static void tell_all(Ioapic *s)
+{
+    const IrqChip *chip = s->dev.machine->irqchip;
+    IoapicState all = { .select = s->select, .id = s->id };
+
+    memcpy(all.rte, s->rte, sizeof(all.rte));
+    if (chip && chip->full) {
+        chip->ioapic_store(s->dev.machine, &all);
+    }
+    for (unsigned n = 0; n < N_PINS; n++) {
+        tell_route(s, n);
+    }
+}
+
 /* An EOI message or a write to the EOI register: remote IRR falls, and a level that is still there comes again. */
 static void ioapic_eoi(void *dev, uint8_t vector)
 {
@@ -109,6 +140,7 @@ static void write_rte(Ioapic *s, unsigned n, bool high, uint32_t val)
         rte &= ~RTE_REMOTE_IRR;       /* meaningless for edges; software clears a stuck one this way */
     }
     s->rte[n] = rte;
+    tell_route(s, n);
     service(s, n, false);
 }
 
@@ -183,6 +215,7 @@ static void ioapic_reset(void *dev)
     for (unsigned n = 0; n < N_PINS; n++) {
         s->rte[n] = RTE_MASK;
     }
+    tell_all(s);
 }
 
 static bool ioapic_restored(void *dev, GError **err)
@@ -192,7 +225,25 @@ static bool ioapic_restored(void *dev, GError **err)
     for (unsigned n = 0; n < N_PINS; n++) {
         s->rte[n] &= RTE_BITS;
     }
+    tell_all(s);
     return true;
+}
+
+static void ioapic_refresh(void *dev)
+{
+    Ioapic *s = dev;
+    const IrqChip *chip = s->dev.machine->irqchip;
+    IoapicState all;
+
+    if (chip && chip->full) {
+        chip->ioapic_fetch(s->dev.machine, &all);
+        s->select = all.select & 0xff;
+        s->id = all.id & 0x0f000000;
+        s->lines = chip->pins(s->dev.machine);
+        for (unsigned n = 0; n < N_PINS; n++) {
+            s->rte[n] = all.rte[n] & RTE_BITS;
+        }
+    }
 }
 
 void *ioapic_create(Machine *m, Region *memory, hwaddr at, void *bus, GError **err)
@@ -227,4 +278,5 @@ const DeviceClass ioapic_class = {
     .bank_size = BANK_BYTES,
     .reset = ioapic_reset,
     .restored = ioapic_restored,
+    .refresh = ioapic_refresh,
 };

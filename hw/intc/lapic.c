@@ -5,6 +5,7 @@
  * Spec: Intel SDM vol. 3A (325384), chapter 11.  Registers: lapic_regs.c; timer: lapic_timer.c; messages: apicbus.c.
  * Omits: CMCI, performance-counter and thermal sources (their LVTs are there and nothing raises them); delivery status always
  *   reads idle; focus processor checking.
+ *   Where the accelerator has the local APICs (core/irqchip.h), the 8259 interrupts the boot CPU alone.
  * Threads: ApicOps from the vCPU's thread without the machine lock; delivery from any thread; the rest with the machine lock.
  *
  * The boot CPU comes out of reset with LINT0 as unmasked ExtINT, as firmware on a PC would leave it, so that a guest without
@@ -21,7 +22,7 @@ static void set_intr_locked(Lapic *s, bool level)
 {
     if (s->intr != level) {
         s->intr = level;
-        if (s->cpu) {
+        if (s->cpu && !lapic_is_outside(s)) {
             x86_set_intr(s->cpu, level);
         }
     }
@@ -162,6 +163,18 @@ void lapic_local_locked(Lapic *s, unsigned n)
     lapic_deliver_locked(s, mode, lvt & LVT_VECTOR, level);
 }
 
+/* What the accelerator does not see by itself: the boot CPU's 8259, where that is ours, and the NMI button. */
+static void pin_outside(Lapic *s, unsigned pin, bool rising)
+{
+    IrqChip *chip = s->dev.machine->irqchip;
+
+    if (pin == 0 && !chip->full && s->initial_id == 0) {
+        x86_set_intr(s->cpu, s->pins & 1);
+    } else if (pin == 1 && rising) {
+        chip->nmi_pin(s->cpu);
+    }
+}
+
 void lapic_set_pin(Lapic *s, unsigned pin, bool level)
 {
     uint8_t bit = 1u << (pin & 1);
@@ -170,7 +183,9 @@ void lapic_set_pin(Lapic *s, unsigned pin, bool level)
     g_mutex_lock(&s->lock);
     rising = level && !(s->pins & bit);
     s->pins = level ? s->pins | bit : s->pins & ~bit;
-    if (rising && !(s->base & APIC_BASE_EN) && bit == 2 && s->cpu) {
+    if (lapic_is_outside(s)) {
+        pin_outside(s, pin & 1, rising);
+    } else if (rising && !(s->base & APIC_BASE_EN) && bit == 2 && s->cpu) {
         x86_nmi(s->cpu);              /* 11.4.3: LINT1 is the NMI pin */
     } else if (rising) {
         lapic_local_locked(s, LVT_LINT0 + (pin & 1));
@@ -233,10 +248,10 @@ static int lapic_ack(void *apic)
     bool external;
 
     g_mutex_lock(&s->lock);
-    if (s->base & APIC_BASE_EN) {
+    if (s->base & APIC_BASE_EN && !lapic_is_outside(s)) {
         vector = ready_vector(s);
     }
-    external = vector < 0 && extint_ready(s);
+    external = lapic_is_outside(s) ? s->pins & 1 : vector < 0 && extint_ready(s);
     if (vector >= 0) {
         set_bit(s->irr, vector, false);
         set_bit(s->isr, vector, true);
@@ -382,6 +397,7 @@ static const ApicOps lapic_ops = {
     .msr_read = lapic_msr_read, .msr_write = lapic_msr_write,
     .page_read = lapic_page_read, .page_write = lapic_page_write,
     .tsc_changed = lapic_tsc_changed,
+    .get_page = lapic_get_page, .put_page = lapic_put_page,
 };
 
 /* --- life ------------------------------------------------------------------------------------------------------- */
@@ -440,6 +456,10 @@ static bool lapic_restored(void *dev, GError **err)
     s->intr = true;
     set_intr_locked(s, false);        /* whatever the CPU believes, tell it */
     lapic_update_locked(s);
+    if (lapic_is_outside(s)) {
+        x86_set_intr(s->cpu, false);
+        pin_outside(s, 0, false);
+    }
     g_mutex_unlock(&s->lock);
     move_page(s);
     return true;

@@ -8,6 +8,7 @@
 #ifndef HW_INTC_LAPIC_H
 #define HW_INTC_LAPIC_H
 #include "hw/intc/intc.h"
+#include "core/irqchip.h"
 #include "cpu/x86/apicif.h"
 
 enum {                                /* register offsets: SDM table 11-1 */
@@ -70,6 +71,11 @@ static inline bool lapic_is_x2(const Lapic *s)
     return (s->base & (APIC_BASE_EN | APIC_BASE_EXTD)) == (APIC_BASE_EN | APIC_BASE_EXTD);
 }
 
+static inline bool lapic_is_outside(const Lapic *s)     /* the accelerator has it: core/irqchip.h */
+{
+    return s->cpu && s->dev.machine->irqchip;
+}
+
 /* lapic.c */
 void     lapic_update_locked(Lapic *s);                         /* INTR after any change */
 void     lapic_deliver_locked(Lapic *s, unsigned mode, uint8_t vector, bool level);
@@ -96,6 +102,11 @@ void     lapic_timer_lvt_locked(Lapic *s, uint32_t old);        /* LVT timer wri
 void     lapic_timer_deadline_locked(Lapic *s, uint64_t tsc);
 void     lapic_timer_rearm_locked(Lapic *s);                    /* deadline again, after TSC changed */
 void     lapic_timer_stop_locked(Lapic *s);
+void     lapic_timer_set_locked(Lapic *s, uint32_t initial, uint32_t count);    /* as if it had run until now */
+
+/* lapic_page.c */
+void     lapic_get_page(void *apic, ApicPage *p);
+void     lapic_put_page(void *apic, const ApicPage *p);
 
 /* apicbus.c */
 typedef enum { TO_DEST, TO_SELF, TO_ALL, TO_OTHERS } Shorthand;

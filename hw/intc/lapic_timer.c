@@ -143,11 +143,32 @@ void lapic_timer_lvt_locked(Lapic *s, uint32_t old)
     }
 }
 
+void lapic_timer_set_locked(Lapic *s, uint32_t initial, uint32_t count)
+{
+    uint64_t now = time_now(s->dev.machine, TIME_GUEST), gone;
+
+    s->initial_count = initial;
+    timer_stop(&s->timer);
+    if (timer_mode(s) == TIMER_DEADLINE) {
+        s->initial_count = 0;
+        lapic_timer_rearm_locked(s);
+        return;
+    }
+    gone = (uint64_t)(initial - MIN(count, initial)) * divisor(s);
+    s->start_ns = now > gone ? now - gone : 0;
+    if (initial && (count || timer_mode(s) == TIMER_PERIODIC)) {
+        arm_next_period(s, now);
+    }
+}
+
 void lapic_timer_fire(void *dev)
 {
     Lapic *s = dev;
     uint64_t now = time_now(s->dev.machine, TIME_GUEST);
 
+    if (lapic_is_outside(s)) {
+        return;                       /* the accelerator's fires */
+    }
     g_mutex_lock(&s->lock);
     if (timer_mode(s) == TIMER_DEADLINE) {
         lapic_timer_rearm_locked(s);  /* delivers if it is time */

@@ -58,6 +58,12 @@ build/demo/initrd.gz: tools/demo-guest tools/demo-init
 BOOT ?= native smp2 pti disk
 check-boot: all
 	@tests/boot/run $(B)/ryokan build/boot $(BOOT)
+# A Linux at work, saved and restored TIMES times in one process, and TIMES times from process to process; DEBIAN: an installed one's image.
+TIMES ?= 100
+check-snapshot: all
+	@tests/boot/snapshot $(B)/ryokan build/boot times=$(TIMES)
+	@tests/boot/snapshot $(B)/ryokan build/boot times=$(TIMES) cpus=2
+	@$(if $(DEBIAN),tests/boot/snapshot $(B)/ryokan build/boot times=$(TIMES) image=$(DEBIAN))
 # OVMF, GRUB, SYSLINUX, memtest86+ where their packages are; BOOT_ROOT: where they were unpacked if not installed.
 check-firmware: all
 	@tests/boot/firmware $(B)/ryokan build/boot $(BOOT)
@@ -69,5 +75,5 @@ check-kvm: all
 
 clean:
 	rm -rf build ryokan
-.PHONY: all run check check-boot check-firmware check-kvm clean
+.PHONY: all run check check-boot check-snapshot check-firmware check-kvm clean
 -include $(OBJ:.o=.d)

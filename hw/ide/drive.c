@@ -15,6 +15,7 @@ void ide_finish(IdeDrive *d)
 {
     d->phase = PH_IDLE;
     d->xfer = XF_NONE;
+    d->filled = 0;
     d->status = ST_OK;
     ide_raise(d);
 }
@@ -23,6 +24,7 @@ void ide_fail(IdeDrive *d, uint8_t error)
 {
     d->phase = PH_IDLE;
     d->xfer = XF_NONE;
+    d->filled = 0;
     d->error = error;
     d->status = ST_OK | ST_ERR;
     ide_raise(d);
@@ -114,7 +116,7 @@ void ide_stop(IdeDrive *d)
     }
     d->phase = PH_IDLE;
     d->xfer = XF_NONE;
-    d->left = 0;
+    d->left = d->filled = 0;
     d->status &= (uint8_t)~(ST_BSY | ST_DRQ);
     if (d->ch) {
         d->ch->bm_status &= (uint8_t)~BM_ACTIVE;
@@ -229,11 +231,16 @@ void ide_drive_reset(void *dev)
     d->error = 1;
 }
 
+/* pos, block_end and filled are about pio while the guest moves it, or the bus master will; else they are what a transfer left. */
 bool ide_drive_restored(void *dev, GError **err)
 {
     IdeDrive *d = dev;
-    if (d->pos > d->block_end || d->block_end > d->filled + d->block_bytes || (d->block_bytes == 0 && d->phase != PH_IDLE)) {
+    bool moves = d->phase == PH_IN || d->phase == PH_OUT;
+
+    if ((moves && (d->pos > d->block_end || d->block_end > d->filled + d->block_bytes)) || (d->phase != PH_IDLE && !d->block_bytes) ||
+        (d->phase != PH_IDLE && d->xfer != XF_READ && d->xfer != XF_WRITE && d->filled > PIO_BYTES) || (moves && d->filled > PIO_BYTES)) {
         return fail(err, "%s: the saved transfer position is impossible", d->dev.path);
     }
+    d->filled = d->filled > PIO_BYTES ? 0 : d->filled;
     return true;
 }

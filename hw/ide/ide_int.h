@@ -140,5 +140,5 @@ void ide_serial(const IdeDrive *d, uint8_t *out);       /* 20 bytes of IDENTIFY 
     STATE(IdeDrive, command), STATE(IdeDrive, phase, .max = PH_DMA), STATE(IdeDrive, xfer, .max = XF_PACKET), \
     STATE(IdeDrive, ext), STATE(IdeDrive, use_dma), STATE(IdeDrive, lba), STATE(IdeDrive, left),   \
     STATE(IdeDrive, pos, .max = PIO_BYTES), STATE(IdeDrive, block_end, .max = PIO_BYTES),          \
-    STATE(IdeDrive, filled, .max = PIO_BYTES), STATE(IdeDrive, block_bytes, .max = 0x10000), STATE_ARRAY(IdeDrive, pio)
+    STATE(IdeDrive, filled, .max = IO_BYTES), STATE(IdeDrive, block_bytes, .max = 0x10000), STATE_ARRAY(IdeDrive, pio)
 #endif

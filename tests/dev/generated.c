@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * generated.c -- what every DeviceClass promises by its tables, tried on a whole machine: it can be made; a reset brings back
- * one and the same state whatever was written; save, load into a fresh machine and save again gives the same bytes and the same
- * memory map; random accesses, with resets and timers in between, break nothing.
+ * one and the same state whatever was written; save, load into another machine and save again gives the same bytes and the same
+ * memory map, again and again while both work; random accesses, with resets and timers in between, break nothing.
  *
  * Omits: what a device is for; that is scripted beside.
  * Threads: one process for each class, so that a crash costs one test.
@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define WRITES    400                 /* random accesses before a comparison */
+#define ROUND_TRIPS 6                 /* states saved and taken for each class; ROUND_TRIPS=100 in the environment for more */
 #define MAX_LINES 512
 #define CLASS_S   60                  /* a class that takes longer hangs */
 
@@ -379,40 +380,71 @@ static void test_reset(const DeviceClass *c)
     machine_free(m);
 }
 
-static void test_round_trip(const DeviceClass *c)
+/* What is missing in the state shows where the machine that takes it had done other things before, not in a new one alone. */
+static bool same_machine(const DeviceClass *c, Machine *m, Machine *m2, const GByteArray *a, unsigned round)
 {
-    Device     *d, *d2;
-    Machine    *m = make(c, &d), *m2 = make(c, &d2);
-    GByteArray *a, *b;
-    GError     *err = NULL;
-    char       *diff, *map, *map2;
+    GByteArray *b = machine_save(m2);
+    char       *diff = difference(a, b, false), *map = map_text(m), *map2 = map_text(m2);
+    bool        same = !diff && !strcmp(map, map2);
 
-    pci_setup(m);
-    accesses(m, d, WRITES, false);
-    a = machine_save(m);
-    machine_lock(m2);
-    if (!machine_load(m2, g_bytes_new(a->data, a->len), &err)) {
-        die("round-trip", c->name, err);
-    }
-    machine_unlock(m2);
-    b = machine_save(m2);
-    diff = difference(a, b, false);
-    map = map_text(m);
-    map2 = map_text(m2);
     if (diff) {
-        printf("not ok dev/%s/round-trip: %s\n", c->name, diff);
-    } else if (strcmp(map, map2)) {
+        printf("not ok dev/%s/round-trip: round %u: %s\n", c->name, round, diff);
+    } else if (!same) {
         size_t i = 0, line = 0;
         for (; map[i] == map2[i]; i++) {
             line = map[i] == '\n' ? i + 1 : line;
         }
-        printf("not ok dev/%s/round-trip: the memory map is another: \"%.*s\" and \"%.*s\"\n", c->name,
+        printf("not ok dev/%s/round-trip: round %u: the memory map is another: \"%.*s\" and \"%.*s\"\n", c->name, round,
                (int)strcspn(map + line, "\n"), map + line, (int)strcspn(map2 + line, "\n"), map2 + line);
-    } else {
+    }
+    g_byte_array_unref(b);
+    g_free(diff);
+    g_free(map);
+    g_free(map2);
+    return same;
+}
+
+static void take(Machine *m, const GByteArray *state, const char *class)
+{
+    GBytes *b = g_bytes_new(state->data, state->len);
+    GError *err = NULL;
+
+    machine_lock(m);
+    machine_reset(m);
+    if (!machine_load(m, b, &err)) {
+        die("round-trip", class, err);
+    }
+    machine_unlock(m);
+    g_bytes_unref(b);
+}
+
+/* Two machines in turns: one works, with its timers and its DMA; the other, which has worked before, takes its state and goes on. */
+static void test_round_trip(const DeviceClass *c)
+{
+    const char *times = getenv("ROUND_TRIPS");
+    unsigned    n = times ? (unsigned)atoi(times) : ROUND_TRIPS;
+    Device     *d[2];
+    Machine    *m[2] = { make(c, &d[0]), make(c, &d[1]) };
+    bool        same = true;
+
+    pci_setup(m[0]);
+    for (unsigned i = 0; same && i < n; i++) {
+        Machine    *from = m[i % 2], *to = m[1 - i % 2];
+        GByteArray *a;
+        clock_run(from, true);
+        accesses(from, d[i % 2], i ? WRITES / 4 : WRITES, i > 0);
+        clock_run(from, false);
+        accesses(to, d[1 - i % 2], i ? WRITES / 8 : 0, false);
+        a = machine_save(from);
+        take(to, a, c->name);
+        same = same_machine(c, from, to, a, i);
+        g_byte_array_unref(a);
+    }
+    if (same) {
         printf("ok dev/%s/round-trip\n", c->name);
     }
-    machine_free(m2);
-    machine_free(m);
+    machine_free(m[0]);
+    machine_free(m[1]);
 }
 
 static void test_fuzz(const DeviceClass *c)
@@ -445,8 +477,9 @@ static void test_class(const DeviceClass *c)
 {
     Device  *d;
     Machine *m;
+    const char *times = getenv("ROUND_TRIPS");
 
-    alarm(CLASS_S);
+    alarm(CLASS_S + (times ? 3u * (unsigned)atoi(times) : 0));
     if (!getenv("STDERR") && freopen("/dev/null", "w", stderr) == NULL) {
         _exit(1);
     }

@@ -144,7 +144,7 @@ typedef enum {                          /* what an operation of the IR itself ca
     TRAP_DIVIDE,                        /* divu, divs: x86 #DE */
     TRAP_ALIGN,                         /* IrMem.align: x86 #GP(0) */
     TRAP_SEGMENT,                       /* beyond a limit, missing right, non-canonical address: x86 #SS(0) for SS, else #GP(0) */
-    TRAP_CODE_LIMIT,                    /* chkcs: x86 #GP(0) */
+    TRAP_CODE_LIMIT,                    /* chkcs, chkpc: x86 #GP(0) */
 } DbtTrap;
 
 typedef enum {
@@ -167,6 +167,8 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     bool (*walk)(DbtCpu *c, uint64_t linear, DbtAccess access, DbtWalk *out);    /* sets A and D; false: out->error */
     void (*fault)(DbtCpu *c, uint64_t linear, DbtAccess access, const DbtWalk *walk) G_GNUC_NORETURN;   /* raise it */
     void (*trap)(DbtCpu *c, DbtTrap what, unsigned seg) G_GNUC_NORETURN;    /* seg: IrMem.segment; SEG_NONE: the default one */
+    /* The indirect branch at c->pc is done but for its jump, to an address that is not canonical: take back what it did, raise. */
+    void (*bad_target)(DbtCpu *c) G_GNUC_NORETURN;
     DbtKey (*key)(DbtCpu *c);           /* of the current state */
     bool (*interrupt)(DbtCpu *c);       /* deliver one pending event that is allowed at this boundary; false: there was none */
     bool (*single)(DbtCpu *c);          /* tier 0 must run one instruction at a time now: TF, debug registers, interrupt shadow */
@@ -195,6 +197,18 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     unsigned canonical_bits;            /* 64-bit linear addresses are sign-extended from so many (x86: 48) */
     size_t   cs_base, cs_limit;         /* for chkcs: uint64_t base, uint32_t limit */
 } DbtGuest;
+
+static inline bool dbt_canonical(const DbtGuest *g, uint64_t linear)
+{
+    unsigned shift = 64 - g->canonical_bits;
+    return (uint64_t)((int64_t)(linear << shift) >> shift) == linear;
+}
+/* Is it for bad_target() that an indirect branch goes there? */
+static inline bool dbt_is_bad_target(const DbtCpu *c, uint64_t to)
+{
+    const DbtGuest *g = c->guest;
+    return g->bad_target && !dbt_canonical(g, to) && c->ctx->key.mode & g->mode_wide;
+}
 
 /* ---- for the guest's C code (cpu/x86) ---- */
 void     dbt_leave(DbtCpu *c) G_GNUC_NORETURN;          /* abandon the current instruction: the state in the struct is what counts */

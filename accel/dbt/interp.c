@@ -634,6 +634,14 @@ bool interp_run(DbtCpu *cpu, const IrBlock *block)
             return step(cpu);
         }
         NEXT;
+    op_chkpc:
+        if (G_UNLIKELY(!dbt_canonical(cpu->guest, A))) {
+            if (block->n_guest == 1) {
+                cpu->guest->trap(cpu, TRAP_CODE_LIMIT, SEG_NONE);
+            }
+            return step(cpu);
+        }
+        NEXT;
     op_guard:
         if (A != B) {
             return step(cpu);
@@ -656,9 +664,14 @@ bool interp_run(DbtCpu *cpu, const IrBlock *block)
         NEXT;
     op_jmp:
         return go(&r, i->imm);
-    op_jind:
-        cpu->pc = get(&r, i, i->a, IR_I64);
+    op_jind: {
+        const uint64_t to = get(&r, i, i->a, IR_I64);
+        if (G_UNLIKELY((int64_t)to >> 32 && dbt_is_bad_target(cpu, to))) {
+            cpu->guest->bad_target(cpu);
+        }
+        cpu->pc = to;
         return __atomic_load_n(&cpu->vcpu.attention, __ATOMIC_RELAXED);
+    }
     op_exit_pc:
         return __atomic_load_n(&cpu->vcpu.attention, __ATOMIC_RELAXED);
     op_exit_next:

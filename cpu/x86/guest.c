@@ -55,20 +55,28 @@ static void fetched(X86Cpu *c, uint64_t pc, uint8_t *to, unsigned n)
     }
 }
 
-/* Was the address that the instruction at pc may not use one of the stack's: #SS? */
-static bool at_stack(X86Cpu *c)
+/* The instruction at pc, which has been fetched. */
+static bool decode_again(X86Cpu *c, X86Insn *i)
 {
     uint8_t code[32] = { 0 };
     uint64_t mode = c->dbt.ctx->key.mode;
     unsigned n = MIN(15u, DBT_PAGE - (unsigned)(c->dbt.pc & (DBT_PAGE - 1)));
-    X86Insn i;
 
     fetched(c, c->dbt.pc, code, n);
-    if (x86_decode(&i, code, n, mode) == DEC_MORE) {
+    if (x86_decode(i, code, n, mode) == DEC_MORE) {
         fetched(c, c->dbt.pc + n, code + n, 15 - n);
-        x86_decode(&i, code, 15, mode);
+        x86_decode(i, code, 15, mode);
     }
-    if (!i.row) {
+    return i->row;
+}
+
+/* Was the address that the instruction at pc may not use one of the stack's: #SS? */
+static bool at_stack(X86Cpu *c)
+{
+    uint64_t mode = c->dbt.ctx->key.mode;
+    X86Insn i;
+
+    if (!decode_again(c, &i)) {
         return false;
     }
     /* not canonical, or where an access passes 4 GiB */
@@ -91,6 +99,22 @@ G_GNUC_NORETURN static void guest_trap(DbtCpu *dc, DbtTrap what, unsigned seg)
     }
 }
 
+/* RET has moved the stack pointer, LOOP counted; CALL and what may leave CS's limit look before. */
+G_GNUC_NORETURN static void guest_bad_target(DbtCpu *dc)
+{
+    X86Cpu *c = (X86Cpu *)dc;
+    X86Insn i;
+
+    if (decode_again(c, &i)) {
+        if (i.row->tr == x86_tr_RET) {
+            dc->gpr[R_RSP] -= i.osize + i.imm;
+        } else if (i.row->tr == x86_tr_LOOP) {
+            dc->gpr[R_RCX] = i.asize == 4 ? (uint32_t)(dc->gpr[R_RCX] + 1) : dc->gpr[R_RCX] + 1;
+        }
+    }
+    x86_raise_gp(c, 0);
+}
+
 static const IrHelperDesc helpers[] = {
 #define HELPER(name_, props_) { #name_, x86_h_##name_, props_ },
 #include "cpu/x86/helpers.def"
@@ -105,6 +129,7 @@ const DbtGuest x86_dbt_guest = {
     .walk = x86_walk,
     .fault = guest_fault,
     .trap = guest_trap,
+    .bad_target = guest_bad_target,
     .key = x86_key,
     .interrupt = x86_interrupt,
     .single = x86_single,

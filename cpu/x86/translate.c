@@ -6,12 +6,13 @@
  * the page's end.  Targets are offsets from the page base, so that the code holds no absolute PC.
  *
  * Spec: Intel SDM (325383) vol. 2; vol. 1, ch. 6 (calls), vol. 3, 6.8.3 (interrupt shadows).
- * Omits: the #GP of a near jump beyond the CS limit is reported at its target.  A direct jump whose EIP wraps is computed
- * at run time if it wraps where the block is first translated.
+ * Omits: a direct jump whose EIP wraps, passes the limit of CS or is not canonical is computed at run time if it does so where
+ * the block is first translated; the same code elsewhere then faults at the target.
  * Threads: the vCPU that translates.
  */
 #include "core/debug.h"
 #include <string.h>
+#include "cpu/x86/sys.h"
 #include "cpu/x86/translate.h"
 #include "cpu/x86/simd.h"
 
@@ -79,7 +80,10 @@ void tr_jump_to(X86Tr *t, IrRef eip, unsigned osize)
     t->done = true;
 }
 
-/* A branch beyond the limit of CS faults itself, before its push or pop is done.  (A flat CS has no limit to leave.) */
+/*
+ * A branch beyond the limit of CS faults itself, before its push or pop is done.  (A flat CS has no limit to leave.)  One to an
+ * address that is not canonical is seen where it finds no block, and what it did is taken back (guest.c): not CALL's push.
+ */
 static void check_target(X86Tr *t, IrRef eip, unsigned osize)
 {
     bool is_real = !(t->mode & X86_MODE_PE) || (t->mode & X86_MODE_VM);         /* its limit is 64 KiB */
@@ -97,17 +101,34 @@ static bool plain_target(const X86Tr *t, const X86Insn *i, int32_t *offset)
     if (to != (int32_t)to)
         return false;
     *offset = (int32_t)to;
-    if (tr_code64(t))
-        return true;
-    uint64_t cs = t->mode & X86_MODE_FLAT_CS ? 0 : t->cpu->seg[S_CS].base;
     uint64_t linear = base + (uint64_t)to, mask = i->osize == 2 ? 0xffff : 0xffffffff;
-    return linear >> 32 == 0 && linear >= cs && linear - cs <= mask;
+    if (tr_code64(t))
+        return x86_canonical(linear);
+    if (t->mode & X86_MODE_FLAT_CS)
+        return linear <= mask;
+    const X86Seg *cs = &t->cpu->seg[S_CS];
+    return linear >> 32 == 0 && linear >= cs->base && linear - cs->base <= MIN(mask, cs->limit);
+}
+
+/* Its EIP or RIP, checked. */
+static IrRef computed_target(X86Tr *t, const X86Insn *i)
+{
+    IrType type = tr_code64(t) ? IR_I64 : IR_I32;
+    IrRef d = tr_eip(t, t->next);
+    emit(t, IR_add, type, d, d, tr_imm_of(t, type, i->imm));
+    check_target(t, d, i->osize);
+    return d;
 }
 
 static void computed_jump(X86Tr *t, const X86Insn *i)
 {
-    IrRef d = tr_eip(t, t->next);
-    emit(t, IR_add, tr_code64(t) ? IR_I64 : IR_I32, d, d, tr_imm_of(t, tr_code64(t) ? IR_I64 : IR_I32, i->imm));
+    bool counts = i->row->tr == x86_tr_LOOP && !(t->mode & X86_MODE_FLAT_CS);
+    IrRef cx = ir_guest(R_RCX);
+    if (counts)                         /* not if it faults */
+        emit(t, IR_add, tr_type(i->asize), cx, cx, tr_imm(t, 1));
+    IrRef d = computed_target(t, i);
+    if (counts)
+        emit(t, IR_sub, tr_type(i->asize), cx, cx, tr_imm(t, 1));
     tr_jump_to(t, d, i->osize);
 }
 
@@ -160,17 +181,22 @@ void x86_tr_JCC(X86Tr *t, const X86Insn *i) { tr_jump_if(t, i, i->opcode & 15); 
 
 void x86_tr_CALL(X86Tr *t, const X86Insn *i)
 {
-    bool direct = i->row->ops[0] != OPD_Ev;
+    int32_t to;
+    bool direct = i->row->ops[0] != OPD_Ev, plain = direct && plain_target(t, i, &to);
     IrRef d = NONE;
     if (!direct) {
         d = tr_temp(t);
         emit(t, IR_mov, tr_type(i->osize), d, tr_operand(t, i, 0, IR_READ), NONE);
         check_target(t, d, i->osize);
+    } else if (!plain) {
+        d = computed_target(t, i);
     }
     IrRef h = tr_check_push(t, i->osize);
+    if (!plain && i->osize == 8)        /* its #GP comes after the push's #PF (Zen 3) */
+        emit(t, IR_chkpc, IR_I64, NONE, d, NONE);
     emit(t, IR_mov, tr_type(i->osize), h, tr_eip(t, t->next), NONE);
     tr_move_sp(t, -(int32_t)i->osize);
-    if (direct)
+    if (plain)
         tr_jump(t, i);
     else
         tr_jump_to(t, d, i->osize);

@@ -9,6 +9,8 @@
 
 static u64 pt[512] __attribute__((aligned(4096))), pd2[512] __attribute__((aligned(4096))), pml4b[512] __attribute__((aligned(4096)));
 
+volatile u64 got[4];
+
 static void test_exceptions(void)
 {
     u64 sp;
@@ -68,8 +70,32 @@ static void test_exceptions(void)
     set_gate(14, stubs[14], CS0, 0x8e, 0);
 }
 
+/* Near branches to no address fault themselves and have done nothing; several times, so that they are hot code as well. */
+__attribute__((noinline)) static void test_branches(void)
+{
+    u64 before, after;
+
+    for (unsigned i = 0; i < 12; i++) {
+        RAISES("movabsq $0x800000000000, %%rax; .globl l_jmp; l_jmp: jmp *%%rax");
+        expect("#GP non-canonical jump", 13, 0);
+        check("its ip", seen.ip, AT(l_jmp));
+        RAISES("movq %%rsp, %%r8; movq $1f, resume; movabsq $0xff7fffffffffffff, %%rax; pushq %%rax; movq %%rsp, %%r9; stc;"
+               ".globl l_ret; l_ret: ret $16; 1: movq %%rsp, %%rdx; movq %%r8, %%rsp; subq %%r9, %%rdx; movq %%rdx, got; 1:");
+        expect("#GP non-canonical return", 13, 0);
+        check("its ip", seen.ip, AT(l_ret));
+        check("RSP is what it was", got[0], 0);
+        check("so is CF", seen.flags & 1, 1);
+        seen.vector = 0xff;
+        asm volatile("movq $1f, resume; movabsq $0x8000000000000000, %%rax; movq %%rsp, %0;"
+                     ".globl l_call; l_call: call *%%rax; 1: movq %%rsp, %1; movq $0, resume"
+                     : "=&b"(before), "=&r"(after) :: CLOBBER);
+        expect("#GP non-canonical call", 13, 0);
+        check("its ip", seen.ip, AT(l_call));
+        check("RSP is what it was", after, before);
+    }
+}
+
 /* ---- privilege ---- */
-volatile u64 got[4];
 asm("user_int: int $0x30; user_priv: int $0x20; user_hlt: hlt; user_read: movq 0x40000000, %rax; int $0x30;"
     "user_write: movq %rax, 0x40000000; int $0x30; user_exec: movl $0x40000000, %eax; jmp *%rax;"
     "user_syscall: movl $7, %eax; movl $0x246, %ecx; pushq %rcx; popfq; syscall; l_after: int $0x30;"
@@ -252,6 +278,7 @@ __attribute__((used)) int main(void)
 {
     setup();
     test_exceptions();
+    test_branches();
     test_privilege();
     test_paging();
     test_features();

@@ -453,9 +453,9 @@ static void say_end(Render *r, const IrInsn *i)
     }
     flush(r);
     if (i->op == IR_jind) {
-        say(r, "*(uint64_t *)(cpu + PC_AT) = ");
+        say(r, "{ uint64_t to = ");
         get(r, i, i->a, IR_I64);
-        say(r, ";\n");
+        say(r, ";\nif (to >> 32) x_target(cpu, to, base + %d);\n*(uint64_t *)(cpu + PC_AT) = to; }\n", r->pc);
     } else if (i->op == IR_exit_next) {
         say_pc(r, i->imm);
     }
@@ -486,6 +486,13 @@ static void say_insn(Render *r, const IrInsn *i)
     case IR_guard: say_guard(r, i); break;
     case IR_chkcs:
         say(r, "if ((uint32_t)(base + %d - *(uint64_t *)(cpu + %zu)) > *(uint32_t *)(cpu + %zu)) {\n", i->imm, r->g->cs_base, r->g->cs_limit);
+        say_step(r);
+        say(r, "}\n");
+        break;
+    case IR_chkpc:
+        say(r, "if (");
+        get(r, i, i->a, IR_I64);
+        say(r, " + %#llxULL & %#llxULL) {\n", 1ull << (r->g->canonical_bits - 1), ~0ull << r->g->canonical_bits);
         say_step(r);
         say(r, "}\n");
         break;

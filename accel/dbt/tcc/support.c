@@ -153,6 +153,16 @@ static void vop(DbtCpu *c, const IrInsn *i, void *hd, const void *hs, uint64_t l
     }
 }
 
+static void target(char *cpu, uint64_t to, uint64_t from)
+{
+    DbtCpu *c = (DbtCpu *)cpu;
+
+    if (dbt_is_bad_target(c, to)) {
+        c->pc = from;
+        c->guest->bad_target(c);
+    }
+}
+
 static void fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 static uint64_t rotl(uint64_t a, unsigned bits, unsigned n) { return rotate_left(a, bits, n); }
 static uint64_t bswap(uint64_t a) { return __builtin_bswap64(a); }
@@ -171,6 +181,7 @@ const TccSymbol tcc_symbols[] = {
     { "x_vop", "void x_vop(char *, char *, char *, char *, uint64_t, unsigned, uint64_t *)", vop },
     { "x_store", "void x_store(char *, uint64_t, uint64_t, unsigned)", store },
     { "x_fence", "void x_fence(void)", fence },
+    { "x_target", "void x_target(char *, uint64_t, uint64_t)", target },
     { "x_rotl", "uint64_t x_rotl(uint64_t, unsigned, unsigned)", rotl },
     { "x_bswap", "uint64_t x_bswap(uint64_t)", bswap },
     { "x_ctz", "int x_ctz(uint64_t)", ctz },

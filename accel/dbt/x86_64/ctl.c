@@ -45,7 +45,7 @@ void em_load_pc(Em *e, unsigned reg, int32_t offset)
     }
 }
 
-void em_jmp_cache(Em *e)
+static uint8_t *jmp_cache(Em *e)        /* returns the rel32 of a jump for what it does not find */
 {
     G_STATIC_ASSERT(sizeof(JmpEntry) == 1 << JMP_SHIFT);
     e_mov32(e, RAX, R10);
@@ -55,8 +55,14 @@ void em_jmp_cache(Em *e)
     e_shift_imm(e, 4, IR_I32, RAX, JMP_SHIFT);
     e_op(e, 0x03, E_W, RAX, rm_cpu(CPU(ctx)));
     e_op(e, 0x3b, E_W, R10, rm_mem(RAX, offsetof(DbtContext, jmp) + offsetof(JmpEntry, pc)));
-    patch_to(e_jcc(e, CC_NE), e->x->rw + e->x->second);
+    uint8_t *missed = e_jcc(e, CC_NE);
     e_op(e, 0xff, 0, 4, rm_mem(RAX, offsetof(DbtContext, jmp) + offsetof(JmpEntry, code)));
+    return missed;
+}
+
+void em_jmp_cache(Em *e)
+{
+    patch_to(jmp_cache(e), e->x->rw + e->x->second);
 }
 
 /* A rel32 that is patched later: not across an 8-byte boundary, so that the store is atomic. */
@@ -190,7 +196,10 @@ void em_jind(Em *e)
     flags_save(e);
     load_to(e, R10, e->n->a, e->n->type);
     regs_swap(e);
-    em_jmp_cache(e);
+    uint8_t *missed = jmp_cache(e);
+    Stub *s = new_stub(e, STUB_JUMP);
+    s->from = missed;
+    s->pc = e->guest_pc;
 }
 
 void em_exit_pc(Em *e)
@@ -335,6 +344,10 @@ void emit_stubs(Em *e)
             }
             e->guest_pc = s->pc;
             em_exit_to(e, s->target);
+            break;
+        case STUB_JUMP:
+            e_mov_imm(e, R11, (uint32_t)s->pc + 1);
+            e_jmp_thunk(e, e->x->second_from);
             break;
         case STUB_VEC:
             e_call_thunk(e, e->ymm ? e->x->vec_load_ymm : e->x->vec_load);

@@ -318,6 +318,19 @@ void em_guard(Em *e)
     e->host = 0;
 }
 
+void em_chkpc(Em *e)
+{
+    flags_clobber(e);
+    uint32_t rec = leave_rec(e, NULL);
+    unsigned s = take(e);
+    load_to(e, s, e->n->a, IR_I64);
+    e_shift_imm(e, 7, IR_I64, s, e->g->canonical_bits - 1);     /* 0 or -1 */
+    e_alu_imm(e, 0, IR_I32, rm_reg(s), 1);
+    e_alu_imm(e, 7, IR_I32, rm_reg(s), 1);
+    leave_if(e, CC_A, rec);
+    e->host = 0;
+}
+
 void em_chkcs(Em *e)
 {
     const IrInsn *n = e->n;

@@ -118,10 +118,15 @@ static const void *link_c(DbtCpu *c, BlockLink *l)
     return dbt_link_lookup(c, l);
 }
 
-static const void *lookup_c(DbtCpu *c)
+/* from: not 0: by an indirect branch at page base + from - 1; anything where a block is no more. */
+static const void *lookup_c(DbtCpu *c, uint32_t from)
 {
     order_arrive(c->dbt);
     flags_settle(c);
+    if (G_UNLIKELY(from && dbt_is_bad_target(c, c->pc))) {
+        c->pc = c->pc_base + from - 1;
+        c->guest->bad_target(c);
+    }
     return dbt_lookup(c);
 }
 
@@ -459,6 +464,8 @@ bool thunks_make(X64 *x, Em *e)
     e_jmp_thunk(e, go);
 
     x->second = here(e);                /* r10 = linear pc, rax = its slot of the jump cache less the offset of jmp[] */
+    e_mov_imm(e, R11, 0);
+    x->second_from = arena_off(x, e->p);        /* the same; r11d: see lookup_c() */
     G_STATIC_ASSERT(offsetof(DbtContext, jmp) % 32 == 0);
     e_alu_imm(e, 6, IR_I64, rm_reg(RAX), 1 << JMP_SHIFT);
     e_op(e, 0x3b, E_W, R10, rm_mem(RAX, offsetof(DbtContext, jmp) + offsetof(JmpEntry, pc)));
@@ -468,6 +475,7 @@ bool thunks_make(X64 *x, Em *e)
     x->miss = arena_off(x, e->p);       /* r10 = linear pc */
     e_store(e, R10, rm_cpu(CPU(pc)));
     e_call_thunk(e, x->spill);
+    e_mov32(e, RSI, R11);
     em_call(e, (const void *)lookup_c);
     e_jmp_thunk(e, go);
 

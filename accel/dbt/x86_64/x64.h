@@ -71,7 +71,8 @@ typedef struct X64 {                    /* DbtMachine.backend_data */
     uint32_t  n_lazy;
     uint16_t  lazy_hash[LAZY_HASH];
     /* thunks, as offsets in the arena: stubs.c */
-    uint32_t  enter, leave, link, second, miss, cached, exit_at, exit_pc, spill, spill_at, reload, vec_load, vec_load_ymm, vec_spill, refill[3];
+    uint32_t  enter, leave, link, second, second_from, miss, cached, exit_at, exit_pc, spill, spill_at, reload;
+    uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3];
 } X64;
 
 typedef struct Opnd {                   /* where a source or destination is, in the host's terms */
@@ -82,7 +83,7 @@ typedef struct Opnd {                   /* where a source or destination is, in 
     uint64_t imm;
 } Opnd;
 
-typedef enum { STUB_REFILL, STUB_LEAVE, STUB_EXIT, STUB_VEC } StubKind;
+typedef enum { STUB_REFILL, STUB_LEAVE, STUB_EXIT, STUB_JUMP, STUB_VEC } StubKind;
 typedef struct Stub {                   /* out of line: emitted after the block */
     StubKind  kind;
     uint8_t  *from;                     /* rel32 to fill in (its four bytes) */
@@ -174,7 +175,7 @@ uint32_t leave_rec(Em *e, const IrMem *m);
 void     em_alu(Em *e), em_unary(Em *e), em_shift(Em *e), em_mov(Em *e), em_ext(Em *e), em_bswap(Em *e), em_sel(Em *e), em_setcc(Em *e);
 void     em_mul(Em *e), em_mul2(Em *e), em_div(Em *e), em_shld(Em *e), em_bt(Em *e), em_bscan(Em *e), em_crc32(Em *e);
 void     em_getfl(Em *e), em_setfl(Em *e), em_cmc(Em *e), em_lea(Em *e), em_chk(Em *e), em_atomic(Em *e), em_fence(Em *e);
-void     em_chkcs(Em *e), em_guard(Em *e), em_jmp(Em *e), em_br(Em *e), em_brz(Em *e), em_jind(Em *e), em_exit_pc(Em *e), em_exit_next(Em *e);
+void     em_chkcs(Em *e), em_chkpc(Em *e), em_guard(Em *e), em_jmp(Em *e), em_br(Em *e), em_brz(Em *e), em_jind(Em *e), em_exit_pc(Em *e), em_exit_next(Em *e);
 void     em_helper(Em *e), em_vop(Em *e), em_insn(Em *e), em_bulk(Em *e);
 void     em_x87(Em *e, const IrVecDesc *d);
 void     x87_flush(Em *e), x87_stub_store(Em *e, const Stub *s), x87_stub_load(Em *e, const Stub *s);

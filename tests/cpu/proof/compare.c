@@ -6,7 +6,7 @@
 #include <string.h>
 #include "tests/cpu/proof/proof.h"
 
-typedef enum { V_ALWAYS, V_FAULTS, V_XM, V_AC, V_OPSIZE64, V_NOT64, V_DIFFER, V_SEGMENTS, V_REXW, V_REP, V_MM, V_PROBES, V_PARTS, V_CANONICAL, V_CPU_LIMIT, V_CS_LIMIT, V_BRANCH_FAULT } VendorWhen;
+typedef enum { V_ALWAYS, V_FAULTS, V_XM, V_AC, V_OPSIZE64, V_NOT64, V_DIFFER, V_SEGMENTS, V_REXW, V_REP, V_MM, V_PROBES, V_PARTS, V_CANONICAL, V_CPU_LIMIT } VendorWhen;
 enum { CR2 = 1, KIND = 3, VECTORS = 4, REGISTERS = 8, MXCSR_PE = 16, MXCSR = 48, C1 = 64, BASES = 128, ALL = 0x100, KIND_ALL = ALL };
 enum { COMPARED = EF_ARITH | EF_DF | EF_AC | EF_ID | EF_NT | EF_IF | EF_IOPL };
 typedef struct Vendor { const char *name; VendorWhen when; unsigned what; } Vendor;
@@ -15,11 +15,6 @@ static const Vendor vendors[] = {
 #include "tests/cpu/proof/vendor.def"
 #undef VENDOR
 };
-
-static bool is_near_branch(const X86Row *row)
-{
-    return !strcmp(row->name, "JMP") || !strcmp(row->name, "CALL") || !strcmp(row->name, "RET");
-}
 
 static bool vendor_holds(VendorWhen w, const ProofCode *c, const ProofState *in, const ProofState *want, const ProofState *got)
 {
@@ -39,12 +34,10 @@ static bool vendor_holds(VendorWhen w, const ProofCode *c, const ProofState *in,
     case V_PARTS: return (want->vector == EXC_PF || want->vector == EXC_AC) && (got->vector == EXC_GP || got->vector == EXC_SS);
     case V_CANONICAL: return c->mode == PM_64 && (want->vector == EXC_GP || want->vector == EXC_SS) && got->vector == EXC_PF && got->cr2 >> 47;
     case V_CPU_LIMIT: return want->gpr[c->insn.reg] < 4096 && got->gpr[c->insn.reg] == 0 && want->rflags & EF_ZF;
-    case V_CS_LIMIT: return want->vector == EXC_GP && got->vector == EXC_GP && want->cs == got->cs && (got->cs | 8) == P_LDT_CS16 && got->rip > 0x7fff;
     case V_PROBES: return got->vector < 0 && ((want->vector == EXC_PF && !(want->error & 2)) ||
                                               (c->mode >= PM_L32 && (want->vector == EXC_GP || want->vector == EXC_SS)));
     case V_REP: return c->insn.rep;
-    case V_REXW: return c->insn.rex & 8;
-    default: return c->valid && is_near_branch(c->insn.row) && want->vector == EXC_GP && got->vector == EXC_GP && c->mode == PM_64;
+    default: return c->insn.rex & 8;    /* V_REXW */
     }
 }
 
@@ -54,7 +47,7 @@ static unsigned vendor(const ProofCode *c, const ProofState *in, const ProofStat
 
     for (unsigned k = 0; k < G_N_ELEMENTS(vendors); k++) {
         const Vendor *v = &vendors[k];
-        bool any = !strcmp(v->name, "ANY") && (!c->sequence || v->when != V_BRANCH_FAULT);
+        bool any = !strcmp(v->name, "ANY");
         if ((any || (c->valid && !c->sequence && !strcmp(v->name, c->insn.row->name))) && vendor_holds(v->when, c, in, want, got)) {
             what |= v->what;
         }

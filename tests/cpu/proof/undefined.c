@@ -92,11 +92,13 @@ typedef struct Filling {                /* one engine at a time */
 } Filling;
 static Filling filling;
 
+/* Code that has been fetched and may run from the TLB alone by now: these programs run where linear is physical. */
 static unsigned fetch(X86Cpu *c, uint64_t pc, uint8_t *to, unsigned n)
 {
     DbtWalk w;
+    bool there = n && c->dbt.guest->walk(&c->dbt, pc, ACCESS_FETCH | ACCESS_PROBE, &w);
 
-    return n && c->dbt.guest->walk(&c->dbt, pc, ACCESS_FETCH | ACCESS_PROBE, &w) && as_read(c->dbt.vcpu.as, w.phys, to, n) == MEM_OK ? n : 0;
+    return n && as_read(c->dbt.vcpu.as, there ? w.phys : pc, to, n) == MEM_OK ? n : 0;
 }
 
 static bool fill_single(DbtCpu *dc)

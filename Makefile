@@ -41,6 +41,7 @@ $(B)/%.o: %.c
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/ui/vnc_http.o: ui/console.html    # it holds the page
+$(B)/ui/%.o: CONFIG_CFLAGS += $(UI_CFLAGS)
 
 include $(wildcard tests/*.mk)
 

@@ -77,6 +77,7 @@ COMMAND(cmd_query_uuid); COMMAND(cmd_query_cpus_fast); COMMAND(cmd_query_kvm); C
 COMMAND(cmd_query_machines); COMMAND(cmd_query_command_line_options); COMMAND(cmd_query_mice); COMMAND(cmd_query_chardev);
 COMMAND(cmd_query_chardev_backends); COMMAND(cmd_query_block); COMMAND(cmd_query_pci); COMMAND(cmd_query_vnc);
 COMMAND(cmd_query_events); COMMAND(cmd_query_iothreads); COMMAND(cmd_query_audiodevs); COMMAND(cmd_query_memory_size);
+COMMAND(cmd_query_vnc_servers);
 /* qmp_act.c */
 COMMAND(cmd_wakeup); COMMAND(cmd_inject_nmi); COMMAND(cmd_expire_password); COMMAND(cmd_eject); COMMAND(cmd_change_medium);
 COMMAND(cmd_open_tray); COMMAND(cmd_close_tray); COMMAND(cmd_set_link); COMMAND(cmd_balloon); COMMAND(cmd_query_balloon);

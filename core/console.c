@@ -233,12 +233,12 @@ void console_text(Console *con, GString *out)
     }
 }
 
-bool console_text_size(Console *con, unsigned *cols, unsigned *rows)
+bool console_text_mode(Console *con, TextMode *out)
 {
     void *dev;
     const AdapterOps *ops = adapter(con, &dev);
 
-    return ops && ops->text_size && ops->text_size(dev, cols, rows);
+    return ops && ops->text_mode && ops->text_mode(dev, out);
 }
 
 void console_cell(Console *con, unsigned x, unsigned y, TextCell *out)

@@ -19,12 +19,16 @@ typedef struct Console Console;
 typedef struct TextCell {
     uint32_t ch, fg, bg;              /* Unicode, 0xrrggbb; ch 0: the right half of a wide character */
 } TextCell;
+typedef struct TextMode {
+    unsigned cols, rows;
+    int      x, y;                    /* the cursor; x < 0: it does not show */
+} TextMode;
 typedef struct AdapterOps {
     void (*refresh)(void *dev, Console *con);           /* scan out: console_resize(), draw, console_damage() */
     void (*invalidate)(void *dev);                      /* draw everything at the next refresh */
     void (*text)(void *dev, GString *out);              /* the text screen as text, a line each; nothing in graphics modes */
-    bool (*text_size)(void *dev, unsigned *cols, unsigned *rows);           /* optional; false: a graphics mode */
-    void (*cell)(void *dev, unsigned x, unsigned y, TextCell *out);         /* of it, cursor included */
+    bool (*text_mode)(void *dev, TextMode *out);        /* optional; false: a graphics mode */
+    void (*cell)(void *dev, unsigned x, unsigned y, TextCell *out);         /* of a text mode */
 } AdapterOps;
 
 enum { POINTER_MAX = 0x7fff };
@@ -54,6 +58,8 @@ struct Viewer {                         /* first member of a viewer's own struct
     Console *con;
 };
 extern const ViewerOps *const viewer_ops[];             /* NULL-terminated */
+bool keymap_check(const char *language, GError **err);  /* -k; ui/keymap.c */
+void keymap_print_help(void);
 
 Console *console_new(Machine *m);       /* machine.c: one a machine, without an adapter at first */
 void     console_free(Console *con);    /* and those added to it */
@@ -63,7 +69,7 @@ const char *console_label(const Console *con);                  /* NULL: the gue
 bool     viewer_show(Viewer *v, unsigned i);                    /* it shows that one from now on; false: there is none */
 bool     console_is_text(const Console *con);                   /* its keyboard wants symbols, not keys */
 void     console_symbol(Console *con, uint32_t keysym, unsigned mods);
-bool     console_text_size(Console *con, unsigned *cols, unsigned *rows);        /* false: a graphics mode */
+bool     console_text_mode(Console *con, TextMode *out);        /* false: a graphics mode */
 void     console_cell(Console *con, unsigned x, unsigned y, TextCell *out);
 void     console_set_leds(Console *con, const void *dev, unsigned leds);        /* ignored unless dev has the keyboard */
 unsigned console_leds(Console *con);

@@ -179,7 +179,7 @@ int main(int argc, char **argv)
             unlink(o->pidfile);
         }
     } else {
-        status = die(err);
+        status = 1;
     }
     gdbstub_free(m);
     g_source_destroy(signals);
@@ -190,5 +190,8 @@ int main(int argc, char **argv)
         g_clear_pointer(&qmps[i], qmp_free);
     }
     options_free(o);
+    if (err) {                          /* last: a viewer may have had the terminal */
+        die(err);
+    }
     return status;
 }

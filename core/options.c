@@ -66,7 +66,7 @@ static const char *const not_yet[] = {
     "daemonize", "spice", "blockdev", "audio",
     "soundhw", "smbios", "acpitable", "numa", "mem-path", "mem-prealloc", "icount", "sandbox",
     "chroot", "runas", "readconfig", "virtfs", "fsdev", "watchdog", "tpmdev", "dtb", "pflash", "mtdblock", "sd",
-    "full-screen", "win2k-hack", "k", "set", "add-fd", "trace", "option-rom", "prom-env", "overcommit", "action", "msg", "cpu-throttle",
+    "win2k-hack", "set", "add-fd", "trace", "option-rom", "prom-env", "overcommit", "action", "msg", "cpu-throttle",
     NULL
 };
 
@@ -106,7 +106,8 @@ bool options_parse(Machine *m, int argc, char **argv, bool *exit_now, GError **e
     o->audiodevs = g_ptr_array_new();
     o->nics = g_ptr_array_new();
     o->rtc_clock = TIME_WALL;
-    if (viewer_ops[0] && strcmp(viewer_ops[0]->name, "vnc") && (g_getenv("DISPLAY") || g_getenv("WAYLAND_DISPLAY"))) {
+    o->window_close = true;
+    if (viewer_ops[0] && !strcmp(viewer_ops[0]->name, "sdl") && (g_getenv("DISPLAY") || g_getenv("WAYLAND_DISPLAY"))) {
         o->viewer = viewer_ops[0];              /* a window, unless -display or -nographic says otherwise */
     }
     for (int i = 1; i < argc && !o->raw->exit_now; i++) {

@@ -54,6 +54,16 @@ typedef struct OptNic {
     GPtrArray *rest;                  /* OptPair; only while the line is read */
 } OptNic;
 
+typedef enum { SHARE_ALLOW_EXCLUSIVE, SHARE_FORCE_SHARED, SHARE_IGNORE } VncShare;
+typedef struct OptVnc {
+    char    *address, *tls_creds;
+    bool     password, websocket, reverse, lossy, non_adaptive, power_control;
+    uint32_t share;                   /* VncShare */
+    uint32_t to;                      /* the last display to try, or 0 */
+    uint32_t connections;
+} OptVnc;
+typedef enum { GRAB_CTRL_ALT, GRAB_SHIFT_CTRL_ALT, GRAB_RCTRL } GrabMod;
+
 typedef struct OptChardev {
     char *spec;                       /* as chr_new() takes it */
 } OptChardev;
@@ -101,9 +111,10 @@ struct Options {
     uint32_t   vga;                   /* VgaKind */
     const struct ViewerOps *viewer;   /* -display: who shows the screen; NULL: nobody */
     char      *vnc;                   /* -vnc: where its server listens; or NULL */
-    bool       vnc_password;
-    bool       vnc_web;               /* websocket=on: its port speaks to browsers too */
-    bool       vnc_reverse;           /* reverse=on: connect to a viewer that listens */
+    OptVnc     vnc_opts;              /* its other words; address is NULL */
+    char      *keyboard;              /* -k, or NULL */
+    uint32_t   grab_mod;              /* GrabMod: what is held with the window's own keys */
+    bool       window_close, show_cursor, full_screen;      /* -display sdl,... */
     bool       nodefaults, nographic, snapshot, start_paused;
 
     /* -rtc */

@@ -610,8 +610,11 @@ bool options_settle(Machine *m, GError **err)
 {
     struct Options *o = m->options;
 
-    if (o->vnc && o->viewer == viewer_ops[0] && !o->raw->viewer_set) {
+    if (o->vnc && !o->raw->viewer_set) {
         o->viewer = NULL;               /* no window of its own besides */
+    }
+    if (o->full_screen && (!o->viewer || strcmp(o->viewer->name, "sdl"))) {
+        return fail(err, "-full-screen: there is no window; it goes with -display sdl");
     }
     if (!o->raw->vga_set && !o->nodefaults && !has_vga_device(o)) {
         o->vga = VGA_STD;
@@ -698,8 +701,8 @@ void options_free(struct Options *o)
     free_texts(r->monitor);
     free_texts(r->qmp);
     char *texts[] = { o->cpu_model, o->bios, o->kernel, o->initrd, o->append, o->boot_order, o->boot_once, o->name, o->uuid,
-                      o->pidfile, o->gdb, o->loadvm, o->incoming, o->vnc, r->machine_type, r->debugcon, r->net_netdev, r->log_items, r->log_file, r->cpu,
-                      o->memory_backend };
+                      o->pidfile, o->gdb, o->loadvm, o->incoming, o->vnc, o->vnc_opts.tls_creds, o->keyboard, r->machine_type,
+                      r->debugcon, r->net_netdev, r->log_items, r->log_file, r->cpu, o->memory_backend };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_free(texts[i]);
     }

@@ -73,16 +73,18 @@ typedef struct MonArgs {
     char *chardev, *mode;
     bool  pretty;
 } MonArgs;
-typedef struct VncArgs {
-    char *address;
-    bool  password, websocket, reverse;
-} VncArgs;
+typedef struct DisplayArgs {
+    char    *type, *charset;
+    bool     full_screen, window_close, show_cursor, gl;
+    uint32_t grab_mod;
+    OptVnc   vnc;                     /* -display vnc=... */
+} DisplayArgs;
 typedef struct RtcArgs {
     char    *base;
     uint32_t clock, driftfix;
 } RtcArgs;
 extern const Field text_args[], machine_args[], accel_args[], mem_args[], smp_args[], name_args[],
-    boot_args[], fw_cfg_args[], drive_args[], mon_args[], vnc_args[], rtc_args[];
+    boot_args[], fw_cfg_args[], drive_args[], mon_args[], display_args[], vnc_args[], rtc_args[];
 #define OPT(name, S, tab, fn, help) bool fn(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 #include "core/options.def"
 #undef OPT

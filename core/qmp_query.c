@@ -234,6 +234,34 @@ bool cmd_query_iothreads(Machine *m, void *args, Reply *reply, GError **err)
     return whole(reply, NULL, m);
 }
 
+bool cmd_query_vnc_servers(Machine *m, void *args, Reply *reply, GError **err)
+{
+    static const char *const place[] = { "host", "service", "family", "auth" };
+    g_autoptr(GVariant) about = NULL;
+    GVariant           *found = console_viewer_about(m->console, "vnc");
+    GVariantBuilder     list, one, servers, server;
+
+    list_start(&list);
+    if (found) {
+        about = g_variant_ref_sink(found);
+        object_start(&server);
+        for (size_t i = 0; i < G_N_ELEMENTS(place); i++) {
+            say_value(&server, place[i], g_variant_lookup_value(about, place[i], NULL));
+        }
+        say_bool(&server, "websocket", m->options->vnc_opts.websocket);
+        list_start(&servers);
+        list_object(&servers, &server);
+        object_start(&one);
+        say(&one, "id", "default");
+        say_list(&one, "server", &servers);
+        say_value(&one, "clients", g_variant_lookup_value(about, "clients", NULL));
+        say_value(&one, "auth", g_variant_lookup_value(about, "auth", NULL));
+        list_object(&list, &one);
+    }
+    say_list(reply, "return", &list);
+    return true;
+}
+
 bool cmd_query_vnc(Machine *m, void *args, Reply *reply, GError **err)
 {
     GVariant *about = console_viewer_about(m->console, "vnc");

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""echo_guest: a boot sector that echoes what is typed, to its screen and to port 0xe9, for tests that drive a viewer; and what such
-tests have in common."""
+"""echo_guest: a boot sector that echoes what is typed, to its screen and to port 0xe9, for tests that drive a viewer; Ctrl-G makes the
+screen one of graphics, Ctrl-T one of text.  And what such tests have in common."""
 import os, socket, subprocess, time
 
 RYOKAN = os.path.join(os.environ.get("B", "build/rel"), "ryokan")
@@ -18,8 +18,17 @@ start:	ljmp $0, $1f + 0x7c00
 2:	xor %ax, %ax
 	int $0x16
 	out %al, $0xe9
+	mov $0x13, %cx
+	cmp $7, %al
+	je 3f
+	mov $3, %cl
+	cmp $20, %al
+	je 3f
 	mov $0x0e, %ah
 	mov $7, %bx
+	int $0x10
+	jmp 2b
+3:	mov %cx, %ax
 	int $0x10
 	jmp 2b
 	.org 510

@@ -3,21 +3,22 @@
  * sdl.c -- the desktop window: shows the console, types into it.
  *
  * Spec: SDL 2 API.
- * Omits: keyboards other than US for pasted text.
+ * Omits: nothing.
  * Threads: main context with the machine lock; a timer of the loop polls SDL and pulls the picture 30 times a second.
  *
- * With Ctrl and Alt held: G gives the mouse to the guest and back, F full screen, U the guest's own size, S whole multiples of it or
- * any size (smooth), V types the host's clipboard, 1 to 9 show the guest's screen or a text console.  Closing the window presses the power button; closing it again ends.
+ * With Ctrl and Alt held (or what grab-mod says): G gives the mouse to the guest and back, F full screen, U the guest's own size, S whole multiples of it or
+ * any size (smooth), V types the host's clipboard, C copies the text screen there, 1 to 9 show the guest's screen or a text console.  Closing the window presses the power button; closing it again ends.
  */
 #ifdef CONFIG_SDL                         /* configure: libsdl2-dev is there and not --disable-sdl */
 #include "core/display.h"
-#include "core/sendkey.h"
+#include "core/options.h"
 #include "ui/keys.h"
+#include "ui/paste.h"
 #include "ui/sdl_lib.h"
 #include <linux/input-event-codes.h>
 #include <string.h>
 
-enum { FRAME_MS = 33, PASTE_HOLD_MS = 10, PASTE_MOST = 65536 };
+enum { FRAME_MS = 33 };
 extern const ViewerOps sdl_viewer;
 
 typedef struct SdlViewer {
@@ -29,26 +30,48 @@ typedef struct SdlViewer {
     int           width, height;
     GSource      *timer;
     bool          grabbed, dirty, full, whole, closing;         /* whole: only whole multiples of the guest's pixels */
-    char         *paste;                /* the rest of what is to be typed; NULL: nothing */
-    size_t        pasted;
+    Paste         paste;
+    Keymap       *keys;
     unsigned      buttons;
     bool          down[256];            /* evdev codes held, so that a lost focus releases them */
 } SdlViewer;
 
+static bool own_keys(const SdlViewer *s, Uint16 mod)
+{
+    switch (s->machine->options->grab_mod) {
+    case GRAB_RCTRL:
+        return mod & KMOD_RCTRL;
+    case GRAB_SHIFT_CTRL_ALT:
+        return (mod & KMOD_SHIFT) && (mod & KMOD_CTRL) && (mod & KMOD_ALT);
+    default:
+        return (mod & KMOD_CTRL) && (mod & KMOD_ALT);
+    }
+}
+
+static const char *own_keys_name(const SdlViewer *s)
+{
+    static const char *const names[] = { [GRAB_CTRL_ALT] = "Ctrl+Alt", [GRAB_SHIFT_CTRL_ALT] = "Shift+Ctrl+Alt", [GRAB_RCTRL] = "Right Ctrl" };
+
+    return names[s->machine->options->grab_mod];
+}
+
+/* The guest draws a pointer of its own where it has an absolute one. */
+static void cursor(SdlViewer *s)
+{
+    SDL_ShowCursor(!s->machine->options->show_cursor && console_is_absolute(s->viewer.con) ? SDL_DISABLE : SDL_ENABLE);
+}
+
 static void title(SdlViewer *s)
 {
-    g_autofree char *t = g_strdup_printf("%s - %s", s->machine->name ? s->machine->name : "Ryokan",
-                                         s->closing ? "shutting down; close again to end at once"
-                                         : s->grabbed ? "Ctrl+Alt+G gives the mouse back"
-                                         : console_is_absolute(s->viewer.con) ? "Ctrl+Alt+F: full screen"
-                                         : "click to give the mouse to the guest");
-    if (console_label(s->viewer.con)) {
-        g_autofree char *name = g_strdup_printf("%s (%s) - Ctrl+Alt+1 shows the guest's screen", s->machine->name ? s->machine->name : "Ryokan",
-                                                console_label(s->viewer.con));
-        SDL_SetWindowTitle(s->window, name);
-        return;
-    }
+    const char *name = s->machine->name ? s->machine->name : "Ryokan", *label = console_label(s->viewer.con), *keys = own_keys_name(s);
+    g_autofree char *t = label ? g_strdup_printf("%s (%s) - %s+1 shows the guest's screen", name, label, keys)
+        : s->closing ? g_strdup_printf("%s - shutting down; close again to end at once", name)
+        : s->grabbed ? g_strdup_printf("%s - %s+G gives the mouse back", name, keys)
+        : console_is_absolute(s->viewer.con) ? g_strdup_printf("%s - %s+F: full screen", name, keys)
+        : g_strdup_printf("%s - click to give the mouse to the guest", name);
+
     SDL_SetWindowTitle(s->window, t);
+    cursor(s);
 }
 
 static void grab(SdlViewer *s, bool on)
@@ -79,26 +102,26 @@ static void paste(SdlViewer *s)
 {
     char *text = SDL_GetClipboardText();
 
-    g_free(s->paste);
-    s->paste = text && *text ? g_strndup(text, PASTE_MOST) : NULL;
-    s->pasted = 0;
+    if (text) {
+        paste_start(&s->paste, text);
+    }
     SDL_free(text);
 }
 
-/* As much as the queue of keys takes now; the rest at later ticks. */
-static void type_pasted(SdlViewer *s)
+static void copy(SdlViewer *s)
 {
-    while (s->paste && s->paste[s->pasted]) {
-        char     c = s->paste[s->pasted];
-        bool     shift;
-        unsigned code = key_from_keysym(c == '\n' ? 0xff0d : c == '\t' ? 0xff09 : (uint8_t)c, &shift);
-        unsigned keys[2] = { shift ? KEY_LEFTSHIFT : code, code };
-        if (code && !sendkey(s->machine, keys, shift ? 2 : 1, PASTE_HOLD_MS, NULL)) {
-            return;
-        }
-        s->pasted++;
+    g_autofree char *text = paste_screen(s->viewer.con);
+
+    if (text) {
+        SDL_SetClipboardText(text);
     }
-    g_clear_pointer(&s->paste, g_free);
+}
+
+static void full_screen(SdlViewer *s, bool on)
+{
+    s->full = on;
+    SDL_SetWindowFullscreen(s->window, on ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
+    own_size(s);
 }
 
 /* The window's own keys; false: it is the guest's. */
@@ -109,9 +132,7 @@ static bool command(SdlViewer *s, SDL_Keycode key)
         grab(s, !s->grabbed);
         break;
     case SDLK_f:
-        s->full = !s->full;
-        SDL_SetWindowFullscreen(s->window, s->full ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
-        own_size(s);
+        full_screen(s, !s->full);
         break;
     case SDLK_u:
         own_size(s);
@@ -123,10 +144,13 @@ static bool command(SdlViewer *s, SDL_Keycode key)
     case SDLK_v:
         paste(s);
         break;
+    case SDLK_c:
+        copy(s);
+        break;
     case SDLK_1 ... SDLK_9:
         release_keys(s);
         if (viewer_show(&s->viewer, (unsigned)(key - SDLK_1))) {
-            grab(s, false);
+            grab(s, false);             /* and the title */
         }
         break;
     default:
@@ -172,7 +196,7 @@ static void on_key(SdlViewer *s, const SDL_KeyboardEvent *e)
     bool down = e->type == SDL_KEYDOWN;
     unsigned code = key_from_hid((unsigned)e->keysym.scancode);
 
-    if (down && (e->keysym.mod & KMOD_CTRL) && (e->keysym.mod & KMOD_ALT) && command(s, e->keysym.sym)) {
+    if (down && own_keys(s, e->keysym.mod) && command(s, e->keysym.sym)) {
         return;
     }
     if (console_is_text(s->viewer.con)) {
@@ -204,6 +228,9 @@ static void on_button(SdlViewer *s, const SDL_MouseButtonEvent *e)
 /* The guest is asked first; the second time, or where it cannot hear, the machine ends. */
 static void on_close(SdlViewer *s)
 {
+    if (!s->machine->options->window_close) {
+        return;
+    }
     if (!s->closing && s->machine->state == RUN_RUNNING && machine_powerdown(s->machine)) {
         s->closing = true;
         title(s);
@@ -245,7 +272,9 @@ static void on_event(SdlViewer *s, const SDL_Event *e)
         }
         break;
     case SDL_WINDOWEVENT:
-        if (e->window.event == SDL_WINDOWEVENT_FOCUS_LOST) {
+        if (e->window.event == SDL_WINDOWEVENT_FOCUS_GAINED) {
+            title(s);
+        } else if (e->window.event == SDL_WINDOWEVENT_FOCUS_LOST) {
             release_keys(s);
             grab(s, false);
         }
@@ -263,7 +292,7 @@ static gboolean tick(void *opaque)
     while (SDL_PollEvent(&e)) {
         on_event(s, &e);
     }
-    type_pasted(s);
+    paste_tick(&s->paste, s->machine, s->viewer.con, s->keys);
     console_refresh(s->viewer.con);
     if (s->dirty && s->texture) {
         s->dirty = false;
@@ -316,7 +345,8 @@ static void sdl_close(Viewer *v)
     SDL_DestroyRenderer(s->renderer);
     SDL_DestroyWindow(s->window);
     SDL_QuitSubSystem(SDL_INIT_VIDEO);
-    g_free(s->paste);
+    paste_end(&s->paste);
+    keymap_free(s->keys);
     g_free(s);
 }
 
@@ -352,8 +382,12 @@ static bool sdl_open(Machine *m, Console *con, Viewer **out, GError **err)
     g_source_attach(s->timer, m->context);
     s->viewer.ops = &sdl_viewer;
     *out = &s->viewer;
+    s->keys = keymap_new(m->options->keyboard, NULL);
     console_viewer(con, &s->viewer);
     title(s);
+    if (m->options->full_screen) {
+        full_screen(s, true);
+    }
     return true;
 }
 

@@ -18,7 +18,7 @@
     X(DestroyWindow) X(GetError) X(InitSubSystem) X(PollEvent) X(QuitSubSystem) X(RenderClear)        \
     X(RenderCopy) X(RenderPresent) X(RenderSetLogicalSize) X(SetHint) X(SetMainReady)                 \
     X(SetRelativeMouseMode) X(SetWindowSize) X(SetWindowTitle) X(UpdateTexture)                       \
-    X(GetClipboardText) X(RenderSetIntegerScale) X(SetWindowFullscreen) X(ShowCursor) X(GetModState) X(free)
+    X(GetClipboardText) X(RenderSetIntegerScale) X(SetWindowFullscreen) X(ShowCursor) X(GetModState) X(SetClipboardText) X(free)
 
 #define SDL_POINTER_(name) __typeof__(SDL_##name) *name;
 static struct {
@@ -69,5 +69,6 @@ static inline bool sdl_load(void)
 #define SDL_SetWindowFullscreen  sdl.SetWindowFullscreen
 #define SDL_ShowCursor           sdl.ShowCursor
 #define SDL_GetModState          sdl.GetModState
+#define SDL_SetClipboardText     sdl.SetClipboardText
 #define SDL_free                 sdl.free
 #endif

@@ -124,33 +124,31 @@ static void vc_text(void *dev, GString *out)
     }
 }
 
-static void vc_cell(void *dev, unsigned x, unsigned y, TextCell *out)
-{
-    Vc    *v = dev;
-    VtCell c = vt_cell(v->vt, x, y);
-    bool   swap = !(c.attr & VT_REVERSE) != !(c.attr & VT_CURSOR);
-
-    out->ch = c.attr & VT_HIDDEN ? ' ' : c.ch;
-    out->fg = vt_rgb((c.attr & VT_BOLD) && c.fg < 8 ? c.fg + 8 : c.fg);
-    out->bg = vt_rgb(c.bg);
-    if (swap) {
-        uint32_t was = out->fg;
-        out->fg = out->bg;
-        out->bg = was;
-    }
-}
-
-static bool vc_text_size(void *dev, unsigned *w, unsigned *h)
+static bool vc_text_mode(void *dev, TextMode *out)
 {
     Vc *v = dev;
 
-    *w = vt_cols(v->vt);
-    *h = vt_rows(v->vt);
+    *out = (TextMode){ .cols = vt_cols(v->vt), .rows = vt_rows(v->vt), .x = -1 };
+    for (unsigned i = 0; i < out->cols * out->rows; i++) {
+        if (vt_cell(v->vt, i % out->cols, i / out->cols).attr & VT_CURSOR) {
+            out->x = (int)(i % out->cols);
+            out->y = (int)(i / out->cols);
+        }
+    }
     return true;
 }
 
+static void vc_cell(void *dev, unsigned x, unsigned y, TextCell *out)
+{
+    VtCell   c = vt_cell(((Vc *)dev)->vt, x, y);
+    uint32_t fg = vt_rgb((c.attr & VT_BOLD) && c.fg < 8 ? c.fg + 8 : c.fg), bg = vt_rgb(c.bg);
+    bool     swap = c.attr & VT_REVERSE;
+
+    *out = (TextCell){ .ch = c.attr & VT_HIDDEN ? ' ' : c.ch, .fg = swap ? bg : fg, .bg = swap ? fg : bg };
+}
+
 static const AdapterOps vc_adapter = {
-    .refresh = vc_refresh, .invalidate = vc_invalidate, .text = vc_text, .text_size = vc_text_size, .cell = vc_cell,
+    .refresh = vc_refresh, .invalidate = vc_invalidate, .text = vc_text, .text_mode = vc_text_mode, .cell = vc_cell,
 };
 
 /* ---- keys ---- */

@@ -82,6 +82,35 @@ static void draw_as_text(void *dev, GString *out)
     }
 }
 
+static bool text_mode(void *dev, TextMode *out)
+{
+    VgaText t;
+    if (!vga_text_mode(dev, &t)) {
+        return false;
+    }
+    uint32_t at = t.cursor - t.start;
+    bool shows = t.cursor != UINT32_MAX && t.cursor >= t.start && t.pitch && at / t.pitch < t.rows && at % t.pitch < t.columns;
+    *out = (TextMode){ .cols = t.columns, .rows = t.rows, .x = shows ? (int)(at % t.pitch) : -1, .y = shows ? (int)(at / t.pitch) : 0 };
+    return true;
+}
+
+static void text_cell(void *dev, unsigned x, unsigned y, TextCell *out)
+{
+    static const uint16_t low[32] = {       /* what code page 437 shows for control characters */
+        ' ', 0x263a, 0x263b, 0x2665, 0x2666, 0x2663, 0x2660, 0x2022, 0x25d8, 0x25cb, 0x25d9, 0x2642, 0x2640, 0x266a, 0x266b, 0x263c,
+        0x25ba, 0x25c4, 0x2195, 0x203c, 0x00b6, 0x00a7, 0x25ac, 0x21a8, 0x2191, 0x2193, 0x2192, 0x2190, 0x221f, 0x2194, 0x25b2, 0x25bc,
+    };
+    const Vga *s = dev;
+    VgaText t;
+    if (vga_text_mode(s, &t)) {
+        uint16_t c = cell(s, t.start + y * t.pitch + x);
+        uint8_t ch = (uint8_t)c, attr = c >> 8;
+        out->ch = ch >= 0x80 ? cp437[ch - 0x80] : ch == 0x7f ? 0x2302 : ch < 32 ? low[ch] : ch;
+        out->fg = vga_attr_color(s, attr & 15);
+        out->bg = vga_attr_color(s, attr >> 4 & (s->attr[ATTR_MODE] & 8 ? 7 : 15));
+    }
+}
+
 /* ---- pixels ---- */
 uint32_t vga_palette_color(const Vga *s, unsigned i)
 {
@@ -300,4 +329,5 @@ static void invalidate(void *dev)
     ((Vga *)dev)->redraw = true;
 }
 
-const AdapterOps vga_adapter = { .refresh = refresh, .invalidate = invalidate, .text = draw_as_text };
+const AdapterOps vga_adapter = { .refresh = refresh, .invalidate = invalidate, .text = draw_as_text,
+                                 .text_mode = text_mode, .cell = text_cell };

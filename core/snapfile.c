@@ -378,17 +378,33 @@ static void sync_folder(const char *path)
     }
 }
 
+static bool codec_ok(SnapCodec codec, const char *name, GError **err)
+{
+    GError *why = NULL;
+
+    if (codec_there(codec, &why)) {
+        return true;
+    }
+    fail(err, "snapshot %s: %s", name, why->message);
+    g_error_free(why);
+    return false;
+}
+
+bool snapfile_write(Machine *m, int fd, const char *name, SnapCodec codec, bool was_running, GError **err)
+{
+    Writer w = { .fd = fd, .at = HEAD_BYTES, .codec = codec, .path = name };
+
+    return codec_ok(codec, name, err) && write_all(&w, m, "", was_running, false, err);
+}
+
 bool snapfile_save(Machine *m, const char *path, const char *tag, SnapCodec codec, bool was_running, bool to_return, GError **err)
 {
     g_autofree char *tmp = g_strconcat(path, ".XXXXXX", NULL);
     Writer           w = { .at = HEAD_BYTES, .codec = codec, .path = path };
     struct stat      st;
-    GError          *why = NULL;
     bool             ok;
 
-    if (!codec_there(codec, &why)) {
-        fail(err, "snapshot %s: %s", path, why->message);
-        g_error_free(why);
+    if (!codec_ok(codec, path, err)) {
         return false;
     }
     if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
@@ -518,12 +534,12 @@ static GVariant *read_variant(const SnapFile *f, PartKind kind, const char *type
     return v;
 }
 
-SnapFile *snapfile_open(const char *path, GError **err)
+SnapFile *snapfile_open_fd(int fd, const char *name, GError **err)
 {
     SnapFile *f = g_new0(SnapFile, 1);
 
-    f->path = g_strdup(path);
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    f->path = g_strdup(name);
+    f->fd = fd;
     if (f->fd < 0) {
         bad(f, g_strerror(errno), err);
     } else if (read_head(f, err) && (f->about = read_variant(f, PART_ABOUT, "(ssxtba{ss})", err))) {
@@ -531,6 +547,11 @@ SnapFile *snapfile_open(const char *path, GError **err)
     }
     snapfile_close(f);
     return NULL;
+}
+
+SnapFile *snapfile_open(const char *path, GError **err)
+{
+    return snapfile_open_fd(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), path, err);
 }
 
 void snapfile_close(SnapFile *f)

@@ -3,8 +3,8 @@
  * snapshot.c -- savevm and its kin keep machines under tags; migrate and -incoming move one through a file.
  *
  * Spec: QEMU QMP Reference Manual, "Migration" (words and states).
- * Omits: migration while the guest runs: it is stopped while the file is written, and a cancel takes effect before that only;
- *        addresses but file:.
+ * Omits: migration while the guest runs: it is stopped while the file is written, or written to a scratch file and sent; parameters and
+ *        capabilities of migration.
  * Threads: the main context with the machine lock.
  *
  * Tags are files IMAGE.snapshots/TAG.ryk beside the first image that is written to, or, where there is none,
@@ -13,8 +13,10 @@
 #include "core/snapshot.h"
 #include "core/options.h"
 #include "core/snapfile.h"
+#include "core/snapwire.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,17 +25,20 @@
 enum { TAG_MAX = 64 };
 
 typedef GVariantBuilder Reply;
-typedef enum { MIG_NONE, MIG_SETUP, MIG_ACTIVE, MIG_COMPLETED, MIG_FAILED, MIG_CANCELLED } MigState;
-static const char *const mig_names[] = { "none", "setup", "active", "completed", "failed", "cancelled" };
+typedef enum { MIG_NONE, MIG_SETUP, MIG_ACTIVE, MIG_COMPLETED, MIG_FAILED, MIG_CANCELLING, MIG_CANCELLED } MigState;
+static const char *const mig_names[] = { "none", "setup", "active", "completed", "failed", "cancelling", "cancelled" };
 
 struct Snapshots {
     bool      busy;                   /* a command is at work: the main loop may run meanwhile */
     MigState  state;
     GSource  *source;                 /* a migration that is to begin */
-    char     *path, *error;
+    char     *uri, *error;
+    SnapWire *wire;                   /* with scratch: what is on its way */
+    int       scratch;
+    bool      resume;                 /* if that fails */
     SnapCodec codec;
     int64_t   start_us, total_us, down_us;
-    uint64_t  bytes;
+    uint64_t  bytes, total;           /* that went over, and that were to */
 };
 
 const Field tag_args[] = { FIELD_(TagArgs, tag, F_CONFIG | F_REQUIRED, 1, .help = "Its name."), FIELD_END };
@@ -44,18 +49,19 @@ const Field save_args[] = {
     FIELD_END
 };
 const Field migrate_args[] = {
-    FIELD_(MigrateArgs, uri, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH."),
+    FIELD_(MigrateArgs, uri, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH, unix:PATH, tcp:HOST:PORT, fd:NUMBER or exec:COMMAND."),
     { .name = "compress", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(MigrateArgs, codec), .count = 1, .aux = snap_codecs,
       .help = "How RAM is packed; none: it loads page by page as needed." },
     CONFIG(MigrateArgs, detach, .help = "Accepted: the JSON command never waits, the prompt's always does."),
     FIELD_END
 };
-const Field incoming_args[] = { FIELD_(IncomingArgs, uri, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH."), FIELD_END };
+const Field incoming_args[] = { FIELD_(IncomingArgs, uri, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH, unix:PATH, tcp:HOST:PORT, fd:NUMBER or exec:COMMAND."), FIELD_END };
 
 static struct Snapshots *state_of(Machine *m)
 {
     if (!m->snapshots) {
         m->snapshots = g_new0(struct Snapshots, 1);
+        m->snapshots->scratch = -1;
     }
     return m->snapshots;
 }
@@ -99,9 +105,8 @@ static bool save(Machine *m, const char *path, const char *tag, SnapCodec codec,
            snapfile_save(m, path, tag, codec, was_running, to_return, err);
 }
 
-static bool load(Machine *m, const char *path, bool fresh, bool *was_running, GError **err)
+static bool load_file(Machine *m, SnapFile *f, bool fresh, bool *was_running, GError **err)
 {
-    SnapFile *f = snapfile_open(path, err);
     SnapAbout about;
     bool      ok;
 
@@ -115,6 +120,11 @@ static bool load(Machine *m, const char *path, bool fresh, bool *was_running, GE
     }
     snapfile_close(f);
     return ok;
+}
+
+static bool load(Machine *m, const char *path, bool fresh, bool *was_running, GError **err)
+{
+    return load_file(m, snapfile_open(path, err), fresh, was_running, err);
 }
 
 /* ---- tags ---- */
@@ -241,10 +251,10 @@ bool cmd_info_snapshots(Machine *m, void *args, Reply *reply, GError **err)
 
 bool snapshot_check_address(const char *option, const char *uri, GError **err)
 {
-    if (!g_str_has_prefix(uri, "file:") || !uri[5]) {
-        return fail(err, "%s %.200s: only file:PATH is supported", option, uri);
+    if ((!g_str_has_prefix(uri, "file:") || !uri[5]) && !snapwire_known(uri)) {
+        return fail(err, "%s %.200s: must be file:PATH, unix:PATH, tcp:HOST:PORT, fd:NUMBER or exec:COMMAND", option, uri);
     }
-    return !strstr(uri, ",offset=") || fail(err, "%s %.200s: offset= is not supported", option, uri);
+    return !g_str_has_prefix(uri, "file:") || !strstr(uri, ",offset=") || fail(err, "%s %.200s: offset= is not supported", option, uri);
 }
 
 static void set_state(Machine *m, MigState state)
@@ -277,29 +287,75 @@ static void finish(Machine *m, bool ok, const GError *why)
     set_state(m, ok ? MIG_COMPLETED : MIG_FAILED);
 }
 
+static void drop_wire(struct Snapshots *s)
+{
+    g_clear_pointer(&s->wire, snapwire_close);
+    if (s->scratch >= 0) {
+        close(s->scratch);
+        s->scratch = -1;
+    }
+}
+
+/* The file is written, or sent, or neither. */
+static void migrated(Machine *m, bool ok, const GError *why)
+{
+    struct Snapshots *s = m->snapshots;
+
+    s->down_us = g_get_monotonic_time() - s->down_us;
+    drop_wire(s);
+    if (ok && (m->state == RUN_PAUSED || m->state == RUN_RUNNING)) {
+        m->state = RUN_POSTMIGRATE;
+    }
+    finish(m, ok, why);
+    end(m, s->resume && !ok);
+}
+
+static void sent(Machine *m, const char *error)
+{
+    GError *why = error ? g_error_new_literal(RYOKAN_ERROR, 0, error) : NULL;
+
+    m->snapshots->bytes = snapwire_moved(m->snapshots->wire, &m->snapshots->total);
+    migrated(m, !error, why);
+    g_clear_error(&why);
+}
+
+static bool to_file(Machine *m, GError **err)
+{
+    struct Snapshots *s = m->snapshots;
+    struct stat       st;
+    bool              ok = save(m, s->uri + 5, "", s->codec, s->resume, false, err);
+
+    s->bytes = s->total = ok && !stat(s->uri + 5, &st) ? (uint64_t)st.st_blocks * 512 : 0;
+    return ok;
+}
+
+static bool to_wire(Machine *m, GError **err)
+{
+    struct Snapshots *s = m->snapshots;
+
+    return settled(m, "migrate", err) && (s->scratch = snapwire_scratch(err)) >= 0 &&
+           snapfile_write(m, s->scratch, s->uri, s->codec, s->resume, err) &&
+           (s->wire = snapwire_send(m, s->uri, s->scratch, sent, err));
+}
+
 static gboolean migrate_now(void *arg)
 {
     Machine          *m = arg;
     struct Snapshots *s = m->snapshots;
     GError           *err = NULL;
-    struct stat       st;
-    bool              was_running = false, ok, began;
-    int64_t           down;
+    bool              ok, file = g_str_has_prefix(s->uri, "file:");
 
     machine_lock(m);
     g_clear_pointer(&s->source, g_source_unref);
     set_state(m, MIG_ACTIVE);
-    down = g_get_monotonic_time();
-    began = begin(m, "migrate", &was_running, &err);
-    ok = began && save(m, s->path, "", s->codec, was_running, false, &err);
-    s->down_us = g_get_monotonic_time() - down;
-    s->bytes = ok && !stat(s->path, &st) ? (uint64_t)st.st_blocks * 512 : 0;
-    if (ok && (m->state == RUN_PAUSED || m->state == RUN_RUNNING)) {
-        m->state = RUN_POSTMIGRATE;
-    }
-    finish(m, ok, err);
-    if (began) {
-        end(m, was_running && !ok);
+    s->down_us = g_get_monotonic_time();
+    if (!begin(m, "migrate", &s->resume, &err)) {
+        finish(m, false, err);
+    } else {
+        ok = file ? to_file(m, &err) : to_wire(m, &err);
+        if (file || !ok) {
+            migrated(m, ok, err);
+        }
     }
     g_clear_error(&err);
     machine_unlock(m);
@@ -320,8 +376,8 @@ static bool migrate_soon(Machine *m, void *args, GError **err)
     if (s->state == MIG_SETUP || s->state == MIG_ACTIVE) {
         return fail(err, "There's a migration process in progress");
     }
-    g_free(s->path);
-    s->path = g_strdup(a->uri + 5);
+    g_free(s->uri);
+    s->uri = g_strdup(a->uri);
     s->codec = (SnapCodec)a->codec;
     start(m);
     s->source = g_idle_source_new();
@@ -346,6 +402,9 @@ bool cmd_migrate_wait(Machine *m, void *args, Reply *reply, GError **err)
         return false;
     }
     migrate_now(m);
+    while (m->snapshots->wire) {
+        g_main_context_iteration(m->context, TRUE);
+    }
     return !m->snapshots->error || fail(err, "%s", m->snapshots->error);
 }
 
@@ -358,6 +417,12 @@ bool cmd_migrate_cancel(Machine *m, void *args, Reply *reply, GError **err)
         g_clear_pointer(&s->source, g_source_unref);
         s->total_us = g_get_monotonic_time() - s->start_us;
         set_state(m, MIG_CANCELLED);
+    } else if (s->wire && m->state != RUN_INMIGRATE) {
+        set_state(m, MIG_CANCELLING);
+        drop_wire(s);
+        s->total_us = g_get_monotonic_time() - s->start_us;
+        set_state(m, MIG_CANCELLED);
+        end(m, s->resume);
     }
     return true;
 }
@@ -379,30 +444,37 @@ bool cmd_query_migrate(Machine *m, void *args, Reply *reply, GError **err)
     if (s->error) {
         g_variant_builder_add(reply, "{sv}", "error-desc", g_variant_new_string(s->error));
     }
-    if (s->state == MIG_COMPLETED && s->bytes) {
-        add_int(reply, "total-time", s->total_us / 1000);
-        add_int(reply, "downtime", s->down_us / 1000);
+    bool    sending = s->state == MIG_ACTIVE && s->wire && m->state != RUN_INMIGRATE;
+    int64_t so_far = (sending ? g_get_monotonic_time() - s->start_us : s->total_us) / 1000;
+    if (sending || (s->state == MIG_COMPLETED && s->bytes)) {
+        uint64_t total = s->total, moved = sending ? snapwire_moved(s->wire, &total) : s->bytes;
+        add_int(reply, "total-time", so_far);
+        add_int(reply, sending ? "expected-downtime" : "downtime", sending ? so_far : s->down_us / 1000);
+        add_int(reply, "setup-time", 0);
         g_variant_builder_init(&ram, G_VARIANT_TYPE_VARDICT);
         add_int(&ram, "total", (int64_t)m->ram.size);
-        add_int(&ram, "remaining", 0);
-        add_int(&ram, "transferred", (int64_t)s->bytes);
+        add_int(&ram, "remaining", total > moved ? (int64_t)(total - moved) : 0);
+        add_int(&ram, "transferred", (int64_t)moved);
+        add_int(&ram, "normal-bytes", (int64_t)total);
+        add_int(&ram, "normal", (int64_t)(total / 4096));
+        add_int(&ram, "duplicate", m->ram.size > total ? (int64_t)((m->ram.size - total) / 4096) : 0);
+        add_int(&ram, "page-size", 4096);
+        add_int(&ram, "dirty-sync-count", 1);
         g_variant_builder_add(reply, "{sv}", "ram", g_variant_builder_end(&ram));
     }
     return true;
 }
 
-/* Leaves the machine paused; *run: it ran when it was saved. */
-static bool take_in(Machine *m, const char *path, bool *run, GError **err)
+/* Leaves the machine paused; *run: it ran when it was saved.  fd: what has come over a wire, or -1: uri is a file. */
+static bool take_in(Machine *m, const char *uri, int fd, bool *run, GError **err)
 {
     GError *why = NULL;
     bool    ok, was_running;
 
-    start(m);
-    set_state(m, MIG_ACTIVE);
     m->state = RUN_INMIGRATE;           /* a client's cont may come in meanwhile */
     ok = begin(m, "-incoming", &was_running, &why);
     if (ok) {
-        ok = load(m, path, true, run, &why);
+        ok = load_file(m, fd < 0 ? snapfile_open(uri + 5, &why) : snapfile_open_fd(dup(fd), uri, &why), true, run, &why);
         m->snapshots->busy = false;
     }
     if (ok) {
@@ -415,21 +487,78 @@ static bool take_in(Machine *m, const char *path, bool *run, GError **err)
     return ok;
 }
 
+static void run_taken(Machine *m, bool run)
+{
+    if (run && !m->options->start_paused) {
+        machine_cont(m);
+        machine_event(m, "RESUME", NULL);
+    }
+}
+
+/* Without -incoming defer nobody can try another time. */
+static void received(Machine *m, const char *error)
+{
+    struct Snapshots *s = m->snapshots;
+    GError           *err = error ? g_error_new_literal(RYOKAN_ERROR, 0, error) : NULL;
+    bool              run = false, ok = !error;
+
+    if (error) {
+        finish(m, false, err);
+    } else {
+        ok = take_in(m, s->uri, s->scratch, &run, &err);
+    }
+    drop_wire(s);
+    if (ok) {
+        run_taken(m, run);
+    } else if (strcmp(m->options->incoming, "defer")) {
+        fprintf(stderr, "ryokan: %s\n", err->message);
+        machine_exit_request(m, 1);
+    }
+    g_clear_error(&err);
+}
+
+static uint64_t most_incoming(const Machine *m)
+{
+    return 4 * m->ram.size + (UINT64_C(64) << 30);      /* a bound against nonsense: disks' contents come besides RAM */
+}
+
+static bool receive(Machine *m, const char *uri, GError **err)
+{
+    struct Snapshots *s = state_of(m);
+
+    g_free(s->uri);
+    s->uri = g_strdup(uri);
+    if ((s->scratch = snapwire_scratch(err)) < 0 ||
+        !(s->wire = snapwire_receive(m, uri, s->scratch, most_incoming(m), received, err))) {
+        drop_wire(s);
+        return false;
+    }
+    start(m);
+    set_state(m, MIG_ACTIVE);
+    m->state = RUN_INMIGRATE;
+    return true;
+}
+
 bool cmd_migrate_incoming(Machine *m, void *args, Reply *reply, GError **err)
 {
     const char *uri = ((IncomingArgs *)args)->uri;
     bool        run = false;
 
-    if (m->state != RUN_INMIGRATE) {
+    if (m->state != RUN_INMIGRATE || state_of(m)->wire) {
         return fail(err, "migrate-incoming: the machine does not wait for one; start it with -incoming defer");
     }
-    if (!snapshot_check_address("migrate-incoming", uri, err) || !take_in(m, uri + 5, &run, err)) {
+    if (!snapshot_check_address("migrate-incoming", uri, err)) {
         return false;
     }
-    if (run && !m->options->start_paused) {
-        machine_cont(m);
-        machine_event(m, "RESUME", NULL);
+    if (!g_str_has_prefix(uri, "file:")) {
+        return receive(m, uri, err);
     }
+    start(m);
+    set_state(m, MIG_ACTIVE);
+    if (!take_in(m, uri, -1, &run, err)) {
+        return false;
+    }
+    run_taken(m, run);
     return true;
 }
 
@@ -466,8 +595,12 @@ bool snapshot_start(Machine *m, GError **err)
         m->state = RUN_PAUSED;
     } else if (o->incoming && !strcmp(o->incoming, "defer")) {
         m->state = RUN_INMIGRATE;
+    } else if (o->incoming && !g_str_has_prefix(o->incoming, "file:")) {
+        ok = receive(m, o->incoming, err);
     } else if (o->incoming) {
-        ok = take_in(m, o->incoming + 5, &run, err);
+        start(m);
+        set_state(m, MIG_ACTIVE);
+        ok = take_in(m, o->incoming, -1, &run, err);
     }
     o->start_paused |= !run;
     machine_unlock(m);
@@ -481,7 +614,8 @@ void snapshot_free(struct Snapshots *s)
             g_source_destroy(s->source);
             g_source_unref(s->source);
         }
-        g_free(s->path);
+        drop_wire(s);
+        g_free(s->uri);
         g_free(s->error);
         g_free(s);
     }

@@ -15,7 +15,7 @@
 #include "core/compiler.h"
 #include "core/debug.h"
 
-enum { LIFT_AFTER = 64, PEEK_MAX = 256, BLOCKS_IN_SLAB = 16384 };
+enum { LIFT_AFTER = 64, PEEK_MAX = 256, BLOCKS_IN_SLAB = 32768 };
 
 DbtRegion *code_region(DbtMachine *d, Region *r)
 {
@@ -159,9 +159,9 @@ Block *block_at(DbtMachine *d, const uint8_t *at, uint32_t mode)
 static void link_drop(DbtMachine *d, BlockLink *l)
 {
     if (l->to) {
-        for (BlockLink **pp = &l->to->incoming; *pp; pp = &(*pp)->next_in) {
-            if (*pp == l) {
-                *pp = l->next_in;
+        for (uint32_t *next = &l->to->incoming; *next; next = &d->links[*next - 1].next_in) {
+            if (&d->links[*next - 1] == l) {
+                *next = l->next_in;
                 break;
             }
         }
@@ -181,10 +181,10 @@ static void block_kill_locked(DbtMachine *d, Block *b)
     __atomic_store_n(&b->dead, true, __ATOMIC_RELEASE);
     if (d->backend) {
         while (b->incoming) {
-            link_drop(d, b->incoming);
+            link_drop(d, &d->links[b->incoming - 1]);
         }
         for (unsigned i = 0; i < b->n_links; i++) {
-            link_drop(d, &b->links[i]);
+            link_drop(d, &d->links[b->links + i]);
         }
         d->backend->kill(d, b);
     }
@@ -242,9 +242,11 @@ void code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n)
     g_mutex_unlock(&d->lock);
 }
 
-static void block_free(Block *b)
+static void block_free(const DbtMachine *d, Block *b)
 {
-    g_free(b->ir);
+    if (!d->backend) {
+        g_free(b->ir);
+    }
 }
 
 static void reclaim_stopped(void *arg)
@@ -274,7 +276,7 @@ static void reclaim_stopped(void *arg)
         }
     }
     for (unsigned i = 0; i < d->blocks->len; i++) {
-        block_free(d->blocks->pdata[i]);
+        block_free(d, d->blocks->pdata[i]);
     }
     g_ptr_array_set_size(d->blocks, 0);
     d->n_slabs = 0;
@@ -312,7 +314,7 @@ void block_reclaim(DbtMachine *d)
 void block_free_all(DbtMachine *d)
 {
     for (unsigned i = 0; i < d->blocks->len; i++) {
-        block_free(d->blocks->pdata[i]);
+        block_free(d, d->blocks->pdata[i]);
     }
     g_ptr_array_free(d->blocks, TRUE);
     for (unsigned i = 0; i < d->n_regions; i++) {
@@ -433,12 +435,12 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
             b->ir = ir_copy(ir);
         } else if (!d->backend->emit(d, d->guest, ir, b)) {
             *full = true;
-            block_free(b);
+            block_free(d, b);
             d->n_in_slab--;
             b = NULL;
         }
     }
-    if (b && d->perfmap_file) {
+    if (b && d->backend && d->perfmap_file) {
         fprintf(d->perfmap_file, "%" PRIxPTR " %x g%" PRIx64 "_%x\n", (uintptr_t)b->entry, b->code_bytes, c->pc, mode);
     }
     if (b) {
@@ -589,7 +591,7 @@ const void *dbt_link_lookup(DbtCpu *c, BlockLink *l)
     } else if (same_page && b->mode == (l->from->mode & ~DBT_MODE_UNMERGED) && !b->dead && !l->from->dead && !l->to) {
         l->to = l->loop ? l->from : (Block *)b;
         l->next_in = l->to->incoming;
-        l->to->incoming = l;
+        l->to->incoming = (uint32_t)(l - d->links) + 1;
         d->backend->link(d, l, l->to);
     }
     g_mutex_unlock(&d->lock);

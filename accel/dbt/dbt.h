@@ -261,35 +261,41 @@ bool     interp_run(DbtCpu *c, const IrBlock *b);
 void     dbt_step(DbtCpu *c);           /* tier 0: translate and run exactly one guest instruction at c->pc; may raise */
 
 typedef struct BlockLink {              /* a direct exit to the same page */
-    int32_t  target;                    /* offset from the page base */
+    Block   *from, *to;                 /* to: linked to, or NULL */
+    uint32_t next_in;                   /* number plus 1 of another link to the same block, or 0 */
     uint32_t stub;                      /* back end's: where the jump leads while it is not linked */
-    void    *patch;                     /* back end's: what to patch */
-    Block   *to;                        /* linked to, or NULL */
-    struct BlockLink *next_in;          /* other links to the same block */
-    bool     loop;                      /* goes to from->loop, and nowhere else */
-    Block   *from;
+    uint32_t patch;                     /* back end's: what to patch */
+    int16_t  target;                    /* offset from the page base */
+    bool     loop;                      /* goes to from's loop entry, and nowhere else */
+    bool     cached;                    /* cannot be linked: by the jump cache; atomic */
 } BlockLink;
 
 enum { DBT_MODE_UNMERGED = 1 << 30 };  /* in Block.mode only: no merged checks; see dbt_unmerged() */
 
-struct Block {                          /* what look-ups need stands first, in one line of the cache */
+struct Block {                          /* one line of the cache */
     uint8_t    *at, *at2;               /* host address of its first guest byte; of the second page where it has one, else NULL.
                                            (A guest physical address may show ROM now and RAM later: PAM.) */
     Block      *hash_next;
-    const void *entry;                  /* native: from the jump cache: linear target PC in a register of the back end's; sets pc_base */
+    union {
+        const void *entry;              /* native: from the jump cache: linear target PC in a register of the back end's; sets pc_base */
+        int       (*tcc)(DbtCpu *c);    /* engine tcc: its region, once compiled; atomic */
+    };
     uint32_t    mode;                   /* low half of DbtKey.mode */
     uint16_t    length, n_links;
     uint16_t    from, to;               /* bytes of its page that the code depends on: its own and what was peeked at exits */
-    /* native */
-    const void *body;                   /* pc_base is right already (same-page links) */
-    const void *loop;                   /* where its own jumps back to its start go, or NULL: to body as all others do */
-    uint32_t    code_bytes;
-    BlockLink  *links, *incoming;       /* links: n_links of them, the back end's memory */
-    /* interpreter */
-    IrBlock    *ir;
-    int       (*tcc)(DbtCpu *c);        /* engine tcc: its region, once compiled; atomic */
-    uint32_t    heat;                   /* times run, while that counts; atomic, but not exact */
+    uint16_t    loop;                   /* native, from entry on: where its own jumps back to its start go; 0: to body as all others */
+    uint8_t     body;                   /* native, from entry on: pc_base is right already (same-page links) */
     bool        dead;                   /* atomic; written with the lock */
+    union {
+        struct {                        /* native */
+            uint32_t code_bytes;
+            uint32_t links, incoming;   /* number of its first link; number plus 1 of the first link that leads here, or 0 */
+        };
+        struct {                        /* interpreter */
+            uint32_t heat;              /* times run, while that counts; atomic, but not exact */
+            IrBlock *ir;
+        };
+    };
 } __attribute__((aligned(64)));
 
 typedef struct DbtBackend {             /* accel/dbt/<host>/ */
@@ -297,7 +303,7 @@ typedef struct DbtBackend {             /* accel/dbt/<host>/ */
     bool  (*init)(DbtMachine *d, GError **err);
     void  (*fini)(DbtMachine *d);                       /* no vCPU and no block is left */
     bool  (*emit)(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b);   /* fills the native part; false: arena full */
-    /* Patch l to jump to to->body; other vCPUs may be running it.  NULL: it cannot be linked, by the jump cache from now on. */
+    /* Patch l to jump to to's body; other vCPUs may be running it.  NULL: it cannot be linked, by the jump cache from now on. */
     void  (*link)(DbtMachine *d, BlockLink *l, const Block *to);
     void  (*unlink)(DbtMachine *d, BlockLink *l);
     void  (*kill)(DbtMachine *d, Block *b);             /* make b->entry go to dbt_lookup() instead: its links are gone already */

@@ -65,6 +65,7 @@ struct DbtMachine {
     DbtRegion *regions[DBT_MAX_REGIONS];    /* append only */
     unsigned  n_regions;
     Block   **hash;
+    BlockLink *links;                   /* of all blocks, each block's together: the back end's memory */
     GPtrArray *blocks;                  /* all of them, dead ones too */
     GPtrArray *slabs;                   /* BLOCKS_IN_SLAB Blocks each */
     unsigned   n_slabs, n_in_slab;      /* used, and of the last of them */

@@ -19,7 +19,7 @@
 #include "core/disas.h"
 
 enum { ROOM = 640, MAX_RECS = 1 << 21,          /* bytes that one operation may emit; LeaveRecs */
-       MAX_LINKS_OF_ALL = 1 << 20, POPULATE = 256 << 10, HUGE_PAGE = 2 << 20 };
+       MAX_LINKS_OF_ALL = 1 << 20, POPULATE = 256 << 10, TABLE_STEP = 64 << 10, HUGE_PAGE = 2 << 20 };
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
@@ -87,6 +87,26 @@ static void *map_to_write(int fd, size_t size)
     return rw;
 }
 
+/* A table that fills from its start: pages as they are needed, huge ones would stand half empty. */
+static void *table_new(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (p == MAP_FAILED) {
+        g_error("accel dbt: no memory for %zu KiB of tables", bytes >> 10);
+    }
+    return p;
+}
+
+static void table_room(void *table, size_t size, uint32_t used, uint32_t *room)
+{
+    if (used + TABLE_STEP / size / 4 > *room) {
+        uint32_t more = (uint32_t)(TABLE_STEP / size);
+        madvise((uint8_t *)table + *room * size, TABLE_STEP, MADV_POPULATE_WRITE);     /* kernels without it: by faults */
+        *room += more;
+    }
+}
+
 static bool arena_make(X64 *x, size_t size, GError **err)
 {
     int fd = memfd_create("ryokan-code", MFD_CLOEXEC);
@@ -106,9 +126,8 @@ static bool arena_make(X64 *x, size_t size, GError **err)
         return fail(err, "accel dbt: cannot map the code arena: %s", g_strerror(errno));
     }
     x->max_recs = MAX_RECS;
-    x->recs = dbt_huge_new(sizeof(LeaveRec) * x->max_recs);
+    x->recs = table_new(sizeof(LeaveRec) * x->max_recs);
     x->max_links = MAX_LINKS_OF_ALL;
-    x->links = dbt_huge_new(sizeof(BlockLink) * x->max_links);
     return true;
 }
 
@@ -123,6 +142,7 @@ static bool x64_init(DbtMachine *d, GError **err)
         return false;
     }
     d->backend_data = s;
+    d->links = table_new(sizeof(BlockLink) * s->x.max_links);
     return true;
 }
 
@@ -132,8 +152,8 @@ static void x64_fini(DbtMachine *d)
 
     munmap((void *)s->x.rw, s->x.size);
     munmap((void *)s->x.rx, s->x.size);
-    dbt_huge_free(s->x.recs, sizeof(LeaveRec) * s->x.max_recs);
-    dbt_huge_free(s->x.links, sizeof(BlockLink) * s->x.max_links);
+    munmap(s->x.recs, sizeof(LeaveRec) * s->x.max_recs);
+    munmap(d->links, sizeof(BlockLink) * s->x.max_links);
     g_free(s);
 }
 
@@ -193,7 +213,7 @@ static uint8_t *emit_head(Em *e, Block *b)
     e_store(e, R10, rm_cpu(CPU(pc_base)));
     e_alu_imm(e, 7, IR_I32, rm_cpu(CPU(vcpu.attention)), 0);
     uint8_t *attention = e_jcc(e, CC_NE);
-    b->body = e->x->rx + arena_off(e->x, e->p);
+    b->body = (uint8_t)(e->p - e->start);
     return attention;
 }
 
@@ -216,7 +236,7 @@ static unsigned loops_by(const Em *e)
 static void emit_loop_head(Em *e, Block *b)
 {
     regs_swap(e);
-    b->loop = e->x->rx + arena_off(e->x, e->p);
+    b->loop = (uint16_t)(e->p - e->start);
     e_alu_imm(e, 7, IR_I32, rm_cpu(CPU(vcpu.attention)), 0);
     e->loop_attention = e_jcc(e, CC_NE);
 }
@@ -287,6 +307,7 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block 
 
     if (!x->guest) {
         x->guest = g;
+        e->d = d;
         e->end = x->rw + x->size;
         thunks_make(x, e);
     }
@@ -294,11 +315,13 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block 
         return false;
     }
     populate(x);
+    table_room(x->recs, sizeof(LeaveRec), x->n_recs, &x->rooms[0]);
+    table_room(d->links, sizeof(BlockLink), x->n_links, &x->rooms[1]);
     em_reset(e, d, g, ir, b);
     liveness(e);
     uint32_t recs = x->n_recs;
     b->n_links = 0;
-    b->links = x->links + x->n_links;
+    b->links = x->n_links;
     if (e->n_links > x->max_links - x->n_links) {
         return false;
     }
@@ -341,21 +364,26 @@ static void store_rel32(void *at, int32_t v)    /* aligned so that it is seen wh
     __atomic_store_n((int32_t *)at, v, __ATOMIC_RELEASE);
 }
 
+static void link_to(const X64 *x, const BlockLink *l, size_t target)
+{
+    store_rel32(x->rw + l->patch, (int32_t)((ptrdiff_t)target - (ptrdiff_t)(l->patch + 4)));
+}
+
 static void x64_link(DbtMachine *d, BlockLink *l, const Block *to)
 {
     const X64 *x = &((X64Data *)d->backend_data)->x;
-    const uint8_t *target = to && l->loop ? to->loop :
-                            to ? (const uint8_t *)to->body - (l->stub & LINK_BACK ? BODY_TEST : 0)
-                               : x->rx + (l->stub & ~LINK_BACK) - CACHED_STUB;
 
-    store_rel32(l->patch, (int32_t)((target - x->rx) - ((uint8_t *)l->patch + 4 - x->rw)));
+    if (to) {
+        size_t entry = (size_t)((const uint8_t *)to->entry - x->rx);
+        link_to(x, l, entry + (l->loop ? to->loop : to->body - (l->stub & LINK_BACK ? (unsigned)BODY_TEST : 0)));
+    } else {
+        __atomic_store_n(&l->cached, true, __ATOMIC_RELAXED);   /* its stub looks */
+    }
 }
 
 static void x64_unlink(DbtMachine *d, BlockLink *l)
 {
-    const X64 *x = &((X64Data *)d->backend_data)->x;
-
-    store_rel32(l->patch, (int32_t)((ptrdiff_t)(l->stub & ~LINK_BACK) - ((uint8_t *)l->patch + 4 - x->rw)));
+    link_to(&((X64Data *)d->backend_data)->x, l, l->stub & ~LINK_BACK);
 }
 
 /* The first instruction is seven bytes at an aligned address: a jump takes its place in one store. */

@@ -123,24 +123,20 @@ static void link_here(Em *e, int32_t target)
         return;
     }
     unsigned k = e->b->n_links++;
-    e->b->links[k] = (BlockLink){ .target = target, .patch = e->p - 4, .from = e->b, .loop = is_loop(e, target) };
-    e->b->links[k].stub = target <= e->guest_pc ? LINK_BACK : 0;
+    e->d->links[e->b->links + k] = (BlockLink){ .target = (int16_t)target, .patch = arena_off(e->x, e->p - 4), .from = e->b,
+                                                .loop = is_loop(e, target), .stub = target <= e->guest_pc ? LINK_BACK : 0 };
 }
 
 static void link_stubs(Em *e)
 {
     for (unsigned k = 0; k < e->b->n_links; k++) {
-        BlockLink *l = &e->b->links[k];
-        l->stub |= arena_off(e->x, e->p) + CACHED_STUB;
-        uint8_t *cached = e->p;         /* for x64_link() to NULL */
-        e_mov_imm(e, RAX, (uint32_t)l->target);
-        e_jmp_thunk(e, e->x->cached);
-        g_assert(e->p - cached == CACHED_STUB);
-        patch_to(l->patch, e->p);
+        BlockLink *l = &e->d->links[e->b->links + k];
+        l->stub |= arena_off(e->x, e->p);
+        patch_to(e->x->rw + l->patch, e->p);
         if (l->loop) {
             regs_swap(e);
         }
-        e_mov_imm(e, RAX, (uintptr_t)l);
+        e_mov_imm(e, RAX, e->b->links + k);
         e_jmp_thunk(e, e->x->link);
     }
 }

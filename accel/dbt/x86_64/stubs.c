@@ -457,7 +457,14 @@ bool thunks_make(X64 *x, Em *e)
     em_call(e, (const void *)leave_c);
     e_jmp_thunk(e, go);
 
-    x->link = here(e);                  /* rax = BlockLink */
+    x->link = here(e);                  /* eax = number of the BlockLink */
+    G_STATIC_ASSERT(sizeof(BlockLink) == 32);
+    e_mov_imm(e, R10, (uintptr_t)e->d->links);
+    e_shift_imm(e, 4, IR_I64, RAX, 5);
+    e_alu_rr(e, 0, IR_I64, RAX, rm_reg(R10));
+    e_op(e, 0x80, 0, 7, rm_mem(RAX, offsetof(BlockLink, cached)));
+    e8(e, 0);
+    uint8_t *cached = e_jcc(e, CC_NE);
     e_call_thunk(e, x->spill);
     e_mov_rr(e, RSI, RAX);
     em_call(e, (const void *)link_c);
@@ -479,8 +486,8 @@ bool thunks_make(X64 *x, Em *e)
     em_call(e, (const void *)lookup_c);
     e_jmp_thunk(e, go);
 
-    x->cached = here(e);                /* eax = offset from the page base, in the page */
-    e_mov_rr(e, R10, RAX);
+    patch_to(cached, e->p);
+    e_movzx(e, R10, rm_mem(RAX, offsetof(BlockLink, target)), IR_I16);
     e_op(e, 0x03, E_W, R10, rm_cpu(CPU(pc_base)));
     em_jmp_cache(e);
 

@@ -24,8 +24,7 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, 
 enum { BIAS = offsetof(DbtCpu, vcpu.attention) + 128 };
 #define CPU(member) ((int32_t)offsetof(DbtCpu, member) - BIAS)
 enum { N_GPR = 16, N_VALS = IR_TEMPS + IR_HOSTS, JMP_SHIFT = 4,
-       BODY_TEST = 10,                  /* bytes of the exit check before Block.body */
-       CACHED_STUB = 10 };              /* bytes of the stub before a link's own that uses the jump cache */
+       BODY_TEST = 10 };                /* bytes of the exit check before Block.body */
 #define LINK_BACK (UINT32_C(1) << 31)   /* in BlockLink.stub, an offset in the arena: a back edge */
 extern const uint8_t x64_gpr[N_GPR];    /* host register of a guest register, or NO_REG */
 
@@ -63,15 +62,15 @@ typedef struct X64 {                    /* DbtMachine.backend_data */
     size_t    size, used, first;        /* first: where blocks start, after the thunks */
     LeaveRec *recs;
     uint32_t  n_recs, max_recs;
-    BlockLink *links;                   /* of all blocks, each block's together */
     uint32_t  n_links, max_links;
+    uint32_t  rooms[2];                 /* recs and links for which memory is there */
     size_t    populated;                /* of the arena: memory is there */
     size_t    dropped;                  /* rw was unmapped up to here, for the time being */
     Recipe    lazy[LAZY_MAX];           /* append only while code lives; 0: none */
     uint32_t  n_lazy;
     uint16_t  lazy_hash[LAZY_HASH];
     /* thunks, as offsets in the arena: stubs.c */
-    uint32_t  enter, leave, link, second, second_from, miss, cached, exit_at, exit_pc, spill, spill_at, reload;
+    uint32_t  enter, leave, link, second, second_from, miss, exit_at, exit_pc, spill, spill_at, reload;
     uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3];
 } X64;
 

@@ -60,11 +60,23 @@ const char *console_label(const Console *con)
     return con->label;
 }
 
+void console_close_viewers(Console *con)
+{
+    for (unsigned n = 0; con && (n == 0 || (con->all && n < con->all->len)); n++) {
+        GPtrArray *viewers = con->all ? ((Console *)con->all->pdata[n])->viewers : con->viewers;
+        while (viewers->len) {
+            Viewer *v = g_ptr_array_steal_index(viewers, viewers->len - 1);
+            v->ops->close(v);
+        }
+    }
+}
+
 void console_free(Console *con)
 {
     if (!con) {
         return;
     }
+    console_close_viewers(con);
     for (unsigned i = 1; con->all && i < con->all->len; i++) {
         console_free(con->all->pdata[i]);
     }
@@ -72,10 +84,6 @@ void console_free(Console *con)
         g_ptr_array_free(con->all, TRUE);
     }
     g_free(con->label);
-    for (unsigned i = 0; i < con->viewers->len; i++) {
-        Viewer *v = con->viewers->pdata[i];
-        v->ops->close(v);
-    }
     g_ptr_array_free(con->viewers, TRUE);
     g_array_free(con->adapters, TRUE);
     g_array_free(con->inputs, TRUE);

@@ -33,7 +33,7 @@ typedef struct AdapterOps {
 
 enum { POINTER_MAX = 0x7fff };
 enum { MOD_SHIFT = 1, MOD_CTRL = 2, MOD_ALT = 4 };
-enum { LED_SCROLL = 1, LED_NUM = 2, LED_CAPS = 4 };     /* as a PS/2 keyboard is told them */
+enum { LED_SCROLL = 1, LED_NUM = 2, LED_CAPS = 4 };     /* as a PS/2 keyboard is told them; USB and evdev: num, caps, scroll */
 typedef struct InputOps {
     void (*key)(void *dev, unsigned evdev_code, bool down);
     void (*pointer)(void *dev, int dx, int dy, int dz, unsigned buttons);   /* relative; buttons: 1 left, 2 right, 4 middle */
@@ -63,6 +63,7 @@ void keymap_print_help(void);
 
 Console *console_new(Machine *m);       /* machine.c: one a machine, without an adapter at first */
 void     console_free(Console *con);    /* and those added to it */
+void     console_close_viewers(Console *con);           /* of them all */
 Console *console_add(Machine *m, const char *label);            /* one more, behind those there are */
 Console *console_nth(Machine *m, unsigned i);                   /* 0: the guest's; NULL: there are no so many */
 const char *console_label(const Console *con);                  /* NULL: the guest's screen */

@@ -564,6 +564,7 @@ void machine_free(Machine *m)
     for (unsigned i = 0; i < m->vcpus->len; i++) {
         vcpu_end(m->vcpus->pdata[i]);
     }
+    console_close_viewers(m->console);  /* they have threads */
     machine_lock(m);
     map_begin(m);
     for (unsigned i = m->devices->len; i-- > 0;) {      /* all of them before the first is freed: they point to each other */

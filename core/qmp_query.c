@@ -234,9 +234,18 @@ bool cmd_query_iothreads(Machine *m, void *args, Reply *reply, GError **err)
     return whole(reply, NULL, m);
 }
 
+static void say_auth(GVariantBuilder *b, const char *auth, const char *vencrypt)
+{
+    say(b, "auth", auth);
+    if (vencrypt) {
+        say(b, "vencrypt", vencrypt);
+    }
+}
+
 bool cmd_query_vnc_servers(Machine *m, void *args, Reply *reply, GError **err)
 {
-    static const char *const place[] = { "host", "service", "family", "auth" };
+    static const char *const place[] = { "host", "service", "family" };
+    const char              *auth = "none", *vencrypt = NULL;
     g_autoptr(GVariant) about = NULL;
     GVariant           *found = console_viewer_about(m->console, "vnc");
     GVariantBuilder     list, one, servers, server;
@@ -244,18 +253,22 @@ bool cmd_query_vnc_servers(Machine *m, void *args, Reply *reply, GError **err)
     list_start(&list);
     if (found) {
         about = g_variant_ref_sink(found);
+        g_variant_lookup(about, "auth", "&s", &auth);
+        auth = g_str_has_prefix(auth, "vencrypt") ? "vencrypt" : auth;
+        g_variant_lookup(about, "vencrypt", "&s", &vencrypt);
         object_start(&server);
         for (size_t i = 0; i < G_N_ELEMENTS(place); i++) {
             say_value(&server, place[i], g_variant_lookup_value(about, place[i], NULL));
         }
         say_bool(&server, "websocket", m->options->vnc_opts.websocket);
+        say_auth(&server, auth, vencrypt);
         list_start(&servers);
         list_object(&servers, &server);
         object_start(&one);
         say(&one, "id", "default");
         say_list(&one, "server", &servers);
         say_value(&one, "clients", g_variant_lookup_value(about, "clients", NULL));
-        say_value(&one, "auth", g_variant_lookup_value(about, "auth", NULL));
+        say_auth(&one, auth, vencrypt);
         list_object(&list, &one);
     }
     say_list(reply, "return", &list);
@@ -267,7 +280,11 @@ bool cmd_query_vnc(Machine *m, void *args, Reply *reply, GError **err)
     GVariant *about = console_viewer_about(m->console, "vnc");
 
     if (about) {
-        say_value(reply, "return", about);
+        GVariantDict d;
+        g_variant_dict_init(&d, about);
+        g_variant_dict_remove(&d, "vencrypt");              /* that is query-vnc-servers' */
+        say_value(reply, "return", g_variant_dict_end(&d));
+        g_variant_unref(g_variant_ref_sink(about));
     } else {
         say_bool(reply, "enabled", false);
     }

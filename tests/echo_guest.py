@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """echo_guest: a boot sector that echoes what is typed, to its screen and to port 0xe9, for tests that drive a viewer; Ctrl-G makes the
-screen one of graphics, Ctrl-T one of text.  And what such tests have in common."""
+screen one of graphics, Ctrl-T one of text, Ctrl-L lights the keyboard's Caps Lock.  And what such tests have in common."""
 import os, socket, subprocess, time
 
 RYOKAN = os.path.join(os.environ.get("B", "build/rel"), "ryokan")
@@ -24,6 +24,8 @@ start:	ljmp $0, $1f + 0x7c00
 	mov $3, %cl
 	cmp $20, %al
 	je 3f
+	cmp $12, %al
+	je 4f
 	mov $0x0e, %ah
 	mov $7, %bx
 	int $0x10
@@ -31,6 +33,16 @@ start:	ljmp $0, $1f + 0x7c00
 3:	mov %cx, %ax
 	int $0x10
 	jmp 2b
+4:	mov $0xed, %al
+	call 5f
+	mov $4, %al
+	call 5f
+	jmp 2b
+5:	out %al, $0x60
+6:	in $0x64, %al
+	test $2, %al
+	jnz 6b
+	ret
 	.org 510
 	.word 0xaa55
 """

@@ -12,8 +12,73 @@ def keysym(name):
     return named.get(name) or (ord(name) if ord(name) < 256 else 0x1000000 + ord(name))
 
 
+# ---- VNC authentication (RFC 6143, 7.2.2): DES (FIPS 46-3), each key byte's bits reversed ----
+IP = [(7 - i % 8) * 8 + (2 * (i // 8) + 1 if i < 32 else 2 * (i // 8 - 4)) for i in range(64)]
+FP = [IP.index(i) for i in range(64)]
+E = [(i // 6 * 4 + i % 6 + 31) % 32 for i in range(48)]
+P = [15, 6, 19, 20, 28, 11, 27, 16, 0, 14, 22, 25, 4, 17, 30, 9, 1, 7, 23, 13, 31, 26, 2, 8, 18, 12, 29, 5, 21, 10, 3, 24]
+PC1 = [56, 48, 40, 32, 24, 16, 8, 0, 57, 49, 41, 33, 25, 17, 9, 1, 58, 50, 42, 34, 26, 18, 10, 2, 59, 51, 43, 35,
+       62, 54, 46, 38, 30, 22, 14, 6, 61, 53, 45, 37, 29, 21, 13, 5, 60, 52, 44, 36, 28, 20, 12, 4, 27, 19, 11, 3]
+PC2 = [13, 16, 10, 23, 0, 4, 2, 27, 14, 5, 20, 9, 22, 18, 11, 3, 25, 7, 15, 6, 26, 19, 12, 1,
+       40, 51, 30, 36, 46, 54, 29, 39, 50, 44, 32, 47, 43, 48, 38, 55, 33, 52, 45, 41, 49, 35, 28, 31]
+S = ["e4d12fb83a6c59070f74e2d1a6cb953841e8d62bfc973a50fc8249175b3ea06d", "f18e6b34972dc05a3d47f28ec01a69b50e7ba4d158c6932fd8a13f42b67c05e9",
+     "a09e63f51dc7b428d709346a285ecbf1d6498f30b12c5ae71ad069874fe3b52c", "7de3069a1285bc4fd8b56f03472c1ae9a690cb7df13e52843f06a1d8945bc72e",
+     "2c417ab6853fd0e9eb2c47d150fa3986421bad78f9c5630eb8c71e2d6f09a453", "c1af92680d34e75baf427c9561de0b389ef528c3704a1db6432c95fabe17608d",
+     "4b2ef08d3c975a61d0b7491ae35c2f8614bdc37eaf6805926bd814a7950fe23c", "d2846fb1a93e50c71fd8a374c56b0e927b419ce206adf35821e74a8dfc90356b"]
+
+
+def des(key, block):
+    k = [b >> i & 1 for b in key for i in range(8)]
+    b = [v >> i & 1 for v in block for i in range(7, -1, -1)]
+    cd, lr = [k[i] for i in PC1], [b[i] for i in IP]
+    left, right = lr[:32], lr[32:]
+    for n in range(16):
+        for _ in range(1 if n in (0, 1, 8, 15) else 2):
+            cd = cd[1:28] + cd[:1] + cd[29:] + cd[28:29]
+        x = [right[e] ^ cd[PC2[at]] for at, e in enumerate(E)]
+        f = []
+        for i in range(8):
+            v = x[6 * i:6 * i + 6]
+            at = (v[0] << 1 | v[5]) * 16 + (v[1] << 3 | v[2] << 2 | v[3] << 1 | v[4])
+            f += [int(S[i][at], 16) >> j & 1 for j in range(3, -1, -1)]
+        left, right = right, [v ^ f[P[i]] for i, v in enumerate(left)]
+    out = right + left
+    return bytes(int("".join(str(out[i]) for i in FP[j:j + 8]), 2) for j in range(0, 64, 8))
+
+
+def respond(r, text):
+    key, challenge = text.encode()[:8].ljust(8, b"\0"), r.take(16)
+    r.s.sendall(des(key, challenge[:8]) + des(key, challenge[8:]))
+
+
+def password(text):
+    def do(r, types):
+        assert types == [2], types
+        r.s.sendall(b"\2")
+        respond(r, text)
+    return do
+
+
+def vencrypt(kind, context, text=None):
+    """VeNCrypt 0.2, that kind of it alone: 257 TLSNone, 258 TLSVnc, 260 X509None, 261 X509Vnc."""
+    def do(r, types):
+        assert types == [19], types
+        r.s.sendall(b"\x13")
+        assert r.take(2) == b"\0\2"
+        r.s.sendall(b"\0\2")
+        assert r.take(1) == b"\0"
+        kinds = [r.u32() for _ in range(r.take(1)[0])]
+        assert kinds == [kind], kinds
+        r.s.sendall(struct.pack(">I", kind))
+        assert r.take(1) == b"\1"
+        r.s = context.wrap_socket(r.s, server_hostname="localhost")
+        if text is not None:
+            respond(r, text)
+    return do
+
+
 class Rfb:
-    def __init__(self, address, encodings=(RAW, SIZE), security=None, timeout=20, sock=None):
+    def __init__(self, address, encodings=(RAW, SIZE), security=None, timeout=20, sock=None, shared=1):
         """security(self, types): picks one and does it; None: type 1."""
         self.s = sock or (socket.create_connection(address, timeout) if isinstance(address, tuple) else socket.socket(socket.AF_UNIX))
         if not sock and not isinstance(address, tuple):
@@ -32,7 +97,7 @@ class Rfb:
             self.s.sendall(b"\1")
         if self.u32():
             raise PermissionError(self.take(self.u32()).decode())
-        self.s.sendall(b"\1")
+        self.s.sendall(bytes([shared]))
         self.width, self.height = struct.unpack(">HH", self.take(4))
         self.format = self.take(16)
         self.name = self.take(self.u32()).decode()

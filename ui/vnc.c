@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { HANDSHAKE_US = 10000000 };
 extern const ViewerOps vnc_viewer;
 
 void vnc_wake(Vnc *s)
@@ -140,7 +141,6 @@ static void on_gone(rfbClientPtr cl)
     p = peer_find(s, c->peer, &at);
     if (p) {
         vnc_news(s, "VNC_DISCONNECTED", p);
-        g_free(p->dname);
         g_array_remove_index(s->peers, at);
     }
     g_mutex_unlock(&s->lock);
@@ -229,6 +229,37 @@ static void accept_one(Vnc *s)
     }
 }
 
+/* TLS is around it from now on; false: it goes no further. */
+static bool start_tls(Vnc *s, Pending *p, bool browser)
+{
+    p->fd = vnc_tls_start(&s->tls, p->fd, browser);
+    p->secret = true;
+    p->until = g_get_monotonic_time() + HANDSHAKE_US;
+    return p->fd >= 0;
+}
+
+/* What somebody is who has spoken, or has been silent for long enough. */
+static void settle(Vnc *s, Pending *p, HttpKind kind)
+{
+    bool browser = kind == HTTP_GET || kind == HTTP_WEBSOCKET, tls = s->tls.creds != NULL;
+
+    if (tls && !p->secret && kind == HTTP_TLS && s->web) {
+        if (start_tls(s, p, true)) {
+            s->pending[s->n_pending++] = *p;
+        }
+    } else if (tls && !p->secret && kind == HTTP_NOTHING_YET) {
+        if (start_tls(s, p, false)) {
+            add_viewer(s, p);
+        }
+    } else if (kind == HTTP_GONE || kind == HTTP_TLS || (browser && !s->web) || (tls && (!p->secret || !browser))) {
+        close(p->fd);
+    } else if (kind == HTTP_GET) {
+        http_answer(p->fd, s->answers);
+    } else {
+        add_viewer(s, p);
+    }
+}
+
 /* Who are they?  Those who have said nothing for a while wait for us to begin: viewers. */
 static void sort_pending(Vnc *s)
 {
@@ -242,13 +273,7 @@ static void sort_pending(Vnc *s)
             continue;
         }
         s->pending[i] = s->pending[--s->n_pending];
-        if (kind == HTTP_GET && s->web) {
-            http_answer(p.fd, s->answers);
-        } else if (kind == HTTP_GONE || ((kind == HTTP_WEBSOCKET || kind == HTTP_GET) && !s->web)) {
-            close(p.fd);
-        } else {
-            add_viewer(s, &p);
-        }
+        settle(s, &p, kind);
     }
 }
 
@@ -439,7 +464,7 @@ static bool vnc_set_password(Viewer *v, const char *password, GError **err)
 /* ---- life ---- */
 
 /* Where the console page is, for the user to open. */
-static void say_address(int fd)
+static void say_address(int fd, bool secret)
 {
     struct sockaddr_storage a;
     socklen_t n = sizeof(a);
@@ -448,7 +473,7 @@ static void say_address(int fd)
     if (!getsockname(fd, (struct sockaddr *)&a, &n) &&
         !getnameinfo((struct sockaddr *)&a, n, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV)) {
         bool any = !strcmp(host, "0.0.0.0") || !strcmp(host, "::"), six = strchr(host, ':') && !any;
-        fprintf(stderr, "ryokan: console page: http://%s%s%s:%s/%s\n", six ? "[" : "", any ? "localhost" : host, six ? "]" : "", port,
+        fprintf(stderr, "ryokan: console page: http%s://%s%s%s:%s/%s\n", secret ? "s" : "", six ? "[" : "", any ? "localhost" : host, six ? "]" : "", port,
                 g_file_test(NOVNC_DIR "/vnc.html", G_FILE_TEST_EXISTS) ? " (noVNC: vnc.html there)" : "");
     }
 }
@@ -511,9 +536,6 @@ static void vnc_close(Viewer *v)
     g_cond_clear(&s->fresh);
     g_array_free(s->input, TRUE);
     g_array_free(s->peers, TRUE);
-    for (unsigned i = 0; i < s->news->len; i++) {
-        g_free(g_array_index(s->news, News, i).peer.dname);
-    }
     g_array_free(s->news, TRUE);
     g_free(s->cut_in);
     g_free(s->cut_out);
@@ -522,6 +544,7 @@ static void vnc_close(Viewer *v)
     for (unsigned i = 0; i < s->n_pending; i++) {
         close(s->pending[i].fd);
     }
+    vnc_tls_wait(&s->tls);
     if (!__atomic_load_n(s->answers, __ATOMIC_SEQ_CST)) {
         g_free(s->answers);           /* else a browser's thread still counts there; the process ends */
     }
@@ -535,13 +558,15 @@ static bool vnc_open(Machine *m, Console *con, Viewer **out, GError **err)
     const OptVnc *opts = &m->options->vnc_opts;
     const char   *address = m->options->vnc;
     bool          is_unix = g_str_has_prefix(address, "unix:"), reverse = opts->reverse;
-    int           fd = vnc_listen(address, opts, err);
+    VncTls        tls = { 0 };
     Vnc          *s;
+    int           fd;
 
-    if (fd < 0) {
+    if ((opts->tls_creds && !vnc_tls_init(&tls, m, opts->tls_creds, opts->password, err)) || (fd = vnc_listen(address, opts, err)) < 0) {
         return false;
     }
     s = g_new0(Vnc, 1);
+    s->tls = tls;
     s->machine = m;
     s->viewer.ops = &vnc_viewer;
     s->listen_fd = reverse ? -1 : fd;
@@ -571,7 +596,7 @@ static bool vnc_open(Machine *m, Console *con, Viewer **out, GError **err)
     console_invalidate(con);
     s->thread = g_thread_new("vnc", serve, s);
     if (s->web && !is_unix) {
-        say_address(fd);
+        say_address(fd, s->tls.creds != NULL);
     }
     return true;
 }

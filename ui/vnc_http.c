@@ -15,7 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { REQUEST_MAX = 8192, ANSWERS_MAX = 8, SEND_S = 10, FILE_MOST = 4 << 20 };
+enum { REQUEST_MAX = 8192, ANSWERS_MAX = 8, SEND_S = 10, FILE_MOST = 4 << 20,
+       TLS_HANDSHAKE = 0x16 };          /* RFC 8446, 5.1: the first record's type */
 
 extern const char console_page[], console_page_end[];
 __asm__(".section .rodata\n.globl console_page, console_page_end\nconsole_page: .incbin \"ui/console.html\"\nconsole_page_end: .byte 0\n.previous");
@@ -50,6 +51,9 @@ HttpKind http_kind(int fd)
         return HTTP_NOTHING_YET;
     }
     buf[n] = 0;
+    if (buf[0] == TLS_HANDSHAKE) {
+        return HTTP_TLS;
+    }
     if (strncmp(buf, "GET ", MIN(4, n))) {
         return HTTP_NOT;
     }

@@ -14,6 +14,7 @@ typedef enum {
     HTTP_NOT,                         /* RFB */
     HTTP_WEBSOCKET,                   /* of a page that came from here */
     HTTP_GET,                         /* a page is wanted: http_answer() */
+    HTTP_TLS,                         /* https or wss */
     HTTP_GONE,
 } HttpKind;
 

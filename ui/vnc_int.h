@@ -9,6 +9,7 @@
 #include "core/display.h"
 #include "core/options.h"
 #include "ui/paste.h"
+#include "ui/vnc_tls.h"
 #include <linux/input-event-codes.h>
 #include <netdb.h>
 #include <rfb/rfb.h>
@@ -31,7 +32,6 @@ typedef struct Peer {                 /* a viewer, as programs hear of it */
     char     host[NI_MAXHOST], service[NI_MAXSERV];
     int      family;
     bool     websocket, initialized;
-    char    *dname;                   /* of its certificate; or NULL */
 } Peer;
 
 typedef struct News {
@@ -81,6 +81,7 @@ typedef struct Vnc {
     unsigned next_peer;
     Pending  pending[PENDING_MAX];
     unsigned n_pending;
+    VncTls   tls;                     /* creds NULL: there is none */
     Pending *adding;                  /* becomes a client now */
     bool     web;                     /* -vnc websocket=on: browsers are served a page */
     unsigned *answers;                /* atomic: HTTP answers under way */

@@ -161,17 +161,11 @@ static void say_place(GVariantBuilder *b, const Peer *p)
     say_bool(b, "websocket", p->websocket);
 }
 
-static void say_peer(GVariantBuilder *b, const Peer *p)
-{
-    say_place(b, p);
-    if (p->dname) {
-        say(b, "x509_dname", p->dname);
-    }
-}
-
 static const char *auth(const Vnc *s)
 {
-    return s->machine->options->vnc_opts.tls_creds ? "vencrypt" : s->rfb->authPasswdData ? "vnc" : "none";
+    static const char *const vencrypt[2][2] = { { "vencrypt+tls+none", "vencrypt+tls+vnc" }, { "vencrypt+x509+none", "vencrypt+x509+vnc" } };
+
+    return s->tls.creds ? vencrypt[s->tls.x509][s->tls.password] : s->rfb->authPasswdData ? "vnc" : "none";
 }
 
 static void place(const Vnc *s, Peer *p)
@@ -197,12 +191,15 @@ GVariant *vnc_about_server(Vnc *s)
     say(&b, "service", here.service);
     say(&b, "family", family(here.family));
     say(&b, "auth", auth(s));
+    if (s->tls.creds) {
+        say(&b, "vencrypt", vnc_tls_name(&s->tls));
+    }
     list_start(&list);
     g_mutex_lock(&s->lock);
     for (unsigned i = 0; i < s->peers->len; i++) {
         GVariantBuilder one;
         object_start(&one);
-        say_peer(&one, &g_array_index(s->peers, Peer, i));
+        say_place(&one, &g_array_index(s->peers, Peer, i));
         list_object(&list, &one);
     }
     g_mutex_unlock(&s->lock);
@@ -216,7 +213,6 @@ void vnc_news(Vnc *s, const char *event, const Peer *p)
 {
     News n = { event, *p };
 
-    n.peer.dname = g_strdup(p->dname);
     if (s->news->len < NEWS_MAX) {
         g_array_append_val(s->news, n);
     }
@@ -242,12 +238,11 @@ void vnc_tell_news(Vnc *s)
         say_place(&server, &here);
         say(&server, "auth", auth(s));
         object_start(&client);
-        say_peer(&client, &n->peer);
+        say_place(&client, &n->peer);
         object_start(&b);
         say_value(&b, "server", g_variant_builder_end(&server));
         say_value(&b, "client", g_variant_builder_end(&client));
         machine_event(s->machine, n->event, g_variant_builder_end(&b));
-        g_free(n->peer.dname);
     }
 }
 #endif

@@ -89,7 +89,12 @@ static void refill(I8042 *s)
 
 static void device_changed(void *dev)
 {
-    refill(dev);
+    I8042 *s = dev;
+
+    refill(s);
+    if (s->dev.machine->console) {
+        console_set_leds(s->dev.machine->console, s, s->kbd.leds);
+    }
 }
 
 static uint64_t data_read(void *dev, hwaddr off, unsigned size)

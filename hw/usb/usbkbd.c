@@ -119,6 +119,7 @@ static bool lamps(Hid *h, const uint8_t *data, unsigned n)
         return false;
     }
     h->leds = data[0] & 0x1f;
+    console_set_leds(h->usb.dev.machine->console, h, (h->leds & 3u) << 1 | (h->leds >> 2 & 1u));
     return true;
 }
 

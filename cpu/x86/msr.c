@@ -392,9 +392,12 @@ bool x86_msr_write(X86Cpu *c, uint32_t msr, uint64_t v)
         return x86_feat(c, FEAT_81_ECX, 2) && write_hsave(c, v);
     case MSR_KVM_TIME:
     case MSR_KVM_TIME_OLD:
+        if (!c->feat[FEAT_KVM]) {
+            return false;
+        }
         c->kvmclock_msr = v;
         x86_kvmclock_update(c);
-        return c->feat[FEAT_KVM];
+        return true;
     case MSR_KVM_WALL:
     case MSR_KVM_WALL_OLD:
         if (!c->feat[FEAT_KVM]) {

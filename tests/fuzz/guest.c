@@ -37,6 +37,7 @@ typedef struct Fuzz {
     uint64_t steps, refused, resets;
     int64_t  end_us;
     unsigned beat;                      /* atomic: the watchdog looks at it */
+    Mode     mode;                      /* that the code is made for */
 } Fuzz;
 
 /* ---- random values ---- */
@@ -95,11 +96,125 @@ static const struct Template { uint8_t n, code[9]; } templates[] = {
     { 2, { 0x0f, 0x06 } }, { 2, { 0x0f, 0x09 } }, { 2, { 0xf3, 0x90 } }, { 3, { 0x0f, 0xc3, 0x0f } }, { 2, { 0xf7, 0xf1 } }, { 2, { 0xf7, 0x3f } },
 };
 
+/* ---- code that knows the system's structures: MSRs, selectors, tables that change under the CPU ---- */
+
+static unsigned put(uint8_t *p, unsigned n, uint64_t v, unsigned bytes)
+{
+    memcpy(p + n, &v, bytes);
+    return n + bytes;
+}
+
+static bool is_16(const Fuzz *f) { return f->mode <= M_PROT16; }
+
+static unsigned load32(const Fuzz *f, uint8_t *p, unsigned n, unsigned reg, uint32_t v)        /* mov r32, imm32 */
+{
+    if (is_16(f)) {
+        p[n++] = 0x66;
+    }
+    p[n++] = (uint8_t)(0xb8 | reg);
+    return put(p, n, v, 4);
+}
+
+/* An instruction with opcode and ModRM.reg on [at]. */
+static unsigned absolute(const Fuzz *f, uint8_t *p, unsigned n, unsigned opcode, unsigned reg, uint32_t at)
+{
+    if (is_16(f)) {
+        p[n++] = 0x66;
+        p[n++] = 0x67;
+    }
+    n = put(p, n, opcode, opcode > 0xff ? 2 : 1);
+    p[n++] = (uint8_t)(reg << 3 | (f->mode == M_LONG ? 4 : 5));
+    if (f->mode == M_LONG) {
+        p[n++] = 0x25;
+    }
+    return put(p, n, at, 4);
+}
+
+static uint32_t few_bits(Fuzz *f) { return (uint32_t)(rnd(f) & rnd(f) & rnd(f)); }
+
+static unsigned msr(Fuzz *f, uint8_t *p)
+{
+    static const struct { uint32_t first, n; } ranges[] = {
+        { 0x10, 3 }, { 0x17, 1 }, { 0x1b, 1 }, { 0x2a, 1 }, { 0x3a, 2 }, { 0x48, 2 }, { 0x79, 1 }, { 0x8b, 1 }, { 0xc1, 8 }, { 0xe1, 1 },
+        { 0x10a, 1 }, { 0x174, 3 }, { 0x179, 3 }, { 0x186, 4 }, { 0x198, 2 }, { 0x1a0, 1 }, { 0x1d9, 6 }, { 0x200, 16 }, { 0x250, 32 },
+        { 0x277, 1 }, { 0x2ff, 1 }, { 0x400, 48 }, { 0x6e0, 1 }, { 0x800, 0x40 }, { 0xda0, 1 }, { 0x4b564d00, 8 }, { 0xc0000080, 5 },
+        { 0xc0000100, 4 }, { 0xc0010000, 32 }, { 0xc0010055, 1 }, { 0xc0010110, 9 }, { 0xc0010140, 2 }, { 0xc0010200, 12 },
+    };
+    unsigned k = below(f, G_N_ELEMENTS(ranges)), n;
+    uint32_t which = one_in(f, 16) ? (uint32_t)rnd(f) : ranges[k].first + below(f, ranges[k].n);
+    uint64_t v;
+
+    switch (below(f, 5)) {
+    case 0: v = rnd(f); break;
+    case 1: v = few_bits(f) | (uint64_t)few_bits(f) << 32; break;
+    case 2: v = 1ull << below(f, 64); break;
+    case 3: v = 0xfee00000 | below(f, 0x1000); break;
+    default: v = value(f);
+    }
+    n = load32(f, p, 0, 1, which);
+    n = load32(f, p, n, 0, (uint32_t)v);
+    n = load32(f, p, n, 2, one_in(f, 2) ? 0 : (uint32_t)(v >> 32));
+    return put(p, n, one_in(f, 3) ? 0x320f : 0x300f, 2);
+}
+
+static unsigned selector(Fuzz *f, uint8_t *p)   /* loaded, or asked about */
+{
+    static const uint32_t uses[] = { 0xd88e, 0xc08e, 0xd08e, 0xe08e, 0xe88e, 0xd0000f, 0xd8000f, 0xe0000f, 0xe8000f, 0xc8020f, 0xc8030f, 0xc863 };
+    unsigned sel = one_in(f, 8) ? below(f, 0x10000) : 8 * below(f, 32) + below(f, 8), n;
+    uint32_t use = uses[below(f, G_N_ELEMENTS(uses))], to = CODE + below(f, CODE_BYTES);
+
+    if (one_in(f, 3) && f->mode != M_LONG) {            /* a far call or jump */
+        p[0] = one_in(f, 2) ? 0x9a : 0xea;
+        n = put(p, 1, is_16(f) ? to & 0xffff : to, is_16(f) ? 2 : 4);
+        return put(p, n, sel, 2);
+    }
+    if (one_in(f, 3)) {                                 /* the same by a pointer in memory */
+        n = load32(f, p, 0, 0, to);
+        n = absolute(f, p, n, 0x89, 0, DATA);
+        n = load32(f, p, n, 0, sel);
+        n = absolute(f, p, n, 0x89, 0, DATA + 4);
+        return absolute(f, p, n, 0xff, one_in(f, 2) ? 3 : 5, DATA);
+    }
+    n = load32(f, p, 0, 0, sel);
+    return put(p, n, use, use > 0xffff ? 3 : 2);
+}
+
+static unsigned table_store(Fuzz *f, uint8_t *p)        /* half a descriptor, gate, TSS field or page-table entry changes */
+{
+    static const struct { uint32_t at, bytes; } tables[] = {
+        { GDT, 0x100 }, { GDT, 0x100 }, { IDT, 0x1000 }, { TSS, 0x100 }, { PML4, 0x40 }, { PDPT, 0x40 }, { PD, 0x40 }, { PT, 0x280 },
+        { PD32, 0x40 }, { PT32, 0x140 }, { PDPAE, 32 }, { VMCB, 0x700 },
+    };
+    unsigned k = below(f, G_N_ELEMENTS(tables)), n;
+    uint32_t v;
+
+    switch (below(f, 4)) {
+    case 0: v = (uint32_t)rnd(f); break;
+    case 1: v = 1u << below(f, 32); break;
+    case 2: v = (uint32_t)value(f); break;
+    default: v = 0x1000 * below(f, 0x50) | 7 | (rnd(f) & 0x1e0);
+    }
+    n = load32(f, p, 0, 0, v);
+    n = absolute(f, p, n, one_in(f, 3) ? 0x31 : 0x89, 0, tables[k].at + (below(f, tables[k].bytes) & ~3u));    /* xor, mov */
+    switch (below(f, 4)) {
+    case 0: return put(p, n, 0xd8220fd8200f, 6);        /* mov rax, cr3; mov cr3, rax */
+    case 1: return absolute(f, p, n, 0x010f, 7, 0x1000 * below(f, 0x50));       /* invlpg */
+    case 2: return absolute(f, p, n, 0x010f, 2 + below(f, 2), DATA + below(f, 64));     /* lgdt, lidt of anything */
+    default: return n;
+    }
+}
+
 static unsigned insn(Fuzz *f, uint8_t *p)
 {
     static const uint8_t prefixes[] = { 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x64, 0x65, 0x48, 0x41, 0x4f, 0x44 };
     unsigned n = 0;
 
+    switch (below(f, 24)) {
+    case 0: return msr(f, p);
+    case 1: return selector(f, p);
+    case 2: return table_store(f, p);
+    default: break;
+    }
     if (one_in(f, 3)) {
         const struct Template *t = &templates[below(f, G_N_ELEMENTS(templates))];
         memcpy(p, t->code, t->n);
@@ -122,7 +237,7 @@ static unsigned insn(Fuzz *f, uint8_t *p)
 
 static void put_code(Fuzz *f, uint64_t at, unsigned bytes)
 {
-    uint8_t buf[CODE_BYTES + 16];
+    uint8_t buf[CODE_BYTES + 64];
     unsigned n = 0;
 
     while (n < bytes) {
@@ -193,6 +308,11 @@ static void put_tables(Fuzz *f, Mode mode)
 
     for (unsigned i = 0; i < G_N_ELEMENTS(gdt); i++) {
         gdt[i] = descriptor(f, i & 1, i % 8 > 2 ? 3 : 0, mode);
+        if (i > 9 && one_in(f, 4)) {    /* an LDT, a TSS, a gate; in long mode half of one */
+            uint64_t at = one_in(f, 2) ? TSS : one_in(f, 2) ? GDT : CODE + below(f, CODE_BYTES);
+            gdt[i] = (one_in(f, 2) ? 0xff : at & 0xffff) | (one_in(f, 2) ? 8ull : at & 0xffffff) << 16 | ((rnd(f) & 0x6f) | 0x80) << 40 |
+                     (at >> 16 & 0xffff) << 48;
+        }
     }
     gdt[8] = 0x67 | (uint64_t)TSS << 16 | (one_in(f, 4) ? 0x85ull : 0x89ull) << 40;
     gdt[9] = one_in(f, 4) ? rnd(f) : 0;
@@ -268,8 +388,6 @@ static void put_controls(Fuzz *f, X86Cpu *c, Mode mode)
     c->rflags = 2 | (rnd(f) & EF_IF) | (one_in(f, 16) ? EF_TF : 0) | (one_in(f, 8) ? EF_AC : 0) | (one_in(f, 16) ? EF_NT : 0) |
                 (rnd(f) & EF_IOPL) | (mode == M_VM86 ? EF_VM : 0);
 }
-
-static uint32_t few_bits(Fuzz *f) { return (uint32_t)(rnd(f) & rnd(f) & rnd(f)); }
 
 /* A guest in a mode of its own, for a host in this one: plausible but for a bit or two (APM vol. 2 appendix B). */
 static void put_vmcb(Fuzz *f, X86Cpu *g, Mode host)
@@ -390,6 +508,7 @@ static void scramble(Fuzz *f)
 {
     Mode mode = below(f, N_MODES);
 
+    f->mode = mode;
     put_code(f, CODE, CODE_BYTES);
     put_pages(f);
     put_tables(f, mode);

@@ -6,6 +6,7 @@
  */
 #ifndef CORE_COMMANDS_H
 #define CORE_COMMANDS_H
+#include "core/chardev/args.h"
 #include "core/schema.h"
 #include "core/machine.h"
 #include "core/object.h"
@@ -56,13 +57,18 @@ typedef struct BalloonArgs {
 typedef struct OptionArgs {
     char *option;
 } OptionArgs;
+typedef struct FdArgs {
+    char   *fdname, *opaque;
+    int64_t set, fd;
+} FdArgs;
 typedef struct ExpireArgs {
     char *protocol, *time;
 } ExpireArgs;
 
 extern const Field id_args[], x_args[], help_args[], print_args[], memsave_args[], pmemsave_args[], dump_guest_args[],
     qom_list_args[], qom_get_args[], qom_set_args[], types_args[], typename_args[], eject_args[], medium_args[],
-    link_args[], balloon_args[], option_args[], expire_args[];
+    link_args[], balloon_args[], option_args[], expire_args[], fdname_args[], add_fd_args[], remove_fd_args[], chardev_add_args[],
+    ringbuf_read_args[], ringbuf_write_args[];
 
 #define COMMAND(fn) bool fn(Machine *m, void *args, Reply *reply, GError **err)
 /* memory.c */
@@ -83,6 +89,11 @@ COMMAND(cmd_wakeup); COMMAND(cmd_inject_nmi); COMMAND(cmd_expire_password); COMM
 COMMAND(cmd_open_tray); COMMAND(cmd_close_tray); COMMAND(cmd_set_link); COMMAND(cmd_balloon); COMMAND(cmd_query_balloon);
 /* objects/object.c */
 COMMAND(cmd_object_add); COMMAND(cmd_object_del);
+/* fds.c */
+COMMAND(cmd_getfd); COMMAND(cmd_closefd); COMMAND(cmd_add_fd); COMMAND(cmd_remove_fd); COMMAND(cmd_query_fdsets);
+/* chardev/commands.c */
+COMMAND(cmd_chardev_add); COMMAND(cmd_chardev_change); COMMAND(cmd_chardev_remove); COMMAND(cmd_chardev_send_break);
+COMMAND(cmd_ringbuf_read); COMMAND(cmd_ringbuf_write); COMMAND(cmd_chardev_add_text); COMMAND(cmd_chardev_change_text);
 /* qom.c */
 COMMAND(cmd_qom_list_types); COMMAND(cmd_qom_list); COMMAND(cmd_qom_get); COMMAND(cmd_qom_set); COMMAND(cmd_qom_list_properties);
 COMMAND(cmd_device_list_properties);

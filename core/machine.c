@@ -14,6 +14,7 @@
 #include "core/chardev.h"
 #include "core/debug.h"
 #include "core/display.h"
+#include "core/fds.h"
 #include "core/gdbstub.h"
 #include "core/log.h"
 #include "core/mem_view.h"
@@ -547,6 +548,7 @@ Machine *machine_new(void)
     m->vcpus = g_ptr_array_new();
     m->event_sinks = g_ptr_array_new();
     m->link_kinds = g_hash_table_new(g_str_hash, g_str_equal);
+    m->fds = fds_new();
     objects_init(m);
     m->mem = mem_state_new();
     m->clock = clock_new(m);
@@ -587,6 +589,7 @@ void machine_free(Machine *m)
     sendkey_free(m->keys);
     chr_state_free(m->chardevs);
     objects_free(m);
+    fds_free(m->fds);
     gdbstub_destroy(m->gdb);
     while (m->mem->spaces->len) {
         as_free(m->mem->spaces->pdata[m->mem->spaces->len - 1]);

@@ -66,6 +66,7 @@ struct Machine {
     struct ChrState *chardevs;        /* private to chardev.c */
     void          *block;             /* private to block/node.c */
     GPtrArray     *drives;            /* Drive: block/drive.h */
+    struct FdState *fds;              /* private to fds.c */
     GPtrArray     *objects;           /* Object: core/object.h */
     GPtrArray     *nets;              /* NetEnd: net/net.h */
     GPtrArray     *audiodevs;         /* AudioDev: core/audio.h */

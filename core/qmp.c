@@ -9,6 +9,7 @@
  * A peer may send anything: a message is bounded in bytes and in depth, and while answers wait to be taken nothing more is read.
  */
 #include "core/qmp.h"
+#include "core/fds.h"
 #include "core/field.h"
 #include "core/json.h"
 #include "core/machine.h"
@@ -196,7 +197,9 @@ static void execute(Qmp *q, const char *name, GVariant *args, GVariant *id)
         answer_error(q, "CommandNotFound", text, id);
         g_free(text);
     } else {
+        fds_serving(q->machine, q->chr);
         run(q, e, args, id);
+        fds_serving(q->machine, NULL);
     }
 }
 

@@ -80,6 +80,7 @@ void chr_input(Chardev *c, const void *buf, size_t n);  /* from any thread with 
 void chr_break(Chardev *c);           /* the line was held low */
 void chr_room(Chardev *c);            /* take() was short, and can go on */
 bool chr_start(Chardev *c, GError **err);
+void chr_hang_up(Chardev *c);         /* its users hear that it is closed */
 void chr_stop(Chardev *c);            /* what start made, gone; its users stay */
 bool chr_needs_path(Machine *m, const ChrConfig *cfg, GError **err);
 void chr_close_fds(Chardev *c);
@@ -92,7 +93,9 @@ extern const ChrBackend *const chr_backends[];          /* NULL-terminated */
 const ChrBackend *chr_backend_find(const char *name);
 bool chr_check(Machine *m, const ChrConfig *cfg, const Chardev *instead_of, GError **err);
 Chardev *chr_make(Machine *m, ChrConfig *cfg, GError **err);    /* takes what is in cfg, also when it fails */
-void chr_list_add(Machine *m, Chardev *c);
+bool chr_parse(ChrConfig *cfg, const char *spec, GError **err);  /* as chr_new() takes it */
+void chr_list_remove(Machine *m, Chardev *c);
+bool chr_is_wanted(Machine *m, const Chardev *c);       /* a device refers to it */
 bool chr_is_listed(Machine *m, const ChrBackend *b, const Chardev *but);
 void chr_free(Chardev *c);
 #endif

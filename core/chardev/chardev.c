@@ -551,6 +551,13 @@ bool chr_start(Chardev *c, GError **err)
     return true;
 }
 
+void chr_hang_up(Chardev *c)
+{
+    if (c->connected) {
+        tell(c, -1, CHR_CLOSED);
+    }
+}
+
 void chr_stop(Chardev *c)
 {
     chr_flush(c);

@@ -7,6 +7,7 @@
  * Threads: the main context with the machine lock.
  */
 #include "core/chardev/backend.h"
+#include "core/fds.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -22,6 +23,9 @@ static bool file_check(Machine *m, const ChrConfig *cfg, GError **err)
     if (cfg->input_path && access(cfg->input_path, R_OK)) {
         return fail(err, "input-path=%s: cannot read it: %s", cfg->input_path, g_strerror(errno));
     }
+    if (g_str_has_prefix(cfg->path, "/dev/fdset/")) {
+        return true;
+    }
     if (access(cfg->path, F_OK) == 0) {
         return access(cfg->path, W_OK) == 0 || fail(err, "%s: cannot write it: %s", cfg->path, g_strerror(errno));
     }
@@ -31,7 +35,7 @@ static bool file_check(Machine *m, const ChrConfig *cfg, GError **err)
 
 static bool file_open(Chardev *c, GError **err)
 {
-    int fd = open(c->cfg.path, O_WRONLY | O_CREAT | O_CLOEXEC | (c->cfg.append ? O_APPEND : O_TRUNC), 0666), in_fd = -1;
+    int fd = fds_open(c->machine, c->cfg.path, O_WRONLY | O_CREAT | O_CLOEXEC | (c->cfg.append ? O_APPEND : O_TRUNC), 0666), in_fd = -1;
 
     if (fd < 0) {
         return fail(err, "%s: cannot write it: %s", c->cfg.path, g_strerror(errno));

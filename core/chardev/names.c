@@ -203,8 +203,12 @@ static bool parse_spec(ChrConfig *cfg, const char *spec, GError **err)
         cfg->signal = g_strcmp0(cfg->backend, "stdio") != 0;
         return ok;
     }
-    if (spec[n] != ':') {
+    if (spec[n] == '=') {
         return fields_parse_text(chr_fields, cfg, spec, err);
+    }
+    if (spec[n] != ':') {
+        const char *more = split_comma(spec, &cfg->backend);
+        return rest(cfg, more, err);
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(shorthands); i++) {
         if (g_str_has_prefix(spec, shorthands[i].kind)) {
@@ -213,6 +217,12 @@ static bool parse_spec(ChrConfig *cfg, const char *spec, GError **err)
     }
     return fail(err, "\"%s\": no such character device; there are null, stdio, vc, pty, ringbuf, file:, pipe:, unix:, tcp:, telnet:,"
                 " websocket: and udp:", spec);
+}
+
+bool chr_parse(ChrConfig *cfg, const char *spec, GError **err)
+{
+    fields_defaults(chr_fields, cfg);
+    return parse_spec(cfg, spec, err);
 }
 
 /* ---- what goes together ---- */
@@ -281,6 +291,24 @@ bool chr_is_listed(Machine *m, const ChrBackend *b, const Chardev *but)
     return false;
 }
 
+bool chr_is_wanted(Machine *m, const Chardev *c)
+{
+    for (unsigned i = 0; i < m->devices->len; i++) {
+        const Device *d = m->devices->pdata[i];
+        for (const Field *f = d->class->fields; f && f->name; f++) {
+            if (f->type == T_LINK && (f->flags & F_CONFIG) && *(void *const *)(const void *)((const char *)d + f->offset) == c) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void chr_list_remove(Machine *m, Chardev *c)
+{
+    g_ptr_array_remove(m->chardevs->all, c);
+}
+
 Chardev *chr_make(Machine *m, ChrConfig *cfg, GError **err)
 {
     Chardev *c;
@@ -317,8 +345,7 @@ Chardev *chr_new(Machine *m, const char *spec, const char *id, GError **err)
         }
         return c;
     }
-    fields_defaults(chr_fields, &cfg);
-    if (!parse_spec(&cfg, spec, err)) {
+    if (!chr_parse(&cfg, spec, err)) {
         fields_clear(chr_fields, &cfg);
         return NULL;
     }

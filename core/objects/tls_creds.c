@@ -279,7 +279,9 @@ static int use_creds(TlsSession *s)
 TlsSession *tls_session_new(TlsCreds *c, int fd, const char *host, GError **err)
 {
     TlsSession      *s = g_new0(TlsSession, 1);
-    const char      *more = c->x509 ? "" : c->obj.class == &tls_creds_anon_object ? ":+ANON-DH" : ":+ECDHE-PSK:+DHE-PSK:+PSK";
+    /* no kinds of key exchange that want a certificate: GnuTLS would choose one and find that there is none */
+    const char      *more = c->x509 ? "" : c->obj.class == &tls_creds_anon_object ? ":-VERS-TLS1.3:-KX-ALL:+ANON-ECDH:+ANON-DH"
+                                                                                   : ":-KX-ALL:+ECDHE-PSK:+DHE-PSK:+PSK";
     g_autofree char *priority = g_strconcat(c->priority ? c->priority : "NORMAL", more, NULL);
     const char      *at = NULL;
     int              r;

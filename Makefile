@@ -70,8 +70,8 @@ check-firmware: all
 	@tests/boot/firmware $(B)/ryokan build/boot $(BOOT)
 
 # A machine within a machine: the translator's SVM runs Debian with kvm_amd, which runs this program under -accel kvm.
-NESTED ?= boots disk
-check-kvm: all
+NESTED ?= boots disk snapshot guests
+check-kvm: all $(GUESTS:%=$(GUEST_B)/%.bin) $(GUEST_B)/exits.bin
 	@tests/kvm/nested $(B)/ryokan build/boot $(NESTED)
 
 clean:

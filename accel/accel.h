@@ -27,6 +27,7 @@ struct AccelOps {
     void     (*dirty_sync)(Region *ram);                /* returns when stores before it are in the bitmap */
     void     (*code_written)(Region *ram, uint64_t from, uint64_t n);    /* by DMA */
     void     (*debug_changed)(Machine *m);              /* Machine.debug's lists; all vCPUs parked; NULL: no debugging */
+    bool     (*debug_fits)(Machine *m);                 /* optional: does it have room for what the lists hold now? */
     void     (*info)(Machine *m, GString *out);         /* optional: "info jit" */
     /* optional; where missing, the core waits on the descriptor itself */
     bool     (*irq_fd)(Irq *irq, int fd, int resample_fd);

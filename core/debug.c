@@ -97,6 +97,10 @@ bool debug_watch_add(Machine *m, uint64_t at, uint64_t bytes, unsigned ways)
         return false;
     }
     d->watches[d->n_watches++] = (DebugWatch){ at, bytes, ways };
+    if (m->accel->debug_fits && !m->accel->debug_fits(m)) {
+        d->n_watches--;
+        return false;
+    }
     changed(m);
     return true;
 }

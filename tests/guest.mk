@@ -22,6 +22,10 @@ $(GUEST_B)/real.bin: tests/guest/real.S
 	$(CC) -m32 -c -o $(GUEST_B)/real.boot.o $<
 	objcopy -O binary -j .text $(GUEST_B)/real.boot.o $@
 
+$(GUEST_B)/exits.o: tests/kvm/exits.c tests/guest/lib.h
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_M) $(GUEST_CFLAGS) -c -o $@ $<
+
 $(GUEST_B)/model.o: GUEST_M := -m32 -march=i486
 
 # Every CPU model with a guest that tries its instructions.

@@ -3,7 +3,7 @@
  * kvm.c -- Linux's KVM as an accelerator: is it there, the VM, the table that the core calls.
  *
  * Spec: Linux Documentation/virt/kvm/api.rst.
- * Omits: irqfd, ioeventfd; system management mode; guest debugging; nested virtualization in the guest; Hyper-V enlightenments.
+ * Omits: irqfd, ioeventfd; nested virtualization in the guest.
  * Threads: init and fini: the main thread.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
@@ -55,7 +55,7 @@ static bool kvm_probe(GError **err)
                       "older than Linux 4.13", version);
 }
 
-/* SMIs need a second address space, which is not made: the machine goes without, unless it was asked for. */
+/* SMIs need a second address space; where KVM has none the machine goes without, unless it was asked for. */
 static bool without_smm(Machine *m, GError **err)
 {
     const GPtrArray *props = m->options ? m->options->machine_props : NULL;
@@ -72,10 +72,10 @@ static bool without_smm(Machine *m, GError **err)
         }
     }
     if (asked && on) {
-        return fail(err, "-machine smm=on: -accel kvm has no system management mode; leave smm out, or use -accel dbt");
+        return fail(err, "-machine smm=on: this host's KVM has no system management mode; leave smm out, or use -accel dbt");
     }
     if (!asked) {
-        g_printerr("ryokan: note: -accel kvm: no system management mode (smm=off)\n");
+        g_printerr("ryokan: note: this host's KVM has no system management mode (smm=off)\n");
     }
     return field_parse(m->class->fields, m->machine_data, "smm", "off", err);
 }
@@ -112,11 +112,12 @@ static bool kvm_init(Machine *m, GError **err)
     k->fd = k->vm = -1;
     k->cpus = g_ptr_array_new();
     g_mutex_init(&k->lock);
-    if (!without_smm(m, err) || !catch_kick(err)) {
+    k->fd = open_kvm(err);
+    if (k->fd < 0 || !catch_kick(err)) {
         return false;
     }
-    k->fd = open_kvm(err);
-    if (k->fd < 0) {
+    k->has_smm = ioctl(k->fd, KVM_CHECK_EXTENSION, KVM_CAP_X86_SMM) > 0 && ioctl(k->fd, KVM_CHECK_EXTENSION, KVM_CAP_MULTI_ADDRESS_SPACE) > 1;
+    if (!k->has_smm && !without_smm(m, err)) {
         return false;
     }
     k->vm = create_vm(k->fd);
@@ -127,6 +128,8 @@ static bool kvm_init(Machine *m, GError **err)
     k->run_bytes = ioctl(k->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
     k->has_readonly = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_READONLY_MEM) > 0;
     k->has_tsc_scale = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_TSC_CONTROL) > 0;
+    int debug = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_SET_GUEST_DEBUG2);
+    k->has_blockirq = debug > 0 && debug & KVM_GUESTDBG_BLOCKIRQ;
     int most = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
     k->slots_most = (uint32_t)CLAMP(most, 32, KVM_SLOTS_MOST);
     if (!k->has_readonly) {
@@ -155,6 +158,7 @@ static void kvm_fini(Machine *m)
         kvm_irqchip_fini(k);
     }
     g_free(k->cpuid);
+    g_free(k->hv);
     g_ptr_array_free(k->cpus, TRUE);
     g_mutex_clear(&k->lock);
     k->cpus = NULL;
@@ -178,5 +182,7 @@ const AccelOps accel_kvm = {
     .map_changed = kvm_map_changed,
     .dirty_log = kvm_dirty_log,
     .dirty_sync = kvm_dirty_sync,
+    .debug_changed = kvm_debug_changed,
+    .debug_fits = kvm_debug_fits,
 };
 #endif

@@ -11,6 +11,7 @@
 #include "core/irqchip.h"
 #include "cpu/x86/sys.h"
 #include <linux/kvm.h>
+#include <linux/kvm_para.h>
 
 enum { IRQCHIP_OFF, IRQCHIP_SPLIT, IRQCHIP_ON };        /* kernel-irqchip= */
 enum { KVM_SLOTS_MOST = 256, KVM_PAGE = 4096 };
@@ -18,6 +19,7 @@ enum { KVM_SLOTS_MOST = 256, KVM_PAGE = 4096 };
 typedef struct KvmSlot {
     uint32_t id;
     uint32_t flags;                     /* KVM_MEM_* */
+    unsigned space;                     /* of Vcpu.spaces; KVM's address space */
     hwaddr   at;
     uint64_t size, from;                /* 0: free */
     Region  *region;
@@ -37,8 +39,8 @@ typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
     KvmSlot  slots[KVM_SLOTS_MOST];
     uint32_t slots_most;
     bool     slots_stale;               /* atomic */
-    bool     has_readonly, has_tsc_scale;
-    struct kvm_cpuid2 *cpuid;           /* what KVM can give */
+    bool     has_readonly, has_tsc_scale, has_smm, has_blockirq;
+    struct kvm_cpuid2 *cpuid, *hv;      /* what KVM can give, and of Hyper-V's leaves (or NULL) */
     uint32_t xsave_at[32];              /* offset of component i in the standard form; 0: not there */
     GPtrArray *cpus;                    /* KvmCpu */
     IrqChip  chip;
@@ -59,6 +61,8 @@ typedef struct KvmCpu {
     bool     io_pending;                /* KVM completes the access when it is entered next */
     int64_t  lag;                       /* host's time less the guest's, when it was left: what it grows by is a stop */
     uint64_t tsc_khz;
+    bool     debug_stale, debug_on;     /* KVM has not been told; it stops for something */
+    bool     debug_over;                /* over the breakpoint that has stopped it, by one step */
     bool     nmi_pin;                   /* an edge on LINT1; atomic */
 } KvmCpu;
 
@@ -84,6 +88,22 @@ void kvm_irqchip_rewire(KvmMachine *k);
 void kvm_irqchip_nmi(KvmCpu *k);        /* its own thread */
 void kvm_apic_in(KvmCpu *k, uint64_t base);
 void kvm_apic_out(KvmCpu *k);
+
+/* debug.c */
+bool kvm_debug_fits(Machine *m);
+void kvm_debug_changed(Machine *m);
+void kvm_debug_set(KvmCpu *k);
+bool kvm_debug_exit(KvmCpu *k);
+
+/* pv.c */
+enum { kvm_clock_bits = 1u << KVM_FEATURE_NOP_IO_DELAY | 1u << KVM_FEATURE_CLOCKSOURCE | 1u << KVM_FEATURE_CLOCKSOURCE2 |
+                        1u << KVM_FEATURE_CLOCKSOURCE_STABLE_BIT };
+void kvm_pv_init(KvmMachine *k);
+uint32_t kvm_pv_hv_can(const KvmMachine *k);
+uint32_t kvm_pv_leaves(KvmCpu *k, struct kvm_cpuid2 *t);       /* Hyper-V's; where KVM's own begin */
+bool kvm_pv_vcpu_init(KvmCpu *k, GError **err);
+void kvm_pv_msrs(KvmCpu *k, unsigned long what);
+void kvm_pv_exit(KvmCpu *k);
 
 /* x86.c */
 bool kvm_msr_do(KvmCpu *k, unsigned long what, uint32_t msr, uint64_t *val);

@@ -3,10 +3,11 @@
  * slots.c -- guest physical memory for KVM: slots made of the flat view of the vCPUs, and their dirty logs.
  *
  * Spec: Linux Documentation/virt/kvm/api.rst, 4.35 (KVM_SET_USER_MEMORY_REGION), 4.8 (KVM_GET_DIRTY_LOG).
- * Omits: the dirty ring; SMRAM (the accelerator takes system management mode from the machine); the A20 gate.
+ * Omits: the dirty ring; the A20 gate.
  * Threads: slots change while no vCPU is in the guest; logs are read from any thread, under KvmMachine.lock.
  *
- * All vCPUs' views differ in their local APIC's page alone, which is no memory: the first one's serves all.  What is read
+ * All vCPUs' views differ in their local APIC's page alone, which is no memory: the first one's two, outside and inside system
+ * management mode, serve all.  What is read
  * from memory and written elsewhere (ROM, PAM's RAM behind ROM) is a slot that may only be read: a store leaves the guest
  * and goes through io_write().  What does not fill whole pages is reached by exits.
  */
@@ -19,7 +20,7 @@
 static bool slot_put(KvmMachine *k, const KvmSlot *s, uint64_t size)
 {
     struct kvm_userspace_memory_region r = {
-        .slot = s->id, .flags = size ? s->flags : 0, .guest_phys_addr = s->at, .memory_size = size,
+        .slot = s->id | s->space << 16, .flags = size ? s->flags : 0, .guest_phys_addr = s->at, .memory_size = size,
         .userspace_addr = (uintptr_t)(s->region->host + s->from),
     };
 
@@ -36,7 +37,7 @@ static void slot_sync(KvmMachine *k, const KvmSlot *s)
 {
     uint64_t pages = s->size / KVM_PAGE;
     g_autofree unsigned long *map = g_new0(unsigned long, pages / 64 + 1);
-    struct kvm_dirty_log log = { .slot = s->id, .dirty_bitmap = map };
+    struct kvm_dirty_log log = { .slot = s->id | s->space << 16, .dirty_bitmap = map };
 
     if (ioctl(k->vm, KVM_GET_DIRTY_LOG, &log) < 0) {
         region_set_dirty(s->region, s->from, s->size);
@@ -65,9 +66,9 @@ static void want(GArray *list, hwaddr at, hwaddr end, const MemRange *r, bool re
     }
 }
 
-static GArray *slots_wanted(KvmMachine *k, AddressSpace *as)
+static void slots_wanted(KvmMachine *k, GArray *list, AddressSpace *as, unsigned space)
 {
-    GArray  *list = g_array_new(FALSE, FALSE, sizeof(KvmSlot));
+    unsigned first = list->len;
     MemRange r, w;
     hwaddr   end;
 
@@ -85,12 +86,14 @@ static GArray *slots_wanted(KvmMachine *k, AddressSpace *as)
             want(list, at, end, &r, !same, __atomic_load_n(&r.region->dirty_on, __ATOMIC_ACQUIRE));
         }
     }
-    return list;
+    for (unsigned i = first; i < list->len; i++) {
+        g_array_index(list, KvmSlot, i).space = space;
+    }
 }
 
 static bool slot_same(const KvmSlot *a, const KvmSlot *b)
 {
-    return a->at == b->at && a->size == b->size && a->from == b->from && a->region == b->region &&
+    return a->space == b->space && a->at == b->at && a->size == b->size && a->from == b->from && a->region == b->region &&
            !((a->flags ^ b->flags) & KVM_MEM_READONLY);
 }
 
@@ -131,7 +134,10 @@ void kvm_slots_update(void *machine)
     }
     g_mutex_lock(&k->lock);
     __atomic_store_n(&k->slots_stale, false, __ATOMIC_SEQ_CST);
-    g_autoptr(GArray) list = slots_wanted(k, v->spaces[0]);
+    g_autoptr(GArray) list = g_array_new(FALSE, FALSE, sizeof(KvmSlot));
+    for (unsigned i = 0; i < 2 && v->spaces[i]; i++) {
+        slots_wanted(k, list, v->spaces[i], i);
+    }
     for (unsigned i = 0; i < k->slots_most; i++) {
         KvmSlot *s = &k->slots[i];
         bool     stays = false;
@@ -172,7 +178,9 @@ void kvm_map_changed(AddressSpace *as, const MemRange *gone, unsigned n_gone, co
 {
     Machine *m = as_machine(as);
 
-    if (m->vcpus->len && ((Vcpu *)m->vcpus->pdata[0])->spaces[0] == as) {
+    const Vcpu *v = m->vcpus->len ? m->vcpus->pdata[0] : NULL;
+
+    if (v && (v->spaces[0] == as || v->spaces[1] == as)) {
         update_soon(m);
     }
 }

@@ -3,7 +3,7 @@
  * vcpu.c -- a vCPU under KVM: into the guest, what it left for, interrupts into it, and how to get it out.
  *
  * Spec: Linux Documentation/virt/kvm/api.rst, 4.10 (KVM_RUN), 4.16 (KVM_INTERRUPT), 5 (struct kvm_run).
- * Omits: coalesced MMIO; EXIT_DEBUG; INT 13H of x87 errors by FERR# (KVM has no such pin).
+ * Omits: coalesced MMIO; INT 13H of x87 errors by FERR# (KVM has no such pin).
  * Threads: the vCPU's own; kvm_kick() from any.
  *
  * A kick without a race: whoever kicks has set `attention`, sets immediate_exit, then sends a signal.  The vCPU clears
@@ -105,7 +105,7 @@ static void port_io(KvmCpu *k)
 static void memory_io(KvmCpu *k)
 {
     struct kvm_run *r = k->run;
-    AddressSpace   *as = k->c->dbt.vcpu.as;
+    AddressSpace   *as = k->c->dbt.vcpu.spaces[r->flags & KVM_RUN_X86_SMM && k->kvm->has_smm];
     uint64_t        val = 0;
 
     if (r->mmio.is_write) {
@@ -172,6 +172,21 @@ static VcpuExit handle(KvmCpu *k)
     case KVM_EXIT_IOAPIC_EOI:
         k->kvm->chip.eoi(k->kvm->chip.eoi_dev, k->run->eoi.vector);
         return GO_ON;
+    case KVM_EXIT_DEBUG:
+        if (kvm_debug_exit(k)) {
+            return (VcpuExit){ .why = EXIT_DEBUG };
+        }
+        kvm_debug_set(k);
+        return GO_ON;
+    case KVM_EXIT_HYPERV:
+        kvm_pv_exit(k);
+        return GO_ON;
+    case KVM_EXIT_SYSTEM_EVENT:
+        if (k->run->system_event.type == KVM_SYSTEM_EVENT_CRASH) {
+            g_printerr("ryokan: the guest says that it has crashed\n");
+            return GO_ON;
+        }
+        return (VcpuExit){ .why = EXIT_RESET };
     case KVM_EXIT_HLT:
         k->c->activity = X86_HLT;
         return GO_ON;
@@ -268,11 +283,17 @@ static void inject(KvmCpu *k)
     uint32_t ev = x86_events(c);
 
     kvm_irqchip_nmi(k);
+    if (ev & X86_EV_SMI) {
+        take(c, X86_EV_SMI);
+        if (k->kvm->has_smm) {
+            ioctl(k->fd, KVM_SMI, 0);
+        }
+    }
     if (ev & X86_EV_NMI) {
         take(c, X86_EV_NMI);
         ioctl(k->fd, KVM_NMI, 0);
     }
-    if (ev & X86_EV_INTR && r->ready_for_interrupt_injection && r->if_flag) {
+    if (ev & X86_EV_INTR && !c->dbt.vcpu.debug.single && r->ready_for_interrupt_injection && r->if_flag) {
         struct kvm_interrupt irq = { .irq = (uint32_t)c->apic_ops->ack(c->apic) };
         if ((int)irq.irq >= 0) {
             ioctl(k->fd, KVM_INTERRUPT, &irq);
@@ -288,7 +309,7 @@ static bool events(KvmCpu *k)
     X86Cpu  *c = k->c;
     uint32_t ev = x86_events(c);
 
-    take(c, ev & (X86_EV_A20 | X86_EV_SMI));
+    take(c, ev & X86_EV_A20);
     if (ev & (X86_EV_INIT | X86_EV_SIPI)) {
         settle(k);
         restart(k, ev);
@@ -317,6 +338,7 @@ VcpuExit kvm_vcpu_run(Vcpu *v)
         __atomic_store_n(&k->tid, (int)syscall(SYS_gettid), __ATOMIC_SEQ_CST);
     }
     kvm_clock_resume(k);
+    kvm_debug_set(k);
     while (x.why == GO_ON.why) {
         if (__atomic_load_n(&k->kvm->slots_stale, __ATOMIC_SEQ_CST)) {
             machine_exclusive(m, kvm_slots_update, m);

@@ -11,7 +11,6 @@
 #include "accel/kvm/kvm.h"
 #include "cpu/x86/simd.h"
 #include <errno.h>
-#include <linux/kvm_para.h>
 #include <sys/ioctl.h>
 #include <time.h>
 
@@ -27,7 +26,9 @@ static const struct { uint32_t leaf; uint8_t sub, reg; uint32_t without; } words
     [FEAT_81_ECX] = { 0x80000001, 0, 2, B(2) }, [FEAT_81_EDX] = { 0x80000001, 0, 3, 0 },
     [FEAT_87_EDX] = { 0x80000007, 0, 3, 0 }, [FEAT_88_EBX] = { 0x80000008, 0, 1, 0 },
     [FEAT_KVM] = { KVM_CPUID_FEATURES, 0, 0,
-                   ~(B(KVM_FEATURE_NOP_IO_DELAY) | B(KVM_FEATURE_CLOCKSOURCE) | B(KVM_FEATURE_CLOCKSOURCE2) | B(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT)) },
+                   ~(kvm_clock_bits | B(KVM_FEATURE_ASYNC_PF) | B(KVM_FEATURE_STEAL_TIME) | B(KVM_FEATURE_PV_EOI) | B(KVM_FEATURE_PV_UNHALT) |
+                     B(KVM_FEATURE_PV_TLB_FLUSH) | B(KVM_FEATURE_PV_SEND_IPI) | B(KVM_FEATURE_POLL_CONTROL) | B(KVM_FEATURE_PV_SCHED_YIELD) |
+                     B(KVM_FEATURE_ASYNC_PF_INT)) },
 };
 
 static const struct kvm_cpuid_entry2 *given(const KvmMachine *k, uint32_t leaf, uint32_t sub)
@@ -48,6 +49,7 @@ bool kvm_x86_init(KvmMachine *k, GError **err)
     if (ioctl(k->fd, KVM_GET_SUPPORTED_CPUID, k->cpuid) < 0) {
         return fail(err, "-accel kvm: KVM_GET_SUPPORTED_CPUID: %s", g_strerror(errno));
     }
+    kvm_pv_init(k);
     for (unsigned i = 2; i < G_N_ELEMENTS(k->xsave_at); i++) {
         const struct kvm_cpuid_entry2 *e = given(k, 0xd, i), *all = given(k, 0xd, 0);
         if (e && all && all->eax >> i & 1 && e->ebx + e->eax <= XSAVE_BYTES) {
@@ -70,8 +72,13 @@ void kvm_x86_can(Machine *m, uint32_t *feat)
             without &= ~(B(21) | B(24));
             free |= ioctl(k->fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0 ? B(24) : 0;
         }
+        if (w == FEAT_KVM) {            /* the translator has no more than clocks */
+            feat[w] = regs[0] & ~without & (k->irqchip != IRQCHIP_OFF ? UINT32_MAX : kvm_clock_bits | B(KVM_FEATURE_STEAL_TIME));
+            continue;
+        }
         feat[w] &= (regs[words[w].reg] & ~without) | free;
     }
+    feat[FEAT_HV] = kvm_pv_hv_can(k);
 }
 
 /* ---- CPUID ---- */
@@ -144,16 +151,23 @@ bool kvm_x86_cpuid(KvmCpu *k, GError **err)
     for (uint32_t leaf = 0; leaf <= MIN(k->c->level, 0x20u); leaf++) {
         add_leaf(k, t, leaf);
     }
-    if (x86_feat(k->c, FEAT_1_ECX, 31) && k->c->feat[FEAT_KVM]) {
+    uint32_t base = x86_feat(k->c, FEAT_1_ECX, 31) ? kvm_pv_leaves(k, t) : 0, first = t->nent;
+    if (base && k->c->feat[FEAT_KVM]) {
         add_leaf(k, t, 0x40000000);
         add_leaf(k, t, 0x40000001);
         add_leaf(k, t, 0x40000010);
+        for (uint32_t i = first; i < t->nent; i++) {
+            t->entries[i].function += base - 0x40000000;
+        }
+        t->entries[first].eax += base - 0x40000000;
     }
     for (uint32_t leaf = 0x80000000; k->c->xlevel && leaf <= MIN(k->c->xlevel, 0x80000020u); leaf++) {
         add_leaf(k, t, leaf);
     }
-    return ioctl(k->fd, KVM_SET_CPUID2, t) == 0 || fail(err, "-accel kvm: CPU %u: KVM refuses the model's CPUID: %s",
-                                                        k->c->dbt.vcpu.index, g_strerror(errno));
+    if (ioctl(k->fd, KVM_SET_CPUID2, t) < 0) {
+        return fail(err, "-accel kvm: CPU %u: KVM refuses the model's CPUID: %s", k->c->dbt.vcpu.index, g_strerror(errno));
+    }
+    return kvm_pv_vcpu_init(k, err);
 }
 
 /* ---- MSRs ---- */
@@ -163,7 +177,7 @@ static const MsrRow rows[] = {
     { 0x174, F(sysenter_cs) }, { 0x175, F(sysenter_esp) }, { 0x176, F(sysenter_eip) }, { 0x277, F(pat) },
     { 0xc0000081, F(star) }, { 0xc0000082, F(lstar) }, { 0xc0000083, F(cstar) }, { 0xc0000084, F(sfmask) },
     { 0xc0000102, F(kernel_gs_base) }, { 0xc0000103, F(tsc_aux) }, { 0x1a0, F(misc_enable) }, { 0x48, F(spec_ctrl) },
-    { 0x2ff, F(mtrr_def) }, { 0x17a, F(mcg_status) }, { 0x17b, F(mcg_ctl) },
+    { 0x9e, F(smbase) }, { 0x2ff, F(mtrr_def) }, { 0x17a, F(mcg_status) }, { 0x17b, F(mcg_ctl) },
     { 0x250, F(mtrr_fixed[0]) }, { 0x258, F(mtrr_fixed[1]) }, { 0x259, F(mtrr_fixed[2]) }, { 0x268, F(mtrr_fixed[3]) },
     { 0x269, F(mtrr_fixed[4]) }, { 0x26a, F(mtrr_fixed[5]) }, { 0x26b, F(mtrr_fixed[6]) }, { 0x26c, F(mtrr_fixed[7]) },
     { 0x26d, F(mtrr_fixed[8]) }, { 0x26e, F(mtrr_fixed[9]) }, { 0x26f, F(mtrr_fixed[10]) },
@@ -287,6 +301,15 @@ static void events_in(KvmCpu *k)
     c->shadow = (e.interrupt.shadow & KVM_X86_SHADOW_INT_STI ? SHADOW_STI : 0) |
                 (e.interrupt.shadow & KVM_X86_SHADOW_INT_MOV_SS ? SHADOW_SS : 0);
     c->shadow_pc = UINT64_MAX;
+    c->in_smm = k->kvm->has_smm && e.smi.smm;
+    c->smm_nmi = c->in_smm && e.smi.smm_inside_nmi;
+    if (k->kvm->has_smm && e.smi.pending) {     /* ours again, as an NMI below */
+        e.smi.pending = 0;
+        e.flags = KVM_VCPUEVENT_VALID_SMM;
+        ioctl(k->fd, KVM_SET_VCPU_EVENTS, &e);
+        __atomic_fetch_or(&c->events, X86_EV_SMI, __ATOMIC_SEQ_CST);
+    }
+    x86_smm_space(c);
     c->acked = e.interrupt.injected && !e.interrupt.soft ? 0x100 | e.interrupt.nr : 0;
     if (e.nmi.pending || e.nmi.injected) {      /* ours again: run() hands it back */
         e.nmi.pending = e.nmi.injected = 0;
@@ -328,6 +351,7 @@ void kvm_get_regs(Vcpu *v)
     }
     x86_xsave_in(c, area, k->kvm->xsave_at);
     msrs(k, KVM_GET_MSRS);
+    kvm_pv_msrs(k, KVM_GET_MSRS);
     c->tsc_offset = tsc_of_guest(k) - time_now(v->machine, TIME_GUEST);
     events_in(k);
     x86_all_segs_update(c);
@@ -365,6 +389,11 @@ static void events_out(KvmCpu *k)
     struct kvm_vcpu_events e = { .flags = KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_NMI_PENDING };
 
     e.nmi.masked = c->nmi_blocked;
+    if (k->kvm->has_smm) {
+        e.flags |= KVM_VCPUEVENT_VALID_SMM;
+        e.smi.smm = c->in_smm;
+        e.smi.smm_inside_nmi = c->smm_nmi;
+    }
     e.interrupt.injected = c->acked != 0;
     e.interrupt.nr = c->acked & 0xff;
     e.interrupt.shadow = (c->shadow & SHADOW_STI ? KVM_X86_SHADOW_INT_STI : 0) |
@@ -406,6 +435,7 @@ void kvm_set_regs(Vcpu *v)
     set(k, KVM_SET_DEBUGREGS, "debug registers", &d);
     clock_set(k, x86_tsc(c));
     msrs(k, KVM_SET_MSRS);
+    kvm_pv_msrs(k, KVM_SET_MSRS);
     kvm_apic_out(k);
     events_out(k);
     k->run->if_flag = (c->rflags & EF_IF) != 0;

@@ -59,7 +59,7 @@ enum {                                  /* events: atomic bits, set by any threa
     X86_EV_VINTR = 128,                 /* V_IRQ of the guest that runs: posted and taken by the vCPU itself */
 };
 enum { FEAT_1_EDX, FEAT_1_ECX, FEAT_7_EBX, FEAT_7_ECX, FEAT_7_EDX, FEAT_81_EDX, FEAT_81_ECX, FEAT_D1_EAX, FEAT_88_EBX,
-       FEAT_6_EAX, FEAT_87_EDX, FEAT_8A_EDX, FEAT_7_1_EAX, FEAT_ARCH_CAP, FEAT_CORE_CAP, FEAT_KVM, X86_N_FEATS };
+       FEAT_6_EAX, FEAT_87_EDX, FEAT_8A_EDX, FEAT_7_1_EAX, FEAT_ARCH_CAP, FEAT_CORE_CAP, FEAT_KVM, FEAT_HV, X86_N_FEATS };
 enum { SHADOW_STI = 1, SHADOW_SS = 2 };
 enum { X86_RUN, X86_HLT, X86_WAIT_SIPI, X86_SHUTDOWN, X86_MWAIT };
 
@@ -97,10 +97,12 @@ typedef struct X86Cpu {
     uint64_t tsc_offset, tsc_adjust, misc_enable, smbase, mtrr_def, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
     uint64_t umwait_control, virt_ssbd;
     uint64_t mcg_status, mcg_ctl, spec_ctrl, mce_bank[40];
+    uint64_t pv_msr[64];                /* of what an accelerator alone has; which ones it knows */
     /* not state */
     char     vendor[13], brand[49];     /* CPUID.0, 80000002H */
     uint32_t level, xlevel;             /* highest leaves */
     bool     l3_cache;                  /* CPUID tells of one */
+    uint32_t hv_spinlocks;              /* turns before a guest of Hyper-V calls; 0: not said */
     uint32_t feat[X86_N_FEATS];
     void    *apic;                      /* cpu/x86/apicif.h */
     const struct ApicOps *apic_ops;

@@ -3,7 +3,7 @@
  * cpumodel.c -- -cpu: which model, with which features more or less, and what of that cannot be had.
  *
  * Spec: Intel SDM (325462) vol. 2 CPUID (which features need which); the words of -cpu as users know them.
- * Omits: Hyper-V and Xen enlightenments (hv-*, xen-*), performance counters, another frequency of the TSC.
+ * Omits: Xen enlightenments (xen-*); of Hyper-V's (hv-*) what accel/kvm/pv.c omits; performance counters, another frequency of the TSC.
  * Threads: x86_cpuid_init() before the vCPU starts; the others are pure functions over const tables.
  */
 #include <stdio.h>
@@ -145,11 +145,15 @@ static void expand(const ModelRow *r, uint32_t feat[X86_N_FEATS])
     apply(r->changes, feat);
 }
 
+/* Of what tells guests of the hypervisor, named models have what every accelerator has: their state moves from one to the other. */
 static void expand_whole(const ModelRow *r, const uint32_t can[X86_N_FEATS], uint32_t feat[X86_N_FEATS])
 {
+    uint32_t works[X86_N_FEATS];
+
     memset(feat, 0, X86_N_FEATS * sizeof feat[0]);
     if (is_max(r)) {
         memcpy(feat, can, X86_N_FEATS * sizeof feat[0]);
+        feat[FEAT_HV] = 0;              /* another hypervisor than the guest expects: only if it is asked for */
         x86_features_leave_out_slow(feat);
         return;
     }
@@ -160,7 +164,8 @@ static void expand_whole(const ModelRow *r, const uint32_t can[X86_N_FEATS], uin
     feat[FEAT_1_ECX] |= B(31);
     if (feat[FEAT_1_EDX] & B(5) && feat[FEAT_1_EDX] & B(9)) {
         feat[FEAT_1_ECX] |= B(21);
-        feat[FEAT_KVM] |= can[FEAT_KVM];
+        x86_features_can(works);
+        feat[FEAT_KVM] |= can[FEAT_KVM] & works[FEAT_KVM];
     }
 }
 
@@ -197,6 +202,7 @@ static void drop_what_needs_more(uint32_t feat[X86_N_FEATS])
 /* ---- the command line ---- */
 typedef struct CpuChoice {
     uint64_t family, model, stepping, level, xlevel, min_level, min_xlevel, phys_bits, tsc_hz;
+    uint64_t hv_spinlocks;
     bool     enforce, check, kvm, l3_cache, taken;
     const char *vendor, *brand;
     uint32_t on[X86_N_FEATS], off[X86_N_FEATS];         /* asked for by name */
@@ -217,6 +223,7 @@ static const struct Property {
     { "tsc-frequency", NUMBER, M(tsc_hz), TSC_HZ, TSC_HZ }, { "vendor", TEXT, M(vendor), 12, 12 },
     { "model-id", TEXT, M(brand), 0, 47 }, { "kvm", SWITCH, M(kvm), 0, 0 }, { "enforce", SWITCH, M(enforce), 0, 0 },
     { "check", SWITCH, M(check), 0, 0 }, { "l3-cache", SWITCH, M(l3_cache), 0, 0 },
+    { "hv-spinlocks", NUMBER, M(hv_spinlocks), 0xfff, UINT32_MAX },
     { "migratable", SWITCH, M(taken), 0, 0 },           /* everything can be saved */
     { "full-cpuid-auto-level", ONLY_ON, 0, 0, 0 }, { "cpuid-0xb", ONLY_ON, 0, 0, 0 }, { "fill-mtrr-mask", ONLY_ON, 0, 0, 0 },
     { "pmu", ONLY_OFF, 0, 0, 0 }, { "lmce", ONLY_OFF, 0, 0, 0 }, { "host-phys-bits", ONLY_OFF, 0, 0, 0 },
@@ -366,6 +373,7 @@ static void settle_identity(X86Cpu *c, CpuChoice *ch)
     }
     c->phys_bits = (uint8_t)ch->phys_bits;
     c->l3_cache = ch->l3_cache;
+    c->hv_spinlocks = (uint32_t)ch->hv_spinlocks;
     c->signature = (uint32_t)((ch->stepping & 15) | (ch->model & 15) << 4 | (ch->model >> 4) << 16 |
                               (ch->family < 15 ? ch->family << 8 : 15 << 8 | (ch->family - 15) << 20));
     if (c->dbt.vcpu.machine->n_cpus > 1) {
@@ -408,7 +416,9 @@ void x86_cpu_identity(Vcpu *v, GString *out)
 
     g_string_append_printf(out, "%s %x %x", c->vendor, c->level, c->xlevel);
     for (unsigned i = 0; i < X86_N_FEATS; i++) {
-        g_string_append_printf(out, " %x", c->feat[i]);
+        if (i != FEAT_HV || c->feat[i]) {
+            g_string_append_printf(out, " %x", c->feat[i]);
+        }
     }
 }
 

@@ -208,7 +208,7 @@ static const Field cpu_fields[] = {
     STATE(X86Cpu, smi_io.rip), STATE(X86Cpu, smi_io.rcx), STATE(X86Cpu, smi_io.rsi), STATE(X86Cpu, smi_io.rdi),
     STATE(X86Cpu, smi_io.info), STATE(X86Cpu, monitor.at), STATE_ARRAY(X86Cpu, monitor.line), STATE(X86Cpu, monitor.deadline),
     STATE(X86Cpu, monitor.armed), STATE(X86Cpu, monitor.watch), STATE(X86Cpu, monitor.masked), STATE(X86Cpu, monitor.os_limit),
-    STATE(X86Cpu, umwait_control), STATE(X86Cpu, virt_ssbd),
+    STATE(X86Cpu, umwait_control), STATE(X86Cpu, virt_ssbd), FIELD_(X86Cpu, pv_msr, F_STATE, 64, .since = 2),
     STATE_STRUCT(X86Cpu, svm, X86Svm, svm_fields),
     FIELD_END
 };

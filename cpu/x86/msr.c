@@ -453,4 +453,5 @@ void x86_msr_reset(X86Cpu *c, bool init)
     memset(c->mce_bank, 0, sizeof c->mce_bank);
     c->spec_ctrl = c->umwait_control = c->virt_ssbd = 0;
     c->kvmclock_msr = c->kvm_wall_msr = 0;
+    memset(c->pv_msr, 0, sizeof c->pv_msr);
 }

@@ -5,9 +5,10 @@
  * Spec: little-endian.  A head of 4096 bytes: "RYOKANSN", u32 format, u32 parts, u64 length of the file, u32 CRC-32 of the
  *       head with this member 0, u32 0; then parts of { u32 kind, u32 codec, u64 at, u64 stored, u64 bytes, u32 CRC-32 of what
  *       is stored, u32 0 }.  ABOUT and DISKS are GVariants, STATE is the stream of core/state.c; disk contents lie between them.
- *       RAM plain: its pages at their places, 64 KiB aligned, pages of zeros are holes; its CRC is 0.
+ *       RAM plain: its pages at their places, 64 KiB aligned, pages of zeros are holes; its CRC is 0, and SUMS has the CRC-32 of each MiB.
  *       RAM compressed: chunks { u32 number of the MiB, u32 codec, u32 stored, u32 CRC-32, bytes }; chunks of zeros are missing.
- * Omits: a check of plain RAM's contents, which would read it whole; a file that is cut short after it was mapped (SIGBUS).
+ * Omits: a check of plain RAM's contents unless it is asked for (snapfile_verify), because it reads it whole; a file that is cut short
+ *        after it was mapped (SIGBUS).
  * Threads: the main thread with the machine lock, vCPUs parked.
  */
 #include "core/snapfile.h"
@@ -31,7 +32,7 @@
 #define MAGIC "RYOKANSN"
 enum { FORMAT = 1, HEAD_BYTES = 4096, PARTS_MAX = 8, PARTS_AT = 32, PART_BYTES = 40, CRC_AT = 24 };
 enum { PAGE = 4096, RAM_ALIGN = 64 << 10, CHUNK = 1 << 20, CHUNK_HEAD = 16, READ_MOST = 1 << 30 };
-typedef enum { PART_ABOUT = 1, PART_STATE, PART_DISKS, PART_RAM } PartKind;
+typedef enum { PART_ABOUT = 1, PART_STATE, PART_DISKS, PART_RAM, PART_SUMS } PartKind;
 
 const char *const snap_codecs[] = { "none", "zlib", "zstd", NULL };
 
@@ -280,26 +281,42 @@ static bool write_part(Writer *w, PartKind kind, const void *p, size_t n, GError
     return ok;
 }
 
-static bool write_ram_plain(Writer *w, Machine *m, GError **err)
+/* The pages of a chunk that are not all zeros. */
+static bool write_chunk(Writer *w, const uint8_t *p, size_t n, uint64_t at)
 {
-    uint64_t size = m->ram.size, base = up(w->at, RAM_ALIGN);
-    uint64_t to;
-
-    for (uint64_t at = 0; at < size; at = to) {
-        to = at + PAGE;
-        if (is_zero(m->ram.host + at, PAGE)) {
+    for (size_t from = 0, to; from < n; from = to) {
+        bool zero = is_zero(p + from, PAGE);
+        for (to = from + PAGE; to < n && is_zero(p + to, PAGE) == zero; to += PAGE) {
             continue;
         }
-        while (to < size && to - at < CHUNK && !is_zero(m->ram.host + to, PAGE)) {
-            to += PAGE;
+        if (!zero && !write_at(w->fd, p + from, to - from, at + from)) {
+            return false;
         }
-        if (!write_at(w->fd, m->ram.host + at, to - at, base + at)) {
+    }
+    return true;
+}
+
+static bool write_ram_plain(Writer *w, Machine *m, GError **err)
+{
+    uint64_t            size = m->ram.size, base = up(w->at, RAM_ALIGN);
+    g_autofree uint8_t *sums = g_malloc(up(size, CHUNK) / CHUNK * 4 + 4);
+    uint32_t            zero = 0;
+    size_t              n_sums = 0;
+
+    for (uint64_t at = 0; at < size; at += CHUNK, n_sums++) {
+        const uint8_t *p = m->ram.host + at;
+        size_t         n = MIN(CHUNK, size - at);
+        bool           is_empty = is_zero(p, n);
+        uint32_t       crc = is_empty && n == CHUNK && zero ? zero : crc_of(p, n);
+        zero = is_empty && n == CHUNK ? crc : zero;
+        put(sums + 4 * n_sums, crc, 4);
+        if (!is_empty && !write_chunk(w, p, n, base + at)) {
             return io_error(w, err);
         }
     }
     w->f.part[w->f.n++] = (Part){ .kind = PART_RAM, .codec = SNAP_PLAIN, .at = base, .stored = size, .bytes = size };
     w->at = base + size;
-    return true;
+    return write_part(w, PART_SUMS, sums, 4 * n_sums, err);
 }
 
 static bool write_ram_packed(Writer *w, Machine *m, GError **err)
@@ -449,7 +466,7 @@ static bool read_parts(SnapFile *f, const uint8_t *head, GError **err)
         Part p = { .kind = (uint32_t)get(h, 4), .codec = (uint32_t)get(h + 4, 4), .at = get(h + 8, 8), .stored = get(h + 16, 8),
                    .bytes = get(h + 24, 8), .crc = (uint32_t)get(h + 32, 4) };
         GError *why = NULL;
-        if (p.kind < PART_ABOUT || p.kind > PART_RAM || p.at < HEAD_BYTES || p.at > f->bytes || p.stored > f->bytes - p.at) {
+        if (p.kind < PART_ABOUT || p.kind > PART_SUMS || p.at < HEAD_BYTES || p.at > f->bytes || p.stored > f->bytes - p.at) {
             return bad(f, "damaged: a part is not within it", err);
         }
         for (unsigned j = 0; j < i; j++) {
@@ -575,6 +592,31 @@ void snapfile_about(const SnapFile *f, SnapAbout *out)
     g_variant_get(f->about, "(&s&sxtb@a{ss})", &out->tag, &out->build, &out->date_s, &out->guest_ns, &running, NULL);
     out->was_running = running;
     out->bytes = fstat(f->fd, &st) ? 0 : (uint64_t)st.st_blocks * 512;
+}
+
+bool snapfile_verify(const SnapFile *f, GError **err)
+{
+    const Part         *ram = find_part(f, PART_RAM);
+    g_autofree uint8_t *buf = g_malloc(CHUNK);
+    GBytes             *sums;
+    bool                ok;
+
+    if (ram->codec != SNAP_PLAIN) {     /* it is checked as it is unpacked */
+        return true;
+    }
+    if (!find_part(f, PART_SUMS)) {
+        return bad(f, "has no checksums of RAM: an older version wrote it", err);
+    }
+    sums = read_part(f, PART_SUMS, err);
+    ok = sums && (g_bytes_get_size(sums) == up(ram->stored, CHUNK) / CHUNK * 4 || bad(f, "damaged: checksums are missing", err));
+    for (uint64_t at = 0; ok && at < ram->stored; at += CHUNK) {
+        size_t n = MIN(CHUNK, ram->stored - at);
+        ok = (read_at(f->fd, buf, n, ram->at + at) &&
+              crc_of(buf, n) == get((const uint8_t *)g_bytes_get_data(sums, NULL) + at / CHUNK * 4, 4)) ||
+             bad(f, "damaged: a checksum of RAM is wrong", err);
+    }
+    g_clear_pointer(&sums, g_bytes_unref);
+    return ok;
 }
 
 /* ---- loading ---- */

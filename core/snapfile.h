@@ -42,6 +42,7 @@ bool snapfile_write(Machine *m, int fd, const char *name, SnapCodec codec, bool 
 SnapFile *snapfile_open_fd(int fd, const char *name, GError **err);       /* fd: its own from now on */
 SnapFile *snapfile_open(const char *path, GError **err);         /* header and what it lists are sound */
 void snapfile_about(const SnapFile *f, SnapAbout *out);          /* strings live as long as f */
+bool snapfile_verify(const SnapFile *f, GError **err);  /* reads all of RAM, where loading would map it unread */
 /* All or nothing.  fresh: nothing has run in m, and if this fails it is only reset. */
 bool snapfile_load(Machine *m, SnapFile *f, bool fresh, GError **err);
 void snapfile_close(SnapFile *f);

@@ -42,6 +42,10 @@ struct Snapshots {
 };
 
 const Field tag_args[] = { FIELD_(TagArgs, tag, F_CONFIG | F_REQUIRED, 1, .help = "Its name."), FIELD_END };
+const Field load_args[] = {
+    FIELD_(LoadArgs, tag, F_CONFIG | F_REQUIRED, 1, .help = "Its name."),
+    CONFIG(LoadArgs, verify, .help = "Read all of RAM first and check it; else it is mapped, unread."), FIELD_END
+};
 const Field save_args[] = {
     CONFIG(SaveArgs, tag, .help = "A name for it; made from the time where not given."),
     { .name = "compress", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(SaveArgs, codec), .count = 1, .aux = snap_codecs,
@@ -55,7 +59,10 @@ const Field migrate_args[] = {
     CONFIG(MigrateArgs, detach, .help = "Accepted: the JSON command never waits, the prompt's always does."),
     FIELD_END
 };
-const Field incoming_args[] = { FIELD_(IncomingArgs, uri, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH, unix:PATH, tcp:HOST:PORT, fd:NUMBER or exec:COMMAND."), FIELD_END };
+const Field incoming_args[] = {
+    FIELD_(IncomingArgs, uri, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH, unix:PATH, tcp:HOST:PORT, fd:NUMBER or exec:COMMAND."),
+    CONFIG(IncomingArgs, verify, .help = "Read all of RAM first and check it; else it is mapped, unread."), FIELD_END
+};
 
 static struct Snapshots *state_of(Machine *m)
 {
@@ -105,7 +112,7 @@ static bool save(Machine *m, const char *path, const char *tag, SnapCodec codec,
            snapfile_save(m, path, tag, codec, was_running, to_return, err);
 }
 
-static bool load_file(Machine *m, SnapFile *f, bool fresh, bool *was_running, GError **err)
+static bool load_file(Machine *m, SnapFile *f, bool verify, bool fresh, bool *was_running, GError **err)
 {
     SnapAbout about;
     bool      ok;
@@ -114,7 +121,7 @@ static bool load_file(Machine *m, SnapFile *f, bool fresh, bool *was_running, GE
         return false;
     }
     snapfile_about(f, &about);
-    ok = snapfile_load(m, f, fresh, err);
+    ok = (!verify || snapfile_verify(f, err)) && snapfile_load(m, f, fresh, err);
     if (ok && was_running) {
         *was_running = about.was_running;
     }
@@ -122,9 +129,9 @@ static bool load_file(Machine *m, SnapFile *f, bool fresh, bool *was_running, GE
     return ok;
 }
 
-static bool load(Machine *m, const char *path, bool fresh, bool *was_running, GError **err)
+static bool load(Machine *m, const char *path, bool verify, bool fresh, GError **err)
 {
-    return load_file(m, snapfile_open(path, err), fresh, was_running, err);
+    return load_file(m, snapfile_open(path, err), verify, fresh, NULL, err);
 }
 
 /* ---- tags ---- */
@@ -176,14 +183,15 @@ bool cmd_savevm(Machine *m, void *args, Reply *reply, GError **err)
 
 bool cmd_loadvm(Machine *m, void *args, Reply *reply, GError **err)
 {
-    const char      *tag = ((TagArgs *)args)->tag;
+    const LoadArgs  *a = args;
+    const char      *tag = a->tag;
     g_autofree char *path = tag_path(m, tag);
     bool             was_running, ok;
 
     if (!tag_ok(tag, err) || !begin(m, "loadvm", &was_running, err)) {
         return false;
     }
-    ok = settled(m, "loadvm", err) && load(m, path, false, NULL, err);
+    ok = settled(m, "loadvm", err) && load(m, path, a->verify, false, err);
     if (ok && m->state != RUN_RUNNING) {
         m->state = RUN_PAUSED;
     }
@@ -466,7 +474,7 @@ bool cmd_query_migrate(Machine *m, void *args, Reply *reply, GError **err)
 }
 
 /* Leaves the machine paused; *run: it ran when it was saved.  fd: what has come over a wire, or -1: uri is a file. */
-static bool take_in(Machine *m, const char *uri, int fd, bool *run, GError **err)
+static bool take_in(Machine *m, const char *uri, int fd, bool verify, bool *run, GError **err)
 {
     GError *why = NULL;
     bool    ok, was_running;
@@ -474,7 +482,7 @@ static bool take_in(Machine *m, const char *uri, int fd, bool *run, GError **err
     m->state = RUN_INMIGRATE;           /* a client's cont may come in meanwhile */
     ok = begin(m, "-incoming", &was_running, &why);
     if (ok) {
-        ok = load_file(m, fd < 0 ? snapfile_open(uri + 5, &why) : snapfile_open_fd(dup(fd), uri, &why), true, run, &why);
+        ok = load_file(m, fd < 0 ? snapfile_open(uri + 5, &why) : snapfile_open_fd(dup(fd), uri, &why), verify, true, run, &why);
         m->snapshots->busy = false;
     }
     if (ok) {
@@ -505,7 +513,7 @@ static void received(Machine *m, const char *error)
     if (error) {
         finish(m, false, err);
     } else {
-        ok = take_in(m, s->uri, s->scratch, &run, &err);
+        ok = take_in(m, s->uri, s->scratch, true, &run, &err);
     }
     drop_wire(s);
     if (ok) {
@@ -555,7 +563,7 @@ bool cmd_migrate_incoming(Machine *m, void *args, Reply *reply, GError **err)
     }
     start(m);
     set_state(m, MIG_ACTIVE);
-    if (!take_in(m, uri, -1, &run, err)) {
+    if (!take_in(m, uri, -1, ((IncomingArgs *)args)->verify, &run, err)) {
         return false;
     }
     run_taken(m, run);
@@ -591,7 +599,7 @@ bool snapshot_start(Machine *m, GError **err)
     if (o->loadvm) {
         g_autofree char *path = tag_path(m, o->loadvm);
         m->state = RUN_INMIGRATE;       /* a client's cont may come in meanwhile */
-        ok = tag_ok(o->loadvm, err) && load(m, path, true, NULL, err);
+        ok = tag_ok(o->loadvm, err) && load(m, path, false, true, err);
         m->state = RUN_PAUSED;
     } else if (o->incoming && !strcmp(o->incoming, "defer")) {
         m->state = RUN_INMIGRATE;
@@ -600,7 +608,7 @@ bool snapshot_start(Machine *m, GError **err)
     } else if (o->incoming) {
         start(m);
         set_state(m, MIG_ACTIVE);
-        ok = take_in(m, o->incoming, -1, &run, err);
+        ok = take_in(m, o->incoming, -1, false, &run, err);
     }
     o->start_paused |= !run;
     machine_unlock(m);

@@ -13,6 +13,10 @@ void snapshot_free(struct Snapshots *s);
 typedef struct TagArgs {
     char *tag;
 } TagArgs;
+typedef struct LoadArgs {
+    char *tag;
+    bool  verify;
+} LoadArgs;
 typedef struct SaveArgs {
     char    *tag;
     uint32_t codec;
@@ -24,8 +28,9 @@ typedef struct MigrateArgs {
 } MigrateArgs;
 typedef struct IncomingArgs {
     char *uri;
+    bool  verify;
 } IncomingArgs;
-extern const Field tag_args[], save_args[], migrate_args[], incoming_args[];
+extern const Field tag_args[], load_args[], save_args[], migrate_args[], incoming_args[];
 bool cmd_savevm(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 bool cmd_loadvm(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 bool cmd_delvm(Machine *m, void *args, GVariantBuilder *reply, GError **err);

@@ -16,7 +16,17 @@ $(FUZZ_SNAP): $(FUZZ_SNAP).o $(LIBOBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 TESTS += $(FUZZ_SNAP)
 -include $(FUZZ_SNAP).d
-fuzz: $(FUZZ) $(FUZZ_SNAP)
+# Viewers that lie, without TLS and with it.
+FUZZ_VNC := $(B)/tests/fuzz/vnc
+$(FUZZ_VNC): $(FUZZ_VNC).o $(LIBOBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+$(FUZZ_VNC)-short: $(FUZZ_VNC)
+	@printf '#!/bin/sh\n$(FUZZ_VNC) -t 4 && $(FUZZ_VNC) -c -t 2\n' > $@ && chmod +x $@
+TESTS += $(FUZZ_VNC)-short
+-include $(FUZZ_VNC).d
+fuzz: $(FUZZ) $(FUZZ_SNAP) $(FUZZ_VNC)
+	$(FUZZ_VNC) -t $(FUZZ_SECONDS) -s 2
+	$(FUZZ_VNC) -c -t $(FUZZ_SECONDS) -s 3
 	$(FUZZ_SNAP) -t $(FUZZ_SECONDS) -s 2
 	$(FUZZ) -e native -t $(FUZZ_SECONDS)
 	$(FUZZ) -e interp -t $(FUZZ_SECONDS)

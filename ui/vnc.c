@@ -144,6 +144,7 @@ static void on_gone(rfbClientPtr cl)
         g_array_remove_index(s->peers, at);
     }
     g_mutex_unlock(&s->lock);
+    vnc_ext_gone(cl);
     g_free(c);
     __atomic_sub_fetch(&s->viewers, 1, __ATOMIC_SEQ_CST);
     vnc_queue(s, &(Input){ .kind = INPUT_RELEASE });

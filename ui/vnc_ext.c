@@ -56,12 +56,19 @@ static rfbBool extended_key(rfbClientPtr cl, void *data, const rfbClientToServer
     return TRUE;
 }
 
+static int                  encodings[] = { EXTENDED_KEY, LED_STATE, POINTER_MOTION, 0 };
+static rfbProtocolExtension extension = {               /* libvncserver links it, once for all servers of the process */
+    .pseudoEncodings = encodings, .enablePseudoEncoding = enable, .handleMessage = extended_key,
+};
+
+/* libvncserver forgets to free what it notes of a client's extensions. */
+void vnc_ext_gone(rfbClientPtr cl)
+{
+    rfbDisableExtension(cl, &extension);
+}
+
 void vnc_ext_register(void)
 {
-    static int                  encodings[] = { EXTENDED_KEY, LED_STATE, POINTER_MOTION, 0 };
-    static rfbProtocolExtension extension = {
-        .pseudoEncodings = encodings, .enablePseudoEncoding = enable, .handleMessage = extended_key,
-    };
     static gsize done;
 
     if (g_once_init_enter(&done)) {

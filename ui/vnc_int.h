@@ -106,6 +106,7 @@ void vnc_wake(Vnc *s);
 void vnc_feed(Vnc *s);
 /* vnc_ext.c: the viewers' thread */
 void vnc_ext_register(void);
+void vnc_ext_gone(rfbClientPtr cl);
 void vnc_ext_tell(Vnc *s);              /* what has changed since, to those who want to know */
 /* vnc_peer.c: who is there, and where we are */
 int  vnc_listen(const char *address, const OptVnc *opts, GError **err);         /* HOST:DISPLAY, unix:PATH; or connected */

@@ -6,6 +6,7 @@
  */
 #ifndef CORE_COMMANDS_H
 #define CORE_COMMANDS_H
+#include "core/actions.h"
 #include "core/chardev/args.h"
 #include "core/schema.h"
 #include "core/machine.h"
@@ -89,6 +90,8 @@ COMMAND(cmd_wakeup); COMMAND(cmd_inject_nmi); COMMAND(cmd_expire_password); COMM
 COMMAND(cmd_open_tray); COMMAND(cmd_close_tray); COMMAND(cmd_set_link); COMMAND(cmd_balloon); COMMAND(cmd_query_balloon);
 /* objects/object.c */
 COMMAND(cmd_object_add); COMMAND(cmd_object_del);
+/* actions.c */
+COMMAND(cmd_set_action); COMMAND(cmd_watchdog_action);
 /* fds.c */
 COMMAND(cmd_getfd); COMMAND(cmd_closefd); COMMAND(cmd_add_fd); COMMAND(cmd_remove_fd); COMMAND(cmd_query_fdsets);
 /* chardev/commands.c */

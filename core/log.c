@@ -85,6 +85,35 @@ bool log_setup(const char *names, const char *file, GError **err)
     return ok;
 }
 
+/* ---- messages to people: what g_printerr() prints ---- */
+
+static bool  message_timed, message_middle;     /* in the middle of a line */
+static char *message_guest;
+
+static void print_message(const char *text)
+{
+    if (!message_middle && message_timed) {
+        g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+        g_autofree char     *time = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S");
+        fprintf(stderr, "%s.%06dZ ", time, g_date_time_get_microsecond(now));
+    }
+    if (!message_middle && message_guest) {
+        fprintf(stderr, "%s ", message_guest);
+    }
+    message_middle = *text && text[strlen(text) - 1] != '\n';
+    fputs(text, stderr);
+}
+
+void message_setup(int timestamp, const char *guest)
+{
+    message_timed = timestamp < 0 ? message_timed : timestamp;
+    if (guest) {
+        g_free(message_guest);
+        message_guest = g_strdup(guest);
+    }
+    g_set_printerr_handler(print_message);
+}
+
 void log_write(const char *fmt, ...)
 {
     va_list ap;

@@ -13,5 +13,6 @@ enum {                                /* -d names in log.c */
 extern uint32_t log_mask;             /* the one process-wide setting, written before threads start */
 static inline bool log_on(uint32_t item) { return __builtin_expect((log_mask & item) != 0, 0); }
 void log_write(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
+void message_setup(int timestamp, const char *guest);   /* how g_printerr()'s lines begin; -1, NULL: as it is */
 bool log_setup(const char *items, const char *file, GError **err);
 #endif

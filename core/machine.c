@@ -367,6 +367,12 @@ bool machine_powerdown(Machine *m)
     return true;
 }
 
+void machine_pause_request(Machine *m, const char *why)
+{
+    m->pause_cause = why;
+    request(m, REQ_STOP);
+}
+
 void machine_exit_request(Machine *m, int status)
 {
     m->exit_status = status;
@@ -404,6 +410,7 @@ void machine_cont(Machine *m)
             ((Vcpu *)m->vcpus->pdata[i])->debug.why = DEBUG_NONE;
         }
         m->state = RUN_RUNNING;
+        m->paused_as = NULL;
         clock_run(m, true);
         want_out(m, OUT_PAUSED, false);
         if (__atomic_load_n(&m->sync->requests, __ATOMIC_SEQ_CST)) {
@@ -485,6 +492,8 @@ static void act_on_requests(Machine *m)
         }
         if (what & REQ_STOP) {
             m->state = RUN_PAUSED;
+            m->paused_as = m->pause_cause;
+            m->pause_cause = NULL;
             if (m->drain) {
                 m->drain(m);
             }
@@ -542,6 +551,7 @@ Machine *machine_new(void)
     m->context = g_main_context_new();
     m->console = console_new(m);
     m->want_out = OUT_PAUSED;
+    m->paused_as = "prelaunch";
     m->n_cpus = 1;
     m->devices = g_ptr_array_new();
     m->buses = g_ptr_array_new();

@@ -60,6 +60,9 @@ struct Machine {
     uint32_t       want_out;          /* not 0: run() has to return (stop, request, exclusive section); atomic */
     int            exit_status;
     bool           no_reboot, no_shutdown;
+    uint32_t       on_panic, on_watchdog;       /* core/actions.h */
+    const char    *paused_as;         /* why RUN_PAUSED, as query-status says it: "prelaunch", ...; NULL: "paused" */
+    const char    *pause_cause;       /* the same of a pause that was asked for */
     bool           started;           /* machine_start() has been: what comes now is plugged into a machine with power */
     struct MachineSync *sync;         /* private to machine.c: requests, exclusive sections, lock owner */
     struct Console *console;          /* core/display.h */
@@ -122,6 +125,7 @@ extern const MachineClass *const machine_classes[];     /* NULL-terminated */
 void machine_reset_request(Machine *m, const char *why);
 void machine_shutdown_request(Machine *m, const char *why);       /* power off; ends the process unless -no-shutdown */
 bool machine_powerdown(Machine *m);   /* press the power button: the guest shuts down if it wants to; false: there is none */
+void machine_pause_request(Machine *m, const char *why);    /* from any thread; why: as query-status says it */
 void machine_exit_request(Machine *m, int status);      /* isa-debug-exit: leave with this status */
 void machine_stop(Machine *m);        /* vCPUs parked, guest clock stopped; idempotent */
 void machine_cont(Machine *m);

@@ -7,6 +7,7 @@
  * Threads: the main thread; signals arrive through a descriptor in its main loop.
  */
 #include "accel/accel.h"
+#include "core/daemon.h"
 #include "core/display.h"
 #include "core/gdbstub.h"
 #include "core/log.h"
@@ -46,7 +47,7 @@ static gboolean signal_dispatch(GSource *source, GSourceFunc f, gpointer data)
     (void)f;
     (void)data;
     if (read(s->fd, &info, sizeof(info)) == sizeof(info)) {
-        fprintf(stderr, "ryokan: ended by signal %u (%s)\n", info.ssi_signo, strsignal((int)info.ssi_signo));
+        g_printerr("ryokan: ended by signal %u (%s)\n", info.ssi_signo, strsignal((int)info.ssi_signo));
         s->machine->shutdown_cause = "host-signal";
         machine_exit_request(s->machine, 0);
     }
@@ -120,23 +121,14 @@ static bool open_viewers(Machine *m, GError **err)
     return ok;
 }
 
-static bool write_pidfile(const char *path, GError **err)
+static bool drop_privileges(const struct Options *o, GError **err)
 {
-    FILE *f = path ? fopen(path, "w") : NULL;
-
-    if (path && !f) {
-        return fail(err, "-pidfile %s: cannot write it: %s", path, g_strerror(errno));
-    }
-    if (f) {
-        fprintf(f, "%ld\n", (long)getpid());
-        fclose(f);
-    }
-    return true;
+    return ((!o->runas && !o->chroot) || daemon_drop(o->runas, o->chroot, err)) && (!o->sandbox.enable || daemon_sandbox(&o->sandbox, err));
 }
 
 static int die(GError *err)
 {
-    fprintf(stderr, "ryokan: %s\n", err ? err->message : "failed");
+    g_printerr("ryokan: %s\n", err ? err->message : "failed");
     return 1;
 }
 
@@ -149,7 +141,7 @@ int main(int argc, char **argv)
     Qmp            *qmps[MAX_MONITORS] = { NULL };
     GError         *err = NULL;
     bool            exit_now = false;
-    int             status;
+    int             status = 1, daemon_fd = 0;
 
     if (!options_parse(m, argc, argv, &exit_now, &err)) {
         return die(err);
@@ -158,6 +150,12 @@ int main(int argc, char **argv)
         return 0;
     }
     o = m->options;
+    if (o->daemonize) {
+        daemon_fd = daemon_fork(&status);
+        if (daemon_fd <= 0) {
+            return daemon_fd ? die(g_error_new(RYOKAN_ERROR, 1, "-daemonize: %s", g_strerror(errno))) : status;
+        }
+    }
     signals = signals_init(m);
     if (!build(m, &err)) {
         return die(err);
@@ -169,8 +167,11 @@ int main(int argc, char **argv)
             monitors[i] = monitor_new(m, o->monitor_on[i]);
         }
     }
-    if (chr_open_all(m, &err) && open_viewers(m, &err) && write_pidfile(o->pidfile, &err) && machine_start(m, &err) &&
-        snapshot_start(m, &err)) {
+    if (chr_open_all(m, &err) && open_viewers(m, &err) && (!o->pidfile || daemon_pidfile(o->pidfile, &err)) &&
+        drop_privileges(o, &err) && machine_start(m, &err) && snapshot_start(m, &err)) {
+        if (daemon_fd) {
+            daemon_ready(daemon_fd);
+        }
         if (!o->start_paused) {
             machine_cont(m);
         }

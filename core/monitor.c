@@ -215,8 +215,9 @@ static bool cmd_status(Machine *m, void *args, Reply *reply, GError **err)
 {
     static const char *const states[] = { "paused", "running", "paused (shutdown)", "paused (internal error)",
         "paused (inmigrate)", "paused (postmigrate)" };
+    g_autofree char *why = m->state == RUN_PAUSED && m->paused_as ? g_strdup_printf("paused (%s)", m->paused_as) : NULL;
 
-    say(reply, "VM status", states[m->state]);
+    say(reply, "VM status", why ? why : states[m->state]);
     return true;
 }
 
@@ -564,7 +565,7 @@ static bool cmd_query_status(Machine *m, void *args, Reply *reply, GError **err)
     static const char *const states[] = { "paused", "running", "shutdown", "internal-error", "inmigrate",
         "postmigrate" };
 
-    say(reply, "status", states[m->state]);
+    say(reply, "status", m->state == RUN_PAUSED && m->paused_as ? m->paused_as : states[m->state]);
     g_variant_builder_add(reply, "{sv}", "running", g_variant_new_boolean(m->state == RUN_RUNNING));
     return true;
 }

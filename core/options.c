@@ -63,17 +63,21 @@ const Entry options[] = {
 
 /* Words of other emulators that mean something here too, one day. */
 static const char *const not_yet[] = {
-    "daemonize", "spice", "blockdev", "audio",
-    "soundhw", "smbios", "acpitable", "numa", "mem-path", "mem-prealloc", "icount", "sandbox",
-    "chroot", "runas", "readconfig", "virtfs", "fsdev", "watchdog", "tpmdev", "dtb", "pflash", "mtdblock", "sd",
-    "win2k-hack", "set", "add-fd", "trace", "option-rom", "prom-env", "overcommit", "action", "msg", "cpu-throttle",
+    "spice", "blockdev", "audio",
+    "soundhw", "smbios", "acpitable", "numa", "mem-path", "mem-prealloc", "icount", 
+    "virtfs", "fsdev", "watchdog", "tpmdev", "dtb", "pflash", "mtdblock", "sd",
+    "win2k-hack", "set", "trace", "option-rom", "prom-env", "overcommit", "cpu-throttle",
     NULL
 };
 
-static bool run_option(Machine *m, const char *word, const char *value, GError **err)
+bool options_run(Machine *m, const char *word, const char *value, GError **err)
 {
     const Entry *e = entry_find(options, word);
     GError      *why = NULL;
+
+    if (!e) {
+        return fail(err, "-%s: no such option; -help lists them", word);
+    }
 
     if (!entry_run_text(e, m, value, NULL, &why)) {
         if (why && why->message[0] != '-') {
@@ -117,7 +121,7 @@ bool options_parse(Machine *m, int argc, char **argv, bool *exit_now, GError **e
         bool         ok;
 
         if (word[0] != '-' || !word[1]) {       /* a bare word is a disk, as with -hda */
-            if (!run_option(m, "hda", word, err)) {
+            if (!options_run(m, "hda", word, err)) {
                 return false;
             }
             continue;
@@ -138,7 +142,7 @@ bool options_parse(Machine *m, int argc, char **argv, bool *exit_now, GError **e
             }
             value = argv[i];
         }
-        ok = run_option(m, word, value, err);
+        ok = options_run(m, word, value, err);
         g_free(split);
         if (!ok) {
             return false;

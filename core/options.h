@@ -10,6 +10,7 @@
 #ifndef CORE_OPTIONS_H
 #define CORE_OPTIONS_H
 #include "core/chardev.h"
+#include "core/daemon.h"
 #include "core/machine.h"
 
 #define MAX_SERIAL   4
@@ -125,7 +126,9 @@ struct Options {
     bool       rtc_slew;              /* driftfix=slew */
 
     char      *name, *uuid;           /* uuid in the usual text form, or NULL */
-    char      *pidfile;
+    char      *pidfile, *runas, *chroot;
+    bool       daemonize;
+    SandboxArgs sandbox;
     char      *loadvm, *incoming;     /* a tag; file:PATH or defer */
     char      *gdb;                   /* -gdb; or NULL */
     struct OptRaw *raw;               /* private to options.c: what waits for the rest of the line */

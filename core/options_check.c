@@ -496,15 +496,14 @@ static bool settle_drives(Machine *m, GError **err)
 /* The nth of its option; a text console has its name from there, as programs and users know it. */
 static Chardev *make_chardev(Machine *m, const char *option, unsigned n, const char *spec, GError **err)
 {
-    bool     is_vc = !strcmp(spec, "vc") || g_str_has_prefix(spec, "vc:");
-    g_autofree char *id = g_strdup_printf("%s%u", !strcmp(option, "monitor") ? "compat_monitor" : option, n);
+    g_autofree char *id = g_strdup_printf("%s%u", *option == 'm' || *option == 'q' ? "compat_monitor" : option, n);
     GError  *why = NULL;
     Chardev *c;
 
     if (!strcmp(spec, "none")) {
         return NULL;
     }
-    c = chr_new(m, spec, is_vc && !chr_find(m, id) ? id : NULL, &why);
+    c = chr_new(m, spec, chr_find(m, id) ? NULL : id, &why);
     if (!c) {
         fail(err, "-%s %s: %s", option, spec, why->message);
         g_error_free(why);
@@ -549,7 +548,7 @@ static bool settle_chardevs(Machine *m, GError **err)
     /* In the order of their consoles: Ctrl-Alt-2 is the monitor. */
     for (unsigned i = 0; i < r->monitor->len && ok; i++) {
         const char *spec = r->monitor->pdata[i];
-        Chardev    *c = make_chardev(m, "monitor", i, spec, err);
+        Chardev    *c = make_chardev(m, "monitor", o->n_monitors, spec, err);
         ok = c || !strcmp(spec, "none");
         if (c && o->n_monitors == MAX_MONITORS) {
             return fail(err, "-monitor %s: there can be %d monitors", spec, MAX_MONITORS);
@@ -574,7 +573,7 @@ static bool settle_chardevs(Machine *m, GError **err)
         ok = o->parallel[i] || !strcmp(r->parallel->pdata[i], "none");
     }
     for (unsigned i = 0; i < r->qmp->len && ok; i++) {
-        Chardev *c = make_chardev(m, "qmp", i, r->qmp->pdata[i], err);
+        Chardev *c = make_chardev(m, "qmp", o->n_monitors, r->qmp->pdata[i], err);
         ok = c || !strcmp(r->qmp->pdata[i], "none");
         if (c && o->n_monitors == MAX_MONITORS) {
             return fail(err, "-qmp %s: there can be %d monitors", (const char *)r->qmp->pdata[i], MAX_MONITORS);
@@ -587,6 +586,9 @@ static bool settle_chardevs(Machine *m, GError **err)
     if (ok && r->debugcon) {
         o->debugcon = make_chardev(m, "debugcon", 0, r->debugcon, err);
         ok = o->debugcon || !strcmp(r->debugcon, "none");
+    }
+    for (unsigned i = 0; ok && o->daemonize && i < chr_count(m); i++) {
+        ok = strcmp(chr_kind(chr_at(m, i)), "stdio") || fail(err, "-daemonize: in the background there is no terminal for %s", chr_label(chr_at(m, i)));
     }
     return ok && (!o->gdb || gdbstub_open(m, o->gdb, err));
 }
@@ -620,6 +622,9 @@ bool options_settle(Machine *m, GError **err)
         o->vga = VGA_STD;
     }
     m->name = o->name;
+    if (o->raw->msg_name) {
+        message_setup(-1, o->name);
+    }
     m->uuid = o->uuid;
     return settle_machine(m, err) && settle_cpu(m, err) && (o->raw->exit_now ||
            (settle_accel(m, err) && settle_ram(m, err) && settle_smp(m, err) && settle_files(m, err) &&
@@ -702,7 +707,7 @@ void options_free(struct Options *o)
     free_texts(r->qmp);
     char *texts[] = { o->cpu_model, o->bios, o->kernel, o->initrd, o->append, o->boot_order, o->boot_once, o->name, o->uuid,
                       o->pidfile, o->gdb, o->loadvm, o->incoming, o->vnc, o->vnc_opts.tls_creds, o->keyboard, r->machine_type,
-                      r->debugcon, r->net_netdev, r->log_items, r->log_file, r->cpu, o->memory_backend };
+                      r->debugcon, r->net_netdev, r->log_items, r->log_file, r->cpu, o->memory_backend, o->runas, o->chroot };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_free(texts[i]);
     }

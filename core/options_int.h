@@ -2,6 +2,8 @@
 /* options_int.h -- private to options*.c: the options' arguments, and what is noted until the end of the line. */
 #ifndef CORE_OPTIONS_INT_H
 #define CORE_OPTIONS_INT_H
+#include "core/actions.h"
+#include "core/daemon.h"
 #include "core/object.h"
 #include "core/options.h"
 
@@ -21,7 +23,7 @@ typedef struct OptRaw {
     uint32_t   cpus, sockets, cores, threads, max_cpus;     /* 0: not given */
     OptNic    *net_nic;               /* -net nic, joined to */
     char      *net_netdev;            /* -net user and the like */
-    bool       nic_set, vga_set, display_set, viewer_set, exit_now;
+    bool       nic_set, vga_set, display_set, viewer_set, msg_name, exit_now;
 } OptRaw;
 
 typedef struct NetdevArgs {
@@ -57,7 +59,7 @@ typedef struct SmpArgs {
     uint32_t cpus, sockets, dies, cores, threads, maxcpus;
 } SmpArgs;
 typedef struct NameArgs {
-    char    *guest;
+    char    *guest, *process;
     uint32_t threads;
 } NameArgs;
 typedef struct BootArgs {
@@ -79,12 +81,19 @@ typedef struct DisplayArgs {
     uint32_t grab_mod;
     OptVnc   vnc;                     /* -display vnc=... */
 } DisplayArgs;
+typedef struct MsgArgs {
+    bool timestamp, guest_name;
+} MsgArgs;
+typedef struct AddFdArgs {
+    int64_t fd, set;
+    char   *opaque;
+} AddFdArgs;
 typedef struct RtcArgs {
     char    *base;
     uint32_t clock, driftfix;
 } RtcArgs;
 extern const Field text_args[], machine_args[], accel_args[], mem_args[], smp_args[], name_args[],
-    boot_args[], fw_cfg_args[], drive_args[], mon_args[], display_args[], vnc_args[], rtc_args[];
+    msg_args[], sandbox_args[], option_add_fd_args[], boot_args[], fw_cfg_args[], drive_args[], mon_args[], display_args[], vnc_args[], rtc_args[];
 #define OPT(name, S, tab, fn, help) bool fn(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 #include "core/options.def"
 #undef OPT
@@ -108,6 +117,8 @@ bool options_settle_nets(Machine *m, GError **err);
 void options_free_nets(struct Options *o);
 void options_free_pairs(GPtrArray *list);
 
+bool options_run(Machine *m, const char *option, const char *value, GError **err);      /* err names the option */
+bool options_read_file(Machine *m, const char *path, GError **err);
 bool options_settle(Machine *m, GError **err);
 void options_print_help(void);
 bool options_device_help(const OptDevice *d, GError **err);

@@ -10,6 +10,7 @@
 #include "accel/accel.h"
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 const Field machine_args[] = {
     CONFIG(MachineArgs, type, .help = "Machine type."),
@@ -40,6 +41,7 @@ const Field smp_args[] = {
 static const char *const on_off[] = { "off", "on", NULL };
 const Field name_args[] = {
     CONFIG(NameArgs, guest, .help = "The name."),
+    CONFIG(NameArgs, process, .help = "Name of the process, as top shows it."),
     { .name = "debug-threads", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(NameArgs, threads), .count = 1,
       .aux = on_off, .help = "Accepted: threads always have names." },
     FIELD_END
@@ -171,7 +173,14 @@ bool opt_smp(Machine *m, void *args, Reply *reply, GError **err)
 
 bool opt_name(Machine *m, void *args, Reply *reply, GError **err)
 {
-    option_take(&m->options->name, &((NameArgs *)args)->guest);
+    const NameArgs *a = args;
+
+    if (a->process) {
+        prctl(PR_SET_NAME, a->process);
+    }
+    if (a->guest) {
+        option_take(&m->options->name, &((NameArgs *)args)->guest);
+    }
     return true;
 }
 

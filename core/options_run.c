@@ -6,6 +6,7 @@
  * Omits: nothing.
  * Threads: the main thread, before any other.
  */
+#include "core/fds.h"
 #include "core/gdbstub.h"
 #include "core/options_int.h"
 #include "core/log.h"
@@ -116,6 +117,97 @@ bool opt_D(Machine *m, void *args, Reply *reply, GError **err)
 
 bool opt_pidfile(Machine *m, void *args, Reply *reply, GError **err)
 {
-    option_take(&m->options->pidfile, &((TextArgs *)args)->value);
+    g_free(m->options->pidfile);
+    m->options->pidfile = g_canonicalize_filename(option_text(args), NULL);
     return true;
+}
+
+/* ---- the process ---- */
+
+bool opt_action(Machine *m, void *args, Reply *reply, GError **err)
+{
+    machine_set_actions(m, args);
+    return true;
+}
+
+bool opt_watchdog_action(Machine *m, void *args, Reply *reply, GError **err)
+{
+    ActionArgs a = { 0 };
+    bool       ok = field_parse(action_args, &a, "watchdog", option_text(args), err);
+
+    machine_set_actions(m, &a);
+    return ok;
+}
+
+bool opt_daemonize(Machine *m, void *args, Reply *reply, GError **err)
+{
+    m->options->daemonize = true;
+    return true;
+}
+
+bool opt_runas(Machine *m, void *args, Reply *reply, GError **err)
+{
+    option_take(&m->options->runas, &((TextArgs *)args)->value);
+    return true;
+}
+
+bool opt_chroot(Machine *m, void *args, Reply *reply, GError **err)
+{
+    option_take(&m->options->chroot, &((TextArgs *)args)->value);
+    return true;
+}
+
+static const char *const deny_allow[] = { "deny", "allow", NULL };
+static const char *const allow_deny[] = { "allow", "deny", NULL };
+static const char *const allow_deny_children[] = { "allow", "deny", "children", NULL };
+const Field sandbox_args[] = {
+    CONFIG(SandboxArgs, enable, .help = "On, or off."),
+    CONFIG_ENUM(SandboxArgs, obsolete, deny_allow, .help = "Calls that no program of today makes."),
+    CONFIG_ENUM(SandboxArgs, elevateprivileges, allow_deny_children, .help = "Becoming somebody else."),
+    CONFIG_ENUM(SandboxArgs, spawn, allow_deny, .help = "Starting programs."),
+    CONFIG_ENUM(SandboxArgs, resourcecontrol, allow_deny, .help = "Affinities and priorities."),
+    FIELD_END
+};
+
+bool opt_sandbox(Machine *m, void *args, Reply *reply, GError **err)
+{
+    m->options->sandbox = *(SandboxArgs *)args;
+    return true;
+}
+
+const Field msg_args[] = {
+    CONFIG(MsgArgs, timestamp, .help = "With the time before them."),
+    CONFIG_AS(MsgArgs, guest_name, "guest-name", .help = "With the guest's name."),
+    FIELD_END
+};
+
+bool opt_msg(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const MsgArgs *a = args;
+
+    m->options->raw->msg_name = a->guest_name;
+    message_setup(a->timestamp, NULL);
+    return true;
+}
+
+bool opt_readconfig(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return options_read_file(m, option_text(args), err);
+}
+
+const Field option_add_fd_args[] = {
+    CONFIG(AddFdArgs, fd, .def = (uint64_t)-1, .min = (uint64_t)-1, .max = INT32_MAX, .help = "The descriptor."),
+    CONFIG(AddFdArgs, set, .def = (uint64_t)-1, .min = (uint64_t)-1, .max = INT64_MAX, .help = "Its set."),
+    CONFIG(AddFdArgs, opaque, .help = "A note."),
+    FIELD_END
+};
+
+bool opt_add_fd(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const AddFdArgs *a = args;
+
+    if (a->fd < 0 || a->set < 0) {
+        return fail(err, "-add-fd: fd= and set= belong here");
+    }
+    return fds_add_option(m, (int)a->fd, a->set, a->opaque, err);
 }

@@ -519,7 +519,7 @@ static void received(Machine *m, const char *error)
     if (ok) {
         run_taken(m, run);
     } else if (strcmp(m->options->incoming, "defer")) {
-        fprintf(stderr, "ryokan: %s\n", err->message);
+        g_printerr("ryokan: %s\n", err->message);
         machine_exit_request(m, 1);
     }
     g_clear_error(&err);

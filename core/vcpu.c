@@ -136,7 +136,7 @@ static void vcpu_fatal(Vcpu *v)
     if (v->cpu_ops->dump) {
         v->cpu_ops->dump(v, text);
     }
-    fprintf(stderr, "ryokan: CPU %u cannot go on:\n%s", v->index, text->str);
+    g_printerr("ryokan: CPU %u cannot go on:\n%s", v->index, text->str);
     g_string_free(text, TRUE);
     machine_exit_request(v->machine, 1);
 }

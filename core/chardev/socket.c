@@ -452,7 +452,7 @@ static bool wait_for_peer(Chardev *c, GError **err)
 {
     g_autofree char *name = address_name(&c->cfg);
 
-    fprintf(stderr, "ryokan: waiting for a connection on %s\n", name);
+    g_printerr("ryokan: waiting for a connection on %s\n", name);
     while (!c->connected) {
         struct pollfd p = { .fd = c->aux_fd, .events = c->aux_cond == G_IO_OUT ? POLLOUT : POLLIN };
         int           r = poll(&p, 1, SIGNAL_MS);

@@ -7,6 +7,7 @@
  * Omits: orderly shutdown requests (bit 2).
  * Threads: with the machine lock.
  */
+#include "core/actions.h"
 #include "core/log.h"
 #include "hw/misc/isa.h"
 
@@ -37,9 +38,7 @@ static void pvpanic_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     Pvpanic *s = dev;
 
     if (val & s->events & PANICKED) {
-        tell(s, "GUEST_PANICKED", "poweroff");
-        s->dev.machine->shutdown_cause = "guest-panic";
-        machine_shutdown_request(s->dev.machine, "guest-panic");
+        machine_guest_panicked(s->dev.machine);
     } else if (val & s->events & CRASH_LOADED) {
         tell(s, "GUEST_CRASHLOADED", "run");
         guest_error(s, "the guest has crashed, its crash kernel takes over");

@@ -107,12 +107,17 @@ IrRef tr_far_pointer(X86Tr *t, const X86Insn *i, IrRef *offset)
     return selector;
 }
 
-IrRef tr_offset(X86Tr *t, const X86Insn *i)
+unsigned tr_offset_mem(X86Tr *t, const X86Insn *i)
 {
     IrMem m = { .segment = SEG_NONE, .linear_bits = 64 };
-    IrRef d = tr_temp(t);
     address_parts(t, i, &m);
-    emit(t, IR_lea, tr_type(i->asize), d, NONE, NONE)->mem = ir_mem(t->b, &m);
+    return ir_mem(t->b, &m);
+}
+
+IrRef tr_offset(X86Tr *t, const X86Insn *i)
+{
+    IrRef d = tr_temp(t);
+    emit(t, IR_lea, tr_type(i->asize), d, NONE, NONE)->mem = (uint16_t)tr_offset_mem(t, i);
     return d;
 }
 

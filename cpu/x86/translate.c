@@ -317,7 +317,7 @@ static void translate_one(X86Tr *t, const X86Insn *i, X86DecodeResult r)
 
 void x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next, unsigned max_guest_insns)
 {
-    X86Tr t = { .cpu = (X86Cpu *)c, .b = b, .mode = b->mode };
+    X86Tr t = { .cpu = (X86Cpu *)c, .b = b, .mode = b->mode, .fpu_late.at = -1 };
     int32_t start = (int32_t)(b->pc & (DBT_PAGE - 1));
     IrInsn *limit = NULL;
     unsigned at = 0;

@@ -17,6 +17,14 @@ struct X86Tr {
     bool     fpu_seen, fpu_known;       /* x87 (translate_x87.c): the state assumed here, */
     uint8_t  fpu_top, fpu_valid;
     unsigned fpu_guard;                 /* and the place after the guard that made sure of it; 0: none */
+    struct {                            /* what operations before this place have left undone: x86_tr_x87_settle() */
+        int32_t  at;                    /* the last one that FIP and FOP should tell of, -1: none; */
+        uint16_t op;
+        unsigned mem, place;            /* the last one with an operand in memory: its address, and where its offset goes to FDP; 0: none */
+        uint8_t  seg;
+        unsigned c1;                    /* the last one that sets C1: its place in the list + 1; 0: none */
+        bool     rounds;                /* C1 tells how it has rounded; else it is 0 */
+    } fpu_late;
     bool     done;                      /* an ENDS operation has been emitted */
 };
 
@@ -67,6 +75,9 @@ void   tr_jump_if_zero(X86Tr *t, const X86Insn *i, IrOp op, IrType type, IrRef v
 void   tr_jump_to(X86Tr *t, IrRef eip, unsigned osize); /* indirect */
 IrRef  tr_eip(X86Tr *t, int32_t offset);                /* EIP or RIP of page base + offset, in a temporary */
 
+/* ---- translate_x87.c ---- */
+void   x86_tr_x87_settle(X86Tr *t);     /* before what reads C1, FIP, FDP or FOP */
+
 /* ---- translate_vex.c ---- */
 bool   x86_vex_gate(X86Tr *t, const X86Insn *i);        /* false: AVX is off, and the block has been ended by what raises */
 
@@ -79,6 +90,7 @@ IrRef  tr_check(X86Tr *t, const X86Insn *i, unsigned span, unsigned access);    
 IrRef  tr_check_mem(X86Tr *t, IrMem *m, unsigned span, unsigned access);
 IrRef  tr_far_pointer(X86Tr *t, const X86Insn *i, IrRef *offset);       /* the selector, and the offset, in temporaries */
 IrRef  tr_offset(X86Tr *t, const X86Insn *i);           /* its effective address, in a temporary */
+unsigned tr_offset_mem(X86Tr *t, const X86Insn *i);    /* the address of that, as lea has it */
 IrRef  tr_operand(X86Tr *t, const X86Insn *i, unsigned k, unsigned access);     /* operand k as a source or destination */
 IrRef  tr_value(X86Tr *t, const X86Insn *i, unsigned k);                /* operand k zero-extended, no IR_HOST and no narrow register */
 unsigned tr_stack_size(const X86Tr *t); /* bytes of the stack pointer in use */

@@ -585,6 +585,8 @@ void x86_tr_CMPXCHG8B(X86Tr *t, const X86Insn *i)
 /* ---- x87 and the FP state ---- */
 static void fp_state(X86Tr *t, const X86Insn *i, unsigned helper, unsigned how)
 {
+    if (helper == XH_fxsave || helper == XH_xsave)
+        x86_tr_x87_settle(t);
     tr_helper(t, helper, NONE, tr_offset(t, i), tr_imm(t, i->seg), tr_imm(t, ((i->rex >> 3) & 1) | how));
 }
 void x86_tr_FXSAVE(X86Tr *t, const X86Insn *i) { fp_state(t, i, XH_fxsave, 0); }

@@ -194,7 +194,7 @@ static void comi(X86Cpu *c, X87Insn *in, unsigned how)
     } else {
         unsigned sw = x87_comi(c->fpu_cw, x87_st(c, 0), x87_st(c, i), how & COMI_UNORDERED, &eflags);
         goes_on = !(sw & ~c->fpu_cw & SW_PRE);
-        commit(c, sw, 0);
+        commit(c, sw, 0);               /* C1 stays (Zen 3; SDM vol. 2: 0) */
     }
     c->dbt.fl = x86_eflags_to_fl(eflags);               /* even where the exception is unmasked */
     if (goes_on && (how & COMI_POP))

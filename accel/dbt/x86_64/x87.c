@@ -10,12 +10,12 @@
  * flags pile up in the host's status word.
  *
  * Spec: accel/dbt/ir.h, V87_*; Intel SDM (325462) vol. 1, ch. 8; vol. 2, appendix A.5 (opcodes D8..DF).
- * Omits: C1 of arithmetic operations; the values of registers that the guest has emptied.
+ * Omits: C1 of operations that are not asked for it (V87_KEEP_C1); the values of registers that the guest has emptied.
  * Threads: emission, see x64.h.
  */
 #include "accel/dbt/x86_64/emit.h"
 
-enum { STATUS_KEPT = 0xb8ff, STATUS_TAKEN = 0x473f, STATUS_FLAGS = 0x3f };      /* condition codes C0-C3 are 4700H */
+enum { STATUS_CODES = 0x4700, STATUS_C1 = 0x200, STATUS_FLAGS = 0x3f };
 enum { REG_MASK = 7, DEAD = 0x40, DIRTY = 0x80, MOST = 6 };     /* MOST: entries before an operation, which may add two */
 
 static Rm fpr(const Em *e, unsigned reg) { return rm_cpu((int32_t)(e->g->mmx_offset + reg * e->g->mmx_stride) - BIAS); }
@@ -105,15 +105,15 @@ void x87_stub_load(Em *e, const Stub *s)
     }
 }
 
-/* The host's condition codes (or flags alone) go to the guest's status word. */
-static void take_status(Em *e, bool codes)
+/* The host's flags and these condition codes go to the guest's status word. */
+static void take_status(Em *e, unsigned codes)
 {
     Rm sw = rm_cpu((int32_t)e->g->x87_sw_offset - BIAS);
 
     two(e, 0xdf, 0xe0);                 /* fnstsw ax */
-    e_alu_imm(e, 4, IR_I32, rm_reg(RAX), codes ? STATUS_TAKEN : STATUS_FLAGS);
+    e_alu_imm(e, 4, IR_I32, rm_reg(RAX), STATUS_FLAGS | codes);
     if (codes) {
-        e_alu_imm(e, 4, IR_I16, sw, STATUS_KEPT);
+        e_alu_imm(e, 4, IR_I16, sw, 0xffff & ~codes);
     }
     e_typed(e, 0x09, IR_I16, RAX, sw);  /* or */
     e->host = 0;
@@ -156,7 +156,9 @@ static void arith(Em *e, unsigned base, unsigned dst, unsigned a, bool pops)
     e->x87[0] = (uint8_t)(dst | DIRTY);
     if (pops && dst != a) {
         forget(e, a);
-        trim(e);
+        if (!(e->n->imm8 & V87_KEEP_C1)) {      /* popping the host's would clear it */
+            trim(e);
+        }
     }
 }
 
@@ -222,10 +224,10 @@ void em_x87(Em *e, const IrVecDesc *d)
 {
     const IrInsn *n = e->n;
     unsigned form = d->enc >> 28, opcode = d->enc >> 16 & 0xff, second = d->enc & 0xff, digit = d->enc >> 24 & 7;
-    unsigned dst = n->dst.id - 64u, a = n->a.id - 64u, pops = n->imm8;
-    bool codes = form == V87_COM || form == V87_COM_MEM;
+    unsigned dst = n->dst.id - 64u, a = n->a.id - 64u, pops = n->imm8 & V87_POPS;
+    bool codes = form == V87_COM || form == V87_COM_MEM, c1 = n->imm8 & V87_KEEP_C1;
 
-    if (codes || form == V87_SYNC) {
+    if (codes || c1 || form == V87_SYNC) {
         flags_clobber(e);
         take_rax(e);
     }
@@ -288,7 +290,7 @@ void em_x87(Em *e, const IrVecDesc *d)
         em_exchange(e, dst, a);
         break;
     }
-    if (codes || form == V87_SYNC) {
-        take_status(e, codes);
+    if (codes || c1 || form == V87_SYNC) {
+        take_status(e, codes ? STATUS_CODES : c1 ? STATUS_C1 : 0);
     }
 }

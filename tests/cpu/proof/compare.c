@@ -13,6 +13,7 @@ typedef struct Vendor { const char *name; VendorWhen when; unsigned what; } Vend
 static const Vendor vendors[] = {
 #define VENDOR(row, when, what, reason) { #row, V_##when, what },
 #include "tests/cpu/proof/vendor.def"
+#include "tests/cpu/proof/known.def"
 #undef VENDOR
 };
 

@@ -7,6 +7,8 @@
  * Threads: main context with the machine lock.
  */
 #include "core/screendump.h"
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -91,11 +93,19 @@ static bool png(GByteArray *out, pixman_image_t *p, GError **err)
     return ok;
 }
 
+/* Not g_file_set_contents(): a picture may go into a pipe, and what was longer before must not shine through. */
+static bool write_file(const char *path, const GByteArray *data)
+{
+    FILE *f = fopen(path, "wb");
+    bool  ok = f && fwrite(data->data, 1, data->len, f) == data->len;
+
+    return f ? !fclose(f) && ok : false;
+}
+
 bool screendump(Console *con, const char *path, PictureFormat format, GError **err)
 {
     GByteArray     *out;
     pixman_image_t *p;
-    GError         *why = NULL;
     bool            ok;
 
     console_refresh(con);
@@ -110,9 +120,8 @@ bool screendump(Console *con, const char *path, PictureFormat format, GError **e
         ppm(out, p);
         ok = true;
     }
-    if (ok && !g_file_set_contents_full(path, (const char *)out->data, (gssize)out->len, G_FILE_SET_CONTENTS_NONE, 0666, &why)) {
-        ok = fail(err, "screendump %s: cannot write it: %s", path, why->message);
-        g_error_free(why);
+    if (ok && !write_file(path, out)) {
+        ok = fail(err, "screendump %s: cannot write it: %s", path, g_strerror(errno));
     }
     g_byte_array_unref(out);
     return ok;

@@ -15,9 +15,13 @@
 
 enum { PORT_BASE = 0x3b0, WINDOW_AT = 0xa0000, WINDOW_BYTES = 0x20000, MMIO_BYTES = 4096 };
 enum { MISC_COLOR = 1, ATTR_VIDEO = 0x20, PROTECT_0_7 = 0x80 };
-#define FRAME_NS 16683000u            /* 59.94 Hz, */
-#define LINE_NS  31778u               /* 31.5 kHz: 525 lines, of which 480 show */
-enum { SHOWN_LINES = 480, SYNC_FIRST = 490, SYNC_LAST = 491, SHOWN_PERCENT = 80 };
+enum { DOTS_8 = 1, CLOCK_HALVED = 8, CLOCK_28 = 4, TOTAL_EXTRA = 5, LINES_EXTRA = 2 };
+#define HZ_25   25175000u             /* the VGA's crystals */
+#define HZ_28   28322000u
+#define NS_PER_S UINT64_C(1000000000)
+#define LINE_LEAST 10000u               /* ns: what no monitor shows */
+#define LINE_MOST 1000000u
+enum { LINES_MIN = 100 };
 
 /* ---- index and data pairs: which bits of each register exist ---- */
 static const uint8_t seq_mask[N_SEQ] = { 0x03, 0x3d, 0x0f, 0x3f, 0x0e };
@@ -85,13 +89,52 @@ static uint8_t dac_read(Vga *s)
     return val;
 }
 
+/* ---- where the beam is ---- */
+typedef struct Beam {
+    uint32_t line_ns, shown_ns;       /* a scan line, and its part that shows */
+    uint32_t lines, shown;            /* of a frame */
+    uint32_t sync_first, sync_lines;  /* vertical retrace */
+} Beam;
+
+static unsigned bit_of(uint8_t val, unsigned from, unsigned to)
+{
+    return (unsigned)(val >> from & 1) << to;
+}
+
+/*
+ * By the CRTC and the dot clock; VBE modes, which have no timing of their own here, and what no monitor could show: 640x480 at
+ * 59.94 Hz.
+ */
+static Beam beam(const Vga *s)
+{
+    static const Beam usual = { .line_ns = 31778, .shown_ns = 25422, .lines = 525, .shown = 480, .sync_first = 490, .sync_lines = 2 };
+    const uint8_t *c = s->crtc, o = c[CRTC_OVERFLOW];
+    uint64_t dots = (s->seq[SEQ_CLOCK] & DOTS_8 ? 8 : 9) * (s->seq[SEQ_CLOCK] & CLOCK_HALVED ? 2 : 1);
+    uint64_t hz = s->misc & CLOCK_28 ? HZ_28 : HZ_25;
+    Beam b = { .line_ns = (uint32_t)((c[CRTC_HTOTAL] + TOTAL_EXTRA) * dots * NS_PER_S / hz),
+               .shown_ns = (uint32_t)((c[CRTC_HDISP] + 1) * dots * NS_PER_S / hz) };
+    b.lines = (c[CRTC_VTOTAL] | bit_of(o, 0, 8) | bit_of(o, 5, 9)) + LINES_EXTRA;
+    b.shown = (c[CRTC_VDISP] | bit_of(o, 1, 8) | bit_of(o, 6, 9)) + 1;
+    b.sync_first = c[CRTC_VSYNC] | bit_of(o, 2, 8) | bit_of(o, 7, 9);
+    b.sync_lines = (c[CRTC_PROTECT] - b.sync_first - 1) % 16 + 1;       /* it ends where the lowest 4 bits agree */
+    bool odd = b.line_ns < LINE_LEAST || b.line_ns > LINE_MOST || b.lines < LINES_MIN || b.sync_first >= b.lines;
+    return odd || (s->vbe[VBE_ENABLE] & VBE_ON) ? usual : b;
+}
+
+uint64_t vga_frame(const Vga *s)
+{
+    Beam b = beam(s);
+    return time_now(s->pci.dev.machine, TIME_GUEST) / ((uint64_t)b.line_ns * b.lines);
+}
+
 /* Input status 1: 0 not displaying, 3 vertical retrace; both follow the guest's clock. */
 static uint8_t status_1(Vga *s)
 {
-    uint64_t in_frame = time_now(s->pci.dev.machine, TIME_GUEST) % FRAME_NS, line = in_frame / LINE_NS;
-    bool shown = line < SHOWN_LINES && in_frame % LINE_NS < LINE_NS / 100 * SHOWN_PERCENT;
+    Beam b = beam(s);
+    uint64_t in_frame = time_now(s->pci.dev.machine, TIME_GUEST) % ((uint64_t)b.line_ns * b.lines), line = in_frame / b.line_ns;
+    bool shown = line < b.shown && in_frame % b.line_ns < b.shown_ns;
     s->attr_data = false;
-    return (uint8_t)((shown ? 0 : 1) | (line >= SYNC_FIRST && line <= SYNC_LAST ? 8 : 0));
+    return (uint8_t)((shown ? 0 : 1) | (line >= b.sync_first && line - b.sync_first < b.sync_lines ? 8 : 0));
 }
 
 /* CRTC and status 1 answer at 3Bx or 3Dx, as the miscellaneous output register says. */

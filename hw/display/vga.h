@@ -17,7 +17,7 @@ enum { N_SEQ = 5, N_GC = 9, N_ATTR = 21, N_CRTC = 25, N_VBE = 11 };
 enum { SEQ_CLOCK = 1, SEQ_MASK = 2, SEQ_FONT = 3, SEQ_MEMORY = 4 };
 enum { GC_SET = 0, GC_SET_ENABLE, GC_COMPARE, GC_FUNCTION, GC_READ_PLANE, GC_MODE, GC_MISC, GC_CARE, GC_BITMASK };
 enum { ATTR_MODE = 0x10, ATTR_OVERSCAN, ATTR_PLANES, ATTR_PAN, ATTR_COLOR_SELECT };
-enum { CRTC_HDISP = 1, CRTC_OVERFLOW = 7, CRTC_ROW_SCAN = 8, CRTC_CELL = 9, CRTC_CURSOR_START = 0xa, CRTC_CURSOR_END = 0xb,
+enum { CRTC_HTOTAL = 0, CRTC_HDISP = 1, CRTC_VTOTAL = 6, CRTC_VSYNC = 0x10, CRTC_OVERFLOW = 7, CRTC_ROW_SCAN = 8, CRTC_CELL = 9, CRTC_CURSOR_START = 0xa, CRTC_CURSOR_END = 0xb,
        CRTC_START_HIGH = 0xc, CRTC_START_LOW = 0xd, CRTC_CURSOR_HIGH = 0xe, CRTC_CURSOR_LOW = 0xf, CRTC_PROTECT = 0x11,
        CRTC_VDISP = 0x12, CRTC_OFFSET = 0x13, CRTC_UNDERLINE = 0x14, CRTC_MODE = 0x17, CRTC_LINE_COMPARE = 0x18 };
 enum { VBE_ID = 0, VBE_XRES, VBE_YRES, VBE_BPP, VBE_ENABLE, VBE_BANK, VBE_VIRT_WIDTH, VBE_VIRT_HEIGHT, VBE_X_OFFSET,
@@ -27,6 +27,8 @@ enum { TEXT_MAX_COLUMNS = 256, TEXT_MAX_ROWS = 128 };
 
 typedef struct VgaText {              /* a text mode as the registers describe it */
     unsigned columns, rows, cell_height, cell_width;
+    unsigned dot_width, scans_each;   /* 2: a halved dot clock, scan lines shown twice */
+    bool     blinks;                  /* attribute bit 7 is not intensity */
     uint32_t start, pitch;            /* in cells */
     uint32_t cursor;                  /* cell; UINT32_MAX: off */
     unsigned cursor_top, cursor_bottom;
@@ -90,6 +92,8 @@ struct Vga {
     bool      redraw;
     uint16_t  drawn[TEXT_MAX_COLUMNS * TEXT_MAX_ROWS];
     uint32_t  drawn_cursor;
+    uint32_t  drawn_start;
+    bool      drawn_dark;             /* of what blinks */
     VgaText   drawn_text;
     VgaScan   drawn_scan;
     VgaPacked drawn_packed;
@@ -134,6 +138,7 @@ void     vga_show(Vga *s);            /* VBE came on or went off */
 #define VGA_STATE(S, at) { .name = "vga", .type = T_STRUCT, .flags = F_STATE, .offset = offsetof(S, at), .count = 1, \
     .stride = sizeof(Vga), .aux = vga_state }
 extern const Field vga_state[];
+uint64_t vga_frame(const Vga *s);      /* how many there have been, by the guest's clock */
 uint8_t  vga_port_read(Vga *s, unsigned port);        /* 3b0..3df */
 void     vga_port_write(Vga *s, unsigned port, uint8_t val);
 #endif

@@ -3,13 +3,15 @@
  * vga_draw.c -- what is on the screen: as text for tests and the monitor, as pixels for viewers.
  *
  * Spec: IBM VGA, text modes (CRTC start address, cursor, attribute byte, character sets); Bochs VBE linear modes.
- * Omits: blinking characters (their background bit is taken away, they stay); the text as text knows no split screen.
+ * Omits: the text as text knows no split screen.
  * Threads: with the machine lock.
  */
 #include "hw/display/vga.h"
 #include <string.h>
 
-enum { PAGE_BITS = 12, BLINK_NS = 266000000, CURSOR_OFF = 0x20, DOUBLE_SCAN = 0x80, GRAPHICS = 1, PAN_TOP_ONLY = 0x20 };
+enum { PAGE_BITS = 12, CURSOR_BLINKS = 16, CELL_BLINKS = 32, CURSOR_OFF = 0x20, DOUBLE_SCAN = 0x80, GRAPHICS = 1, PAN_TOP_ONLY = 0x20,
+       CLOCK_HALVED = 8, BLINKS = 8, BLINK = 0x8000,
+       VIDEO_ON = 0x20 };
 
 /* Code page 437, 80h to FFh: what a text mode's font shows. */
 static const uint16_t cp437[128] = {
@@ -53,6 +55,9 @@ bool vga_text_mode(const Vga *s, VgaText *t)
     t->pan = t->cell_width == 8 ? pan & 7 : pan < 8 ? pan + 1 : 0;      /* with 9 dots 8 is none */
     t->pan_top_only = s->attr[ATTR_MODE] & PAN_TOP_ONLY;
     t->underline = c[CRTC_UNDERLINE] & 0x1f;
+    t->dot_width = s->seq[SEQ_CLOCK] & CLOCK_HALVED ? 2 : 1;
+    t->scans_each = c[CRTC_CELL] & DOUBLE_SCAN ? 2 : 1;
+    t->blinks = s->attr[ATTR_MODE] & BLINKS;
     return t->rows && t->columns > 1;
 }
 
@@ -133,88 +138,117 @@ static uint32_t font_base(const Vga *s, bool second)
     return (n & 3) * 0x4000 + (n >> 2) * 0x2000;
 }
 
-/* Line y of a cell. */
-static void draw_cell_line(const Vga *s, const VgaText *t, uint32_t *px, unsigned y, uint16_t c, bool cursor)
+/* Half of the time what blinks is dark; the times are in frames, which the guest's clock counts. */
+static bool dark(const Vga *s, unsigned frames)
+{
+    return vga_frame(s) / (frames / 2) & 1;
+}
+
+/* Line y of a cell, each dot once. */
+static void draw_cell_line(const Vga *s, const VgaText *t, uint32_t *px, unsigned y, uint16_t c, bool cursor, bool off)
 {
     uint8_t ch = (uint8_t)c, attr = c >> 8;
-    bool blink = s->attr[ATTR_MODE] & 8, extend = (s->attr[ATTR_MODE] & 4) && ch >= 0xc0 && ch <= 0xdf;
-    uint32_t fg = vga_attr_color(s, attr & 15), bg = vga_attr_color(s, attr >> 4 & (blink ? 7 : 15));
+    bool extend = (s->attr[ATTR_MODE] & 4) && ch >= 0xc0 && ch <= 0xdf;
+    uint32_t fg = vga_attr_color(s, attr & 15), bg = vga_attr_color(s, attr >> 4 & (t->blinks ? 7 : 15));
     uint64_t at = (uint64_t)(font_base(s, attr & 8) + ch * 32u + y) * 4 + 2;
     uint8_t bits = at < s->vram.size ? s->vram.host[at] : 0;
     bool full = (cursor && y >= t->cursor_top && y <= t->cursor_bottom) || ((attr & 7) == 1 && y == t->underline);
     for (unsigned x = 0; x < t->cell_width; x++) {
         bool on = full || (x < 8 ? bits >> (7 - x) & 1 : extend && (bits & 1));
-        px[x] = on ? fg : bg;
+        px[x] = on && !(off && (c & BLINK) && !cursor) ? fg : bg;
     }
 }
 
-static void draw_cell(const Vga *s, const VgaText *t, uint32_t *px, unsigned pitch, uint16_t c, bool cursor)
+static void widen(const VgaText *t, uint32_t *px, unsigned n)
 {
-    for (unsigned y = 0; y < t->cell_height; y++) {
-        draw_cell_line(s, t, px + (size_t)y * pitch, y, c, cursor);
+    for (unsigned x = t->dot_width > 1 ? n : 0; x-- > 0;) {
+        px[x * 2] = px[x * 2 + 1] = px[x];
+    }
+}
+
+static void draw_cell(const Vga *s, const VgaText *t, uint32_t *px, unsigned pitch, uint16_t c, bool cursor, bool off)
+{
+    for (unsigned y = 0; y < t->cell_height * t->scans_each; y++) {
+        draw_cell_line(s, t, px + (size_t)y * pitch, y / t->scans_each, c, cursor, off);
+        widen(t, px + (size_t)y * pitch, t->cell_width);
     }
 }
 
 /* Scrolled by less than a cell, or split: line by line, compared with what is there. */
-static void refresh_text_lines(const Vga *s, Console *con, const VgaText *t, uint32_t *px, unsigned pitch, uint32_t cursor)
+static void refresh_text_lines(const Vga *s, Console *con, const VgaText *t, uint32_t *px, unsigned pitch, uint32_t cursor,
+                               bool off)
 {
-    unsigned width = t->columns * t->cell_width;
+    unsigned width = t->columns * t->cell_width * t->dot_width;
     g_autofree uint32_t *line = g_new(uint32_t, width + 2 * t->cell_width);
-    for (unsigned y = 0; y < t->lines; y++) {
+    for (unsigned shown = 0; shown < t->lines * t->scans_each; shown++) {
+        unsigned y = shown / t->scans_each;
         bool low = y > t->split;
         unsigned scan = low ? y - t->split - 1 : y + t->first_row, pan = low && t->pan_top_only ? 0 : t->pan;
         uint32_t at = (low ? 0 : t->start) + scan / t->cell_height * t->pitch;
         for (unsigned x = 0; x <= t->columns; x++) {
-            draw_cell_line(s, t, line + x * t->cell_width, scan % t->cell_height, cell(s, at + x), ((at + x) & 0xffff) == cursor);
+            draw_cell_line(s, t, line + x * t->cell_width, scan % t->cell_height, cell(s, at + x), ((at + x) & 0xffff) == cursor, off);
         }
-        if (memcmp(px + (size_t)y * pitch, line + pan, width * sizeof(*line))) {
-            memcpy(px + (size_t)y * pitch, line + pan, width * sizeof(*line));
-            console_damage(con, 0, (int)y, (int)width, 1);
+        widen(t, line + pan, t->columns * t->cell_width);
+        if (memcmp(px + (size_t)shown * pitch, line + pan, width * sizeof(*line))) {
+            memcpy(px + (size_t)shown * pitch, line + pan, width * sizeof(*line));
+            console_damage(con, 0, (int)shown, (int)width, 1);
         }
     }
 }
 
 static void refresh_text(Vga *s, Console *con, const VgaText *t)
 {
-    unsigned width = t->columns * t->cell_width, height = t->rows * t->cell_height;
-    pixman_image_t *surface = console_resize(con, (int)width, (int)height);
+    unsigned width = t->cell_width * t->dot_width, height = t->cell_height * t->scans_each;     /* of a cell */
+    pixman_image_t *surface = console_resize(con, (int)(t->columns * width), (int)(t->rows * height));
     uint32_t *px = pixman_image_get_data(surface);
     unsigned pitch = (unsigned)pixman_image_get_stride(surface) / 4;
-    bool shown = time_now(s->pci.dev.machine, TIME_HOST) / BLINK_NS & 1, all = s->redraw;
+    bool shown = !dark(s, CURSOR_BLINKS), off = t->blinks && dark(s, CELL_BLINKS), turned = off != s->drawn_dark, all = s->redraw;
     uint32_t cursor = t->cursor != UINT32_MAX && shown ? t->cursor - t->start : UINT32_MAX;
     VgaText look = *t;
     look.start = look.cursor = 0;
     all |= memcmp(&look, &s->drawn_text, sizeof(look)) != 0;
+    if (!vga_touched(s) && !all && !s->redraw && t->start == s->drawn_start && cursor == s->drawn_cursor && !turned) {
+        return;                       /* an idle screen costs no more than this */
+    }
+    all |= s->redraw;
     if (t->first_row || t->pan || t->split < t->lines) {
-        refresh_text_lines(s, con, t, px, pitch, shown ? t->cursor : UINT32_MAX);
-        s->drawn_text = (VgaText){ 0 };         /* the quick way draws all when it comes back */
-        return;
+        refresh_text_lines(s, con, t, px, pitch, shown ? t->cursor : UINT32_MAX, off);
+        goto drawn;                   /* the quick way draws all when it comes back: drawn_text differs then */
     }
     for (unsigned y = 0; y < t->rows; y++) {
         for (unsigned x = 0; x < t->columns; x++) {
             uint32_t i = y * TEXT_MAX_COLUMNS + x, at = y * t->pitch + x;
             uint16_t c = cell(s, t->start + at);
             bool here = at == cursor, was = at == s->drawn_cursor;
-            if (all || c != s->drawn[i] || here != was) {
-                draw_cell(s, t, px + (size_t)y * t->cell_height * pitch + x * t->cell_width, pitch, c, here);
-                console_damage(con, (int)(x * t->cell_width), (int)(y * t->cell_height), (int)t->cell_width, (int)t->cell_height);
+            if (all || c != s->drawn[i] || here != was || (turned && (c & BLINK))) {
+                draw_cell(s, t, px + (size_t)y * height * pitch + x * width, pitch, c, here, off);
+                console_damage(con, (int)(x * width), (int)(y * height), (int)width, (int)height);
                 s->drawn[i] = c;
             }
         }
     }
+drawn:
     s->drawn_cursor = cursor;
+    s->drawn_start = t->start;
+    s->drawn_dark = off;
     s->drawn_text = look;
     s->redraw = false;
 }
 
 /* ---- VBE: a linear frame buffer ---- */
+/* The highest bits again below, so that white is white. */
+static uint32_t five_bits(unsigned v)
+{
+    return (v & 31) << 3 | (v >> 2 & 7);
+}
+
 static uint32_t pixel(const Vga *s, const uint8_t *p, unsigned bpp)
 {
     unsigned v = p[0] | (bpp > 8 ? p[1] << 8 : 0);
     switch (bpp) {
     case 8:  return vga_palette_color(s, v);
-    case 15: return (v >> 10 & 31) << 19 | (v >> 5 & 31) << 11 | (v & 31) << 3;
-    case 16: return (v >> 11 & 31) << 19 | (v >> 5 & 63) << 10 | (v & 31) << 3;
+    case 15: return five_bits(v >> 10) << 16 | five_bits(v >> 5) << 8 | five_bits(v);
+    case 16: return five_bits(v >> 11) << 16 | ((v >> 5 & 63) << 2 | (v >> 9 & 3)) << 8 | five_bits(v);
     default: return v | (uint32_t)p[2] << 16;
     }
 }
@@ -311,7 +345,8 @@ static void refresh(void *dev, Console *con)
     VgaText t = { 0 };
     VgaScan g;
     VgaPacked p;
-    uint8_t kind = !vbe_on(s) && vga_blank(s) ? BLANK : s->ext && packed_mode(s, &p) ? PACKED : vga_scan(s, &g) ? SCAN :
+    bool chip = s->ext && packed_mode(s, &p);   /* whose BIOS leaves SR1's "screen off" set in all its packed modes */
+    uint8_t kind = chip && (s->attr_index & VIDEO_ON) ? PACKED : !vbe_on(s) && vga_blank(s) ? BLANK : vga_scan(s, &g) ? SCAN :
                    vbe_on(s) ? packed_mode(s, &p) ? PACKED : KEEP : vga_text_mode(s, &t) ? TEXT : BLANK;
     s->redraw |= kind != s->drawn_kind;
     s->drawn_kind = kind;

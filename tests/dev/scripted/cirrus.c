@@ -94,7 +94,7 @@ START_TEST(modes)
     ck_assert_uint_eq(shown(7, 2), 0x654321);
     mode(3, 0xc1);
     poke(LFB + 2 * 9, 0xf800, 2);
-    ck_assert_uint_eq(shown(9, 0), 0xf80000);
+    ck_assert_uint_eq(shown(9, 0), 0xff0000);
     mode(0, 0);
     outb(0x3c8, 3);
     for (unsigned i = 1; i < 4; i++) {

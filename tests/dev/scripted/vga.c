@@ -510,6 +510,178 @@ START_TEST(hostile)
 }
 END_TEST
 
+/* Input status 1 as a program polls it: frames and lines a second. */
+static void beam_is(double frames, unsigned lines_shown)
+{
+    unsigned rises = 0, shown = 0;
+    uint8_t  was = in(0x3da, 1);
+
+    for (unsigned i = 0; i < 250000; i++) {     /* half a second */
+        rig_run_ns(2000);
+        uint8_t now = in(0x3da, 1);
+        rises += (now & 8) && !(was & 8);
+        shown += !(now & 1) && (was & 1);
+        was = now;
+    }
+    ck_assert_int_le(abs((int)rises - (int)(frames / 2)), 1);
+    ck_assert_int_le(abs((int)shown - (int)(frames / 2 * lines_shown)), (int)lines_shown + 5);
+}
+
+START_TEST(beam)
+{
+    static const uint8_t text400[][2] = { { 0, 0x5f }, { 1, 0x4f }, { 6, 0xbf }, { 7, 0x1f }, { 0x10, 0x9c }, { 0x12, 0x8f }, { 0x11, 0x8e } };
+    static const uint8_t vga480[][2] = { { 0x11, 0 }, { 6, 0x0b }, { 7, 0x3e }, { 0x10, 0xea }, { 0x12, 0xdf }, { 0x11, 0x8c } };
+    text_mode();
+    for (unsigned i = 0; i < G_N_ELEMENTS(text400); i++) {
+        reg(0x3d4, text400[i][0], text400[i][1]);
+    }
+    beam_is(70.09, 400);                        /* 28.322 MHz, 900 dots, 449 lines */
+    for (unsigned i = 0; i < G_N_ELEMENTS(vga480); i++) {
+        reg(0x3d4, vga480[i][0], vga480[i][1]);
+    }
+    reg(0x3c4, 1, 1);                           /* 8 dots, 25.175 MHz */
+    out(0x3c2, 0xe3, 1);
+    beam_is(59.94, 480);
+    reg(0x3d4, 0x11, 0);
+    reg(0x3d4, 0, 0);                           /* what no monitor shows: some frames all the same */
+    beam_is(59.94, 480);
+}
+END_TEST
+
+/* ---- what changes, and what an idle screen costs ---- */
+
+/* No split, no panning: with 9 dots that is 8. */
+static void plain_text(void)
+{
+    text_mode();
+    reg(0x3d4, 0x18, 0xff);
+    in(0x3da, 1);
+    out(0x3c0, 0x13, 1);
+    out(0x3c0, 8, 1);
+    out(0x3c0, 0x20, 1);
+}
+
+static struct {
+    unsigned calls;
+    int      x1, y1, x2, y2;
+} damage;
+
+static bool eye_open(Machine *m, Console *con, Viewer **to, GError **err)
+{
+    return true;
+}
+
+static void eye_resized(Viewer *v, pixman_image_t *surface)
+{
+}
+
+static void eye_damaged(Viewer *v, const pixman_box16_t *box)
+{
+    damage.calls++;
+    damage.x1 = MIN(damage.x1, box->x1);
+    damage.y1 = MIN(damage.y1, box->y1);
+    damage.x2 = MAX(damage.x2, box->x2);
+    damage.y2 = MAX(damage.y2, box->y2);
+}
+
+static void eye_close(Viewer *v)
+{
+}
+
+static const ViewerOps eye_ops = { .name = "eye", .desc = "", .open = eye_open, .resized = eye_resized, .damaged = eye_damaged,
+                                   .close = eye_close };
+static Viewer eye = { .ops = &eye_ops };
+
+static unsigned look(void)
+{
+    memset(&damage, 0, sizeof(damage));
+    damage.x1 = damage.y1 = INT16_MAX;
+    console_refresh(rig.m->console);
+    return damage.calls;
+}
+
+static void frames(unsigned n)
+{
+    rig_run_ns(n * UINT64_C(14268000));         /* of 70 Hz */
+}
+
+START_TEST(blinks)
+{
+    static const uint8_t timing[][2] = { { 0, 0x5f }, { 6, 0xbf }, { 0x10, 0x9c } };
+    plain_text();
+    reg(0x3d4, 0x11, 0);
+    for (unsigned i = 0; i < G_N_ELEMENTS(timing); i++) {
+        reg(0x3d4, timing[i][0], timing[i][1]);
+    }
+    reg(0x3d4, 0x0a, 0x20);                     /* no cursor */
+    in(0x3da, 1);
+    out(0x3c0, 0x10, 1);
+    out(0x3c0, 0x0c, 1);
+    out(0x3c0, 0x20, 1);
+    poke(0xb8000 + 2 * 81, 'X');
+    poke(0xb8000 + 2 * 81 + 1, 0x87);           /* blinks */
+    poke(0xb8000 + 2 * 83, 'X');
+    poke(0xb8000 + 2 * 83 + 1, 0x07);           /* does not */
+    console_viewer(rig.m->console, &eye);
+    look();
+    unsigned turns = 0;
+    for (unsigned i = 0; i < 64; i++) {
+        frames(1);
+        if (look()) {
+            turns++;
+            ck_assert_int_eq(damage.x1, 9);     /* only that cell */
+            ck_assert_int_eq(damage.x2, 18);
+            ck_assert_int_eq(damage.y1, 16);
+        }
+    }
+    ck_assert_uint_eq(turns, 4);                /* on and off every 32 frames */
+    reg(0x3d4, 0x0a, 0x0d);
+    reg(0x3d4, 0x0f, 0);
+    look();
+    for (unsigned i = turns = 0; i < 64; i++) {
+        frames(1);
+        look();
+        turns += damage.calls && damage.y1 == 0;
+    }
+    ck_assert_uint_eq(turns, 8);                /* the cursor: every 16 */
+}
+END_TEST
+
+/* A screen in which nothing changes is not drawn; one dot of it is a line. */
+START_TEST(idle)
+{
+    plain_text();
+    reg(0x3d4, 0x0a, 0x20);
+    console_viewer(rig.m->console, &eye);
+    look();
+    for (unsigned i = 0; i < 50; i++) {
+        frames(3);
+        ck_assert_uint_eq(look(), 0);
+    }
+    poke(0xb8000 + 2 * 40, 'a');
+    ck_assert_uint_eq(look(), 1);
+    ck_assert_int_eq(damage.x1, 40 * 9);
+    out(0x1ce, 1, 2);                           /* VBE, 640 by 480 by 32 */
+    out(0x1cf, 640, 2);
+    out(0x1ce, 2, 2);
+    out(0x1cf, 480, 2);
+    out(0x1ce, 3, 2);
+    out(0x1cf, 32, 2);
+    out(0x1ce, 4, 2);
+    out(0x1cf, 0x41, 2);
+    look();
+    for (unsigned i = 0; i < 50; i++) {
+        frames(3);
+        ck_assert_uint_eq(look(), 0);
+    }
+    poke(0xe0000000 + (640 * 300 + 5) * 4, 0x55);
+    ck_assert_uint_ge(look(), 1);
+    ck_assert_int_ge(damage.y1, 298);           /* its page: lines 299 and 300 */
+    ck_assert_int_le(damage.y2, 302);
+    ck_assert_uint_eq(look(), 0);
+}
+END_TEST
+
 Suite *suite_vga(void)
 {
     Suite *vga_suite = suite_create("vga");
@@ -526,5 +698,8 @@ Suite *suite_vga(void)
     RIG_TEST(vga, chained);
     RIG_TEST(vga, scrolled);
     RIG_TEST(vga, hostile);
+    RIG_TEST(vga, beam);
+    RIG_TEST(vga, blinks);
+    RIG_TEST(vga, idle);
     return vga_suite;
 }

@@ -12,6 +12,7 @@
  */
 #include <string.h>
 #include "accel/dbt/internal.h"
+#include "accel/dbt/tcc/tcc.h"
 #include "core/compiler.h"
 #include "core/debug.h"
 
@@ -261,6 +262,7 @@ static void reclaim_stopped(void *arg)
     if (!__atomic_load_n(&d->full, __ATOMIC_RELAXED)) {
         return;
     }
+    tcc_engine_forget(d);
     g_mutex_lock(&d->lock);
     for (unsigned i = 0; i < d->cpus->len; i++) {
         dbt_flush_all(d->cpus->pdata[i]);

@@ -133,6 +133,19 @@ void tcc_engine_hot(DbtMachine *d, Block *b)
     g_mutex_unlock(&t->lock);
 }
 
+/* With the vCPUs stopped: the blocks go, and nothing of the thread's is to know them. */
+void tcc_engine_forget(DbtMachine *d)
+{
+    TccEngine *t = d->tcc;
+    if (!t)
+        return;
+    g_mutex_lock(&t->lock);
+    g_queue_clear(&t->queue);
+    while (t->busy)
+        g_cond_wait(&t->done, &t->lock);
+    g_mutex_unlock(&t->lock);
+}
+
 bool tcc_engine_init(DbtMachine *d, GError **err)
 {
     if (!tcc_built_in())

@@ -372,6 +372,10 @@ static bool is_value(IrRef ref) { return ref.kind == IR_GUEST || ref.kind == IR_
 static void say_vop(Render *r, const IrInsn *i)
 {
     bool to_host = i->dst.kind == IR_HOST, from_host = i->a.kind == IR_HOST;
+    if (r->g->vecs[i->sub].props & V_VEX) {     /* they have up to four operands: the interpreter's */
+        r->ok = false;
+        return;
+    }
     flush(r);
     say_pc(r, r->pc);
     say(r, "{ uint64_t g[2]; g[0] = ");

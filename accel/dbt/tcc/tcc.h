@@ -39,5 +39,6 @@ extern const TccSymbol tcc_symbols[];   /* ends with a NULL name */
 bool     tcc_engine_init(DbtMachine *d, GError **err);  /* starts the compiling thread */
 void     tcc_engine_fini(DbtMachine *d);                /* before blocks are freed */
 void     tcc_engine_hot(DbtMachine *d, Block *b);       /* the vCPU: b is hot; compiles it some time */
+void     tcc_engine_forget(DbtMachine *d);             /* vCPUs stopped, DbtMachine.lock not held: before blocks go */
 void     tcc_engine_info(DbtMachine *d, GString *out);
 #endif

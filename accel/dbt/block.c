@@ -16,7 +16,7 @@
 #include "core/compiler.h"
 #include "core/debug.h"
 
-enum { LIFT_AFTER = 64, PEEK_MAX = 256, BLOCKS_IN_SLAB = 32768 };
+enum { LIFT_AFTER = 64, REMEMBER_AFTER = 4, PEEK_MAX = 256, BLOCKS_IN_SLAB = 32768 };
 
 DbtRegion *code_region(DbtMachine *d, Region *r)
 {
@@ -219,6 +219,7 @@ static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, ui
         uint64_t g = b->dead ? 0 : block_granules(dr, index, b);
         if (g & mask) {
             block_kill_locked(d, b);
+            p->killed++;
             g = 0;
         }
         if (g) {
@@ -277,6 +278,7 @@ static void reclaim_stopped(void *arg)
             }
         }
     }
+    past_clear(d);
     for (unsigned i = 0; i < d->blocks->len; i++) {
         block_free(d, d->blocks->pdata[i]);
     }
@@ -315,6 +317,7 @@ void block_reclaim(DbtMachine *d)
 
 void block_free_all(DbtMachine *d)
 {
+    past_free(d);
     for (unsigned i = 0; i < d->blocks->len; i++) {
         block_free(d, d->blocks->pdata[i]);
     }
@@ -387,9 +390,14 @@ static void block_add_locked(DbtMachine *d, Block *b, CodePage *p, CodePage *p2)
 {
     unsigned h = hash_of(b->at, b->mode);
 
+    __atomic_or_fetch(&p->granules, granule_mask(b->from, b->to), __ATOMIC_SEQ_CST);
+    if (p2) {
+        __atomic_or_fetch(&p2->granules, granule_mask(0, b->length - (DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1)))),
+                          __ATOMIC_SEQ_CST);
+    }
+    order_publish(d);                   /* its code may be jumped to from now on */
     b->hash_next = d->hash[h];
     __atomic_store_n(&d->hash[h], b, __ATOMIC_RELEASE);
-    g_ptr_array_add(d->blocks, b);
     g_ptr_array_add(p->blocks, b);
     if (p2) {
         g_ptr_array_add(p2->blocks, b);
@@ -446,12 +454,11 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
         fprintf(d->perfmap_file, "%" PRIxPTR " %x g%" PRIx64 "_%x\n", (uintptr_t)b->entry, b->code_bytes, c->pc, mode);
     }
     if (b) {
-        __atomic_or_fetch(&p->granules, granule_mask(b->from, b->to), __ATOMIC_SEQ_CST);
-        if (b->at2) {
-            __atomic_or_fetch(&p2->granules, granule_mask(0, b->length - n), __ATOMIC_SEQ_CST);
-        }
-        order_publish(d);               /* its code may be jumped to from now on */
+        g_ptr_array_add(d->blocks, b);
         block_add_locked(d, b, p, b->at2 ? p2 : NULL);
+        if (p->killed >= REMEMBER_AFTER) {
+            past_remember(d, b);
+        }
         d->stats.blocks++;
         d->stats.guest_insns += ir->n_guest;
         d->stats.guest_bytes += ir->length;
@@ -460,6 +467,23 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
     }
     page_made_locked(p);
     page_made_locked(p2);
+    return b;
+}
+
+/* The bytes there are what a dead block was made of. */
+static Block *block_revive_locked(DbtMachine *d, uint8_t *at, uint32_t mode, CodePage *p)
+{
+    Block *b = p->killed >= REMEMBER_AFTER ? past_find(d, at, mode) : NULL;
+
+    if (b) {
+        __atomic_store_n(&b->dead, false, __ATOMIC_RELEASE);
+        if (d->backend) {
+            d->backend->revive(d, b);
+        }
+        block_add_locked(d, b, p, NULL);
+        d->stats.revived++;
+        page_made_locked(p);
+    }
     return b;
 }
 
@@ -473,7 +497,10 @@ static Block *block_make(DbtCpu *c, DbtRegion *dr, uint8_t *at, uint32_t mode)
         CodePage *p = page_guard(d, dr, page), *p2 = at2 ? page_guard(d, dr2, at2) : NULL;
         bool full;
         g_mutex_lock(&d->lock);
-        Block *b = block_make_locked(c, at, mode, p, at2, p2, &full);
+        Block *b = at2 ? NULL : block_revive_locked(d, at, mode, p);
+        if (!b) {
+            b = block_make_locked(c, at, mode, p, at2, p2, &full);
+        }
         if (b && d->backend && log_on(LOG_OUT_ASM)) {
             g_autoptr(GString) s = g_string_new(NULL);
             if (d->backend->print(b, s)) {

@@ -328,6 +328,7 @@ static bool dbt_init(Machine *m, GError **err)
     d->slabs = g_ptr_array_new();
     d->blocks = g_ptr_array_new();
     d->cpus = g_ptr_array_new();
+    past_init(d);
     if (d->perfmap) {
         g_autofree char *path = g_strdup_printf("/tmp/perf-%d.map", getpid());
         d->perfmap_file = fopen(path, "w");
@@ -452,7 +453,7 @@ static const struct { size_t offset; const char *text; } stat_rows[] = {
     STAT(reclaims, "times the arena was full"), STAT(lookups, "look-ups beyond the jump cache"),
     STAT(exits, "entries from the run loop"), STAT(steps, "single steps of tier 0"), STAT(refills, "TLB refills"),
     STAT(flushes, "TLB flushes"), STAT(page_flushes, "TLB page flushes"), STAT(switches, "context switches"),
-    STAT(contexts, "contexts made"),
+    STAT(contexts, "contexts made"), STAT(revived, "blocks whose code has come back"),
 };
 
 static void dbt_info(Machine *m, GString *out)

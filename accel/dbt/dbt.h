@@ -307,6 +307,7 @@ typedef struct DbtBackend {             /* accel/dbt/<host>/ */
     void  (*link)(DbtMachine *d, BlockLink *l, const Block *to);
     void  (*unlink)(DbtMachine *d, BlockLink *l);
     void  (*kill)(DbtMachine *d, Block *b);             /* make b->entry go to dbt_lookup() instead: its links are gone already */
+    void  (*revive)(DbtMachine *d, Block *b);           /* undo kill */
     void  (*reclaim)(DbtMachine *d);                    /* all vCPUs stopped, all blocks dead: the arena is empty again */
     void  (*run)(DbtCpu *c, const void *entry);         /* enter code for c->pc; returns when the run loop is needed: state is exact */
     bool  (*print)(const Block *b, GString *out);       /* -d out_asm */

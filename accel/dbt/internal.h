@@ -22,6 +22,7 @@ typedef struct CodePage {
     GPtrArray *blocks;                  /* Block */
     bool     guarded;
     unsigned making;                    /* translations in progress: every store counts as one to code */
+    unsigned killed;                    /* blocks by stores, so far: code that is rewritten often is remembered (past.c) */
     unsigned clean_stores;              /* let through to the guarded page; enough of them without code lift the guard */
 } CodePage;
 
@@ -39,7 +40,7 @@ enum { DBT_HASH_BITS = 18, DBT_MAX_REGIONS = 64 };
 typedef struct DbtStats {               /* "info jit" */
     uint64_t blocks, guest_insns, guest_bytes, code_bytes, ir_insns;
     uint64_t lookups, refills, steps, exits, flushes, page_flushes, switches, contexts, invalidated,
-             reclaims;
+             reclaims, revived;
 } DbtStats;
 
 enum { ENGINE_NATIVE, ENGINE_INTERP, ENGINE_TCC };
@@ -69,6 +70,7 @@ struct DbtMachine {
     GPtrArray *blocks;                  /* all of them, dead ones too */
     GPtrArray *slabs;                   /* BLOCKS_IN_SLAB Blocks each */
     unsigned   n_slabs, n_in_slab;      /* used, and of the last of them */
+    struct DbtPast *past;               /* past.c */
     bool      full;                     /* the arena: block_reclaim() is wanted; atomic */
     GPtrArray *cpus;                    /* DbtCpu */
     DbtStats  stats;
@@ -89,6 +91,13 @@ void       block_free_all(DbtMachine *d);       /* with the pages and regions th
 void       block_drop_all(DbtMachine *d);
 void       block_reclaim_soon(DbtMachine *d);   /* let the vCPUs' run loops do that */
 void       block_reclaim(DbtMachine *d);        /* from the run loop: empty the arena unless some vCPU is still to return into it */
+
+/* past.c: with the lock */
+void       past_init(DbtMachine *d);
+void       past_clear(DbtMachine *d);   /* blocks are about to be freed */
+void       past_free(DbtMachine *d);
+void       past_remember(DbtMachine *d, Block *b);      /* as it is, for when it will have died; not one of two pages */
+Block     *past_find(DbtMachine *d, const uint8_t *at, uint32_t mode);  /* dead, of the bytes that are there now; or NULL */
 
 /* Look-ups by the back end's stubs are dbt_lookup(), dbt_link_lookup(), dbt_slow(): dbt.h. */
 

@@ -150,6 +150,26 @@ static bool page_is_free(const struct RamHit *h, uint64_t offset)
     return !p || !__atomic_load_n(&p->guarded, __ATOMIC_SEQ_CST);
 }
 
+/*
+ * May a store go straight to a page with code?  One to code itself kills the blocks there first, if they cannot be made again of
+ * the old bytes before it is done, and what runs is not in that page: its rest might be what is written.
+ */
+static bool store_may_go(DbtCpu *c, const struct RamHit *h, uint64_t phys, unsigned bytes)
+{
+    uint64_t offset = region_offset(h, phys);
+    unsigned slot = (c->pc_base >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
+
+    if (code_store_is_clean(c->dbt, h->code, offset, bytes)) {
+        return true;
+    }
+    if (c->dbt->cpus->len > 1 || !c->in_code || c->ctx->fetch[slot].tag != (c->pc_base | 1) ||
+        c->ctx->fetch[slot].host == h->host + (phys - h->at) - (phys & (DBT_PAGE - 1))) {
+        return false;
+    }
+    code_written(c->dbt, h->code, offset, bytes);
+    return true;
+}
+
 /* A store beside code in a page that is known: its host address, if the granule is clean. */
 static void *store_beside_code(DbtCpu *c, uint64_t linear, unsigned bytes)
 {
@@ -162,7 +182,7 @@ static void *store_beside_code(DbtCpu *c, uint64_t linear, unsigned bytes)
     uint64_t phys = (e->phys & -(uint64_t)DBT_PAGE) | in_page;
     const struct RamHit *h = ram_find(c, phys, true);
     if (!h || !h->code || __atomic_load_n(&h->region->dirty_on, __ATOMIC_RELAXED) || page_is_free(h, region_offset(h, phys)) ||
-        !code_store_is_clean(c->dbt, h->code, region_offset(h, phys), bytes)) {
+        !store_may_go(c, h, phys, bytes)) {
         return NULL;
     }
     return (void *)(uintptr_t)(e->page + in_page);
@@ -201,7 +221,7 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
     c->stats->refills++;
     fill(c, linear, &w, h, w.writable && is_free);
     if (write && !is_free) {
-        if (h->code && !code_store_is_clean(c->dbt, h->code, offset, bytes)) {
+        if (h->code && !store_may_go(c, h, w.phys, bytes)) {
             return NULL;
         }
         if (h->region->dirty_on) {

@@ -394,10 +394,23 @@ static void x64_kill(DbtMachine *d, Block *b)
     uint64_t code;
 
     memcpy(&code, at, 8);
-    int32_t rel = (int32_t)((ptrdiff_t)x->miss - (at + 5 - x->rw));
+    uint32_t miss = b->mode & DBT_MODE_UNMERGED ? x->miss_unmerged : x->miss;   /* the former is not what a look-up would find */
+    int32_t rel = (int32_t)((ptrdiff_t)miss - (at + 5 - x->rw));
     uint8_t *p = (uint8_t *)&code;
     p[0] = 0xe9;
     memcpy(p + 1, &rel, 4);
+    __atomic_store_n((uint64_t *)at, code, __ATOMIC_RELEASE);
+}
+
+static void x64_revive(DbtMachine *d, Block *b)
+{
+    static const uint8_t head[7] = { 0x49, 0x81, 0xe2, 0x00, 0xf0, 0xff, 0xff };       /* emit_head(): and r10, -4096 */
+    const X64 *x = &((X64Data *)d->backend_data)->x;
+    uint8_t *at = x->rw + ((const uint8_t *)b->entry - x->rx);
+    uint64_t code;
+
+    memcpy(&code, at, 8);
+    memcpy(&code, head, sizeof(head));
     __atomic_store_n((uint64_t *)at, code, __ATOMIC_RELEASE);
 }
 
@@ -447,6 +460,7 @@ const DbtBackend dbt_backend_x86_64 = {
     .link = x64_link,
     .unlink = x64_unlink,
     .kill = x64_kill,
+    .revive = x64_revive,
     .reclaim = x64_reclaim,
     .run = x64_run,
     .print = x64_print,

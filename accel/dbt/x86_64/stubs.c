@@ -130,6 +130,15 @@ static const void *lookup_c(DbtCpu *c, uint32_t from)
     return dbt_lookup(c);
 }
 
+/* Unmerged code that is no more, entered from a record that still names it. */
+static const void *lookup_unmerged_c(DbtCpu *c)
+{
+    order_arrive(c->dbt);
+    flags_settle(c);
+    const void *to = dbt_unmerged(c);
+    return to ? to : dbt_slow(c);
+}
+
 static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec)
 {
     const LeaveRec *r = &x64_of(c)->recs[rec];
@@ -484,6 +493,12 @@ bool thunks_make(X64 *x, Em *e)
     e_call_thunk(e, x->spill);
     e_mov32(e, RSI, R11);
     em_call(e, (const void *)lookup_c);
+    e_jmp_thunk(e, go);
+
+    x->miss_unmerged = here(e);         /* r10 = linear pc */
+    e_store(e, R10, rm_cpu(CPU(pc)));
+    e_call_thunk(e, x->spill);
+    em_call(e, (const void *)lookup_unmerged_c);
     e_jmp_thunk(e, go);
 
     patch_to(cached, e->p);

@@ -70,7 +70,7 @@ typedef struct X64 {                    /* DbtMachine.backend_data */
     uint32_t  n_lazy;
     uint16_t  lazy_hash[LAZY_HASH];
     /* thunks, as offsets in the arena: stubs.c */
-    uint32_t  enter, leave, link, second, second_from, miss, exit_at, exit_pc, spill, spill_at, reload;
+    uint32_t  enter, leave, link, second, second_from, miss, miss_unmerged, exit_at, exit_pc, spill, spill_at, reload;
     uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3];
 } X64;
 

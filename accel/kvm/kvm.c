@@ -22,6 +22,10 @@ static const char *const irqchip_names[] = { "off", "split", "on", NULL };
 static const Field accel_fields[] = {
     { .name = "kernel-irqchip", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(KvmMachine, irqchip), .count = 1,
       .aux = irqchip_names, .def = IRQCHIP_ON, .help = "Which interrupt controllers KVM models: all, the local APICs (split), or none." },
+    { .name = "dirty-ring-size", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(KvmMachine, ring_entries), .count = 1,
+      .max = 65536, .help = "Log writes to memory in rings of so many entries, a power of two; 0: in bitmaps." },
+    { .name = "halt-poll-ns", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(KvmMachine, halt_poll_ns), .count = 1,
+      .def = UINT32_MAX, .help = "How long a halted vCPU polls before it sleeps; not given: as the host is set." },
     FIELD_END
 };
 
@@ -103,6 +107,14 @@ static int create_vm(int fd)
     return vm;
 }
 
+static bool set_halt_poll(KvmMachine *k, GError **err)
+{
+    struct kvm_enable_cap cap = { .cap = KVM_CAP_HALT_POLL, .args[0] = k->halt_poll_ns };
+
+    return k->halt_poll_ns == UINT32_MAX || ioctl(k->vm, KVM_ENABLE_CAP, &cap) == 0 ||
+           fail(err, "-accel kvm,halt-poll-ns=%u: this host's KVM cannot: %s", k->halt_poll_ns, g_strerror(errno));
+}
+
 static bool kvm_init(Machine *m, GError **err)
 {
     KvmMachine *k = kvm_of(m);
@@ -128,6 +140,8 @@ static bool kvm_init(Machine *m, GError **err)
     k->run_bytes = ioctl(k->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
     k->has_readonly = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_READONLY_MEM) > 0;
     k->has_tsc_scale = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_TSC_CONTROL) > 0;
+    int coalesced = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_COALESCED_MMIO);
+    k->coalesced_at = coalesced > 0 ? (unsigned)coalesced : 0;
     int debug = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_SET_GUEST_DEBUG2);
     k->has_blockirq = debug > 0 && debug & KVM_GUESTDBG_BLOCKIRQ;
     int most = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
@@ -138,7 +152,7 @@ static bool kvm_init(Machine *m, GError **err)
     ioctl(k->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity);         /* only VT-x has them */
     ioctl(k->vm, KVM_SET_TSS_ADDR, (unsigned long)TSS);
     k->slots_stale = true;
-    return kvm_irqchip_init(k, err) && kvm_x86_init(k, err);
+    return set_halt_poll(k, err) && kvm_ring_init(k, err) && kvm_irqchip_init(k, err) && kvm_x86_init(k, err);
 }
 
 static void kvm_fini(Machine *m)

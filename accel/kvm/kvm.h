@@ -14,7 +14,7 @@
 #include <linux/kvm_para.h>
 
 enum { IRQCHIP_OFF, IRQCHIP_SPLIT, IRQCHIP_ON };        /* kernel-irqchip= */
-enum { KVM_SLOTS_MOST = 256, KVM_PAGE = 4096 };
+enum { KVM_SLOTS_MOST = 256, KVM_PAGE = 4096, KVM_ZONES_MOST = 16 };
 
 typedef struct KvmSlot {
     uint32_t id;
@@ -25,6 +25,11 @@ typedef struct KvmSlot {
     Region  *region;
 } KvmSlot;
 
+typedef struct KvmZone {                /* whose writes KVM collects */
+    hwaddr   at;
+    uint64_t size;
+} KvmZone;
+
 typedef struct KvmMsi {                 /* a message that a descriptor sends */
     int fd;                             /* -1: free */
     Msi msi;
@@ -32,6 +37,8 @@ typedef struct KvmMsi {                 /* a message that a descriptor sends */
 
 typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
     uint8_t  irqchip;
+    uint32_t ring_entries;              /* dirty-ring-size=; 0: bitmaps */
+    uint32_t halt_poll_ns;              /* UINT32_MAX: not said */
     Machine *machine;
     int      fd, vm;                    /* /dev/kvm, the VM */
     int      run_bytes;                 /* of struct kvm_run's mapping */
@@ -43,6 +50,11 @@ typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
     struct kvm_cpuid2 *cpuid, *hv;      /* what KVM can give, and of Hyper-V's leaves (or NULL) */
     uint32_t xsave_at[32];              /* offset of component i in the standard form; 0: not there */
     GPtrArray *cpus;                    /* KvmCpu */
+    unsigned coalesced_at;              /* page of kvm_run's mapping; 0: KVM does not collect */
+    struct kvm_coalesced_mmio_ring *writes;
+    bool     draining;
+    unsigned n_zones;
+    KvmZone  zones[KVM_ZONES_MOST];
     IrqChip  chip;
     GMutex   irq_lock;
     uint32_t wires;                     /* levels of global system interrupts */
@@ -61,6 +73,8 @@ typedef struct KvmCpu {
     bool     io_pending;                /* KVM completes the access when it is entered next */
     int64_t  lag;                       /* host's time less the guest's, when it was left: what it grows by is a stop */
     uint64_t tsc_khz;
+    struct kvm_dirty_gfn *ring;         /* or NULL */
+    uint32_t ring_next;
     bool     debug_stale, debug_on;     /* KVM has not been told; it stops for something */
     bool     debug_over;                /* over the breakpoint that has stopped it, by one step */
     bool     nmi_pin;                   /* an edge on LINT1; atomic */
@@ -88,6 +102,15 @@ void kvm_irqchip_rewire(KvmMachine *k);
 void kvm_irqchip_nmi(KvmCpu *k);        /* its own thread */
 void kvm_apic_in(KvmCpu *k, uint64_t base);
 void kvm_apic_out(KvmCpu *k);
+
+/* ring.c */
+void kvm_zones_update(KvmMachine *k, AddressSpace *as);
+void kvm_writes_drain(KvmMachine *k);
+bool kvm_ring_init(KvmMachine *k, GError **err);
+bool kvm_ring_map(KvmCpu *c, GError **err);
+void kvm_ring_unmap(KvmCpu *c);
+void kvm_ring_collect(void *kvm);
+void kvm_ring_collect_locked(KvmMachine *k);
 
 /* debug.c */
 bool kvm_debug_fits(Machine *m);

@@ -3,7 +3,7 @@
  * slots.c -- guest physical memory for KVM: slots made of the flat view of the vCPUs, and their dirty logs.
  *
  * Spec: Linux Documentation/virt/kvm/api.rst, 4.35 (KVM_SET_USER_MEMORY_REGION), 4.8 (KVM_GET_DIRTY_LOG).
- * Omits: the dirty ring; the A20 gate.
+ * Omits: the A20 gate.
  * Threads: slots change while no vCPU is in the guest; logs are read from any thread, under KvmMachine.lock.
  *
  * All vCPUs' views differ in their local APIC's page alone, which is no memory: the first one's two, outside and inside system
@@ -35,6 +35,10 @@ static bool slot_put(KvmMachine *k, const KvmSlot *s, uint64_t size)
 /* KVM's bits of the slot into the region's logs. */
 static void slot_sync(KvmMachine *k, const KvmSlot *s)
 {
+    if (k->ring_entries) {
+        kvm_ring_collect_locked(k);
+        return;
+    }
     uint64_t pages = s->size / KVM_PAGE;
     g_autofree unsigned long *map = g_new0(unsigned long, pages / 64 + 1);
     struct kvm_dirty_log log = { .slot = s->id | s->space << 16, .dirty_bitmap = map };
@@ -164,6 +168,7 @@ void kvm_slots_update(void *machine)
         }
     }
     g_mutex_unlock(&k->lock);
+    kvm_zones_update(k, v->spaces[0]);
 }
 
 static void update_soon(Machine *m)
@@ -197,6 +202,11 @@ void kvm_dirty_sync(Region *ram)
     KvmMachine *k = ram->machine ? kvm_of(ram->machine) : NULL;
 
     if (!k) {
+        return;
+    }
+    kvm_writes_drain(k);
+    if (k->ring_entries) {              /* a processor may keep some to itself until it leaves the guest */
+        machine_exclusive(k->machine, kvm_ring_collect, k);
         return;
     }
     g_mutex_lock(&k->lock);

@@ -3,7 +3,7 @@
  * vcpu.c -- a vCPU under KVM: into the guest, what it left for, interrupts into it, and how to get it out.
  *
  * Spec: Linux Documentation/virt/kvm/api.rst, 4.10 (KVM_RUN), 4.16 (KVM_INTERRUPT), 5 (struct kvm_run).
- * Omits: coalesced MMIO; INT 13H of x87 errors by FERR# (KVM has no such pin).
+ * Omits: INT 13H of x87 errors by FERR# (KVM has no such pin).
  * Threads: the vCPU's own; kvm_kick() from any.
  *
  * A kick without a race: whoever kicks has set `attention`, sets immediate_exit, then sends a signal.  The vCPU clears
@@ -48,7 +48,10 @@ bool kvm_vcpu_init(Vcpu *v, GError **err)
     }
     if (cpu->run == MAP_FAILED) {
         fail(err, "-accel kvm: cannot make CPU %u: %s", v->index, g_strerror(errno));
-    } else if (kvm_x86_cpuid(cpu, err)) {
+    } else if (kvm_x86_cpuid(cpu, err) && kvm_ring_map(cpu, err)) {
+        if (k->coalesced_at && !k->writes) {
+            k->writes = (void *)((char *)cpu->run + k->coalesced_at * KVM_PAGE);
+        }
         g_ptr_array_add(k->cpus, cpu);
         return true;
     }
@@ -67,6 +70,8 @@ void kvm_vcpu_fini(Vcpu *v)
     KvmCpu *k = kvm_cpu(v);
 
     g_ptr_array_remove(k->kvm->cpus, k);
+    kvm_ring_unmap(k);
+    k->kvm->writes = NULL;              /* it was in one of these */
     munmap(k->run, (size_t)k->kvm->run_bytes);
     close(k->fd);
     g_free(k);
@@ -172,6 +177,9 @@ static VcpuExit handle(KvmCpu *k)
     case KVM_EXIT_IOAPIC_EOI:
         k->kvm->chip.eoi(k->kvm->chip.eoi_dev, k->run->eoi.vector);
         return GO_ON;
+    case KVM_EXIT_DIRTY_RING_FULL:
+        kvm_ring_collect(k->kvm);
+        return GO_ON;
     case KVM_EXIT_DEBUG:
         if (kvm_debug_exit(k)) {
             return (VcpuExit){ .why = EXIT_DEBUG };
@@ -217,6 +225,7 @@ static VcpuExit enter(KvmCpu *k)
     } while (rc < 0 && errno == EAGAIN);
     k->io_pending = false;
     int error = rc < 0 ? errno : 0;
+    kvm_writes_drain(k->kvm);
     if (ours && r->cr8 != tpr >> 4) {
         c->apic_ops->set_tpr(c->apic, (uint8_t)(r->cr8 << 4));
     }

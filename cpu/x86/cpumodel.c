@@ -8,6 +8,9 @@
  */
 #include <stdio.h>
 #include "accel/accel.h"
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include "cpu/x86/simd.h"
 #include "cpu/x86/sys.h"
 #include "core/options.h"
@@ -381,12 +384,40 @@ static void settle_identity(X86Cpu *c, CpuChoice *ch)
     }
 }
 
+/* -cpu host with an accelerator that runs the host's processor: its name is the guest's too. */
+static void identity_of_host(CpuChoice *ch, char vendor[13], char brand[49])
+{
+#if defined(__x86_64__)
+    uint32_t r[4] = { 0 };
+
+    __cpuid(0, r[0], r[1], r[2], r[3]);
+    memcpy(vendor, &r[1], 4);
+    memcpy(vendor + 4, &r[3], 4);
+    memcpy(vendor + 8, &r[2], 4);
+    __cpuid(1, r[0], r[1], r[2], r[3]);
+    ch->stepping = r[0] & 15;
+    ch->model = (r[0] >> 4 & 15) | (r[0] >> 12 & 0xf0);
+    ch->family = (r[0] >> 8 & 15) + ((r[0] >> 8 & 15) == 15 ? r[0] >> 20 & 0xff : 0);
+    ch->vendor = vendor;
+    if (__get_cpuid_max(EXT, NULL) >= EXT + 8u) {
+        for (unsigned i = 0; i < 3; i++) {
+            __cpuid(EXT + 2u + i, r[0], r[1], r[2], r[3]);
+            memcpy(brand + 16 * i, r, 16);
+        }
+        ch->brand = brand + strspn(brand, " ");
+        __cpuid(EXT + 8u, r[0], r[1], r[2], r[3]);
+        ch->phys_bits = MIN(r[0] & 0xff, 52u);
+    }
+#endif
+}
+
 bool x86_cpuid_init(X86Cpu *c, GError **err)
 {
     const struct Options *o = c->dbt.vcpu.machine->options;
     const char *name = o && o->cpu_model ? o->cpu_model : default_model;
     const ModelRow *r = row_find(name), *first = r ? first_version(r) : NULL;
     uint32_t missing[X86_N_FEATS];
+    char vendor[13] = "", brand[49] = "";
 
     if (!r) {
         return fail(err, "-cpu: no CPU model \"%s\"; see -cpu help", name);
@@ -394,6 +425,9 @@ bool x86_cpuid_init(X86Cpu *c, GError **err)
     CpuChoice ch = { .family = first->family, .model = r->model, .stepping = r->stepping, .min_level = first->level,
                      .min_xlevel = first->xlevel ? EXT + (uint32_t)first->xlevel : 0, .level = UINT64_MAX, .xlevel = UINT64_MAX,
                      .vendor = vendors[first->vendor], .brand = r->brand, .kvm = true, .check = true, .l3_cache = true };
+    if (!strcmp(r->name, "host") && c->dbt.vcpu.machine->accel && c->dbt.vcpu.machine->accel->cpu_can) {
+        identity_of_host(&ch, vendor, brand);
+    }
     for (unsigned i = 0; o && o->cpu_props && i < o->cpu_props->len; i++) {
         const OptPair *p = g_ptr_array_index(o->cpu_props, i);
         if (!set_one(&ch, p->key, p->val ? p->val : "on", err)) {

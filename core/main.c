@@ -12,11 +12,13 @@
 #include "core/gdbstub.h"
 #include "core/log.h"
 #include "core/monitor.h"
+#include "core/numa.h"
 #include "core/objects/memory.h"
 #include "core/options.h"
 #include "core/qmp.h"
 #include "core/snapshot.h"
 #include "core/vcpu.h"
+#include <sys/mman.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -95,9 +97,12 @@ static bool build(Machine *m, GError **err)
         return fail(err, "this program was built without an accelerator");
     }
     if (!region_try_ram(&m->ram, "ram", m->ram_bytes, err) ||
-        (m->options->memory_backend && !memory_backend_map(m, m->options->memory_backend, &m->ram, err)) ||
+        (m->options->memory_backend && !memory_backend_map(m, m->options->memory_backend, &m->ram, err)) || !numa_map(m, err) ||
         !machine_set_accel(m, m->options->accel, m->options->accel_props, err)) {
         return false;
+    }
+    if (m->options->mem_lock && mlockall(MCL_CURRENT | MCL_FUTURE)) {
+        return fail(err, "-overcommit mem-lock=on: %s; raise the limit (ulimit -l)", g_strerror(errno));
     }
     map_begin(m);
     ok = m->class->build(m, err) && add_devices(m, err);

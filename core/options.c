@@ -64,9 +64,9 @@ const Entry options[] = {
 /* Words of other emulators that mean something here too, one day. */
 static const char *const not_yet[] = {
     "spice", "blockdev", "audio",
-    "soundhw", "smbios", "acpitable", "numa", "mem-path", "mem-prealloc", "icount", 
+    "soundhw", "smbios", "acpitable", "icount",
     "virtfs", "fsdev", "watchdog", "tpmdev", "dtb", "pflash", "mtdblock", "sd",
-    "win2k-hack", "set", "trace", "option-rom", "prom-env", "overcommit", "cpu-throttle",
+    "win2k-hack", "set", "trace", "option-rom", "prom-env", "cpu-throttle",
     NULL
 };
 

@@ -82,6 +82,8 @@ struct Options {
     char      *cpu_model;             /* NULL: the one guests run fastest on */
     GPtrArray *cpu_props;             /* OptPair: "+sse3" is {"sse3", "on"}, "-sse3" {"sse3", "off"} */
     char      *memory_backend;        /* id of an object that is RAM, or NULL */
+    struct Numa *numa;                /* core/numa.h, or NULL */
+    bool       mem_lock;              /* -overcommit mem-lock=on */
     unsigned   sockets, cores, threads, max_cpus;   /* cpus is Machine.n_cpus; sockets*cores*threads == max_cpus */
 
     /* firmware and what it starts */

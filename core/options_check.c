@@ -7,6 +7,7 @@
  * Threads: the main thread, before any other.
  */
 #include "accel/accel.h"
+#include "core/numa.h"
 #include "core/gdbstub.h"
 #include "core/log.h"
 #include "core/display.h"
@@ -627,7 +628,7 @@ bool options_settle(Machine *m, GError **err)
     }
     m->uuid = o->uuid;
     return settle_machine(m, err) && settle_cpu(m, err) && (o->raw->exit_now ||
-           (settle_accel(m, err) && settle_ram(m, err) && settle_smp(m, err) && settle_files(m, err) &&
+           (settle_accel(m, err) && settle_ram(m, err) && settle_smp(m, err) && numa_settle(m, err) && options_settle_memory(m, err) && settle_files(m, err) &&
             settle_drives(m, err) && options_settle_nets(m, err) && settle_chardevs(m, err) && log_setup(o->raw->log_items, o->raw->log_file, err)));
 }
 
@@ -696,6 +697,7 @@ void options_free(struct Options *o)
     }
     r = o->raw;
     free_lists(o);
+    numa_free(o->numa);
     options_free_nets(o);
     options_free_pairs(o->machine_props);
     options_free_pairs(o->cpu_props);
@@ -707,7 +709,8 @@ void options_free(struct Options *o)
     free_texts(r->qmp);
     char *texts[] = { o->cpu_model, o->bios, o->kernel, o->initrd, o->append, o->boot_order, o->boot_once, o->name, o->uuid,
                       o->pidfile, o->gdb, o->loadvm, o->incoming, o->vnc, o->vnc_opts.tls_creds, o->keyboard, r->machine_type,
-                      r->debugcon, r->net_netdev, r->log_items, r->log_file, r->cpu, o->memory_backend, o->runas, o->chroot };
+                      r->debugcon, r->net_netdev, r->log_items, r->log_file, r->cpu, r->mem_path, o->memory_backend, o->runas,
+                      o->chroot };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_free(texts[i]);
     }

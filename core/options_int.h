@@ -18,7 +18,8 @@ typedef struct OptRaw {
     GPtrArray *serial, *parallel, *monitor, *qmp;       /* char *, specs */
     char      *debugcon;
     char      *log_items, *log_file;
-    char      *cpu;
+    char      *cpu, *mem_path;
+    bool       mem_prealloc;
     uint64_t   ram_bytes;             /* 0: the machine type's default */
     uint32_t   cpus, sockets, cores, threads, max_cpus;     /* 0: not given */
     OptNic    *net_nic;               /* -net nic, joined to */
@@ -52,6 +53,13 @@ typedef struct AccelArgs {
     char      *accel;
     GPtrArray *rest;
 } AccelArgs;
+typedef struct NumaArgs {
+    char      *type;
+    GPtrArray *rest;
+} NumaArgs;
+typedef struct OvercommitArgs {
+    bool mem_lock, cpu_pm;
+} OvercommitArgs;
 typedef struct MemArgs {
     uint64_t size;
 } MemArgs;
@@ -93,7 +101,11 @@ typedef struct RtcArgs {
     uint32_t clock, driftfix;
 } RtcArgs;
 extern const Field text_args[], machine_args[], accel_args[], mem_args[], smp_args[], name_args[],
+<<<<<<< HEAD
     msg_args[], sandbox_args[], option_add_fd_args[], boot_args[], fw_cfg_args[], drive_args[], mon_args[], display_args[], vnc_args[], rtc_args[];
+=======
+    numa_args[], overcommit_args[], boot_args[], fw_cfg_args[], drive_args[], mon_args[], display_args[], vnc_args[], rtc_args[];
+>>>>>>> 54a6ec6 (core: -numa with SRAT and SLIT, -mem-path, -mem-prealloc, -overcommit)
 #define OPT(name, S, tab, fn, help) bool fn(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 #include "core/options.def"
 #undef OPT
@@ -113,6 +125,7 @@ static inline void option_take(char **to, char **from)
     *to = g_steal_pointer(from);
 }
 
+bool options_settle_memory(Machine *m, GError **err);
 bool options_settle_nets(Machine *m, GError **err);
 void options_free_nets(struct Options *o);
 void options_free_pairs(GPtrArray *list);

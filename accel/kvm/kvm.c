@@ -26,6 +26,8 @@ static const Field accel_fields[] = {
       .max = 65536, .help = "Log writes to memory in rings of so many entries, a power of two; 0: in bitmaps." },
     { .name = "halt-poll-ns", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(KvmMachine, halt_poll_ns), .count = 1,
       .def = UINT32_MAX, .help = "How long a halted vCPU polls before it sleeps; not given: as the host is set." },
+    { .name = "cpu-pm", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(KvmMachine, cpu_pm), .count = 1,
+      .help = "The guest's HLT and PAUSE halt and slow the host's processor; as -overcommit cpu-pm=on." },
     FIELD_END
 };
 
@@ -115,6 +117,16 @@ static bool set_halt_poll(KvmMachine *k, GError **err)
            fail(err, "-accel kvm,halt-poll-ns=%u: this host's KVM cannot: %s", k->halt_poll_ns, g_strerror(errno));
 }
 
+static bool set_cpu_pm(KvmMachine *k, GError **err)
+{
+    int can = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_X86_DISABLE_EXITS);
+    struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_DISABLE_EXITS,
+                                  .args[0] = (unsigned)MAX(can, 0) & (KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE) };
+
+    return !k->cpu_pm || (cap.args[0] && ioctl(k->vm, KVM_ENABLE_CAP, &cap) == 0) ||
+           fail(err, "-accel kvm,cpu-pm=on: this host's KVM cannot leave HLT to the guest");
+}
+
 static bool kvm_init(Machine *m, GError **err)
 {
     KvmMachine *k = kvm_of(m);
@@ -152,7 +164,7 @@ static bool kvm_init(Machine *m, GError **err)
     ioctl(k->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity);         /* only VT-x has them */
     ioctl(k->vm, KVM_SET_TSS_ADDR, (unsigned long)TSS);
     k->slots_stale = true;
-    return set_halt_poll(k, err) && kvm_ring_init(k, err) && kvm_irqchip_init(k, err) && kvm_x86_init(k, err);
+    return set_halt_poll(k, err) && set_cpu_pm(k, err) && kvm_ring_init(k, err) && kvm_irqchip_init(k, err) && kvm_x86_init(k, err);
 }
 
 static void kvm_fini(Machine *m)

@@ -38,6 +38,7 @@ typedef struct KvmMsi {                 /* a message that a descriptor sends */
 typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
     uint8_t  irqchip;
     uint32_t ring_entries;              /* dirty-ring-size=; 0: bitmaps */
+    bool     cpu_pm;                    /* the guest halts the host's processor itself */
     uint32_t halt_poll_ns;              /* UINT32_MAX: not said */
     Machine *machine;
     int      fd, vm;                    /* /dev/kvm, the VM */

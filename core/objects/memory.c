@@ -3,7 +3,7 @@
  * memory.c -- where the guest's RAM comes from, for -machine memory-backend=ID: anonymous memory, a file, or a memfd.
  *
  * Spec: Linux mmap(2), madvise(2), memfd_create(2).
- * Omits: NUMA policies. Loading a snapshot maps RAM anew: from then on a shared file is shared no longer.
+ * Omits: policies of the host's nodes. Loading a snapshot maps RAM anew: from then on a shared file is shared no longer.
  * Threads: with the machine lock.
  */
 #include "core/object.h"
@@ -99,7 +99,23 @@ static void *map(const Memory *b, GError **err)
     return p;
 }
 
+bool memory_backend_size(Machine *m, const char *id, uint64_t *bytes, GError **err)
+{
+    const Memory *b = object_find(m, "memory-backend", id);
+
+    if (!b) {
+        return fail(err, "-numa memdev=%s: there is no -object memory-backend-...,id=%s", id, id);
+    }
+    *bytes = b->size;
+    return true;
+}
+
 bool memory_backend_map(Machine *m, const char *id, Region *ram, GError **err)
+{
+    return memory_backend_map_part(m, id, ram, 0, ram->size, err);
+}
+
+bool memory_backend_map_part(Machine *m, const char *id, Region *ram, uint64_t from, uint64_t size, GError **err)
 {
     Memory *b = object_find(m, "memory-backend", id);
     GError *why = NULL;
@@ -108,9 +124,9 @@ bool memory_backend_map(Machine *m, const char *id, Region *ram, GError **err)
     if (!b) {
         return fail(err, "-machine memory-backend=%s: there is no -object memory-backend-...,id=%s", id, id);
     }
-    if (b->size != ram->size) {
+    if (b->size != size) {
         return fail(err, "-machine memory-backend=%s: has %" G_GUINT64_FORMAT " bytes, and -m says %" G_GUINT64_FORMAT, id, b->size,
-                    ram->size);
+                    size);
     }
     p = map(b, &why);
     if (!p) {
@@ -129,8 +145,13 @@ bool memory_backend_map(Machine *m, const char *id, Region *ram, GError **err)
         madvise(p, b->size, MADV_DONTDUMP);
     }
     madvise(p, b->size, b->merge && !b->share ? MADV_MERGEABLE : MADV_UNMERGEABLE);
-    munmap(ram->host, ram->size);
-    ram->host = p;
+    if (from == 0 && size == ram->size) {
+        munmap(ram->host, ram->size);
+        ram->host = p;
+    } else if (mremap(p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, ram->host + from) == MAP_FAILED) {
+        munmap(p, size);
+        return fail(err, "-object %s,id=%s: cannot have it in its place: %s", b->obj.class->name, id, g_strerror(errno));
+    }
     b->obj.users++;
     return true;
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * acpi.c -- RSDP, RSDT, XSDT, FADT, FACS, MADT, HPET and DSDT of a PC, and the script by which firmware places them.
+ * acpi.c -- RSDP, RSDT, XSDT, FADT, FACS, MADT, HPET, SRAT, SLIT and DSDT of a PC, and the script by which firmware places them.
  *
  * Spec: ACPI 6.5, chapter 5.2 (FADT as of ACPI 2.0, revision 3); IA-PC HPET 1.0a, 3.2.4; the etc/table-loader commands
  *   as SeaBIOS and OVMF carry them out.
- * Omits: x2APIC entries (at most 255 CPUs), SRAT, MCFG.
+ * Omits: x2APIC entries (at most 255 CPUs), MCFG.
  * Threads: main thread; contents are written again, with the lock, each time that the firmware selects the file.
  */
 #include "hw/acpi/acpi.h"
+#include "core/numa.h"
+#include "core/options.h"
 #include "hw/acpi/aml.h"
 #include "hw/firmware/fw_cfg.h"
 #include <string.h>
@@ -227,6 +229,65 @@ static uint32_t hpet(Builder *b, const AcpiPc *pc)
     return at;
 }
 
+/* ---- SRAT and SLIT: 5.2.16, 5.2.17 ---- */
+static void srat_memory(GByteArray *t, unsigned node, uint64_t at, uint64_t bytes)
+{
+    if (bytes) {
+        le(t, 1, 1);
+        le(t, 40, 1);
+        le(t, node, 4);
+        le(t, 0, 2);
+        le(t, at, 8);
+        le(t, bytes, 8);
+        le(t, 0, 4);
+        le(t, 1, 4);                  /* enabled */
+        le(t, 0, 8);
+    }
+}
+
+static uint32_t srat(Builder *b, const AcpiPc *pc, const Numa *numa)
+{
+    enum { HOLE = 0xa0000, HOLE_END = 0x100000 };
+    const uint64_t high = UINT64_C(1) << 32;
+    GByteArray *t = b->tables;
+    uint32_t at = open_table(b, "SRAT", 3);
+    uint64_t from = 0;
+    le(t, 1, 4);
+    le(t, 0, 8);
+    for (unsigned i = 0; i < pc->n_cpus; i++) {
+        le(t, 0, 1);
+        le(t, 16, 1);
+        le(t, numa->cpu_node[i], 1);
+        le(t, machine_cpu_id(pc->machine, i), 1);
+        le(t, 1, 4);
+        le(t, 0, 8);
+    }
+    for (unsigned n = 0; n < numa->n; n++) {
+        uint64_t end = from + numa->node[n].bytes;
+        uint64_t low_end = MIN(end, pc->low_ram), high_from = MAX(from, pc->low_ram);
+        uint64_t cut = from < HOLE && low_end > HOLE_END ? HOLE : low_end;     /* VGA and ROMs lie in between */
+        srat_memory(t, n, from, from < cut ? cut - from : 0);
+        srat_memory(t, n, HOLE_END, cut < low_end ? low_end - HOLE_END : 0);
+        srat_memory(t, n, high + (high_from - pc->low_ram), high_from < end ? end - high_from : 0);
+        from = end;
+    }
+    close_table(b, at);
+    return at;
+}
+
+static uint32_t slit(Builder *b, const Numa *numa)
+{
+    uint32_t at = open_table(b, "SLIT", 1);
+    le(b->tables, numa->n, 8);
+    for (unsigned i = 0; i < numa->n; i++) {
+        for (unsigned j = 0; j < numa->n; j++) {
+            le(b->tables, numa->distance[i][j], 1);
+        }
+    }
+    close_table(b, at);
+    return at;
+}
+
 static uint32_t root_table(Builder *b, const char *signature, const uint32_t *tables, unsigned n, uint8_t size)
 {
     uint32_t at = open_table(b, signature, 1);
@@ -250,7 +311,8 @@ static void facs(Builder *b)
 /* rsdp: RSDP_BYTES bytes. */
 static void build(const AcpiPc *pc, Builder *b, uint8_t *rsdp)
 {
-    uint32_t tables[4], n = 0;
+    const Numa *numa = pc->machine->options ? pc->machine->options->numa : NULL;
+    uint32_t tables[6], n = 0;
     cmd_allocate(b, RSDP_FILE, 16, ZONE_FSEG);
     cmd_allocate(b, TABLES_FILE, 64, ZONE_HIGH);
     facs(b);
@@ -261,6 +323,10 @@ static void build(const AcpiPc *pc, Builder *b, uint8_t *rsdp)
     tables[n++] = madt(b, pc);
     if (pc->hpet) {
         tables[n++] = hpet(b, pc);
+    }
+    if (numa) {
+        tables[n++] = srat(b, pc, numa);
+        tables[n++] = slit(b, numa);
     }
     uint32_t rsdt = root_table(b, "RSDT", tables, n, 4), xsdt = root_table(b, "XSDT", tables, n, 8);
     memcpy(rsdp, "RSD PTR \0RYOKAN\2", 16);       /* 5.2.5.3, revision 2 */

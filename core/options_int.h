@@ -101,11 +101,7 @@ typedef struct RtcArgs {
     uint32_t clock, driftfix;
 } RtcArgs;
 extern const Field text_args[], machine_args[], accel_args[], mem_args[], smp_args[], name_args[],
-<<<<<<< HEAD
-    msg_args[], sandbox_args[], option_add_fd_args[], boot_args[], fw_cfg_args[], drive_args[], mon_args[], display_args[], vnc_args[], rtc_args[];
-=======
-    numa_args[], overcommit_args[], boot_args[], fw_cfg_args[], drive_args[], mon_args[], display_args[], vnc_args[], rtc_args[];
->>>>>>> 54a6ec6 (core: -numa with SRAT and SLIT, -mem-path, -mem-prealloc, -overcommit)
+    msg_args[], sandbox_args[], option_add_fd_args[], numa_args[], overcommit_args[], boot_args[], fw_cfg_args[], drive_args[], mon_args[], display_args[], vnc_args[], rtc_args[];
 #define OPT(name, S, tab, fn, help) bool fn(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 #include "core/options.def"
 #undef OPT

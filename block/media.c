@@ -43,7 +43,7 @@ static GVariant *query(Machine *m)
         object_start(&one);
         say(&one, "device", d->id);
         if (d->user) {
-            say(&one, "qdev", ((const Device *)d->user)->path);
+            say(&one, "qdev", ((const Device *)d->user)->id ? ((const Device *)d->user)->id : ((const Device *)d->user)->path);
         }
         say(&one, "type", "unknown");
         say_bool(&one, "removable", d->on_change != NULL);

@@ -157,14 +157,17 @@ static bool parse_enum(const Field *f, void *p, const char *val, GError **err)
     GString           *all;
 
     for (uint32_t i = 0; names[i]; i++) {
-        if (!strcmp(names[i], val)) {
+        if (!strcmp(names[i], val) && strcmp(val, "-")) {
             *(uint32_t *)p = i;
             return true;
         }
     }
     all = g_string_new(NULL);
-    for (uint32_t i = 0; names[i]; i++) {
-        g_string_append_printf(all, "%s%s", i ? ", " : "", names[i]);
+    for (uint32_t i = 0; names[i]; i++) {           /* "-" stands for what was not given */
+        if (!strcmp(names[i], "-")) {
+            continue;
+        }
+        g_string_append_printf(all, "%s%s", all->len ? ", " : "", names[i]);
     }
     fail(err, "%s=%s: must be one of %s", f->name, val, all->str);
     g_string_free(all, TRUE);

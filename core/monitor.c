@@ -468,7 +468,13 @@ static bool cmd_mouse_button(Machine *m, void *args, Reply *reply, GError **err)
 
 static bool cmd_device_add(Machine *m, void *args, Reply *reply, GError **err)
 {
-    return options_check_device(m, args, err) && device_add(m, args, err);
+    const OptDevice *a = args;
+
+    if (!a->driver) {
+        return fail(err, "Parameter 'driver' is missing");
+    }
+    return (device_class_find(a->driver) || fail(err, "'%.200s' is not a valid device model name", a->driver)) &&
+           options_check_device(m, a, err) && device_add(m, a, err);
 }
 
 static bool cmd_device_del(Machine *m, void *args, Reply *reply, GError **err)

@@ -8,6 +8,7 @@
  */
 #include "core/options_int.h"
 #include "core/display.h"
+#include "core/json.h"
 #include "core/schema.h"
 #include "core/version.h"
 #include <errno.h>
@@ -70,6 +71,22 @@ static const char *const not_yet[] = {
     NULL
 };
 
+/* -device '{"driver":"e1000","id":"n"}' */
+static bool run_json(const Entry *e, Machine *m, const char *text, GError **err)
+{
+    GError   *why = NULL;
+    GVariant *v = json_parse(text, strlen(text), &why);
+    bool      ok = v && (g_variant_is_of_type(v, G_VARIANT_TYPE_VARDICT) || fail(&why, "a JSON object belongs here")) &&
+                   entry_run_json(e, m, v, NULL, &why);
+
+    if (!ok) {
+        fail(err, "-%s %s: %s", e->name, text, why->message);
+        g_error_free(why);
+    }
+    g_clear_pointer(&v, g_variant_unref);
+    return ok;
+}
+
 bool options_run(Machine *m, const char *word, const char *value, GError **err)
 {
     const Entry *e = entry_find(options, word);
@@ -79,6 +96,9 @@ bool options_run(Machine *m, const char *word, const char *value, GError **err)
         return fail(err, "-%s: no such option; -help lists them", word);
     }
 
+    if (value && *value == '{' && e->fields && !(e->fields->flags & F_WHOLE)) {
+        return run_json(e, m, value, err);
+    }
     if (!entry_run_text(e, m, value, NULL, &why)) {
         if (why && why->message[0] != '-') {
             fail(err, "-%s %s: %s", word, value ? value : "", why->message);

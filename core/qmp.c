@@ -58,16 +58,15 @@ static GVariant *empty(void)
     return g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0);
 }
 
+/* Programs ask this for what they may use: so it is the protocol whose commands these are, and the package is who speaks it. */
 GVariant *qmp_version(void)
 {
     GVariantBuilder b, n;
-    gint64          major = 0, minor = 0, micro = 0;
 
-    sscanf(RYOKAN_VERSION, "%" G_GINT64_FORMAT ".%" G_GINT64_FORMAT ".%" G_GINT64_FORMAT, &major, &minor, &micro);
     g_variant_builder_init(&n, G_VARIANT_TYPE_VARDICT);
-    g_variant_builder_add(&n, "{sv}", "micro", g_variant_new_int64(micro));
-    g_variant_builder_add(&n, "{sv}", "minor", g_variant_new_int64(minor));
-    g_variant_builder_add(&n, "{sv}", "major", g_variant_new_int64(major));
+    g_variant_builder_add(&n, "{sv}", "micro", g_variant_new_int64(QMP_MICRO));
+    g_variant_builder_add(&n, "{sv}", "minor", g_variant_new_int64(QMP_MINOR));
+    g_variant_builder_add(&n, "{sv}", "major", g_variant_new_int64(QMP_MAJOR));
     g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
     g_variant_builder_add(&b, "{sv}", "qemu", g_variant_builder_end(&n));       /* the member's name in the protocol */
     g_variant_builder_add(&b, "{sv}", "package", g_variant_new_string("ryokan " RYOKAN_VERSION));
@@ -176,7 +175,7 @@ static void capabilities(Qmp *q, GVariant *args, GVariant *id)
     if (q->negotiated) {
         answer_error(q, "CommandNotFound", "Capabilities negotiation is already complete, command ignored", id);
     } else if (enable && (!g_variant_is_container(enable) || g_variant_n_children(enable))) {
-        answer_error(q, "GenericError", "qmp_capabilities: there are no capabilities to enable", id);
+        answer_error(q, "GenericError", "Parameter 'enable' does not accept a value: there are no capabilities to enable", id);
     } else {
         q->negotiated = true;
         answer(q, "return", empty(), id);
@@ -242,7 +241,9 @@ static void message(Qmp *q, const char *text, gsize n)
             answer_error(q, "GenericError", why, id);
             g_free(why);
         } else if (!name) {
-            answer_error(q, "GenericError", "QMP input lacks member 'execute', a string", id);
+            GVariant *any = g_variant_lookup_value(v, "execute", NULL);
+            answer_error(q, "GenericError", any ? "QMP input member 'execute' must be a string" : "QMP input lacks member 'execute'", id);
+            g_clear_pointer(&any, g_variant_unref);
         } else if (args && !g_variant_is_of_type(args, G_VARIANT_TYPE_VARDICT)) {
             answer_error(q, "GenericError", "QMP input member 'arguments' must be an object", id);
         } else {

@@ -82,6 +82,9 @@ static char *enum_type(Schema *s, char **names)
     list_start(&values);
     list_start(&members);
     for (char **n = names; *n; n++) {
+        if (!strcmp(*n, "-")) {         /* not given */
+            continue;
+        }
         g_variant_builder_add(&values, "v", g_variant_new_string(*n));
         object_start(&one);
         say(&one, "name", *n);

@@ -48,6 +48,36 @@ bool entry_run_text(const Entry *e, Machine *m, const char *text, GVariantBuilde
     return run(e, m, args, ok, reply, err);
 }
 
+/* ---- from JSON ---- */
+
+/* What JSON calls the kind of value that belongs there; NULL: any. */
+static const char *json_kind(const Field *f)
+{
+    switch (f->type) {
+    case T_BOOL:   return "boolean";
+    case T_STR:    return f->aux ? NULL : "string";
+    case T_LINK:
+    case T_ENUM:   return "string";
+    case T_STRUCT: return "object";
+    case T_LIST:   return "array";
+    default:       return "integer";
+    }
+}
+
+static bool is_kind(GVariant *v, const char *kind)
+{
+    static const struct { const char *kind, *type; } kinds[] = {
+        { "boolean", "b" }, { "string", "s" }, { "integer", "x" }, { "object", "a{sv}" }, { "array", "av" },
+    };
+
+    for (size_t i = 0; kind && i < G_N_ELEMENTS(kinds); i++) {
+        if (!strcmp(kind, kinds[i].kind)) {
+            return !strcmp(g_variant_get_type_string(v), kinds[i].type);
+        }
+    }
+    return !kind;
+}
+
 static char *variant_text(GVariant *v)
 {
     if (g_variant_is_of_type(v, G_VARIANT_TYPE_STRING)) {
@@ -66,8 +96,8 @@ static bool set_list(const Field *f, GPtrArray **list, GVariant *values, GError 
 {
     bool ok = true;
 
-    if (*list || !g_variant_is_of_type(values, G_VARIANT_TYPE("av"))) {
-        return fail(err, "%s: a list belongs here", f->name);
+    if (*list) {
+        return fail(err, "Parameter '%s' is there twice", f->name);
     }
     *list = g_ptr_array_new();
     for (gsize i = 0; ok && i < g_variant_n_children(values); i++) {
@@ -75,33 +105,85 @@ static bool set_list(const Field *f, GPtrArray **list, GVariant *values, GError 
         void     *obj = g_malloc0(f->stride);
         g_ptr_array_add(*list, obj);
         fields_defaults(f->aux, obj);
-        ok = g_variant_is_of_type(item, G_VARIANT_TYPE_VARDICT) ? set_members(f->aux, obj, item, err) && fields_check(f->aux, obj, err)
-                                                                : fail(err, "%s: a list of objects belongs here", f->name);
+        ok = is_kind(item, "object") ? set_members(f->aux, obj, item, err) && fields_check(f->aux, obj, err)
+                                     : fail(err, "Invalid parameter type for '%s', expected: object", f->name);
         g_variant_unref(item);
         g_variant_unref(boxed);
     }
     return ok;
 }
 
+static bool is_choice(const Field *f, const char *text)
+{
+    const char *const *names = f->aux;
+
+    while (*names && strcmp(*names, text)) {
+        names++;
+    }
+    return *names && strcmp(text, "-");
+}
+
+/* A property that F_REST takes: an object's members get dotted names. */
+static bool set_rest(const Field *tab, void *obj, const char *key, GVariant *v, GError **err)
+{
+    GVariantIter it;
+    const char  *name;
+    GVariant    *item;
+    bool         ok = true;
+
+    if (!is_kind(v, "object")) {
+        g_autofree char *text = variant_text(v);
+        return !is_kind(v, "array") ? field_parse(tab, obj, key, text, err)
+                                    : fail(err, "Invalid parameter type for '%s', expected: a plain value", key);
+    }
+    g_variant_iter_init(&it, v);
+    while (ok && g_variant_iter_next(&it, "{&sv}", &name, &item)) {
+        g_autofree char *full = g_strdup_printf("%s.%s", key, name);
+        ok = set_rest(tab, obj, full, item, err);
+        g_variant_unref(item);
+    }
+    return ok;
+}
+
+static bool takes_rest(const Field *tab)
+{
+    for (; tab->name; tab++) {
+        if (tab->flags & F_REST) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool set_member(const Field *tab, void *obj, const char *key, GVariant *v, GError **err)
 {
-    const Field *f = field_find(tab, key);
-    char        *text;
-    bool         ok;
+    const Field     *f = field_find(tab, key);
+    g_autofree char *text = NULL;
 
-    if (f && (f->flags & F_CONFIG) && f->type == T_LIST && f->aux) {
+    if (!f || !(f->flags & F_CONFIG) || (f->flags & F_REST)) {
+        return takes_rest(tab) ? set_rest(tab, obj, key, v, err) : fail(err, "Parameter '%.200s' is unexpected", key);
+    }
+    if (!is_kind(v, json_kind(f))) {
+        return fail(err, "Invalid parameter type for '%s', expected: %s", key, json_kind(f));
+    }
+    if (f->type == T_LIST && f->aux) {
         return set_list(f, (GPtrArray **)(void *)((char *)obj + f->offset), v, err);
     }
-    if (f && (f->flags & F_CONFIG) && f->type == T_STRUCT && f->count == 1 && g_variant_is_of_type(v, G_VARIANT_TYPE_VARDICT)) {
+    if (f->type == T_STRUCT) {
         return set_members(f->aux, (char *)obj + f->offset, v, err);
     }
     if (g_variant_is_container(v)) {
-        return fail(err, "%s: a plain value belongs here", key);
+        return fail(err, "Invalid parameter type for '%s', expected: a plain value", key);
     }
     text = variant_text(v);
-    ok = field_parse(tab, obj, key, text, err);
-    g_free(text);
-    return ok;
+    if (f->type == T_ENUM && !is_choice(f, text)) {
+        return fail(err, "Parameter '%s' does not accept value '%.200s'", key, text);
+    }
+    if (f->flags & F_MIB) {             /* a number of bytes, here */
+        field_set_int(f, (char *)obj + f->offset, (uint64_t)g_variant_get_int64(v));
+        return true;
+    }
+    return field_parse(tab, obj, key, text, err);
 }
 
 static bool set_members(const Field *tab, void *obj, GVariant *values, GError **err)
@@ -111,6 +193,13 @@ static bool set_members(const Field *tab, void *obj, GVariant *values, GError **
     GVariant    *v;
     bool         ok = true;
 
+    for (const Field *f = tab; f->name; f++) {
+        v = f->flags & F_REQUIRED ? g_variant_lookup_value(values, f->name, NULL) : NULL;
+        if ((f->flags & F_REQUIRED) && !v) {
+            return fail(err, "Parameter '%s' is missing", f->name);
+        }
+        g_clear_pointer(&v, g_variant_unref);
+    }
     g_variant_iter_init(&it, values);
     while (ok && g_variant_iter_next(&it, "{&sv}", &key, &v)) {
         ok = set_member(tab, obj, key, v, err);
@@ -121,15 +210,16 @@ static bool set_members(const Field *tab, void *obj, GVariant *values, GError **
 
 bool entry_run_json(const Entry *e, Machine *m, GVariant *values, GVariantBuilder *reply, GError **err)
 {
-    void *args = g_malloc0(MAX(e->size, 1));
-    bool  ok = true;
+    static const Field nothing[] = { FIELD_END };
+    void     *args = g_malloc0(MAX(e->size, 1));
+    GVariant *given = values ? g_variant_ref(values) : g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
+    bool      ok;
 
     if (e->fields) {
         fields_defaults(e->fields, args);
-        ok = !values || set_members(e->fields, args, values, err);
-    } else if (values && g_variant_n_children(values)) {
-        ok = fail(err, "%s takes no arguments", e->name);
     }
+    ok = set_members(e->fields ? e->fields : nothing, args, given, err);
+    g_variant_unref(given);
     return run(e, m, args, ok, reply, err);
 }
 
@@ -142,7 +232,9 @@ static char *range_text(const Field *f)
     if (f->type == T_ENUM) {
         const char *const *names = f->aux;
         for (unsigned i = 0; names[i]; i++) {
-            g_string_append_printf(s, "%s%s", i ? "|" : "", names[i]);
+            if (strcmp(names[i], "-")) {
+                g_string_append_printf(s, "%s%s", s->len ? "|" : "", names[i]);
+            }
         }
     } else if (f->type == T_BOOL) {
         g_string_append(s, "on|off");

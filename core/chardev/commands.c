@@ -11,7 +11,7 @@
 
 #define STRUCT(S, m, E, tab, ...) FIELD_AS_(S, m, T_STRUCT, F_CONFIG, 1, .stride = sizeof(E), .aux = tab, __VA_ARGS__)
 
-static const char *const addr_types[] = { "none", "inet", "unix", "fd", NULL };
+static const char *const addr_types[] = { "-", "inet", "unix", "fd", NULL };
 enum { ADDR_NONE, ADDR_INET, ADDR_UNIX, ADDR_FD };
 static const Field addr_data[] = {
     CONFIG(AddrData, host, .help = "inet: host."), CONFIG(AddrData, port, .help = "inet: port."),

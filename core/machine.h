@@ -14,6 +14,7 @@ typedef struct Vcpu Vcpu;
 typedef struct Debug Debug;
 struct MachineClass;
 struct MediumChange;
+struct OptNetdev;
 typedef struct AccelOps AccelOps;
 
 typedef enum { RUN_PAUSED, RUN_RUNNING, RUN_SHUTDOWN, RUN_FATAL, RUN_INMIGRATE, RUN_POSTMIGRATE } RunState;
@@ -24,6 +25,8 @@ typedef struct MachineHooks {
     bool     (*medium)(Machine *m, const struct MediumChange *c, GError **err);
     bool     (*set_link)(Machine *m, const char *name, bool up, GError **err);
     char    *(*net_info)(Machine *m);
+    bool     (*netdev_add)(Machine *m, const struct OptNetdev *o, GError **err);
+    bool     (*netdev_del)(Machine *m, const char *id, GError **err);
     GVariant *(*query_pci)(Machine *m);
     void     (*nmi)(Machine *m);
     GVariant *(*query_audiodevs)(Machine *m);

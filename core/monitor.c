@@ -572,7 +572,8 @@ static bool cmd_query_status(Machine *m, void *args, Reply *reply, GError **err)
         "postmigrate" };
 
     say(reply, "status", m->state == RUN_PAUSED && m->paused_as ? m->paused_as : states[m->state]);
-    g_variant_builder_add(reply, "{sv}", "running", g_variant_new_boolean(m->state == RUN_RUNNING));
+    say_bool(reply, "running", m->state == RUN_RUNNING);
+    say_bool(reply, "singlestep", false);
     return true;
 }
 

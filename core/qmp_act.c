@@ -9,6 +9,7 @@
 #include "core/commands.h"
 #include "core/chardev.h"
 #include "core/display.h"
+#include "core/options.h"
 
 bool cmd_wakeup(Machine *m, void *args, Reply *reply, GError **err)
 {
@@ -113,6 +114,34 @@ bool cmd_set_link(Machine *m, void *args, Reply *reply, GError **err)
 const Field link_args[] = {
     FIELD_(LinkArgs, name, F_CONFIG | F_REQUIRED, 1, .help = "The -netdev, or the card."),
     FIELD_(LinkArgs, up, F_CONFIG | F_REQUIRED, 1, .help = "Plugged in."),
+    FIELD_END
+};
+
+bool cmd_netdev_add(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const OptNetdev *a = args;
+
+    if (!m->hooks.netdev_add) {
+        return fail(err, "netdev_add: this machine has no network");
+    }
+    for (unsigned i = 0; i < m->options->netdevs->len; i++) {
+        if (!strcmp(((OptNetdev *)m->options->netdevs->pdata[i])->id, a->id)) {
+            return fail(err, "Duplicate ID '%.200s' for netdev", a->id);
+        }
+    }
+    return m->hooks.netdev_add(m, a, err);
+}
+
+bool cmd_netdev_del(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const char *id = ((IdArgs *)args)->id;
+
+    return m->hooks.netdev_del ? m->hooks.netdev_del(m, id, err) : fail_not_found(err, "Device '%.200s' not found", id);
+}
+const Field netdev_add_args[] = {
+    FIELD_(OptNetdev, type, F_CONFIG | F_REQUIRED, 1, .help = "Back end."),
+    FIELD_(OptNetdev, id, F_CONFIG | F_REQUIRED, 1, .help = "Its name."),
+    FIELD_AS_(OptNetdev, rest, T_LIST, F_CONFIG | F_REST, 1, .help = "Properties."),
     FIELD_END
 };
 

@@ -92,6 +92,7 @@ bool cmd_query_machines(Machine *m, void *args, Reply *reply, GError **err)
         say_bool(&one, "numa-mem-supported", false);
         say_bool(&one, "deprecated", false);
         say_bool(&one, "acpi", true);
+        say(&one, "default-ram-id", "pc.ram");
         list_object(&list, &one);
     }
     say_list(reply, "return", &list);

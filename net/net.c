@@ -291,6 +291,27 @@ static bool set_link(Machine *m, const char *name, bool up, GError **err)
     return true;
 }
 
+/* A card that it is plugged into stays, with nothing in it. */
+static bool netdev_del(Machine *m, const char *id, GError **err)
+{
+    NetEnd *e = net_find(m, id);
+
+    if (!e) {
+        return fail_not_found(err, "Device '%.200s' not found", id);
+    }
+    if (e->peer) {
+        NetEnd *nic = e->peer;
+        net_set_link(e, false);
+        forget(nic);
+        nic->peer = NULL;
+        e->peer = NULL;
+    }
+    e->ops->close(e);
+    g_ptr_array_remove(m->nets, e);
+    end_free(e);
+    return true;
+}
+
 bool nets_open(Machine *m, GError **err)
 {
     const struct Options *o = m->options;
@@ -298,6 +319,8 @@ bool nets_open(Machine *m, GError **err)
     m->nets = g_ptr_array_new();
     device_link_kind(m, "netdev", find_link);
     m->hooks.set_link = set_link;
+    m->hooks.netdev_add = open_one;
+    m->hooks.netdev_del = netdev_del;
     m->hooks.net_info = net_info;
     if (o->default_nic && net_back_ends[0]) {
         OptNetdev usual = { .type = (char *)net_back_ends[0]->name, .id = (char *)"#default" };

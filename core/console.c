@@ -37,8 +37,14 @@ Console *console_new(Machine *m)
 
 Console *console_add(Machine *m, const char *label)
 {
-    Console *con = console_new(m);
+    Console *con;
 
+    for (unsigned i = 1; (con = console_nth(m, i)); i++) {
+        if (!con->adapters->len && !strcmp(con->label, label)) {
+            return con;                 /* its device went, and comes again */
+        }
+    }
+    con = console_new(m);
     con->label = g_strdup(label);
     if (!m->console->all) {
         m->console->all = g_ptr_array_new();

@@ -619,6 +619,9 @@ bool options_settle(Machine *m, GError **err)
     if (o->full_screen && (!o->viewer || strcmp(o->viewer->name, "sdl"))) {
         return fail(err, "-full-screen: there is no window; it goes with -display sdl");
     }
+    if (o->daemonize && o->viewer && !strcmp(o->viewer->name, "curses")) {
+        return fail(err, "-daemonize: in the background there is no terminal for -display curses");
+    }
     if (!o->raw->vga_set && !o->nodefaults && !has_vga_device(o)) {
         o->vga = VGA_STD;
     }

@@ -64,8 +64,8 @@ $(B)/tests/cpu/proof/proof: $(PROOF) $(LIBOBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 -include $(PROOF:.o=.d)
 # Engine against engine in the modes that the host's user code has not got: a slice in `make check`, MODES_CASES in `make check-cpu`.
-MODES := $(patsubst %,$(B)/tests/cpu/proof/%.o,modes host engine code sequence values undefined)
-$(B)/tests/cpu/proof/modes: $(MODES) $(LIBOBJ)
+MODES_OBJ := $(patsubst %,$(B)/tests/cpu/proof/%.o,modes host engine code sequence values undefined)
+$(B)/tests/cpu/proof/modes: $(MODES_OBJ) $(LIBOBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 -include $(B)/tests/cpu/proof/modes.d $(B)/tests/cpu/proof/undefined.d
 TESTS += $(B)/tests/cpu/proof/proof $(B)/tests/cpu/proof/modes

@@ -77,10 +77,14 @@ f_next: cmpw    $f_at - _start, 0x500
         movb    $0x34, %es:0x610
         cmpb    $0x12, 0x600
         test    'H', e
+        inb     $0xea, %al              /* KVM has no A20 gate (lib.h) */
+        cmpb    $0x6b, %al
+        je      3f
         xorb    %al, %al
         outb    %al, $0x92
         cmpb    $0x12, %es:0x610
         test    'I', e
+3:
         movb    $2, %al
         outb    %al, $0x92
         cmpb    $0x34, %es:0x610

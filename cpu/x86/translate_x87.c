@@ -399,7 +399,7 @@ static bool is_control(const X86Insn *i)
 static void leave_undone(X86Tr *t, const X86Insn *i)
 {
     unsigned op = i->opcode & 7, r = i->modrm >> 3 & 7;
-    bool rotates = op == 1 && (i->modrm == 0xf6 || i->modrm == 0xf7);
+    bool rotates = (op == 1 && (i->modrm == 0xf6 || i->modrm == 0xf7)) || (op == 5 && r == 0);          /* and FFREE */
     bool itself = !(i->modrm & 7) && ((r == 1 && (op == 1 || op >= 5)) || (r == 2 && op == 5));         /* FXCH, FST: no vop */
     if (i->mod == 3 && (rotates || itself)) {
         clear_c1(t);

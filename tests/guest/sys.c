@@ -265,6 +265,9 @@ static void test_ferr(void)
 {
     u16 cw = 0x37b, sw;                 /* zero-divide is not masked */
 
+    if (skips_on_kvm("FERR# and IRQ 13")) {
+        return;
+    }
     idt[0x2d] = gate(CS0, (u32)irq13, 0x8e, 0);
     pic();
     CR0_CLEAR(0x2c);                    /* NE, TS, EM */

@@ -65,6 +65,9 @@ check-snapshot: all
 	@tests/boot/snapshot $(B)/ryokan build/boot times=$(TIMES)
 	@tests/boot/snapshot $(B)/ryokan build/boot times=$(TIMES) cpus=2
 	@$(if $(DEBIAN),tests/boot/snapshot $(B)/ryokan build/boot times=$(TIMES) image=$(DEBIAN))
+# gdb on Debian's kernel; VMLINUX: its symbols, of linux-image-*-cloud-amd64-dbg.
+check-gdb: all
+	@tests/boot/gdb $(B)/ryokan build/boot $(VMLINUX)
 # OVMF, GRUB, SYSLINUX, memtest86+ where their packages are; BOOT_ROOT: where they were unpacked if not installed.
 check-firmware: all
 	@tests/boot/firmware $(B)/ryokan build/boot $(BOOT)
@@ -76,5 +79,5 @@ check-kvm: all $(GUESTS:%=$(GUEST_B)/%.bin) $(GUEST_B)/exits.bin
 
 clean:
 	rm -rf build ryokan
-.PHONY: all run check check-boot check-snapshot check-firmware check-kvm clean
+.PHONY: all run check check-boot check-snapshot check-gdb check-firmware check-kvm clean
 -include $(OBJ:.o=.d)

@@ -53,14 +53,14 @@ const Field save_args[] = {
     FIELD_END
 };
 const Field migrate_args[] = {
-    FIELD_(MigrateArgs, uri, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH, unix:PATH, tcp:HOST:PORT, fd:NUMBER or exec:COMMAND."),
+    FIELD_(MigrateArgs, uri, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH, unix:PATH, tcp:HOST:PORT, fd:NAME or exec:COMMAND."),
     { .name = "compress", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(MigrateArgs, codec), .count = 1, .aux = snap_codecs,
       .help = "How RAM is packed; none: it loads page by page as needed." },
     CONFIG(MigrateArgs, detach, .help = "Accepted: the JSON command never waits, the prompt's always does."),
     FIELD_END
 };
 const Field incoming_args[] = {
-    FIELD_(IncomingArgs, uri, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH, unix:PATH, tcp:HOST:PORT, fd:NUMBER or exec:COMMAND."),
+    FIELD_(IncomingArgs, uri, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH, unix:PATH, tcp:HOST:PORT, fd:NAME or exec:COMMAND."),
     CONFIG(IncomingArgs, verify, .help = "Read all of RAM first and check it; else it is mapped, unread."), FIELD_END
 };
 
@@ -260,7 +260,7 @@ bool cmd_info_snapshots(Machine *m, void *args, Reply *reply, GError **err)
 bool snapshot_check_address(const char *option, const char *uri, GError **err)
 {
     if ((!g_str_has_prefix(uri, "file:") || !uri[5]) && !snapwire_known(uri)) {
-        return fail(err, "%s %.200s: must be file:PATH, unix:PATH, tcp:HOST:PORT, fd:NUMBER or exec:COMMAND", option, uri);
+        return fail(err, "%s %.200s: must be file:PATH, unix:PATH, tcp:HOST:PORT, fd:NAME or exec:COMMAND", option, uri);
     }
     return !g_str_has_prefix(uri, "file:") || !strstr(uri, ",offset=") || fail(err, "%s %.200s: offset= is not supported", option, uri);
 }

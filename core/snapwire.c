@@ -8,6 +8,7 @@
  * Threads: snapwire_*() in the main context; run() in a thread of its own, which touches `moved` and its descriptors only.
  */
 #include "core/snapwire.h"
+#include "core/fds.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -369,13 +370,14 @@ static bool start_child(SnapWire *w, GError **err)
 
 static bool take_fd(SnapWire *w, GError **err)
 {
-    char    *end;
-    uint64_t n = g_ascii_strtoull(w->where, &end, 10);
+    GError *why = NULL;
 
-    if (!g_ascii_isdigit(*w->where) || *end || n > INT_MAX || fcntl((int)n, F_GETFD) < 0) {
-        return fail(err, "migration fd:%s: is the number of no open descriptor", w->where);
+    w->fd = fds_take(w->machine, w->where, &why);       /* it is closed with the migration */
+    if (w->fd < 0) {
+        fail(err, "migration fd:%s: %s", w->where, why->message);
+        g_error_free(why);
+        return false;
     }
-    w->fd = (int)n;                     /* it is closed with the migration */
     fcntl(w->fd, F_SETFD, FD_CLOEXEC);
     return true;
 }

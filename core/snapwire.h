@@ -12,7 +12,7 @@ typedef struct SnapWire SnapWire;
 /* It is over: the main context, with the lock, once, and not after a close.  error: or NULL. */
 typedef void (*SnapWireDone)(Machine *m, const char *error);
 
-bool      snapwire_known(const char *uri);             /* unix:PATH, tcp:HOST:PORT, fd:NUMBER, exec:COMMAND */
+bool      snapwire_known(const char *uri);             /* unix:PATH, tcp:HOST:PORT, fd:NAME, exec:COMMAND */
 /* fd: the file to send, or the empty one to fill with at most `most` bytes; stays the caller's, and open until the close. */
 SnapWire *snapwire_send(Machine *m, const char *uri, int fd, SnapWireDone done, GError **err);
 SnapWire *snapwire_receive(Machine *m, const char *uri, int fd, uint64_t most, SnapWireDone done, GError **err);

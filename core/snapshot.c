@@ -194,6 +194,7 @@ bool cmd_loadvm(Machine *m, void *args, Reply *reply, GError **err)
     ok = settled(m, "loadvm", err) && load(m, path, a->verify, false, err);
     if (ok && m->state != RUN_RUNNING) {
         m->state = RUN_PAUSED;
+        m->paused_as = NULL;            /* what stopped the machine before was another one's */
     }
     end(m, was_running);
     return ok;
@@ -487,6 +488,7 @@ static bool take_in(Machine *m, const char *uri, int fd, bool verify, bool *run,
     }
     if (ok) {
         m->state = RUN_PAUSED;
+        m->paused_as = NULL;
     }
     finish(m, ok, why);
     if (why) {

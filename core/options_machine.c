@@ -130,7 +130,11 @@ bool opt_accel(Machine *m, void *args, Reply *reply, GError **err)
     if (!strcmp(a->accel, "help")) {
         printf("Accelerators:\n");
         for (const AccelOps *const *c = accels; *c; c++) {
+            g_autoptr(GError) why = NULL;
             printf("  %-8s %s\n", (*c)->name, (*c)->desc);
+            if ((*c)->probe && !(*c)->probe(&why)) {
+                printf("           not on this host: %s\n", why->message);
+            }
         }
         m->options->raw->exit_now = true;
         return true;

@@ -3,7 +3,7 @@
  * kvm.c -- Linux's KVM as an accelerator: is it there, the VM, the table that the core calls.
  *
  * Spec: Linux Documentation/virt/kvm/api.rst.
- * Omits: irqfd, ioeventfd; nested virtualization in the guest.
+ * Omits: irqfd and ioeventfd (no device waits on a descriptor); nested virtualization in the guest; filters for MSRs.
  * Threads: init and fini: the main thread.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)

@@ -141,7 +141,7 @@ void kvm_irqchip_nmi(KvmCpu *k)
     struct kvm_lapic_state a;
     uint32_t lvt;
 
-    if (__atomic_exchange_n(&k->nmi_pin, false, __ATOMIC_SEQ_CST) && ioctl(k->fd, KVM_GET_LAPIC, &a) == 0) {
+    if (__atomic_load_n(&k->nmi_pin, __ATOMIC_ACQUIRE) && __atomic_exchange_n(&k->nmi_pin, false, __ATOMIC_SEQ_CST) && ioctl(k->fd, KVM_GET_LAPIC, &a) == 0) {
         memcpy(&lvt, a.regs + LVT1, 4);
         if (!(lvt & MASKED) && (lvt & MODE) == NMI) {
             ioctl(k->fd, KVM_NMI, 0);

@@ -332,6 +332,14 @@ static bool events(KvmCpu *k)
     return c->activity == X86_RUN;
 }
 
+/* A store with order costs as much as the rest of a turn, and it is 0 nearly always. */
+static void clear_first(uint32_t *word)
+{
+    if (__atomic_load_n(word, __ATOMIC_SEQ_CST)) {
+        __atomic_store_n(word, 0, __ATOMIC_SEQ_CST);
+    }
+}
+
 static bool has_to_leave(Vcpu *v)
 {
     return __atomic_load_n(&v->machine->want_out, __ATOMIC_SEQ_CST) || __atomic_load_n(&v->stop, __ATOMIC_SEQ_CST);
@@ -355,7 +363,7 @@ VcpuExit kvm_vcpu_run(Vcpu *v)
         if (__atomic_load_n(&k->kvm->rewire, __ATOMIC_SEQ_CST)) {
             kvm_irqchip_rewire(k->kvm);
         }
-        __atomic_store_n(&v->attention, 0, __ATOMIC_SEQ_CST);
+        clear_first(&v->attention);
         if (has_to_leave(v)) {
             x = (VcpuExit){ .why = EXIT_KICKED };
             break;
@@ -364,7 +372,9 @@ VcpuExit kvm_vcpu_run(Vcpu *v)
             x = (VcpuExit){ .why = EXIT_HALT };
             break;
         }
-        __atomic_store_n(&k->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&k->run->immediate_exit, __ATOMIC_SEQ_CST)) {
+            __atomic_store_n(&k->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+        }
         if (__atomic_load_n(&v->attention, __ATOMIC_SEQ_CST)) {
             continue;
         }

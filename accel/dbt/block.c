@@ -608,6 +608,7 @@ const void *dbt_link_lookup(DbtCpu *c, BlockLink *l)
     DbtMachine *d = c->dbt;
     const Block *b = lookup_block(c);
 
+    c->stats->links++;
     if (!b) {
         return NULL;
     }
@@ -631,6 +632,7 @@ const void *dbt_unmerged(DbtCpu *c)
 {
     const Block *b = find(c, (uint32_t)c->ctx->key.mode | DBT_MODE_UNMERGED);
 
+    c->stats->unmerged++;
     return b ? b->entry : NULL;         /* not in the jump cache: the next one to come here tries the short way */
 }
 

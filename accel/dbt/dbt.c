@@ -454,6 +454,12 @@ static const struct { size_t offset; const char *text; } stat_rows[] = {
     STAT(exits, "entries from the run loop"), STAT(steps, "single steps of tier 0"), STAT(refills, "TLB refills"),
     STAT(flushes, "TLB flushes"), STAT(page_flushes, "TLB page flushes"), STAT(switches, "context switches"),
     STAT(contexts, "contexts made"), STAT(revived, "blocks whose code has come back"),
+    STAT(links, "direct jumps that looked for their target"), STAT(unmerged, "merged checks that went to unmerged code"),
+    STAT(victims, "refills from what had to make room"), STAT(beside, "stores that missed beside, or to, known code"),
+    STAT(across, "reads across pages that were copied"),
+    STAT(no_crossing, "checks refused: across pages"), STAT(no_slow_mode, "checks refused: breakpoints, alignment, or watched"),
+    STAT(no_fault, "checks refused: page fault"), STAT(no_ram, "checks refused: MMIO, or memory of two kinds"),
+    STAT(no_code, "checks refused: code there"),
 };
 
 static void dbt_info(Machine *m, GString *out)

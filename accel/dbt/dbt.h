@@ -132,6 +132,8 @@ typedef struct DbtCpu {
     DbtWalk      miss;                  /* dbt_refill(): the walk that has failed, */
     uint64_t     miss_linear;           /* of this address; */
     uint32_t     miss_rec;              /* not 0: it has just failed; the back end then puts down whose it is */
+    unsigned     bounce_next;
+    uint8_t      bounce[4][128] __attribute__((aligned(64)));   /* copies of what lies across two pages, for DBT_BOUNCE */
 } DbtCpu;
 
 static inline unsigned dbt_fl_flags(uint32_t fl)        /* DbtCpu.fl as FL_* */
@@ -250,8 +252,10 @@ void     dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, void 
 /*
  * The slow half of a check, for native stubs: the host address of linear if the access may go straight to RAM (the TLB is
  * filled where that makes the next one hit; a store to a clean granule of a page with code passes without), else NULL:
- * leave to tier 0.  Never raises.  Needs no guest registers and no exact pc.
+ * leave to tier 0.  Never raises.  Needs no guest registers and no exact pc.  With DBT_BOUNCE the address is read from once, by
+ * the instruction at hand: it may be of a copy.
  */
+enum { DBT_BOUNCE = 4 };                /* with IR_READ alone */
 void    *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access);
 
 /* ---- engines ---- */

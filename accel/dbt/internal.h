@@ -40,7 +40,8 @@ enum { DBT_HASH_BITS = 18, DBT_MAX_REGIONS = 64 };
 typedef struct DbtStats {               /* "info jit" */
     uint64_t blocks, guest_insns, guest_bytes, code_bytes, ir_insns;
     uint64_t lookups, refills, steps, exits, flushes, page_flushes, switches, contexts, invalidated,
-             reclaims, revived;
+             reclaims, revived, victims, beside, across, links, unmerged;
+    uint64_t no_crossing, no_slow_mode, no_fault, no_ram, no_code;      /* refills refused, by why */
 } DbtStats;
 
 enum { ENGINE_NATIVE, ENGINE_INTERP, ENGINE_TCC };

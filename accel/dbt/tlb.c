@@ -188,41 +188,85 @@ static void *store_beside_code(DbtCpu *c, uint64_t linear, unsigned bytes)
     return (void *)(uintptr_t)(e->page + in_page);
 }
 
+/* Where linear is read, if all of its page is RAM. */
+static const uint8_t *host_of(DbtCpu *c, uint64_t linear)
+{
+    const TlbEntry *e = &c->ctx->tlb[tlb_slot(linear)];
+    uint64_t in_page = linear & (DBT_PAGE - 1);
+
+    if (e->read != linear - in_page && (!dbt_refill(c, linear, 1, IR_READ) || e->read != linear - in_page)) {
+        return NULL;
+    }
+    return (const uint8_t *)(uintptr_t)(e->page + in_page);
+}
+
+/* A copy of bytes in two pages of RAM, at an address that is aligned as theirs; NULL: tier 0 sees what is wrong with them. */
+static void *read_across(DbtCpu *c, uint64_t linear, unsigned bytes)
+{
+    unsigned first = DBT_PAGE - (unsigned)(linear & (DBT_PAGE - 1));
+    uint64_t next = linear + first;
+    uint8_t *to = c->bounce[c->bounce_next++ % G_N_ELEMENTS(c->bounce)] + (linear & 15);
+
+    if (!(c->ctx->key.mode & c->guest->mode_wide)) {
+        next = (uint32_t)next;
+    }
+    const uint8_t *low = bytes <= 64 && !c->debug ? host_of(c, linear) : NULL;
+    const uint8_t *high = low ? host_of(c, next) : NULL;
+    if (!high) {
+        c->miss_rec = 0;
+        return NULL;
+    }
+    memcpy(to, low, first);
+    memcpy(to + first, high, bytes - first);
+    c->stats->across++;
+    return to;
+}
+
+static void *refused(uint64_t *why)
+{
+    ++*why;
+    return NULL;
+}
+
 void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
 {
     bool write = ir_access & IR_WRITE;
+    DbtStats *stats = c->stats;
     DbtWalk w;
 
     if ((linear & (DBT_PAGE - 1)) + bytes > DBT_PAGE) {
-        return NULL;
+        void *copy = ir_access == (IR_READ | DBT_BOUNCE) ? read_across(c, linear, bytes) : NULL;
+        return copy ? copy : refused(&stats->no_crossing);
     }
     if (tlb_victim_take(c->ctx, linear, ir_access)) {
+        stats->victims++;
         return (void *)(uintptr_t)(c->ctx->tlb[tlb_slot(linear)].page + (linear & (DBT_PAGE - 1)));
     }
     void *beside = write ? store_beside_code(c, linear, bytes) : NULL;
     if (beside) {
+        stats->beside++;
         return beside;
     }
     if (c->ctx->key.mode & c->guest->mode_slow || watch_hit(c, linear, bytes, ir_access & IR_READ, write)) {
-        return NULL;
+        return refused(&stats->no_slow_mode);
     }
     if (!c->guest->walk(c, linear, write ? ACCESS_WRITE : ACCESS_READ, &w)) {
         c->miss = w;
         c->miss_linear = linear;
         c->miss_rec = UINT32_MAX;
-        return NULL;
+        return refused(&stats->no_fault);
     }
     const struct RamHit *h = ram_find(c, w.phys, write);
     if (!h || ((ir_access & IR_READ) && !(h->seen & SEEN_READ)) || w.phys + bytes > h->at + h->size) {
-        return NULL;
+        return refused(&stats->no_ram);
     }
     uint64_t offset = region_offset(h, w.phys);
     bool is_free = (h->seen & SEEN_WRITE) && page_is_free(h, offset);
-    c->stats->refills++;
+    stats->refills++;
     fill(c, linear, &w, h, w.writable && is_free);
     if (write && !is_free) {
         if (h->code && !store_may_go(c, h, w.phys, bytes)) {
-            return NULL;
+            return refused(&stats->no_code);
         }
         if (h->region->dirty_on) {
             region_set_dirty(h->region, offset, bytes);

@@ -147,7 +147,7 @@ static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec)
 
     c->miss_rec = 0;
     if (!r->merged) {
-        void *host = dbt_refill(c, linear, r->span, access);
+        void *host = dbt_refill(c, linear, r->span, access == IR_READ ? IR_READ | DBT_BOUNCE : access);
         c->miss_rec = c->miss_rec ? rec + 1 : 0;
         return host;
     }

@@ -24,7 +24,17 @@ $(FUZZ_VNC)-short: $(FUZZ_VNC)
 	@printf '#!/bin/sh\n$(FUZZ_VNC) -t 4 && $(FUZZ_VNC) -c -t 2\n' > $@ && chmod +x $@
 TESTS += $(FUZZ_VNC)-short
 -include $(FUZZ_VNC).d
-fuzz: $(FUZZ) $(FUZZ_SNAP) $(FUZZ_VNC)
+# Devices, as a driver uses them but for some of it; on the rig of the scripted tests.
+FUZZ_DEV     := $(B)/tests/fuzz/device
+FUZZ_DEV_OBJ := $(FUZZ_DEV).o $(FUZZ_DEV)_isa.o $(FUZZ_DEV)_rings.o
+FUZZ_WRAP     = $(filter-out chr_%,$(SCRIPTED_WRAP))
+$(FUZZ_DEV_OBJ): CONFIG_CFLAGS += $(shell pkg-config --cflags check 2>/dev/null)
+$(FUZZ_DEV): $(FUZZ_DEV_OBJ) $(B)/tests/dev/scripted/rig.o $(LIBOBJ)
+	$(CC) $(ALL_CFLAGS) $(FUZZ_WRAP:%=-Wl,--wrap=%) -o $@ $^ $(shell pkg-config --libs check 2>/dev/null) $(ALL_LIBS)
+TESTS += $(FUZZ_DEV)
+-include $(FUZZ_DEV_OBJ:.o=.d)
+fuzz: $(FUZZ) $(FUZZ_SNAP) $(FUZZ_VNC) $(FUZZ_DEV)
+	$(FUZZ_DEV) -t $(FUZZ_SECONDS) -s 2
 	$(FUZZ_VNC) -t $(FUZZ_SECONDS) -s 2
 	$(FUZZ_VNC) -c -t $(FUZZ_SECONDS) -s 3
 	$(FUZZ_SNAP) -t $(FUZZ_SECONDS) -s 2

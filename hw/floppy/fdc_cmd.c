@@ -246,6 +246,7 @@ static void move(Fdc *s)
         return;                       /* until the channel is opened */
     }
     dma_request(s->dma, FDC_DMA, false);
+    s->pos = 0;
     if (s->xfer == XF_READ) {
         next_sector(s);
     } else {
@@ -282,6 +283,7 @@ static void data_write(Fdc *s, uint8_t v)
     s->buf[s->pos] = v;
     fdc_interrupt(s, false);
     if (++s->pos == (s->xfer == XF_FORMAT ? 4 : FDC_SECTOR)) {
+        s->pos = 0;
         sector_filled(s);
     } else {
         fdc_interrupt(s, true);

@@ -12,7 +12,7 @@
 #include "hw/usb/xhci.h"
 #include <string.h>
 
-enum { TD_TRBS = 1024, TD_BYTES = 4 << 20, LINKS = 8, TDS_AT_ONCE = 64 };
+enum { TD_TRBS = 1024, TD_BYTES = 4 << 20, LINKS = 8, TDS_AT_ONCE = 64, MICROFRAME_NS = 125000 };
 
 struct XhciXfer {
     UsbPacket packet;
@@ -101,7 +101,7 @@ void xhci_ep_stop(Xhci *s, unsigned slot, unsigned dci, unsigned state)
 
 void xhci_later(Xhci *s)
 {
-    timer_arm(&s->timer, time_now(s->pci.dev.machine, TIME_GUEST));
+    timer_arm(&s->timer, time_now(s->pci.dev.machine, TIME_GUEST) + MICROFRAME_NS);
 }
 
 /* ---- from memory ---- */

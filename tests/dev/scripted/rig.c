@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* rig.c -- the machine that scripted device tests run on, and their main program. */
+/* rig.c -- the machine that scripted device tests and device fuzzers run on. */
 #include "tests/dev/scripted/rig.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,22 +32,36 @@ uint64_t __wrap_time_now(Machine *m, TimeBase base)
 void __wrap_timer_init(Timer *t, Machine *m, TimeBase base, void (*fire)(void *dev), void *dev)
 {
     *t = (Timer){ .machine = m, .base = base, .deadline_ns = UINT64_MAX, .fire = fire, .dev = dev };
-    for (unsigned i = 0; i < world.n; i++) {
-        if (world.timer[i] == t) {
-            return;
-        }
+}
+
+static unsigned place_of(const Timer *t)
+{
+    unsigned i = 0;
+
+    while (i < world.n && world.timer[i] != t) {
+        i++;
     }
-    ck_assert_uint_lt(world.n, MAX_TIMERS);
-    world.timer[world.n++] = t;
+    return i;
 }
 
 void __wrap_timer_arm(Timer *t, uint64_t deadline_ns)
 {
+    if (place_of(t) == world.n) {
+        ck_assert_uint_lt(world.n, MAX_TIMERS);
+        world.timer[world.n++] = t;
+    }
     t->deadline_ns = deadline_ns;
 }
 
+/* Its device may be gone after this. */
 void __wrap_timer_stop(Timer *t)
 {
+    unsigned i = place_of(t);
+
+    if (i < world.n) {
+        memmove(world.timer + i, world.timer + i + 1, (world.n - i - 1) * sizeof(*world.timer));
+        world.n--;
+    }
     t->deadline_ns = UINT64_MAX;
 }
 
@@ -274,29 +288,4 @@ void rig_round_trip(void)
         g_byte_array_unref(two);
     }
     g_byte_array_unref(save_all());
-}
-
-int main(void)
-{
-    SRunner *r = srunner_create(NULL);
-    TestResult **all;
-    int n, failed = 0;
-
-#define SUITE(name) srunner_add_suite(r, suite_##name());
-#include "tests/dev/scripted/suites.def"
-#undef SUITE
-    srunner_run_all(r, CK_SILENT);
-    n = srunner_ntests_run(r);
-    all = srunner_results(r);
-    for (int i = 0; i < n; i++) {
-        if (tr_rtype(all[i]) == CK_PASS) {
-            printf("ok dev/%s\n", tr_tcname(all[i]));
-        } else {
-            printf("not ok dev/%s: %s:%d: %s\n", tr_tcname(all[i]), tr_lfile(all[i]), tr_lno(all[i]), tr_msg(all[i]));
-            failed++;
-        }
-    }
-    free(all);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -388,6 +388,7 @@ static bool cirrus_realize(void *dev, GError **err)
 {
     Cirrus *c = dev;
     c->vga.ext = &ext;
+    timer_init(&c->more, c->vga.pci.dev.machine, TIME_GUEST, cirrus_blt_more, c);
     return vga_setup(&c->vga, &(PciIdent){ .vendor = 0x1013, .device = 0x00b8,
                                            .class_code = 0x030000, .subsystem_vendor = 0x1af4,
                                            .subsystem = 0x1100 }, NULL, "vgabios-cirrus.bin", err);
@@ -397,6 +398,7 @@ static void cirrus_unrealize(void *dev)
 {
     Cirrus *c = dev;
     Machine *m = c->vga.pci.dev.machine;
+    timer_stop(&c->more);
     if (c->lfb.parts) {
         map_begin(m);
         region_remove(&c->lfb, &c->lfb_fifo);
@@ -434,6 +436,9 @@ static bool cirrus_restored(void *dev, GError **err)
         return fail(err, "%s: the saved blit is impossible", c->vga.pci.dev.path);
     }
     cirrus_feed_map(c);
+    if (cirrus_blt_is_under_way(c)) {
+        timer_arm(&c->more, time_now(c->vga.pci.dev.machine, TIME_GUEST));
+    }
     return vga_restored(dev, err);
 }
 

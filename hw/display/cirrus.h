@@ -37,10 +37,13 @@ typedef struct Cirrus {
     bool     feeding;                 /* a blit takes its source from the CPU */
     uint8_t  line[BLT_LINE_MAX];
     uint32_t line_bytes, line_filled, row;
+    Timer    more;                    /* a large blit goes on; not state: GR31 says that one is under way */
 } Cirrus;
 
 /* cirrus_blt.c */
 void cirrus_blt_start(Cirrus *c);
+void cirrus_blt_more(void *c);        /* the next lines of a large blit; the timer's */
+bool cirrus_blt_is_under_way(const Cirrus *c);
 void cirrus_blt_feed(Cirrus *c, uint8_t byte);
 void cirrus_blt_stop(Cirrus *c);
 uint32_t cirrus_color(const Cirrus *c, bool foreground);

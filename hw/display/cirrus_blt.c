@@ -3,11 +3,12 @@
  * cirrus_blt.c -- the CL-GD5446's blitter: copies, patterns, colour expansion, fills, with the 16
  * raster operations.
  *
- * A blit is done when it is started, or line by line as the CPU brings the source.
+ * A blit is done when it is started, or line by line as the CPU brings the source.  A large one is done in pieces, busy in
+ * between, so that a guest holds the machine lock for some milliseconds at most; its registers count anew for each piece.
  *
  * Spec: CL-GD5446 Technical Reference Manual, chapters 9.21-9.40 (GR20-GR39) and appendix D8
  *       (BitBLT engine).
- * Omits: time: the engine is never seen busy but while it waits for the CPU; screen-to-CPU blits,
+ * Omits: time: the engine is seen busy only while it waits for the CPU or in a large blit; screen-to-CPU blits,
  *        which the 5446 has not; the
  *        video overlay.
  * Threads: with the machine lock.
@@ -20,7 +21,7 @@ enum { MODE_BACKWARDS = 0x01, MODE_FROM_CPU = 0x04, MODE_TRANSPARENT = 0x08, MOD
        MODE_EXPAND = 0x80 };
 /* GR33 */
 enum { EXT_DWORDS = 0x01, EXT_INVERT = 0x02, EXT_SOLID = 0x04 };
-enum { PATTERN_ROWS = 8 };
+enum { PATTERN_ROWS = 8, PIECE_BYTES = 256 << 10, PIECE_NS = 1000 };
 
 typedef struct Blt {
     Cirrus  *c;
@@ -207,16 +208,46 @@ void cirrus_blt_stop(Cirrus *c)
 {
     c->gr[GR_START] &= (uint8_t)~(START_BUSY | START_GO | START_BUFFERED);
     c->line_filled = c->row = 0;
+    timer_stop(&c->more);
     if (c->feeding) {
         c->feeding = false;
         cirrus_feed_map(c);
     }
 }
 
+bool cirrus_blt_is_under_way(const Cirrus *c)
+{
+    return (c->gr[GR_START] & START_BUSY) && !c->feeding;
+}
+
+/* Lines from c->row on, as many as a piece has. */
+void cirrus_blt_more(void *dev)
+{
+    Cirrus *c = dev;
+    Blt b = blt_of(c);
+    uint32_t packed = (b.bytes / b.pixel + 7) / 8, rows = MAX(PIECE_BYTES / b.bytes, 1u);
+    uint32_t step = b.mode & MODE_EXPAND ? packed : b.mode & MODE_BACKWARDS ? -b.src_pitch : b.src_pitch;
+    if (b.mode & MODE_FROM_CPU) {     /* only a pattern has lines left when the CPU has brought it all */
+        b.host = c->line;
+        b.mode &= (uint8_t)~MODE_BACKWARDS;
+    }
+    for (; c->row < b.rows && rows > 0; c->row++, rows--) {
+        line(&b, c->row, b.host ? 0 : b.src + c->row * step);
+    }
+    if (c->row >= b.rows) {
+        cirrus_blt_stop(c);
+        return;
+    }
+    c->gr[GR_START] |= START_BUSY;
+    timer_arm(&c->more, time_now(c->vga.pci.dev.machine, TIME_GUEST) + PIECE_NS);
+}
+
 void cirrus_blt_start(Cirrus *c)
 {
     Blt b = blt_of(c);
-    uint32_t src = b.src, packed = (b.bytes / b.pixel + 7) / 8;
+    if (cirrus_blt_is_under_way(c)) {
+        return;                       /* it has not asked whether it may */
+    }
     if (b.mode & MODE_FROM_CPU) {
         c->line_bytes = MAX(cpu_bytes(&b), 1u);
         c->line_filled = c->row = 0;
@@ -225,11 +256,8 @@ void cirrus_blt_start(Cirrus *c)
         cirrus_feed_map(c);
         return;
     }
-    for (uint32_t y = 0; y < b.rows; y++) {
-        line(&b, y, src);
-        src += b.mode & MODE_EXPAND ? packed : b.mode & MODE_BACKWARDS ? -b.src_pitch : b.src_pitch;
-    }
-    cirrus_blt_stop(c);
+    c->row = 0;
+    cirrus_blt_more(c);
 }
 
 void cirrus_blt_feed(Cirrus *c, uint8_t byte)
@@ -243,13 +271,13 @@ void cirrus_blt_feed(Cirrus *c, uint8_t byte)
     b.mode &= (uint8_t)~MODE_BACKWARDS;
     c->line_filled = 0;
     if (b.mode & MODE_PATTERN) {
-        for (uint32_t y = 0; y < b.rows; y++) {
-            line(&b, y, 0);
-        }
-        c->row = b.rows;
-    } else {
-        line(&b, c->row++, 0);
+        c->feeding = false;
+        cirrus_feed_map(c);
+        c->row = 0;
+        cirrus_blt_more(c);
+        return;
     }
+    line(&b, c->row++, 0);
     if (c->row >= b.rows) {
         cirrus_blt_stop(c);
     }

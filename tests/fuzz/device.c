@@ -237,7 +237,7 @@ static int run(const DeviceFuzz *f, double seconds, unsigned rounds, unsigned s)
 
 int main(int argc, char **argv)
 {
-    double      seconds = 2;
+    double      seconds = 1;
     unsigned    rounds = 0, s = 1, failed = 0;
     const char *only = NULL;
     int         c;

@@ -229,6 +229,33 @@ START_TEST(blits)
 }
 END_TEST
 
+/* One that takes long is busy meanwhile, moves with the machine, and can be given up. */
+START_TEST(large_blits)
+{
+    blt(0x04, 0x77, 1);
+    blit(PATTERN | EXPAND, 4, 0x0d, 2048, 2048, 0, 2048, 0, 0);
+    ck_assert(busy());
+    ck_assert_uint_eq(peek(0, 4), 0x77777777);
+    ck_assert_uint_eq(peek(2048 * 2047, 4), 0);
+    blt(0x40, 2, 1);                            /* once more, unasked: nothing */
+    rig_round_trip();
+    rig_run_ns(1000000);
+    ck_assert(!busy());
+    ck_assert_uint_eq(peek(2048 * 2048 - 4, 4), 0x77777777);
+    poke(LFB, 0x0807060504030201, 8);
+    blit(0, 0, 0x0d, 2048, 1024, 2048 * 1024, 2048, 0, 2048);
+    rig_run_ns(1000000);
+    ck_assert_uint_eq(peek(2048 * 1024, 4), 0x04030201);
+    blt(0x04, 0x11, 1);
+    blit(PATTERN | EXPAND, 4, 0x0d, 2048, 2048, 0, 2048, 0, 0);
+    ck_assert(busy());
+    blt(0x40, 4, 1);
+    ck_assert(!busy());
+    rig_run_ns(1000000);
+    ck_assert_uint_ne(peek(2048 * 2048 - 4, 4), 0x11111111);
+}
+END_TEST
+
 START_TEST(random_blits)
 {
     uint64_t seed = 0x2545f4914f6cdd1d;
@@ -248,7 +275,7 @@ START_TEST(random_blits)
                 blt(at, at == 0x09 ? 0 : at == 0x0b ? 0 : r >> 8, 1);
             } else {
                 unsigned i2 = r >> 5 & 0x3f;
-                /* sizes: each large one takes a tenth of a second */
+                /* sizes: large ones take long */
                 bool large = (r & 8) && (i2 == 0x21 || i2 == 0x23);
                 reg(r & 8 ? 0x3ce : r & 16 ? 0x3c4 : 0x3d4, i2, large ? 0 : r >> 12 & 0xff);
             }
@@ -272,6 +299,7 @@ Suite *suite_cirrus(void)
     RIG_TEST(cirrus, banks);
     RIG_TEST(cirrus, cursor);
     RIG_TEST(cirrus, blits);
+    RIG_TEST(cirrus, large_blits);
     RIG_TEST(cirrus, random_blits);
     return cirrus_suite;
 }

@@ -77,7 +77,7 @@ COMMAND(cmd_x); COMMAND(cmd_xp); COMMAND(cmd_print); COMMAND(cmd_gpa2hva); COMMA
 COMMAND(cmd_pmemsave); COMMAND(cmd_dump_guest); COMMAND(cmd_info_mem); COMMAND(cmd_info_tlb);
 COMMAND(cmd_query_dump_capability);
 /* monitor_info.c */
-COMMAND(cmd_info_block); COMMAND(cmd_info_network); COMMAND(cmd_info_chardev); COMMAND(cmd_info_mice); COMMAND(cmd_info_kvm);
+COMMAND(cmd_info_block); COMMAND(cmd_info_network); COMMAND(cmd_info_chardev); COMMAND(cmd_info_mice); COMMAND(cmd_info_vnc); COMMAND(cmd_info_kvm);
 COMMAND(cmd_info_uuid); COMMAND(cmd_info_pic); COMMAND(cmd_info_pci);
 /* qmp_query.c */
 COMMAND(cmd_query_uuid); COMMAND(cmd_query_cpus_fast); COMMAND(cmd_query_kvm); COMMAND(cmd_query_target);

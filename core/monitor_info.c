@@ -53,6 +53,11 @@ bool cmd_info_chardev(Machine *m, void *args, Reply *reply, GError **err)
     return from_query(m, "query-chardev", "There are no character devices\n", reply, err);
 }
 
+bool cmd_info_vnc(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return from_query(m, "query-vnc-servers", "There is no VNC server: start with -vnc\n", reply, err);
+}
+
 bool cmd_info_mice(Machine *m, void *args, Reply *reply, GError **err)
 {
     return from_query(m, "query-mice", "There is no mouse\n", reply, err);

@@ -104,7 +104,7 @@ void vnc_ext_tell(Vnc *s)
     }
     rfbReleaseClientIterator(it);
     if (latin) {
-        rfbSendServerCutText(s->rfb, latin, (int)strlen(latin));
+        rfbSendServerCutTextUTF8(s->rfb, cut, (int)strlen(cut), latin, (int)strlen(latin));      /* UTF-8 to those who know it */
     }
 }
 #endif

@@ -62,13 +62,16 @@ typedef struct FdArgs {
     char   *fdname, *opaque;
     int64_t set, fd;
 } FdArgs;
+typedef struct CapsArgs {
+    GPtrArray *capabilities;          /* MigrateCap */
+} CapsArgs;
 typedef struct ExpireArgs {
     char *protocol, *time;
 } ExpireArgs;
 
 extern const Field id_args[], x_args[], help_args[], print_args[], memsave_args[], pmemsave_args[], dump_guest_args[],
     qom_list_args[], qom_get_args[], qom_set_args[], types_args[], typename_args[], eject_args[], medium_args[],
-    link_args[], balloon_args[], option_args[], expire_args[], fdname_args[], netdev_add_args[], add_fd_args[], remove_fd_args[], chardev_add_args[],
+    link_args[], balloon_args[], option_args[], expire_args[], fdname_args[], caps_args[], netdev_add_args[], add_fd_args[], remove_fd_args[], chardev_add_args[],
     ringbuf_read_args[], ringbuf_write_args[];
 
 #define COMMAND(fn) bool fn(Machine *m, void *args, Reply *reply, GError **err)
@@ -91,6 +94,7 @@ COMMAND(cmd_open_tray); COMMAND(cmd_close_tray); COMMAND(cmd_set_link); COMMAND(
 /* objects/object.c */
 COMMAND(cmd_object_add); COMMAND(cmd_object_del);
 /* qmp_small.c */
+COMMAND(cmd_query_migrate_caps); COMMAND(cmd_migrate_set_caps);
 COMMAND(cmd_query_nothing); COMMAND(cmd_query_current_machine); COMMAND(cmd_query_hotpluggable_cpus); COMMAND(cmd_query_memdev);
 COMMAND(cmd_query_display_options); COMMAND(cmd_query_dump); COMMAND(cmd_rtc_reset_reinjection);
 /* actions.c */

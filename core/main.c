@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -103,6 +104,9 @@ static bool build(Machine *m, GError **err)
     }
     if (m->options->mem_lock && mlockall(MCL_CURRENT | MCL_FUTURE)) {
         return fail(err, "-overcommit mem-lock=on: %s; raise the limit (ulimit -l)", g_strerror(errno));
+    }
+    if (m->options->no_core) {
+        madvise(m->ram.host, m->ram.size, MADV_DONTDUMP);
     }
     map_begin(m);
     ok = m->class->build(m, err) && add_devices(m, err);

@@ -81,6 +81,7 @@ struct Options {
     GPtrArray *machine_props;         /* OptPair */
     char      *cpu_model;             /* NULL: the one guests run fastest on */
     GPtrArray *cpu_props;             /* OptPair: "+sse3" is {"sse3", "on"}, "-sse3" {"sse3", "off"} */
+    bool       no_core;               /* RAM stays out of core dumps */
     char      *memory_backend;        /* id of an object that is RAM, or NULL */
     struct Numa *numa;                /* core/numa.h, or NULL */
     bool       mem_lock;              /* -overcommit mem-lock=on */

@@ -40,6 +40,7 @@ const Field device_args[] = {
 };
 const Field mon_args[] = {
     CONFIG(MonArgs, chardev, .help = "Id of a -chardev."),
+    CONFIG(MonArgs, id, .help = "A name, for people."),
     CONFIG(MonArgs, mode, .help = "readline: for people; control: QMP, for programs."),
     CONFIG(MonArgs, pretty, .help = "Only off is there."),
     FIELD_END

@@ -47,6 +47,7 @@ typedef struct TextArgs {
 } TextArgs;
 typedef struct MachineArgs {
     char      *type, *accel, *memory_backend;
+    bool       dump_guest_core;
     GPtrArray *rest;
 } MachineArgs;
 typedef struct AccelArgs {
@@ -80,7 +81,7 @@ typedef struct FwCfgArgs {
     char *name, *file, *string;
 } FwCfgArgs;
 typedef struct MonArgs {
-    char *chardev, *mode;
+    char *chardev, *mode, *id;
     bool  pretty;
 } MonArgs;
 typedef struct DisplayArgs {

@@ -15,6 +15,7 @@
 const Field machine_args[] = {
     CONFIG(MachineArgs, type, .help = "Machine type."),
     CONFIG(MachineArgs, accel, .help = "Accelerators to try, separated by colons."),
+    CONFIG_AS(MachineArgs, dump_guest_core, "dump-guest-core", .def = 1, .help = "RAM is in a core dump of the emulator."),
     CONFIG_AS(MachineArgs, memory_backend, "memory-backend", .help = "RAM is this -object memory-backend-..."),
     REST(MachineArgs, rest),
     FIELD_END
@@ -98,6 +99,7 @@ bool opt_machine(Machine *m, void *args, Reply *reply, GError **err)
     if (a->type) {
         option_take(&m->options->raw->machine_type, &a->type);
     }
+    m->options->no_core |= !a->dump_guest_core;
     if (a->memory_backend) {
         option_take(&m->options->memory_backend, &a->memory_backend);
     }

@@ -97,7 +97,45 @@ bool cmd_rtc_reset_reinjection(Machine *m, void *args, Reply *reply, GError **er
     return true;                        /* ticks are not kept back: there are none to forget */
 }
 
-bool cmd_yank(Machine *m, void *args, Reply *reply, GError **err)
+/* ---- ways of migrating ---- */
+
+typedef struct MigrateCap {
+    char *capability;
+    bool  state;
+} MigrateCap;
+static const Field cap_fields[] = {
+    FIELD_(MigrateCap, capability, F_CONFIG | F_REQUIRED, 1, .help = "Which."),
+    FIELD_(MigrateCap, state, F_CONFIG | F_REQUIRED, 1, .help = "On."),
+    FIELD_END
+};
+const Field caps_args[] = {
+    FIELD_AS_(CapsArgs, capabilities, T_LIST, F_CONFIG | F_REQUIRED, 1, .stride = sizeof(MigrateCap), .aux = cap_fields,
+              .help = "Which, on or off."),
+    FIELD_END
+};
+
+bool cmd_query_migrate_caps(Machine *m, void *args, Reply *reply, GError **err)
 {
-    return fail(err, "yank: there is nothing that can be yanked");
+    GVariantBuilder list, one;
+
+    list_start(&list);
+    object_start(&one);
+    say(&one, "capability", "events");
+    say_bool(&one, "state", true);
+    list_object(&list, &one);
+    say_list(reply, "return", &list);
+    return true;
+}
+
+bool cmd_migrate_set_caps(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const CapsArgs *a = args;
+
+    for (unsigned i = 0; i < a->capabilities->len; i++) {
+        const MigrateCap *c = a->capabilities->pdata[i];
+        if (strcmp(c->capability, "events") ? c->state : !c->state) {
+            return fail(err, "migrate-set-capabilities: %.100s cannot be switched %s", c->capability, c->state ? "on" : "off");
+        }
+    }
+    return true;
 }

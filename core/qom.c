@@ -13,6 +13,7 @@
  * Threads: the main context with the machine lock.
  */
 #include "core/commands.h"
+#include "accel/accel.h"
 #include "core/chardev.h"
 #include "core/vcpu.h"
 
@@ -302,6 +303,16 @@ bool cmd_qom_list_types(Machine *m, void *args, Reply *reply, GError **err)
         g_autofree char *name = g_strdup_printf("%s-machine", (*c)->name);
         add_type(&list, name, "machine", args);
     }
+    for (const AccelOps *const *c = accels; *c; c++) {
+        g_autofree char *name = g_strdup_printf("%s-accel", (*c)->name);
+        add_type(&list, name, "accel", args);
+        if (!strcmp((*c)->name, "dbt")) {
+            add_type(&list, "tcg-accel", "accel", args);        /* the name that -accel takes as well */
+        }
+    }
+    for (const ObjectClass *const *c = object_classes; *c; c++) {
+        add_type(&list, (*c)->name, (*c)->kind, args);
+    }
     say_list(reply, "return", &list);
     return true;
 }
@@ -317,6 +328,10 @@ static bool list_properties(const char *type, bool machines, Reply *reply, GErro
         g_autofree char *name = g_strdup_printf("%s-machine", (*k)->name);
         found = !strcmp(name, type);
         tab = found ? (*k)->fields : NULL;
+    }
+    if (!found && machines && object_class_find(type)) {
+        found = true;
+        tab = object_class_find(type)->fields;
     }
     if (!found) {
         return fail_not_found(err, "Device '%.200s' not found", type);

@@ -8,8 +8,9 @@
  * Threads: with the machine lock, the machine stopped; the main context's sources run meanwhile.
  *
  * What an image holds has a name: a modification time that no clock gives by itself (contents_name).  While it has it, nothing has
- * been written; in this process raw.c knows besides which parts were.  Loading first puts what it overwrites into a scratch file, so
- * that it can go back; IMAGE.restoring is there while the image is neither old nor new, for the case that the process ends just then.
+ * been written; in this process raw.c knows besides which parts were.  Loading first puts what it overwrites into a scratch
+ * file, so that it can go back; IMAGE.restoring is there while the image is neither old nor new, for the case that the process
+ * ends just then.
  */
 #include "block/contents.h"
 #include <errno.h>
@@ -137,7 +138,9 @@ void contents_identity(const BlockNode *n, uint64_t *file_bytes, uint64_t *mtime
 
 static bool set_mtime(const BlockNode *n, uint64_t ns)
 {
-    struct timespec t[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) } };
+    struct timespec t[2] = {
+        { .tv_nsec = UTIME_OMIT }, { .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) },
+    };
     int             fd = block_file_fd(bottom(n));
 
     return fd >= 0 && !futimens(fd, t);
@@ -404,6 +407,6 @@ bool contents_whole(const char *image, bool loading, GError **err)
     g_autofree char *path = marker(image);
 
     return loading || access(path, F_OK) ||
-           fail(err, "drive file %s: the program ended while loadvm was putting its contents back; start with -loadvm and that snapshot, "
-                "or put a copy in its place and remove %s", image, path);
+           fail(err, "drive file %s: the program ended while loadvm was putting its contents back; start with -loadvm and "
+                "that snapshot, or put a copy in its place and remove %s", image, path);
 }

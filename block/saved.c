@@ -56,7 +56,8 @@ static bool save_overlay(const Drive *d, GVariantBuilder *runs, int fd, uint64_t
     return true;
 }
 
-static bool save_image(const Drive *d, bool contents, GVariantBuilder *runs, uint64_t *bytes, uint64_t *id, int fd, uint64_t *at, GError **err)
+static bool save_image(const Drive *d, bool contents, GVariantBuilder *runs, uint64_t *bytes, uint64_t *id, int fd, uint64_t *at,
+                       GError **err)
 {
     if (block_do_now(d->node, BLK_FLUSH, 0, NULL, 0)) {
         return fail(err, "snapshot: drive %s: cannot flush %s", d->id, d->node->name);
@@ -149,12 +150,14 @@ static BlockNode *load_overlay(Drive *d, bool all, GVariant *runs, int fd, uint6
     return n;
 }
 
-static bool check_drive(const Drive *d, const char *id, unsigned kind, uint64_t bytes, uint64_t file_bytes, uint64_t mtime, GError **err)
+static bool check_drive(const Drive *d, const char *id, unsigned kind, uint64_t bytes, uint64_t file_bytes, uint64_t mtime,
+                        GError **err)
 {
     uint64_t now_bytes = 0, now_mtime = 0;
 
     if (strcmp(id, d->id)) {
-        return fail(err, "snapshot: it has a drive %.80s where this machine has %s; start with the options it was saved with", id, d->id);
+        return fail(err, "snapshot: it has a drive %.80s where this machine has %s; start with the options it was saved with",
+                    id, d->id);
     }
     if (kind > SAVED_CONTENTS || (kind == SAVED_EMPTY) != !d->node) {
         return fail(err, "snapshot: drive %s %s a medium when it was saved", d->id, d->node ? "did not have" : "had");
@@ -174,7 +177,8 @@ static bool check_drive(const Drive *d, const char *id, unsigned kind, uint64_t 
     }
     if (kind != SAVED_CONTENTS && ((now_mtime && now_mtime != mtime) ||
                                    (is_direct(d->node) && raw_has_id(d->node, mtime) && !raw_same_as(d->node)))) {
-        return fail(err, "snapshot: drive %s: %s has changed since; its contents no longer belong to this state", d->id, d->node->name);
+        return fail(err, "snapshot: drive %s: %s has changed since; its contents no longer belong to this state", d->id,
+                    d->node->name);
     }
     return true;
 }
@@ -207,7 +211,8 @@ static void *disks_prepare(Machine *m, GVariant *saved, int fd, uint64_t file_by
 {
     guint     n = m->drives->len;
     Prepared *p = g_malloc0(sizeof(Prepared) + n * sizeof(PreparedDrive));
-    bool      ok = g_variant_n_children(saved) == n || fail(err, "snapshot: it was saved with other disks; start with the options it was saved with");
+    bool      ok = g_variant_n_children(saved) == n ||
+                   fail(err, "snapshot: it was saved with other disks; start with the options it was saved with");
 
     p->n = n;
     for (guint i = 0; ok && i < n; i++) {
@@ -276,4 +281,6 @@ static char *disks_folder(Machine *m)
     return NULL;
 }
 
-const DiskOps block_disk_ops = { .save = disks_save, .prepare = disks_prepare, .apply = disks_apply, .finish = disks_finish, .folder = disks_folder };
+const DiskOps block_disk_ops = {
+    .save = disks_save, .prepare = disks_prepare, .apply = disks_apply, .finish = disks_finish, .folder = disks_folder,
+};

@@ -5,10 +5,10 @@
  * Spec: little-endian.  A head of 4096 bytes: "RYOKANSN", u32 format, u32 parts, u64 length of the file, u32 CRC-32 of the
  *       head with this member 0, u32 0; then parts of { u32 kind, u32 codec, u64 at, u64 stored, u64 bytes, u32 CRC-32 of what
  *       is stored, u32 0 }.  ABOUT and DISKS are GVariants, STATE is the stream of core/state.c; disk contents lie between them.
- *       RAM plain: its pages at their places, 64 KiB aligned, pages of zeros are holes; its CRC is 0, and SUMS has the CRC-32 of each MiB.
+ *       RAM plain: its pages at their places, 64 KiB aligned, pages of zeros are holes; its CRC is 0, SUMS has one for each MiB.
  *       RAM compressed: chunks { u32 number of the MiB, u32 codec, u32 stored, u32 CRC-32, bytes }; chunks of zeros are missing.
- * Omits: a check of plain RAM's contents unless it is asked for (snapfile_verify), because it reads it whole; a file that is cut short
- *        after it was mapped (SIGBUS).
+ * Omits: a check of plain RAM's contents unless it is asked for (snapfile_verify), because it reads it whole; a file that is
+ *        cut short after it was mapped (SIGBUS).
  * Threads: the main thread with the machine lock, vCPUs parked.
  */
 #include "core/snapfile.h"

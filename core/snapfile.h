@@ -38,7 +38,8 @@ typedef struct DiskOps {
 
 /* Replaces the file at once or leaves it as it was, also where this machine's RAM is mapped from it. */
 bool snapfile_save(Machine *m, const char *path, const char *tag, SnapCodec codec, bool was_running, bool to_return, GError **err);
-bool snapfile_write(Machine *m, int fd, const char *name, SnapCodec codec, bool was_running, GError **err);  /* for elsewhere: no tag */
+/* Into fd, for another process: without a tag. */
+bool snapfile_write(Machine *m, int fd, const char *name, SnapCodec codec, bool was_running, GError **err);
 SnapFile *snapfile_open_fd(int fd, const char *name, GError **err);       /* fd: its own from now on */
 SnapFile *snapfile_open(const char *path, GError **err);         /* header and what it lists are sound */
 void snapfile_about(const SnapFile *f, SnapAbout *out);          /* strings live as long as f */

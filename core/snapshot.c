@@ -3,8 +3,8 @@
  * snapshot.c -- savevm and its kin keep machines under tags; migrate and -incoming move one through a file.
  *
  * Spec: QEMU QMP Reference Manual, "Migration" (words and states).
- * Omits: migration while the guest runs: it is stopped while the file is written, or written to a scratch file and sent; parameters and
- *        capabilities of migration.
+ * Omits: migration while the guest runs: it is stopped while the file is written, or written to a scratch file and sent;
+ *        parameters and capabilities of migration.
  * Threads: the main context with the machine lock.
  *
  * Tags are files IMAGE.snapshots/TAG.ryk beside the first image that is written to, or, where there is none,
@@ -263,7 +263,8 @@ bool snapshot_check_address(const char *option, const char *uri, GError **err)
     if ((!g_str_has_prefix(uri, "file:") || !uri[5]) && !snapwire_known(uri)) {
         return fail(err, "%s %.200s: must be file:PATH, unix:PATH, tcp:HOST:PORT, fd:NAME or exec:COMMAND", option, uri);
     }
-    return !g_str_has_prefix(uri, "file:") || !strstr(uri, ",offset=") || fail(err, "%s %.200s: offset= is not supported", option, uri);
+    return !g_str_has_prefix(uri, "file:") || !strstr(uri, ",offset=") ||
+           fail(err, "%s %.200s: offset= is not supported", option, uri);
 }
 
 static void set_state(Machine *m, MigState state)

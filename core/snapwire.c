@@ -2,8 +2,8 @@
 /*
  * snapwire.c -- a snapshot file over a connection: the parts of it that are not holes, with their places.
  *
- * Spec: little-endian: "RYOKANWR", u32 version, u32 0; then records { u64 at, u64 bytes, the bytes }, ascending, not overlapping; at last
- *       { UINT64_MAX, u64 length of the file }.  The receiver has the file whole before it looks at it (core/snapfile.c).
+ * Spec: little-endian: "RYOKANWR", u32 version, u32 0; then records { u64 at, u64 bytes, the bytes }, ascending, not overlapping;
+ *       at last { UINT64_MAX, u64 length of the file }.  The receiver has the file whole before it looks at it (core/snapfile.c).
  * Omits: encryption; more than one connection; sending while the guest runs.
  * Threads: snapwire_*() in the main context; run() in a thread of its own, which touches `moved` and its descriptors only.
  */

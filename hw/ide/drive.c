@@ -235,10 +235,11 @@ void ide_drive_reset(void *dev)
 bool ide_drive_restored(void *dev, GError **err)
 {
     IdeDrive *d = dev;
-    bool moves = d->phase == PH_IN || d->phase == PH_OUT;
+    bool moves = d->phase == PH_IN || d->phase == PH_OUT, busy = d->phase != PH_IDLE;
+    bool in_pio = moves || (busy && d->xfer != XF_READ && d->xfer != XF_WRITE);
 
-    if ((moves && (d->pos > d->block_end || d->block_end > d->filled + d->block_bytes)) || (d->phase != PH_IDLE && !d->block_bytes) ||
-        (d->phase != PH_IDLE && d->xfer != XF_READ && d->xfer != XF_WRITE && d->filled > PIO_BYTES) || (moves && d->filled > PIO_BYTES)) {
+    if ((moves && (d->pos > d->block_end || d->block_end > d->filled + d->block_bytes)) || (busy && !d->block_bytes) ||
+        (in_pio && d->filled > PIO_BYTES)) {
         return fail(err, "%s: the saved transfer position is impossible", d->dev.path);
     }
     d->filled = d->filled > PIO_BYTES ? 0 : d->filled;

@@ -526,7 +526,9 @@ static bool pit_restored(void *dev, GError **err)
     for (unsigned n = 0; n < N_COUNTERS; n++) {
         s->counter[n].load_tick = MIN(s->counter[n].load_tick, now);
     }
-    s->event_tick = s->event_tick == UINT64_MAX ? UINT64_MAX : MIN(s->event_tick, now + 2 * 65536);      /* MAX: no change to come */
+    if (s->event_tick != UINT64_MAX) {        /* else no change is to come */
+        s->event_tick = MIN(s->event_tick, now + 2 * 65536);
+    }
     return true;
 }
 

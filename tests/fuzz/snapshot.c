@@ -164,6 +164,7 @@ static bool try_one(Machine *m, const char *path, const uint8_t *good, size_t n_
         mend(b->data, b->len);
     }
     unlink(path);                       /* the machine may have it mapped */
+    unlink(path);                     /* glib's quick way does not shorten what is there */
     if (!g_file_set_contents_full(path, (const char *)b->data, b->len, G_FILE_SET_CONTENTS_NONE, 0600, &err)) {
         die(path, err);
     }

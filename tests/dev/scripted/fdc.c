@@ -198,6 +198,7 @@ START_TEST(read_dma)
     COMMAND(READ, 4, 79, 1, 5, 2, SPT, 27, 0xff);
     expect(0x04, 0, 79, 1, 8);
     check_ram((79 * 2 + 1) * SPT + 4, 3);
+    rig_round_trip();
 }
 END_TEST
 

@@ -414,6 +414,32 @@ static void log_block(DbtMachine *d, const IrBlock *ir, uint32_t item, const cha
     }
 }
 
+/* -d in_asm: the guest's instructions; of the last one the bytes in its first page. */
+static void log_guest_code(DbtCpu *c, const IrBlock *ir, const uint8_t *page)
+{
+    const CpuInspect *in = c->vcpu.cpu_ops->inspect;
+
+    if (!log_on(LOG_IN_ASM)) {
+        return;
+    }
+    g_autoptr(GString) s = g_string_new(NULL);
+    g_string_printf(s, "guest code at %#" PRIx64 "\n", ir->pc);
+    for (unsigned i = 0; i < ir->n_guest; i++) {
+        unsigned from = (unsigned)ir->guest[i].offset & (DBT_PAGE - 1), n = MIN(ir->guest[i].length, DBT_PAGE - from);
+        uint64_t pc = (ir->pc & -(uint64_t)DBT_PAGE) + from;
+        g_string_append_printf(s, "  %#" PRIx64 ": ", pc);
+        for (unsigned k = 0; k < n; k++) {
+            g_string_append_printf(s, "%02x", page[from + k]);
+        }
+        g_string_append_c(s, ' ');
+        if (in && in->disassemble && n == ir->guest[i].length) {
+            in->disassemble(&c->vcpu, pc, page + from, n, s);
+        }
+        g_string_append_c(s, '\n');
+    }
+    log_write("%s", s->str);
+}
+
 /* With the lock held and the pages guarded.  NULL: nothing translated; *full: no room in the arena. */
 static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage *p, uint8_t *at2, CodePage *p2, bool *full)
 {
@@ -429,6 +455,7 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
         b = block_new(d);
         *b = (Block){ .at = at, .at2 = ir->two_pages ? at2 : NULL, .mode = mode, .length = (uint16_t)ir->length,
                       .from = (uint16_t)in_page, .to = (uint16_t)MIN(in_page + ir->length, DBT_PAGE) };
+        log_guest_code(c, ir, at - in_page);
         log_block(d, ir, LOG_IR, "IR");
         exits_peek(d, ir, b, at - in_page);
         if (!d->no_opt) {

@@ -44,7 +44,7 @@ typedef struct KeyValue {
 } KeyValue;
 static const Field key_value[] = {
     FIELD_(KeyValue, type, F_CONFIG | F_REQUIRED, 1, .help = "qcode, or number: a code of scan code set 1."),
-    FIELD_(KeyValue, data, F_CONFIG | F_REQUIRED, 1, .help = "The key's name or number."),
+    FIELD_(KeyValue, data, F_CONFIG | F_REQUIRED, 1, .aux = "any", .help = "The key's name or number."),
     FIELD_END
 };
 typedef struct SendKeyArgs {
@@ -69,7 +69,7 @@ static const char *const input_types[] = { "key", "btn", "rel", "abs", NULL };
 enum { INPUT_KEY, INPUT_BTN, INPUT_REL, INPUT_ABS };
 static const Field input_key[] = {
     CONFIG(KeyValue, type, .help = "qcode, or number: a code of scan code set 1."),
-    CONFIG(KeyValue, data, .help = "The key's name or number."),
+    CONFIG(KeyValue, data, .aux = "any", .help = "The key's name or number."),
     FIELD_END
 };
 static const Field input_data[] = {

@@ -55,7 +55,7 @@ static void end_frame(Speaker *s, uint64_t duration)
 {
     int32_t level = duration ? (int32_t)(s->high * LOUD / duration) : s->level;
 
-    s->kept += ((level - s->level) << KEEP_SHIFT) - (s->kept >> KEEP_SHIFT);
+    s->kept += (level - s->level) * (1 << KEEP_SHIFT) - (s->kept >> KEEP_SHIFT);
     s->quiet = level == s->level ? s->quiet + 1 : 0;
     s->level = level;
     s->ring[s->frame++ % RING] = (int16_t)CLAMP(s->kept >> KEEP_SHIFT, INT16_MIN, INT16_MAX);

@@ -2,10 +2,11 @@
 /*
  * audio.h -- sound out: voices of guest devices, mixed by a -audiodev and played by its back end.
  *
- * A device opens a voice and is asked for its frames as guest time passes, at the rate that it has set.  So a card that feeds
- * a voice from its DMA buffer needs no timer of its own, and moves on the same whoever listens.  The mixer converts rate and
- * format, adds the voices up and hands 16-bit stereo to the back end, which takes what it has room for and never waits: a slow
- * sound card or disk of the host costs the guest nothing.
+ * A device opens a voice and is asked for its frames as guest time passes, at the rate that it has
+ * set.  So a card that feeds a voice from its DMA buffer needs no timer of its own, and moves on
+ * the same whoever listens.  The mixer converts rate and format, adds the voices up and hands
+ * 16-bit stereo to the back end, which takes what it has room for and never waits: a slow sound
+ * card or disk of the host costs the guest nothing.
  *
  * Threads: with the machine lock.  A back end has its own thread for what may block.
  */
@@ -23,13 +24,16 @@ typedef struct AudioFormat {
 
 typedef struct AudioDev AudioDev;     /* -audiodev */
 typedef struct AudioVoice AudioVoice;
-/* Up to n frames of the voice's format; the number.  What is missing is silence.  May stop the voice, not close it. */
+/* Up to n frames of the voice's format; the number.  What is missing is silence.  May stop the
+ * voice, not close it. */
 typedef size_t AudioPull(void *dev, void *frames, size_t n);
 
 /* ---- for devices; a property: CONFIG_LINK(S, audiodev, "audiodev", "audiodev") ---- */
-AudioVoice *audio_voice_open(AudioDev *a, const char *name, AudioPull *pull, void *dev);       /* stopped; 16-bit stereo at the mixer's rate */
+/* Stopped; 16-bit stereo at the mixer's rate. */
+AudioVoice *audio_voice_open(AudioDev *a, const char *name, AudioPull *pull, void *dev);
 void audio_voice_close(AudioVoice *v);
-void audio_voice_format(AudioVoice *v, AudioFormat f);     /* also while it runs; what a guest asks for is cut to what can be */
+/* Also while it runs; what a guest asks for is cut to what can be. */
+void audio_voice_format(AudioVoice *v, AudioFormat f);
 void audio_voice_volume(AudioVoice *v, unsigned left, unsigned right);      /* 0..256 */
 void audio_voice_run(AudioVoice *v, bool on);   /* a stopped one costs nothing; also in restored() */
 uint32_t audio_rate(const AudioDev *a);         /* of the mixer: a voice of this rate is not converted */
@@ -70,13 +74,16 @@ extern const Field audio_out_fields[];
       .stride = sizeof(AudioOut), .aux = audio_out_fields, .help = "out.KEY: what is played." }
 
 bool  audiodevs_open(Machine *m, GError **err);       /* all of -audiodev; before the devices that name them */
-AudioDev *audiodev_open(Machine *m, const AudioOps *ops, const char *id, const GPtrArray *props, GError **err);    /* OptPair; one more */
+/* One more; props: OptPair. */
+AudioDev *audiodev_open(Machine *m, const AudioOps *ops, const char *id, const GPtrArray *props,
+                        GError **err);
 void  audiodevs_close(Machine *m);                    /* after them */
 /* audio_mix.c */
 void  audio_mix(AudioVoice *v, int32_t *sum, size_t frames);       /* adds stereo */
 size_t audio_frame_bytes(const AudioFormat *f);
 AudioFormat audio_out_format(const AudioDev *a);
-size_t audio_pack(const AudioDev *a, const int16_t *stereo, size_t frames, void *out);     /* as `out` says; bytes: at most 8 a frame */
+/* As a->out says; the bytes: at most 8 a frame. */
+size_t audio_pack(const AudioDev *a, const int16_t *stereo, size_t frames, void *out);
 
 enum { AUDIO_TAPS = 4 };
 struct AudioVoice {                   /* for audio.c and audio_mix.c */
@@ -88,7 +95,7 @@ struct AudioVoice {                   /* for audio.c and audio_mix.c */
     bool        on;
     unsigned    volume[AUDIO_STEREO];
     uint64_t    step, phase;          /* input frames an output frame, place between two: 32.32 */
-    int16_t     tap[AUDIO_TAPS][AUDIO_STEREO];      /* the last input frames; phase is between the second and third */
+    int16_t     tap[AUDIO_TAPS][AUDIO_STEREO];      /* the last input frames; phase: after the second */
     int16_t     in[AUDIO_CHUNK][AUDIO_STEREO];
     unsigned    n_in, at;
 };

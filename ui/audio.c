@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * audio.c -- the audio devices of the command line: their voices, the timer that mixes them, what programs ask about them.
+ * audio.c -- the audio devices of the command line: their voices, the timer that mixes them, what
+ * programs ask about them.
  *
  * Spec: none; words and meanings of the options are those of the PC emulators that users know.
  * Omits: recording; in.*, out.fixed-settings, out.voices, out.mixing-engine: they are refused.
@@ -102,9 +103,11 @@ AudioVoice *audio_voice_open(AudioDev *a, const char *name, AudioPull *pull, voi
 {
     AudioVoice *v = g_new0(AudioVoice, 1);
 
-    *v = (AudioVoice){ .audio = a, .name = g_strdup(name), .pull = pull, .dev = dev, .volume = { VOLUME_MAX, VOLUME_MAX } };
+    *v = (AudioVoice){ .audio = a, .name = g_strdup(name), .pull = pull, .dev = dev,
+                       .volume = { VOLUME_MAX, VOLUME_MAX } };
     g_ptr_array_add(a->voices, v);
-    audio_voice_format(v, (AudioFormat){ .rate = a->out.frequency, .channels = AUDIO_STEREO, .sample = SAMPLE_S16 });
+    audio_voice_format(v, (AudioFormat){ .rate = a->out.frequency, .channels = AUDIO_STEREO,
+                                         .sample = SAMPLE_S16 });
     return v;
 }
 
@@ -210,7 +213,8 @@ static void audio_free(AudioDev *a)
     g_free(a);
 }
 
-AudioDev *audiodev_open(Machine *m, const AudioOps *ops, const char *id, const GPtrArray *props, GError **err)
+AudioDev *audiodev_open(Machine *m, const AudioOps *ops, const char *id, const GPtrArray *props,
+                        GError **err)
 {
     AudioDev *a = g_malloc0(ops->size);
     bool      ok = true;

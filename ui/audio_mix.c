@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * audio_mix.c -- one voice's frames to the mixer's rate and 16-bit stereo; the mix to what a back end plays.
+ * audio_mix.c -- one voice's frames to the mixer's rate and 16-bit stereo; the mix to what a back
+ * end plays.
  *
- * Rates are converted by cubic interpolation through four frames (Catmull-Rom), so the voice is two frames behind.
+ * Rates are converted by cubic interpolation through four frames (Catmull-Rom), so the voice is two
+ * frames behind.
  *
  * Spec: none.
  * Omits: a low-pass filter: what a fast voice has above half of a slower mixer's rate folds down.
@@ -30,7 +32,8 @@ static int16_t sample(const uint8_t *p, uint32_t kind)
     }
 }
 
-/* As many frames as `frames` of the output need from here on, as far as they fit; what the device does not have is silence. */
+/* As many frames as `frames` of the output need from here on, as far as they fit; what the device
+ * does not have is silence. */
 static void refill(AudioVoice *v, size_t frames)
 {
     uint8_t  raw[AUDIO_CHUNK * MAX_FRAME_BYTES];
@@ -68,7 +71,8 @@ void audio_mix(AudioVoice *v, int32_t *sum, size_t frames)
             v->phase -= ONE;
         }
         for (unsigned c = 0; c < AUDIO_STEREO; c++) {
-            int32_t s = between(v->tap[0][c], v->tap[1][c], v->tap[2][c], v->tap[3][c], (int32_t)(v->phase >> 16));
+            int32_t s = between(v->tap[0][c], v->tap[1][c], v->tap[2][c], v->tap[3][c],
+                                (int32_t)(v->phase >> 16));
             sum[i * AUDIO_STEREO + c] += s * (int32_t)v->volume[c] / 256;
         }
         v->phase += v->step;

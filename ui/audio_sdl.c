@@ -2,12 +2,14 @@
 /*
  * audio_sdl.c -- -audiodev sdl: the mix to the host's sound card.
  *
- * SDL's thread takes frames from a ring that the mixer fills.  It begins when buffer-length is there, plays silence when the
- * ring has run dry, and drops the oldest when it is three times as far behind: the two clocks are not the same.
+ * SDL's thread takes frames from a ring that the mixer fills.  It begins when buffer-length is
+ * there, plays silence when the ring has run dry, and drops the oldest when it is three times as
+ * far behind: the two clocks are not the same.
  *
  * Spec: SDL 2, audio device management.
  * Omits: choice of the card: SDL_AUDIODRIVER and the host's own settings decide.
- * Threads: the mixer's calls with the machine lock; fill() is SDL's thread.  One writes `head`, the other `tail`.
+ * Threads: the mixer's calls with the machine lock; fill() is SDL's thread.  One writes `head`, the
+ *   other `tail`.
  */
 #ifdef CONFIG_SDL
 #include "core/audio.h"
@@ -15,7 +17,8 @@
 #include <dlfcn.h>
 #include <string.h>
 
-#define FUNCTIONS(X) X(GetError) X(InitSubSystem) X(QuitSubSystem) X(SetMainReady) X(OpenAudioDevice) X(PauseAudioDevice) \
+#define FUNCTIONS(X)                                                                       \
+    X(GetError) X(InitSubSystem) X(QuitSubSystem) X(SetMainReady) X(OpenAudioDevice) X(PauseAudioDevice) \
     X(CloseAudioDevice) X(SetHint)
 #define POINTER_(name) __typeof__(SDL_##name) *name;
 typedef struct SdlLib {               /* loaded when it is asked for, as ui/sdl_lib.h says */
@@ -105,7 +108,8 @@ static uint16_t card_frames(const AudioDev *a)
 
 static bool sdl_open(AudioDev *a, GError **err)
 {
-    static const SDL_AudioFormat kinds[] = { [SAMPLE_U8] = AUDIO_U8, [SAMPLE_S16] = AUDIO_S16LSB, [SAMPLE_S32] = AUDIO_S32LSB };
+    static const SDL_AudioFormat kinds[] = { [SAMPLE_U8] = AUDIO_U8, [SAMPLE_S16] = AUDIO_S16LSB,
+                                             [SAMPLE_S32] = AUDIO_S32LSB };
     SdlAudio     *s = (SdlAudio *)a;
     AudioFormat   f = audio_out_format(a);
     uint64_t      frame = audio_frame_bytes(&f);

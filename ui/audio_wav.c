@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * audio_wav.c -- -audiodev wav: the mix to a file, from the first sound on, as long as guest time was.
+ * audio_wav.c -- -audiodev wav: the mix to a file, from the first sound on, as long as guest time
+ * was.
  *
- * A thread writes; the sizes in the header are right after each block, so that a file whose emulator was killed plays, too.
- * Silence in which nothing is mixed is a hole in the file.
+ * A thread writes; the sizes in the header are right after each block, so that a file whose
+ * emulator was killed plays, too. Silence in which nothing is mixed is a hole in the file.
  *
- * Spec: Multimedia Programming Interface and Data Specifications 1.0 (IBM, Microsoft, 1991), WAVE form, PCM.
+ * Spec: Multimedia Programming Interface and Data Specifications 1.0 (IBM, Microsoft, 1991), WAVE
+ *   form, PCM.
  * Omits: files beyond 4 GiB: the sound ends there.
  * Threads: WavFile.file belongs to the thread, the queue to both.
  */
@@ -51,8 +53,8 @@ static bool write_at(const WavFile *w, const void *data, size_t n, uint64_t at)
 }
 
 /*
- *     0 "RIFF" size   8 "WAVE"   12 "fmt " 16   20 format 1 = PCM   22 channels   24 rate   28 bytes a second   32 bytes a frame
- *     34 bits   36 "data" size
+ *     0 "RIFF" size   8 "WAVE"   12 "fmt " 16   20 format 1 = PCM   22 channels   24 rate
+ *     28 bytes a second   32 bytes a frame   34 bits   36 "data" size
  */
 static bool write_header(WavFile *w)
 {
@@ -105,7 +107,8 @@ static gpointer writer(gpointer data)
                 ok = write_header(w);
             }
             if (!ok) {
-                fprintf(stderr, "ryokan: -audiodev wav: cannot write %s: %s; the sound ends there\n", w->path, g_strerror(errno));
+                fprintf(stderr, "ryokan: -audiodev wav: cannot write %s: %s; the sound ends there\n",
+                        w->path, g_strerror(errno));
             }
         }
         __atomic_sub_fetch(&w->waiting, b->bytes, __ATOMIC_RELAXED);

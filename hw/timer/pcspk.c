@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pcspk.c -- system control port 61h: gate and output of timer counter 2, speaker data, refresh toggle; and what is heard of it.
+ * pcspk.c -- system control port 61h: gate and output of timer counter 2, speaker data, refresh
+ * toggle; and what is heard of it.
  *
- * The speaker's level is counter 2's output AND bit 1.  A frame of sound is the share of its time that the level was high, worked
- * out from the counter whenever something of it is about to change: so a square wave, a program that moves the bit by itself,
- * and pulses of varying width all sound as they should.
+ * The speaker's level is counter 2's output AND bit 1.  A frame of sound is the share of its time
+ * that the level was high, worked out from the counter whenever something of it is about to change:
+ * so a square wave, a program that moves the bit by itself, and pulses of varying width all sound
+ * as they should.
  *
  * Spec: 82371SB (PIIX3, 290550-002) 2.5.5.1, NMI status and control register.
- * Omits: the membrane's own sound; NMI sources (the status bits SERR# and IOCHK# are 0, their enable bits are kept).
+ * Omits: the membrane's own sound; NMI sources (the status bits SERR# and IOCHK# are 0, their
+ *   enable bits are kept).
  * Threads: with the machine lock.
  */
 #include "core/audio.h"

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * device.c -- fuzzes devices one at a time: what a driver would do, with some of it wrong, and a state saved and loaded now and
- * then.  Guest time is the rig's, so a run with the same seed and number of rounds is the same run.
+ * device.c -- fuzzes devices one at a time: what a driver would do, with some of it wrong, and a
+ * state saved and loaded now and then.  Guest time is the rig's, so a run with the same seed and
+ * number of rounds is the same run.
  *
  *     device [-d NAME] [-t SECONDS | -n ROUNDS] [-s SEED]
  *
- * It fails by crashing, by a sanitizer, or by a round that takes a minute; the last line then says how to repeat it.
+ * It fails by crashing, by a sanitizer, or by a round that takes a minute; the last line then says
+ * how to repeat it.
  */
 #include "tests/fuzz/device.h"
 #include "core/display.h"

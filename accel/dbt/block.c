@@ -16,7 +16,7 @@
 #include "core/compiler.h"
 #include "core/debug.h"
 
-enum { LIFT_AFTER = 64, REMEMBER_AFTER = 4, PEEK_MAX = 256, BLOCKS_IN_SLAB = 32768 };
+enum { RETIRED = -1, HOT_MAX = 16, LIFT_AFTER = 64, REMEMBER_AFTER = 4, PEEK_MAX = 256, BLOCKS_IN_SLAB = 32768 };
 
 DbtRegion *code_region(DbtMachine *d, Region *r)
 {
@@ -189,6 +189,7 @@ static void block_kill_locked(DbtMachine *d, Block *b)
         }
         d->backend->kill(d, b);
     }
+    __atomic_add_fetch(&d->kills, 1, __ATOMIC_RELAXED);
     d->stats.invalidated++;
 }
 
@@ -240,6 +241,54 @@ void code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n)
         page_written_locked(d, dr, offset >> DBT_PAGE_BITS, granule_mask(in_page, in_page + part));
         offset += part;
         n -= part;
+    }
+    g_mutex_unlock(&d->lock);
+}
+
+/* Not to come back by its bytes: the next one is to be other code. */
+static void block_retire_locked(DbtMachine *d, Block *b)
+{
+    block_kill_locked(d, b);
+    b->mode = (uint32_t)RETIRED;
+}
+
+/* What runs often is to be made again, with inline caches: that block and where it goes by links, as far as loops reach. */
+void block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode)
+{
+    Block *hot[HOT_MAX];
+    unsigned n = 0;
+
+    g_mutex_lock(&d->lock);
+    Block *b = block_at(d, at, mode);
+    if (b && ic_make_hot(d, b->at)) {
+        hot[n++] = b;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        for (unsigned k = 0; k < hot[i]->n_links && n < HOT_MAX; k++) {
+            Block *to = d->links[hot[i]->links + k].to;
+            if (to && ic_make_hot(d, to->at)) {
+                hot[n++] = to;
+            }
+        }
+    }
+    for (unsigned i = 0; i < n; i++) {
+        block_retire_locked(d, hot[i]);
+    }
+    d->stats.ic_hot += n;
+    g_mutex_unlock(&d->lock);
+}
+
+void block_renew(DbtMachine *d, DbtRegion *dr, uint64_t offset)
+{
+    uint64_t index = offset >> DBT_PAGE_BITS, in_page = offset & (DBT_PAGE - 1), mask = granule_mask(in_page, in_page + 1);
+
+    g_mutex_lock(&d->lock);
+    const CodePage *p = dr->pages[index];
+    for (unsigned i = 0; p && i < p->blocks->len; i++) {        /* dead ones stay for the next store to sort out */
+        Block *b = p->blocks->pdata[i];
+        if (!b->dead && (block_granules(dr, index, b) & mask)) {
+            block_retire_locked(d, b);
+        }
     }
     g_mutex_unlock(&d->lock);
 }

@@ -145,6 +145,7 @@ void tlb_entry_flush_page(TlbEntry *e, unsigned slot, uint64_t page, bool global
 
 static void context_flush(DbtCpu *c, DbtContext *x)
 {
+    ic_flush(c, x);
     for (unsigned i = 0; i < x->n_filled; i++) {
         entry_clear(x, x->filled[i]);
     }
@@ -158,10 +159,11 @@ static void context_flush(DbtCpu *c, DbtContext *x)
 }
 
 /* All but what stems from global pages. */
-static void context_flush_local(DbtContext *x)
+static void context_flush_local(DbtCpu *c, DbtContext *x)
 {
     unsigned kept = 0;
 
+    ic_flush(c, x);
     for (unsigned i = 0; i < x->n_filled; i++) {
         unsigned slot = x->filled[i];
         if (!(x->victim[slot].phys & TLBF_GLOBAL)) {
@@ -203,6 +205,7 @@ void tlb_init(DbtCpu *c)
     c->contexts = dbt_huge_new(DBT_CONTEXTS * sizeof(DbtContext));
     context_make(c, 0);
     c->ctx = &c->contexts[0];
+    ic_init(c);
 }
 
 static bool has_key(const DbtCpu *c, unsigned i, const DbtKey *key)
@@ -295,7 +298,7 @@ static unsigned context_find(DbtCpu *c, const DbtKey *key)
     c->stats->contexts++;
     if (alike >= 0 && is_idle(c, (unsigned)alike)) {
         victim = (unsigned)alike;
-        context_flush_local(&c->contexts[victim]);
+        context_flush_local(c, &c->contexts[victim]);
         c->keys[victim].key = c->contexts[victim].key = *key;
         return victim;
     }
@@ -325,6 +328,7 @@ void dbt_mode_changed(DbtCpu *c)
         *guess = (uint8_t)context_find(c, &key);
     }
     c->ctx = &c->contexts[*guess];
+    ic_context(c);
     c->stats->switches++;
 }
 
@@ -344,7 +348,7 @@ void dbt_flush_space(DbtCpu *c, uint64_t mask, uint64_t space, bool keep_global)
         DbtContext *x = &c->contexts[i];
         if (c->keys[i].used && (c->keys[i].key.space & mask) == space) {
             if (keep_global) {
-                context_flush_local(x);
+                context_flush_local(c, x);
             } else {
                 context_flush(c, x);
             }
@@ -380,10 +384,11 @@ static bool near_large(const DbtContext *x, uint64_t linear)
 }
 
 /* A large page has many entries: all from the same GiB go. */
-static void context_flush_large(DbtContext *x, uint64_t linear)
+static void context_flush_large(DbtCpu *c, DbtContext *x, uint64_t linear)
 {
     uint64_t mask = -(UINT64_C(1) << 30), at = linear & mask, fetches = 0;
 
+    ic_flush(c, x);
     for (unsigned i = 0; i < x->n_filled; i++) {
         unsigned slot = x->filled[i];
         for (TlbEntry *e = &x->tlb[slot];; e = &x->victim[slot]) {
@@ -406,7 +411,7 @@ static void context_flush_large(DbtContext *x, uint64_t linear)
 }
 
 /* near_global: pages of global entries may be this one or next to it. */
-static void context_flush_page(DbtContext *x, uint64_t linear, bool globals_only, bool near_global)
+static void context_flush_page(DbtCpu *c, DbtContext *x, uint64_t linear, bool globals_only, bool near_global)
 {
     unsigned slot = tlb_slot(linear), f = (linear >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
     uint64_t page = linear & ~(uint64_t)(DBT_PAGE - 1);
@@ -418,13 +423,15 @@ static void context_flush_page(DbtContext *x, uint64_t linear, bool globals_only
     }
     if (page) {
         jmp_clear_page(x, page, near_global);
+        ic_flush_page(c, x, page);
     } else {                            /* 4 GiB may be the same to 32-bit code */
         jmp_clear(x, 0);
         jmp_clear(x, 1);
         fetch_clear(x, UINT64_MAX);
+        ic_flush(c, x);
     }
     if (near_large(x, linear)) {
-        context_flush_large(x, linear);
+        context_flush_large(c, x, linear);
     }
 }
 
@@ -436,7 +443,7 @@ void dbt_flush_page(DbtCpu *c, uint64_t linear, uint64_t mask, uint64_t space)
         bool near_global = linear >= k->global_lo - MIN(k->global_lo, DBT_PAGE) &&
                            linear <= k->global_hi + MIN(~k->global_hi, DBT_PAGE);
         if (k->used && (!globals_only || near_global)) {
-            context_flush_page(&c->contexts[i], linear, globals_only, near_global);
+            context_flush_page(c, &c->contexts[i], linear, globals_only, near_global);
         }
     }
     c->stats->page_flushes++;
@@ -466,6 +473,7 @@ static void unwrite_slot(DbtContext *x, unsigned slot, const uint8_t *host_page)
 
 void tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots)
 {
+    ic_unwrite(c, host_page);
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
         DbtContext *x = &c->contexts[i];
         if (!c->keys[i].made) {

@@ -239,6 +239,7 @@ static void run_native(DbtCpu *c)
     c->stats->exits++;
     if (code) {
         c->dbt->backend->run(c, code);
+        ic_sample(c);
     }
     c->in_code = false;
     if (!code && !__atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED) && !c->guest->single(c) && !c->guest->idle(c)) {
@@ -298,6 +299,7 @@ static VcpuExit dbt_run(Vcpu *v)
 /* ---- accelerator ---- */
 
 static const char *const engine_names[] = { "native", "interp", "tcc", NULL };
+static const char *const ic_names[] = { "user", "all", "off", NULL };
 static const Field accel_fields[] = {
     { .name = "engine", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, engine), .count = 1, .aux = engine_names,
       .help = "Who runs the translated blocks: host code, the portable interpreter, or that and C compiled by libtcc." },
@@ -313,6 +315,8 @@ static const Field accel_fields[] = {
       .help = "Leave the IR as the front end made it: slow, for debugging." },
     { .name = "x-no-merge", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, no_merge), .count = 1,
       .help = "Give each access a memory check of its own: for debugging." },
+    { .name = "x-ic", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, ic), .count = 1, .aux = ic_names,
+      .help = "Which code has inline caches before the TLB: user code, all (for tests), or none." },
     { .name = "perfmap", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, perfmap), .count = 1,
       .help = "Name translated blocks in /tmp/perf-PID.map, for perf(1)." },
     FIELD_END
@@ -374,6 +378,7 @@ static void dbt_vcpu_fini(Vcpu *v)
         g_free(c->steps->entry[i].ir);
     }
     g_free(c->steps);
+    ic_fini(c);
     g_free(c->stats);
     dbt_huge_free(c->contexts, DBT_CONTEXTS * sizeof(DbtContext));
     g_free(c->ir);
@@ -460,6 +465,7 @@ static const struct { size_t offset; const char *text; } stat_rows[] = {
     STAT(no_crossing, "checks refused: across pages"), STAT(no_slow_mode, "checks refused: breakpoints, alignment, or watched"),
     STAT(no_fault, "checks refused: page fault"), STAT(no_ram, "checks refused: MMIO, or memory of two kinds"),
     STAT(no_code, "checks refused: code there"),
+    STAT(ic_hot, "blocks given inline caches"), STAT(ic_given_up, "inline caches given up"),
 };
 
 static void dbt_info(Machine *m, GString *out)

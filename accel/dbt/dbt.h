@@ -48,6 +48,18 @@ typedef struct JmpEntry {
 static inline unsigned dbt_jmp_slot(uint64_t pc) { return (pc ^ (pc >> DBT_JMP_BITS)) & (DBT_JMP_N - 1); }
 static inline uint64_t dbt_jmp_empty(unsigned slot) { return slot ^ 2; }
 
+/*
+ * An inline cache: what one place in native code has found last, for the context DbtCpu.ic_ctx.  A check of n bytes at x hits if
+ * (x ^ key) < limit, where limit is 4097 - n; the host address is value + (x ^ key): as in a TLB entry, but without the way
+ * to it, which a load that another depends on would wait for.  A direct jump to another page hits if the target is key, and goes to
+ * value.  Empty: limit is 0, and key nothing that a direct jump can lead to.
+ */
+typedef struct DbtIc {
+    uint64_t key, limit, value;
+} DbtIc;
+enum { DBT_IC_DATA = 1024, DBT_IC_JUMPS = 512, DBT_IC_N = DBT_IC_DATA + DBT_IC_JUMPS,     /* numbers of jumps follow */
+       DBT_IC_BUDGET = 256, DBT_IC_BYTES = DBT_IC_N * sizeof(DbtIc) };
+
 typedef struct DbtKey {                 /* all that translation and code depend on */
     uint64_t space;                     /* address space; x86: CR3 page base | PCID, 0 without paging */
     uint64_t mode;                      /* low 32 bits: Block.mode; high 32 bits: what only the MMU depends on */
@@ -134,6 +146,13 @@ typedef struct DbtCpu {
     uint32_t     miss_rec;              /* not 0: it has just failed; the back end then puts down whose it is */
     unsigned     bounce_next;
     uint8_t      bounce[4][128] __attribute__((aligned(64)));   /* copies of what lies across two pages, for DBT_BOUNCE */
+    /* ---- inline caches: ic.c ---- */
+    DbtContext  *ic_ctx;                /* whose they are, or NULL */
+    uint32_t     n_ic_used;
+    int32_t      ic_budget;             /* misses of what is not empty until somebody looks at how often they come */
+    uint64_t     ic_tick;               /* time of the last look, in microseconds */
+    uint64_t     ic_kills;              /* DbtMachine.kills when jumps were last looked at */
+    DbtIc      **ic_used;               /* [DBT_IC_N]: those that are not empty; all are behind the guest's struct: DbtGuest.ic_offset */
 } DbtCpu;
 
 static inline unsigned dbt_fl_flags(uint32_t fl)        /* DbtCpu.fl as FL_* */
@@ -182,6 +201,8 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     void (*map_changed)(DbtCpu *c);     /* the AddressSpace changed: forget host addresses; whenever the TLBs are emptied for that */
     uint64_t mode_slow;
     uint64_t space_domain;              /* bits of DbtKey.space: global pages are the same where these are (x86: ASIDs of guests) */
+    size_t   ic_offset;                 /* in the CPU struct's memory, DBT_IC_BYTES; 0: there are no inline caches */
+    uint64_t mode_user;                 /* bits of DbtKey.mode, all of them set in user code; 0: not told */
     uint64_t mode_wide;                 /* bits of DbtKey.mode: linear addresses have 64 bits (x86: 64-bit code); else they wrap at 4 GiB */
     const IrHelperDesc *helpers;
     unsigned n_helpers;

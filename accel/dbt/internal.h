@@ -40,10 +40,12 @@ enum { DBT_HASH_BITS = 18, DBT_MAX_REGIONS = 64 };
 typedef struct DbtStats {               /* "info jit" */
     uint64_t blocks, guest_insns, guest_bytes, code_bytes, ir_insns;
     uint64_t lookups, refills, steps, exits, flushes, page_flushes, switches, contexts, invalidated,
-             reclaims, revived, victims, beside, across, links, unmerged;
+             reclaims, revived, victims, beside, across, links, unmerged, ic_hot, ic_given_up;
     uint64_t no_crossing, no_slow_mode, no_fault, no_ram, no_code;      /* refills refused, by why */
 } DbtStats;
 
+enum { IC_USER, IC_ALL, IC_OFF };      /* which code has inline caches */
+enum { IC_HASH_BITS = 16, IC_HEAT_BITS = 12 };
 enum { ENGINE_NATIVE, ENGINE_INTERP, ENGINE_TCC };
 
 struct DbtMachine {
@@ -54,6 +56,7 @@ struct DbtMachine {
     bool      no_opt;                   /* IR as the front end made it */
     bool      no_merge;                 /* one check for each access */
     bool      perfmap;
+    uint32_t  ic;                       /* IC_* */
     uint32_t  tcc_hot;                  /* engine tcc: runs after which a block is compiled */
     bool      tcc_wait;                 /* and the vCPU waits for it */
     /* the rest */
@@ -72,6 +75,11 @@ struct DbtMachine {
     GPtrArray *slabs;                   /* BLOCKS_IN_SLAB Blocks each */
     unsigned   n_slabs, n_in_slab;      /* used, and of the last of them */
     struct DbtPast *past;               /* past.c */
+    uint64_t  kills;                    /* blocks that have died; atomic */
+    uint8_t   ic_hot[(1 << IC_HASH_BITS) / 8];  /* blocks, by their start, hashed, that shall have inline caches; with the lock */
+    uint8_t   ic_bad[(1 << IC_HASH_BITS) / 8];  /* guest instructions, hashed, that are better without; atomic */
+    uint8_t   ic_heat[1 << IC_HEAT_BITS];       /* how often a block was met, hashed; atomic, not exact */
+    uint32_t  ic_samples;
     bool      full;                     /* the arena: block_reclaim() is wanted; atomic */
     GPtrArray *cpus;                    /* DbtCpu */
     DbtStats  stats;
@@ -88,6 +96,9 @@ CodePage  *code_page(const DbtRegion *dr, uint64_t offset);     /* or NULL */
 /* May a store of n bytes at offset (in one page) go straight to RAM?  Counts towards lifting the guard. */
 bool       code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned n);
 void       code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n);
+/* Blocks near that byte are to be made again: the same guest code will be other host code. */
+void       block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode);         /* and those that it leads to */
+void       block_renew(DbtMachine *d, DbtRegion *dr, uint64_t offset);
 void       block_free_all(DbtMachine *d);       /* with the pages and regions they are of; no vCPU is left */
 void       block_drop_all(DbtMachine *d);
 void       block_reclaim_soon(DbtMachine *d);   /* let the vCPUs' run loops do that */
@@ -111,6 +122,22 @@ const void *tlb_jmp_victim(DbtCpu *c);  /* code for c->pc that had to leave the 
 void       tlb_entry_flush_page(TlbEntry *e, unsigned slot, uint64_t page, bool globals_only);
 bool       tlb_victim_take(DbtContext *x, uint64_t linear, unsigned ir_access);  /* linear's page stood in its slot before: exchange */
 void       tlb_entered(DbtCpu *c, uint64_t linear, const DbtWalk *w);    /* linear was entered from this page */
+
+/* ic.c */
+void       ic_init(DbtCpu *c);
+void       ic_fini(DbtCpu *c);
+bool       ic_wanted(const DbtMachine *d, const DbtGuest *g, uint64_t mode);        /* does code of this mode have inline caches? */
+bool       ic_is_hot(const DbtMachine *d, const uint8_t *at);   /* with the lock; at: host address of the block's first byte */
+bool       ic_make_hot(DbtMachine *d, const uint8_t *at);       /* with the lock; false: it was */
+void       ic_sample(DbtCpu *c);        /* something interrupts code that is to go on at c->pc */
+bool       ic_is_bad(const DbtMachine *d, const uint8_t *at);   /* at: host address of a guest instruction */
+void       ic_context(DbtCpu *c);       /* c->ctx has changed */
+void       ic_flush(DbtCpu *c, const DbtContext *x);            /* if they are of x */
+void       ic_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page);   /* and the one before, whose last instruction may reach into it */
+void       ic_unwrite(DbtCpu *c, const uint8_t *host_page);
+void       ic_flush_dead(DbtCpu *c);    /* a look-up: jumps to blocks that have died since */
+/* The budget of misses is used up; the last was of the instruction at pc_base + offset. */
+void       ic_look(DbtCpu *c, unsigned offset);
 
 /* tlb.c */
 void       tlb_map_changed(DbtCpu *c);

@@ -122,6 +122,8 @@ static const IrHelperDesc helpers[] = {
 };
 _Static_assert(G_N_ELEMENTS(helpers) == XH_N, "one row a helper");
 
+enum { IC_OFFSET = (sizeof(X86Cpu) + 63) & ~63 };
+
 const DbtGuest x86_dbt_guest = {
     .name = "x86",
     .translate = x86_translate,
@@ -139,6 +141,8 @@ const DbtGuest x86_dbt_guest = {
     .accessed = x86_accessed,
     .map_changed = x86_map_changed,
     .mode_slow = X86_MODE_WATCH | X86_MODE_AC,
+    .ic_offset = IC_OFFSET,
+    .mode_user = X86_MODE_CPL,
     .mode_wide = X86_MODE_CODE64,
     .helpers = helpers,
     .n_helpers = XH_N,
@@ -351,7 +355,7 @@ static void cpu_dump(Vcpu *v, GString *out)
 
 const CpuOps x86_cpu_ops = {
     .name = "x86",
-    .size = sizeof(X86Cpu),
+    .size = IC_OFFSET + DBT_IC_BYTES,
     .init = cpu_init,
     .reset = cpu_reset,
     .has_work = x86_has_work,

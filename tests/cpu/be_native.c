@@ -64,6 +64,8 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned access)
 const void *dbt_lookup(DbtCpu *c) { (void)c; return NULL; }
 const void *dbt_link_lookup(DbtCpu *c, BlockLink *l) { (void)c; (void)l; return NULL; }
 const void *dbt_slow(DbtCpu *c) { (void)c; left = true; return NULL; }
+void block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode) { (void)d; (void)at; (void)mode; }
+void block_renew(DbtMachine *d, DbtRegion *dr, uint64_t offset) { (void)d; (void)dr; (void)offset; }
 const void *dbt_unmerged(DbtCpu *c) { (void)c; return NULL; }
 
 /* ---- the model ---- */

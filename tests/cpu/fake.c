@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tests/cpu/fake.h"
+#include "accel/dbt/internal.h"
 
 /* ---- memory ---- */
 static uint64_t mix(uint64_t h, uint64_t v)
@@ -310,6 +311,8 @@ const void *dbt_slow(DbtCpu *c)
     return NULL;
 }
 
+void block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode) { (void)d; (void)at; (void)mode; }
+void block_renew(DbtMachine *d, DbtRegion *dr, uint64_t offset) { (void)d; (void)dr; (void)offset; }
 const void *dbt_unmerged(DbtCpu *c)
 {
     (void)c;

@@ -149,6 +149,8 @@ static void run_native(X86Cpu *c, const IrBlock *b)
 bool fail(GError **err, const char *fmt, ...) { fprintf(stderr, "%s\n", fmt); return false; }
 const void *dbt_lookup(DbtCpu *c) { return NULL; }
 const void *dbt_link_lookup(DbtCpu *c, BlockLink *l) { return NULL; }
+void block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode) { (void)d; (void)at; (void)mode; }
+void block_renew(DbtMachine *d, DbtRegion *dr, uint64_t offset) { (void)d; (void)dr; (void)offset; }
 const void *dbt_unmerged(DbtCpu *c) { (void)c; return NULL; }
 
 static const uint8_t *code_bytes_at;

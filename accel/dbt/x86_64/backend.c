@@ -256,6 +256,7 @@ static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, const IrBlock *ir,
     e->n = NULL;
     e->wide = ir->mode & g->mode_wide;
     e->ymm = ir->mode & g->mode_ymm;
+    e->ics = ic_wanted(d, g, ir->mode) && ic_is_hot(d, b->at);
     e->full = false;
     e->guest_pc = (int32_t)(ir->pc & (DBT_PAGE - 1));
     e->host = 0;
@@ -422,6 +423,8 @@ static void x64_reclaim(DbtMachine *d)
     x->n_recs = 0;
     x->n_links = 0;
     x->n_lazy = 0;
+    x->n_ic = x->n_ic_jumps = 0;
+                        /* all are empty: the TLBs have been flushed */
     memset(x->lazy_hash, 0, sizeof x->lazy_hash);
 }
 

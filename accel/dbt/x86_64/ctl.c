@@ -48,8 +48,7 @@ void em_load_pc(Em *e, unsigned reg, int32_t offset)
 static uint8_t *jmp_cache(Em *e)        /* returns the rel32 of a jump for what it does not find */
 {
     G_STATIC_ASSERT(sizeof(JmpEntry) == 1 << JMP_SHIFT);
-    e_mov32(e, RAX, R10);
-    e_shift_imm(e, 5, IR_I32, RAX, DBT_JMP_BITS);
+    e_rorx(e, RAX, R10, DBT_JMP_BITS, false);
     e_alu_rr(e, 6, IR_I32, RAX, rm_reg(R10));
     e_alu_imm(e, 4, IR_I32, rm_reg(RAX), DBT_JMP_N - 1);
     e_shift_imm(e, 4, IR_I32, RAX, JMP_SHIFT);
@@ -153,7 +152,17 @@ void em_exit_to(Em *e, int32_t target)
         return;
     }
     em_load_pc(e, R10, target);
-    em_jmp_cache(e);
+    if (!e->ics || e->x->n_ic_jumps >= DBT_IC_JUMPS) {
+        em_jmp_cache(e);
+        return;
+    }
+    unsigned k = DBT_IC_DATA + e->x->n_ic_jumps++;
+    e_op(e, 0x3b, E_W, R10, rm_ic(e, k, offsetof(DbtIc, key)));
+    uint8_t *miss = e_jcc8(e, CC_NE);
+    e_op(e, 0xff, 0, 4, rm_ic(e, k, offsetof(DbtIc, value)));
+    patch8(e, miss);
+    e_mov_imm(e, R11, k);
+    e_jmp_thunk(e, e->x->ic_jump);
 }
 
 void em_jmp(Em *e)
@@ -314,6 +323,15 @@ static void stub_refill(Em *e, const Stub *s)
     patch_to(e_jmp(e), s->back);
 }
 
+static void stub_ic(Em *e, const Stub *s)
+{
+    e_op(e, 0x33, E_W, s->x, rm_ic(e, e->x->recs[s->rec].ic, offsetof(DbtIc, key)));
+    e8(e, 0x68);                        /* push imm32 */
+    e32(e, s->rec);
+    e_call_thunk(e, e->x->ic[s->x == RAX ? 0 : s->x - R10 + 1][s->write]);
+    patch_to(e_jmp(e), s->back);
+}
+
 void emit_stubs(Em *e)
 {
     for (unsigned i = 0; i < e->n_stubs && !e->full; i++) {
@@ -326,6 +344,9 @@ void emit_stubs(Em *e)
         switch (s->kind) {
         case STUB_REFILL:
             stub_refill(e, s);
+            break;
+        case STUB_IC:
+            stub_ic(e, s);
             break;
         case STUB_LEAVE:
             x87_stub_store(e, s);

@@ -26,6 +26,7 @@ static inline void e64(Em *e, uint64_t v) { memcpy(e->p, &v, 8); e->p += 8; }
 static inline Rm rm_reg(unsigned r) { return (Rm){ .reg = (uint8_t)r, .index = NO_REG }; }
 static inline Rm rm_mem(unsigned base, int32_t disp) { return (Rm){ .reg = (uint8_t)base, .index = NO_REG, .mem = true, .disp = disp }; }
 static inline Rm rm_cpu(int32_t disp) { return rm_mem(RBP, disp); }
+static inline Rm rm_ic(const Em *e, unsigned k, size_t member) { return rm_cpu((int32_t)(e->x->guest->ic_offset + k * sizeof(DbtIc) + member) - BIAS); }
 static inline Rm rm_of(Opnd o) { return o.kind == O_MEM ? rm_mem(o.reg, o.disp) : rm_reg(o.reg); }
 
 static inline void e_modrm(Em *e, unsigned reg, Rm m)
@@ -197,6 +198,12 @@ static inline void e_call_thunk(Em *e, uint32_t off)
 static inline uint8_t *e_jcc8(Em *e, unsigned cc)       /* short; returns its rel8 */
 {
     e8(e, 0x70 | cc);
+    e8(e, 0);
+    return e->p - 1;
+}
+static inline uint8_t *e_jmp8(Em *e)
+{
+    e8(e, 0xeb);
     e8(e, 0);
     return e->p - 1;
 }

@@ -12,6 +12,12 @@
  *
  * The stub undoes the xor and asks dbt_refill(); it comes back with the host address in X, or leaves.
  *
+ * In user code most checks ask an inline cache of their own first (dbt.h, DbtIc), and need no Y; its stub looks in the TLB:
+ *
+ *     lea  X, [base + index * scale + disp]        xor  X, [cpu.ic[k].key]
+ *     cmp  X, [cpu.ic[k].limit]                    jae  stub
+ *     add  X, [cpu.ic[k].value]
+ *
  * Spec: accel/dbt/dbt.h, TlbEntry; Intel SDM (325462) vol. 1, 3.3.7 and 3.7.5 (addresses), vol. 3, 5.3 (limits).
  * Threads: emission, see x64.h.
  */
@@ -115,11 +121,71 @@ static void limit_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t 
     leave_if(e, CC_G, rec);
 }
 
+/* An inline cache for such an access, which no place with another kind has: what one finds the others believe. */
+static int ic_take(X64 *x, unsigned kind)
+{
+    if (x->n_ic < DBT_IC_DATA) {
+        x->ic_kind[x->n_ic] = (uint8_t)kind;
+        return (int)x->n_ic++;
+    }
+    unsigned from = x->ic_last[kind] + 1u;
+    const uint8_t *at = memchr(x->ic_kind + from, (int)kind, DBT_IC_DATA - from);
+    at = at ? at : memchr(x->ic_kind, (int)kind, from);
+    if (!at) {
+        return IC_NONE;
+    }
+    return x->ic_last[kind] = (uint16_t)(at - x->ic_kind);
+}
+
+/* The inline cache of this check.  IC_NONE where it needs a second register anyway, or host state would have to be put aside. */
+static int ic_of(const Em *e, const IrMem *m)
+{
+    if (!e->ics || e->x87_n || m->limit || m->locked || m->span >= IC_WRITE ||
+        ic_is_bad(e->d, (const uint8_t *)((uintptr_t)e->b->at & -(uintptr_t)DBT_PAGE) + e->guest_pc)) {
+        return IC_NONE;
+    }
+    return ic_take(e->x, m->span | (m->access & IR_WRITE ? IC_WRITE : 0u));
+}
+
+static void ic_check(Em *e, const IrMem *m, unsigned x, uint32_t rec, unsigned k)
+{
+    e->x->recs[rec].ic = k & 0xfff;
+    e_op(e, 0x33, E_W, x, rm_ic(e, k, offsetof(DbtIc, key)));
+    e_op(e, 0x3b, E_W, x, rm_ic(e, k, offsetof(DbtIc, limit)));
+    e_jcc(e, CC_AE);
+    Stub *s = new_stub(e, STUB_IC);
+    s->x = (uint8_t)x;
+    s->write = m->access & IR_WRITE;
+    s->rec = rec;
+    e_op(e, 0x03, E_W, x, rm_ic(e, k, offsetof(DbtIc, value)));
+    s->back = e->p;
+}
+
+static void tlb_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t rec)
+{
+    bool write = m->access & IR_WRITE;
+
+    e_rorx(e, y, x, DBT_PAGE_BITS - ENTRY_SHIFT, false);
+    e_alu_imm(e, 4, IR_I32, rm_reg(y), (DBT_TLB_N - 1) << ENTRY_SHIFT);
+    e_op(e, 0x03, E_W, y, rm_cpu(CPU(ctx)));
+    e_op(e, 0x33, E_W, x, rm_mem(y, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+    e_alu_imm(e, 7, IR_I64, rm_reg(x), DBT_PAGE - m->span);
+    e_jcc(e, CC_A);
+    Stub *s = new_stub(e, STUB_REFILL);
+    s->x = (uint8_t)x;
+    s->y = (uint8_t)y;
+    s->write = write;
+    s->rec = rec;
+    e_op(e, 0x03, E_W, x, rm_mem(y, offsetof(TlbEntry, page)));
+    s->back = e->p;
+}
+
 void em_chk(Em *e)
 {
     const IrInsn *n = e->n;
     const IrMem *m = &e->ir->mems[n->mem];
-    bool write = m->access & IR_WRITE, wide = m->linear_bits == 64;
+    bool wide = m->linear_bits == 64;
+    int ic = ic_of(e, m);
     unsigned h = val_of(n->dst);
 
     flags_clobber(e);
@@ -134,7 +200,7 @@ void em_chk(Em *e)
         x = better;
     }
     address(e, m, x, false);
-    unsigned y = take(e);
+    unsigned y = ic != IC_NONE ? (unsigned)NO_REG : take(e);
     uint32_t rec = leave_rec(e, m);
     if (m->limit) {
         limit_check(e, m, x, y, rec);
@@ -148,20 +214,11 @@ void em_chk(Em *e)
         e_alu_imm(e, 7, IR_I32, rm_reg(y), CACHE_LINE - m->span);
         leave_if(e, CC_A, rec);
     }
-    e_mov32(e, y, x);
-    e_shift_imm(e, 5, IR_I32, y, DBT_PAGE_BITS - ENTRY_SHIFT);
-    e_alu_imm(e, 4, IR_I32, rm_reg(y), (DBT_TLB_N - 1) << ENTRY_SHIFT);
-    e_op(e, 0x03, E_W, y, rm_cpu(CPU(ctx)));
-    e_op(e, 0x33, E_W, x, rm_mem(y, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
-    e_alu_imm(e, 7, IR_I64, rm_reg(x), DBT_PAGE - m->span);
-    e_jcc(e, CC_A);
-    Stub *s = new_stub(e, STUB_REFILL);
-    s->x = (uint8_t)x;
-    s->y = (uint8_t)y;
-    s->write = write;
-    s->rec = rec;
-    e_op(e, 0x03, E_W, x, rm_mem(y, offsetof(TlbEntry, page)));
-    s->back = e->p;
+    if (ic != IC_NONE) {
+        ic_check(e, m, x, rec, (unsigned)ic);
+    } else {
+        tlb_check(e, m, x, y, rec);
+    }
     if (m->align > 1) {
         e_op(e, 0xf6, 0, 0, rm_reg(x));         /* test x, align - 1: pages are aligned alike */
         e8(e, m->align - 1u);

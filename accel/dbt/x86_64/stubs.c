@@ -127,6 +127,7 @@ static const void *lookup_c(DbtCpu *c, uint32_t from)
         c->pc = c->pc_base + from - 1;
         c->guest->bad_target(c);
     }
+    ic_flush_dead(c);
     return dbt_lookup(c);
 }
 
@@ -146,6 +147,9 @@ static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec)
     unsigned access = r->access & 15;
 
     c->miss_rec = 0;
+    if (c->ic_budget < 0) {
+        ic_look(c, r->pc);
+    }
     if (!r->merged) {
         void *host = dbt_refill(c, linear, r->span, access == IR_READ ? IR_READ | DBT_BOUNCE : access);
         c->miss_rec = c->miss_rec ? rec + 1 : 0;
@@ -372,7 +376,8 @@ static void crossing(Em *e, unsigned reg)
     e_op(e, 0x80, 0, 7, rm_mem(RAX, offsetof(LeaveRec, how)));
     e8(e, 0);
     uint8_t *flags = e_jcc8(e, CC_NE);
-    e_alu_imm(e, 7, IR_I32, rm_mem(RAX, offsetof(LeaveRec, swaps)), 0);
+    e_op(e, 0xf7, 0, 0, rm_mem(RAX, LEAVE_IC_AT));      /* test: swaps */
+    e32(e, (1u << LEAVE_IC_SHIFT) - 1);
     uint8_t *swapped = e_jcc8(e, CC_NE);
     e_load(e, RCX, rm_mem(RAX, offsetof(LeaveRec, unmerged)));
     e_op(e, 0x85, E_W, RCX, rm_reg(RCX));
@@ -449,6 +454,119 @@ static void make_refill(Em *e, unsigned k, unsigned reg)
     patch_to(e_jmp(e), join);
 }
 
+/*
+ * In the array of those that are used, if it was empty: the host's Z flag says so.  Else what it held was of no use any more, which
+ * counts.  i: its address; keeps all but rcx.
+ */
+static void ic_note(Em *e, unsigned i)
+{
+    uint8_t *empty = e_jcc8(e, CC_E);
+    e_op(e, 0xff, 0, 1, rm_cpu(CPU(ic_budget)));
+    uint8_t *known = e_jmp8(e);
+    patch8(e, empty);
+    push(e, RAX);
+    e_op(e, 0x8b, 0, RCX, rm_cpu(CPU(n_ic_used)));
+    e_load(e, RAX, rm_cpu(CPU(ic_used)));
+    e_store(e, i, (Rm){ .reg = RAX, .index = RCX, .scale = 3, .mem = true });
+    pop(e, RAX);
+    e_op(e, 0xff, 0, 0, rm_cpu(CPU(n_ic_used)));
+    patch8(e, known);
+}
+
+/* i = address of the inline cache whose number is in it. */
+static void ic_address(Em *e, unsigned i)
+{
+    G_STATIC_ASSERT(sizeof(DbtIc) == 24);
+    e_op(e, 0x8d, E_W, i, (Rm){ .reg = (uint8_t)i, .index = (uint8_t)i, .scale = 1, .mem = true });
+    e_op(e, 0x8d, E_W, i, (Rm){ .reg = RBP, .index = (uint8_t)i, .scale = 3, .mem = true,
+                              .disp = (int32_t)e->x->guest->ic_offset - BIAS });
+}
+
+/*
+ * ic[k][write]: the check's inline cache has missed; as refill[k], which does the rest where the TLB does not have the page either.
+ */
+static void make_ic(Em *e, unsigned k, unsigned reg, bool write)
+{
+    X64 *x = e->x;
+    Rm tag = rm_mem(RDX, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read));
+
+    x->ic[k][write] = here(e);
+    push(e, RCX);
+    push(e, RDX);
+    push(e, RDI);
+    e_alu_imm(e, 7, IR_I32, rm_cpu(CPU(ic_budget)), 0);
+    uint8_t *slow = e_jcc(e, CC_L);
+    e_op(e, 0x8b, 0, RCX, rm_mem(RSP, 32));
+    e_shift_imm(e, 4, IR_I64, RCX, 5);
+    e_mov_imm(e, RDX, (uintptr_t)x->recs);
+    e_alu_rr(e, 0, IR_I64, RCX, rm_reg(RDX));
+    e_rorx(e, RDX, reg, DBT_PAGE_BITS - 5, false);
+    e_alu_imm(e, 4, IR_I32, rm_reg(RDX), (DBT_TLB_N - 1) << 5);
+    e_op(e, 0x03, E_W, RDX, rm_cpu(CPU(ctx)));
+    e_op(e, 0x33, E_W, reg, tag);
+    e_alu_imm(e, 7, IR_I64, rm_reg(reg), DBT_PAGE - 1);
+    uint8_t *miss = e_jcc(e, CC_A);
+    e_movzx(e, RDI, rm_mem(RCX, offsetof(LeaveRec, span)), IR_I16);
+    e_alu_rr(e, 0, IR_I32, RDI, rm_reg(reg));
+    e_alu_imm(e, 7, IR_I32, rm_reg(RDI), DBT_PAGE);
+    uint8_t *crosses = e_jcc(e, CC_A);
+    e_op(e, 0x8b, 0, RDI, rm_mem(RCX, LEAVE_IC_AT));
+    e_shift_imm(e, 5, IR_I32, RDI, LEAVE_IC_SHIFT);
+    ic_address(e, RDI);
+    e_movzx(e, RCX, rm_mem(RCX, offsetof(LeaveRec, span)), IR_I16);
+    e_op(e, 0xf7, E_W, 3, rm_reg(RCX));                         /* neg */
+    e_op(e, 0x8d, E_W, RCX, rm_mem(RCX, DBT_PAGE + 1));
+    e_alu_imm(e, 7, IR_I64, rm_mem(RDI, offsetof(DbtIc, limit)), 0);
+    e_store(e, RCX, rm_mem(RDI, offsetof(DbtIc, limit)));
+    e_load(e, RCX, tag);
+    e_store(e, RCX, rm_mem(RDI, offsetof(DbtIc, key)));
+    e_load(e, RCX, rm_mem(RDX, offsetof(TlbEntry, page)));
+    e_store(e, RCX, rm_mem(RDI, offsetof(DbtIc, value)));
+    e_op(e, 0x8d, E_W, reg, (Rm){ .reg = (uint8_t)reg, .index = RCX, .mem = true });
+    ic_note(e, RDI);
+    pop(e, RDI);
+    pop(e, RDX);
+    pop(e, RCX);
+    e8(e, 0xc2);                        /* ret 8 */
+    e8(e, 8);
+    e8(e, 0);
+    patch_to(miss, e->p);
+    patch_to(crosses, e->p);
+    e_op(e, 0x33, E_W, reg, tag);
+    patch_to(slow, e->p);
+    pop(e, RDI);
+    pop(e, RDX);
+    pop(e, RCX);
+    e_jmp_thunk(e, x->refill[k]);
+}
+
+/* r10 = linear pc, r11 = number of the inline cache that does not have it */
+static void make_ic_jump(Em *e)
+{
+    X64 *x = e->x;
+    size_t at = offsetof(DbtContext, jmp);
+
+    x->ic_jump = here(e);
+    e_rorx(e, RAX, R10, DBT_JMP_BITS, false);
+    e_alu_rr(e, 6, IR_I32, RAX, rm_reg(R10));
+    e_alu_imm(e, 4, IR_I32, rm_reg(RAX), DBT_JMP_N - 1);
+    e_shift_imm(e, 4, IR_I32, RAX, JMP_SHIFT);
+    e_op(e, 0x03, E_W, RAX, rm_cpu(CPU(ctx)));
+    e_op(e, 0x3b, E_W, R10, rm_mem(RAX, (int32_t)(at + offsetof(JmpEntry, pc))));
+    patch_to(e_jcc(e, CC_NE), x->rw + x->second);
+    ic_address(e, R11);
+    e_load(e, RAX, rm_mem(RAX, (int32_t)(at + offsetof(JmpEntry, code))));
+    e_alu_imm(e, 7, IR_I64, rm_mem(R11, offsetof(DbtIc, limit)), 0);
+    e_store(e, R10, rm_mem(R11, offsetof(DbtIc, key)));
+    e_store(e, RAX, rm_mem(R11, offsetof(DbtIc, value)));
+    e_op(e, 0xc7, E_W, 0, rm_mem(R11, offsetof(DbtIc, limit)));
+    e32(e, 1);
+    push(e, RCX);
+    ic_note(e, R11);
+    pop(e, RCX);
+    e_op(e, 0xff, 0, 4, rm_reg(RAX));
+}
+
 bool thunks_make(X64 *x, Em *e)
 {
     uint32_t go, out;
@@ -488,12 +606,18 @@ bool thunks_make(X64 *x, Em *e)
     uint8_t *no = e_jcc8(e, CC_NE);
     e_op(e, 0xff, 0, 4, rm_mem(RAX, offsetof(DbtContext, jmp) + offsetof(JmpEntry, code)));
     patch8(e, no);
-    x->miss = arena_off(x, e->p);       /* r10 = linear pc */
+    uint32_t look_up = arena_off(x, e->p);      /* r10 = linear pc */
     e_store(e, R10, rm_cpu(CPU(pc)));
     e_call_thunk(e, x->spill);
     e_mov32(e, RSI, R11);
     em_call(e, (const void *)lookup_c);
     e_jmp_thunk(e, go);
+
+    x->miss = here(e);                  /* r10 = linear pc of a block that is dead: who came by an inline cache shall not again */
+    e_op(e, 0xc7, E_W, 0, rm_cpu(CPU(ic_kills)));
+    e32(e, UINT32_MAX);
+    e_mov_imm(e, R11, 0);
+    e_jmp_thunk(e, look_up);
 
     x->miss_unmerged = here(e);         /* r10 = linear pc */
     e_store(e, R10, rm_cpu(CPU(pc)));
@@ -516,6 +640,12 @@ bool thunks_make(X64 *x, Em *e)
     make_refill(e, 0, RAX);
     make_refill(e, 1, R10);
     make_refill(e, 2, R11);
+    for (unsigned w = 0; w < 2; w++) {
+        make_ic(e, 0, RAX, w);
+        make_ic(e, 1, R10, w);
+        make_ic(e, 2, R11, w);
+    }
+    make_ic_jump(e);
     x->first = x->used = here(e);
     return true;
 }

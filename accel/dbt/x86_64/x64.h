@@ -40,9 +40,12 @@ typedef struct LeaveRec {
     int32_t  imm;                       /* second operand if b is 0xff */
     uint8_t  a, b, r;                   /* guest registers */
     uint8_t  merged;
-    uint32_t swaps;                     /* Em.swaps */
+    uint32_t swaps : 20, ic : 12;       /* Em.swaps; number of its inline cache */
     const void *unmerged;               /* where it goes on if the merged check fails; atomic, NULL: not known yet */
 } LeaveRec;
+
+enum { IC_WRITE = 128, IC_NONE = -1 };
+enum { LEAVE_IC_AT = offsetof(LeaveRec, imm) + 4 + 4, LEAVE_IC_SHIFT = 20 };     /* the word with LeaveRec.ic in its upper bits */
 
 typedef struct Recipe {
     uint8_t  how, op, type, a, b, r, sets;
@@ -68,10 +71,13 @@ typedef struct X64 {                    /* DbtMachine.backend_data */
     size_t    dropped;                  /* rw was unmapped up to here, for the time being */
     Recipe    lazy[LAZY_MAX];           /* append only while code lives; 0: none */
     uint32_t  n_lazy;
+    uint32_t  n_ic, n_ic_jumps;         /* inline caches given out so far; each is of several places in the end, which have one kind: */
+    uint8_t   ic_kind[DBT_IC_DATA];     /* bytes of the access, IC_WRITE */
+    uint16_t  ic_last[256];             /* of each kind, that given out last */
     uint16_t  lazy_hash[LAZY_HASH];
     /* thunks, as offsets in the arena: stubs.c */
     uint32_t  enter, leave, link, second, second_from, miss, miss_unmerged, exit_at, exit_pc, spill, spill_at, reload;
-    uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3];
+    uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3], ic[3][2], ic_jump;
 } X64;
 
 typedef struct Opnd {                   /* where a source or destination is, in the host's terms */
@@ -82,7 +88,7 @@ typedef struct Opnd {                   /* where a source or destination is, in 
     uint64_t imm;
 } Opnd;
 
-typedef enum { STUB_REFILL, STUB_LEAVE, STUB_EXIT, STUB_JUMP, STUB_VEC } StubKind;
+typedef enum { STUB_REFILL, STUB_IC, STUB_LEAVE, STUB_EXIT, STUB_JUMP, STUB_VEC } StubKind;
 typedef struct Stub {                   /* out of line: emitted after the block */
     StubKind  kind;
     uint8_t  *from;                     /* rel32 to fill in (its four bytes) */
@@ -106,6 +112,7 @@ typedef struct Em {
     const IrInsn *n;                    /* being emitted, */
     unsigned  i;                        /* its index */
     bool      wide, ymm, full;
+    bool      ics;                      /* this code has inline caches */
     bool      merge;                    /* flags of this operation are merged into cpu->fl after it */
     int32_t   guest_pc;                 /* offset of the guest instruction */
     /* scratch registers: owner[] by host register: FREE, HELD by the operation, or a value: 0-7 temporaries, 8-15 host addresses */

@@ -157,7 +157,7 @@ static void put_cpu(Engine *e)
 
 static bool build(Machine *m, const char *engine, const char *bios, GError **err)
 {
-    g_autofree char *accel = g_strdup_printf("dbt,engine=%s,tb-size=8", engine);
+    g_autofree char *accel = g_strdup_printf("dbt,engine=%s,x-ic=all,tb-size=8", engine);
     const char *argv[] = { "proof", "-accel", accel, "-cpu", "max", "-m", "16", "-nodefaults", "-display", "none", "-bios", bios, NULL };
     bool exit_now = false, ok;
 

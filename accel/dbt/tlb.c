@@ -200,12 +200,15 @@ static const uint8_t *host_of(DbtCpu *c, uint64_t linear)
     return (const uint8_t *)(uintptr_t)(e->page + in_page);
 }
 
-/* A copy of bytes in two pages of RAM, at an address that is aligned as theirs; NULL: tier 0 sees what is wrong with them. */
+/*
+ * A copy of bytes in two pages of RAM, at an address that is aligned as theirs is, to 64 bytes: code tests the host's address
+ * (VMOVAPS).  NULL: tier 0 sees what is wrong with them.
+ */
 static void *read_across(DbtCpu *c, uint64_t linear, unsigned bytes)
 {
     unsigned first = DBT_PAGE - (unsigned)(linear & (DBT_PAGE - 1));
     uint64_t next = linear + first;
-    uint8_t *to = c->bounce[c->bounce_next++ % G_N_ELEMENTS(c->bounce)] + (linear & 15);
+    uint8_t *to = c->bounce[c->bounce_next++ % G_N_ELEMENTS(c->bounce)] + (linear & 63);
 
     if (!(c->ctx->key.mode & c->guest->mode_wide)) {
         next = (uint32_t)next;

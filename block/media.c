@@ -8,6 +8,7 @@
  */
 #include "block/drive.h"
 #include "core/commands.h"
+#include "core/trace.h"
 
 /* The member "inserted". */
 static GVariant *image(const BlockNode *n)
@@ -120,6 +121,7 @@ static bool change(Machine *m, const MediumChange *c, GError **err)
         }
         d->readonly = ro;
     }
+    trace_block_medium(d->id, c->what & MEDIUM_INSERT ? c->file : "");
     if (c->what & MEDIUM_OPEN) {
         drive_tray(d, m, true);
     }

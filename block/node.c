@@ -8,6 +8,7 @@
  */
 #include "block/block.h"
 #include "core/options.h"
+#include "core/trace.h"
 #include <errno.h>
 #include <string.h>
 
@@ -56,6 +57,7 @@ static gboolean finisher_dispatch(GSource *source, GSourceFunc fn, gpointer arg)
     while (r) {
         BlockReq *next = r->next;
         bs->in_flight--;
+        trace_block_done(r->node->name, r->op, r->offset, r->result);
         r->done(r, r->result);
         r = next;
     }
@@ -127,6 +129,7 @@ static int check(const BlockNode *n, const BlockReq *r)
 
 void block_submit(BlockNode *n, BlockReq *req)
 {
+    trace_block_submit(n->name, req->op, req->offset, req->length);
     BlockState *bs = state_of(n->machine);
     int bad = check(n, req);
     req->node = n;

@@ -8,6 +8,7 @@
  */
 #include "core/actions.h"
 #include "core/commands.h"
+#include "core/trace.h"
 
 static const char *const reboots[] = { "-", "reset", "shutdown", NULL };
 static const char *const shutdowns[] = { "-", "poweroff", "pause", NULL };
@@ -69,6 +70,7 @@ void machine_guest_panicked(Machine *m)
 
 void machine_watchdog(Machine *m)
 {
+    trace_watchdog_expired(watchdogs[m->on_watchdog + 1]);
     tell(m, "WATCHDOG", watchdogs[m->on_watchdog + 1]);
     switch (m->on_watchdog) {
     case WATCHDOG_RESET:    machine_reset_request(m, "the watchdog"); break;

@@ -8,6 +8,7 @@
  */
 #include "core/clock.h"
 #include "core/machine.h"
+#include "core/trace.h"
 #include <errno.h>
 #include <pthread.h>
 #include <sys/timerfd.h>
@@ -179,6 +180,7 @@ void timer_arm(Timer *t, uint64_t deadline_ns)
     GPtrArray    *h = c->heap[t->base];
     uint64_t      at;
 
+    trace_timer_arm(t, t->base, deadline_ns);
     pthread_mutex_lock(&c->lock);
     t->deadline_ns = deadline_ns;
     if (deadline_ns == UINT64_MAX) {
@@ -246,6 +248,7 @@ static gboolean clock_dispatch(GSource *source, GSourceFunc f, gpointer data)
     c->programmed_ns = UINT64_MAX;
     for (unsigned budget = 64; budget && (t = take_due(c)); budget--) {     /* then let the other sources in */
         pthread_mutex_unlock(&c->lock);
+        trace_timer_fire(t, t->base);
         t->fire(t->dev);
         pthread_mutex_lock(&c->lock);
     }

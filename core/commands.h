@@ -69,6 +69,12 @@ typedef struct ExpireArgs {
     char *protocol, *time;
 } ExpireArgs;
 
+typedef struct TraceArgs {
+    char *name;
+    bool  on, ignore_unavailable;
+} TraceArgs;
+
+extern const Field info_trace_args[], trace_event_args[], trace_get_args[], trace_set_args[];
 extern const Field id_args[], x_args[], help_args[], print_args[], memsave_args[], pmemsave_args[], dump_guest_args[],
     qom_list_args[], qom_get_args[], qom_set_args[], types_args[], typename_args[], eject_args[], medium_args[],
     link_args[], balloon_args[], option_args[], expire_args[], fdname_args[], caps_args[], netdev_add_args[], add_fd_args[], remove_fd_args[], chardev_add_args[],
@@ -107,6 +113,9 @@ COMMAND(cmd_ringbuf_read); COMMAND(cmd_ringbuf_write); COMMAND(cmd_chardev_add_t
 /* qom.c */
 COMMAND(cmd_qom_list_types); COMMAND(cmd_qom_list); COMMAND(cmd_qom_get); COMMAND(cmd_qom_set); COMMAND(cmd_qom_list_properties);
 COMMAND(cmd_device_list_properties);
+/* trace.c */
+COMMAND(cmd_info_traces); COMMAND(cmd_trace_event); COMMAND(cmd_trace_get); COMMAND(cmd_trace_set);
+const char *trace_name(unsigned n);     /* for completion; NULL: there are no more */
 /* qmp_schema.c */
 COMMAND(cmd_query_schema);
 

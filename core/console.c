@@ -6,6 +6,7 @@
  * Threads: main context with the machine lock.
  */
 #include "core/display.h"
+#include "core/trace.h"
 #include <string.h>
 
 typedef struct Asker {
@@ -311,6 +312,7 @@ void console_damage(Console *con, int x, int y, int width, int height)
 
 void console_key(Console *con, unsigned evdev_code, bool down)
 {
+    trace_input_key(evdev_code, down);
     void *dev;
     const InputOps *ops = input(con, true, &dev);
     if (ops) {
@@ -389,6 +391,7 @@ unsigned console_buttons(Console *con)
 
 void console_absolute(Console *con, int x, int y, int dz, unsigned buttons)
 {
+    trace_input_pointer(x, y, dz, buttons);
     void *dev;
     const InputOps *ops = input(con, false, &dev);
     int nx = x < 0 ? con->x : MIN(x, POINTER_MAX), ny = y < 0 ? con->y : MIN(y, POINTER_MAX);
@@ -410,6 +413,7 @@ void console_point(Console *con, int x, int y, int dz, unsigned buttons)
 
 void console_pointer(Console *con, int dx, int dy, int dz, unsigned buttons)
 {
+    trace_input_pointer(dx, dy, dz, buttons);
     void *dev;
     const InputOps *ops = input(con, false, &dev);
     con->buttons = buttons;

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/options.h"
+#include "core/trace.h"
 #include <stdarg.h>
 #include <string.h>
 
@@ -195,6 +196,7 @@ bool device_realize(void *dev, GError **err)
     bool    ok;
 
     g_assert(!d->realized);
+    trace_device_realize(d->path);
     map_begin(d->machine);
     ok = realize(d, err);
     if (ok) {
@@ -213,6 +215,7 @@ void device_unrealize(void *dev)
 
     if (d->realized) {
         d->realized = false;
+        trace_device_unrealize(d->path);
         map_begin(d->machine);
         if (d->bus) {
             if (d->bus->detach) {

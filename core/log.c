@@ -8,6 +8,7 @@
  */
 #include "core/log.h"
 #include "core/field.h"
+#include "core/trace.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -45,6 +46,7 @@ static void log_help(void)
     for (size_t i = 0; i < G_N_ELEMENTS(items); i++) {
         printf("  %-14s %s\n", items[i].name, items[i].help);
     }
+    printf("  %-14s %s\n", "trace:PATTERN", "trace events; \"-trace help\" lists them");
 }
 
 /* items NULL: none.  "help" prints the list and leaves log_mask alone; the caller ends. */
@@ -61,6 +63,10 @@ bool log_setup(const char *names, const char *file, GError **err)
     list = g_strsplit(names ? names : "", ",", -1);
     for (char **p = list; *p && ok; p++) {
         uint32_t item = 0;
+        if (g_str_has_prefix(*p, "trace:")) {
+            ok = trace_switch(*p + strlen("trace:"), true, err);
+            continue;
+        }
         for (size_t i = 0; i < G_N_ELEMENTS(items); i++) {
             if (!strcmp(items[i].name, *p)) {
                 item = items[i].item;

@@ -22,6 +22,7 @@
 #include "core/object.h"
 #include "core/snapshot.h"
 #include "core/vcpu.h"
+#include "core/trace.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -266,6 +267,7 @@ bool machine_exclusive_held(const Machine *m)
 
 void machine_exclusive(Machine *m, void (*fn)(void *arg), void *arg)
 {
+    trace_machine_exclusive(vcpu_current ? (int)vcpu_current->index : -1);
     machine_exclusive_begin(m);
     fn(arg);
     machine_exclusive_end(m);
@@ -343,6 +345,7 @@ static void request(Machine *m, unsigned what)
 
 void machine_reset_request(Machine *m, const char *why)
 {
+    trace_machine_reset(why);
     if (log_on(LOG_CPU_RESET)) {
         log_write("reset asked for by %s\n", why);
     }
@@ -351,6 +354,7 @@ void machine_reset_request(Machine *m, const char *why)
 
 void machine_shutdown_request(Machine *m, const char *why)
 {
+    trace_machine_shutdown(why);
     if (log_on(LOG_CPU_RESET)) {
         log_write("power-off asked for by %s\n", why);
     }
@@ -388,6 +392,7 @@ void machine_stop(Machine *m)
     machine_lock(m);
     if (m->state == RUN_RUNNING) {
         m->state = RUN_PAUSED;
+        trace_machine_stop(m);
     }
     park_all(m);
     if (m->drain) {
@@ -409,6 +414,7 @@ void machine_cont(Machine *m)
         for (unsigned i = 0; m->state == RUN_PAUSED && i < m->vcpus->len; i++) {
             ((Vcpu *)m->vcpus->pdata[i])->debug.why = DEBUG_NONE;
         }
+        trace_machine_cont(m);
         m->state = RUN_RUNNING;
         m->paused_as = NULL;
         clock_run(m, true);

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/mem_view.h"
 #include "core/vcpu.h"
+#include "core/trace.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -112,6 +113,7 @@ static MemResult device_read(AddressSpace *as, const Region *r, hwaddr off, unsi
         res = MEM_REFUSED;
     }
     machine_unlock(m);
+    trace_region_read(r->name, off, n, *val);
     if (log_on(LOG_IO) || (res != MEM_OK && log_on(LOG_GUEST_ERRORS))) {
         log_write("%s: read %s+0x%" PRIx64 " size %u -> 0x%" PRIx64 "%s\n", as->name, r->name, off, n, *val,
                   res == MEM_OK ? "" : " (refused: the device is busy with an access of its own)");
@@ -126,6 +128,7 @@ static MemResult device_write(AddressSpace *as, const Region *r, hwaddr off, uin
     MemResult res = MEM_OK;
 
     machine_lock(m);
+    trace_region_write(r->name, off, n, low(val, n));
     if (log_on(LOG_IO)) {
         log_write("%s: write %s+0x%" PRIx64 " size %u <- 0x%" PRIx64 "\n", as->name, r->name, off, n, low(val, n));
     }

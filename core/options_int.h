@@ -97,11 +97,14 @@ typedef struct AddFdArgs {
     int64_t fd, set;
     char   *opaque;
 } AddFdArgs;
+typedef struct TraceOpt {
+    char *enable, *events, *file;
+} TraceOpt;
 typedef struct RtcArgs {
     char    *base;
     uint32_t clock, driftfix;
 } RtcArgs;
-extern const Field text_args[], machine_args[], accel_args[], mem_args[], smp_args[], name_args[],
+extern const Field trace_opt[], text_args[], machine_args[], accel_args[], mem_args[], smp_args[], name_args[],
     msg_args[], sandbox_args[], option_add_fd_args[], numa_args[], overcommit_args[], boot_args[], fw_cfg_args[], drive_args[], mon_args[], display_args[], vnc_args[], rtc_args[];
 #define OPT(name, S, tab, fn, help) bool fn(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 #include "core/options.def"

@@ -11,6 +11,7 @@
 #include "core/options_int.h"
 #include "core/log.h"
 #include "core/snapshot.h"
+#include "core/trace.h"
 #include <string.h>
 
 static const char *const rtc_clocks[] = { "host", "rt", "vm", NULL };
@@ -113,6 +114,28 @@ bool opt_D(Machine *m, void *args, Reply *reply, GError **err)
 {
     option_take(&m->options->raw->log_file, &((TextArgs *)args)->value);
     return true;
+}
+
+const Field trace_opt[] = {
+    CONFIG(TraceOpt, enable, .help = "Events by name or pattern (* and ?); -PATTERN: not these."),
+    CONFIG(TraceOpt, events, .help = "A file with a pattern a line."),
+    CONFIG(TraceOpt, file, .help = "Where they are written, as -D."),
+    FIELD_END
+};
+
+bool opt_trace(Machine *m, void *args, Reply *reply, GError **err)
+{
+    TraceOpt *a = args;
+
+    if (a->enable && !strcmp(a->enable, "help")) {
+        trace_print_help();
+        m->options->raw->exit_now = true;
+        return true;
+    }
+    if (a->file) {
+        option_take(&m->options->raw->log_file, &a->file);
+    }
+    return (!a->enable || trace_switch(a->enable, true, err)) && (!a->events || trace_read_file(a->events, err));
 }
 
 bool opt_pidfile(Machine *m, void *args, Reply *reply, GError **err)

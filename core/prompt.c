@@ -10,6 +10,7 @@
 #include "core/commands.h"
 #include "core/json.h"
 #include "core/version.h"
+#include "core/trace.h"
 #include <string.h>
 
 #define LINE_MAX_BYTES 1024
@@ -140,6 +141,7 @@ void prompt_run(Machine *m, char *line, GString *out)
         g_string_append(out, "unknown command; \"help\" lists them\n");
         return;
     }
+    trace_monitor_command(e->name);
     g_variant_builder_init(&reply, G_VARIANT_TYPE_VARDICT);
     text = e->fields && !(e->fields->flags & F_WHOLE) ? with_properties(e, rest) : g_strdup(rest);
     if (!entry_run_text(e, m, text, &reply, &err)) {

@@ -15,6 +15,7 @@
 #include "core/machine.h"
 #include "core/schema.h"
 #include "core/version.h"
+#include "core/trace.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -113,6 +114,7 @@ void machine_event(Machine *m, const char *name, GVariant *data)
 {
     gint64 now = g_get_real_time();
 
+    trace_qmp_event(name);
     if (data) {
         g_variant_ref_sink(data);
     }
@@ -197,6 +199,7 @@ static void execute(Qmp *q, const char *name, GVariant *args, GVariant *id)
         g_free(text);
     } else {
         fds_serving(q->machine, q->chr);
+        trace_qmp_command(name);
         run(q, e, args, id);
         fds_serving(q->machine, NULL);
     }

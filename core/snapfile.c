@@ -17,6 +17,7 @@
 #include "core/state.h"
 #include "core/vcpu.h"
 #include "core/version.h"
+#include "core/trace.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -421,6 +422,7 @@ bool snapfile_save(Machine *m, const char *path, const char *tag, SnapCodec code
     struct stat      st;
     bool             ok;
 
+    trace_snapshot_save(path);
     if (!codec_ok(codec, path, err)) {
         return false;
     }
@@ -786,6 +788,7 @@ bool snapfile_load(Machine *m, SnapFile *f, bool fresh, GError **err)
     void   *ram = NULL, *disks = NULL;
     bool    ok;
 
+    trace_snapshot_load(f->path);
     ok = check_same(m, f, err) && (state = read_part(f, PART_STATE, err)) && (ram = map_ram(m, f, err)) && prepare_disks(m, f, &disks, err);
     if (!ok && ram) {
         munmap(ram, m->ram.size);

@@ -14,6 +14,7 @@
 #include "core/options.h"
 #include "core/snapfile.h"
 #include "core/snapwire.h"
+#include "core/trace.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -272,6 +273,7 @@ static void set_state(Machine *m, MigState state)
     GVariantBuilder b;
 
     m->snapshots->state = state;
+    trace_migrate_status(mig_names[state]);
     g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
     g_variant_builder_add(&b, "{sv}", "status", g_variant_new_string(mig_names[state]));
     machine_event(m, "MIGRATION", g_variant_builder_end(&b));

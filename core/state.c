@@ -13,6 +13,7 @@
 #include "accel/accel.h"
 #include "core/machine.h"
 #include "core/vcpu.h"
+#include "core/trace.h"
 #include <string.h>
 
 #define STATE_MAGIC  "RYOKANST"
@@ -440,6 +441,7 @@ static bool section_load(const Section *s, const Field *fields, const Reg *regs,
     Member      m;
     bool        ok = true;
 
+    trace_snapshot_section(s->name, s->members);
     for (uint32_t i = 0; i < s->members && ok; i++) {
         ok = get_member(&in, &m);
         if (ok && !g_hash_table_add(seen, g_strdup(m.name))) {

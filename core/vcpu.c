@@ -9,6 +9,7 @@
 #include "core/vcpu.h"
 #include "accel/accel.h"
 #include "core/log.h"
+#include "core/trace.h"
 #include <errno.h>
 #include <linux/futex.h>
 #include <stdio.h>
@@ -108,6 +109,7 @@ static void vcpu_halt(Vcpu *v)
 {
     uint64_t nap = v->nap_ns, since = v->may_poll ? now_ns() : 0;
 
+    trace_vcpu_halt(v->index);
     while (!is_ending(v) && !machine_paused(v->machine) && !has_work(v)) {
         if (v->poll_ns) {
             poll_for_kick(v, since);

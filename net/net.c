@@ -11,6 +11,7 @@
 #include "core/machine.h"
 #include "core/commands.h"
 #include "core/options.h"
+#include "core/trace.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -62,6 +63,7 @@ static void keep(NetEnd *e, const struct iovec *iov, unsigned n)
     size_t bytes = iov_bytes(iov, n);
     void  *copy;
 
+    trace_net_keep(e->id, bytes);
     if (g_queue_get_length(&e->backlog) >= NET_BACKLOG) {
         e->dropped++;
         return;
@@ -83,6 +85,7 @@ void net_send(NetEnd *from, const struct iovec *iov, unsigned n)
         from->dropped += to != NULL;
         return;
     }
+    trace_net_send(from->id, to->id, bytes);
     if (!takes(to) || !g_queue_is_empty(&to->backlog) || !to->ops->receive(to, iov, n)) {
         keep(to, iov, n);
     }
@@ -121,6 +124,7 @@ bool net_set_link(NetEnd *e, bool up)
 {
     NetEnd *both[2] = { e, e->peer };
 
+    trace_net_link(e->id, up);
     for (unsigned i = 0; i < 2 && both[i]; i++) {
         if (both[i]->link_down == !up) {
             continue;

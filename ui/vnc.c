@@ -11,6 +11,7 @@
 #include "core/commands.h"
 #include "ui/vnc_http.h"
 #include "ui/vnc_int.h"
+#include "core/trace.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -42,6 +43,7 @@ void vnc_queue(Vnc *s, const Input *in)
 
 static void on_key(rfbBool down, rfbKeySym key, rfbClientPtr cl)
 {
+    trace_vnc_key(key, down);
     vnc_queue(vnc_of(cl), &(Input){ .kind = INPUT_KEY, .keysym = key, .down = down });
 }
 
@@ -50,6 +52,7 @@ static void on_pointer(int buttons, int x, int y, rfbClientPtr cl)
     const VncClient *c = cl->clientData;
     Input            in = { .kind = INPUT_POINTER, .x = x, .y = y, .buttons = (unsigned)buttons };
 
+    trace_vnc_pointer(x, y, (unsigned)buttons);
     if (c->wants_motion && c->absolute == 0) {
         in.kind = INPUT_MOTION;
         in.x -= RELATIVE_ORIGIN;
@@ -137,6 +140,7 @@ static void on_gone(rfbClientPtr cl)
     Peer      *p;
     unsigned   at;
 
+    trace_vnc_disconnect(c->peer);
     g_mutex_lock(&s->lock);
     p = peer_find(s, c->peer, &at);
     if (p) {
@@ -162,6 +166,7 @@ static enum rfbNewClientAction on_new(rfbClientPtr cl)
     cl->clientData = c;
     cl->clientGoneHook = on_gone;
     p.websocket = cl->wsctx != NULL;
+    trace_vnc_connect(p.id, p.host);
     g_mutex_lock(&s->lock);
     g_array_append_val(s->peers, p);
     vnc_news(s, "VNC_CONNECTED", &p);

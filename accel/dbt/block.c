@@ -15,6 +15,7 @@
 #include "accel/dbt/tcc/tcc.h"
 #include "core/compiler.h"
 #include "core/debug.h"
+#include "core/trace.h"
 
 enum { RETIRED = -1, HOT_MAX = 16, LIFT_AFTER = 64, REMEMBER_AFTER = 4, PEEK_MAX = 256, BLOCKS_IN_SLAB = 32768 };
 
@@ -235,6 +236,7 @@ static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, ui
 
 void code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n)
 {
+    trace_dbt_code_written(offset, n);
     g_mutex_lock(&d->lock);
     while (n) {
         uint64_t in_page = offset & (DBT_PAGE - 1), part = MIN(n, DBT_PAGE - in_page);
@@ -344,6 +346,7 @@ static void reclaim_stopped(void *arg)
 /* With all vCPUs parked: none of them is to return into a block. */
 void block_drop_all(DbtMachine *d)
 {
+    trace_dbt_drop_all(d->cpus->len);
     __atomic_store_n(&d->full, true, __ATOMIC_SEQ_CST);
     machine_exclusive(d->machine, reclaim_stopped, d);
 }
@@ -502,6 +505,7 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
     Block *b = NULL;
     if (ir->n_guest) {
         b = block_new(d);
+        trace_dbt_block(c->pc, ir->length);
         *b = (Block){ .at = at, .at2 = ir->two_pages ? at2 : NULL, .mode = mode, .length = (uint16_t)ir->length,
                       .from = (uint16_t)in_page, .to = (uint16_t)MIN(in_page + ir->length, DBT_PAGE) };
         log_guest_code(c, ir, at - in_page);
@@ -708,6 +712,7 @@ const void *dbt_unmerged(DbtCpu *c)
 {
     const Block *b = find(c, (uint32_t)c->ctx->key.mode | DBT_MODE_UNMERGED);
 
+    trace_dbt_unmerged(c->pc);
     c->stats->unmerged++;
     return b ? b->entry : NULL;         /* not in the jump cache: the next one to come here tries the short way */
 }
@@ -716,6 +721,7 @@ const void *dbt_slow(DbtCpu *c)
 {
     const JmpEntry *j;
 
+    trace_dbt_slow(c->pc);
     dbt_step(c);
     j = &c->ctx->jmp[dbt_jmp_slot(c->pc)];
     return j->pc == c->pc && !must_leave(c) ? j->code : dbt_lookup(c);

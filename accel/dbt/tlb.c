@@ -8,6 +8,7 @@
 #include <string.h>
 #include "accel/dbt/internal.h"
 #include "core/debug.h"
+#include "core/trace.h"
 
 /* Remember for tlb_unwrite() where a page becomes writable; before it does. */
 static void note_writable(const struct RamHit *h, uint64_t offset, unsigned slot)
@@ -237,6 +238,7 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
     DbtStats *stats = c->stats;
     DbtWalk w;
 
+    trace_dbt_refill(c->pc, linear, bytes);
     if ((linear & (DBT_PAGE - 1)) + bytes > DBT_PAGE) {
         void *copy = ir_access == (IR_READ | DBT_BOUNCE) ? read_across(c, linear, bytes) : NULL;
         return copy ? copy : refused(&stats->no_crossing);

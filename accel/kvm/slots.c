@@ -13,6 +13,7 @@
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
 #include "accel/kvm/kvm.h"
+#include "core/trace.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <sys/ioctl.h>
@@ -24,6 +25,7 @@ static bool slot_put(KvmMachine *k, const KvmSlot *s, uint64_t size)
         .userspace_addr = (uintptr_t)(s->region->host + s->from),
     };
 
+    trace_kvm_slot(r.slot, r.guest_phys_addr, r.memory_size, r.flags);
     if (ioctl(k->vm, KVM_SET_USER_MEMORY_REGION, &r) < 0) {
         g_printerr("ryokan: kvm: cannot %s 0x%" PRIx64 " bytes of %s at 0x%" PRIx64 ": %s\n", size ? "map" : "unmap", s->size,
                    s->region->name, s->at, g_strerror(errno));

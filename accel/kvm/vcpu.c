@@ -11,6 +11,7 @@
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
 #include "accel/kvm/kvm.h"
+#include "core/trace.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -161,6 +162,7 @@ static VcpuExit fatal(KvmCpu *k)
 
 static VcpuExit handle(KvmCpu *k)
 {
+    trace_kvm_exit(k->c->dbt.vcpu.index, k->run->exit_reason);
     switch (k->run->exit_reason) {
     case KVM_EXIT_IO:
         port_io(k);

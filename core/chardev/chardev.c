@@ -8,6 +8,7 @@
  *          takes the lock for the users' hooks and lets go of it while it writes to the host.
  */
 #include "core/chardev/backend.h"
+#include "core/trace.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -39,6 +40,7 @@ static void tell(Chardev *c, int who, ChrEvent event)
 {
     for (unsigned i = 0; i < c->n_users; i++) {
         if ((who < 0 || (unsigned)who == i) && c->slot[i].user.event) {
+            trace_chr_event(c->cfg.id, event);
             c->slot[i].user.event(c->slot[i].user.dev, event);
         }
     }
@@ -151,6 +153,7 @@ size_t chr_input_room(const Chardev *c)
 
 void chr_input(Chardev *c, const void *buf, size_t n)
 {
+    trace_chr_input(c->cfg.id, n);
     if (c->connected) {
         take_input(c, buf, MIN(n, chr_input_room(c)));
         pump(c);
@@ -454,6 +457,7 @@ size_t chr_write(Chardev *c, const void *buf, size_t n)
 {
     size_t room = CHR_OUT_MAX > c->out->len ? CHR_OUT_MAX - c->out->len : 0;
 
+    trace_chr_write(c->cfg.id, n);
     if (!c->opened || (c->connected && !c->backend->take)) {
         if (n > room) {
             n = room;

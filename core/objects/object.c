@@ -8,6 +8,7 @@
  */
 #include "core/object.h"
 #include "core/commands.h"
+#include "core/trace.h"
 
 #define OBJECT(name) extern const ObjectClass name##_object;
 #include "core/objects/objects.def"
@@ -77,6 +78,7 @@ Object *object_new(Machine *m, const char *type, const char *id, const GPtrArray
         free_object(o);
         return NULL;
     }
+    trace_object_new(type, id);
     g_ptr_array_add(m->objects, o);
     return o;
 }
@@ -102,6 +104,7 @@ bool object_del(Machine *m, const char *id, GError **err)
     if (o->users) {
         return fail(err, "object '%.200s' is in use, can not be deleted", id);
     }
+    trace_object_del(id);
     g_ptr_array_remove(m->objects, o);
     free_object(o);
     return true;

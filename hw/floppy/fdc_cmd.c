@@ -10,6 +10,7 @@
 #include "hw/floppy/fdc_int.h"
 #include "core/machine.h"
 #include "hw/misc/dma.h"
+#include "core/trace.h"
 #include <string.h>
 
 enum { VERSION_ENHANCED = 0x90, PART_ID = 0x41, INVALID = 0x80 };
@@ -543,6 +544,7 @@ void fdc_fifo_write(Fdc *s, uint8_t val)
     s->cmd[s->n_cmd++] = val;
     if (s->n_cmd > s->n_params) {
         c = command_of(s->cmd[0]);
+        trace_fdc_command(s->cmd[0]);
         s->phase = PH_IO;
         c->run(s);
     }

@@ -7,6 +7,7 @@
  * Threads: with the machine lock.
  */
 #include "hw/ide/atapi.h"
+#include "core/trace.h"
 #include <string.h>
 
 enum { P_MEDIUM = 1, P_KEEP_SENSE = 2 };        /* needs a medium; leaves the sense data alone */
@@ -383,6 +384,7 @@ void atapi_packet(IdeDrive *d)
 {
     uint8_t p[sizeof(d->packet)];
     memcpy(p, d->packet, sizeof(p));
+    trace_atapi_command(d->dev.path, p[0]);
     for (unsigned i = 0; i < G_N_ELEMENTS(packets); i++) {
         if (packets[i].opcode != p[0]) {
             continue;

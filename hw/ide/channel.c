@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "hw/firmware/fw_cfg.h"
 #include "hw/ide/ide_int.h"
+#include "core/trace.h"
 
 enum { R_DATA, R_ERROR, R_COUNT, R_LOW, R_MID, R_HIGH, R_DEVICE, R_STATUS };
 enum { CMD_DEVICE_RESET = 0x08, CMD_DIAGNOSTIC = 0x90, DIAGNOSTIC_GOOD = 0x01 };
@@ -170,6 +171,7 @@ static void command(IdeChannel *ch, uint8_t val)
     d->status = ST_OK;
     d->phase = PH_IDLE;
     d->xfer = XF_NONE;
+    trace_ide_command(d->dev.path, val, d->nsector, (uint32_t)d->hcyl << 16 | (uint32_t)d->lcyl << 8 | d->sector);
     if (log_on(LOG_IO)) {
         log_write("%s: command %02x, feature %02x, count %02x, LBA %02x %02x %02x, device %02x\n", d->dev.path, val, d->feature,
                   d->nsector, d->hcyl, d->lcyl, d->sector, d->select);

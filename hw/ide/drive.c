@@ -7,6 +7,7 @@
  * Threads: with the machine lock; completions of requests in the main context.
  */
 #include "hw/ide/ide_int.h"
+#include "core/trace.h"
 #include <errno.h>
 #include <string.h>
 
@@ -166,6 +167,7 @@ bool ide_dma_copy(IdeDrive *d, uint8_t *buf, uint32_t n, bool to_memory)
             return false;
         }
         uint32_t now = MIN(n, p->left);
+        trace_ide_dma(d->dev.path, p->at, now, to_memory);
         MemResult res = to_memory ? as_write(as, p->at, buf, now) : as_read(as, p->at, buf, now);
         if (res != MEM_OK) {
             ch->bm_status = (uint8_t)((ch->bm_status & ~BM_ACTIVE) | BM_ERROR);

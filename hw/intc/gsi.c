@@ -10,6 +10,7 @@
  */
 #include "hw/intc/intc.h"
 #include "core/irqchip.h"
+#include "core/trace.h"
 
 enum { N_GSI = 24, N_ISA = 16, PIT_PIN = 2 };
 
@@ -35,6 +36,7 @@ void gsi_irq(void *gsi, unsigned n, bool level)
     if (level ? l->drivers++ != 0 : l->drivers == 0 || --l->drivers != 0) {
         return;                       /* others hold it already, or still */
     }
+    trace_gsi_set(n, level);
     if (s->dev.machine->irqchip && s->dev.machine->irqchip->full) {
         s->dev.machine->irqchip->wire(s->dev.machine, n, level);
         return;

@@ -10,6 +10,7 @@
  */
 #include "hw/intc/intc.h"
 #include "core/irqchip.h"
+#include "core/trace.h"
 
 enum { MASTER, SLAVE };
 enum { CASCADE = 2, SPURIOUS = 7 };
@@ -118,6 +119,7 @@ void i8259_irq(void *pic, unsigned n, bool level)
     I8259 *s = pic;
 
     if (n < 16 && n != CASCADE) {
+        trace_pic_set_irq(n, level);
         i8259_set_line(s, n >> 3, n & 7, level);
         i8259_update(s);
     }
@@ -152,6 +154,7 @@ int i8259_ack(void *pic)
     if (cascade) {
         vector = sl->vector + chip_acknowledge(s, SLAVE);
     }
+    trace_pic_ack(vector);
     irq_set(&s->intr, false);         /* INT falls with INTA, then follows what is left */
     i8259_update(s);
     return vector;

@@ -8,6 +8,7 @@
  */
 #include "hw/intc/intc.h"
 #include "core/irqchip.h"
+#include "core/trace.h"
 #include <string.h>
 
 enum { N_PINS = 24, VERSION = 0x20, BANK_BYTES = 0x1000 };
@@ -50,6 +51,7 @@ static void send_message(Ioapic *s, unsigned n)
 {
     Msi msi = message_of(s->rte[n]);
 
+    trace_ioapic_send(n, msi.address, msi.data);
     if (s->bus) {
         apicbus_send(s->bus, &msi);
     }
@@ -84,6 +86,7 @@ void ioapic_irq(void *ioapic, unsigned n, bool level)
     if (n >= N_PINS) {
         return;
     }
+    trace_ioapic_set_irq(n, level);
     bit = 1u << n;
     edge = level && !(s->lines & bit);
     s->lines = level ? s->lines | bit : s->lines & ~bit;
@@ -122,6 +125,7 @@ static void ioapic_eoi(void *dev, uint8_t vector)
 {
     Ioapic *s = dev;
 
+    trace_ioapic_eoi(vector);
     for (unsigned n = 0; n < N_PINS; n++) {
         if ((s->rte[n] & RTE_REMOTE_IRR) && (s->rte[n] & RTE_LEVEL) && (s->rte[n] & RTE_VECTOR) == vector) {
             s->rte[n] &= ~RTE_REMOTE_IRR;

@@ -12,6 +12,7 @@
  * firmware has its 8259.
  */
 #include "hw/intc/lapic.h"
+#include "core/trace.h"
 
 #define PAGE_BYTES      0x1000u
 #define BASE_RESET      0xfee00000u
@@ -111,6 +112,7 @@ static void accept_locked(Lapic *s, uint8_t vector, bool level)
 
 void lapic_deliver_locked(Lapic *s, unsigned mode, uint8_t vector, bool level)
 {
+    trace_apic_deliver(s->initial_id, mode, vector, level);
     switch (mode) {
     case DM_FIXED: case DM_LOWEST:
         accept_locked(s, vector, level);
@@ -220,6 +222,7 @@ void lapic_eoi(Lapic *s)
 
     g_mutex_lock(&s->lock);
     vector = lapic_highest(s->isr);
+    trace_apic_eoi(s->initial_id, vector);
     if (vector >= 0) {
         set_bit(s->isr, vector, false);
         level = get_bit(s->tmr, vector);
@@ -261,6 +264,7 @@ static int lapic_ack(void *apic)
     }
     lapic_update_locked(s);
     g_mutex_unlock(&s->lock);
+    trace_apic_ack(s->initial_id, vector);
     if (external && s->bus && s->bus->pic) {
         machine_lock(m);              /* outside our own lock: the 8259 drives LINT0 */
         vector = i8259_ack(s->bus->pic);

@@ -10,6 +10,7 @@
 #include "hw/net/e1000.h"
 #include "core/machine.h"
 #include "hw/net/nic.h"
+#include "core/trace.h"
 #include <string.h>
 
 enum { MMIO_BYTES = 0x20000, IO_BYTES = 64, ICS_AT = 0xc8, IMC_AT = 0xd8, RA_AT = 0x5400, MTA_AT = 0x5200, VFTA_AT = 0x5600 };
@@ -59,6 +60,7 @@ void e1000_update_irq(E1000 *s)
         }
         s->itr_after_ns = now + (s->itr & 0xffff) * ITR_UNIT_NS;
     }
+    trace_e1000_irq(s->icr, s->ims);
     pci_irq(&s->pci, want);
 }
 

@@ -9,6 +9,7 @@
  * A message goes through the function's own AddressSpace: it needs bus mastering, and meets whatever stands in between.
  */
 #include "hw/pci/msi.h"
+#include "core/trace.h"
 #include <string.h>
 
 enum { CAP_MSI = 5, CAP_MSIX = 0x11 };                          /* appendix H */
@@ -184,6 +185,7 @@ bool pci_msi_enabled(const PciDevice *d)
 
 bool pci_notify(PciDevice *d, unsigned vector)
 {
+    trace_pci_msi(d->dev.path, vector);
     if (pci_msix_enabled(d)) {
         if (vector < d->msix->n) {
             msix_send(d, vector);

@@ -9,6 +9,7 @@
 #include "core/machine.h"
 #include "hw/firmware/firmware.h"
 #include "hw/pci/msi.h"
+#include "core/trace.h"
 #include <string.h>
 
 /* What every function has.  PCI 3.0, figure 6-1 and table 6-1; BARs, identity and pin come from the function. */
@@ -159,6 +160,7 @@ static void update_bar(PciDevice *d, unsigned n)
     if (on == b->map.on && (!on || at == b->map.at)) {
         return;
     }
+    trace_pci_bar(d->dev.path, n, on, at, b->region->size);
     if (b->map.on) {
         region_remove(into, &b->map);
     }
@@ -213,6 +215,7 @@ static void config_store(PciDevice *d, unsigned at, uint32_t val, unsigned size)
 static void function_write(PciDevice *d, unsigned at, uint32_t val, unsigned size)
 {
     uint8_t old[256];
+    trace_pci_config_write(d->dev.path, at, size, val);
     memcpy(old, d->config, sizeof(old));
     config_store(d, at, val, size);
     if (touches(at, size, PCI_COMMAND, 2) || touches(at, size, PCI_BAR0, 24) || touches(at, size, PCI_ROM_BAR, 4)) {
@@ -235,11 +238,13 @@ static uint32_t function_read(PciDevice *d, unsigned at, unsigned size)
             val = (uint32_t)r->on_read(d, val);
         }
     }
+    trace_pci_config_read(d->dev.path, at, size, val);
     return val;
 }
 
 void pci_irq(PciDevice *d, bool level)
 {
+    trace_pci_irq(d->dev.path, level);
     d->irq_level = level;
     drive_pin(d);
 }

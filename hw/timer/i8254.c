@@ -12,6 +12,7 @@
 #include "core/device.h"
 #include "hw/misc/isa.h"
 #include "hw/timer/timer.h"
+#include "core/trace.h"
 
 #define NS_PER_S        1000000000ull
 #define MIN_GAP_NS      20000         /* OUT0 does not change oftener: keeps a hostile count from drowning the host */
@@ -271,6 +272,7 @@ static void load(Pit *s, Counter *c, uint16_t val)
     if (count == 0) {
         count = c->bcd ? 10000 : 65536;
     }
+    trace_pit_load((unsigned)(c - s->counter), c->mode, count);
     if (periodic(c) && running(c)) {
         sync_count(c, now);
         c->next_count = count;

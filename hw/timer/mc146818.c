@@ -13,6 +13,7 @@
 #include "core/clock.h"
 #include "hw/misc/isa.h"
 #include "hw/timer/timer.h"
+#include "core/trace.h"
 #include <string.h>
 
 enum { RTC_PORT = 0x70, RTC_IRQ = 8, CMOS_BYTES = 128 };
@@ -352,6 +353,7 @@ static uint8_t cmos_read(Rtc *s, unsigned index)
 
 static void cmos_write(Rtc *s, unsigned index, uint8_t val)
 {
+    trace_rtc_write(index, val);
     if (index == REG_C || index == REG_D) {
         return;                       /* read-only */
     }

@@ -8,6 +8,7 @@
  */
 #include "hw/usb/usb.h"
 #include "core/machine.h"
+#include "core/trace.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -243,6 +244,7 @@ void usb_packet(UsbDevice *d, UsbPacket *p)
 {
     unsigned in = p->pid == USB_PID_IN;
 
+    trace_usb_packet(d->dev.path, p->pid, p->ep & 15, p->size);
     p->actual = 0;
     p->ep &= 15;
     if (p->ep == 0) {
@@ -260,6 +262,9 @@ void usb_packet(UsbDevice *d, UsbPacket *p)
         }
     }
     p->actual = MIN(p->actual, p->size);
+    if (p->status != USB_ASYNC) {
+        trace_usb_packet_done(d->dev.path, p->ep, p->status, p->actual);
+    }
 }
 
 void usb_complete(UsbPacket *p)
@@ -268,6 +273,7 @@ void usb_complete(UsbPacket *p)
     if (p->status == USB_STALL) {
         p->dev->halted[p->pid == USB_PID_IN] |= (uint16_t)(1u << p->ep);
     }
+    trace_usb_packet_done(p->dev->dev.path, p->ep, p->status, p->actual);
     p->dev = NULL;
     p->actual = MIN(p->actual, p->size);
     p->done(p);
@@ -285,6 +291,7 @@ void usb_cancel(UsbPacket *p)
 
 void usb_wakeup(UsbDevice *d, uint8_t ep)
 {
+    trace_usb_wakeup(d->dev.path, ep);
     if (!d->port) {
         return;
     }

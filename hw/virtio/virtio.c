@@ -13,6 +13,7 @@
  *     device area  0 flags                    2 index   4 ring of { head, bytes written }   4 + 8 size: avail_event
  */
 #include "hw/virtio/virtio.h"
+#include "core/trace.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -81,6 +82,7 @@ void virtio_reset(Virtio *v)
 
 void virtio_set_status(Virtio *v, uint8_t val)
 {
+    trace_virtio_status(v->pci->dev.path, val);
     uint8_t old = v->status, keep = old & VIRTIO_NEEDS_RESET;
     if (!val) {
         virtio_reset(v);
@@ -130,6 +132,7 @@ bool virtio_queue_enable(Virtio *v, VirtQueue *q)
 
 void virtio_kick(Virtio *v, unsigned n)
 {
+    trace_virtio_queue_notify(v->pci->dev.path, n);
     if (n < v->n_queues && v->queue[n].enabled && virtio_running(v)) {
         v->ops->queue(v->pci, n);
     }

@@ -13,6 +13,7 @@
  *     of those; MSI-X
  */
 #include "hw/virtio/virtio.h"
+#include "core/trace.h"
 
 enum { COMMON_AT = 0, ISR_AT = 0x1000, CONFIG_AT = 0x2000, NOTIFY_AT = 0x3000, PART_BYTES = 0x1000,
        NOTIFY_STEP = 4 };
@@ -32,6 +33,7 @@ enum {                                /* 4.1.4.3: common configuration */
 /* ---- interrupts (4.1.5.3, 4.1.5.4) ---- */
 void virtio_irq(Virtio *v, uint16_t vector, uint8_t isr)
 {
+    trace_virtio_irq(v->pci->dev.path, vector);
     if (pci_msix_enabled(v->pci)) {
         if (vector != VIRTIO_NO_VECTOR) {
             pci_notify(v->pci, vector);

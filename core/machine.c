@@ -395,6 +395,7 @@ void machine_stop(Machine *m)
         trace_machine_stop(m);
     }
     park_all(m);
+    doorbells_flush(m);
     if (m->drain) {
         m->drain(m);
     }
@@ -470,6 +471,7 @@ static void act_on_requests(Machine *m)
     machine_lock(m);
     was_running = m->state == RUN_RUNNING;
     park_all(m);
+    doorbells_flush(m);
     what = __atomic_exchange_n(&m->sync->requests, 0, __ATOMIC_SEQ_CST);
     if ((what & REQ_RESET) && m->no_reboot) {
         what |= REQ_SHUTDOWN;

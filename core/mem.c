@@ -92,6 +92,7 @@ void region_destroy(Region *r)
     if (r->owned) {
         g_ptr_array_free(r->owned, TRUE);
     }
+    region_doorbells_free(r);
     g_free(r->dirty[0]);
     g_free(r->dirty[1]);
     region_init(r, NULL, 0);
@@ -477,6 +478,7 @@ MemState *mem_state_new(void)
 
     ms->spaces = g_ptr_array_new();
     ms->retired = g_ptr_array_new();
+    ms->bells = g_ptr_array_new();
     pthread_mutex_init(&ms->view_lock, NULL);
     return ms;
 }
@@ -488,6 +490,7 @@ void mem_state_free(MemState *ms)
     }
     g_ptr_array_free(ms->retired, TRUE);
     g_ptr_array_free(ms->spaces, TRUE);
+    g_ptr_array_free(ms->bells, TRUE);
     pthread_mutex_destroy(&ms->view_lock);
     g_free(ms);
 }

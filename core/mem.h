@@ -50,6 +50,19 @@ typedef struct PinOps {
     void  (*unpin)(void *dev, void *host, uint64_t n);
 } PinOps;
 
+typedef struct Doorbell {             /* a write that only rings: it may come late, and once for many; core/doorbell.c */
+    uint64_t       at;                /* in its region */
+    uint8_t        size;              /* of the write; 0: any */
+    bool           by_value;          /* only a write of `val`; others go to the region's callbacks */
+    uint64_t       val;
+    void         (*ring)(void *dev, unsigned n);      /* with the machine lock */
+    void          *dev;
+    unsigned       n;
+    struct Region *region;            /* from here on doorbell.c's */
+    int            fd;
+    GSource       *source;
+} Doorbell;
+
 typedef struct Region {
     const char    *name;
     uint64_t       size;
@@ -62,6 +75,7 @@ typedef struct Region {
     bool         (*translate)(void *dev, hwaddr at, bool write, AddressSpace **as, hwaddr *to, uint64_t *n);
                                       /* else an IOMMU; else a container of Mappings */
     void          *dev;               /* passed to the callbacks */
+    GPtrArray     *bells;             /* Doorbell, or NULL */
     GPtrArray     *parts;             /* Mapping, of a container */
     GPtrArray     *owned;             /* those of them that region_map() made; freed with the container */
     Machine       *machine;           /* that shows it somewhere; set by mem.c */
@@ -104,6 +118,14 @@ MemResult as_read(AddressSpace *as, hwaddr at, void *buf, size_t n);    /* align
 MemResult as_write(AddressSpace *as, hwaddr at, const void *buf, size_t n);
 void     *as_pin(AddressSpace *as, hwaddr at, uint64_t *n, bool write); /* for zero-copy; NULL: copy instead */
 void      as_unpin(AddressSpace *as, void *host, uint64_t n, uint64_t written);   /* dirty log, code */
+
+/* b is the caller's, and lives until region_doorbells_free(); before r is mapped. */
+void region_doorbell(Region *r, Doorbell *b);
+void region_doorbells_free(Region *r);      /* before what they ring is freed */
+Doorbell *region_doorbell_at(const Region *r, uint64_t at, uint64_t val, unsigned size);      /* that such a write rings */
+int  doorbell_fd(Doorbell *b);        /* for accelerators: an eventfd that rings it, the bell's own; -1: there is none */
+void doorbell_ring(Doorbell *b);
+void doorbells_flush(Machine *m);     /* what was written to descriptors rings now */
 
 enum { DIRTY_DISPLAY, DIRTY_MIGRATION };    /* readers, independent of each other */
 void region_dirty_log(Region *ram, unsigned reader, bool on);

@@ -133,7 +133,10 @@ static MemResult device_write(AddressSpace *as, const Region *r, hwaddr off, uin
         log_write("%s: write %s+0x%" PRIx64 " size %u <- 0x%" PRIx64 "\n", as->name, r->name, off, n, low(val, n));
     }
     if (device_enter(ms, as, r)) {
-        if (r->regs) {
+        const Doorbell *b = r->bells ? region_doorbell_at(r, off, low(val, n), n) : NULL;
+        if (b) {
+            b->ring(b->dev, b->n);
+        } else if (r->regs) {
             regs_write(r->regs, r->dev, off, low(val, n), n);
         } else {
             ops_write(r, off, val, n);
@@ -148,6 +151,19 @@ static MemResult device_write(AddressSpace *as, const Region *r, hwaddr off, uin
                   r->name, off);
     }
     return res;
+}
+
+/* By its descriptor: as if the write had come now. */
+void doorbell_ring(Doorbell *b)
+{
+    Machine *m = b->region->machine;
+
+    machine_lock(m);
+    if (device_enter(m->mem, m->as_memory, b->region)) {
+        b->ring(b->dev, b->n);
+        m->mem->n_active--;
+    }
+    machine_unlock(m);
 }
 
 /* ---- memory: aligned accesses of 1 to 8 bytes are one host access ---- */

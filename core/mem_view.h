@@ -33,6 +33,7 @@ typedef struct MemState {
     unsigned   depth;                 /* map_begin nesting */
     GPtrArray *spaces;                /* AddressSpace */
     GPtrArray *retired;               /* FlatView that may still be searched */
+    GPtrArray *bells;                 /* Doorbell that has a descriptor */
     pthread_mutex_t view_lock;             /* look-ups by threads that are no vCPU and do not hold the machine lock */
     void      *active[MEM_DEPTH];     /* devices being accessed, innermost last; machine lock */
     unsigned   n_active;

@@ -3,7 +3,7 @@
  * kvm.c -- Linux's KVM as an accelerator: is it there, the VM, the table that the core calls.
  *
  * Spec: Linux Documentation/virt/kvm/api.rst.
- * Omits: irqfd and ioeventfd (no device waits on a descriptor); nested virtualization in the guest; filters for MSRs.
+ * Omits: irqfd (no device interrupts from a descriptor); nested virtualization in the guest; filters for MSRs.
  * Threads: init and fini: the main thread.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
@@ -164,6 +164,7 @@ static bool kvm_init(Machine *m, GError **err)
     ioctl(k->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity);         /* only VT-x has them */
     ioctl(k->vm, KVM_SET_TSS_ADDR, (unsigned long)TSS);
     k->slots_stale = true;
+    kvm_bells_init(k);
     return set_halt_poll(k, err) && set_cpu_pm(k, err) && kvm_ring_init(k, err) && kvm_irqchip_init(k, err) && kvm_x86_init(k, err);
 }
 
@@ -173,6 +174,9 @@ static void kvm_fini(Machine *m)
 
     if (!k->cpus) {
         return;
+    }
+    if (k->bells) {
+        kvm_bells_fini(k);
     }
     if (k->vm >= 0) {
         close(k->vm);

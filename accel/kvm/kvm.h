@@ -30,6 +30,15 @@ typedef struct KvmZone {                /* whose writes KVM collects */
     uint64_t size;
 } KvmZone;
 
+typedef struct KvmBell {                /* a doorbell where the guest sees it */
+    Doorbell *bell;
+    hwaddr    at;
+    uint64_t  val;
+    uint8_t   size;
+    bool      by_value, ports;
+    int       fd;
+} KvmBell;
+
 typedef struct KvmMsi {                 /* a message that a descriptor sends */
     int fd;                             /* -1: free */
     Msi msi;
@@ -56,6 +65,8 @@ typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
     bool     draining;
     unsigned n_zones;
     KvmZone  zones[KVM_ZONES_MOST];
+    bool     has_bells, has_any_size;
+    GArray  *bells;                     /* KvmBell that KVM has */
     IrqChip  chip;
     GMutex   irq_lock;
     uint32_t wires;                     /* levels of global system interrupts */
@@ -112,6 +123,11 @@ bool kvm_ring_map(KvmCpu *c, GError **err);
 void kvm_ring_unmap(KvmCpu *c);
 void kvm_ring_collect(void *kvm);
 void kvm_ring_collect_locked(KvmMachine *k);
+
+/* bells.c */
+void kvm_bells_init(KvmMachine *k);
+void kvm_bells_fini(KvmMachine *k);
+void kvm_bells_update(KvmMachine *k, AddressSpace *memory);
 
 /* debug.c */
 bool kvm_debug_fits(Machine *m);

@@ -171,6 +171,7 @@ void kvm_slots_update(void *machine)
     }
     g_mutex_unlock(&k->lock);
     kvm_zones_update(k, v->spaces[0]);
+    kvm_bells_update(k, v->spaces[0]);
 }
 
 static void update_soon(Machine *m)
@@ -187,7 +188,7 @@ void kvm_map_changed(AddressSpace *as, const MemRange *gone, unsigned n_gone, co
 
     const Vcpu *v = m->vcpus->len ? m->vcpus->pdata[0] : NULL;
 
-    if (v && (v->spaces[0] == as || v->spaces[1] == as)) {
+    if (v && (v->spaces[0] == as || v->spaces[1] == as || m->as_io == as)) {
         update_soon(m);
     }
 }

@@ -3,7 +3,7 @@
  * pci_testdev.c -- a PCI function that describes and counts accesses to itself, for bus and speed tests.
  *
  * Spec: QEMU docs/specs/pci-testdev.
- * Omits: the tests whose writes are to end in a descriptor of the accelerator count like the plain one.
+ * Omits: nothing.
  * Threads: with the machine lock.
  *
  * Each BAR begins with the description of the selected test: test 0 | width 1 | offset 4 | data 8 | count 12 | name 16..
@@ -23,6 +23,7 @@ static const char *const test_names[N_BARS][N_TESTS] = {
 typedef struct PciTestdev {
     PciDevice pci;
     Region    bank[N_BARS];
+    Doorbell  bell[N_BARS][N_TESTS];  /* of tests 1 and 2 */
     uint8_t   test[N_BARS];
     uint32_t  count[N_BARS];
 } PciTestdev;
@@ -79,6 +80,16 @@ static void testdev_write(PciTestdev *s, unsigned bar, hwaddr off, uint64_t val,
     }
 }
 
+/* n: bar * N_TESTS + test. */
+static void testdev_ring(void *dev, unsigned n)
+{
+    PciTestdev *s = dev;
+
+    if (s->test[n / N_TESTS] == n % N_TESTS) {
+        s->count[n / N_TESTS]++;
+    }
+}
+
 static uint64_t mem_read(void *dev, hwaddr off, unsigned size)
 {
     return testdev_read(dev, 0, off, size);
@@ -112,9 +123,27 @@ static bool pci_testdev_realize(void *dev, GError **err)
                                    .subsystem_vendor = 0x1af4, .subsystem = 0x1100 }, NULL);
     region_init_io(&s->bank[0], "pci-testdev-mmio", &bar_ops[0], s, MEM_BYTES);
     region_init_io(&s->bank[1], "pci-testdev-portio", &bar_ops[1], s, IO_BYTES);
+    for (unsigned bar = 0; bar < N_BARS; bar++) {
+        for (unsigned test = 1; test < N_TESTS; test++) {
+            Doorbell *b = &s->bell[bar][test];
+            *b = (Doorbell){ .at = target(bar, test), .size = WIDTH, .by_value = test == 2, .val = DATA, .ring = testdev_ring,
+                             .dev = s, .n = bar * N_TESTS + test };
+            region_doorbell(&s->bank[bar], b);
+        }
+    }
     pci_bar(&s->pci, 0, PCI_BAR_MEM, false, &s->bank[0]);
     pci_bar(&s->pci, 1, PCI_BAR_IO, false, &s->bank[1]);
     return true;
+}
+
+static void pci_testdev_unrealize(void *dev)
+{
+    PciTestdev *s = dev;
+
+    for (unsigned bar = 0; bar < N_BARS; bar++) {
+        region_doorbells_free(&s->bank[bar]);
+    }
+    pci_unrealize(dev);
 }
 
 static void pci_testdev_reset(void *dev)
@@ -143,7 +172,7 @@ const DeviceClass pci_testdev_class = {
     .size = sizeof(PciTestdev),
     .fields = pci_testdev_fields,
     .realize = pci_testdev_realize,
-    .unrealize = pci_unrealize,
+    .unrealize = pci_testdev_unrealize,
     .reset = pci_testdev_reset,
     .restored = pci_restored,
 };

@@ -80,6 +80,8 @@ typedef struct Virtio {
     unsigned         n_queues;
     Region           bar;
     PciMsix          msix;
+    Doorbell         bell[VIRTIO_QUEUES];
+    bool             ioeventfd;       /* notifications may ring by a descriptor */
 
     uint32_t  device_select, driver_select;       /* which half of the feature bits */
     uint64_t  driver_features;
@@ -94,7 +96,9 @@ typedef struct Virtio {
 } Virtio;
 
 extern const Field virtio_fields[];
-#define VIRTIO_FIELDS(S, m) { .name = "virtio", .type = T_STRUCT, .flags = F_STATE, .offset = offsetof(S, m), .count = 1, \
+#define VIRTIO_FIELDS(S, m) \
+    { .name = "ioeventfd", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(S, m.ioeventfd), .count = 1, .def = 1, \
+      .help = "A hardware accelerator may take the driver's notifications without leaving the guest." }, { .name = "virtio", .type = T_STRUCT, .flags = F_STATE, .offset = offsetof(S, m), .count = 1, \
     .stride = sizeof(Virtio), .aux = virtio_fields }, PCI_MSIX_FIELDS(S, m.msix)
 
 /* virtio_pci.c */

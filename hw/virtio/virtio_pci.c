@@ -249,6 +249,11 @@ const Reg virtio_regs[] = {
 };
 
 /* ---- set-up ---- */
+static void ring(void *dev, unsigned n)
+{
+    virtio_kick(dev, n);
+}
+
 static void capability(Virtio *v, unsigned type, unsigned bar, uint32_t at, uint32_t bytes,
                        uint32_t more)
 {
@@ -281,6 +286,10 @@ void virtio_init(Virtio *v, PciDevice *pci, const VirtioOps *ops, const uint16_t
         v->queue[v->n_queues].max = sizes[v->n_queues];
     }
     region_init_io(&v->bar, "virtio", &bar_ops, v, VIRTIO_BAR_BYTES);
+    for (unsigned n = 0; v->ioeventfd && n < v->n_queues; n++) {
+        v->bell[n] = (Doorbell){ .at = NOTIFY_AT + n * NOTIFY_STEP, .ring = ring, .dev = v, .n = n };
+        region_doorbell(&v->bar, &v->bell[n]);
+    }
     pci_bar(pci, bar, PCI_BAR_MEM64, true, &v->bar);
     capability(v, CAP_PCI, 0, 0, 0, 0);
     capability(v, CAP_COMMON, bar, COMMON_AT, COMMON_BYTES, 0);
@@ -296,6 +305,7 @@ void virtio_free(Virtio *v)
 {
     if (v->pci) {
         timer_stop(&v->later);
+        region_doorbells_free(&v->bar);
         pci_msix_free(v->pci);
     }
 }

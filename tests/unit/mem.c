@@ -286,6 +286,63 @@ START_TEST(mem_tells_accel)
 }
 END_TEST
 
+static unsigned rings[3];
+
+static void count_ring(void *dev, unsigned n)
+{
+    rings[n]++;
+}
+
+/* A bell takes the writes that it says, others reach the callbacks; by a descriptor it rings once for what has come. */
+START_TEST(mem_doorbell)
+{
+    Machine *m = machine_new();
+    Region   bank;
+    Doorbell any_write = { .at = 8, .ring = count_ring, .n = 0 }, byte = { .at = 12, .size = 1, .ring = count_ring, .n = 1 },
+             value = { .at = 16, .size = 2, .by_value = true, .val = 0x1234, .ring = count_ring, .n = 2 };
+    uint64_t times = 3;
+
+    memset(rings, 0, sizeof rings);
+    region_init_io(&bank, "bank", &any, NULL, 0x100);
+    region_doorbell(&bank, &any_write);
+    region_doorbell(&bank, &byte);
+    region_doorbell(&bank, &value);
+    map_begin(m);
+    Mapping *at = region_map(&m->memory, &bank, 0x1000);
+    map_commit(m);
+    calls = 0;
+    io_write(m->as_memory, 0x1008, 1, 1);
+    io_write(m->as_memory, 0x1008, 2, 4);
+    io_write(m->as_memory, 0x100c, 7, 1);
+    io_write(m->as_memory, 0x1010, 0x1234, 2);
+    ck_assert_uint_eq(calls, 0);
+    ck_assert(rings[0] == 2 && rings[1] == 1 && rings[2] == 1);
+    io_write(m->as_memory, 0x100c, 7, 2);
+    io_write(m->as_memory, 0x1010, 0x1235, 2);
+    io_write(m->as_memory, 0x1010, 0x1234, 4);
+    io_write(m->as_memory, 0x1009, 1, 1);
+    ck_assert(calls >= 4 && rings[0] == 2 && rings[1] == 1 && rings[2] == 1);
+
+    int fd = doorbell_fd(&byte);
+    ck_assert(fd >= 0 && doorbell_fd(&byte) == fd);
+    doorbells_flush(m);
+    ck_assert_uint_eq(rings[1], 1);
+    ck_assert(write(fd, &times, sizeof times) == sizeof times);
+    doorbells_flush(m);
+    ck_assert_uint_eq(rings[1], 2);
+    ck_assert(!g_main_context_iteration(m->context, FALSE) && rings[1] == 2);
+    ck_assert(write(fd, &times, sizeof times) == sizeof times);
+    ck_assert(g_main_context_iteration(m->context, FALSE) && rings[1] == 3);
+    map_begin(m);
+    region_doorbells_free(&bank);
+    at->on = false;
+    map_commit(m);
+    ck_assert(write(fd, &times, sizeof times) < 0);     /* it went with the bell */
+    ck_assert(!bank.bells && !g_main_context_iteration(m->context, FALSE));
+    machine_free(m);
+}
+END_TEST
+
 Suite *suite_mem(void)
 {
     Suite *s = suite_create("mem");
@@ -297,5 +354,6 @@ Suite *suite_mem(void)
     ADD(s, mem_no_reentry);
     ADD(s, mem_dirty_and_code);
     ADD(s, mem_tells_accel);
+    ADD(s, mem_doorbell);
     return s;
 }

@@ -517,6 +517,7 @@ static void act_on_requests(Machine *m)
 
 int machine_run(Machine *m)
 {
+    m->sync->quit = false;              /* it may have run before */
     while (!m->sync->quit) {
         g_main_context_iteration(m->context, TRUE);
         if (__atomic_load_n(&m->sync->requests, __ATOMIC_SEQ_CST)) {

@@ -204,10 +204,10 @@ static void test_paging(void)
     USER(user_iret, CS3);
     expect("IRETQ at CPL 3 under SMAP: its frame is the user's", 0x30, 0);
     user_at = 0;
+    wr4(cr4);                           /* first: a TLB may lose any entry, and SMEP this very page */
     for (unsigned i = 0; i < 32; i++) {
         pdir[i] |= 4;
     }
-    wr4(cr4);
     wr3((u64)pml4);
     pdp[2] = 0x87;
     *(volatile u64 *)0x500000 = 0x77;

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * migrate.c -- the test guests again, taken from one machine to a new one every so many microseconds: whatever of a CPU or a
- * device is not in its table of state makes them fail.
+ * migrate.c -- the test guests again, taken from one machine to another every so many microseconds:
+ * whatever of a CPU or a device is not in its table of state makes them fail.
  *
- * Usage: migrate GUEST.bin ENGINE CPUS MICROSECONDS [MODEL].  Prints "ok migrate-GUEST.ENGINE" or "not ok ...".
+ * Usage: migrate [-c CPUS] [-u MICROSECONDS] [-n MOVES] [-m MODEL] [-r SEED] [-s] [-k]
+ *                GUEST.bin ENGINE
+ *   -r  after up to MICROSECONDS, at random
+ *   -s  into the same machine, reset, as loadvm does; else into a new one
+ *   -k  the guest is told at physical address 500H how many moves are to come, and goes on as
+ *       long as there are any
+ * Prints "ok migrate: GUEST.ENGINE ..." or "not ok ...".
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +19,17 @@
 #include "core/chardev.h"
 #include "core/options.h"
 #include "core/state.h"
+#include "tests/args.h"
 
-enum { MAX_MOVES = 40, MOVE = 77 };
+enum { MOVE = 77, LAST_SLICE_US = 120000000, MORE_AT = 0x500 };
+
+typedef struct Plan {
+    const char *bios, *engine, *cpus, *model;
+    int64_t     us;
+    uint64_t    seed;
+    int         moves;
+    bool        same, keep;
+} Plan;
 
 static void die(const char *what, GError *err)
 {
@@ -31,24 +47,28 @@ static bool build(Machine *m, GError **err)
         return false;
     }
     map_begin(m);
-    ok = m->class->build(m, err) && (d = device_new(m, bus_find(m, "isa"), "isa-debug-exit", NULL, err)) &&
-         device_set(d, "iobase", "0xf4", err) && device_set(d, "iosize", "4", err) && device_realize(d, err);
+    ok = m->class->build(m, err) &&
+         (d = device_new(m, bus_find(m, "isa"), "isa-debug-exit", NULL, err)) &&
+         device_set(d, "iobase", "0xf4", err) && device_set(d, "iosize", "4", err) &&
+         device_realize(d, err);
     map_commit(m);
     return ok;
 }
 
-static Machine *create(const char *bios, const char *engine, const char *cpus, const char *model, const char *log)
+static Machine *create(const Plan *p, const char *log)
 {
-    char *accel = g_strdup_printf("dbt,engine=%s", engine), *con = g_strdup_printf("file:%s", log);
-    char *argv[] = { (char *)"ryokan", (char *)"-accel", accel, (char *)"-smp", (char *)cpus, (char *)"-m", (char *)"64",
-                     (char *)"-nodefaults", (char *)"-display", (char *)"none", (char *)"-no-reboot", (char *)"-bios",
-                     (char *)bios, (char *)"-debugcon", con, (char *)"-cpu", (char *)model, NULL };
+    char *accel = g_strdup_printf("dbt,engine=%s", p->engine);
+    char *con = g_strdup_printf("file:%s", log);
+    const char *argv[] = {
+        "ryokan", "-accel", accel, "-smp", p->cpus, "-cpu", p->model, "-m", "64", "-nodefaults",
+        "-display", "none", "-no-reboot", "-bios", p->bios, "-debugcon", con, NULL,
+    };
     Machine *m = machine_new();
     GError *err = NULL;
     bool exit_now;
 
-    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, argv, &exit_now, &err) || !build(m, &err) || !chr_open_all(m, &err) ||
-        !machine_start(m, &err)) {
+    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, (char **)argv, &exit_now, &err) ||
+        !build(m, &err) || !chr_open_all(m, &err) || !machine_start(m, &err)) {
         die("a machine", err);
     }
     return m;
@@ -65,11 +85,18 @@ static gboolean slice_over(void *arg)
     return G_SOURCE_REMOVE;
 }
 
-static int run_slice(Machine *m, int64_t us)
+static int run_slice(Machine *m, const Plan *p, GRand *random, int to_come)
 {
     GSource *s = g_timeout_source_new(0);
+    int64_t us = to_come ? p->us : LAST_SLICE_US;
     int status;
 
+    if (p->seed && to_come) {
+        us = (int64_t)(g_rand_double(random) * (double)us);
+    }
+    if (p->keep) {
+        memcpy(m->ram.host + MORE_AT, &to_come, sizeof to_come);
+    }
     g_source_set_callback(s, slice_over, m, NULL);
     g_source_set_ready_time(s, g_get_monotonic_time() + us);
     g_source_attach(s, m->context);
@@ -92,45 +119,79 @@ static void append(GString *out, const char *log)
     }
 }
 
+static void load(Machine *m, GByteArray *state)
+{
+    GBytes *bytes = g_byte_array_free_to_bytes(state);
+    GError *err = NULL;
+
+    machine_lock(m);
+    if (!machine_load(m, bytes, &err)) {
+        die("machine_load", err);
+    }
+    machine_unlock(m);
+    g_bytes_unref(bytes);
+}
+
+/* To a new machine, whose output goes to the other log. */
+static Machine *move(Machine *m, const Plan *p, char *log[2], GString *out)
+{
+    GByteArray *state = machine_save(m);
+    struct Options *o = m->options;
+    char *used = log[0];
+    Machine *n;
+
+    if (p->same) {
+        m->exit_status = 0;
+        machine_lock(m);
+        machine_reset(m);
+        machine_unlock(m);
+        load(m, state);
+        return m;
+    }
+    n = create(p, log[1]);
+    memcpy(n->ram.host, m->ram.host, m->ram.size);
+    machine_free(m);                    /* writes out what it still has */
+    options_free(o);
+    append(out, used);
+    log[0] = log[1];
+    log[1] = used;
+    load(n, state);
+    return n;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 5) {
+    Plan p = { .cpus = "1", .model = "ryokan64", .us = 1000, .moves = 40 };
+    const Arg args[] = {
+        ARG('c', p.cpus, "CPUS"), ARG('u', p.us, "MICROSECONDS"), ARG('n', p.moves, "MOVES"),
+        ARG('m', p.model, "MODEL"), ARG('r', p.seed, "SEED"), ARG('s', p.same, NULL),
+        ARG('k', p.keep, NULL), ARGS_END,
+    };
+
+    if (!args_parse(argc, argv, args) || argc != optind + 2) {
         return 2;
     }
-    char *name = g_path_get_basename(argv[1]), *log = g_strdup_printf("%s.%s.log", argv[1], argv[2]);
-    char *next_log = g_strdup_printf("%s.%s.next.log", argv[1], argv[2]), *swap;
-    const char *model = argc > 5 ? argv[5] : "ryokan64";
+    p.bios = argv[optind];
+    p.engine = argv[optind + 1];
+    char *name = g_path_get_basename(p.bios);
+    char *log[2] = { g_strdup_printf("%s.%s.log", p.bios, p.engine),
+                     g_strdup_printf("%s.%s.next.log", p.bios, p.engine) };
     GString *out = g_string_new(NULL);
-    Machine *m = create(argv[1], argv[2], argv[3], model, log), *n;
+    GRand *random = g_rand_new_with_seed((guint32)p.seed);
+    Machine *m = create(&p, log[0]);
     int moves = 0, status;
 
-    while ((status = run_slice(m, moves < MAX_MOVES ? atoi(argv[4]) : 60000000)) == MOVE && moves++ < MAX_MOVES) {
-        GByteArray *state = machine_save(m);
-        struct Options *o = m->options;
-        GError *err = NULL;
-        n = create(argv[1], argv[2], argv[3], model, next_log);
-        memcpy(n->ram.host, m->ram.host, m->ram.size);
-        machine_free(m);                /* writes out what it still has */
-        options_free(o);
-        append(out, log);
-        swap = log;
-        log = next_log;
-        next_log = swap;
-        machine_lock(n);
-        if (!machine_load(n, g_bytes_new_static(state->data, state->len), &err)) {
-            die(name, err);
-        }
-        machine_unlock(n);
-        m = n;
+    while ((status = run_slice(m, &p, random, p.moves - moves)) == MOVE && moves++ < p.moves) {
+        m = move(m, &p, log, out);
     }
     machine_free(m);
-    append(out, log);
+    append(out, log[0]);
     bool good = status == 1 && strstr(out->str, "passed\n") && !strstr(out->str, "not ok");
-    printf("%sok migrate: %s.%s: %d moves", good ? "" : "not ", name, argv[2], moves);
+    printf("%sok migrate: %s.%s: %d moves", good ? "" : "not ", name, p.engine, moves);
     if (!good) {
         const char *bad = strstr(out->str, "not ok");
         const char *tail = bad ? bad : out->len > 80 ? out->str + out->len - 80 : out->str;
-        printf(": status %d: %.80s", status, tail);
+        printf(": seed %" PRIu64 ", status %d: %.80s", p.seed, status, tail);
     }
     printf("\n");
     return !good;

@@ -12,12 +12,12 @@
 #define MORE (*(volatile u32 *)0x500)
 enum { APIC_LVT_TIMER = 0x320 / 4, APIC_TMICT = 0x380 / 4, APIC_TDCR = 0x3e0 / 4 };
 enum { TSC_DEADLINE = 0x6e0, LVT_PERIODIC = 1 << 17, LVT_DEADLINE = 2 << 17, LVT_MASKED = 1 << 16 };
-enum { V_TIMER = 0x22, V_IPI, V_PIT, V_RTC, V_HPET0, V_HPET1, V_HPET2, V_PIC = 0x38 };
+enum { V_TIMER = 0x22, V_IPI, V_SELF, V_PIT, V_RTC, V_HPET0, V_HPET1, V_HPET2, V_PIC = 0x38 };
 enum { EOI = 0x20, PIC1 = 0x20, PIC2 = 0xa0, PIT0 = 0x40, PIT_CONTROL = 0x43, CMOS = 0x70 };
 enum { PIN_PIT = 2, PIN_RTC = 8, PIN_HPET0 = 20, PIN_HPET1, PIN_HPET2 };
 enum { RTE_LEVEL = 1 << 15, RTE_MASKED = 1 << 16 };
 enum { N_LAPIC = 40 * ROUNDS, N_CHIP = 20 * ROUNDS, N_IPI = 200 * ROUNDS };
-enum { N_START = 20 * ROUNDS, N_CLOCK = 300 * ROUNDS };
+enum { N_START = 20 * ROUNDS, N_NMI = 20 * ROUNDS, N_CLOCK = 300 * ROUNDS };
 static volatile u32 *const ioapic = (u32 *)0xfec00000;
 static volatile u64 *const hpet = (u64 *)0xfed00000;
 enum { HPET_CONFIG = 0x10 / 8, HPET_STATUS = 0x20 / 8, HPET_COUNTER = 0xf0 / 8 };
@@ -25,8 +25,8 @@ enum { HPET_TIMER = 0x100 / 8 };        /* two words each, four apart */
 enum { HT_LEVEL = 2, HT_ENABLE = 4, HT_PERIODIC = 8, HT_SET = 0x40, HPET_NS = 10, N_AGAIN = 3 };
 
 typedef struct Cpu {                    /* what each has counted and found */
-    volatile u32 timer, ipi, nmi;
-    u32 random, early, twice;
+    volatile u32 timer, ipi, self, nmi;
+    u32 random, early, twice, lost;
 } Cpu;
 static Cpu cpus[2];
 static volatile u32 pit_hits, pic_hits, rtc_hits, hpet_hits[3], hpet_again;
@@ -71,6 +71,7 @@ static void wait(const volatile u32 *hits, u32 until)
     HANDLER(name); __attribute__((used)) void name(void) { what; apic[APIC_EOI] = 0; }
 APIC_HANDLER(on_timer, me()->timer++)
 APIC_HANDLER(on_ipi, me()->ipi++)
+APIC_HANDLER(on_self, me()->self++)
 APIC_HANDLER(on_pit, pit_hits++)
 APIC_HANDLER(on_rtc, outb(CMOS, 0xc); if (inb(CMOS + 1) & 0x80) rtc_hits++)
 APIC_HANDLER(on_hpet0, hpet_hits[0]++)
@@ -80,7 +81,15 @@ APIC_HANDLER(on_hpet2, if (hpet_again) hpet_again--; else hpet[HPET_STATUS] = 4;
 HANDLER(on_pic);
 __attribute__((used)) void on_pic(void) { pic_hits++; outb(PIC1, EOI); }
 HANDLER(on_nmi);
-__attribute__((used)) void on_nmi(void) { me()->nmi++; }
+static volatile u32 nmi_inside, nmi_more;   /* the handler waits for another, pending then */
+__attribute__((used)) void on_nmi(void)
+{
+    me()->nmi++;
+    nmi_inside = 1;
+    while (nmi_more) {
+        relax();
+    }
+}
 
 static void set_pin(u32 pin, u32 low, u32 id)
 {
@@ -129,6 +138,26 @@ static void lapic_timers(void)
         apic[APIC_LVT_TIMER] = V_TIMER | LVT_MASKED;
         sti();
         c->twice += mode != LVT_PERIODIC && c->timer != before + 1;
+    }
+}
+
+/* What has come waits in the IRR for most of this. */
+static void pending(void)
+{
+    Cpu *c = me();
+
+    for (u32 i = 0; i < N_LAPIC; i++) {
+        u32 timer = c->timer, self = c->self;
+        cli();
+        apic[APIC_LVT_TIMER] = V_TIMER;
+        apic[APIC_TDCR] = 0xb;
+        apic[APIC_TMICT] = 1000;
+        apic[APIC_ICR] = 0x40000 | V_SELF;
+        spin(300000);
+        c->early += c->self != self || c->timer != timer;
+        wait(&c->timer, timer + 1);
+        c->lost += c->self != self + 1 || c->timer != timer + 1;
+        apic[APIC_LVT_TIMER] = V_TIMER | LVT_MASKED;
     }
 }
 
@@ -271,12 +300,13 @@ static void ask(void)
     }
 }
 
+/* Two for each round: the second is pending while the first one's handler runs. */
 static volatile u32 nmis_taken, go_on;
 static void take_nmis(void)
 {
     cli();
-    for (u32 i = 1; i <= N_IPI; i++) {
-        while (cpus[1].nmi < i) {
+    for (u32 i = 1; i <= N_NMI; i++) {
+        while (cpus[1].nmi < 2 * i) {
             relax();
         }
         nmis_taken = i;
@@ -286,8 +316,16 @@ static void take_nmis(void)
 
 static void send_nmis(void)
 {
-    for (u32 i = 1; i <= N_IPI; i++) {
+    for (u32 i = 1; i <= N_NMI; i++) {
+        nmi_more = 1;
+        nmi_inside = 0;
         send(ap_id, 0x400);
+        while (!nmi_inside) {
+            relax();
+        }
+        send(ap_id, 0x400);
+        spin(200000);
+        nmi_more = 0;
         while (nmis_taken != i) {
             relax();
         }
@@ -400,6 +438,7 @@ static void lap(void)
 {
     compare_hpet();
     both(lapic_timers, lapic_timers);
+    both(pending, pending);
     both(lapic_timers, pit_by_ioapic);
     both(lapic_timers, pit_by_pic);
     both(lapic_timers, hpet_timers);
@@ -411,8 +450,8 @@ static void lap(void)
     }
     cpus[1].nmi = nmis_taken = 0;
     both(take_nmis, send_nmis);
-    if (cpus[1].nmi != N_IPI) {
-        check("NMIs", cpus[1].nmi, N_IPI);
+    if (cpus[1].nmi != 2 * N_NMI) {
+        check("NMIs", cpus[1].nmi, 2 * N_NMI);
     }
     go_on = 0;
     both(halt_for_nmis, end_halts);
@@ -430,10 +469,12 @@ static void init_chips(void)
 {
     static const u8 icw[][2] = {
         { PIC1, 0x11 }, { PIC1 + 1, V_PIC }, { PIC1 + 1, 4 }, { PIC1 + 1, 1 }, { PIC2, 0x11 },
-        { PIC2 + 1, V_PIC }, { PIC2 + 1, 2 }, { PIC2 + 1, 1 }, { PIC1 + 1, 0xff }, { PIC2 + 1, 0xff },
+        { PIC2 + 1, V_PIC }, { PIC2 + 1, 2 }, { PIC2 + 1, 1 },
+        { PIC1 + 1, 0xff }, { PIC2 + 1, 0xff },
     };
     static const struct { u32 vector; char *entry; } gates[] = {
-        { V_TIMER, on_timer_entry }, { V_IPI, on_ipi_entry }, { V_PIT, on_pit_entry },
+        { V_TIMER, on_timer_entry }, { V_IPI, on_ipi_entry }, { V_SELF, on_self_entry },
+        { V_PIT, on_pit_entry },
         { V_RTC, on_rtc_entry }, { V_HPET0, on_hpet0_entry }, { V_HPET1, on_hpet1_entry },
         { V_HPET2, on_hpet2_entry }, { V_PIC, on_pic_entry }, { 2, on_nmi_entry },
     };
@@ -461,6 +502,7 @@ __attribute__((used)) int main(void)
         lap();
     } while (MORE && !n_failed);
     check("no timer early", cpus[0].early + cpus[1].early, 0);
+    check("none lost or twice where they waited", cpus[0].lost + cpus[1].lost, 0);
     check("none twice", cpus[0].twice + cpus[1].twice, 0);
     check("the TSC never counts back", tsc_back, 0);
     check("TSC and HPET go together", offset_low <= offset_high, 1);

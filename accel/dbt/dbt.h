@@ -174,6 +174,13 @@ typedef enum {
     FATE_DEAD,                          /* overwritten before anything reads them or leaves */
 } DbtFlagsFate;
 
+/* C1 of the x87 as native code leaves it, where the last operation sets it: host_x87 of the CPU struct. */
+enum { DBT_X87_NONE = 0x8000 };         /* nothing is left: it is in the guest's status word */
+typedef struct DbtX87 {
+    uint32_t c1;                        /* bits 15:0: a status word of the host, whose bit 15 is never set; DBT_X87_NONE */
+    uint8_t  env[28];                   /* scratch, of native code */
+} DbtX87;
+
 typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/x86/guest.c */
     const char *name;
     /*
@@ -213,7 +220,8 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     uint64_t (*vex)(void *cpu, unsigned sub, void *d, const void *a, const void *b, const void *c, unsigned imm8, unsigned vl);
     uint64_t mode_ymm;                  /* bits of DbtKey.mode: vector registers have 256 bits to take care of */
     size_t   mmx_offset, mmx_stride;
-    size_t   x87_sw_offset;             /* x87 status word, for V87 operations */
+    size_t   x87_sw_offset;             /* x87 status word, and a DbtX87, for V87 operations */
+    size_t   x87_host_offset;
     size_t   fpcr_offset;               /* x86: MXCSR */
     size_t   seg_offset, seg_stride;    /* of IrMem.segment, then inside it: */
     size_t   seg_base, seg_lo, seg_hi_read, seg_hi_write;   /* see X86Seg */

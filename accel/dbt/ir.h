@@ -189,9 +189,8 @@ enum {
 enum {                                  /* map V87: operations on an x87 of the host; form << 28 | /digit << 24 | opcode << 16 | V87 << 8 | ModRM */
     V87 = 8,
     V87_LOAD = 1, V87_STORE, V87_ARITH, V87_ARITH_MEM, V87_COM, V87_COM_MEM, V87_COMI, V87_CONST, V87_UNARY, V87_COPY, V87_SWAP,
-    V87_SYNC,
-    /* imm8 of such a vop: how many registers the guest pops with it, first (of) STORE, ARITH, COPY: a; COM, COMI: dst, then a; and */
-    V87_POPS = 3, V87_KEEP_C1 = 0x80,   /* C1 goes to the guest's status word as well, where an operation rounds; tier 0 always does */
+    V87_SYNC, V87_CLEAR_C1,
+    /* imm8 of such a vop: how many registers the guest pops with it, first (of) STORE, ARITH, COPY: a; COM, COMI: dst, then a. */
 };
 enum { VEX_REG = 1, VEX_VVVV = 2, VEX_RM = 3,           /* IrVecDesc.places: of dst, of a << 2, of b << 4 */
        VEX_IMM = 64, VEX_W = 128 };

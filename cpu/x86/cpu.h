@@ -87,6 +87,7 @@ typedef struct X86Cpu {
     uint8_t  fpu_top, fpu_valid;        /* valid: one bit per physical register, 1 = not empty (FXSAVE's abridged tag) */
     uint16_t fpu_op, fpu_cs, fpu_ds;
     uint64_t fpu_ip, fpu_dp;
+    DbtX87   host_x87;                  /* x87_sync() */
     uint32_t mxcsr;
     X86Vec   vec[32] __attribute__((aligned(64)));
     uint64_t opmask[8];

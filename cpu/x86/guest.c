@@ -153,7 +153,7 @@ const DbtGuest x86_dbt_guest = {
     .n_gpr = 16,
     .vec_offset = offsetof(X86Cpu, vec), .vec_stride = sizeof(X86Vec),
     .mmx_offset = offsetof(X86Cpu, fpr), .mmx_stride = sizeof(X86Fpr),
-    .x87_sw_offset = offsetof(X86Cpu, fpu_sw),
+    .x87_sw_offset = offsetof(X86Cpu, fpu_sw), .x87_host_offset = offsetof(X86Cpu, host_x87),
     .fpcr_offset = offsetof(X86Cpu, mxcsr),
     .seg_offset = offsetof(X86Cpu, seg), .seg_stride = sizeof(X86Seg),
     .seg_base = offsetof(X86Seg, base), .seg_lo = offsetof(X86Seg, lo),

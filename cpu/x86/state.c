@@ -432,6 +432,7 @@ void x86_reset_state(X86Cpu *c, bool init)
         memset(c->vec, 0, sizeof c->vec);
         memset(c->opmask, 0, sizeof c->opmask);
         c->fpu_cw = 0x40;
+        c->host_x87.c1 = DBT_X87_NONE;
         c->fpu_sw = c->fpu_op = c->fpu_cs = c->fpu_ds = 0;
         c->fpu_top = 0;
         c->fpu_valid = 0xff;                    /* tag word 5555H: all zero, none empty */

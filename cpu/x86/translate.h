@@ -22,8 +22,6 @@ struct X86Tr {
         uint16_t op;
         unsigned mem, place;            /* the last one with an operand in memory: its address, and where its offset goes to FDP; 0: none */
         uint8_t  seg;
-        unsigned c1;                    /* the last one that sets C1: its place in the list + 1; 0: none */
-        bool     rounds;                /* C1 tells how it has rounded; else it is 0 */
     } fpu_late;
     bool     done;                      /* an ENDS operation has been emitted */
 };
@@ -76,7 +74,7 @@ void   tr_jump_to(X86Tr *t, IrRef eip, unsigned osize); /* indirect */
 IrRef  tr_eip(X86Tr *t, int32_t offset);                /* EIP or RIP of page base + offset, in a temporary */
 
 /* ---- translate_x87.c ---- */
-void   x86_tr_x87_settle(X86Tr *t);     /* before what reads C1, FIP, FDP or FOP */
+void   x86_tr_x87_settle(X86Tr *t);     /* before what reads FIP, FDP or FOP */
 
 /* ---- translate_vex.c ---- */
 bool   x86_vex_gate(X86Tr *t, const X86Insn *i);        /* false: AVX is off, and the block has been ended by what raises */

@@ -10,11 +10,11 @@
  * with the new state.
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 8; vol. 2, appendix A.5.
- * What vops do not leave behind, C1, FIP, FDP and FOP, is made up for where the same block asks for it: what they would be is
+ * What vops do not leave behind, FIP, FDP and FOP, is made up for where the same block asks for it: what they would be is
  * known here but for the offset of an operand, which is then put down where the operand was used.
  *
- * Omits: a block that ends leaves C1 (native engine alone), FIP, FDP and FOP as they were before its vops, so that code that asks
- * in another block gets those of an older instruction.  (With all exceptions masked nobody but tests does.)
+ * Omits: a block that ends leaves FIP, FDP and FOP as they were before its vops, so that code that asks in another block gets
+ * those of an older instruction.  (With all exceptions masked nobody but tests does.)
  * Threads: the vCPU's own.
  */
 #include "cpu/x86/translate.h"
@@ -57,30 +57,7 @@ static IrInsn *vop(X86Tr *t, unsigned sub, IrRef dst, IrRef a, unsigned pops)
     n->imm8 = (uint8_t)pops;
     if (x86_vecs[sub].props & V_FLAGS)
         n->sets = FL_ALL;
-    unsigned form = x86_vecs[sub].enc >> 28;
-    bool rounds = form == V87_STORE || form == V87_ARITH || form == V87_ARITH_MEM || sub == XV_fsqrt || sub == XV_frndint;
-    if (form != V87_SYNC && form != V87_COMI) {
-        t->fpu_late.c1 = form == V87_COM || form == V87_COM_MEM ? 0 : t->b->n_insns;    /* they clear it by themselves */
-        t->fpu_late.rounds = rounds;
-    }
     return n;
-}
-
-static void clear_c1(X86Tr *t)
-{
-    IrRef v = tr_temp(t);
-    emit(t, IR_mov, IR_I16, v, CTX(fpu_sw), NONE);
-    emit(t, IR_and, IR_I16, v, v, tr_imm(t, 0xffff & ~SW_C1));
-    emit(t, IR_mov, IR_I16, CTX(fpu_sw), v, NONE);
-}
-
-static void settle_c1(X86Tr *t)
-{
-    if (t->fpu_late.c1 && t->fpu_late.rounds)
-        t->b->insns[t->fpu_late.c1 - 1].imm8 |= V87_KEEP_C1;
-    else if (t->fpu_late.c1)
-        clear_c1(t);
-    t->fpu_late.c1 = 0;
 }
 
 /* FDP = the offset of an operand, at a place behind its use, where its registers are what they were. */
@@ -98,7 +75,6 @@ static void insert_dp(X86Tr *t)
     memmove(&b->insns[at + 2], &b->insns[at], (n - at) * sizeof(IrInsn));
     memcpy(&b->insns[at], two, sizeof two);
     t->fpu_guard += t->fpu_guard > at ? 2 : 0;
-    t->fpu_late.c1 += t->fpu_late.c1 > at ? 2 : 0;
 }
 
 static void store_selector(X86Tr *t, IrRef to, unsigned seg)
@@ -121,7 +97,6 @@ void x86_tr_x87_settle(X86Tr *t)
         store_selector(t, CTX(fpu_cs), S_CS);
         t->fpu_late.at = -1;
     }
-    settle_c1(t);
 }
 
 static void store_state(X86Tr *t)
@@ -167,7 +142,6 @@ static const MemRow mem_rows[8][8] = {
 /* The status word into a temporary. */
 static IrRef status(X86Tr *t)
 {
-    settle_c1(t);
     IrRef v = tr_temp(t);
     vop(t, XV_fsync, NONE, NONE, 0);
     emit(t, IR_mov, IR_I16, v, CTX(fpu_sw), NONE);
@@ -400,11 +374,9 @@ static void leave_undone(X86Tr *t, const X86Insn *i)
 {
     unsigned op = i->opcode & 7, r = i->modrm >> 3 & 7;
     bool rotates = (op == 1 && (i->modrm == 0xf6 || i->modrm == 0xf7)) || (op == 5 && r == 0);          /* and FFREE */
-    bool itself = !(i->modrm & 7) && ((r == 1 && (op == 1 || op >= 5)) || (r == 2 && op == 5));         /* FXCH, FST: no vop */
-    if (i->mod == 3 && (rotates || itself)) {
-        clear_c1(t);
-        t->fpu_late.c1 = 0;
-    }
+    bool itself = !(i->modrm & 7) && ((r == 1 && (op == 1 || op == 5 || op == 7)) || (r == 2 && op == 5));         /* FXCH, FST: no vop */
+    if (i->mod == 3 && (rotates || itself))
+        vop(t, XV_fclear_c1, NONE, NONE, 0);
     if (is_control(i))
         return;
     t->fpu_late.at = t->offset;

@@ -18,9 +18,12 @@ static inline unsigned x87_reg(const X86Cpu *c, unsigned i) { return (c->fpu_top
 static inline X86Fpr *x87_st(X86Cpu *c, unsigned i) { return &c->fpr[x87_reg(c, i)]; }
 static inline bool x87_empty(const X86Cpu *c, unsigned i) { return !(c->fpu_valid >> x87_reg(c, i) & 1); }
 static inline uint16_t x87_status(const X86Cpu *c) { return (uint16_t)(c->fpu_sw | c->fpu_top << 11); }
-/* Native blocks leave exception flags in the host's status word; all C code that looks at the guest's takes them first. */
+/* Native blocks leave exception flags in the host's status word, and C1 in DbtX87; all C code that looks at the guest's takes them first. */
 static inline void x87_sync(X86Cpu *c)
 {
+    if (!(c->host_x87.c1 & DBT_X87_NONE))
+        c->fpu_sw = (uint16_t)((c->fpu_sw & ~SW_C1) | (c->host_x87.c1 & SW_C1));
+    c->host_x87.c1 = DBT_X87_NONE;
 #if defined(__x86_64__)
     uint16_t sw;
     __asm__ volatile("fnstsw %0" : "=a"(sw));

@@ -3,7 +3,7 @@
  * x87_vop.c -- the meaning of the x87 operations of x87.def, for tier 0 and for back ends without the host's x87.
  *
  * They run where registers are known to be full or empty as needed and all exceptions are masked.  A back end on x86
- * leaves exception flags in the host's status word, where x87_sync() finds them.
+ * leaves exception flags in the host's status word and C1 in DbtX87, where x87_sync() finds them.
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 8.
  * Threads: the vCPU's own.
@@ -18,11 +18,14 @@
 
 static uint64_t done(X86Cpu *c, unsigned sw, unsigned codes)
 {
+    if (codes)
+        c->host_x87.c1 = DBT_X87_NONE;
     c->fpu_sw = (uint16_t)((c->fpu_sw & ~codes) | (sw & (codes | SW_EXC)));
     return 0;
 }
 
 FN(sync) { x87_sync(cpu); return 0; }
+FN(clear_c1) { return done(cpu, 0, SW_C1); }
 FN(copy) { X86Fpr v; memcpy(&v, s, 10); memcpy(d, &v, 10); return done(cpu, 0, SW_C1); }
 
 FN(swap)

@@ -117,7 +117,7 @@ static const IrHelperDesc helpers[XH_N] = {
 static DbtGuest guest = {
     .trap = guest_trap, .helpers = helpers, .n_helpers = XH_N, .vecs = x86_vecs, .n_vecs = XV_N_ALL, .vex = x86_vex_op, .mode_ymm = X86_MODE_AVX, .n_gpr = 16, .canonical_bits = 48,
     .vec_offset = offsetof(X86Cpu, vec), .vec_stride = sizeof(X86Vec), .mmx_offset = offsetof(X86Cpu, fpr), .mmx_stride = sizeof(X86Fpr),
-    .mode_wide = X86_MODE_CODE64, .fpcr_offset = offsetof(X86Cpu, mxcsr), .x87_sw_offset = offsetof(X86Cpu, fpu_sw),
+    .mode_wide = X86_MODE_CODE64, .fpcr_offset = offsetof(X86Cpu, mxcsr), .x87_sw_offset = offsetof(X86Cpu, fpu_sw), .x87_host_offset = offsetof(X86Cpu, host_x87),
     .seg_offset = offsetof(X86Cpu, seg), .seg_stride = sizeof(X86Seg),
     .seg_base = offsetof(X86Seg, base), .seg_lo = offsetof(X86Seg, lo),
     .seg_hi_read = offsetof(X86Seg, hi_read), .seg_hi_write = offsetof(X86Seg, hi_write),

@@ -194,7 +194,7 @@ static void emit_body(Em *e)
             e->full = true;
             return;
         }
-        if (e->x87_n && (n->op == IR_helper || n->op == IR_br || n->op == IR_brz || n->op == IR_brnz || n->op == IR_bulk || (ir_op_props[n->op] & ENDS))) {
+        if ((e->x87_n || e->x87_c1) && (n->op == IR_helper || n->op == IR_br || n->op == IR_brz || n->op == IR_brnz || n->op == IR_bulk || (ir_op_props[n->op] & ENDS))) {
             x87_flush(e);
         }
         emitters[n->op](e);
@@ -264,7 +264,7 @@ static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, const IrBlock *ir,
     e->recipe.how = RECIPE_NONE;
     e->vec_sure = false;
     e->n_stubs = 0;
-    e->x87_n = 0;
+    e->x87_n = e->x87_c1 = 0;
     regs_begin(e);
 }
 

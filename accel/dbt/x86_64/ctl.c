@@ -22,7 +22,7 @@ Stub *new_stub(Em *e, StubKind kind)
         e->n_stubs = 0;
     }
     Stub *s = &e->stubs[e->n_stubs++];
-    *s = (Stub){ .kind = kind, .from = e->p - 4, .x87_n = e->x87_n };
+    *s = (Stub){ .kind = kind, .from = e->p - 4, .x87_n = e->x87_n, .x87_c1 = e->x87_c1 };
     memcpy(s->x87, e->x87, sizeof s->x87);
     return s;
 }
@@ -326,9 +326,11 @@ static void stub_refill(Em *e, const Stub *s)
 static void stub_ic(Em *e, const Stub *s)
 {
     e_op(e, 0x33, E_W, s->x, rm_ic(e, e->x->recs[s->rec].ic, offsetof(DbtIc, key)));
+    x87_stub_store(e, s);
     e8(e, 0x68);                        /* push imm32 */
     e32(e, s->rec);
     e_call_thunk(e, e->x->ic[s->x == RAX ? 0 : s->x - R10 + 1][s->write]);
+    x87_stub_load(e, s);
     patch_to(e_jmp(e), s->back);
 }
 

@@ -95,7 +95,7 @@ typedef struct Stub {                   /* out of line: emitted after the block 
     uint8_t  *back;
     uint8_t   x, y;                     /* STUB_REFILL: address and entry registers */
     uint16_t  borrowed;                 /* STUB_LEAVE: registers to restore first */
-    uint8_t   x87_n, x87[8];            /* the host's x87 stack at the branch: x87.c */
+    uint8_t   x87_n, x87[8], x87_c1;    /* the host's x87 at the branch: x87.c */
     bool      write, save;              /* save: STUB_EXIT stores the host's flags first */
     uint32_t  rec;
     int32_t   target, pc;               /* STUB_EXIT: offset from the page base; of the guest instruction that exits */
@@ -129,7 +129,7 @@ typedef struct Em {
     Recipe    recipe;
     unsigned  recipe_at;                /* the operation it is of */
     uint8_t   vec_sure;                 /* vectors are loaded at this point */
-    uint8_t   x87_n, x87[8];            /* guest registers on the host's x87 stack: x87.c */
+    uint8_t   x87_n, x87[8], x87_c1;    /* guest registers on the host's x87 stack, where C1 is: x87.c */
     unsigned  n_stubs, n_links, n_vops;
     Block    *b;
     /* liveness before each operation: flags read later; flags to be had if something leaves; values */

@@ -9,17 +9,47 @@
  * The front end has seen to it that the control word is the host's own (37FH) and that all exceptions are masked; their
  * flags pile up in the host's status word.
  *
+ * C1 of the last operation stays in the host's status word as well (Em.x87_c1), or is known to be 0, until something else has to
+ * be done on the host's stack, a stub calls C, or the block ends: then it goes to DbtX87.  So a block pays for its last one.
+ *
  * Spec: accel/dbt/ir.h, V87_*; Intel SDM (325462) vol. 1, ch. 8; vol. 2, appendix A.5 (opcodes D8..DF).
- * Omits: C1 of operations that are not asked for it (V87_KEEP_C1); the values of registers that the guest has emptied.
+ * Omits: the values of registers that the guest has emptied.
  * Threads: emission, see x64.h.
  */
 #include "accel/dbt/x86_64/emit.h"
 
 enum { STATUS_CODES = 0x4700, STATUS_C1 = 0x200, STATUS_FLAGS = 0x3f };
+/*
+ * Where the guest's C1 is: in memory (DbtX87, or its status word); in the host's status word; nowhere, it is 0; TAKEN: it is 0,
+ * and the guest's status word is all it should be.
+ */
+enum { C1_MEMORY, C1_HOST, C1_ZERO, C1_TAKEN };
 enum { REG_MASK = 7, DEAD = 0x40, DIRTY = 0x80, MOST = 6 };     /* MOST: entries before an operation, which may add two */
 
 static Rm fpr(const Em *e, unsigned reg) { return rm_cpu((int32_t)(e->g->mmx_offset + reg * e->g->mmx_stride) - BIAS); }
 static void two(Em *e, unsigned a, unsigned b) { e8(e, a); e8(e, b); }
+
+static Rm in_x87(const Em *e, size_t member, int add) { return rm_cpu((int32_t)(e->g->x87_host_offset + member) + add - BIAS); }
+static Rm c1_at(const Em *e) { return in_x87(e, offsetof(DbtX87, c1), 0); }
+
+static void c1_store(Em *e, unsigned where)
+{
+    if (where == C1_HOST) {
+        e_op(e, 0xdd, 0, 7, c1_at(e));  /* fnstsw m16 */
+    } else if (where != C1_MEMORY) {
+        e_op(e, 0xc7, 0, 0, c1_at(e));
+        e32(e, 0);
+    }
+}
+
+/* Before something that the guest has not asked for is done on the host's stack. */
+static void c1_keep(Em *e)
+{
+    if (e->x87_c1 == C1_HOST) {
+        c1_store(e, C1_HOST);
+        e->x87_c1 = C1_MEMORY;
+    }
+}
 
 static int find(const Em *e, unsigned reg)
 {
@@ -40,6 +70,7 @@ static void pop_name(Em *e) { memmove(e->x87, e->x87 + 1, --e->x87_n); }
 static void trim(Em *e)                 /* dead entries on top */
 {
     while (e->x87_n && (e->x87[0] & DEAD)) {
+        c1_keep(e);
         two(e, 0xdd, 0xd8);             /* fstp st0 */
         pop_name(e);
     }
@@ -57,6 +88,7 @@ static void exchange(Em *e, unsigned k) /* host ST0 and ST(k) */
 {
     if (k) {
         uint8_t name = e->x87[0];
+        c1_keep(e);
         two(e, 0xd9, 0xc8 | k);
         e->x87[0] = e->x87[k];
         e->x87[k] = name;
@@ -67,6 +99,7 @@ static unsigned cached(Em *e, unsigned reg)     /* where reg is on the host's st
 {
     int k = find(e, reg);
     if (k < 0) {
+        c1_keep(e);
         e_op(e, 0xdb, 0, 5, fpr(e, reg));
         push_name(e, reg);
         k = 0;
@@ -88,20 +121,47 @@ static void store_all(Em *e, const uint8_t *names, unsigned n)
 
 void x87_flush(Em *e)
 {
+    c1_store(e, e->x87_c1);
+    e->x87_c1 = C1_MEMORY;
     store_all(e, e->x87, e->x87_n);
     e->x87_n = 0;
 }
 
 /* In a stub: the stack as it was at the branch goes to the struct, and comes back. */
-void x87_stub_store(Em *e, const Stub *s) { store_all(e, s->x87, s->x87_n); }
+void x87_stub_store(Em *e, const Stub *s)
+{
+    c1_store(e, s->x87_c1);
+    store_all(e, s->x87, s->x87_n);
+}
+
+/* C1 of the host is 0; is it to be 1? */
+static void c1_load(Em *e)
+{
+    e_op(e, 0xf6, 0, 0, in_x87(e, offsetof(DbtX87, c1), 1));    /* test byte */
+    e8(e, STATUS_C1 >> 8);
+    uint8_t *zero = e_jcc8(e, CC_E);
+    e_op(e, 0xd9, 0, 6, in_x87(e, offsetof(DbtX87, env), 0));   /* fnstenv */
+    e_op(e, 0x80, 0, 1, in_x87(e, offsetof(DbtX87, env), 5));   /* or byte: its status word */
+    e8(e, STATUS_C1 >> 8);
+    e_op(e, 0xd9, 0, 4, in_x87(e, offsetof(DbtX87, env), 0));   /* fldenv */
+    patch8(e, zero);
+}
+
 void x87_stub_load(Em *e, const Stub *s)
 {
+    if (s->x87_c1 == C1_HOST && !s->x87_n) {
+        two(e, 0xd9, 0xee);
+        two(e, 0xdd, 0xd8);             /* loads and pops clear it */
+    }
     for (unsigned k = s->x87_n; k-- > 0; ) {
         if (s->x87[k] & DEAD) {
             two(e, 0xd9, 0xee);         /* fldz */
         } else {
             e_op(e, 0xdb, 0, 5, fpr(e, s->x87[k] & REG_MASK));
         }
+    }
+    if (s->x87_c1 == C1_HOST) {
+        c1_load(e);
     }
 }
 
@@ -117,6 +177,31 @@ static void take_status(Em *e, unsigned codes)
     }
     e_typed(e, 0x09, IR_I16, RAX, sw);  /* or */
     e->host = 0;
+}
+
+/* The guest's status word as it should be. */
+static void status(Em *e)
+{
+    Rm sw = rm_cpu((int32_t)e->g->x87_sw_offset - BIAS);
+
+    if (e->x87_c1 == C1_TAKEN) {
+        return;
+    }
+    flags_clobber(e);
+    take_rax(e);
+    if (e->x87_c1 == C1_MEMORY) {
+        e_op(e, 0x8b, 0, RAX, c1_at(e));
+        e_typed(e, 0x85, IR_I16, RAX, rm_reg(RAX));             /* test: DBT_X87_NONE is its sign */
+        uint8_t *none = e_jcc8(e, CC_S);
+        e_alu_imm(e, 4, IR_I32, rm_reg(RAX), STATUS_C1);
+        e_alu_imm(e, 4, IR_I16, sw, 0xffff & ~STATUS_C1);
+        e_typed(e, 0x09, IR_I16, RAX, sw);
+        patch8(e, none);
+    } else if (e->x87_c1 == C1_ZERO) {
+        e_alu_imm(e, 4, IR_I16, sw, 0xffff & ~STATUS_C1);
+        e->x87_c1 = C1_TAKEN;
+    }
+    take_status(e, e->x87_c1 == C1_HOST ? STATUS_C1 : 0);
 }
 
 /*
@@ -155,10 +240,7 @@ static void arith(Em *e, unsigned base, unsigned dst, unsigned a, bool pops)
     }
     e->x87[0] = (uint8_t)(dst | DIRTY);
     if (pops && dst != a) {
-        forget(e, a);
-        if (!(e->n->imm8 & V87_KEEP_C1)) {      /* popping the host's would clear it */
-            trim(e);
-        }
+        forget(e, a);                   /* it stays where it is: popping the host's would clear C1 */
     }
 }
 
@@ -224,13 +306,24 @@ void em_x87(Em *e, const IrVecDesc *d)
 {
     const IrInsn *n = e->n;
     unsigned form = d->enc >> 28, opcode = d->enc >> 16 & 0xff, second = d->enc & 0xff, digit = d->enc >> 24 & 7;
-    unsigned dst = n->dst.id - 64u, a = n->a.id - 64u, pops = n->imm8 & V87_POPS;
-    bool codes = form == V87_COM || form == V87_COM_MEM, c1 = n->imm8 & V87_KEEP_C1;
+    unsigned dst = n->dst.id - 64u, a = n->a.id - 64u, pops = n->imm8;
+    bool codes = form == V87_COM || form == V87_COM_MEM;
 
-    if (codes || c1 || form == V87_SYNC) {
+    if (form == V87_SYNC) {
+        status(e);
+        return;
+    }
+    if (codes) {
         flags_clobber(e);
         take_rax(e);
     }
+    if (form == V87_COMI) {             /* which alone leaves C1 */
+        c1_keep(e);
+        e->x87_c1 = e->x87_c1 == C1_TAKEN ? C1_ZERO : e->x87_c1;
+    } else {
+        e->x87_c1 = C1_MEMORY;
+    }
+    trim(e);
     if (e->x87_n > MOST) {
         x87_flush(e);
     }
@@ -290,7 +383,12 @@ void em_x87(Em *e, const IrVecDesc *d)
         em_exchange(e, dst, a);
         break;
     }
-    if (codes || c1 || form == V87_SYNC) {
-        take_status(e, codes ? STATUS_CODES : c1 ? STATUS_C1 : 0);
+    if (codes) {
+        take_status(e, STATUS_CODES);
+        e->x87_c1 = C1_TAKEN;
+    } else if (form == V87_STORE || form == V87_ARITH || form == V87_ARITH_MEM || (form == V87_UNARY && second >= 0xf0)) {
+        e->x87_c1 = C1_HOST;
+    } else if (form != V87_COMI) {
+        e->x87_c1 = C1_ZERO;
     }
 }

@@ -7,15 +7,20 @@
 #include "tests/cpu/proof/proof.h"
 
 typedef enum { V_ALWAYS, V_FAULTS, V_XM, V_AC, V_OPSIZE64, V_NOT64, V_DIFFER, V_SEGMENTS, V_REXW, V_REP, V_MM, V_PROBES, V_PARTS, V_CANONICAL, V_CPU_LIMIT } VendorWhen;
-enum { CR2 = 1, KIND = 3, VECTORS = 4, REGISTERS = 8, MXCSR_PE = 16, MXCSR = 48, C1 = 64, BASES = 128, ALL = 0x100, KIND_ALL = ALL };
+enum { CR2 = 1, KIND = 3, VECTORS = 4, REGISTERS = 8, MXCSR_PE = 16, MXCSR = 48, BASES = 64, ALL = 0x100, KIND_ALL = ALL };
 enum { COMPARED = EF_ARITH | EF_DF | EF_AC | EF_ID | EF_NT | EF_IF | EF_IOPL };
 typedef struct Vendor { const char *name; VendorWhen when; unsigned what; } Vendor;
 static const Vendor vendors[] = {
 #define VENDOR(row, when, what, reason) { #row, V_##when, what },
 #include "tests/cpu/proof/vendor.def"
-#include "tests/cpu/proof/known.def"
 #undef VENDOR
 };
+
+/* With 16 bits the rest of the register is what it was. */
+static bool is_cpu_limit(uint64_t want, uint64_t got, unsigned bytes)
+{
+    return bytes == 2 ? (want & 0xffff) < 4096 && !(got & 0xffff) && want >> 16 == got >> 16 : want < 4096 && !got;
+}
 
 static bool vendor_holds(VendorWhen w, const ProofCode *c, const ProofState *in, const ProofState *want, const ProofState *got)
 {
@@ -34,7 +39,7 @@ static bool vendor_holds(VendorWhen w, const ProofCode *c, const ProofState *in,
     case V_MM: return want->vector < 0 && got->vector == EXC_GP && want->x[FX_MXCSR + 2] & 2;
     case V_PARTS: return (want->vector == EXC_PF || want->vector == EXC_AC) && (got->vector == EXC_GP || got->vector == EXC_SS);
     case V_CANONICAL: return c->mode == PM_64 && (want->vector == EXC_GP || want->vector == EXC_SS) && got->vector == EXC_PF && got->cr2 >> 47;
-    case V_CPU_LIMIT: return want->gpr[c->insn.reg] < 4096 && got->gpr[c->insn.reg] == 0 && want->rflags & EF_ZF;
+    case V_CPU_LIMIT: return is_cpu_limit(want->gpr[c->insn.reg], got->gpr[c->insn.reg], c->insn.osize) && want->rflags & EF_ZF;
     case V_PROBES: return got->vector < 0 && ((want->vector == EXC_PF && !(want->error & 2)) ||
                                               (c->mode >= PM_L32 && (want->vector == EXC_GP || want->vector == EXC_SS)));
     case V_REP: return c->insn.rep;
@@ -151,10 +156,12 @@ static bool same_but_for_tables(const ProofCode *c, const ProofState *in, const 
     differs(why, "XMM", vectors && memcmp(want->x + FX_XMM, got->x + FX_XMM, 256));
     differs(why, "YMM", vectors && memcmp(want->x + XS_YMM, got->x + XS_YMM, 256));
     differs(why, "x87 control", memcmp(want->x, got->x, 2));
-    differs(why, "x87 status", (sw[0] ^ sw[1]) & (what & C1 ? ~0x200 : ~0));
+    differs(why, "x87 status", sw[0] != sw[1]);
     differs(why, "x87 tags", want->x[FX_TAG] != got->x[FX_TAG]);
+    /* A native block keeps no value of a register that it has emptied itself (accel/dbt/x86_64/x87.c). */
     for (unsigned k = 0; k < 8; k++) {
-        if (differs(why, "x87 registers", memcmp(want->x + FX_ST + 16 * k, got->x + FX_ST + 16 * k, 10))) {
+        bool empty = !(want->x[FX_TAG] >> ((k + (sw[0] >> 11)) & 7) & 1);
+        if (!(empty && c->sequence) && differs(why, "x87 registers", memcmp(want->x + FX_ST + 16 * k, got->x + FX_ST + 16 * k, 10))) {
             break;
         }
     }

@@ -71,7 +71,7 @@ static bool batch_code(Proof *p, uint64_t batch, Rng *r, ProofCode *c)
     ProofMode mode = p->mode >= 0 ? (ProofMode)p->mode : (ProofMode)(batch % 8 < 4 ? PM_64 : batch % 8 < 6 ? PM_32 : batch % 8 == 6 ? PM_L32 : PM_L16);
 
     if (p->sequences || (!p->row && batch % 9 == 8)) {
-        proof_sequence(c, r, mode);
+        proof_sequence(c, r, mode, true);
         return true;
     }
     unsigned row = 1 + (unsigned)(batch * 2654435761u % (p->n_rows - 1));

@@ -10,7 +10,7 @@
  *
  * Spec: Intel SDM vol. 3 ch. 2 to 6.
  * Omits: accessed and dirty bits: a merged check (merge.c) sets them for an access that an exception then keeps from
- * happening; FIP, FDP, FOP and C1 (translate_x87.c); programs that do not end within 0.1 s; devices and interrupts.
+ * happening; FIP, FDP and FOP (translate_x87.c); programs that do not end within 0.1 s; devices and interrupts.
  * Threads: one.
  */
 #include <inttypes.h>
@@ -46,7 +46,7 @@ static void chunk(Code *c)
 {
     ProofCode s;
 
-    proof_sequence(&s, c->r, is_16(c->mode) ? PM_L16 : c->mode == M_LONG ? PM_64 : PM_32);
+    proof_sequence(&s, c->r, is_16(c->mode) ? PM_L16 : c->mode == M_LONG ? PM_64 : PM_32, false);
     memcpy(c->p + c->n, s.bytes, s.n);
     c->n += s.n;
 }
@@ -354,7 +354,7 @@ static void result(Engine *e, const Case *k, Result *to)
     to->ended = engine_go(e);
     x87_sync(c);
     uint64_t more[] = { c->dbt.pc, x86_rflags(c), c->cr0, c->cr2, c->cr3, c->cr4, c->efer, c->idt_base, c->idt_limit, c->gdt_base,
-                        c->gdt_limit, c->cpl, c->activity, c->mxcsr, x87_status(c) & ~(unsigned)SW_C1, c->fpu_cw, c->fpu_valid, c->star, c->lstar,
+                        c->gdt_limit, c->cpl, c->activity, c->mxcsr, x87_status(c), c->fpu_cw, c->fpu_valid, c->star, c->lstar,
                         c->kernel_gs_base, c->sysenter_cs, c->pat };
     g_byte_array_set_size(to->bytes, 0);
     keep(to, c->dbt.gpr, 16 * 8);

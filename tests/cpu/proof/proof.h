@@ -65,7 +65,7 @@ static inline bool one_in(Rng *r, unsigned n) { return rng_below(r, n) == 0; }
 /* ---- code.c, sequence.c: what is run ---- */
 bool     proof_code(ProofCode *c, Rng *r, unsigned row, ProofMode mode);        /* false: the row has no form there */
 void     proof_finish(ProofCode *c, Rng *r);              /* where it lies, and what ends it */
-void     proof_sequence(ProofCode *c, Rng *r, ProofMode mode);
+void     proof_sequence(ProofCode *c, Rng *r, ProofMode mode, bool x87s);
 bool     proof_runs_here(const X86Row *row, const char **why);  /* may user code run it, with a result that can be compared? */
 unsigned proof_code_mode(ProofMode m);                  /* X86_MODE_* for the decoder */
 const X86Row *proof_rows(unsigned *n);

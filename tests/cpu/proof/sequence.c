@@ -29,20 +29,25 @@ static void size_prefix(Seq *s)
     }
 }
 
-static void modrm(Seq *s, unsigned reg, bool allow_memory)
+static void modrm_memory(Seq *s, unsigned reg)
 {
     static const uint8_t pointers[] = { 3, 6, 7, 5 };   /* rBX rSI rDI rBP */
 
-    if (!allow_memory || one_in(s->r, 3)) {
-        put(s, 0xc0 | reg << 3 | rng_below(s->r, 3));
-        return;
-    }
     if (s->mode == PM_L16) {                            /* [si] [di] [bx], with 8 bits */
         put(s, 0x40 | reg << 3 | (4 + rng_below(s->r, 2)));
     } else {
         put(s, 0x40 | reg << 3 | pointers[rng_below(s->r, 4)]);
     }
     put(s, (unsigned)rng(s->r));
+}
+
+static void modrm(Seq *s, unsigned reg, bool allow_memory)
+{
+    if (!allow_memory || one_in(s->r, 3)) {
+        put(s, 0xc0 | reg << 3 | rng_below(s->r, 3));
+    } else {
+        modrm_memory(s, reg);
+    }
 }
 
 static unsigned data_register(Seq *s) { return rng_below(s->r, 3); }    /* rAX rCX rDX, or R8 to R10 by REX */
@@ -153,13 +158,45 @@ static void store_to_code(Seq *s)       /* mov [rip + n], eax: read-only there *
     }
 }
 
+/* Any of D8 to DF but for loads of state, and two that only move the stack; at times FNINIT, from where native code may be had. */
+static void x87(Seq *s)
+{
+    static const uint8_t loads[][2] = { { 0xd9, 0xe8 }, { 0xd9, 0xeb }, { 0xd9, 0xee }, { 0xd9, 0xc0 } };
+    unsigned k = rng_below(s->r, 16), op = rng_below(s->r, 8), digit = rng_below(s->r, 8);
+
+    if (k == 0) {
+        put_n(s, 0xe3db, 2);
+        for (k = 1 + rng_below(s->r, 4); k--; ) {
+            const uint8_t *l = loads[rng_below(s->r, 4)];
+            put_n(s, l[0] | (unsigned)l[1] << 8, 2);
+        }
+    } else if (k < 6) {                                 /* memory */
+        bool state = (op == 1 || op == 5) && digit >= 4;
+        put(s, 0xd8 | op);
+        modrm_memory(s, state ? 7 : digit);             /* FNSTCW, FNSTSW */
+    } else if (k < 8) {
+        put_n(s, 0xe0df, 2);                            /* fnstsw ax */
+    } else if (k < 14) {                                /* arithmetic, compares, exchanges */
+        put(s, (uint8_t[]){ 0xd8, 0xdc, 0xde, 0xda, 0xdb, 0xdd, 0xdf, 0xd9 }[op]);
+        put(s, 0xc0 | digit << 3 | rng_below(s->r, 3));
+        if (s->p[s->n - 2] == 0xdb && (s->p[s->n - 1] & 0xf8) == 0xe0) {
+            s->p[s->n - 1] = 0xe8;                      /* FNINIT and its neighbours */
+        }
+    } else {
+        const uint8_t *l = loads[rng_below(s->r, 4)];
+        put_n(s, l[0] | (unsigned)l[1] << 8, 2);
+    }
+}
+
 typedef void Maker(Seq *s);
 static Maker *const makers[] = { arithmetic, arithmetic, arithmetic, logic, move, move, flag_reader, flag_reader, increment, extend, stack, vector, string_op };
+static Maker *const x87_makers[] = { x87, x87, x87, x87, x87, x87, move, arithmetic, increment, flag_reader };
 
-void proof_sequence(ProofCode *c, Rng *r, ProofMode mode)
+void proof_sequence(ProofCode *c, Rng *r, ProofMode mode, bool x87s)
 {
     Seq s = { c->bytes, 0, r, mode };
     unsigned count = 3 + rng_below(r, 14), branch = 0, branch_left = 0;
+    bool floats = x87s && one_in(r, 4);
 
     memset(c, 0, sizeof *c);
     c->mode = mode;
@@ -175,7 +212,7 @@ void proof_sequence(ProofCode *c, Rng *r, ProofMode mode)
         } else if (one_in(r, 60)) {
             store_to_code(&s);
         } else {
-            makers[rng_below(r, G_N_ELEMENTS(makers))](&s);
+            (floats ? x87_makers[rng_below(r, G_N_ELEMENTS(x87_makers))] : makers[rng_below(r, G_N_ELEMENTS(makers))])(&s);
         }
         if (branch_left && branch + 1 < s.n && --branch_left == 0) {
             c->bytes[branch] = (uint8_t)(s.n - branch - 1);

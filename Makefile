@@ -68,6 +68,9 @@ check-snapshot: all
 # gdb on Debian's kernel; VMLINUX: its symbols, of linux-image-*-cloud-amd64-dbg.
 check-gdb: all
 	@tests/boot/gdb $(B)/ryokan build/boot $(VMLINUX)
+# PCI devices plugged into a running Debian and pulled out again.
+check-hotplug: all
+	@tests/boot/hotplug $(B)/ryokan build/hotplug
 # OVMF, GRUB, SYSLINUX, memtest86+ where their packages are; BOOT_ROOT: where they were unpacked if not installed.
 check-firmware: all
 	@tests/boot/firmware $(B)/ryokan build/boot $(BOOT)
@@ -79,5 +82,5 @@ check-kvm: all $(GUESTS:%=$(GUEST_B)/%.bin) $(GUEST_B)/exits.bin
 
 clean:
 	rm -rf build ryokan
-.PHONY: all run check check-boot check-snapshot check-gdb check-firmware check-kvm clean
+.PHONY: all run check check-boot check-hotplug check-snapshot check-gdb check-firmware check-kvm clean
 -include $(OBJ:.o=.d)

@@ -258,6 +258,13 @@ Bus *bus_new(Machine *m, const char *type, const char *name, void *owner)
     return b;
 }
 
+void bus_free(Bus *b)
+{
+    g_ptr_array_remove(b->machine->buses, b);
+    g_ptr_array_free(b->children, TRUE);
+    g_free(b);
+}
+
 Bus *bus_find(Machine *m, const char *what)
 {
     Bus *full = NULL;

@@ -24,6 +24,7 @@ typedef struct Device {
     Bus               *bus;
     Region             bank;          /* built from class->regs or class->io */
     bool               realized;
+    int64_t            unplug_until_us;   /* host time: the guest has been asked to let go, and not long ago; or 0 */
 } Device;
 
 struct DeviceClass {
@@ -32,6 +33,7 @@ struct DeviceClass {
     const char    *spec;              /* the document implemented, with revision */
     const char    *bus;               /* "sys", "isa", "pci", "virtio", "usb", "i2c" */
     size_t         size;              /* of the instance; Device is its first member */
+    bool           hotplug;           /* may come and go while the machine runs, where its bus lets it */
     const Field   *fields;            /* configuration and hidden state */
     const Reg     *regs;              /* guest-visible state: reset, access, snapshot, docs */
     const MmioOps *io;
@@ -49,7 +51,10 @@ struct Bus {                          /* a place devices plug into */
     void         *owner;              /* the device or machine that provides it; handed to nobody else */
     Region       *mem, *io;           /* containers in which its devices decode */
     GPtrArray    *children;
+    Device       *device;             /* that provides it, where it is one that may go; or NULL */
     bool          hotplug;            /* devices may come and go while the machine runs */
+    void        (*plugged)(Bus *bus, Device *dev);      /* optional: one has come meanwhile; the guest is told */
+    bool        (*unplug)(Bus *bus, Device *dev, GError **err);     /* optional: the guest is asked first, and acts later */
     bool        (*has_room)(const Bus *bus);    /* optional: for one more; else bus_find() by type passes it over */
     char       *(*describe)(const Bus *bus, const Device *dev);     /* optional: one line for people; freed by the caller */
     bool        (*attach)(Bus *bus, Device *dev, GError **err);
@@ -71,6 +76,7 @@ void  device_free(void *dev);
 struct OptDevice;
 void *device_add(Machine *m, const struct OptDevice *o, GError **err);
 bool  device_del(Machine *m, const char *id, GError **err);
+void  device_remove(void *dev);       /* and what is plugged into it; DEVICE_DELETED tells.  Where it has memory: all vCPUs parked */
 const DeviceClass *device_class_find(const char *name);
 Device *device_find(Machine *m, const char *id);
 /* What a T_LINK property may name: .aux is the kind ("chardev", "drive", ...), find() turns an id into the pointer. */
@@ -78,6 +84,7 @@ void  device_link_kind(Machine *m, const char *kind, void *(*find)(Machine *m, c
 extern const DeviceClass *const device_classes[];       /* from hw/devices.def, NULL-terminated */
 Bus  *bus_new(Machine *m, const char *type, const char *name, void *owner);
 Bus  *bus_find(Machine *m, const char *type_or_name);
+void  bus_free(Bus *bus);             /* nothing is plugged in; only where its device goes before the machine does */
 
 /* A further bank of a device that has several: set up in realize(), mapped by the machine or the bus. */
 void  region_init_io(Region *r, const char *name, const MmioOps *io, void *dev, uint64_t size);

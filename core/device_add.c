@@ -3,7 +3,7 @@
  * device_add.c -- devices by name: those of the command line, and those that come and go while the machine runs.
  *
  * Spec: none; the words are those of -device and device_add.
- * Omits: asking the guest before a device goes: only buses whose devices can be pulled out.
+ * Omits: taking back the wish that a device go (a guest that refuses has it asked again by another device_del).
  * Threads: with the machine lock.
  */
 #include "core/commands.h"
@@ -11,14 +11,18 @@
 #include "core/options.h"
 #include <string.h>
 
+enum { UNPLUG_RETRY_S = 5 };            /* a guest that has not answered by then may be asked again */
+
 static bool check_bus(const Device *d, const char *what, GError **err)
 {
     if (d->class->bus && !strcmp(d->class->bus, "sys")) {
         return fail(err, "%s %s: is wired by the machine itself; it cannot be added", what, d->class->name);
     }
     if (d->machine->started && !(d->bus && d->bus->hotplug)) {
-        return fail(err, "%s %s: bus \"%s\" takes no devices while the machine runs", what, d->class->name,
-                    d->bus ? d->bus->name : "");
+        return fail(err, "Bus '%s' does not support hotplugging", d->bus ? d->bus->name : "");
+    }
+    if (d->machine->started && !d->class->hotplug) {
+        return fail(err, "Device '%s' can not be hotplugged on this machine", d->class->name);
     }
     return true;
 }
@@ -54,24 +58,74 @@ void *device_add(Machine *m, const OptDevice *o, GError **err)
     if (late && d->class->reset) {
         d->class->reset(d);
     }
+    if (late && d->bus->plugged) {
+        d->bus->plugged(d->bus, d);
+    }
     return d;
+}
+
+static void tell_deleted(Machine *m, const char *id)
+{
+    g_autofree char *path = g_strdup_printf("/machine/peripheral/%s", id);
+    GVariantBuilder  data;
+
+    object_start(&data);
+    say(&data, "device", id);
+    say(&data, "path", path);
+    machine_event(m, "DEVICE_DELETED", g_variant_builder_end(&data));
+}
+
+static Bus *bus_of(const Device *d)
+{
+    for (unsigned i = 0; i < d->machine->buses->len; i++) {
+        Bus *b = d->machine->buses->pdata[i];
+        if (b->device == d) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+void device_remove(void *dev)
+{
+    Device          *d = dev;
+    Machine         *m = d->machine;
+    Bus             *bus = bus_of(d);
+    g_autofree char *id = g_strdup(d->id);
+
+    while (bus && bus->children->len) {
+        device_remove(bus->children->pdata[bus->children->len - 1]);
+    }
+    device_free(d);
+    if (bus) {
+        bus_free(bus);
+    }
+    if (id) {
+        tell_deleted(m, id);
+    }
 }
 
 bool device_del(Machine *m, const char *id, GError **err)
 {
-    Device         *d = device_find(m, id);
-    GVariantBuilder data;
+    Device *d = device_find(m, id);
+    int64_t now = g_get_monotonic_time();
 
     if (!d) {
         return fail_not_found(err, "Device '%.200s' not found", id);
     }
     if (!d->bus || !d->bus->hotplug) {
-        return fail(err, "device_del %s: bus \"%s\" lets no devices go while the machine runs", id, d->bus ? d->bus->name : "");
+        return fail(err, "Bus '%s' does not support hotplugging", d->bus ? d->bus->name : "");
     }
-    g_variant_builder_init(&data, G_VARIANT_TYPE_VARDICT);
-    g_variant_builder_add(&data, "{sv}", "device", g_variant_new_string(id));
-    g_variant_builder_add(&data, "{sv}", "path", g_variant_new_string(d->path));
-    device_free(d);
-    machine_event(m, "DEVICE_DELETED", g_variant_builder_end(&data));
-    return true;
+    if (!d->class->hotplug) {
+        return fail(err, "Device '%s' does not support hotplugging", id);
+    }
+    if (!d->bus->unplug) {
+        device_remove(d);
+        return true;
+    }
+    if (now < d->unplug_until_us) {
+        return fail(err, "Device %s is already in the process of unplug", id);
+    }
+    d->unplug_until_us = now + UNPLUG_RETRY_S * G_USEC_PER_SEC;
+    return d->bus->unplug(d->bus, d, err);
 }

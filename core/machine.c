@@ -45,7 +45,7 @@ const MachineClass *const machine_classes[] = {
     NULL
 };
 
-enum { REQ_RESET = 1, REQ_SHUTDOWN = 2, REQ_EXIT = 4, REQ_STOP = 8 };
+enum { REQ_RESET = 1, REQ_SHUTDOWN = 2, REQ_EXIT = 4, REQ_STOP = 8, REQ_EJECT = 16 };
 enum { OUT_EXCLUSIVE = 1, OUT_PAUSED = 2 };     /* bits of Machine.want_out */
 
 struct MachineSync {
@@ -377,6 +377,11 @@ void machine_pause_request(Machine *m, const char *why)
     request(m, REQ_STOP);
 }
 
+void machine_eject_request(Machine *m)
+{
+    request(m, REQ_EJECT);
+}
+
 void machine_exit_request(Machine *m, int status)
 {
     m->exit_status = status;
@@ -490,6 +495,9 @@ static void act_on_requests(Machine *m)
             m->sync->quit = true;
         }
     } else {
+        if ((what & (REQ_EJECT | REQ_RESET)) && m->eject) {
+            m->eject(m->eject_dev, what & REQ_RESET);
+        }
         if (what & REQ_RESET) {
             machine_reset(m);
             cause_event(m, "RESET", m->reset_cause, "guest-reset");

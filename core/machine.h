@@ -84,6 +84,8 @@ struct Machine {
     void          *machine_data;      /* of class->size bytes: options of the machine type, and what it owns */
     void         (*power_button)(void *dev);     /* system_powerdown: set by the device that has the button */
     void          *power_button_dev;
+    void         (*eject)(void *dev, bool is_reset);    /* what machine_eject_request() asks for, and each reset; or NULL */
+    void          *eject_dev;
     GPtrArray     *event_sinks;       /* Qmp */
     const char    *shutdown_cause, *reset_cause;         /* who on the host asked, as the events say; NULL: the guest */
     Debug         *debug;             /* core/debug.h; NULL: there never was a debugger */
@@ -129,6 +131,7 @@ void machine_reset_request(Machine *m, const char *why);
 void machine_shutdown_request(Machine *m, const char *why);       /* power off; ends the process unless -no-shutdown */
 bool machine_powerdown(Machine *m);   /* press the power button: the guest shuts down if it wants to; false: there is none */
 void machine_pause_request(Machine *m, const char *why);    /* from any thread; why: as query-status says it */
+void machine_eject_request(Machine *m);                 /* devices go, with all vCPUs parked: nobody has a hand in them */
 void machine_exit_request(Machine *m, int status);      /* isa-debug-exit: leave with this status */
 void machine_stop(Machine *m);        /* vCPUs parked, guest clock stopped; idempotent */
 void machine_cont(Machine *m);

@@ -11,6 +11,7 @@
 #include "core/numa.h"
 #include "core/options.h"
 #include "hw/acpi/aml.h"
+#include "hw/acpi/pcihp.h"
 #include "hw/firmware/fw_cfg.h"
 #include <string.h>
 
@@ -138,7 +139,7 @@ static uint32_t fadt(Builder *b, const AcpiPc *pc, uint32_t facs, uint32_t dsdt)
         uint32_t val;
     } fixed[] = {
         { 46, 2, SCI_IRQ }, { 48, 4, 0xb2 }, { 52, 1, 0xf1 }, { 53, 1, 0xf0 },  /* SMI_CMD, ACPI_ENABLE, ACPI_DISABLE */
-        { 88, 1, 4 }, { 89, 1, 2 }, { 91, 1, 4 }, { 92, 1, 4 },                 /* lengths of PM1_EVT, PM1_CNT, PM_TMR, GPE0 */
+        { 88, 1, 4 }, { 89, 1, 2 }, { 91, 1, 4 }, { 92, 1, GPE0_BYTES },        /* lengths of PM1_EVT, PM1_CNT, PM_TMR, GPE0 */
         { 96, 2, 0xfff }, { 98, 2, 0xfff },                                     /* C2 and C3: not there */
         { 108, 1, 0x32 }, { 109, 2, 0x03 },                                     /* CENTURY; legacy devices, 8042 */
         { 112, 4, WBINVD | PROC_C1 | SLP_BUTTON | RTC_S4 | RESET_REG | PLATFORM_CLOCK },
@@ -156,12 +157,12 @@ static uint32_t fadt(Builder *b, const AcpiPc *pc, uint32_t facs, uint32_t dsdt)
     set_le(t, 56, base, 4);
     set_le(t, 64, base + 4u, 4);
     set_le(t, 76, base + 8u, 4);
-    set_le(t, 80, base + 0xcu, 4);
+    set_le(t, 80, GPE0_PORT, 4);
     gas(t, 116, 8, CF9);
     gas(t, 148, 32, base);
     gas(t, 172, 16, base + 4u);
     gas(t, 208, 32, base + 8u);
-    gas(t, 220, 32, base + 0xcu);
+    gas(t, 220, 32, GPE0_PORT);
     pointer(b, at + 36, facs, 4);
     pointer(b, at + 40, dsdt, 4);
     pointer(b, at + 140, dsdt, 8);    /* X_FIRMWARE_CTRL stays 0: FIRMWARE_CTRL is given */

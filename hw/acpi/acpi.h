@@ -7,6 +7,7 @@
 #ifndef HW_ACPI_ACPI_H
 #define HW_ACPI_ACPI_H
 #include "core/machine.h"
+#include "hw/pci/pci.h"
 
 typedef struct AcpiPc {               /* lives as long as the machine */
     Machine  *machine;
@@ -15,6 +16,7 @@ typedef struct AcpiPc {               /* lives as long as the machine */
     uint64_t  high_ram;               /* bytes of RAM from 4 GiB up */
     bool      serial[4], parallel[3], hpet;
     uint32_t  hpet_id;                /* low half of the HPET's capabilities */
+    PciBus   *bus;                    /* slots that can be plugged into while the machine runs */
     uint16_t (*pm_base)(void *pm);    /* where the firmware put the power management block; 0: not yet */
     void     *pm;
 } AcpiPc;

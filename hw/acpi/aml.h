@@ -39,8 +39,8 @@ void aml_hid(Aml *a, const char *id);                   /* _HID: an EISA id wher
 void aml_region(Aml *a, const char *name, uint8_t space, uint64_t at, uint64_t n);
 void aml_field(Aml *a, const char *name, unsigned bits);
 enum { AML_SYSTEM_MEMORY = 0, AML_SYSTEM_IO = 1, AML_PCI_CONFIG = 2 };
-enum { AML_ARG0 = 0x68, AML_LOCAL0 = 0x60, AML_RETURN = 0xa4, AML_STORE = 0x70, AML_AND = 0x7b, AML_OR = 0x7d,
-       AML_DWORD_FIELD = 0x8a, AML_NO_TARGET = 0x00 };
+enum { AML_ARG0 = 0x68, AML_ARG1 = 0x69, AML_LOCAL0 = 0x60, AML_RETURN = 0xa4, AML_STORE = 0x70, AML_AND = 0x7b, AML_OR = 0x7d,
+       AML_DWORD_FIELD = 0x8a, AML_NOTIFY = 0x86, AML_NO_TARGET = 0x00 };
 #define aml_op aml_byte
 
 /* Resource templates: aml_resources(), descriptors, aml_resources_end(). */

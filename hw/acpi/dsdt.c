@@ -3,11 +3,12 @@
  * dsdt.c -- the PC's devices and interrupt routing, for an ACPI operating system.
  *
  * Spec: ACPI 6.5, chapters 5.2.11, 6, 7.4.2 (_S5), 9; PCI Firmware 3.0, 4.3.
- * Omits: hot-plug of CPUs and PCI, sleep states other than S5, _OSC.
+ * Omits: hot-plug of CPUs, sleep states other than S5, _OSC.
  * Threads: main thread, or with the machine lock.
  */
 #include "hw/acpi/acpi.h"
 #include "hw/acpi/aml.h"
+#include "hw/acpi/pcihp.h"
 
 static const char *const links[] = { "LNKA", "LNKB", "LNKC", "LNKD" };
 static const char *const route_fields[] = { "PRQA", "PRQB", "PRQC", "PRQD" };
@@ -203,6 +204,85 @@ static void sci_link(Aml *a)
     aml_close(a, dev);
 }
 
+/* ---- PCI slots that can be plugged into: a device object each, with what it takes to eject it (6.3.3) ---- */
+enum { FIRST_SLOT = 2, SLOTS = 32 };    /* 0 and 1 are the chipset's */
+enum { NOTIFY_DEVICE_CHECK = 1, NOTIFY_EJECT_REQUEST = 3 };
+
+static void slot_name(char name[5], unsigned slot)
+{
+    g_snprintf(name, 5, "S%02X_", slot << 3);
+}
+
+/* Where something is that cannot go, the method has a name that nobody calls: the size is the same whatever is plugged in. */
+static void hotplug_slot(const AcpiPc *pc, Aml *a, unsigned slot)
+{
+    char name[5];
+    slot_name(name, slot);
+    size_t dev = aml_device(a, name);
+    aml_name_int(a, "_ADR", slot << 16);
+    aml_name_int(a, "_SUN", slot);
+    size_t method = aml_method(a, pc->bus && pcihp_is_fixed(pc->bus, slot) ? "NEJ0" : "_EJ0", 1, true);
+    aml_op(a, AML_STORE);
+    aml_int(a, UINT32_C(1) << slot);
+    aml_path(a, "PCEJ");
+    aml_close(a, method);
+    aml_close(a, dev);
+}
+
+/* PCNT (slots, what): tell the driver of each. */
+static void hotplug_notify(Aml *a)
+{
+    size_t method = aml_method(a, "PCNT", 2, false);
+    for (unsigned slot = FIRST_SLOT; slot < SLOTS; slot++) {
+        char name[5];
+        slot_name(name, slot);
+        size_t cond = aml_if(a);
+        aml_op(a, AML_AND);
+        aml_op(a, AML_ARG0);
+        aml_int(a, UINT32_C(1) << slot);
+        aml_op(a, AML_NO_TARGET);
+        aml_op(a, AML_NOTIFY);
+        aml_path(a, name);
+        aml_op(a, AML_ARG1);
+        aml_close(a, cond);
+    }
+    aml_close(a, method);
+}
+
+static void hotplug_slots(const AcpiPc *pc, Aml *a)
+{
+    static const char *const registers[] = { "PCUP", "PCDN", "PCEJ" };
+    aml_region(a, "PCHP", AML_SYSTEM_IO, PCIHP_PORT, PCIHP_BYTES);
+    size_t list = aml_field_list(a, "PCHP", 3);
+    for (unsigned i = 0; i < G_N_ELEMENTS(registers); i++) {
+        aml_field(a, registers[i], 32);
+    }
+    aml_close(a, list);
+    for (unsigned slot = FIRST_SLOT; slot < SLOTS; slot++) {
+        hotplug_slot(pc, a, slot);
+    }
+    hotplug_notify(a);
+}
+
+/* 5.6.4.1: what general-purpose event 1, an edge, does. */
+static void hotplug_event(Aml *a)
+{
+    static const struct { const char *slots; unsigned what; } events[] = {
+        { "\\_SB.PCI0.PCUP", NOTIFY_DEVICE_CHECK }, { "\\_SB.PCI0.PCDN", NOTIFY_EJECT_REQUEST },
+    };
+    size_t scope = aml_scope(a, "\\_GPE"), method = aml_method(a, "_E01", 0, true);
+    for (unsigned i = 0; i < G_N_ELEMENTS(events); i++) {
+        aml_op(a, AML_STORE);         /* the register is read once: that may clear it */
+        aml_path(a, events[i].slots);
+        aml_op(a, AML_LOCAL0);
+        aml_path(a, "\\_SB.PCI0.PCNT");
+        aml_op(a, AML_LOCAL0);
+        aml_int(a, events[i].what);
+    }
+    aml_close(a, method);
+    aml_close(a, scope);
+}
+
 static void processors(const AcpiPc *pc, Aml *a)
 {
     for (unsigned i = 0; i < pc->n_cpus; i++) {
@@ -236,6 +316,8 @@ static void board_device(const AcpiPc *pc, Aml *a)
     size_t res = aml_resources(a);
     aml_res_io(a, pm ? pm : ACPI_PM_BASE, 0x40);
     aml_res_io(a, 0xb2, 2);
+    aml_res_io(a, PCIHP_PORT, PCIHP_BYTES);
+    aml_res_io(a, GPE0_PORT, GPE0_BYTES);
     aml_resources_end(a, res);
     aml_close(a, dev);
 }
@@ -255,6 +337,7 @@ void dsdt_pc(const AcpiPc *pc, GByteArray *a)
     }
     sci_link(a);
     routing_table(a);
+    hotplug_slots(pc, a);
     aml_close(a, pci);
     board_device(pc, a);
     if (pc->hpet) {
@@ -262,6 +345,7 @@ void dsdt_pc(const AcpiPc *pc, GByteArray *a)
     }
     processors(pc, a);
     aml_close(a, sb);
+    hotplug_event(a);
 
     aml_name(a, "\\_S5");
     size_t s5 = aml_package(a, 4);    /* SLP_TYP of PM1a and PM1b: PIIX4's SUS_TYP 0 is soft-off */

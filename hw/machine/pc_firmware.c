@@ -153,7 +153,7 @@ static bool fill_fw_cfg(Machine *m, PcMachine *pc, GError **err)
 static bool tables(Machine *m, PcMachine *pc, GError **err)
 {
     pc->acpi = (AcpiPc){ .machine = m, .n_cpus = m->n_cpus, .low_ram = pc->low_ram, .high_ram = pc->high_ram,
-                         .hpet = pc->hpet != NULL, .hpet_id = HPET_ID, .pm_base = piix4_pm_base, .pm = pc->pm };
+                         .hpet = pc->hpet != NULL, .hpet_id = HPET_ID, .bus = &pc->host->bus, .pm_base = piix4_pm_base, .pm = pc->pm };
     for (unsigned i = 0; i < MAX_SERIAL; i++) {
         pc->acpi.serial[i] = m->options->serial[i] != NULL;
     }

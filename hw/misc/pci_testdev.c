@@ -170,6 +170,7 @@ const DeviceClass pci_testdev_class = {
     .spec = "QEMU docs/specs/pci-testdev",
     .bus = "pci",
     .size = sizeof(PciTestdev),
+    .hotplug = true,
     .fields = pci_testdev_fields,
     .realize = pci_testdev_realize,
     .unrealize = pci_testdev_unrealize,

@@ -384,6 +384,7 @@ const DeviceClass e1000_class = {
     .spec = "Intel 317453 rev 4.0",
     .bus = "pci",
     .size = sizeof(E1000),
+    .hotplug = true,
     .fields = e1000_fields,
     .regs = e1000_regs,
     .realize = e1000_realize,

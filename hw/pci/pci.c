@@ -346,12 +346,22 @@ void pci_unmap(Region *container, Mapping *parts, unsigned n)
 }
 
 /* ---- the bus ---- */
+static bool is_empty(const PciBus *b, unsigned slot)
+{
+    for (unsigned fn = 0; fn < 8; fn++) {
+        if (b->at[slot << 3 | fn]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool choose_slot(PciBus *b, PciDevice *d, GError **err)
 {
     Device *dev = &d->dev;
     if (!d->addr) {
         for (unsigned slot = 0; slot < 32; slot++) {
-            if (!b->at[slot << 3]) {
+            if (is_empty(b, slot)) {
                 d->devfn = (uint8_t)(slot << 3);
                 return true;
             }
@@ -368,6 +378,10 @@ static bool choose_slot(PciBus *b, PciDevice *d, GError **err)
                     dev->class->name, d->addr);
     }
     d->devfn = (uint8_t)(slot << 3 | fn);
+    if (fn && b->at[slot << 3] && dev->machine->started) {
+        return fail(err, "PCI: slot %lu function 0 already occupied by %s, new func %s cannot be exposed to guest.", slot,
+                    b->at[slot << 3]->dev.class->name, dev->class->name);
+    }
     if (b->at[d->devfn]) {
         return fail(err, "device %s: PCI address %s is taken by %s; choose another addr=", dev->class->name, d->addr,
                     b->at[d->devfn]->dev.class->name);

@@ -49,6 +49,7 @@ typedef struct PciDevice PciDevice;
 typedef struct PciBus {               /* embedded in the bridge that provides it */
     Bus       *base;
     PciDevice *at[256];               /* by devfn */
+    struct PciHotplug *hotplug;       /* hw/acpi/pcihp.h, or NULL */
     IrqGate    pirq[4];               /* the four wires behind the slots' swizzle: connect .out to a router */
 } PciBus;
 

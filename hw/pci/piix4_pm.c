@@ -12,6 +12,7 @@
  */
 #include "core/machine.h"
 #include "cpu/x86/apicif.h"
+#include "hw/acpi/pcihp.h"
 #include "hw/pci/pcihost.h"
 
 #define PM_TIMER_HZ 3579545u
@@ -41,6 +42,7 @@ typedef struct Piix4Pm {
     uint8_t   apmc, apms;
     bool      smm;                    /* is there a system management mode? */
     Mapping   pm_map, smb_map, apm_map;
+    PciHotplug hotplug;
     void    (*sink)(void *dev, unsigned n, bool level);
     void     *gsi;
 } Piix4Pm;
@@ -53,7 +55,7 @@ static uint64_t pm_ticks(Piix4Pm *s)
 
 static void update_sci(Piix4Pm *s)
 {
-    bool on = (s->pmsts & s->pmen & EN_MASK) || (s->gpsts & s->gpen);
+    bool on = (s->pmsts & s->pmen & EN_MASK) || (s->gpsts & s->gpen) || pcihp_sci(&s->hotplug);
     irq_set(&s->sci, on && (s->pmcntrl & CNT_SCI_EN));
 }
 
@@ -217,6 +219,11 @@ static const Reg pm_config[] = {
     { .size = 0 }
 };
 
+static void sci_changed(void *dev)
+{
+    update_sci(dev);
+}
+
 static Mapping bank_piece(Piix4Pm *s, uint64_t from, uint64_t size, int priority)
 {
     return (Mapping){ .region = &s->pci.dev.bank, .from = from, .size = size, .priority = priority,
@@ -235,6 +242,7 @@ static bool piix4_pm_realize(void *dev, GError **err)
     m->power_button = piix4_pm_power_button;
     m->power_button_dev = s;
     irq_connect(&s->sci, s->sink, s->gsi, 9);
+    pcihp_init(&s->hotplug, s->pci.dev.bus->owner, sci_changed, s);
     s->pm_map = bank_piece(s, PM_AT, PM_SIZE, 1);
     s->smb_map = bank_piece(s, SMB_AT, SMB_SIZE, 1);
     s->apm_map = bank_piece(s, APM_AT, APM_SIZE, 0);
@@ -258,6 +266,7 @@ static void piix4_pm_unrealize(void *dev)
         m->power_button = NULL;
     }
     map_begin(m);
+    pcihp_free(&s->hotplug);
     pci_unmap(io, &s->pm_map, 1);
     pci_unmap(io, &s->smb_map, 1);
     pci_unmap(io, &s->apm_map, 1);
@@ -273,6 +282,7 @@ static void piix4_pm_reset(void *dev)
     if (!s->smm) {
         pci_put(&s->pci, DEVACTB, 4, DEVACTB_APMC_EN);          /* firmware takes SMM for set up, and leaves it alone */
     }
+    pcihp_reset(&s->hotplug);
     s->timer_half = pm_ticks(s) >> 23;
     arm_overflow(s);
     update_maps(s);
@@ -284,6 +294,7 @@ static bool piix4_pm_restored(void *dev, GError **err)
         return false;
     }
     update_maps(dev);
+    pcihp_restored(&((Piix4Pm *)dev)->hotplug);
     return true;
 }
 
@@ -303,6 +314,7 @@ void piix4_pm_power_button(void *pm)
 static const Field piix4_pm_fields[] = {
     PCI_FIELDS(Piix4Pm),
     CONFIG_AS(Piix4Pm, smm, "smm-enabled", .def = 1, .help = "Writes to port B2 raise SMIs."),
+    PCIHP_FIELDS(Piix4Pm, hotplug),
     STATE(Piix4Pm, timer_half),
     STATE_TIMER(Piix4Pm, overflow),
     STATE_IRQ(Piix4Pm, sci),

@@ -424,6 +424,7 @@ void usb_bus_init(UsbBus *b, Device *controller, UsbPort **ports, unsigned n)
         }
     }
     b->base = bus_new(m, "usb", name, b);
+    b->base->device = controller;
     b->base->attach = usb_attach;
     b->base->detach = usb_detach;
     b->base->has_room = usb_has_room;

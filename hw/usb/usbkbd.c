@@ -140,6 +140,7 @@ const DeviceClass usbkbd_class = {
     .spec = "USB HID 1.11",
     .bus = "usb",
     .size = sizeof(Hid),
+    .hotplug = true,
     .fields = hid_fields,
     .realize = usbkbd_realize,
     .unrealize = hid_unrealize,

@@ -355,7 +355,7 @@ static const Field virtio_input_fields[] = {
 #define INPUT_CLASS(kind, text)                                                                    \
     const DeviceClass virtio_##kind##_class = {                                                    \
         .name = "virtio-" #kind "-pci", .desc = text, .spec = "VIRTIO 1.2, 5.8", .bus = "pci",     \
-        .size = sizeof(VirtioInput), .fields = virtio_input_fields,                                \
+        .size = sizeof(VirtioInput), .hotplug = true, .fields = virtio_input_fields,               \
         .realize = kind##_realize, .unrealize = input_unrealize, .reset = input_reset,             \
         .restored = input_restored                                                                 \
     }

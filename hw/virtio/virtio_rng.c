@@ -97,6 +97,7 @@ const DeviceClass virtio_rng_class = {
     .spec = "VIRTIO 1.2, 5.4",
     .bus = "pci",
     .size = sizeof(VirtioRng),
+    .hotplug = true,
     .fields = virtio_rng_fields,
     .realize = virtio_rng_realize,
     .unrealize = virtio_rng_unrealize,

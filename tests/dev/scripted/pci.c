@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pci.c -- the chipset: configuration space, BARs, shadow RAM, interrupt routing, power management; and fw_cfg. */
+#include "core/options.h"
 #include "hw/firmware/fw_cfg.h"
 #include "hw/pci/pcihost.h"
 #include "tests/dev/scripted/rig.h"
@@ -256,6 +257,74 @@ START_TEST(bars)
 }
 END_TEST
 
+/* ---- hot-plug: the registers that ACPI's code uses ---- */
+static void *add(const char *driver, const char *id, const char *addr)
+{
+    OptPair   at = { (char *)"addr", (char *)addr };
+    OptPair  *pairs[] = { &at };
+    GPtrArray rest = { .pdata = (void **)pairs, .len = addr != NULL };
+    OptDevice o = { .driver = (char *)driver, .id = (char *)id, .rest = &rest };
+    return device_add(rig.m, &o, NULL);
+}
+
+static bool there(unsigned slot)
+{
+    return cfg_read(slot << 3, 0, 4) != 0xffffffff;
+}
+
+START_TEST(hotplug)
+{
+    enum { UP = 0xae00, DOWN = 0xae04, EJECT = 0xae08, REMOVABLE = 0xae0c, STATUS = 0xafe0, ENABLE = 0xafe2 };
+    GError *err = NULL;
+    ck_assert_ptr_nonnull(add("VGA", "fixed", "4"));
+    rig_reset();
+    map_pm();
+    out(0xb2, 0xf1, 1);
+    rig.m->started = true;
+    ck_assert_uint_eq(in(REMOVABLE, 4), 0xffffffffu & ~(1u << 0 | 1u << 1 | 1u << 4));
+    ck_assert_ptr_null(add("cirrus-vga", NULL, NULL));
+    ck_assert_ptr_nonnull(add("pci-testdev", "a", "7"));
+    ck_assert(there(7));
+    ck_assert_uint_eq(in(STATUS, 1), 2);
+    ck_assert_uint_eq(routed[9], 0);            /* not enabled */
+    out(ENABLE, 2, 1);
+    ck_assert_uint_eq(routed[9], 1);
+    rig_round_trip();
+    ck_assert_uint_eq(in(UP, 4), 1u << 7);
+    ck_assert_uint_eq(in(UP, 4), 0);            /* the read has cleared it */
+    out(STATUS, 2, 1);
+    ck_assert_uint_eq(routed[9], 0);
+    ck_assert_ptr_nonnull(add("pci-testdev", "b1", "9.1"));
+    ck_assert_uint_eq(in(STATUS, 1), 0);        /* function 0 is to come */
+    ck_assert_ptr_nonnull(add("pci-testdev", "b0", "9"));
+    ck_assert_uint_eq(in(UP, 4), 1u << 9);
+    ck_assert_ptr_null(add("pci-testdev", "b2", "9.2"));
+    ck_assert_ptr_nonnull(add("pci-testdev", "c", NULL));
+    ck_assert_uint_eq(in(UP, 4), 1u << 2);      /* the first that is free */
+    out(STATUS, 2, 1);
+
+    ck_assert(!device_del(rig.m, "fixed", &err) && strstr(err->message, "does not support hotplugging"));
+    g_clear_error(&err);
+    ck_assert(device_del(rig.m, "a", NULL) && !device_del(rig.m, "a", &err));
+    g_clear_error(&err);
+    ck_assert_uint_eq(in(DOWN, 4), 1u << 7);
+    ck_assert_uint_eq(routed[9], 1);
+    ck_assert(there(7));
+    out(EJECT, 1u << 7 | 1u << 9 | 1u << 4 | 1u << 1 | 1u << 20, 4);
+    ck_assert(there(7));                        /* a vCPU may be in it: it goes when all are parked */
+    rig.m->eject(rig.m->eject_dev, false);
+    ck_assert(!there(7) && !there(9) && there(4) && there(1) && there(2));
+    ck_assert(!device_find(rig.m, "a") && !device_find(rig.m, "b0") && !device_find(rig.m, "b1"));
+    ck_assert_uint_eq(in(DOWN, 4), 0);
+    ck_assert(device_del(rig.m, "c", NULL));
+    rig.m->eject(rig.m->eject_dev, true);       /* a reset does not wait for the guest */
+    ck_assert(!there(2));
+    rig_reset();
+    ck_assert_uint_eq(in(STATUS, 4), 0);
+    ck_assert_uint_eq(routed[9], 0);
+}
+END_TEST
+
 /* ---- fw_cfg ---- */
 static void *fw;
 
@@ -338,6 +407,7 @@ Suite *suite_pci(void)
     RIG_TEST(pci, power_management);
     RIG_TEST(pci, moving_ports);
     RIG_TEST(pci, bars);
+    RIG_TEST(pci, hotplug);
     TCase *t = tcase_create("fw_cfg/ports");
     tcase_add_checked_fixture(t, up_fw, rig_down);
     tcase_add_test(t, fw_ports);

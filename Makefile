@@ -58,22 +58,22 @@ build/demo/initrd.gz: tools/demo-guest tools/demo-init
 # Debian's kernel in several ways; downloads it first.  BOOT: which cases (tests/boot/run).
 BOOT ?= native smp2 pti disk
 check-boot: all
-	@tests/boot/run $(B)/ryokan build/boot $(BOOT)
+	@B=$(B) tests/boot/run tests/emulator build/boot $(BOOT)
 # A Linux at work, saved and restored TIMES times in one process, and TIMES times from process to process; DEBIAN: an installed one's image.
 TIMES ?= 100
 check-snapshot: all
-	@tests/boot/snapshot $(B)/ryokan build/boot times=$(TIMES)
-	@tests/boot/snapshot $(B)/ryokan build/boot times=$(TIMES) cpus=2
-	@$(if $(DEBIAN),tests/boot/snapshot $(B)/ryokan build/boot times=$(TIMES) image=$(DEBIAN))
+	@B=$(B) tests/boot/snapshot tests/emulator build/boot times=$(TIMES)
+	@B=$(B) tests/boot/snapshot tests/emulator build/boot times=$(TIMES) cpus=2
+	@$(if $(DEBIAN),B=$(B) tests/boot/snapshot tests/emulator build/boot times=$(TIMES) image=$(DEBIAN))
 # gdb on Debian's kernel; VMLINUX: its symbols, of linux-image-*-cloud-amd64-dbg.
 check-gdb: all
-	@tests/boot/gdb $(B)/ryokan build/boot $(VMLINUX)
+	@B=$(B) tests/boot/gdb tests/emulator build/boot $(VMLINUX)
 # PCI devices plugged into a running Debian and pulled out again.
 check-hotplug: all
-	@tests/boot/hotplug $(B)/ryokan build/hotplug
+	@B=$(B) tests/boot/hotplug tests/emulator build/hotplug
 # OVMF, GRUB, SYSLINUX, memtest86+ where their packages are; BOOT_ROOT: where they were unpacked if not installed.
 check-firmware: all
-	@tests/boot/firmware $(B)/ryokan build/boot $(BOOT)
+	@B=$(B) tests/boot/firmware tests/emulator build/boot $(BOOT)
 
 # A machine within a machine: the translator's SVM runs Debian with kvm_amd, which runs this program under -accel kvm.
 NESTED ?= boots disk snapshot guests

@@ -13,6 +13,7 @@
  * ends just then.
  */
 #include "block/contents.h"
+#include "core/newfile.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -338,23 +339,11 @@ static bool mark(const Contents *c, GError **err)
     return true;
 }
 
-static bool scratch_make(Contents *c, GError **err)
-{
-    const char      *dir = g_getenv("TMPDIR");
-    g_autofree char *path = g_build_filename(dir && *dir ? dir : "/var/tmp", "ryokan-XXXXXX", NULL);
-
-    c->scratch = g_mkstemp_full(path, O_RDWR | O_CLOEXEC, 0600);
-    if (c->scratch < 0) {
-        return fail(err, "snapshot: cannot make a scratch file %s: %s; set TMPDIR to a folder with room", path, g_strerror(errno));
-    }
-    unlink(path);
-    return true;
-}
-
 bool contents_apply(Contents *c, GError **err)
 {
     block_drain(c->drive->node->machine);       /* what a reset has flushed */
-    c->applied = scratch_make(c, err) && mark(c, err);
+    c->scratch = scratch_open("snapshot", NULL, err);
+    c->applied = c->scratch >= 0 && mark(c, err);
     return c->applied && walk_all(c, false, err);
 }
 

@@ -8,8 +8,8 @@
  * Threads: with the machine lock.
  */
 #include "block/block.h"
+#include "core/newfile.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -128,30 +128,18 @@ static void overlay_submit(BlockNode *n, BlockReq *req)
     split_end(s);
 }
 
-/* A file without a name in $TMPDIR or /var/tmp, as large as the disk but sparse. */
-static char *scratch_file(uint64_t bytes, GError **err)
-{
-    const char *dir = g_getenv("TMPDIR");
-    char *path = g_build_filename(dir && *dir ? dir : "/var/tmp", "ryokan-XXXXXX", NULL);
-    int fd = g_mkstemp_full(path, O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0 || ftruncate(fd, (off_t)bytes)) {
-        fail(err, "snapshot: cannot make a scratch file %s: %s; set TMPDIR to a folder with room", path, g_strerror(errno));
-        if (fd >= 0) {
-            unlink(path);
-            close(fd);
-        }
-        g_free(path);
-        return NULL;
-    }
-    close(fd);
-    return path;
-}
-
 bool overlay_start(BlockNode *n, GError **err)
 {
     Overlay *o = n->state;
-    g_autofree char *path = scratch_file(n->backing->bytes, err);
-    if (!path) {
+    g_autofree char *path = NULL;
+    int fd = scratch_open("snapshot", &path, err);
+    if (fd < 0) {
+        return false;
+    }
+    close(fd);
+    if (truncate(path, (off_t)n->backing->bytes)) {
+        fail(err, "snapshot: the scratch file %s cannot be as large as %s: %s; set TMPDIR to another folder", path, n->name, g_strerror(errno));
+        unlink(path);
         return false;
     }
     n->child = block_node_new(n->machine, "file", path, &(BlockOpen){ .file = path, .cache = BLK_CACHE_UNSAFE }, err);

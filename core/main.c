@@ -66,6 +66,7 @@ static GSource *signals_init(Machine *m)
     sigset_t      set;
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);           /* a file that may not grow is an error of whoever writes it */
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);

@@ -13,6 +13,7 @@
  */
 #include "core/snapfile.h"
 #include "accel/accel.h"
+#include "core/newfile.h"
 #include "core/options.h"
 #include "core/state.h"
 #include "core/vcpu.h"
@@ -385,17 +386,6 @@ static bool write_all(Writer *w, Machine *m, const char *tag, bool was_running, 
            (w->codec == SNAP_PLAIN ? write_ram_plain(w, m, err) : write_ram_packed(w, m, err)) && write_head(w, err);
 }
 
-static void sync_folder(const char *path)
-{
-    g_autofree char *dir = g_path_get_dirname(path);
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-}
-
 static bool codec_ok(SnapCodec codec, const char *name, GError **err)
 {
     GError *why = NULL;
@@ -417,10 +407,10 @@ bool snapfile_write(Machine *m, int fd, const char *name, SnapCodec codec, bool 
 
 bool snapfile_save(Machine *m, const char *path, const char *tag, SnapCodec codec, bool was_running, bool to_return, GError **err)
 {
-    g_autofree char *tmp = g_strconcat(path, ".XXXXXX", NULL);
-    Writer           w = { .at = HEAD_BYTES, .codec = codec, .path = path };
-    struct stat      st;
-    bool             ok;
+    Writer      w = { .at = HEAD_BYTES, .codec = codec, .path = path };
+    NewFile     f;
+    struct stat st;
+    bool        ok;
 
     trace_snapshot_save(path);
     if (!codec_ok(codec, path, err)) {
@@ -429,18 +419,11 @@ bool snapfile_save(Machine *m, const char *path, const char *tag, SnapCodec code
     if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
         return fail(err, "snapshot %s: is no file", path);
     }
-    w.fd = g_mkstemp_full(tmp, O_RDWR | O_CLOEXEC, 0600);
-    if (w.fd < 0) {
-        return io_error(&w, err);
-    }
-    ok = write_all(&w, m, tag, was_running, to_return, err) &&
-         ((!fsync(w.fd) && !rename(tmp, path)) || io_error(&w, err));
-    close(w.fd);
-    if (ok) {
-        sync_folder(path);
-    } else {
-        unlink(tmp);
-    }
+    f = newfile_open(path);
+    w.fd = f.fd;
+    ok = f.fd < 0 ? io_error(&w, err)
+                  : write_all(&w, m, tag, was_running, to_return, err) && (newfile_replace(&f) || io_error(&w, err));
+    newfile_close(&f);
     return ok;
 }
 

@@ -11,6 +11,7 @@
  * NAME.snapshots/TAG.ryk in the current folder (NAME: -name, else "ryokan").
  */
 #include "core/snapshot.h"
+#include "core/newfile.h"
 #include "core/options.h"
 #include "core/snapfile.h"
 #include "core/snapwire.h"
@@ -174,7 +175,8 @@ bool cmd_savevm(Machine *m, void *args, Reply *reply, GError **err)
         return false;
     }
     if (g_mkdir_with_parents(dir, 0700)) {
-        ok = fail(err, "savevm: cannot make the folder %s: %s", dir, g_strerror(errno));
+        ok = fail(err, "savevm: cannot make the folder %s, where snapshots belong: %s; start in a folder that can be written to, "
+                  "with a disk image in one, or use migrate file:PATH", dir, g_strerror(errno));
     } else {
         ok = save(m, path, tag, (SnapCodec)a->codec, was_running, true, err);
     }
@@ -345,7 +347,7 @@ static bool to_wire(Machine *m, GError **err)
 {
     struct Snapshots *s = m->snapshots;
 
-    return settled(m, "migrate", err) && (s->scratch = snapwire_scratch(err)) >= 0 &&
+    return settled(m, "migrate", err) && (s->scratch = scratch_open("migration", NULL, err)) >= 0 &&
            snapfile_write(m, s->scratch, s->uri, s->codec, s->resume, err) &&
            (s->wire = snapwire_send(m, s->uri, s->scratch, sent, err));
 }
@@ -541,7 +543,7 @@ static bool receive(Machine *m, const char *uri, GError **err)
 
     g_free(s->uri);
     s->uri = g_strdup(uri);
-    if ((s->scratch = snapwire_scratch(err)) < 0 ||
+    if ((s->scratch = scratch_open("migration", NULL, err)) < 0 ||
         !(s->wire = snapwire_receive(m, uri, s->scratch, most_incoming(m), received, err))) {
         drop_wire(s);
         return false;

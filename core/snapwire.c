@@ -57,20 +57,6 @@ bool snapwire_known(const char *uri)
     return kind_of(uri) >= 0;
 }
 
-int snapwire_scratch(GError **err)
-{
-    const char      *dir = g_getenv("TMPDIR");
-    g_autofree char *path = g_build_filename(dir && *dir ? dir : "/var/tmp", "ryokan-XXXXXX", NULL);
-    int              fd = g_mkstemp_full(path, O_RDWR | O_CLOEXEC, 0600);
-
-    if (fd < 0) {
-        fail(err, "migration: cannot make a scratch file %s: %s; set TMPDIR to a folder with room", path, g_strerror(errno));
-        return -1;
-    }
-    unlink(path);
-    return fd;
-}
-
 /* ---- in the thread: bytes ---- */
 
 static bool say(SnapWire *w, const char *what, const char *why)

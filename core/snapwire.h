@@ -18,5 +18,4 @@ SnapWire *snapwire_send(Machine *m, const char *uri, int fd, SnapWireDone done, 
 SnapWire *snapwire_receive(Machine *m, const char *uri, int fd, uint64_t most, SnapWireDone done, GError **err);
 uint64_t  snapwire_moved(const SnapWire *w, uint64_t *total);  /* bytes that went over; and that are to */
 void      snapwire_close(SnapWire *w);                 /* at any time; what is under way is broken off */
-int       snapwire_scratch(GError **err);              /* a file without a name in $TMPDIR or /var/tmp; -1: *err */
 #endif

@@ -3,7 +3,7 @@
 screen one of graphics, Ctrl-T one of text, Ctrl-L lights the keyboard's Caps Lock.  And what such tests have in common."""
 import os, socket, subprocess, time
 
-RYOKAN = os.path.join(os.environ.get("B", "build/rel"), "ryokan")
+RYOKAN = os.environ.get("R") or os.path.abspath(__file__ + "/../emulator")
 BOOT = r"""
 	.code16
 start:	ljmp $0, $1f + 0x7c00

@@ -46,7 +46,7 @@ check-models: $(GUEST_B)/models
 SMP_ROUNDS ?= 100
 check-smp: all
 	@$(MAKE) -s GUEST_B=$(B)/tests/smp GUEST_ROUNDS=$(SMP_ROUNDS) $(B)/tests/smp/smp.bin $(B)/tests/smp/smpmap.bin $(B)/tests/smp/reset.bin
-	@cp tests/guest/guests $(B)/tests/smp/ && GUEST_LIMIT=1200 $(B)/tests/smp/guests smp smpmap reset
+	@cp tests/guest/guests $(B)/tests/smp/ && B=$(B) EMU=tests/emulator GUEST_LIMIT=1200 $(B)/tests/smp/guests smp smpmap reset
 .PHONY: check-guest check-models check-smp
 .PRECIOUS: $(GUEST_B)/%.o
 

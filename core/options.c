@@ -67,7 +67,7 @@ static const char *const not_yet[] = {
     "spice", "blockdev", "audio",
     "soundhw", "smbios", "acpitable", "icount",
     "virtfs", "fsdev", "watchdog", "tpmdev", "dtb", "pflash", "mtdblock", "sd",
-    "win2k-hack", "set", "trace", "option-rom", "prom-env", "cpu-throttle",
+    "win2k-hack", "set", "option-rom", "prom-env", "cpu-throttle",
     NULL
 };
 

@@ -17,7 +17,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS))
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wimplicit-fallthrough -Wvla -Wno-unused-parameter -I. -pthread \
              $(PKG_CFLAGS) $(CONFIG_CFLAGS) $(CFLAGS_$(MODE)) $(CFLAGS)
-ALL_LIBS   = $(PKG_LIBS) $(CONFIG_LIBS) -lm -pthread $(LDFLAGS)
+ALL_LIBS   = $(PKG_LIBS) $(CONFIG_LIBS) -lm -pthread -Wl,--build-id=sha1 $(LDFLAGS)
 
 # A .def drives the link: DEVICE(dir, file) is hw/dir/file.c, MACHINE(file) is hw/machine/file.c.
 DEVICES  := $(shell sed -n 's|^DEVICE(\([a-z0-9_]*\), *\([a-z0-9_]*\)).*|hw/\1/\2.c|p' hw/devices.def)

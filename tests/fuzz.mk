@@ -16,6 +16,14 @@ $(FUZZ_SNAP): $(FUZZ_SNAP).o $(LIBOBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 TESTS += $(FUZZ_SNAP)
 -include $(FUZZ_SNAP).d
+# Files of translated blocks that lie.
+FUZZ_CACHE := $(B)/tests/fuzz/cache
+$(FUZZ_CACHE): $(FUZZ_CACHE).o $(LIBOBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+ifeq ($(shell uname -m),x86_64)
+TESTS += $(FUZZ_CACHE)
+endif
+-include $(FUZZ_CACHE).d
 # Viewers that lie, without TLS and with it.
 FUZZ_VNC := $(B)/tests/fuzz/vnc
 $(FUZZ_VNC): $(FUZZ_VNC).o $(LIBOBJ)
@@ -33,7 +41,8 @@ $(FUZZ_DEV): $(FUZZ_DEV_OBJ) $(B)/tests/dev/scripted/rig.o $(LIBOBJ)
 	$(CC) $(ALL_CFLAGS) $(FUZZ_WRAP:%=-Wl,--wrap=%) -o $@ $^ $(shell pkg-config --libs check 2>/dev/null) $(ALL_LIBS)
 TESTS += $(FUZZ_DEV)
 -include $(FUZZ_DEV_OBJ:.o=.d)
-fuzz: $(FUZZ) $(FUZZ_SNAP) $(FUZZ_VNC) $(FUZZ_DEV)
+fuzz: $(FUZZ) $(FUZZ_SNAP) $(FUZZ_VNC) $(FUZZ_DEV) $(FUZZ_CACHE)
+	$(FUZZ_CACHE) -t $(FUZZ_SECONDS) -s 2
 	$(FUZZ_DEV) -t $(FUZZ_SECONDS) -s 2
 	$(FUZZ_VNC) -t $(FUZZ_SECONDS) -s 2
 	$(FUZZ_VNC) -c -t $(FUZZ_SECONDS) -s 3

@@ -11,7 +11,7 @@
  * stopped, and none of them in a helper that will return to it.  While the arena is full tier 0 goes on.
  */
 #include <string.h>
-#include "accel/dbt/internal.h"
+#include "accel/dbt/cache.h"
 #include "accel/dbt/tcc/tcc.h"
 #include "core/compiler.h"
 #include "core/debug.h"
@@ -492,6 +492,85 @@ static void log_guest_code(DbtCpu *c, const IrBlock *ir, const uint8_t *page)
     log_write("%s", s->str);
 }
 
+/* Not what a debugger cuts short, nor what somebody wants to read the translation of. */
+static bool cache_wanted(const DbtCpu *c)
+{
+    return c->dbt->cache && !c->debug && !log_on(LOG_IN_ASM) && !log_on(LOG_IR) && !log_on(LOG_OPT) && !log_on(LOG_OUT_ASM);
+}
+
+static CacheKey cache_key(DbtCpu *c, const uint8_t *at, uint32_t mode)
+{
+    const DbtMachine *d = c->dbt;
+    CacheKey k = { .mode = mode, .in_page = (uint32_t)((uintptr_t)at & (DBT_PAGE - 1)) };
+    unsigned options = (d->cpus->len == 1) | d->one_insn << 1 | d->no_opt << 2 | d->no_merge << 3;
+
+    k.config = d->guest->cache_key(c, k.place) * 16 + options;
+    return k;
+}
+
+static void perfmap(const DbtMachine *d, const Block *b, uint64_t pc)
+{
+    if (d->backend && d->perfmap_file) {
+        fprintf(d->perfmap_file, "%" PRIxPTR " %x g%" PRIx64 "_%x\n", (uintptr_t)b->entry, b->code_bytes, pc, b->mode);
+    }
+}
+
+/* The same with a block from the cache on disk; at2: of two pages. */
+static Block *block_take_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage *p, uint8_t *at2, CodePage *p2, bool *full)
+{
+    DbtMachine *d = c->dbt;
+    CacheRecord r;
+
+    *full = false;
+    if (!cache_wanted(c) || d->cache_check || ic_is_hot(d, at)) {
+        return NULL;
+    }
+    CacheKey k = cache_key(c, at, mode);
+    if (!cache_find(d->cache, &k, at, at2, &r)) {
+        return NULL;
+    }
+    Block *b = block_new(d);
+    *b = (Block){ .at = at, .at2 = at2, .mode = mode, .length = r.length, .from = r.from, .to = r.to };
+    if (!d->backend->unpack(d, d->guest, r.native, r.n, b, full)) {
+        d->n_in_slab--;
+        if (*full) {
+            page_made_locked(p);
+            page_made_locked(p2);
+        }
+        return NULL;
+    }
+    perfmap(d, b, c->pc);
+    g_ptr_array_add(d->blocks, b);
+    block_add_locked(d, b, p, at2 ? p2 : NULL);
+    if (p->killed >= REMEMBER_AFTER) {
+        past_remember(d, b);
+    }
+    d->stats.cache_taken++;
+    d->stats.cache_insns += r.n_guest;
+    page_made_locked(p);
+    page_made_locked(p2);
+    return b;
+}
+
+/* What has just been emitted: kept for the next run, or compared with what is. */
+static void block_keep_locked(DbtCpu *c, const Block *b, const IrBlock *ir)
+{
+    DbtMachine *d = c->dbt;
+    CacheRecord r;
+
+    if (!cache_wanted(c)) {
+        return;
+    }
+    CacheKey k = cache_key(c, b->at, b->mode);
+    if (!d->cache_check || !cache_find(d->cache, &k, b->at, b->at2, &r)) {
+        cache_put(d, b, ir, &k);
+    } else if (!ic_is_hot(d, b->at)) {
+        d->stats.cache_taken++;
+        d->stats.cache_insns += r.n_guest;
+        d->stats.cache_differ += cache_differs(d, b, ir, &k, &r);
+    }
+}
+
 /* With the lock held and the pages guarded.  NULL: nothing translated; *full: no room in the arena. */
 static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage *p, uint8_t *at2, CodePage *p2, bool *full)
 {
@@ -530,10 +609,9 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
             b = NULL;
         }
     }
-    if (b && d->backend && d->perfmap_file) {
-        fprintf(d->perfmap_file, "%" PRIxPTR " %x g%" PRIx64 "_%x\n", (uintptr_t)b->entry, b->code_bytes, c->pc, mode);
-    }
     if (b) {
+        perfmap(d, b, c->pc);
+        block_keep_locked(c, b, ir);
         g_ptr_array_add(d->blocks, b);
         block_add_locked(d, b, p, b->at2 ? p2 : NULL);
         if (p->killed >= REMEMBER_AFTER) {
@@ -575,10 +653,13 @@ static Block *block_make(DbtCpu *c, DbtRegion *dr, uint8_t *at, uint32_t mode)
 
     for (unsigned tries = 0; tries < 2; tries++) {
         CodePage *p = page_guard(d, dr, page), *p2 = at2 ? page_guard(d, dr2, at2) : NULL;
-        bool full;
+        bool full = false;
         g_mutex_lock(&d->lock);
         Block *b = at2 ? NULL : block_revive_locked(d, at, mode, p);
         if (!b) {
+            b = block_take_locked(c, at, mode, p, at2, p2, &full);
+        }
+        if (!b && !full) {
             b = block_make_locked(c, at, mode, p, at2, p2, &full);
         }
         if (b && d->backend && log_on(LOG_OUT_ASM)) {

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-#include "accel/dbt/internal.h"
+#include "accel/dbt/cache.h"
 #include "accel/dbt/tcc/tcc.h"
 #include "core/debug.h"
 
@@ -319,6 +319,12 @@ static const Field accel_fields[] = {
       .help = "Which code has inline caches before the TLB: user code, all (for tests), or none." },
     { .name = "perfmap", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, perfmap), .count = 1,
       .help = "Name translated blocks in /tmp/perf-PID.map, for perf(1)." },
+    { .name = "cache", .type = T_STR, .flags = F_CONFIG, .offset = offsetof(DbtMachine, cache_dir), .count = 1,
+      .help = "Directory, this user's own, where translated blocks are kept for the next run." },
+    { .name = "cache-size", .type = T_U64, .flags = F_CONFIG, .offset = offsetof(DbtMachine, cache_mib), .count = 1,
+      .def = 128, .min = 1, .max = 1024, .help = "Size that the cache's file may have, in MiB." },
+    { .name = "x-cache-check", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, cache_check), .count = 1,
+      .help = "Translate what is found in the cache as well, and count what differs: for tests." },
     FIELD_END
 };
 
@@ -350,7 +356,7 @@ static bool dbt_init(Machine *m, GError **err)
     if (d->engine == ENGINE_TCC && !tcc_engine_init(d, err)) {
         return false;
     }
-    return !d->backend || d->backend->init(d, err);
+    return (!d->backend || d->backend->init(d, err)) && cache_init(d, err);
 }
 
 static bool dbt_vcpu_init(Vcpu *v, GError **err)
@@ -390,6 +396,7 @@ static void dbt_fini(Machine *m)
     DbtMachine *d = dbt_of(m);
 
     tcc_engine_fini(d);
+    cache_fini(d);
     block_free_all(d);
     g_ptr_array_free(d->cpus, TRUE);
     if (d->backend) {
@@ -465,6 +472,8 @@ static const struct { size_t offset; const char *text; } stat_rows[] = {
     STAT(no_crossing, "checks refused: across pages"), STAT(no_slow_mode, "checks refused: breakpoints, alignment, or watched"),
     STAT(no_fault, "checks refused: page fault"), STAT(no_ram, "checks refused: MMIO, or memory of two kinds"),
     STAT(no_code, "checks refused: code there"),
+    STAT(cache_taken, "blocks taken from the cache on disk"), STAT(cache_insns, "guest instructions in them"),
+    STAT(cache_new, "blocks that are new to it"), STAT(cache_differ, "blocks in it that are not what is translated"),
     STAT(ic_hot, "blocks given inline caches"), STAT(ic_given_up, "inline caches given up"),
 };
 

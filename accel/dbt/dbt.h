@@ -206,6 +206,11 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     void (*accessed)(DbtCpu *c, uint64_t linear, unsigned bytes, bool write);   /* before each access made in a mode with a bit
                                            of mode_slow (data breakpoints, alignment checks), where no TLB entry is made */
     void (*map_changed)(DbtCpu *c);     /* the AddressSpace changed: forget host addresses; whenever the TLBs are emptied for that */
+    /*
+     * For the cache on disk: what translation depends on beside bytes, place in the page, DbtKey.mode and guards.  A hash of what
+     * stays as it is while the machine runs (the CPU model); place: all that depends on the linear address c->pc.
+     */
+    uint64_t (*cache_key)(DbtCpu *c, uint64_t place[2]);
     uint64_t mode_slow;
     uint64_t space_domain;              /* bits of DbtKey.space: global pages are the same where these are (x86: ASIDs of guests) */
     size_t   ic_offset;                 /* in the CPU struct's memory, DBT_IC_BYTES; 0: there are no inline caches */
@@ -336,6 +341,14 @@ typedef struct DbtBackend {             /* accel/dbt/<host>/ */
     bool  (*init)(DbtMachine *d, GError **err);
     void  (*fini)(DbtMachine *d);                       /* no vCPU and no block is left */
     bool  (*emit)(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b);   /* fills the native part; false: arena full */
+    /*
+     * For the cache on disk.  pack: the block just emitted, without what depends on where it is; bytes written, or 0: it cannot be
+     * kept.  unpack: the same block elsewhere; false: nonsense, or *full.  host: words that name what code depends on of the
+     * host's CPU.
+     */
+    size_t (*pack)(DbtMachine *d, const Block *b, uint8_t *to, size_t room);
+    bool  (*unpack)(DbtMachine *d, const DbtGuest *g, const uint8_t *from, size_t n, Block *b, bool *full);
+    bool  (*host)(uint32_t *words, unsigned n);
     /* Patch l to jump to to's body; other vCPUs may be running it.  NULL: it cannot be linked, by the jump cache from now on. */
     void  (*link)(DbtMachine *d, BlockLink *l, const Block *to);
     void  (*unlink)(DbtMachine *d, BlockLink *l);

@@ -37,10 +37,13 @@ enum { WRITABLE_MANY = UINT16_MAX };
 
 enum { DBT_HASH_BITS = 18, DBT_MAX_REGIONS = 64 };
 
+typedef struct DbtCache DbtCache;
+
 typedef struct DbtStats {               /* "info jit" */
     uint64_t blocks, guest_insns, guest_bytes, code_bytes, ir_insns;
     uint64_t lookups, refills, steps, exits, flushes, page_flushes, switches, contexts, invalidated,
              reclaims, revived, victims, beside, across, links, unmerged, ic_hot, ic_given_up;
+    uint64_t cache_taken, cache_insns, cache_new, cache_differ;
     uint64_t no_crossing, no_slow_mode, no_fault, no_ram, no_code;      /* refills refused, by why */
 } DbtStats;
 
@@ -56,6 +59,9 @@ struct DbtMachine {
     bool      no_opt;                   /* IR as the front end made it */
     bool      no_merge;                 /* one check for each access */
     bool      perfmap;
+    char     *cache_dir;                /* translated blocks on disk; NULL: none */
+    uint64_t  cache_mib;
+    bool      cache_check;              /* translate what is found there as well, and compare */
     uint32_t  ic;                       /* IC_* */
     uint32_t  tcc_hot;                  /* engine tcc: runs after which a block is compiled */
     bool      tcc_wait;                 /* and the vCPU waits for it */
@@ -75,6 +81,7 @@ struct DbtMachine {
     GPtrArray *slabs;                   /* BLOCKS_IN_SLAB Blocks each */
     unsigned   n_slabs, n_in_slab;      /* used, and of the last of them */
     struct DbtPast *past;               /* past.c */
+    struct DbtCache *cache;             /* cache.c; NULL: none */
     uint64_t  kills;                    /* blocks that have died; atomic */
     uint8_t   ic_hot[(1 << IC_HASH_BITS) / 8];  /* blocks, by their start, hashed, that shall have inline caches; with the lock */
     uint8_t   ic_bad[(1 << IC_HASH_BITS) / 8];  /* guest instructions, hashed, that are better without; atomic */

@@ -124,6 +124,26 @@ _Static_assert(G_N_ELEMENTS(helpers) == XH_N, "one row a helper");
 
 enum { IC_OFFSET = (sizeof(X86Cpu) + 63) & ~63 };
 
+/*
+ * Translation looks at the linear address only to see whether a direct branch wraps, is not canonical, or leaves CS (plain_target(),
+ * translate.c).  Where none that reaches 16 MiB can, and in 64-bit code none at all, the place does not matter.
+ */
+static uint64_t cache_key(DbtCpu *dc, uint64_t place[2])
+{
+    const X86Cpu *c = (X86Cpu *)dc;
+    uint64_t mode = dc->ctx->key.mode, page = dc->pc & -(uint64_t)DBT_PAGE, near = UINT64_C(1) << 24, far = UINT64_C(1) << 33, h = 1;
+    bool anywhere = mode & X86_MODE_CODE64 ? x86_canonical(page - far) && x86_canonical(page + far) :
+                    (mode & X86_MODE_FLAT_CS) && page >= near && page < (UINT64_C(1) << 32) - near;
+
+    place[0] = anywhere ? 0 : c->seg[S_CS].base | (uint64_t)c->seg[S_CS].limit << 32;
+    place[1] = anywhere ? 0 : page | 1;
+    for (unsigned i = 0; i < X86_N_FEATS; i++) {
+        h = (h ^ c->feat[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        h ^= h >> 31;
+    }
+    return h;
+}
+
 const DbtGuest x86_dbt_guest = {
     .name = "x86",
     .translate = x86_translate,
@@ -142,6 +162,7 @@ const DbtGuest x86_dbt_guest = {
     .map_changed = x86_map_changed,
     .mode_slow = X86_MODE_WATCH | X86_MODE_AC,
     .ic_offset = IC_OFFSET,
+    .cache_key = cache_key,
     .mode_user = X86_MODE_CPL,
     .mode_wide = X86_MODE_CODE64,
     .helpers = helpers,

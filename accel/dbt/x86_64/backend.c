@@ -25,11 +25,6 @@ enum { ROOM = 640, MAX_RECS = 1 << 21,          /* bytes that one operation may 
 #endif
 G_STATIC_ASSERT(offsetof(DbtCpu, gpr) + 8 * N_GPR - BIAS <= 128);
 
-typedef struct X64Data {
-    X64 x;
-    Em  em;
-} X64Data;
-
 static bool host_ok(GError **err)
 {
     unsigned a, b, c, d, c1 = 0, b7 = 0, c81 = 0;
@@ -257,6 +252,8 @@ static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, const IrBlock *ir,
     e->wide = ir->mode & g->mode_wide;
     e->ymm = ir->mode & g->mode_ymm;
     e->ics = ic_wanted(d, g, ir->mode) && ic_is_hot(d, b->at);
+    e->keeps = d->cache && !e->ics;
+    e->n_relocs = 0;
     e->full = false;
     e->guest_pc = (int32_t)(ir->pc & (DBT_PAGE - 1));
     e->host = 0;
@@ -300,27 +297,45 @@ static void populate(X64 *x)
     }
 }
 
+/* Before the first block. */
+void x64_ready(DbtMachine *d, const DbtGuest *g)
+{
+    X64Data *s = d->backend_data;
+
+    if (!s->x.guest) {
+        s->x.guest = g;
+        s->em.d = d;
+        s->em.end = s->x.rw + s->x.size;
+        thunks_make(&s->x, &s->em);
+    }
+}
+
+bool x64_room(DbtMachine *d, size_t bytes, uint32_t recs, uint32_t links)
+{
+    X64 *x = &((X64Data *)d->backend_data)->x;
+
+    if (x->size - x->used < bytes || x->max_recs - x->n_recs < recs || x->max_links - x->n_links < links) {
+        return false;
+    }
+    populate(x);
+    table_room(x->recs, sizeof(LeaveRec), x->n_recs, &x->rooms[0]);
+    table_room(d->links, sizeof(BlockLink), x->n_links, &x->rooms[1]);
+    return true;
+}
+
 static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b)
 {
     X64Data *s = d->backend_data;
     X64 *x = &s->x;
     Em *e = &s->em;
 
-    if (!x->guest) {
-        x->guest = g;
-        e->d = d;
-        e->end = x->rw + x->size;
-        thunks_make(x, e);
-    }
-    if (x->size - x->used < 2 * ROOM) {
+    x64_ready(d, g);
+    if (!x64_room(d, 2 * ROOM, 0, 0)) {
         return false;
     }
-    populate(x);
-    table_room(x->recs, sizeof(LeaveRec), x->n_recs, &x->rooms[0]);
-    table_room(d->links, sizeof(BlockLink), x->n_links, &x->rooms[1]);
     em_reset(e, d, g, ir, b);
     liveness(e);
-    uint32_t recs = x->n_recs;
+    uint32_t recs = e->first_rec = x->n_recs;
     b->n_links = 0;
     b->links = x->n_links;
     if (e->n_links > x->max_links - x->n_links) {
@@ -403,15 +418,16 @@ static void x64_kill(DbtMachine *d, Block *b)
     __atomic_store_n((uint64_t *)at, code, __ATOMIC_RELEASE);
 }
 
+const uint8_t x64_head[7] = { 0x49, 0x81, 0xe2, 0x00, 0xf0, 0xff, 0xff };      /* emit_head(): and r10, -4096 */
+
 static void x64_revive(DbtMachine *d, Block *b)
 {
-    static const uint8_t head[7] = { 0x49, 0x81, 0xe2, 0x00, 0xf0, 0xff, 0xff };       /* emit_head(): and r10, -4096 */
     const X64 *x = &((X64Data *)d->backend_data)->x;
     uint8_t *at = x->rw + ((const uint8_t *)b->entry - x->rx);
     uint64_t code;
 
     memcpy(&code, at, 8);
-    memcpy(&code, head, sizeof(head));
+    memcpy(&code, x64_head, sizeof(x64_head));
     __atomic_store_n((uint64_t *)at, code, __ATOMIC_RELEASE);
 }
 
@@ -460,6 +476,9 @@ const DbtBackend dbt_backend_x86_64 = {
     .init = x64_init,
     .fini = x64_fini,
     .emit = x64_emit,
+    .pack = x64_pack,
+    .unpack = x64_unpack,
+    .host = x64_host,
     .link = x64_link,
     .unlink = x64_unlink,
     .kill = x64_kill,

@@ -61,7 +61,7 @@ static uint8_t *jmp_cache(Em *e)        /* returns the rel32 of a jump for what 
 
 void em_jmp_cache(Em *e)
 {
-    patch_to(jmp_cache(e), e->x->rw + e->x->second);
+    patch_thunk(e, jmp_cache(e), e->x->second);
 }
 
 /* A rel32 that is patched later: not across an 8-byte boundary, so that the store is atomic. */
@@ -135,7 +135,8 @@ static void link_stubs(Em *e)
         if (l->loop) {
             regs_swap(e);
         }
-        e_mov_imm(e, RAX, e->b->links + k);
+        e_mov_imm(e, RAX, e->b->links + k);     /* always imm32 */
+        e_note(e, e->p - 4, RELOC_LINK);
         e_jmp_thunk(e, e->x->link);
     }
 }
@@ -233,7 +234,9 @@ void em_call(Em *e, const void *fn)
     if (d == (int32_t)d) {
         e8(e, 0xe8);
         e32(e, (uint32_t)d);
+        e_note(e, e->p - 4, RELOC_CALL);
     } else {
+        e->keeps = false;
         e_mov_imm(e, RAX, (uintptr_t)fn);
         e8(e, 0xff);
         e8(e, 0xd0);
@@ -316,8 +319,7 @@ static void stub_refill(Em *e, const Stub *s)
 {
     e_op(e, 0x33, E_W, s->x, rm_mem(s->y, s->write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
     x87_stub_store(e, s);
-    e8(e, 0x68);                        /* push imm32 */
-    e32(e, s->rec);
+    e_push_rec(e, s->rec);
     e_call_thunk(e, e->x->refill[s->x == RAX ? 0 : s->x - R10 + 1]);
     x87_stub_load(e, s);
     patch_to(e_jmp(e), s->back);
@@ -327,8 +329,7 @@ static void stub_ic(Em *e, const Stub *s)
 {
     e_op(e, 0x33, E_W, s->x, rm_ic(e, e->x->recs[s->rec].ic, offsetof(DbtIc, key)));
     x87_stub_store(e, s);
-    e8(e, 0x68);                        /* push imm32 */
-    e32(e, s->rec);
+    e_push_rec(e, s->rec);
     e_call_thunk(e, e->x->ic[s->x == RAX ? 0 : s->x - R10 + 1][s->write]);
     x87_stub_load(e, s);
     patch_to(e_jmp(e), s->back);
@@ -353,8 +354,7 @@ void emit_stubs(Em *e)
         case STUB_LEAVE:
             x87_stub_store(e, s);
             restore_borrowed(e, s->borrowed);
-            e8(e, 0x68);
-            e32(e, s->rec);
+            e_push_rec(e, s->rec);
             e_jmp_thunk(e, e->x->leave);
             break;
         case STUB_EXIT:

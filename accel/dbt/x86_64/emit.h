@@ -188,12 +188,34 @@ static inline void patch_to(uint8_t *rel, const uint8_t *to)
     int32_t d = (int32_t)(to - (rel + 4));
     memcpy(rel, &d, 4);
 }
-static inline void e_jmp_thunk(Em *e, uint32_t off) { patch_to(e_jmp(e), e->x->rw + off); }
+/* What stands there depends on where the block is: pack.c. */
+static inline void e_note(Em *e, const uint8_t *at, RelocKind kind)
+{
+    if (e->keeps) {
+        if (e->n_relocs < MAX_RELOCS) {
+            e->relocs[e->n_relocs++] = (Reloc){ (uint32_t)(at - e->start), kind };
+        } else {
+            e->keeps = false;
+        }
+    }
+}
+static inline void patch_thunk(Em *e, uint8_t *rel, uint32_t off)
+{
+    patch_to(rel, e->x->rw + off);
+    e_note(e, rel, RELOC_THUNK);
+}
+static inline void e_jmp_thunk(Em *e, uint32_t off) { patch_thunk(e, e_jmp(e), off); }
 static inline void e_call_thunk(Em *e, uint32_t off)
 {
     e8(e, 0xe8);
     e32(e, 0);
-    patch_to(e->p - 4, e->x->rw + off);
+    patch_thunk(e, e->p - 4, off);
+}
+static inline void e_push_rec(Em *e, uint32_t rec)      /* number of a LeaveRec, for a thunk */
+{
+    e8(e, 0x68);
+    e32(e, rec);
+    e_note(e, e->p - 4, RELOC_REC);
 }
 static inline uint8_t *e_jcc8(Em *e, unsigned cc)       /* short; returns its rel8 */
 {

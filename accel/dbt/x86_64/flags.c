@@ -352,8 +352,7 @@ static bool same_recipe(const Recipe *p, const Recipe *q)
     return p->how == q->how && p->op == q->op && p->type == q->type && p->a == q->a && p->b == q->b && p->r == q->r && p->imm == q->imm;
 }
 
-/* Number of this recipe among X64.lazy; 0: no room. */
-static unsigned lazy_number(X64 *x, const Recipe *r)
+unsigned lazy_number(X64 *x, const Recipe *r)
 {
     uint32_t h = (uint32_t)r->imm * 0x9e3779b1u ^ (uint32_t)(r->op << 20 | r->type << 18 | r->a << 12 | r->b << 6 | r->r) * 0x85ebca6bu;
     uint16_t *slot = &x->lazy_hash[h >> 20];
@@ -382,6 +381,7 @@ bool flags_leave_recipe(Em *e, unsigned fault, unsigned written)
     unsigned fl = (k & 0x1ff) | (k >> 9) << 10;
     e8(e, fl);
     e8(e, fl >> 8);
+    e_note(e, e->p - 2, RELOC_RECIPE);
     return true;
 }
 

@@ -59,7 +59,7 @@ typedef struct Recipe {
  */
 enum { LAZY_BITS = 15, LAZY_MAX = 1 << LAZY_BITS, LAZY_HASH = 1 << 12, FL_REAL = 1 << 9 };
 
-typedef struct X64 {                    /* DbtMachine.backend_data */
+typedef struct X64 {
     const DbtGuest *guest;
     uint8_t  *rw, *rx;                  /* two views of one memory */
     size_t    size, used, first;        /* first: where blocks start, after the thunks */
@@ -77,7 +77,7 @@ typedef struct X64 {                    /* DbtMachine.backend_data */
     uint16_t  lazy_hash[LAZY_HASH];
     /* thunks, as offsets in the arena: stubs.c */
     uint32_t  enter, leave, link, second, second_from, miss, miss_unmerged, exit_at, exit_pc, spill, spill_at, reload;
-    uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3], ic[3][2], ic_jump;
+    uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3], ic[3][2], ic_jump;  /* the last of them: pack.c */
 } X64;
 
 typedef struct Opnd {                   /* where a source or destination is, in the host's terms */
@@ -101,7 +101,13 @@ typedef struct Stub {                   /* out of line: emitted after the block 
     int32_t   target, pc;               /* STUB_EXIT: offset from the page base; of the guest instruction that exits */
 } Stub;
 
-enum { MAX_STUBS = 2048, MAX_LINKS = IR_MAX_GUEST * 2 + 16, FREE = 0xff, HELD = 0xfe, IN_SLOT = 0xfd, NOWHERE = 0xfc };
+typedef enum { RELOC_SKIP, RELOC_THUNK, RELOC_CALL, RELOC_REC, RELOC_LINK, RELOC_RECIPE } RelocKind;
+typedef struct Reloc {
+    uint32_t  at;                       /* from the block's start */
+    RelocKind kind;
+} Reloc;
+
+enum { MAX_RELOCS = 4096, MAX_STUBS = 2048, MAX_LINKS = IR_MAX_GUEST * 2 + 16, FREE = 0xff, HELD = 0xfe, IN_SLOT = 0xfd, NOWHERE = 0xfc };
 
 typedef struct Em {
     uint8_t  *p, *start, *end;          /* in the writable view */
@@ -113,6 +119,7 @@ typedef struct Em {
     unsigned  i;                        /* its index */
     bool      wide, ymm, full;
     bool      ics;                      /* this code has inline caches */
+    bool      keeps;                    /* the block may be packed: relocs[] are all that depends on its place */
     bool      merge;                    /* flags of this operation are merged into cpu->fl after it */
     int32_t   guest_pc;                 /* offset of the guest instruction */
     /* scratch registers: owner[] by host register: FREE, HELD by the operation, or a value: 0-7 temporaries, 8-15 host addresses */
@@ -130,13 +137,20 @@ typedef struct Em {
     unsigned  recipe_at;                /* the operation it is of */
     uint8_t   vec_sure;                 /* vectors are loaded at this point */
     uint8_t   x87_n, x87[8], x87_c1;    /* guest registers on the host's x87 stack, where C1 is: x87.c */
-    unsigned  n_stubs, n_links, n_vops;
+    unsigned  n_stubs, n_links, n_vops, n_relocs;
+    uint32_t  first_rec;
     Block    *b;
     /* liveness before each operation: flags read later; flags to be had if something leaves; values */
     uint8_t   lb[IR_MAX_INSNS + 1], fb[IR_MAX_INSNS + 1];
     uint16_t  vb[IR_MAX_INSNS + 1];
     Stub      stubs[MAX_STUBS];
+    Reloc     relocs[MAX_RELOCS];
 } Em;
+
+typedef struct X64Data {                /* DbtMachine.backend_data */
+    X64 x;
+    Em  em;
+} X64Data;
 
 /* regs.c */
 void     regs_begin(Em *e);
@@ -195,6 +209,17 @@ void     em_jmp_cache(Em *e);           /* go to the linear address in r10 */
 Stub    *new_stub(Em *e, StubKind kind);        /* `from` is the rel32 just emitted */
 void     leave_if(Em *e, unsigned cc, uint32_t rec);
 void     emit_stubs(Em *e);
+
+unsigned lazy_number(X64 *x, const Recipe *r);          /* flags.c: number of this recipe among X64.lazy; 0: no room */
+
+/* backend.c: room for a block of so much; false: the arena is full */
+void     x64_ready(DbtMachine *d, const DbtGuest *g);
+bool     x64_room(DbtMachine *d, size_t bytes, uint32_t recs, uint32_t links);
+extern const uint8_t x64_head[7];       /* the first instruction of each block */
+/* pack.c */
+size_t   x64_pack(DbtMachine *d, const Block *b, uint8_t *to, size_t room);
+bool     x64_unpack(DbtMachine *d, const DbtGuest *g, const uint8_t *from, size_t n, Block *b, bool *full);
+bool     x64_host(uint32_t *words, unsigned n);
 
 /* stubs.c */
 bool     thunks_make(X64 *x, Em *e);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cache.h -- the cache of translated blocks on disk, as block.c sees it.
+ *
+ * Threads: with DbtMachine.lock, but for cache_init() and cache_fini().
+ */
+#ifndef ACCEL_DBT_CACHE_H
+#define ACCEL_DBT_CACHE_H
+#include "accel/dbt/internal.h"
+
+typedef struct CacheKey {               /* all that a block depends on but for its bytes and what FileHead names; without gaps */
+    uint64_t config;                    /* hash of CPU model and options */
+    uint64_t place[2];                  /* DbtGuest.cache_key() */
+    uint32_t mode;
+    uint32_t in_page;
+} CacheKey;
+
+typedef struct CacheRecord {            /* good until the next call */
+    const uint8_t *native;              /* for DbtBackend.unpack() */
+    size_t   n;
+    uint16_t from, to, length, n_guest;
+} CacheRecord;
+
+bool cache_init(DbtMachine *d, GError **err);   /* the options say whether there is one */
+void cache_fini(DbtMachine *d);                 /* writes the file */
+/* A block of the bytes that are at `at`, and for one of two pages of those at at2. */
+bool cache_find(DbtCache *t, const CacheKey *k, const uint8_t *at, const uint8_t *at2, CacheRecord *out);
+void cache_put(DbtMachine *d, const Block *b, const IrBlock *ir, const CacheKey *k);    /* right after it was emitted */
+/* Is what was just emitted something else than the record?  For tests. */
+bool cache_differs(DbtMachine *d, const Block *b, const IrBlock *ir, const CacheKey *k, const CacheRecord *r);
+#endif

@@ -6,7 +6,7 @@
  * every alias.  A page that code was translated from is guarded: it is writable in no TLB, and each store to it asks
  * whether its 64-byte granule is clean.
  *
- * Omits: generations; a full arena drops all blocks.
+ * Omits: knowing which blocks of the oldest part of the arena are in use when it is given back.
  * Threads: any vCPU; DbtMachine.lock.  Chains in the hash are read without it: a block is freed only while all vCPUs are
  * stopped, and none of them in a helper that will return to it.  While the arena is full tier 0 goes on.
  */
@@ -172,7 +172,8 @@ static void link_drop(DbtMachine *d, BlockLink *l)
     }
 }
 
-static void block_kill_locked(DbtMachine *d, Block *b)
+/* Not to be found any more, nor led to by another block. */
+static void block_unhook_locked(DbtMachine *d, Block *b)
 {
     for (Block **pp = &d->hash[hash_of(b->at, b->mode)]; *pp; pp = &(*pp)->hash_next) {
         if (*pp == b) {
@@ -188,9 +189,16 @@ static void block_kill_locked(DbtMachine *d, Block *b)
         for (unsigned i = 0; i < b->n_links; i++) {
             link_drop(d, &d->links[b->links + i]);
         }
-        d->backend->kill(d, b);
     }
     __atomic_add_fetch(&d->kills, 1, __ATOMIC_RELAXED);
+}
+
+static void block_kill_locked(DbtMachine *d, Block *b)
+{
+    block_unhook_locked(d, b);
+    if (d->backend) {
+        d->backend->kill(d, b);
+    }
     d->stats.invalidated++;
 }
 
@@ -295,11 +303,82 @@ void block_renew(DbtMachine *d, DbtRegion *dr, uint64_t offset)
     g_mutex_unlock(&d->lock);
 }
 
-static void block_free(const DbtMachine *d, Block *b)
+static void block_free(DbtMachine *d, Block *b)
 {
     if (!d->backend) {
         g_free(b->ir);
     }
+    b->hash_next = d->free_blocks;
+    d->free_blocks = b;
+}
+
+/* ---- generations ---- */
+
+/*
+ * The arena is a ring of parts.  One is being filled; the one behind it is emptied before it is needed, whatever is still in use in it:
+ * that is found again by its bytes, or translated again.  So at least six eighths of the arena hold code, the newest.
+ */
+static unsigned next_generation(const DbtMachine *d) { return (d->generation + 1) % DBT_GENERATIONS; }
+
+bool block_any(const DbtMachine *d)
+{
+    for (unsigned g = 0; g < DBT_GENERATIONS; g++) {
+        if (d->blocks[g]->len) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Blocks without an address go. */
+static void page_sweep_locked(const DbtRegion *dr, uint64_t index)
+{
+    CodePage *p = dr->pages[index];
+    uint64_t left = 0;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < p->blocks->len; i++) {
+        Block *b = p->blocks->pdata[i];
+        if (b->at && !b->dead) {
+            left |= block_granules(dr, index, b);
+            p->blocks->pdata[kept++] = b;
+        }
+    }
+    g_ptr_array_set_size(p->blocks, (gint)kept);
+    __atomic_store_n(&p->granules, left, __ATOMIC_SEQ_CST);
+}
+
+/* All vCPUs are stopped, outside of code, and their jump caches are empty. */
+static void reclaim_locked(DbtMachine *d, unsigned generation)
+{
+    GPtrArray *blocks = d->blocks[generation];
+
+    if (!blocks->len) {
+        return;
+    }
+    for (unsigned i = 0; i < blocks->len; i++) {
+        Block *b = blocks->pdata[i];
+        if (!b->dead) {
+            block_unhook_locked(d, b);
+        }
+        b->at = NULL;
+    }
+    for (unsigned i = 0; i < d->n_regions; i++) {
+        for (uint64_t k = 0; k < d->regions[i]->n_pages; k++) {
+            if (d->regions[i]->pages[k]) {
+                page_sweep_locked(d->regions[i], k);
+            }
+        }
+    }
+    for (unsigned i = 0; i < blocks->len; i++) {
+        block_free(d, blocks->pdata[i]);
+    }
+    if (d->backend) {
+        d->backend->reclaim(d, generation);
+    }
+    d->stats.reclaims++;
+    d->stats.reclaimed += blocks->len;
+    g_ptr_array_set_size(blocks, 0);
 }
 
 static void reclaim_stopped(void *arg)
@@ -314,45 +393,57 @@ static void reclaim_stopped(void *arg)
     if (!__atomic_load_n(&d->full, __ATOMIC_RELAXED)) {
         return;
     }
-    tcc_engine_forget(d);
+    bool all = __atomic_exchange_n(&d->drop_all, false, __ATOMIC_SEQ_CST);
+    if (all) {
+        tcc_engine_forget(d);
+    }
     g_mutex_lock(&d->lock);
     for (unsigned i = 0; i < d->cpus->len; i++) {
         dbt_flush_all(d->cpus->pdata[i]);
     }
-    memset(d->hash, 0, sizeof(Block *) << DBT_HASH_BITS);
-    for (unsigned i = 0; i < d->n_regions; i++) {
-        for (uint64_t k = 0; k < d->regions[i]->n_pages; k++) {
-            CodePage *p = d->regions[i]->pages[k];
-            if (p) {
-                g_ptr_array_set_size(p->blocks, 0);
-                __atomic_store_n(&p->granules, 0, __ATOMIC_SEQ_CST);
-            }
+    past_clear(d);
+    for (unsigned g = 0; g < DBT_GENERATIONS; g++) {
+        if (all || g == next_generation(d)) {
+            reclaim_locked(d, g);
         }
     }
-    past_clear(d);
-    for (unsigned i = 0; i < d->blocks->len; i++) {
-        block_free(d, d->blocks->pdata[i]);
-    }
-    g_ptr_array_set_size(d->blocks, 0);
-    d->n_slabs = 0;
-    d->stats.reclaims++;
-    if (d->backend) {
-        d->backend->reclaim(d);
+    if (all && d->backend) {
+        d->backend->begin(d, d->generation);
     }
     g_mutex_unlock(&d->lock);
     __atomic_store_n(&d->full, false, __ATOMIC_SEQ_CST);
+}
+
+/* The part being filled is full: go on in the next, if that is empty, and have the one behind it emptied meanwhile. */
+static bool generation_advance_locked(DbtCpu *c)
+{
+    DbtMachine *d = c->dbt;
+
+    if (d->blocks[next_generation(d)]->len) {
+        d->stats.full++;
+        return false;
+    }
+    d->generation = next_generation(d);
+    d->backend->begin(d, d->generation);
+    if (d->blocks[next_generation(d)]->len) {
+        __atomic_store_n(&d->full, true, __ATOMIC_SEQ_CST);
+        vcpu_kick(&c->vcpu);
+    }
+    return true;
 }
 
 /* With all vCPUs parked: none of them is to return into a block. */
 void block_drop_all(DbtMachine *d)
 {
     trace_dbt_drop_all(d->cpus->len);
+    __atomic_store_n(&d->drop_all, true, __ATOMIC_SEQ_CST);
     __atomic_store_n(&d->full, true, __ATOMIC_SEQ_CST);
     machine_exclusive(d->machine, reclaim_stopped, d);
 }
 
 void block_reclaim_soon(DbtMachine *d)
 {
+    __atomic_store_n(&d->drop_all, true, __ATOMIC_SEQ_CST);
     __atomic_store_n(&d->full, true, __ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < d->cpus->len; i++) {
         vcpu_kick(d->cpus->pdata[i]);
@@ -370,10 +461,12 @@ void block_reclaim(DbtMachine *d)
 void block_free_all(DbtMachine *d)
 {
     past_free(d);
-    for (unsigned i = 0; i < d->blocks->len; i++) {
-        block_free(d, d->blocks->pdata[i]);
+    for (unsigned g = 0; g < DBT_GENERATIONS; g++) {
+        for (unsigned i = 0; i < d->blocks[g]->len; i++) {
+            block_free(d, d->blocks[g]->pdata[i]);
+        }
+        g_ptr_array_free(d->blocks[g], TRUE);
     }
-    g_ptr_array_free(d->blocks, TRUE);
     for (unsigned i = 0; i < d->n_regions; i++) {
         for (uint64_t k = 0; k < d->regions[i]->n_pages; k++) {
             CodePage *p = d->regions[i]->pages[k];
@@ -425,9 +518,15 @@ static void exits_peek(DbtMachine *d, IrBlock *ir, Block *b, const uint8_t *page
     b->to = (uint16_t)to;
 }
 
-/* In the cache line it starts in is all that a look-up needs.  Freed all at once, or the last one. */
+/* In the cache line it starts in is all that a look-up needs. */
 static Block *block_new(DbtMachine *d)
 {
+    Block *b = d->free_blocks;
+
+    if (b) {
+        d->free_blocks = b->hash_next;
+        return b;
+    }
     if (!d->n_slabs || d->n_in_slab == BLOCKS_IN_SLAB) {
         if (d->n_slabs == d->slabs->len) {
             g_ptr_array_add(d->slabs, dbt_huge_new(BLOCKS_IN_SLAB * sizeof(Block)));
@@ -532,7 +631,7 @@ static Block *block_take_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
     Block *b = block_new(d);
     *b = (Block){ .at = at, .at2 = at2, .mode = mode, .length = r.length, .from = r.from, .to = r.to };
     if (!d->backend->unpack(d, d->guest, r.native, r.n, b, full)) {
-        d->n_in_slab--;
+        block_free(d, b);
         if (*full) {
             page_made_locked(p);
             page_made_locked(p2);
@@ -540,7 +639,7 @@ static Block *block_take_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
         return NULL;
     }
     perfmap(d, b, c->pc);
-    g_ptr_array_add(d->blocks, b);
+    g_ptr_array_add(d->blocks[d->generation], b);
     block_add_locked(d, b, p, at2 ? p2 : NULL);
     if (p->killed >= REMEMBER_AFTER) {
         past_remember(d, b);
@@ -605,14 +704,13 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
         } else if (!d->backend->emit(d, d->guest, ir, b)) {
             *full = true;
             block_free(d, b);
-            d->n_in_slab--;
             b = NULL;
         }
     }
     if (b) {
         perfmap(d, b, c->pc);
         block_keep_locked(c, b, ir);
-        g_ptr_array_add(d->blocks, b);
+        g_ptr_array_add(d->blocks[d->generation], b);
         block_add_locked(d, b, p, b->at2 ? p2 : NULL);
         if (p->killed >= REMEMBER_AFTER) {
             past_remember(d, b);
@@ -668,9 +766,14 @@ static Block *block_make(DbtCpu *c, DbtRegion *dr, uint8_t *at, uint32_t mode)
                 log_write("code for %#" PRIx64 "\n%s", c->pc, s->str);
             }
         }
+        bool more = full && generation_advance_locked(c);
         g_mutex_unlock(&d->lock);
         if (b) {
             return b;
+        }
+        if (more) {
+            tries--;
+            continue;
         }
         if (full) {
             __atomic_store_n(&d->full, true, __ATOMIC_SEQ_CST);

@@ -336,7 +336,9 @@ static bool dbt_init(Machine *m, GError **err)
     g_mutex_init(&d->lock);
     d->hash = dbt_huge_new(sizeof(Block *) << DBT_HASH_BITS);
     d->slabs = g_ptr_array_new();
-    d->blocks = g_ptr_array_new();
+    for (unsigned g = 0; g < DBT_GENERATIONS; g++) {
+        d->blocks[g] = g_ptr_array_new();
+    }
     d->cpus = g_ptr_array_new();
     past_init(d);
     if (d->perfmap) {
@@ -370,7 +372,7 @@ static bool dbt_vcpu_init(Vcpu *v, GError **err)
     c->steps = g_new0(DbtCpuPrivate, 1);
     tlb_init(c);
     g_ptr_array_add(c->dbt->cpus, c);
-    if (c->dbt->cpus->len == 2 && c->dbt->blocks->len) {       /* made for one: ir_unlock() */
+    if (c->dbt->cpus->len == 2 && block_any(c->dbt)) {       /* made for one: ir_unlock() */
         block_reclaim_soon(c->dbt);
     }
     return true;
@@ -462,7 +464,7 @@ static void dbt_code_written(Region *ram, uint64_t from, uint64_t n)
 static const struct { size_t offset; const char *text; } stat_rows[] = {
     STAT(blocks, "blocks translated"), STAT(guest_insns, "guest instructions in them"), STAT(guest_bytes, "guest bytes"),
     STAT(ir_insns, "IR operations"), STAT(code_bytes, "host bytes"), STAT(invalidated, "blocks dropped"),
-    STAT(reclaims, "times the arena was full"), STAT(lookups, "look-ups beyond the jump cache"),
+    STAT(reclaims, "parts of the arena given back"), STAT(reclaimed, "blocks that were in them"), STAT(full, "times the arena was full"), STAT(lookups, "look-ups beyond the jump cache"),
     STAT(exits, "entries from the run loop"), STAT(steps, "single steps of tier 0"), STAT(refills, "TLB refills"),
     STAT(flushes, "TLB flushes"), STAT(page_flushes, "TLB page flushes"), STAT(switches, "context switches"),
     STAT(contexts, "contexts made"), STAT(revived, "blocks whose code has come back"),

@@ -354,7 +354,8 @@ typedef struct DbtBackend {             /* accel/dbt/<host>/ */
     void  (*unlink)(DbtMachine *d, BlockLink *l);
     void  (*kill)(DbtMachine *d, Block *b);             /* make b->entry go to dbt_lookup() instead: its links are gone already */
     void  (*revive)(DbtMachine *d, Block *b);           /* undo kill */
-    void  (*reclaim)(DbtMachine *d);                    /* all vCPUs stopped, all blocks dead: the arena is empty again */
+    void  (*begin)(DbtMachine *d, unsigned generation); /* new code goes there: nothing is in it */
+    void  (*reclaim)(DbtMachine *d, unsigned generation);   /* all vCPUs stopped; its blocks are dead, and nothing leads to them */
     void  (*run)(DbtCpu *c, const void *entry);         /* enter code for c->pc; returns when the run loop is needed: state is exact */
     bool  (*print)(const Block *b, GString *out);       /* -d out_asm */
 } DbtBackend;

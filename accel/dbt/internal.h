@@ -35,14 +35,14 @@ typedef struct DbtRegion {              /* a Region with host memory that code w
 } DbtRegion;
 enum { WRITABLE_MANY = UINT16_MAX };
 
-enum { DBT_HASH_BITS = 18, DBT_MAX_REGIONS = 64 };
+enum { DBT_GENERATIONS = 8, DBT_HASH_BITS = 18, DBT_MAX_REGIONS = 64 };
 
 typedef struct DbtCache DbtCache;
 
 typedef struct DbtStats {               /* "info jit" */
     uint64_t blocks, guest_insns, guest_bytes, code_bytes, ir_insns;
     uint64_t lookups, refills, steps, exits, flushes, page_flushes, switches, contexts, invalidated,
-             reclaims, revived, victims, beside, across, links, unmerged, ic_hot, ic_given_up;
+             reclaims, reclaimed, full, revived, victims, beside, across, links, unmerged, ic_hot, ic_given_up;
     uint64_t cache_taken, cache_insns, cache_new, cache_differ;
     uint64_t no_crossing, no_slow_mode, no_fault, no_ram, no_code;      /* refills refused, by why */
 } DbtStats;
@@ -77,7 +77,9 @@ struct DbtMachine {
     unsigned  n_regions;
     Block   **hash;
     BlockLink *links;                   /* of all blocks, each block's together: the back end's memory */
-    GPtrArray *blocks;                  /* all of them, dead ones too */
+    GPtrArray *blocks[DBT_GENERATIONS]; /* all of them, dead ones too, by the part of the arena that they are in */
+    unsigned   generation;              /* that new ones go to; the parts follow each other in a ring */
+    Block     *free_blocks;             /* by hash_next */
     GPtrArray *slabs;                   /* BLOCKS_IN_SLAB Blocks each */
     unsigned   n_slabs, n_in_slab;      /* used, and of the last of them */
     struct DbtPast *past;               /* past.c */
@@ -87,7 +89,8 @@ struct DbtMachine {
     uint8_t   ic_bad[(1 << IC_HASH_BITS) / 8];  /* guest instructions, hashed, that are better without; atomic */
     uint8_t   ic_heat[1 << IC_HEAT_BITS];       /* how often a block was met, hashed; atomic, not exact */
     uint32_t  ic_samples;
-    bool      full;                     /* the arena: block_reclaim() is wanted; atomic */
+    bool      full;                     /* block_reclaim() is wanted; atomic */
+    bool      drop_all;                 /* of all generations; atomic */
     GPtrArray *cpus;                    /* DbtCpu */
     DbtStats  stats;
 };
@@ -108,8 +111,9 @@ void       block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode);         
 void       block_renew(DbtMachine *d, DbtRegion *dr, uint64_t offset);
 void       block_free_all(DbtMachine *d);       /* with the pages and regions they are of; no vCPU is left */
 void       block_drop_all(DbtMachine *d);
+bool       block_any(const DbtMachine *d);      /* have any been made? */
 void       block_reclaim_soon(DbtMachine *d);   /* let the vCPUs' run loops do that */
-void       block_reclaim(DbtMachine *d);        /* from the run loop: empty the arena unless some vCPU is still to return into it */
+void       block_reclaim(DbtMachine *d);        /* from the run loop: give back what is oldest unless some vCPU is still to return into code */
 
 /* past.c: with the lock */
 void       past_init(DbtMachine *d);

@@ -633,7 +633,8 @@ int main(int argc, char **argv)
         gen(1 + pick(12));
         Block blk = { 0 };
         if (!dbt_backend_x86_64.emit(&d, &guest, ir, &blk)) {
-            dbt_backend_x86_64.reclaim(&d);
+            dbt_backend_x86_64.reclaim(&d, 0);
+            dbt_backend_x86_64.begin(&d, 0);
             if (!dbt_backend_x86_64.emit(&d, &guest, ir, &blk)) {
                 printf("block %lu does not fit\n", k);
                 return 1;

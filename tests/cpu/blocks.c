@@ -134,7 +134,8 @@ static Block *native_block(Native *n, const IrBlock *ir)
     b->from = ir->pc & (DBT_PAGE - 1);
     b->to = (uint16_t)(b->from + ir->length);
     if (++n->emitted % 256 == 0 || !n->backend->emit(&n->machine, n->machine.guest, ir, b)) {
-        n->backend->reclaim(&n->machine);
+        n->backend->reclaim(&n->machine, 0);
+        n->backend->begin(&n->machine, 0);
         memset(b, 0, sizeof *b);
         g_assert(n->backend->emit(&n->machine, n->machine.guest, ir, b));
     }

@@ -139,7 +139,8 @@ static void run_native(X86Cpu *c, const IrBlock *b)
     ready = true;
     c->dbt.dbt = &d;
     if (!d.backend->emit(&d, &guest, b, &block)) {
-        d.backend->reclaim(&d);
+        d.backend->reclaim(&d, 0);
+        d.backend->begin(&d, 0);
         if (!d.backend->emit(&d, &guest, b, &block))
             abort();
     }

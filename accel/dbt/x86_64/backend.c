@@ -8,7 +8,7 @@
  *             cmp [cpu.attention], 0; jne exit            the exit check; backward links enter here (body - BODY_TEST)
  *     body:   the guest's instructions; then stubs (ctl.c)
  *
- * Omits: hosts without BMI1, BMI2, LZCNT, POPCNT and SSE4.2 (init says so); one generation of code.
+ * Omits: hosts without BMI1, BMI2, LZCNT, POPCNT and SSE4.2 (init says so).
  * Threads: emit, link, unlink, kill under DbtMachine.lock; run by each vCPU.
  */
 #include <cpuid.h>
@@ -18,8 +18,8 @@
 #include "accel/dbt/x86_64/emit.h"
 #include "core/disas.h"
 
-enum { ROOM = 640, MAX_RECS = 1 << 21,          /* bytes that one operation may emit; LeaveRecs */
-       MAX_LINKS_OF_ALL = 1 << 20, POPULATE = 256 << 10, TABLE_STEP = 64 << 10, HUGE_PAGE = 2 << 20 };
+enum { ROOM = 640, RECS_EACH = 32, LINKS_EACH = 64,     /* bytes that one operation may emit; bytes of the arena for each of them */
+       POPULATE = 256 << 10, TABLE_STEP = 64 << 10, HUGE_PAGE = 2 << 20 };
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
@@ -93,9 +93,9 @@ static void *table_new(size_t bytes)
     return p;
 }
 
-static void table_room(void *table, size_t size, uint32_t used, uint32_t *room)
+static void table_room(void *table, size_t size, uint32_t used, uint32_t *room, uint32_t end)
 {
-    if (used + TABLE_STEP / size / 4 > *room) {
+    if (used + TABLE_STEP / size / 4 > *room && *room + TABLE_STEP / size <= end) {
         uint32_t more = (uint32_t)(TABLE_STEP / size);
         madvise((uint8_t *)table + *room * size, TABLE_STEP, MADV_POPULATE_WRITE);     /* kernels without it: by faults */
         *room += more;
@@ -120,9 +120,9 @@ static bool arena_make(X64 *x, size_t size, GError **err)
     if (x->rw == MAP_FAILED || x->rx == MAP_FAILED) {
         return fail(err, "accel dbt: cannot map the code arena: %s", g_strerror(errno));
     }
-    x->max_recs = MAX_RECS;
+    x->max_recs = (uint32_t)(size / RECS_EACH);
     x->recs = table_new(sizeof(LeaveRec) * x->max_recs);
-    x->max_links = MAX_LINKS_OF_ALL;
+    x->max_links = (uint32_t)(size / LINKS_EACH);
     return true;
 }
 
@@ -241,7 +241,7 @@ static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, const IrBlock *ir,
     X64 *x = &((X64Data *)d->backend_data)->x;
 
     e->p = e->start = x->rw + x->used;
-    e->end = x->rw + x->size;
+    e->end = x->rw + x->end;
     e->d = d;
     e->x = x;
     e->g = g;
@@ -297,6 +297,29 @@ static void populate(X64 *x)
     }
 }
 
+/* Each generation has an equal part of everything. */
+static size_t part_bytes(const X64 *x) { return (x->size - x->first) / DBT_GENERATIONS & ~(size_t)63; }
+static size_t part_at(const X64 *x, unsigned generation) { return ((x->first + 63) & ~(size_t)63) + generation * part_bytes(x); }
+
+static void x64_begin(DbtMachine *d, unsigned generation)
+{
+    X64 *x = &((X64Data *)d->backend_data)->x;
+    uint32_t recs = x->max_recs / DBT_GENERATIONS, links = x->max_links / DBT_GENERATIONS;
+
+    x->recs_used[x->generation] = x->n_recs;
+    x->generation = generation;
+    x->used = part_at(x, generation);
+    x->end = x->used + part_bytes(x) - 64;
+    x->n_recs = generation * recs;
+    x->end_recs = x->n_recs + recs;
+    x->n_links = generation * links;
+    x->end_links = x->n_links + links;
+    x->rooms[0] = x->n_recs;
+    x->rooms[1] = x->n_links;
+    x->populated = MAX(x->populated, x->used & -(size_t)POPULATE);      /* what lies between was not needed */
+    x->dropped = x->used & -(size_t)POPULATE;
+}
+
 /* Before the first block. */
 void x64_ready(DbtMachine *d, const DbtGuest *g)
 {
@@ -306,7 +329,9 @@ void x64_ready(DbtMachine *d, const DbtGuest *g)
         s->x.guest = g;
         s->em.d = d;
         s->em.end = s->x.rw + s->x.size;
+        populate(&s->x);
         thunks_make(&s->x, &s->em);
+        x64_begin(d, 0);
     }
 }
 
@@ -314,12 +339,12 @@ bool x64_room(DbtMachine *d, size_t bytes, uint32_t recs, uint32_t links)
 {
     X64 *x = &((X64Data *)d->backend_data)->x;
 
-    if (x->size - x->used < bytes || x->max_recs - x->n_recs < recs || x->max_links - x->n_links < links) {
+    if (x->end - x->used < bytes || x->end_recs - x->n_recs < recs || x->end_links - x->n_links < links) {
         return false;
     }
     populate(x);
-    table_room(x->recs, sizeof(LeaveRec), x->n_recs, &x->rooms[0]);
-    table_room(d->links, sizeof(BlockLink), x->n_links, &x->rooms[1]);
+    table_room(x->recs, sizeof(LeaveRec), x->n_recs, &x->rooms[0], x->end_recs);
+    table_room(d->links, sizeof(BlockLink), x->n_links, &x->rooms[1], x->end_links);
     return true;
 }
 
@@ -338,7 +363,7 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block 
     uint32_t recs = e->first_rec = x->n_recs;
     b->n_links = 0;
     b->links = x->n_links;
-    if (e->n_links > x->max_links - x->n_links) {
+    if (e->n_links > x->end_links - x->n_links) {
         return false;
     }
     uint8_t *attention = emit_head(e, b);
@@ -431,17 +456,40 @@ static void x64_revive(DbtMachine *d, Block *b)
     __atomic_store_n((uint64_t *)at, code, __ATOMIC_RELEASE);
 }
 
-static void x64_reclaim(DbtMachine *d)
+/* Records that are left and say that they go on in code that is no more. */
+static void unmerged_forget(X64 *x, unsigned generation)
+{
+    uintptr_t from = (uintptr_t)x->rx + part_at(x, generation);
+
+    x->recs_used[x->generation] = x->n_recs;
+    for (unsigned g = 0; g < DBT_GENERATIONS; g++) {
+        for (uint32_t k = g * (x->max_recs / DBT_GENERATIONS); k < x->recs_used[g]; k++) {
+            if ((uintptr_t)x->recs[k].unmerged - from < part_bytes(x)) {
+                x->recs[k].unmerged = NULL;
+            }
+        }
+    }
+}
+
+static void x64_reclaim(DbtMachine *d, unsigned generation)
 {
     X64 *x = &((X64Data *)d->backend_data)->x;
 
-    x->used = x->first ? x->first : x->used;
-    x->n_recs = 0;
-    x->n_links = 0;
-    x->n_lazy = 0;
-    x->n_ic = x->n_ic_jumps = 0;
-                        /* all are empty: the TLBs have been flushed */
-    memset(x->lazy_hash, 0, sizeof x->lazy_hash);
+    x->recs_used[generation] = 0;
+    unmerged_forget(x, generation);
+    for (unsigned k = 0; k < LAZY_MAX; k++) {
+        x->lazy_of[k] &= (uint8_t)~(1u << generation);
+    }
+    for (unsigned k = 0; k < LAZY_HASH; k++) {
+        if (!x->lazy_of[x->lazy_hash[k]]) {
+            x->lazy_hash[k] = 0;        /* it may be another's soon */
+        }
+    }
+    for (unsigned k = 0; k < DBT_IC_JUMPS; k++) {           /* empty: the jump caches have been flushed */
+        if (x->ic_jump_of[k] == generation + 1) {
+            x->ic_jump_of[k] = 0;
+        }
+    }
 }
 
 static void x64_run(DbtCpu *c, const void *entry)
@@ -483,6 +531,7 @@ const DbtBackend dbt_backend_x86_64 = {
     .unlink = x64_unlink,
     .kill = x64_kill,
     .revive = x64_revive,
+    .begin = x64_begin,
     .reclaim = x64_reclaim,
     .run = x64_run,
     .print = x64_print,

@@ -153,11 +153,14 @@ void em_exit_to(Em *e, int32_t target)
         return;
     }
     em_load_pc(e, R10, target);
-    if (!e->ics || e->x->n_ic_jumps >= DBT_IC_JUMPS) {
+    X64 *x = e->x;
+    const uint8_t *none = e->ics ? memchr(x->ic_jump_of, 0, DBT_IC_JUMPS) : NULL;
+    if (!none) {
         em_jmp_cache(e);
         return;
     }
-    unsigned k = DBT_IC_DATA + e->x->n_ic_jumps++;
+    x->ic_jump_of[none - x->ic_jump_of] = (uint8_t)(x->generation + 1);
+    unsigned k = DBT_IC_DATA + (unsigned)(none - x->ic_jump_of);
     e_op(e, 0x3b, E_W, R10, rm_ic(e, k, offsetof(DbtIc, key)));
     uint8_t *miss = e_jcc8(e, CC_NE);
     e_op(e, 0xff, 0, 4, rm_ic(e, k, offsetof(DbtIc, value)));

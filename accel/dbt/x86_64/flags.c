@@ -12,7 +12,8 @@
  */
 #include "accel/dbt/x86_64/emit.h"
 
-enum { RECIPE_REACH = 48 };             /* operations looked ahead */
+enum { RECIPE_REACH = 48,               /* operations looked ahead */
+       LAZY_TRIES = 16 };               /* looked at for a number that nobody has */
 
 /* ---- liveness ---- */
 
@@ -357,14 +358,21 @@ unsigned lazy_number(X64 *x, const Recipe *r)
     uint32_t h = (uint32_t)r->imm * 0x9e3779b1u ^ (uint32_t)(r->op << 20 | r->type << 18 | r->a << 12 | r->b << 6 | r->r) * 0x85ebca6bu;
     uint16_t *slot = &x->lazy_hash[h >> 20];
 
+    uint8_t mine = (uint8_t)(1u << x->generation);
+    G_STATIC_ASSERT(DBT_GENERATIONS <= 8);
     if (*slot && same_recipe(&x->lazy[*slot], r)) {
+        x->lazy_of[*slot] |= mine;
         return *slot;
     }
-    if (x->n_lazy + 1 >= LAZY_MAX) {
-        return 0;
+    for (unsigned tries = 0; tries < LAZY_TRIES; tries++) {
+        x->n_lazy = x->n_lazy % (LAZY_MAX - 1) + 1;
+        if (!x->lazy_of[x->n_lazy]) {
+            x->lazy[x->n_lazy] = *r;
+            x->lazy_of[x->n_lazy] = mine;
+            return *slot = (uint16_t)x->n_lazy;
+        }
     }
-    x->lazy[++x->n_lazy] = *r;
-    return *slot = (uint16_t)x->n_lazy;
+    return 0;
 }
 
 bool flags_leave_recipe(Em *e, unsigned fault, unsigned written)
@@ -392,7 +400,7 @@ uint32_t leave_rec(Em *e, const IrMem *m)
     X64 *x = e->x;
     unsigned lost = e->fb[e->i] & ~e->mem & ~e->host;
 
-    if (x->n_recs >= x->max_recs) {
+    if (x->n_recs >= x->end_recs) {
         e->full = true;
         return 0;
     }

@@ -62,18 +62,23 @@ enum { LAZY_BITS = 15, LAZY_MAX = 1 << LAZY_BITS, LAZY_HASH = 1 << 12, FL_REAL =
 typedef struct X64 {
     const DbtGuest *guest;
     uint8_t  *rw, *rx;                  /* two views of one memory */
-    size_t    size, used, first;        /* first: where blocks start, after the thunks */
+    size_t    size, first;              /* first: where blocks start, after the thunks */
     LeaveRec *recs;
-    uint32_t  n_recs, max_recs;
-    uint32_t  n_links, max_links;
+    uint32_t  max_recs, max_links;
+    unsigned  generation;               /* which has an equal part of the arena, of recs and of links */
+    size_t    used, end;                /* what the current one has used, and where its part ends */
+    uint32_t  n_recs, end_recs, n_links, end_links;
+    uint32_t  recs_used[DBT_GENERATIONS];       /* of the others: where what they have used ends */
     uint32_t  rooms[2];                 /* recs and links for which memory is there */
     size_t    populated;                /* of the arena: memory is there */
     size_t    dropped;                  /* rw was unmapped up to here, for the time being */
-    Recipe    lazy[LAZY_MAX];           /* append only while code lives; 0: none */
+    Recipe    lazy[LAZY_MAX];           /* 0: none */
     uint32_t  n_lazy;
-    uint32_t  n_ic, n_ic_jumps;         /* inline caches given out so far; each is of several places in the end, which have one kind: */
+    uint8_t   lazy_of[LAZY_MAX];        /* generations that name it */
+    uint32_t  n_ic;                     /* inline caches given out so far; each is of several places in the end, which have one kind: */
     uint8_t   ic_kind[DBT_IC_DATA];     /* bytes of the access, IC_WRITE */
     uint16_t  ic_last[256];             /* of each kind, that given out last */
+    uint8_t   ic_jump_of[DBT_IC_JUMPS]; /* generation that has it, plus 1 */
     uint16_t  lazy_hash[LAZY_HASH];
     /* thunks, as offsets in the arena: stubs.c */
     uint32_t  enter, leave, link, second, second_from, miss, miss_unmerged, exit_at, exit_pc, spill, spill_at, reload;

@@ -9,6 +9,7 @@
  * It fails by crashing, by a sanitizer, or by a round that takes a minute; the last line then says
  * how to repeat it.
  */
+#include "tests/args.h"
 #include "tests/fuzz/device.h"
 #include "core/display.h"
 #include <signal.h>
@@ -25,7 +26,6 @@ const DeviceFuzz device_fuzzers[] = {
     { "xhci", fuzz_xhci_up, fuzz_xhci },    { NULL, NULL, NULL },
 };
 
-PciHost *fuzz_host;
 static uint64_t    seed;
 static const char *now_device;
 static unsigned    now_round, now_seed;
@@ -111,42 +111,18 @@ uint32_t mem_in(uint64_t at, unsigned size)
 
 void fuzz_machine(void)
 {
-    static Region  pci_memory;
-    static Mapping pci_map;
-    Machine       *m = rig.m;
+    Machine *m = rig.m;
 
     rig_pc(1);
-    region_init_ram(&m->ram, "ram", FUZZ_RAM);
-    map_begin(m);
-    region_map(&m->memory, &m->ram, 0);
-    region_init_container(&pci_memory, "pci", m->memory.size);
-    pci_map = (Mapping){ .region = &pci_memory, .size = pci_memory.size, .priority = -1, .seen = SEEN_READ | SEEN_WRITE, .on = true };
-    region_add(&m->memory, &pci_map);
-    fuzz_host = pcihost_create(m, &pci_memory, NULL);
-    map_commit(m);
+    rig_ram(FUZZ_RAM);
+    rig_pci();
     m->state = RUN_RUNNING;
     m->started = true;
 }
 
-void *fuzz_pci(const char *driver, const char *key, const char *val)
-{
-    GError *err = NULL;
-    void   *d;
-
-    map_begin(rig.m);
-    d = device_new(rig.m, fuzz_host->bus.base, driver, NULL, &err);
-    if (!d || !device_set(d, "addr", "3", &err) || (key && !device_set(d, key, val, &err)) || !device_realize(d, &err)) {
-        fprintf(stderr, "%s: %s\n", driver, err->message);
-        exit(2);
-    }
-    map_commit(rig.m);
-    rig_reset();
-    return d;
-}
-
 void config(unsigned at, uint32_t v, unsigned size)
 {
-    pci_config_write(&fuzz_host->bus, FUZZ_SLOT << 3, at, v, size);
+    pci_config_write(&rig.host->bus, FUZZ_SLOT << 3, at, v, size);
 }
 
 void people(void)
@@ -242,16 +218,11 @@ int main(int argc, char **argv)
     double      seconds = 1;
     unsigned    rounds = 0, s = 1, failed = 0;
     const char *only = NULL;
-    int         c;
+    const Arg   args[] = { ARG('d', only, "DEVICE"), ARG('t', seconds, "SECONDS"), ARG('n', rounds, "ROUNDS"),
+                           ARG('s', s, "SEED"), ARGS_END };
 
-    while ((c = getopt(argc, argv, "d:t:n:s:")) != -1) {
-        switch (c) {
-        case 'd': only = optarg; break;
-        case 't': seconds = atof(optarg); break;
-        case 'n': rounds = (unsigned)atoi(optarg); break;
-        case 's': s = (unsigned)atoi(optarg); break;
-        default:  return 2;
-        }
+    if (!args_parse(argc, argv, args)) {
+        return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (const DeviceFuzz *f = device_fuzzers; f->name; f++) {
@@ -263,8 +234,8 @@ int main(int argc, char **argv)
             command = g_strdup_printf("%s -d %s -t %f -n %u -s %u 2>&1 | grep -v '^ryokan: '", argv[0], f->name, seconds, rounds, s);
             g_autofree char *out = NULL;
             int              status = 0;
-            char            *args[] = { (char *)"bash", (char *)"-c", (char *)"set -o pipefail; exec 2>&1; eval \"$0\"", command, NULL };
-            if (!g_spawn_sync(NULL, args, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out, NULL, &status, NULL) || status) {
+            const char      *shell[] = { "bash", "-c", "set -o pipefail; exec 2>&1; eval \"$0\"", command, NULL };
+            if (!g_spawn_sync(NULL, (char **)shell, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out, NULL, &status, NULL) || status) {
                 printf("not ok fuzz/%s: seed %u, status %d\n", f->name, s, status);
                 failed++;
             }

@@ -17,7 +17,6 @@ typedef struct DeviceFuzz {
     void (*round)(void);              /* some work for it */
 } DeviceFuzz;
 extern const DeviceFuzz device_fuzzers[];       /* ends with name NULL */
-extern PciHost *fuzz_host;
 
 uint32_t rnd(void);
 bool     one_in(unsigned n);
@@ -33,7 +32,6 @@ uint32_t port_in(unsigned at, unsigned size);
 void     mem(uint64_t at, uint32_t v, unsigned size);
 uint32_t mem_in(uint64_t at, unsigned size);
 void     fuzz_machine(void);          /* RAM and a PCI host */
-void    *fuzz_pci(const char *driver, const char *key, const char *val);     /* in FUZZ_SLOT; key or NULL */
 void     config(unsigned at, uint32_t v, unsigned size);
 void     people(void);                /* somebody types and moves the mouse; the screen is looked at */
 

@@ -90,7 +90,7 @@ static void set_vbe(void)
 void fuzz_vga_up(void)
 {
     fuzz_machine();
-    fuzz_pci("VGA", "rombar", "off");
+    rig_pci_add("VGA", FUZZ_SLOT, "rombar", "off", NULL);
     config(0x10, LFB, 4);
     config(0x18, VGA_REGS, 4);
     config(0x04, 3, 2);
@@ -143,7 +143,7 @@ void fuzz_vga(void)
 void fuzz_cirrus_up(void)
 {
     fuzz_machine();
-    fuzz_pci("cirrus-vga", "rombar", "off");
+    rig_pci_add("cirrus-vga", FUZZ_SLOT, "rombar", "off", NULL);
     config(0x10, LFB, 4);
     config(0x14, VGA_REGS, 4);
     config(0x04, 3, 2);

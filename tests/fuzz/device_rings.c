@@ -20,7 +20,7 @@ static void g(uint32_t at, uint32_t v, unsigned size)
 void fuzz_gpu_up(void)
 {
     fuzz_machine();
-    fuzz_pci("virtio-gpu-pci", NULL, NULL);
+    rig_pci_add("virtio-gpu-pci", FUZZ_SLOT, NULL);
     config(0x20, GPU_BAR, 4);
     config(0x14, 0x20010000, 4);
     config(0x04, 6, 2);
@@ -171,7 +171,7 @@ enum { U_IO = 0xc000, U_LIST = 0x10000, U_QHS = 0x20000, U_TDS = 0x21000, U_BUF 
 void fuzz_uhci_up(void)
 {
     fuzz_machine();
-    fuzz_pci("piix3-usb-uhci", NULL, NULL);
+    rig_pci_add("piix3-usb-uhci", FUZZ_SLOT, NULL);
     config(0x20, U_IO, 4);
     config(0x04, 5, 2);
     usb_change();
@@ -363,7 +363,7 @@ static void xhci_transfer(void)
 void fuzz_xhci_up(void)
 {
     fuzz_machine();
-    fuzz_pci("qemu-xhci", NULL, NULL);
+    rig_pci_add("qemu-xhci", FUZZ_SLOT, NULL);
     config(0x10, X_BAR, 4);
     config(0x14, 0, 4);
     config(0x04, 6, 2);

@@ -24,6 +24,7 @@
 #include "core/options.h"
 #include "cpu/x86/apicif.h"
 #include "cpu/x86/cpu.h"
+#include "tests/args.h"
 
 enum { CODE = 0x10000, CODE_BYTES = 0x4000, PML4 = 0x20000, PDPT = 0x21000, PD = 0x22000, PT = 0x23000, PD32 = 0x24000, PT32 = 0x25000,
        PDPAE = 0x26000, IDT = 0x30000, GDT = 0x31000, TSS = 0x32000, DATA = 0x40000, STACK = 0x4f000, VMCB = 0x33000 };
@@ -602,17 +603,12 @@ int main(int argc, char **argv)
 {
     Fuzz f = { .seed = (uint64_t)g_get_real_time() };
     const char *engine = "native", *cpus = "2";
-    int opt, seconds = 5;
+    int seconds = 5;
     GError *err = NULL;
+    const Arg args[] = { ARG('e', engine, "ENGINE"), ARG('t', seconds, "SECONDS"), ARG('s', f.seed, "SEED"), ARG('c', cpus, "CPUS"), ARGS_END };
 
-    while ((opt = getopt(argc, argv, "e:t:s:c:")) != -1) {
-        switch (opt) {
-        case 'e': engine = optarg; break;
-        case 't': seconds = atoi(optarg); break;
-        case 's': f.seed = g_ascii_strtoull(optarg, NULL, 10); break;
-        case 'c': cpus = optarg; break;
-        default:  return 2;
-        }
+    if (!args_parse(argc, argv, args)) {
+        return 2;
     }
     f.m = machine_new();
     f.other = aligned_alloc(64, sizeof *f.other);

@@ -20,6 +20,7 @@
 #include "core/options.h"
 #include "core/snapfile.h"
 #include "core/state.h"
+#include "tests/args.h"
 
 enum { HEAD_BYTES = 4096, PARTS_AT = 32, PART_BYTES = 40, CHANGES = 8 };
 
@@ -191,22 +192,18 @@ static bool try_one(Machine *m, const char *path, const uint8_t *good, size_t n_
 
 int main(int argc, char **argv)
 {
-    int      opt, seconds = 3;
+    int      seconds = 3;
     unsigned tries = 0, taken = 0;
     char    *path, *dir, *good[2];
     gsize    n[2];
     GError  *err = NULL;
     Machine *m;
 
+    const Arg args[] = { ARG('t', seconds, "SECONDS"), ARG('s', seed, "SEED"), ARGS_END };
+
     seed = 1;
-    while ((opt = getopt(argc, argv, "t:s:")) != -1) {
-        if (opt == 't') {
-            seconds = atoi(optarg);
-        } else if (opt == 's') {
-            seed = strtoull(optarg, NULL, 0);
-        } else {
-            return 2;
-        }
+    if (!args_parse(argc, argv, args)) {
+        return 2;
     }
     dir = g_mkdtemp(g_strdup("/dev/shm/ryokan-XXXXXX"));       /* thousands of files */
     dir = dir ? dir : g_dir_make_tmp("ryokan-XXXXXX", NULL);

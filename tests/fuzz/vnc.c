@@ -11,6 +11,7 @@
 #include "core/chardev.h"
 #include "core/display.h"
 #include "core/options.h"
+#include "tests/args.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -329,22 +330,15 @@ static bool start(Fuzz *f, bool tls, GError **err)
 int main(int argc, char **argv)
 {
     Fuzz    f = { .seed = 1 };
-    int     c, seconds = 4;
+    int     seconds = 4;
     bool    tls = false;
     Viewer *v;
     GError *err = NULL;
     char    dir[] = "/tmp/fuzz-vnc-XXXXXX";
+    const Arg args[] = { ARG('s', f.seed, "SEED"), ARG('t', seconds, "SECONDS"), ARG('c', tls, NULL), ARGS_END };
 
-    while ((c = getopt(argc, argv, "s:t:c")) != -1) {
-        if (c == 's') {
-            f.seed = (uint32_t)strtoul(optarg, NULL, 0);
-        } else if (c == 't') {
-            seconds = atoi(optarg);
-        } else if (c == 'c') {
-            tls = true;
-        } else {
-            return 2;
-        }
+    if (!args_parse(argc, argv, args)) {
+        return 2;
     }
     if (!mkdtemp(dir)) {
         return 2;

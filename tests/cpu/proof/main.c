@@ -26,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "core/log.h"
+#include "tests/args.h"
 #include "tests/cpu/proof/proof.h"
 
 #ifndef __x86_64__
@@ -300,27 +301,16 @@ static char *bios_make(void)
 int main(int argc, char **argv)
 {
     Proof p = { .seed = 1, .cases = UINT64_MAX, .states = 6, .only = -1, .mode = -1 };
-    int opt;
     bool names = false;
+    const Arg args[] = {
+        ARG('s', p.seed, "SEED"), ARG('n', p.cases, "CASES"), ARG('t', p.seconds, "SECONDS"), ARG('k', p.states, "STATES"),
+        ARG('b', p.only, "BATCH"), ARG('e', p.engine, "ENGINE"), ARG('m', p.mode, "MODE"), ARG('r', p.row, "ROW"),
+        ARG('d', p.log, "ITEMS"), ARG('a', p.in_turn, NULL), ARG('q', p.sequences, NULL), ARG('v', p.verbose, NULL),
+        ARG('l', names, NULL), ARG('f', p.in_process, NULL), ARGS_END,
+    };
 
-    while ((opt = getopt(argc, argv, "s:n:t:k:b:e:m:r:d:aqvlf")) != -1) {
-        switch (opt) {
-        case 's': p.seed = strtoull(optarg, NULL, 0); break;
-        case 'n': p.cases = strtoull(optarg, NULL, 0); break;
-        case 't': p.seconds = atoi(optarg); break;
-        case 'k': p.states = strtoull(optarg, NULL, 0); break;
-        case 'b': p.only = strtoll(optarg, NULL, 0); break;
-        case 'e': p.engine = optarg; break;
-        case 'm': p.mode = atoi(optarg); break;
-        case 'r': p.row = optarg; break;
-        case 'd': p.log = optarg; break;
-        case 'a': p.in_turn = true; break;
-        case 'q': p.sequences = true; break;
-        case 'v': p.verbose = true; break;
-        case 'l': names = true; break;
-        case 'f': p.in_process = true; break;
-        default: return 2;
-        }
+    if (!args_parse(argc, argv, args)) {
+        return 2;
     }
     p.rows = proof_rows(&p.n_rows);
     p.batches = p.cases == UINT64_MAX && !p.seconds ? 12 * (uint64_t)p.n_rows : UINT64_MAX;

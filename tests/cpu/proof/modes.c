@@ -24,6 +24,7 @@
 #include "core/log.h"
 #include "cpu/x86/sys.h"
 #include "cpu/x86/x87.h"
+#include "tests/args.h"
 #include "tests/cpu/proof/proof.h"
 
 enum { LOW = 0x10000, CODE = 0x10000, CODE_BYTES = 0x4000, HANDLERS = 0x14000, PML4 = 0x20000, PDPT = 0x21000, PD = 0x22000, PT = 0x23000,
@@ -507,17 +508,16 @@ int main(int argc, char **argv)
     static Case k;
     Result a = { g_byte_array_new(), false }, b = { g_byte_array_new(), false }, again = { g_byte_array_new(), false };
     struct itimerval tick = { { .tv_usec = 50000 }, { .tv_usec = 50000 } };
-    int opt;
+    int seconds = 0;
+    const Arg args[] = { ARG('s', seed, "SEED"), ARG('t', seconds, "SECONDS"), ARG('n', cases, "PROGRAMS"), ARG('c', only, "PROGRAM"),
+                         ARG('d', log, "ITEMS"), ARGS_END };
 
-    while ((opt = getopt(argc, argv, "s:t:n:c:d:")) != -1) {
-        switch (opt) {
-        case 's': seed = strtoull(optarg, NULL, 0); break;
-        case 't': end = g_get_monotonic_time() + atoi(optarg) * G_USEC_PER_SEC; cases = UINT64_MAX; break;
-        case 'n': cases = strtoull(optarg, NULL, 0); break;
-        case 'c': only = strtoll(optarg, NULL, 0); break;
-        case 'd': log = optarg; break;
-        default: return 2;
-        }
+    if (!args_parse(argc, argv, args)) {
+        return 2;
+    }
+    if (seconds) {
+        end = g_get_monotonic_time() + seconds * G_USEC_PER_SEC;
+        cases = UINT64_MAX;
     }
     g_autofree char *bios = bios_make();
     Engine *interp = engine_blank("interp", bios), *native = engine_blank("native", bios);

@@ -2,15 +2,12 @@
 /* cirrus.c -- the CL-GD5446: extension registers, packed modes, banks, cursor, blits; random blits.
    */
 #include "core/display.h"
-#include "hw/pci/pcihost.h"
 #include "tests/dev/scripted/rig.h"
 #include <string.h>
 
 enum { DEVFN = 2 << 3, LFB = 0xe0000000, REGS = 0xe4000000, VRAM = 4 << 20 };
 enum { BACKWARDS = 1, FROM_CPU = 4, TRANSPARENT = 8, PATTERN = 0x40, EXPAND = 0x80 };
 
-static PciHost *host;
-static Region   pci_memory;
 
 static void reg(uint16_t port, unsigned index, unsigned val)
 {
@@ -32,19 +29,11 @@ static uint32_t peek(uint32_t at, unsigned size)
 static void up(void)
 {
     rig_up();
-    Machine *m = rig.m;
-    map_begin(m);
-    region_init_container(&pci_memory, "pci", m->memory.size);
-    region_map(&m->memory, &pci_memory, 0);
-    host = pcihost_create(m, &pci_memory, NULL);
-    void *vga = device_new(m, host->bus.base, "cirrus-vga", NULL, NULL);
-    ck_assert(device_set(vga, "rombar", "off", NULL) && device_set(vga, "addr", "2", NULL) &&
-              device_realize(vga, NULL));
-    map_commit(m);
-    rig_reset();
-    pci_config_write(&host->bus, DEVFN, 0x10, LFB, 4);
-    pci_config_write(&host->bus, DEVFN, 0x14, REGS, 4);
-    pci_config_write(&host->bus, DEVFN, 0x04, 3, 2);
+    rig_pci();
+    rig_pci_add("cirrus-vga", 2, "rombar", "off", NULL);
+    pci_config_write(&rig.host->bus, DEVFN, 0x10, LFB, 4);
+    pci_config_write(&rig.host->bus, DEVFN, 0x14, REGS, 4);
+    pci_config_write(&rig.host->bus, DEVFN, 0x04, 3, 2);
     outb(0x3c2, 0x67);
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* e1000.c -- 82540EM against a cable whose far end is the test: EEPROM, PHY, frames both ways, segmentation, hostile rings. */
-#include "hw/pci/pcihost.h"
 #include "net/net.h"
 #include "tests/dev/scripted/rig.h"
 #include <string.h>
@@ -10,9 +9,6 @@ enum { CTRL = 0, STATUS = 8, EECD = 0x10, EERD = 0x14, MDIC = 0x20, ICR = 0xc0, 
        RDBAL = 0x2800, TDBAL = 0x3800, RDTR = 0x2820, RXCSUM = 0x5000, RAL = 0x5400, MTA = 0x5200, GPTC = 0x4080, MAC_BYTES = 6 };
 enum { DD = 1, EOP = 1, IFCS = 2, RS = 8, DEXT = 32, TSE = 4, SENT_MAX = 64 };
 
-static PciHost *host;
-static Region   pci_memory;
-static Mapping  pci_map;
 static struct { size_t bytes; uint8_t data[2048]; } sent[SENT_MAX];
 static unsigned n_sent;
 static NetEnd   far;
@@ -57,28 +53,17 @@ static void peek(hwaddr at, void *p, size_t n)
 
 static void up(void)
 {
-    void *nic;
-
     rig_up();
     rig_pc(1);
     Machine *m = rig.m;
     far = (NetEnd){ .ops = &far_ops, .machine = m, .id = (char *)"far" };
     g_queue_init(&far.backlog);
     device_link_kind(m, "netdev", find_far);
-    region_init_ram(&m->ram, "ram", RAM_BYTES);
-    map_begin(m);
-    region_map(&m->memory, &m->ram, 0);
-    region_init_container(&pci_memory, "pci", m->memory.size);
-    pci_map = (Mapping){ .region = &pci_memory, .size = pci_memory.size, .priority = -1, .seen = SEEN_READ | SEEN_WRITE, .on = true };
-    region_add(&m->memory, &pci_map);
-    host = pcihost_create(m, &pci_memory, NULL);
-    nic = device_new(m, host->bus.base, "e1000", NULL, NULL);
-    ck_assert(nic && device_set(nic, "netdev", "far", NULL) && device_set(nic, "addr", "3", NULL) &&
-              device_set(nic, "romfile", "", NULL) && device_realize(nic, NULL));
-    map_commit(m);
-    rig_reset();
-    pci_config_write(&host->bus, DEVFN, 0x10, BAR, 4);
-    pci_config_write(&host->bus, DEVFN, 0x04, 6, 2);
+    rig_ram(RAM_BYTES);
+    rig_pci();
+    rig_pci_add("e1000", 3, "netdev", "far", "romfile", "", NULL);
+    pci_config_write(&rig.host->bus, DEVFN, 0x10, BAR, 4);
+    pci_config_write(&rig.host->bus, DEVFN, 0x04, 6, 2);
     m->state = RUN_RUNNING;
     n_sent = 0;
 }
@@ -88,7 +73,7 @@ static void up(void)
 
 static bool pin(void)
 {
-    return pci_config_read(&host->bus, DEVFN, 0x06, 2) & 8;
+    return pci_config_read(&rig.host->bus, DEVFN, 0x06, 2) & 8;
 }
 
 /* ---- EEPROM and PHY ---- */

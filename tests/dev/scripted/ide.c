@@ -10,7 +10,6 @@
 enum { CMD = 0x1f0, CTL = 0x3f6, CD = 0x170, BM = 0xc000, RAM_BYTES = 1 << 20, SECTORS = 4096, PRD_AT = 0x1000, BUF_AT = 0x10000 };
 enum { ERR = 1, DRQ = 8, DRDY = 0x40, BSY = 0x80 };
 
-static PciHost *host;
 static char *disk_path, *cd_path;
 static Wire irq14;
 
@@ -70,20 +69,19 @@ static void up(void)
     Machine *m = rig.m;
     m->drives = g_ptr_array_new();
     device_link_kind(m, "drive", find);
-    region_init_ram(&m->ram, "ram", RAM_BYTES);
+    rig_ram(RAM_BYTES);
+    rig_pci();
     map_begin(m);
-    region_map(&m->memory, &m->ram, 0);
-    host = pcihost_create(m, &m->memory, NULL);
-    ck_assert_ptr_nonnull(piix3_ide_create(m, host, wire_sink, &irq14, NULL));
+    ck_assert_ptr_nonnull(piix3_ide_create(m, rig.host, wire_sink, &irq14, NULL));
     map_commit(m);
     disk_path = image(SECTORS);
     cd_path = image(64);
     ck_assert(ide_drive_create(m, 0, drive("hd", disk_path, false), NULL));
     ck_assert(ide_drive_create(m, 2, drive("cd", cd_path, true), NULL));
     rig_reset();
-    pci_config_write(&host->bus, 1 << 3 | 1, 0x40, 0x80008000, 4);
-    pci_config_write(&host->bus, 1 << 3 | 1, 0x20, BM, 4);
-    pci_config_write(&host->bus, 1 << 3 | 1, 0x04, 5, 2);
+    pci_config_write(&rig.host->bus, 1 << 3 | 1, 0x40, 0x80008000, 4);
+    pci_config_write(&rig.host->bus, 1 << 3 | 1, 0x20, BM, 4);
+    pci_config_write(&rig.host->bus, 1 << 3 | 1, 0x04, 5, 2);
     irq14 = (Wire){ false, 0 };
 }
 

@@ -2,15 +2,11 @@
 /* pci.c -- the chipset: configuration space, BARs, shadow RAM, interrupt routing, power management; and fw_cfg. */
 #include "core/options.h"
 #include "hw/firmware/fw_cfg.h"
-#include "hw/pci/pcihost.h"
 #include "tests/dev/scripted/rig.h"
 #include <string.h>
 
 enum { RAM_BYTES = 2 << 20, PM = 0x600, I440FX = 0, PIIX3 = 1 << 3, PIIX4 = 1 << 3 | 3 };
 
-static PciHost *host;
-static Region   pci_memory;
-static Mapping  pci_map;
 static void    *pm;
 static unsigned routed[16];
 
@@ -48,16 +44,13 @@ static void up(void)
     rig_pc(1);
     Machine *m = rig.m;
     region_init_ram(&m->ram, "ram", RAM_BYTES);
+    rig_pci();
     map_begin(m);
-    region_init_container(&pci_memory, "pci", m->memory.size);
-    pci_map = (Mapping){ .region = &pci_memory, .size = pci_memory.size, .priority = -1, .seen = SEEN_READ | SEEN_WRITE, .on = true };
-    region_add(&m->memory, &pci_map);
     static Mapping high;
     high = (Mapping){ .region = &m->ram, .from = 1 << 20, .size = 1 << 20, .at = 1 << 20, .seen = SEEN_READ | SEEN_WRITE, .on = true };
     region_add(&m->memory, &high);
-    host = pcihost_create(m, &pci_memory, NULL);
-    ck_assert(i440fx_create(m, host, NULL) && piix3_create(m, host, router, NULL, NULL));
-    pm = piix4_pm_create(m, host, router, NULL, true, NULL);
+    ck_assert(i440fx_create(m, rig.host, NULL) && piix3_create(m, rig.host, router, NULL, NULL));
+    pm = piix4_pm_create(m, rig.host, router, NULL, true, NULL);
     ck_assert_ptr_nonnull(pm);
     map_commit(m);
     memset(routed, 0, sizeof(routed));
@@ -111,7 +104,7 @@ START_TEST(shadow_ram)
     region_init_rom(&rom, "rom", 0x20000);
     rom.host[0x10000] = 0x55;
     map_begin(rig.m);
-    region_map(&pci_memory, &rom, 0xe0000);
+    region_map(&rig.pci_memory, &rom, 0xe0000);
     map_commit(rig.m);
     ck_assert_uint_eq(peek(0xf0000), 0x55);
     cfg_write(I440FX, 0x59, 0x20, 1);           /* reads from ROM, writes to RAM */
@@ -143,7 +136,7 @@ END_TEST
 
 START_TEST(routing)
 {
-    IrqGate *a = &host->bus.pirq[0], *b = &host->bus.pirq[1];
+    IrqGate *a = &rig.host->bus.pirq[0], *b = &rig.host->bus.pirq[1];
     Irq one = { 0 }, two = { 0 }, three = { 0 };
     irq_connect(&one, irq_gate_sink, a, 0);
     irq_connect(&two, irq_gate_sink, a, 0);
@@ -229,12 +222,7 @@ END_TEST
 /* ---- BARs, with the VGA adapter as a function that has them ---- */
 START_TEST(bars)
 {
-    Machine *m = rig.m;
-    map_begin(m);
-    void *vga = device_new(m, host->bus.base, "VGA", NULL, NULL);
-    ck_assert(device_set(vga, "rombar", "off", NULL) && device_set(vga, "addr", "4", NULL) && device_realize(vga, NULL));
-    map_commit(m);
-    rig_reset();
+    rig_pci_add("VGA", 4, "rombar", "off", NULL);
     unsigned d = 4 << 3;
     cfg_write(d, 0x10, 0xffffffff, 4);
     ck_assert_uint_eq(cfg_read(d, 0x10, 4), 0xff000008);

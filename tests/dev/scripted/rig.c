@@ -205,6 +205,49 @@ void rig_pc(unsigned cpus)
     rig_reset();
 }
 
+void rig_ram(uint64_t bytes)
+{
+    region_init_ram(&rig.m->ram, "ram", bytes);
+    map_begin(rig.m);
+    region_map(&rig.m->memory, &rig.m->ram, 0);
+    map_commit(rig.m);
+}
+
+void rig_pci(void)
+{
+    Machine *m = rig.m;
+
+    map_begin(m);
+    region_init_container(&rig.pci_memory, "pci", m->memory.size);
+    rig.pci_map = (Mapping){ .region = &rig.pci_memory, .size = rig.pci_memory.size, .priority = -1,
+                             .seen = SEEN_READ | SEEN_WRITE, .on = true };
+    region_add(&m->memory, &rig.pci_map);
+    rig.host = pcihost_create(m, &rig.pci_memory, NULL);
+    map_commit(m);
+}
+
+void *rig_pci_add(const char *driver, unsigned slot, ...)
+{
+    g_autofree char *at = g_strdup_printf("%u", slot);
+    GError          *err = NULL;
+    const char      *key;
+    va_list          props;
+
+    map_begin(rig.m);
+    void *d = device_new(rig.m, rig.host->bus.base, driver, NULL, &err);
+    bool  ok = d && device_set(d, "addr", at, &err);
+    va_start(props, slot);
+    while (ok && (key = va_arg(props, const char *))) {
+        ok = device_set(d, key, va_arg(props, const char *), &err);
+    }
+    va_end(props);
+    ok = ok && device_realize(d, &err);
+    ck_assert_msg(ok, "%s: %s", driver, err ? err->message : "");
+    map_commit(rig.m);
+    rig_reset();
+    return d;
+}
+
 void rig_reset(void)
 {
     machine_reset(rig.m);

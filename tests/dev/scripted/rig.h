@@ -17,6 +17,7 @@
 #include "hw/input/input.h"
 #include "hw/intc/intc.h"
 #include "hw/misc/isa.h"
+#include "hw/pci/pcihost.h"
 #include "hw/timer/timer.h"
 #include <check.h>
 #undef fail                           /* its old name for ck_abort_msg; ours is in core/field.h */
@@ -38,6 +39,9 @@ typedef struct Rig {
     RigCpu   cpu[RIG_CPUS];
     void    *pic, *apicbus, *ioapic, *gsi, *pit, *spk, *rtc, *hpet, *kbc;
     Bus     *isa;
+    PciHost *host;
+    Region   pci_memory;
+    Mapping  pci_map;
 } Rig;
 
 extern Rig rig;                       /* of the test that runs; Check gives each its own process */
@@ -45,6 +49,10 @@ extern Rig rig;                       /* of the test that runs; Check gives each
 void rig_up(void);                    /* an empty machine; every fixture begins with it */
 void rig_down(void);
 void rig_pc(unsigned cpus);           /* and all interrupt controllers and timers of a PC */
+void rig_ram(uint64_t bytes);         /* from address 0 */
+void rig_pci(void);                   /* a PCI host; its memory lies behind everything else */
+/* A device in that slot, rig.host->bus's; properties: name, value, ..., NULL.  The machine is reset. */
+void *rig_pci_add(const char *driver, unsigned slot, ...) G_GNUC_NULL_TERMINATED;
 void rig_reset(void);
 void rig_run_ns(uint64_t ns);         /* guest time passes, timers fire in order */
 void rig_run_to(uint64_t ns);

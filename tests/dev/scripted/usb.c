@@ -2,13 +2,11 @@
 /* usb.c -- UHCI and xHCI as a driver sees them: enumeration, a tablet and a keyboard, hot-plug, hostile schedules and rings. */
 #include "core/display.h"
 #include "core/options.h"
-#include "hw/pci/pcihost.h"
 #include "tests/dev/scripted/rig.h"
 #include <linux/input-event-codes.h>
 #include <string.h>
 
 enum { RAM_BYTES = 4 << 20, IO = 0xc000, MMIO = 0xe0000000, SLOT = 3, MS = 1000000 };
-static PciHost *host;
 static void *hc;
 
 static void w32(hwaddr at, uint32_t v) { as_write(rig.m->as_memory, at, &v, 4); }
@@ -33,16 +31,10 @@ static void machine_up(const char *driver)
 {
     rig_up();
     rig_pc(1);
-    Machine *m = rig.m;
-    region_init_ram(&m->ram, "ram", RAM_BYTES);
-    map_begin(m);
-    region_map(&m->memory, &m->ram, 0);
-    host = pcihost_create(m, &m->memory, NULL);
-    hc = device_new(m, host->bus.base, driver, NULL, NULL);
-    ck_assert(hc && device_set(hc, "addr", "3", NULL) && device_realize(hc, NULL));
-    map_commit(m);
-    rig_reset();
-    m->started = true;
+    rig_ram(RAM_BYTES);
+    rig_pci();
+    hc = rig_pci_add(driver, SLOT, NULL);
+    rig.m->started = true;
 }
 
 static void down(void)
@@ -68,8 +60,8 @@ enum { PID_IN = 0x69, PID_OUT = 0xe1, PID_SETUP = 0x2d };
 static void uhci_up(void)
 {
     machine_up("piix3-usb-uhci");
-    pci_config_write(&host->bus, SLOT << 3, 0x20, IO, 4);
-    pci_config_write(&host->bus, SLOT << 3, 0x04, 5, 2);
+    pci_config_write(&rig.host->bus, SLOT << 3, 0x20, IO, 4);
+    pci_config_write(&rig.host->bus, SLOT << 3, 0x04, 5, 2);
     for (unsigned i = 0; i < 1024; i++) {
         w32(LIST + 4 * i, QH | 2);
     }
@@ -246,9 +238,9 @@ static unsigned n_cmd, n_event;
 
 static void xhci_start(unsigned events)
 {
-    pci_config_write(&host->bus, SLOT << 3, 0x10, MMIO, 4);
-    pci_config_write(&host->bus, SLOT << 3, 0x14, 0, 4);
-    pci_config_write(&host->bus, SLOT << 3, 0x04, 6, 2);
+    pci_config_write(&rig.host->bus, SLOT << 3, 0x10, MMIO, 4);
+    pci_config_write(&rig.host->bus, SLOT << 3, 0x14, 0, 4);
+    pci_config_write(&rig.host->bus, SLOT << 3, 0x04, 6, 2);
     n_cmd = n_event = 0;
     w64(ERST, EVENTS);
     w32(ERST + 8, events);
@@ -407,17 +399,17 @@ END_TEST
 START_TEST(xhci_messages)
 {
     unsigned slot;
-    pci_config_write(&host->bus, SLOT << 3, 0x04, 6, 2);
-    unsigned cap = pci_config_read(&host->bus, SLOT << 3, 0x34, 1);
-    while (cap && pci_config_read(&host->bus, SLOT << 3, cap, 1) != 0x11) {
-        cap = pci_config_read(&host->bus, SLOT << 3, cap + 1, 1);
+    pci_config_write(&rig.host->bus, SLOT << 3, 0x04, 6, 2);
+    unsigned cap = pci_config_read(&rig.host->bus, SLOT << 3, 0x34, 1);
+    while (cap && pci_config_read(&rig.host->bus, SLOT << 3, cap, 1) != 0x11) {
+        cap = pci_config_read(&rig.host->bus, SLOT << 3, cap + 1, 1);
     }
     ck_assert_uint_ne(cap, 0);
-    ck_assert_uint_eq(pci_config_read(&host->bus, SLOT << 3, cap + 2, 2), 15);
+    ck_assert_uint_eq(pci_config_read(&rig.host->bus, SLOT << 3, cap + 2, 2), 15);
     ck_assert_uint_eq(x_read(0x300c), 1);       /* masked */
     x_write(0x3000, DATA);                      /* memory takes the message as well */
     x_write(0x3008, 0x4e5);
-    pci_config_write(&host->bus, SLOT << 3, cap + 2, 0x8000, 2);
+    pci_config_write(&rig.host->bus, SLOT << 3, cap + 2, 0x8000, 2);
     ck_assert_uint_eq(xcmd(9, 0, 0, &slot), 1);
     ck_assert_uint_eq(r32(DATA), 0);
     ck_assert_uint_eq(x_read(0x3800), 1);       /* pending */

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* vga.c -- the VGA adapter: register files, the window's addressing and write modes, the text screen, VBE. */
 #include "core/display.h"
-#include "hw/pci/pcihost.h"
 #include "tests/dev/scripted/rig.h"
 #include <string.h>
 
-static PciHost *host;
-static Region   pci_memory;
 
 static void out(uint16_t port, uint32_t val, unsigned size)
 {
@@ -39,18 +36,11 @@ static uint8_t peek(hwaddr at)
 static void up(void)
 {
     rig_up();
-    Machine *m = rig.m;
-    map_begin(m);
-    region_init_container(&pci_memory, "pci", m->memory.size);
-    region_map(&m->memory, &pci_memory, 0);
-    host = pcihost_create(m, &pci_memory, NULL);
-    void *vga = device_new(m, host->bus.base, "VGA", NULL, NULL);
-    ck_assert(device_set(vga, "rombar", "off", NULL) && device_set(vga, "addr", "2", NULL) && device_realize(vga, NULL));
-    map_commit(m);
-    rig_reset();
-    pci_config_write(&host->bus, 2 << 3, 0x10, 0xe0000000, 4);
-    pci_config_write(&host->bus, 2 << 3, 0x18, 0xe1000000, 4);
-    pci_config_write(&host->bus, 2 << 3, 0x04, 3, 2);
+    rig_pci();
+    rig_pci_add("VGA", 2, "rombar", "off", NULL);
+    pci_config_write(&rig.host->bus, 2 << 3, 0x10, 0xe0000000, 4);
+    pci_config_write(&rig.host->bus, 2 << 3, 0x18, 0xe1000000, 4);
+    pci_config_write(&rig.host->bus, 2 << 3, 0x04, 3, 2);
     out(0x3c2, 0x67, 1);
 }
 

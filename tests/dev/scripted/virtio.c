@@ -2,7 +2,6 @@
 /* virtio.c -- virtio devices against a driver that is the test: negotiation, rings, interrupts,
    input, GPU; hostile and random rings. */
 #include "core/display.h"
-#include "hw/pci/pcihost.h"
 #include "tests/dev/scripted/rig.h"
 #include <linux/input-event-codes.h>
 #include <stdlib.h>
@@ -17,9 +16,6 @@ enum { NEXT = 1, WRITE = 2, INDIRECT = 4, NEEDS_RESET = 0x40 };
 #define EVENT_IDX    (UINT64_C(1) << 29)
 #define VERSION_1    (UINT64_C(1) << 32)
 
-static PciHost *host;
-static Region   pci_memory;
-static Mapping  pci_map;
 static uint16_t added[2];
 
 static uint32_t rd(uint32_t at, unsigned size)
@@ -54,31 +50,18 @@ static void up(void)
 {
     rig_up();
     rig_pc(1);
-    Machine *m = rig.m;
-    region_init_ram(&m->ram, "ram", RAM_BYTES);
-    map_begin(m);
-    region_map(&m->memory, &m->ram, 0);
-    region_init_container(&pci_memory, "pci", m->memory.size);
-    pci_map = (Mapping){ .region = &pci_memory, .size = pci_memory.size, .priority = -1,
-                         .seen = SEEN_READ | SEEN_WRITE, .on = true };
-    region_add(&m->memory, &pci_map);
-    host = pcihost_create(m, &pci_memory, NULL);
-    map_commit(m);
+    rig_ram(RAM_BYTES);
+    rig_pci();
     memset(added, 0, sizeof(added));
 }
 
 static Device *plug(const char *class_name)
 {
-    Machine *m = rig.m;
-    map_begin(m);
-    Device *d = device_new(m, host->bus.base, class_name, NULL, NULL);
-    ck_assert(d && device_set(d, "addr", "3", NULL) && device_realize(d, NULL));
-    map_commit(m);
-    rig_reset();
-    pci_config_write(&host->bus, DEVFN, 0x20, BAR, 4);
-    pci_config_write(&host->bus, DEVFN, 0x14, MSIX_BAR, 4);
-    pci_config_write(&host->bus, DEVFN, 0x04, 6, 2);
-    m->state = RUN_RUNNING;
+    Device *d = rig_pci_add(class_name, 3, NULL);
+    pci_config_write(&rig.host->bus, DEVFN, 0x20, BAR, 4);
+    pci_config_write(&rig.host->bus, DEVFN, 0x14, MSIX_BAR, 4);
+    pci_config_write(&rig.host->bus, DEVFN, 0x04, 6, 2);
+    rig.m->state = RUN_RUNNING;
     return d;
 }
 
@@ -167,7 +150,7 @@ static uint32_t used_bytes(unsigned q, unsigned i)
 
 static bool pin(void)
 {
-    return pci_config_read(&host->bus, DEVFN, 0x06, 2) & 8;
+    return pci_config_read(&rig.host->bus, DEVFN, 0x06, 2) & 8;
 }
 
 #define V_TEST(fn) do { \
@@ -179,7 +162,7 @@ static bool pin(void)
 START_TEST(negotiation)
 {
     plug("virtio-rng-pci");
-    ck_assert_uint_eq(pci_config_read(&host->bus, DEVFN, 0, 4), 0x10441af4);
+    ck_assert_uint_eq(pci_config_read(&rig.host->bus, DEVFN, 0, 4), 0x10441af4);
     ck_assert(offered() & VERSION_1);
     ck_assert(!negotiate(0));                   /* a legacy driver */
     ck_assert(!negotiate(VERSION_1 | UINT64_C(1) << 40));
@@ -198,16 +181,16 @@ START_TEST(negotiation)
     ck_assert_uint_eq(rd(0x1a, 2), 0xffff);
     wr(0x14, 0, 1);
     ck_assert_uint_eq(rd(0x14, 1), 0);
-    pci_config_write(&host->bus, DEVFN, 0x44, 4, 1);      /* the window in configuration space */
-    pci_config_write(&host->bus, DEVFN, 0x48, 0x12, 4);
-    pci_config_write(&host->bus, DEVFN, 0x4c, 2, 4);
-    ck_assert_uint_eq(pci_config_read(&host->bus, DEVFN, 0x50, 2), 1);
-    pci_config_write(&host->bus, DEVFN, 0x48, 0x14, 4);
-    pci_config_write(&host->bus, DEVFN, 0x4c, 1, 4);
-    pci_config_write(&host->bus, DEVFN, 0x50, 3, 1);
+    pci_config_write(&rig.host->bus, DEVFN, 0x44, 4, 1);      /* the window in configuration space */
+    pci_config_write(&rig.host->bus, DEVFN, 0x48, 0x12, 4);
+    pci_config_write(&rig.host->bus, DEVFN, 0x4c, 2, 4);
+    ck_assert_uint_eq(pci_config_read(&rig.host->bus, DEVFN, 0x50, 2), 1);
+    pci_config_write(&rig.host->bus, DEVFN, 0x48, 0x14, 4);
+    pci_config_write(&rig.host->bus, DEVFN, 0x4c, 1, 4);
+    pci_config_write(&rig.host->bus, DEVFN, 0x50, 3, 1);
     ck_assert_uint_eq(rd(0x14, 1), 3);
-    pci_config_write(&host->bus, DEVFN, 0x48, 0xfffffffe, 4);
-    pci_config_read(&host->bus, DEVFN, 0x50, 1);
+    pci_config_write(&rig.host->bus, DEVFN, 0x48, 0xfffffffe, 4);
+    pci_config_read(&rig.host->bus, DEVFN, 0x50, 1);
 }
 END_TEST
 
@@ -274,9 +257,9 @@ START_TEST(messages)
     plug("virtio-rng-pci");
     Machine *m = rig.m;
     unsigned cap = 0x34;
-    for (unsigned i = 0; i < 16 && (cap = pci_config_read(&host->bus, DEVFN, cap == 0x34 ? cap :
+    for (unsigned i = 0; i < 16 && (cap = pci_config_read(&rig.host->bus, DEVFN, cap == 0x34 ? cap :
                                                           cap + 1, 1)); i++) {
-        if (pci_config_read(&host->bus, DEVFN, cap, 1) == 0x11) {
+        if (pci_config_read(&rig.host->bus, DEVFN, cap, 1) == 0x11) {
             break;
         }
     }
@@ -285,7 +268,7 @@ START_TEST(messages)
     io_write(m->as_memory, MSIX_BAR + 20, 0, 4);
     io_write(m->as_memory, MSIX_BAR + 24, 0x1234, 4);
     io_write(m->as_memory, MSIX_BAR + 28, 0, 4);
-    pci_config_write(&host->bus, DEVFN, cap + 2, 0x8000, 2);
+    pci_config_write(&rig.host->bus, DEVFN, cap + 2, 0x8000, 2);
     ck_assert(negotiate(VERSION_1));
     queue_up(0, 1);
     wr(0x14, 0xf, 1);
@@ -348,7 +331,7 @@ START_TEST(hostile)
     kick(0);
     ck_assert_uint_eq(used(0), 1);
     ck_assert_uint_eq(used_bytes(0, 0), 0);
-    pci_config_write(&host->bus, DEVFN, 0x04, 2, 2);      /* no bus mastering */
+    pci_config_write(&rig.host->bus, DEVFN, 0x04, 2, 2);      /* no bus mastering */
     offer(0, 0);
     kick(0);
     ck_assert_uint_eq(rd(0x14, 1) & NEEDS_RESET, NEEDS_RESET);

@@ -96,7 +96,7 @@ COMMAND(cmd_query_events); COMMAND(cmd_query_iothreads); COMMAND(cmd_query_audio
 COMMAND(cmd_query_vnc_servers);
 /* qmp_act.c */
 COMMAND(cmd_wakeup); COMMAND(cmd_inject_nmi); COMMAND(cmd_expire_password); COMMAND(cmd_eject); COMMAND(cmd_change_medium);
-COMMAND(cmd_open_tray); COMMAND(cmd_close_tray); COMMAND(cmd_set_link); COMMAND(cmd_netdev_add); COMMAND(cmd_netdev_del); COMMAND(cmd_balloon); COMMAND(cmd_query_balloon);
+COMMAND(cmd_open_tray); COMMAND(cmd_close_tray); COMMAND(cmd_set_link); COMMAND(cmd_netdev_add); COMMAND(cmd_netdev_del); COMMAND(cmd_balloon); COMMAND(cmd_query_balloon); COMMAND(cmd_info_balloon);
 /* objects/object.c */
 COMMAND(cmd_object_add); COMMAND(cmd_object_del);
 /* qmp_small.c */

@@ -42,6 +42,8 @@ struct DeviceClass {
     void         (*unrealize)(void *dev);
     void         (*reset)(void *dev);                     /* after the Reg reset values */
     bool         (*restored)(void *dev, GError **err);    /* validate loaded state */
+    GVariant    *(*get)(void *dev, const char *property);     /* optional: qom-get of what no field holds; NULL: no such */
+    void         (*changed)(void *dev);                   /* optional: after a field with F_LIVE was set */
     void         (*refresh)(void *dev);                   /* optional, before fields are saved: fetch what is kept elsewhere */
 };
 

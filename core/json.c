@@ -309,6 +309,8 @@ void json_print(GString *out, GVariant *v)
         print_string(out, g_variant_get_string(v, NULL));
     } else if (g_variant_is_of_type(v, G_VARIANT_TYPE_BOOLEAN)) {
         g_string_append(out, g_variant_get_boolean(v) ? "true" : "false");
+    } else if (g_variant_is_of_type(v, G_VARIANT_TYPE_UINT64)) {
+        g_string_append_printf(out, "%" G_GUINT64_FORMAT, g_variant_get_uint64(v));
     } else if (g_variant_is_of_type(v, G_VARIANT_TYPE_INT64)) {
         g_string_append_printf(out, "%" G_GINT64_FORMAT, g_variant_get_int64(v));
     } else if (g_variant_is_of_type(v, G_VARIANT_TYPE_DOUBLE)) {

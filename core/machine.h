@@ -31,6 +31,11 @@ typedef struct MachineHooks {
     void     (*nmi)(Machine *m);
     GVariant *(*query_audiodevs)(Machine *m);
 } MachineHooks;
+typedef struct Ballooning {           /* the device that takes memory from the guest, if there is one */
+    void      *dev;
+    void     (*ask)(void *dev, uint64_t bytes);        /* the guest is to keep so much */
+    uint64_t (*has)(void *dev);
+} Ballooning;
 typedef enum { MEDIUM_OPEN = 1, MEDIUM_REMOVE = 2, MEDIUM_INSERT = 4, MEDIUM_CLOSE = 8 } MediumDo;
 typedef struct MediumChange {         /* in this order */
     const char *device;               /* of the drive: its id, or that of the device that has it */
@@ -95,6 +100,7 @@ struct Machine {
     unsigned       n_errors;
     GHashTable    *link_kinds;        /* device_link_kind() */
     MachineHooks   hooks;
+    Ballooning     balloon;
 };
 
 /* Create an empty machine: lock, context, clock, address spaces, "sys" bus.  machine_free ends its vCPUs first. */

@@ -69,6 +69,20 @@ void region_clear(Region *r)
     }
 }
 
+/* Of memory that is shared MADV_REMOVE frees what is behind it; it refuses what is not. */
+bool region_discard(Region *ram, uint64_t from, uint64_t n)
+{
+    if (from > ram->size || n > ram->size - from || !n ||
+        (madvise(ram->host + from, n, MADV_REMOVE) && madvise(ram->host + from, n, MADV_DONTNEED))) {
+        return false;
+    }
+    region_set_dirty(ram, from, n);
+    if (ram->machine && ram->machine->accel && ram->machine->accel->code_written) {
+        ram->machine->accel->code_written(ram, from, n);
+    }
+    return true;
+}
+
 void region_init_rom(Region *r, const char *name, uint64_t size)
 {
     region_init_ram(r, name, size);

@@ -134,6 +134,8 @@ void region_dirty_take(Region *ram, unsigned reader, uint64_t from, uint64_t n, 
 
 void region_set_dirty(Region *ram, uint64_t from, uint64_t n);     /* for accelerators; any thread, no lock */
 void region_clear(Region *ram);       /* all zero again; costs nothing where it was never touched */
+bool region_discard(Region *ram, uint64_t from, uint64_t n);      /* the host may have these pages back: zeros, or as the
+                                          file behind them has them; any thread; false: it cannot */
 void region_destroy(Region *r);       /* its memory and parts; it must be mapped nowhere */
 
 void     regs_reset(const Reg *tab, void *dev);

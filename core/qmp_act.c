@@ -153,12 +153,37 @@ static bool no_balloon(GError **err)
 
 bool cmd_balloon(Machine *m, void *args, Reply *reply, GError **err)
 {
-    return no_balloon(err);
+    const BalloonArgs *a = args;
+
+    if (!m->balloon.dev) {
+        return no_balloon(err);
+    }
+    if (!a->value) {
+        return fail(err, "Parameter 'value' expects a size");
+    }
+    m->balloon.ask(m->balloon.dev, a->value);
+    return true;
 }
 
 bool cmd_query_balloon(Machine *m, void *args, Reply *reply, GError **err)
 {
-    return no_balloon(err);
+    if (!m->balloon.dev) {
+        return no_balloon(err);
+    }
+    say_int(reply, "actual", (int64_t)m->balloon.has(m->balloon.dev));
+    return true;
+}
+
+bool cmd_info_balloon(Machine *m, void *args, Reply *reply, GError **err)
+{
+    g_autofree char *text = NULL;
+
+    if (!m->balloon.dev) {
+        return no_balloon(err);
+    }
+    text = g_strdup_printf("balloon: actual=%" G_GUINT64_FORMAT "\n", m->balloon.has(m->balloon.dev) >> 20);
+    say(reply, "text", text);
+    return true;
 }
 const Field balloon_args[] = {
     FIELD_(BalloonArgs, value, F_CONFIG | F_REQUIRED | F_MIB, 1, .help = "What the guest is to keep; at the prompt in MiB."),

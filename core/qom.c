@@ -237,6 +237,7 @@ bool cmd_qom_get(Machine *m, void *args, Reply *reply, GError **err)
 {
     const QomArgs *a = args;
     const Field   *f;
+    GVariant      *v;
     QomObject      o;
 
     if (!find(m, a->path, &o, err)) {
@@ -249,6 +250,8 @@ bool cmd_qom_get(Machine *m, void *args, Reply *reply, GError **err)
         say_bool(reply, "return", o.dev->realized);
     } else if (f && is_property(f) && o.obj) {
         say_value(reply, "return", value_of(f, o.obj));
+    } else if (o.dev && o.dev->class->get && (v = o.dev->class->get(o.dev, a->property))) {
+        say_value(reply, "return", v);
     } else {
         return fail(err, "Property '%s.%.200s' not found", o.type, a->property);
     }
@@ -273,7 +276,13 @@ bool cmd_qom_set(Machine *m, void *args, Reply *reply, GError **err)
         return fail(err, "qom-set %s: property \"%s\" of %s can be set only before it is made, with -device or -machine", a->path,
                     f->name, o.type);
     }
-    return field_parse(o.fields, (void *)o.obj, f->name, a->value, err);
+    if (!field_parse(o.fields, (void *)o.obj, f->name, a->value, err)) {
+        return false;
+    }
+    if (o.dev && o.dev->class->changed) {
+        o.dev->class->changed(o.dev);
+    }
+    return true;
 }
 
 /* ---- types ---- */

@@ -16,7 +16,7 @@ enum { NEXT = 1, WRITE = 2, INDIRECT = 4, NEEDS_RESET = 0x40 };
 #define EVENT_IDX    (UINT64_C(1) << 29)
 #define VERSION_1    (UINT64_C(1) << 32)
 
-static uint16_t added[2];
+static uint16_t added[4];
 
 static uint32_t rd(uint32_t at, unsigned size)
 {
@@ -55,14 +55,19 @@ static void up(void)
     memset(added, 0, sizeof(added));
 }
 
-static Device *plug(const char *class_name)
+static Device *plug_with(const char *class_name, const char *key, const char *val)
 {
-    Device *d = rig_pci_add(class_name, 3, NULL);
+    Device *d = rig_pci_add(class_name, 3, key, val, NULL);
     pci_config_write(&rig.host->bus, DEVFN, 0x20, BAR, 4);
     pci_config_write(&rig.host->bus, DEVFN, 0x14, MSIX_BAR, 4);
     pci_config_write(&rig.host->bus, DEVFN, 0x04, 6, 2);
     rig.m->state = RUN_RUNNING;
     return d;
+}
+
+static Device *plug(const char *class_name)
+{
+    return plug_with(class_name, NULL, NULL);
 }
 
 static uint64_t offered(void)
@@ -495,6 +500,84 @@ START_TEST(gpu)
 END_TEST
 
 /* ---- random rings: nothing may break, and a reset always mends it ---- */
+/* Pages of two sorts: DATA and on are lent and reported; the driver's lists lie before. */
+enum { B_STATS = 2, B_REPORTING = 32, FULL = 0xa5, LIST = 0x9000 };
+
+static bool page_is(uint32_t at, uint8_t val)
+{
+    for (unsigned i = 0; i < 4096; i++) {
+        if (*ram(at + i) != val) {
+            return false;
+        }
+    }
+    return true;
+}
+
+START_TEST(balloon)
+{
+    static const uint32_t pfns[] = { 0x101, 0x102, 0x104, 0x103, 0x7ffffff, 0xffffffff, 0x400, 0x110 };
+    rig.m->ram_bytes = RAM_BYTES;
+    plug_with("virtio-balloon-pci", "free-page-reporting", "on");
+    ck_assert_uint_eq(offered() & 0x3f, B_STATS | B_REPORTING);
+    start(B_STATS | B_REPORTING, 4);
+    rig.m->balloon.ask(rig.m->balloon.dev, RAM_BYTES - 0x5000);
+    ck_assert_uint_eq(rd(CONFIG, 4), 5);
+    rig.m->balloon.ask(rig.m->balloon.dev, UINT64_MAX);
+    ck_assert_uint_eq(rd(CONFIG, 4), 0);
+    memset(ram(DATA), FULL, 0x20000);
+    memcpy(ram(LIST), pfns, sizeof pfns);
+    desc(0, 0, LIST, sizeof pfns + 3, 0, 0);    /* and no whole page number */
+    offer(0, 0);
+    kick(0);
+    ck_assert_uint_eq(used(0), 1);
+    for (unsigned p = 0x100; p < 0x112; p++) {
+        bool lent = (p > 0x100 && p < 0x105) || p == 0x110;
+        ck_assert_msg(page_is(p << 12, lent ? 0 : FULL), "page %x", p);
+    }
+    wr(CONFIG + 4, 5, 4);
+    ck_assert_uint_eq(rd(CONFIG + 4, 4), 5);
+    ck_assert_uint_eq(rig.m->balloon.has(rig.m->balloon.dev), RAM_BYTES - 0x5000);
+    desc(1, 0, LIST, 8, 0, 0);
+    offer(1, 0);
+    kick(1);
+    ck_assert_uint_eq(used(1), 1);
+    desc(3, 0, DATA + 0x5800, 0x2000, WRITE | NEXT, 1);        /* one whole page */
+    desc(3, 1, RAM_BYTES - 0x1000, 0xfffff000, WRITE, 0);
+    memset(ram(RAM_BYTES - 0x2000), FULL, 0x2000);
+    offer(3, 0);
+    kick(3);
+    ck_assert_uint_eq(used(3), 1);
+    ck_assert(page_is(DATA + 0x6000, 0) && page_is(DATA + 0x7000, FULL) && *ram(DATA + 0x5fff) == FULL);
+    ck_assert(page_is(RAM_BYTES - 0x1000, 0) && page_is(RAM_BYTES - 0x2000, FULL));
+    rig_round_trip();
+}
+END_TEST
+
+START_TEST(balloon_stats)
+{
+    Device *d = plug("virtio-balloon-pci");
+    g_autoptr(GVariant) none = NULL, all = NULL;
+    uint64_t total = 0;
+    start(B_STATS, 3);
+    put(LIST, 5, 2);                            /* total memory */
+    put(LIST + 2, 0x123456789a, 8);
+    put(LIST + 10, 0xffff, 2);                  /* no such thing */
+    put(LIST + 20, 1, 2);                       /* and one that is cut off */
+    desc(2, 0, LIST, 25, 0, 0);
+    offer(2, 0);
+    kick(2);
+    ck_assert_uint_eq(used(2), 0);              /* the device keeps it */
+    rig_round_trip();
+    ck_assert(!d->class->get(d, "frob"));
+    all = g_variant_ref_sink(d->class->get(d, "guest-stats"));
+    none = g_variant_lookup_value(all, "stats", NULL);
+    ck_assert(none && g_variant_lookup(none, "stat-total-memory", "t", &total) && total == 0x123456789a);
+    ck_assert(g_variant_lookup(none, "stat-swap-out", "t", &total) && total == UINT64_MAX);
+    d->class->changed(d);
+    ck_assert_uint_eq(used(2), 1);
+}
+END_TEST
+
 static uint64_t seed = 0x9e3779b97f4a7c15;
 
 static uint32_t rnd(void)
@@ -552,6 +635,7 @@ static void fuzz_class(const char *name, unsigned queues)
 }
 
 START_TEST(fuzz_rng) { fuzz_class("virtio-rng-pci", 1); } END_TEST
+START_TEST(fuzz_balloon) { fuzz_class("virtio-balloon-pci", 3); } END_TEST
 START_TEST(fuzz_keyboard) { fuzz_class("virtio-keyboard-pci", 2); } END_TEST
 START_TEST(fuzz_tablet) { fuzz_class("virtio-tablet-pci", 2); } END_TEST
 START_TEST(fuzz_gpu) { fuzz_class("virtio-gpu-pci", 2); } END_TEST
@@ -568,6 +652,9 @@ Suite *suite_virtio(void)
     V_TEST(tablet);
     V_TEST(mouse);
     V_TEST(gpu);
+    V_TEST(balloon);
+    V_TEST(balloon_stats);
+    V_TEST(fuzz_balloon);
     V_TEST(fuzz_rng);
     V_TEST(fuzz_keyboard);
     V_TEST(fuzz_tablet);

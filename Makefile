@@ -77,7 +77,7 @@ check-firmware: all
 
 # A machine within a machine: the translator's SVM runs Debian with kvm_amd, which runs this program under -accel kvm.
 NESTED ?= boots disk snapshot guests
-check-kvm: all $(GUESTS:%=$(GUEST_B)/%.bin) $(GUEST_B)/exits.bin
+check-kvm: all $(GUESTS:%=$(GUEST_B)/%.bin) $(GUEST_B)/exits.bin $(GUEST_B)/migrate
 	@tests/kvm/nested $(B)/ryokan build/boot $(NESTED)
 
 clean:

@@ -3,7 +3,7 @@
  * kvm.c -- Linux's KVM as an accelerator: is it there, the VM, the table that the core calls.
  *
  * Spec: Linux Documentation/virt/kvm/api.rst.
- * Omits: irqfd (no device interrupts from a descriptor); nested virtualization in the guest; filters for MSRs.
+ * Omits: irqfd (no device interrupts from a descriptor); VMX in the guest; filters for MSRs (what KVM does not know comes here without one).
  * Threads: init and fini: the main thread.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
@@ -127,6 +127,16 @@ static bool set_cpu_pm(KvmMachine *k, GError **err)
            fail(err, "-accel kvm,cpu-pm=on: this host's KVM cannot leave HLT to the guest");
 }
 
+/* MSRs that KVM does not know leave the guest for our own table; without this they fault in KVM. */
+static void ask_for_msrs(KvmMachine *k)
+{
+    struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_USER_SPACE_MSR, .args[0] = KVM_MSR_EXIT_REASON_UNKNOWN };
+
+    if (ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_X86_USER_SPACE_MSR) > 0) {
+        ioctl(k->vm, KVM_ENABLE_CAP, &cap);
+    }
+}
+
 static bool kvm_init(Machine *m, GError **err)
 {
     KvmMachine *k = kvm_of(m);
@@ -165,6 +175,7 @@ static bool kvm_init(Machine *m, GError **err)
     ioctl(k->vm, KVM_SET_TSS_ADDR, (unsigned long)TSS);
     k->slots_stale = true;
     kvm_bells_init(k);
+    ask_for_msrs(k);
     return set_halt_poll(k, err) && set_cpu_pm(k, err) && kvm_ring_init(k, err) && kvm_irqchip_init(k, err) && kvm_x86_init(k, err);
 }
 

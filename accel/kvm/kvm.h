@@ -135,6 +135,12 @@ void kvm_debug_changed(Machine *m);
 void kvm_debug_set(KvmCpu *k);
 bool kvm_debug_exit(KvmCpu *k);
 
+/* nested.c */
+bool kvm_nested_can(const KvmMachine *k);
+void kvm_nested_in(KvmCpu *k);
+void kvm_nested_leave(KvmCpu *k);
+bool kvm_nested_out(KvmCpu *k);
+
 /* pv.c */
 enum { kvm_clock_bits = 1u << KVM_FEATURE_NOP_IO_DELAY | 1u << KVM_FEATURE_CLOCKSOURCE | 1u << KVM_FEATURE_CLOCKSOURCE2 |
                         1u << KVM_FEATURE_CLOCKSOURCE_STABLE_BIT };

@@ -123,6 +123,21 @@ static void memory_io(KvmCpu *k)
     }
 }
 
+/* MSRs that KVM does not know: those that the translator has are there, others fault, and the log says so. */
+static void unknown_msr(KvmCpu *k, bool write)
+{
+    struct kvm_run *r = k->run;
+    uint64_t val = 0;
+
+    if (write) {
+        r->msr.error = !x86_msr_write(k->c, r->msr.index, r->msr.data);
+    } else {
+        r->msr.error = !x86_msr_read(k->c, r->msr.index, &val);
+        r->msr.data = val;
+    }
+    k->io_pending = true;
+}
+
 static void print_code(KvmCpu *k)
 {
     struct kvm_translation t = { .linear_address = k->c->dbt.pc };
@@ -171,6 +186,10 @@ static VcpuExit handle(KvmCpu *k)
     case KVM_EXIT_MMIO:
         memory_io(k);
         k->io_pending = true;
+        return GO_ON;
+    case KVM_EXIT_X86_RDMSR:
+    case KVM_EXIT_X86_WRMSR:
+        unknown_msr(k, k->run->exit_reason == KVM_EXIT_X86_WRMSR);
         return GO_ON;
     case KVM_EXIT_IRQ_WINDOW_OPEN:
     case KVM_EXIT_SET_TPR:

@@ -4,7 +4,7 @@
  *
  * Spec: Linux Documentation/virt/kvm/api.rst and struct definitions of linux/kvm.h; Intel SDM (325462) vol. 4 for MSRs.
  * Omits: an exception that KVM had queued, but not delivered, when the guest was left (a fault comes again by itself);
- *   FCS and FDS; nested state; MSRs of performance counters; machine check banks.
+ *   FCS and FDS; MSRs of performance counters; machine check banks.
  * Threads: the vCPU's own, or any while it is parked.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
@@ -19,11 +19,12 @@ enum { MSR_TSC = 0x10, CPUID_MOST = 256, XSAVE_BYTES = 4096 };
 
 /* ---- what this host can give ---- */
 static const struct { uint32_t leaf; uint8_t sub, reg; uint32_t without; } words[X86_N_FEATS] = {
-    /* MONITOR, VMX; x2APIC, TSC deadline: with KVM's local APICs only; SVM: nested state is not carried */
+    /* MONITOR, VMX; x2APIC, TSC deadline: with KVM's local APICs only */
     [FEAT_1_ECX] = { 1, 0, 2, B(3) | B(5) | B(21) | B(24) }, [FEAT_1_EDX] = { 1, 0, 3, 0 },
     [FEAT_7_EBX] = { 7, 0, 1, 0 }, [FEAT_7_ECX] = { 7, 0, 2, B(5) }, [FEAT_7_EDX] = { 7, 0, 3, B(29) | B(30) },
     [FEAT_7_1_EAX] = { 7, 1, 0, 0 }, [FEAT_D1_EAX] = { 0xd, 1, 0, B(3) }, [FEAT_6_EAX] = { 6, 0, 0, 0 },
-    [FEAT_81_ECX] = { 0x80000001, 0, 2, B(2) }, [FEAT_81_EDX] = { 0x80000001, 0, 3, 0 },
+    [FEAT_81_ECX] = { 0x80000001, 0, 2, 0 }, [FEAT_81_EDX] = { 0x80000001, 0, 3, 0 },
+    [FEAT_8A_EDX] = { 0x8000000a, 0, 3, 0 },
     [FEAT_87_EDX] = { 0x80000007, 0, 3, 0 }, [FEAT_88_EBX] = { 0x80000008, 0, 1, 0 },
     [FEAT_KVM] = { KVM_CPUID_FEATURES, 0, 0,
                    ~(kvm_clock_bits | B(KVM_FEATURE_ASYNC_PF) | B(KVM_FEATURE_STEAL_TIME) | B(KVM_FEATURE_PV_EOI) | B(KVM_FEATURE_PV_UNHALT) |
@@ -71,6 +72,9 @@ void kvm_x86_can(Machine *m, uint32_t *feat)
         if (w == FEAT_1_ECX && k->irqchip != IRQCHIP_OFF) {
             without &= ~(B(21) | B(24));
             free |= ioctl(k->fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0 ? B(24) : 0;
+        }
+        if (w == FEAT_81_ECX && !kvm_nested_can(k)) {
+            without |= B(2);            /* SVM */
         }
         if (w == FEAT_KVM) {            /* the translator has no more than clocks */
             feat[w] = regs[0] & ~without & (k->irqchip != IRQCHIP_OFF ? UINT32_MAX : kvm_clock_bits | B(KVM_FEATURE_STEAL_TIME));
@@ -185,6 +189,7 @@ static const MsrRow rows[] = {
     { 0x208, F(mtrr_base[4]) }, { 0x20a, F(mtrr_base[5]) }, { 0x20c, F(mtrr_base[6]) }, { 0x20e, F(mtrr_base[7]) },
     { 0x201, F(mtrr_mask[0]) }, { 0x203, F(mtrr_mask[1]) }, { 0x205, F(mtrr_mask[2]) }, { 0x207, F(mtrr_mask[3]) },
     { 0x209, F(mtrr_mask[4]) }, { 0x20b, F(mtrr_mask[5]) }, { 0x20d, F(mtrr_mask[6]) }, { 0x20f, F(mtrr_mask[7]) },
+    { 0xc0010117, F(svm.hsave) }, { 0xc0010114, F(svm.vm_cr) },
     { MSR_KVM_WALL_CLOCK_NEW, F(kvm_wall_msr) }, { MSR_KVM_SYSTEM_TIME_NEW, F(kvmclock_msr) },
 };
 
@@ -354,10 +359,11 @@ void kvm_get_regs(Vcpu *v)
     kvm_pv_msrs(k, KVM_GET_MSRS);
     c->tsc_offset = tsc_of_guest(k) - time_now(v->machine, TIME_GUEST);
     events_in(k);
+    kvm_nested_in(k);
     x86_all_segs_update(c);
     x86_cr_changed(c);
     x86_set_pc(c, r.rip);
-    if (x86_uses_pdptes(c)) {
+    if (x86_uses_pdptes(c) && !c->svm.np) {
         x86_load_pdptes(c, c->cr3);
     }
 }
@@ -426,6 +432,7 @@ void kvm_set_regs(Vcpu *v)
     memcpy(d.db, c->dr, sizeof d.db);
     x86_xsave_out(c, area, k->kvm->xsave_at);
     k->io_pending = false;
+    kvm_nested_leave(k);
     set(k, KVM_SET_SREGS, "segments and control registers", &s);
     set(k, KVM_SET_REGS, "registers", &r);
     if (x86_feat(c, FEAT_1_ECX, 26)) {
@@ -436,6 +443,7 @@ void kvm_set_regs(Vcpu *v)
     clock_set(k, x86_tsc(c));
     msrs(k, KVM_SET_MSRS);
     kvm_pv_msrs(k, KVM_SET_MSRS);
+    kvm_nested_out(k);
     kvm_apic_out(k);
     events_out(k);
     k->run->if_flag = (c->rflags & EF_IF) != 0;

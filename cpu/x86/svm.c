@@ -434,6 +434,70 @@ static void vmrun(X86Cpu *c, uint64_t pa, uint64_t len)
     inject(c);
 }
 
+/* ---- the same as one page, for an accelerator that keeps it so: control area, and the host in the save area ---- */
+static const struct { uint16_t at; uint8_t bytes; uint32_t member; } host_regs[] = {
+#define H(at, bytes, m) { at, bytes, offsetof(X86SvmHost, m) }
+    H(0x464, 4, gdt_limit), H(0x468, 8, gdt_base), H(0x484, 4, idt_limit), H(0x488, 8, idt_base), H(0x4d0, 8, efer),
+    H(0x548, 8, cr4), H(0x550, 8, cr3), H(0x558, 8, cr0), H(0x570, 8, rflags), H(0x578, 8, rip), H(0x5d8, 8, rsp),
+    H(0x5f8, 8, rax), H(0x668, 8, pat),
+#undef H
+};
+
+void x86_svm_image(const X86Cpu *c, uint8_t *b)
+{
+    const X86Svm *v = &c->svm;
+
+    memset(b, 0, SVM_IMAGE_BYTES);
+    for (unsigned i = 0; i < SVM_WORDS; i++) {
+        put(b, i * 4, 4, v->intercept[i]);
+    }
+#define VMCB_CTL(offset, bytes, member) put(b, offset, bytes, v->member);
+#include "cpu/x86/svm.def"
+    put(b, 0xa8, 8, 0);                 /* the event has been delivered */
+    for (unsigned i = 0; i < G_N_ELEMENTS(v->host.seg); i++) {
+        uint8_t *p = b + SAVE_FROM + i * 16;
+        put(p, 0, 2, v->host.seg[i].selector);
+        put(p, 2, 2, v->host.seg[i].attr);
+        put(p, 4, 4, v->host.seg[i].limit);
+        put(p, 8, 8, v->host.seg[i].base);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(host_regs); i++) {
+        memcpy(b + host_regs[i].at, (const uint8_t *)&v->host + host_regs[i].member, host_regs[i].bytes);
+    }
+}
+
+void x86_svm_take_image(X86Cpu *c, uint64_t vmcb, const uint8_t *b)
+{
+    X86Svm *v = &c->svm;
+
+    load_control(c, b);
+    v->vmcb = vmcb;
+    v->guest = true;
+    v->event = v->event_inj = 0;
+    for (unsigned i = 0; i < G_N_ELEMENTS(v->host.seg); i++) {
+        const uint8_t *p = b + SAVE_FROM + i * 16;
+        v->host.seg[i] = (X86Seg){ .selector = (uint16_t)get(p, 0, 2), .attr = get(p, 2, 2) & 0xfff,
+                                   .limit = (uint32_t)get(p, 4, 4), .base = get(p, 8, 8) };
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(host_regs); i++) {
+        memcpy((uint8_t *)&v->host + host_regs[i].member, b + host_regs[i].at, host_regs[i].bytes);
+    }
+    x86_svm_derive(c);
+    if (v->int_ctl & V_IRQ) {
+        __atomic_fetch_or(&c->events, X86_EV_VINTR, __ATOMIC_SEQ_CST);
+    }
+}
+
+void x86_svm_no_guest(X86Cpu *c)
+{
+    if (c->svm.guest) {
+        memset(c->svm.intercept, 0, sizeof c->svm.intercept);
+        c->svm.guest = c->svm.np = false;
+        c->svm.asid = 0;
+        c->svm.tsc_offset = c->svm.int_ctl = c->svm.virt_ext = c->svm.event = 0;
+    }
+}
+
 /* ---- VMLOAD, VMSAVE ---- */
 static void vmload(X86Cpu *c, uint64_t pa)
 {

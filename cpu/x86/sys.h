@@ -216,6 +216,10 @@ void x86_svm_exception(X86Cpu *c, unsigned vector, uint32_t error, uint64_t info
 void x86_svm_task(X86Cpu *c, unsigned selector, X86TaskCause why, bool has_error, uint32_t error);
 void x86_svm_delivering(X86Cpu *c, unsigned vector, X86EventKind kind, bool has_error, uint32_t error);
 void x86_svm_reset(X86Cpu *c, bool init);
+enum { SVM_IMAGE_BYTES = 4096 };
+void x86_svm_image(const X86Cpu *c, uint8_t *b);        /* of a CPU in guest mode: its VMCB's control area, its host in the save area */
+void x86_svm_take_image(X86Cpu *c, uint64_t vmcb, const uint8_t *b);    /* into guest mode; registers come from elsewhere */
+void x86_svm_no_guest(X86Cpu *c);
 void x86_svm_derive(X86Cpu *c);                 /* what is no state */
 bool x86_intr_open(const X86Cpu *c);
 bool x86_vintr_open(const X86Cpu *c);

@@ -4,7 +4,8 @@
  * whatever of a CPU or a device is not in its table of state makes them fail.
  *
  * Usage: migrate [-c CPUS] [-u MICROSECONDS] [-n MOVES] [-m MODEL] [-r SEED] [-s] [-k]
- *                GUEST.bin ENGINE
+ *                GUEST.bin ENGINE[+ENGINE...]
+ *   ENGINE: of the translator, or what -accel takes ("kvm", "tcg"); several take turns
  *   -r  after up to MICROSECONDS, at random
  *   -s  into the same machine, reset, as loadvm does; else into a new one
  *   -k  the guest is told at physical address 500H how many moves are to come, and goes on as
@@ -55,9 +56,13 @@ static bool build(Machine *m, GError **err)
     return ok;
 }
 
-static Machine *create(const Plan *p, const char *log)
+/* turn: how many machines there were before. */
+static Machine *create(const Plan *p, unsigned turn, const char *log)
 {
-    char *accel = g_strdup_printf("dbt,engine=%s", p->engine);
+    char **engines = g_strsplit(p->engine, "+", -1);
+    const char *engine = engines[turn % g_strv_length(engines)];
+    bool whole = g_str_has_prefix(engine, "kvm") || g_str_has_prefix(engine, "tcg");
+    char *accel = whole ? g_strdup(engine) : g_strdup_printf("dbt,engine=%s", engine);
     char *con = g_strdup_printf("file:%s", log);
     const char *argv[] = {
         "ryokan", "-accel", accel, "-smp", p->cpus, "-cpu", p->model, "-m", "64", "-nodefaults",
@@ -133,7 +138,7 @@ static void load(Machine *m, GByteArray *state)
 }
 
 /* To a new machine, whose output goes to the other log. */
-static Machine *move(Machine *m, const Plan *p, char *log[2], GString *out)
+static Machine *move(Machine *m, unsigned turn, const Plan *p, char *log[2], GString *out)
 {
     GByteArray *state = machine_save(m);
     struct Options *o = m->options;
@@ -148,7 +153,7 @@ static Machine *move(Machine *m, const Plan *p, char *log[2], GString *out)
         load(m, state);
         return m;
     }
-    n = create(p, log[1]);
+    n = create(p, turn, log[1]);
     memcpy(n->ram.host, m->ram.host, m->ram.size);
     machine_free(m);                    /* writes out what it still has */
     options_free(o);
@@ -178,11 +183,11 @@ int main(int argc, char **argv)
                      g_strdup_printf("%s.%s.next.log", p.bios, p.engine) };
     GString *out = g_string_new(NULL);
     GRand *random = g_rand_new_with_seed((guint32)p.seed);
-    Machine *m = create(&p, log[0]);
+    Machine *m = create(&p, 0, log[0]);
     int moves = 0, status;
 
     while ((status = run_slice(m, &p, random, p.moves - moves)) == MOVE && moves++ < p.moves) {
-        m = move(m, &p, log, out);
+        m = move(m, (unsigned)moves, &p, log, out);
     }
     machine_free(m);
     append(out, log[0]);

@@ -34,7 +34,7 @@ static u64 run(void)
 }
 
 static void want(unsigned code) { AT32(code / 32 * 4) |= 1u << code % 32; }
-static void unwant(unsigned code) { AT32(code / 32 * 4) &= ~(1u << code % 32); }
+__attribute__((unused)) static void unwant(unsigned code) { AT32(code / 32 * 4) &= ~(1u << code % 32); }
 
 static void seg(unsigned o, u32 sel, u32 attr, u32 limit, u64 base)
 {
@@ -88,9 +88,27 @@ static void fresh(word rip)
     AT64(S_PAT) = 0x0007040600070406;
 }
 
+static u64 n4[512] __attribute__((aligned(4096))), n3[512] __attribute__((aligned(4096))), n2[512] __attribute__((aligned(4096)));
+enum { RWU = 7 };
+
+/* Guest-physical: the first 64 MiB as they are. */
+__attribute__((unused)) static void nested(word rip)
+{
+    for (unsigned i = 0; i < 32; i++) {
+        n2[i] = i * 0x200000ull | 0x80 | RWU;
+    }
+    n4[0] = (u64)n3 | RWU;
+    n3[0] = (u64)n2 | RWU;
+    n3[1] = 0;
+    n2[100] = 0;
+    fresh(rip);
+    AT64(NP) = 1;
+    AT64(NCR3) = (u64)n4;
+}
+
 /* Handlers: AL is the vector. */
 asm(".balign 8; guest_vector: .set n, 0; .rept 64; .balign 8; movb $n, %al; vmmcall; .set n, n + 1; .endr");
 
-static int vector_of_guest(void) { return AT64(CODE) == X_VMMCALL ? (int)(AT64(S_RAX) & 0xff) : -1; }
+__attribute__((unused)) static int vector_of_guest(void) { return AT64(CODE) == X_VMMCALL ? (int)(AT64(S_RAX) & 0xff) : -1; }
 #define CODE_OF(name, text) asm(#name ": " text "; l_" #name ": vmmcall; hlt"); extern char name[], l_##name[]
 #endif

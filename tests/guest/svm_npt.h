@@ -1,31 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* svm_npt.h -- nested paging: rights, faults and what they tell, A and D, page sizes, guests in other modes. */
-static u64 n4[512] __attribute__((aligned(4096))), n3[512] __attribute__((aligned(4096))), n2[512] __attribute__((aligned(4096))),
-    n1[512] __attribute__((aligned(4096)));
+static u64 n1[512] __attribute__((aligned(4096)));
 static u64 pae[4] __attribute__((aligned(32)));
 static u32 pd32[1024] __attribute__((aligned(4096)));
-enum { HOLE = 0x40000000, BUF1 = 0x600000, BUF2 = 0x601000, RWU = 7, A = 0x20, D = 0x40 };
+enum { HOLE = 0x40000000, BUF1 = 0x600000, BUF2 = 0x601000, A = 0x20, D = 0x40 };
 
 CODE_OF(n_read, "movl $0x40000000, %ecx; w_nread: movq (%rcx), %rbx");
 CODE_OF(n_write, "movl $0x40000000, %ecx; w_nwrite: movq %rdx, (%rcx)");
 CODE_OF(n_exec, "movl $0x40000000, %ecx; jmp *%rcx");
 CODE_OF(n_vmsave, "movl $0x40000000, %eax; w_nvmsave: vmsave");
 extern char w_nread[], w_nwrite[], w_nvmsave[];
-
-/* Guest-physical: the first 64 MiB as they are. */
-static void nested(word rip)
-{
-    for (unsigned i = 0; i < 32; i++) {
-        n2[i] = i * 0x200000ull | 0x80 | RWU;
-    }
-    n4[0] = (u64)n3 | RWU;
-    n3[0] = (u64)n2 | RWU;
-    n3[1] = 0;
-    n2[100] = 0;
-    fresh(rip);
-    AT64(NP) = 1;
-    AT64(NCR3) = (u64)n4;
-}
 
 static u64 gpt[512] __attribute__((aligned(4096))), gpd[512] __attribute__((aligned(4096)));
 enum { GPA = 100 * 0x200000 };

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+enum { HUGE_PAGE = 2 << 20, HUGE_FROM = 64 << 20 };
 #define MAX_NESTING 16                /* containers within containers; ends a map that contains itself */
 
 /* ---- regions ---- */
@@ -31,17 +32,31 @@ void region_init_io(Region *r, const char *name, const MmioOps *io, void *dev, u
     r->dev = dev;
 }
 
-/* Reserved only: the host gives a page when it is first touched. */
+/*
+ * Reserved only: the host gives a page when it is first touched.  RAM that is large enough lies so that the host's huge pages and
+ * the guest's coincide: KVM maps no others as such.
+ */
 bool region_try_ram(Region *r, const char *name, uint64_t size, GError **err)
 {
     void *p;
 
     region_init(r, name, size);
-    p = mmap(NULL, MAX(size, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint64_t slack = size >= HUGE_FROM ? HUGE_PAGE : 0;
+    p = mmap(NULL, MAX(size + slack, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p != MAP_FAILED && slack) {
+        uint64_t head = -(uintptr_t)p & (HUGE_PAGE - 1), rest = slack - head, used = (size + 4095) & ~UINT64_C(4095);
+        if (head) {
+            munmap(p, head);
+        }
+        p = (char *)p + head;
+        if (rest > used - size) {
+            munmap((char *)p + used, rest - (used - size));
+        }
+    }
     if (p == MAP_FAILED) {
         return fail(err, "the host cannot give %" G_GUINT64_FORMAT " MiB of memory for %s; ask for less", size >> 20, name);
     }
-    if (size >= 64u << 20) {
+    if (slack) {
         madvise(p, size, MADV_HUGEPAGE);
     }
     r->host = p;

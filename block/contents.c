@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * contents.c -- savevm and loadvm over an image that is written to directly: all that is not zero goes into the snapshot's file,
- * and loading writes back what has changed since.
+ * contents.c -- savevm and loadvm over an image that is written to directly: all that is not zero
+ * goes into the snapshot's file, and loading writes back what has changed since.
  *
  * Spec: core/snapfile.h, DiskOps.
- * Omits: sharing blocks between snapshots, or with the image where the host's file system could (reflinks).
+ * Omits: sharing blocks between snapshots, or with the image where the host's file system could
+ *   (reflinks).
  * Threads: with the machine lock, the machine stopped; the main context's sources run meanwhile.
  *
- * What an image holds has a name: a modification time that no clock gives by itself (contents_name).  While it has it, nothing has
- * been written; in this process raw.c knows besides which parts were.  Loading first puts what it overwrites into a scratch
- * file, so that it can go back; IMAGE.restoring is there while the image is neither old nor new, for the case that the process
- * ends just then.
+ * What an image holds has a name: a modification time that no clock gives by itself
+ * (contents_name).  While it has it, nothing has been written; in this process raw.c knows besides
+ * which parts were.  Loading first puts what it overwrites into a scratch file, so that it can go
+ * back; IMAGE.restoring is there while the image is neither old nor new, for the case that the
+ * process ends just then.
  */
 #include "block/contents.h"
 #include "core/newfile.h"
@@ -24,7 +26,8 @@
 enum { STEP = RUN_MOST / SECTOR };
 
 typedef struct Undo {
-    uint64_t from, n, at;             /* sectors, and where in the scratch file; UINT64_MAX: zeros */
+    /* sectors, and where in the scratch file; UINT64_MAX: zeros */
+    uint64_t from, n, at;
 } Undo;
 
 struct Contents {
@@ -52,7 +55,12 @@ static void wait_done(BlockReq *req, int result)
 int block_do_now(BlockNode *n, BlockOp op, uint64_t at, void *buf, uint64_t bytes)
 {
     struct iovec iov = { buf, bytes };
-    Wait         w = { .req = { .op = op, .offset = at, .length = bytes, .iov = &iov, .n_iov = buf != NULL, .done = wait_done } };
+    Wait w = { .req = { .op = op,
+                        .offset = at,
+                        .length = bytes,
+                        .iov = &iov,
+                        .n_iov = buf != NULL,
+                        .done = wait_done } };
 
     block_submit(n, &w.req);
     block_drain(n->machine);
@@ -81,14 +89,16 @@ static bool write_all(int fd, const uint8_t *p, size_t n, uint64_t at)
     return true;
 }
 
-bool block_run_put(GVariantBuilder *runs, uint64_t from, uint64_t n, const uint8_t *buf, int fd, uint64_t *at)
+bool block_run_put(GVariantBuilder *runs, uint64_t from, uint64_t n, const uint8_t *buf, int fd,
+                   uint64_t *at)
 {
     bool zero = is_zero(buf, n * SECTOR);
 
     if (!zero && !write_all(fd, buf, n * SECTOR, *at)) {
         return false;
     }
-    g_variant_builder_add(runs, "(tttu)", from, n, zero ? 0 : *at, zero ? 0 : (guint32)crc32_z(0, buf, n * SECTOR));
+    g_variant_builder_add(runs, "(tttu)", from, n, zero ? 0 : *at,
+                          zero ? 0 : (guint32)crc32_z(0, buf, n * SECTOR));
     *at += zero ? 0 : n * SECTOR;
     return true;
 }
@@ -99,8 +109,9 @@ bool block_run_get(GVariant *runs, gsize i, uint64_t disk_bytes, uint64_t file_b
 
     g_variant_get(v, "(tttu)", &r->from, &r->n, &r->at, &r->crc);
     g_variant_unref(v);
-    return r->n && r->n <= RUN_MOST / SECTOR && r->from <= disk_bytes / SECTOR && r->n <= disk_bytes / SECTOR - r->from &&
-           r->at <= file_bytes && r->n * SECTOR <= file_bytes - r->at;
+    return r->n && r->n <= RUN_MOST / SECTOR && r->from <= disk_bytes / SECTOR &&
+           r->n <= disk_bytes / SECTOR - r->from && r->at <= file_bytes &&
+           r->n * SECTOR <= file_bytes - r->at;
 }
 
 bool block_run_read(const Run *r, int fd, uint8_t *buf)
@@ -125,7 +136,9 @@ static const BlockNode *bottom(const BlockNode *n)
 
 static uint64_t mtime_of(const struct stat *st)
 {
-    return S_ISREG(st->st_mode) ? (uint64_t)st->st_mtim.tv_sec * 1000000000 + (uint64_t)st->st_mtim.tv_nsec : 0;
+    return S_ISREG(st->st_mode)
+               ? (uint64_t)st->st_mtim.tv_sec * 1000000000 + (uint64_t)st->st_mtim.tv_nsec
+               : 0;
 }
 
 void contents_identity(const BlockNode *n, uint64_t *file_bytes, uint64_t *mtime_ns)
@@ -140,7 +153,8 @@ void contents_identity(const BlockNode *n, uint64_t *file_bytes, uint64_t *mtime
 static bool set_mtime(const BlockNode *n, uint64_t ns)
 {
     struct timespec t[2] = {
-        { .tv_nsec = UTIME_OMIT }, { .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) },
+        { .tv_nsec = UTIME_OMIT },
+        { .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) },
     };
     int             fd = block_file_fd(bottom(n));
 
@@ -161,7 +175,8 @@ void contents_name(BlockNode *n, uint64_t *file_bytes, uint64_t *id)
         contents_identity(n, file_bytes, id);
     }
     mtime = *id;
-    if (!mtime) {                       /* a device of the host's, which tells nothing: a name for this process alone */
+    /* a device of the host's, which tells nothing: a name for this process alone */
+    if (!mtime) {
         *id = (uint64_t)g_random_int() << 31 | g_random_int() | UINT64_C(1) << 62;
     }
 }
@@ -169,7 +184,8 @@ void contents_name(BlockNode *n, uint64_t *file_bytes, uint64_t *id)
 /* ---- saving ---- */
 
 /* Runs of parts that are not all zeros. */
-static bool put_parts(GVariantBuilder *runs, uint64_t from, uint64_t n, const uint8_t *buf, int fd, uint64_t *at)
+static bool put_parts(GVariantBuilder *runs, uint64_t from, uint64_t n, const uint8_t *buf, int fd,
+                      uint64_t *at)
 {
     const uint64_t part = RAW_PART / SECTOR;
     bool           ok = true;
@@ -201,7 +217,8 @@ bool contents_save(const Drive *d, GVariantBuilder *runs, int fd, uint64_t *at, 
             return fail(err, "snapshot: cannot read drive %s", d->id);
         }
         if (!put_parts(runs, from, n, buf, fd, at)) {
-            return fail(err, "snapshot: cannot write what drive %s holds: is the disk full?", d->id);
+            return fail(err, "snapshot: cannot write what drive %s holds: is the disk full?",
+                        d->id);
         }
         from += n;
     }
@@ -222,8 +239,10 @@ static bool keep_old(Contents *c, uint64_t from, uint64_t n, GError **err)
     if (is_zero(c->have, n * SECTOR)) {
         u.at = UINT64_MAX;
     } else if (!write_all(c->scratch, c->have, n * SECTOR, c->scratch_at)) {
-        return fail(err, "snapshot: cannot put aside what drive %s holds: %s; set TMPDIR to a folder with room", c->drive->id,
-                    g_strerror(errno));
+        return fail(
+            err,
+            "snapshot: cannot put aside what drive %s holds: %s; set TMPDIR to a folder with room",
+            c->drive->id, g_strerror(errno));
     } else {
         c->scratch_at += n * SECTOR;
     }
@@ -248,10 +267,14 @@ static bool put_back(Contents *c, uint64_t from, uint64_t n, const uint8_t *want
     } else if (!rc) {
         rc = block_do_now(to, BLK_WRITE, from * SECTOR, (uint8_t *)want, n * SECTOR);
     }
-    return !rc || fail(err, "snapshot: cannot put drive %s back: %s", c->drive->id, g_strerror(-rc));
+    return !rc ||
+           fail(err, "snapshot: cannot put drive %s back: %s", c->drive->id, g_strerror(-rc));
 }
 
-/* Each part of [from, end) that is not what it was; r: the run that says what it was, NULL: zeros.  dry: only check the run. */
+/*
+ * Each part of [from, end) that is not what it was; r: the run that says what it was, NULL:
+ * zeros.  dry: only check the run.
+ */
 static bool walk(Contents *c, uint64_t from, uint64_t end, const Run *r, bool dry, GError **err)
 {
     bool     read = false;
@@ -281,12 +304,14 @@ static bool walk_all(Contents *c, bool dry, GError **err)
     uint64_t at = 0, file, mtime;
 
     contents_identity(c->drive->node, &file, &mtime);
-    if (mtime && mtime == c->id && !raw_has_id(c->drive->node, c->id)) {        /* nobody has written since */
+    /* nobody has written since */
+    if (mtime && mtime == c->id && !raw_has_id(c->drive->node, c->id)) {
         return true;
     }
     for (guint i = 0; i < c->runs->len; i++) {
         const Run *r = &g_array_index(c->runs, Run, i);
-        if (!(dry || walk(c, at, r->from, NULL, dry, err)) || !walk(c, r->from, r->from + r->n, r, dry, err)) {
+        if (!(dry || walk(c, at, r->from, NULL, dry, err)) ||
+            !walk(c, r->from, r->from + r->n, r, dry, err)) {
             return false;
         }
         at = r->from + r->n;
@@ -294,7 +319,8 @@ static bool walk_all(Contents *c, bool dry, GError **err)
     return dry || walk(c, at, c->drive->node->bytes / SECTOR, NULL, dry, err);
 }
 
-Contents *contents_prepare(Drive *d, GVariant *runs, int fd, uint64_t file_bytes, uint64_t id, GError **err)
+Contents *contents_prepare(Drive *d, GVariant *runs, int fd, uint64_t file_bytes, uint64_t id,
+                           GError **err)
 {
     Contents *c = g_new0(Contents, 1);
     uint64_t  end = 0;
@@ -307,7 +333,8 @@ Contents *contents_prepare(Drive *d, GVariant *runs, int fd, uint64_t file_bytes
     c->have = g_malloc(RUN_MOST);
     for (gsize i = 0; ok && i < g_variant_n_children(runs); i++) {
         Run r;
-        ok = (block_run_get(runs, i, d->node->bytes, file_bytes, &r) && r.from >= end) || damaged(c, err);
+        ok = (block_run_get(runs, i, d->node->bytes, file_bytes, &r) && r.from >= end) ||
+             damaged(c, err);
         end = r.from + r.n;
         g_array_append_val(c->runs, r);
     }
@@ -373,7 +400,8 @@ void contents_finish(Contents *c, bool keep)
         path = marker(c->drive->node->name);
         unlink(path);
     } else if (c->applied) {
-        g_critical("snapshot: drive %s: %s is neither as it was nor as it was saved", c->drive->id, c->drive->node->name);
+        g_critical("snapshot: drive %s: %s is neither as it was nor as it was saved", c->drive->id,
+                   c->drive->node->name);
     }
     if (c->applied && keep) {
         raw_set_id(c->drive->node, c->id);
@@ -396,6 +424,9 @@ bool contents_whole(const char *image, bool loading, GError **err)
     g_autofree char *path = marker(image);
 
     return loading || access(path, F_OK) ||
-           fail(err, "drive file %s: the program ended while loadvm was putting its contents back; start with -loadvm and "
-                "that snapshot, or put a copy in its place and remove %s", image, path);
+           fail(err,
+                "drive file %s: the program ended while loadvm was putting its contents back; "
+                "start with -loadvm and "
+                "that snapshot, or put a copy in its place and remove %s",
+                image, path);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* contents.h -- what block/saved.c and block/contents.c share: a drive's contents in a snapshot file, as runs of sectors. */
+/*
+ * contents.h -- what block/saved.c and block/contents.c share: a drive's contents in a snapshot
+ * file, as runs of sectors.
+ */
 #ifndef BLOCK_CONTENTS_H
 #define BLOCK_CONTENTS_H
 #include "block/drive.h"
@@ -12,22 +15,30 @@ typedef struct Run {
     uint32_t crc;
 } Run;
 
-int  block_do_now(BlockNode *n, BlockOp op, uint64_t at, void *buf, uint64_t bytes);      /* waits; 0 or -errno */
-bool block_run_put(GVariantBuilder *runs, uint64_t from, uint64_t n, const uint8_t *buf, int fd, uint64_t *at);
-bool block_run_get(GVariant *runs, gsize i, uint64_t disk_bytes, uint64_t file_bytes, Run *out);  /* its bounds are checked */
+/* waits; 0 or -errno */
+int  block_do_now(BlockNode *n, BlockOp op, uint64_t at, void *buf, uint64_t bytes);
+bool block_run_put(GVariantBuilder *runs, uint64_t from, uint64_t n, const uint8_t *buf, int fd,
+                   uint64_t *at);
+/* its bounds are checked */
+bool block_run_get(GVariant *runs, gsize i, uint64_t disk_bytes, uint64_t file_bytes, Run *out);
 bool block_run_read(const Run *r, int fd, uint8_t *buf);       /* its checksum is */
 
 /*
- * An image that is written to directly.  identity: its size and modification time, and through *id a name for what it holds
- * now, under which a change is noticed later, here or in another process.
+ * An image that is written to directly.  identity: its size and modification time, and through *id
+ * a name for what it holds now, under which a change is noticed later, here or in another process.
  */
 typedef struct Contents Contents;
 void      contents_name(BlockNode *n, uint64_t *file_bytes, uint64_t *id);
 void      contents_identity(const BlockNode *n, uint64_t *file_bytes, uint64_t *mtime_ns);
 bool      contents_save(const Drive *d, GVariantBuilder *runs, int fd, uint64_t *at, GError **err);
-/* Checks all that will be read; then apply changes the image; then finish keeps that, or puts it back as it was. */
-Contents *contents_prepare(Drive *d, GVariant *runs, int fd, uint64_t file_bytes, uint64_t id, GError **err);
+/*
+ * Checks all that will be read; then apply changes the image; then finish keeps that, or puts it
+ * back as it was.
+ */
+Contents *contents_prepare(Drive *d, GVariant *runs, int fd, uint64_t file_bytes, uint64_t id,
+                           GError **err);
 bool      contents_apply(Contents *c, GError **err);
 void      contents_finish(Contents *c, bool keep);
-bool      contents_whole(const char *image, bool loading, GError **err);      /* an image is not left half put back */
+/* an image is not left half put back */
+bool      contents_whole(const char *image, bool loading, GError **err);
 #endif

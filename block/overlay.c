@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * overlay.c -- -snapshot: writes go to a scratch file, which has no name and is gone with the process; one bit a sector
- * says where a sector's newest contents are.
+ * overlay.c -- -snapshot: writes go to a scratch file, which has no name and is gone with the
+ * process; one bit a sector says where a sector's newest contents are.
  *
  * Spec: none.
  * Omits: giving space back (discard does nothing).
@@ -16,7 +16,8 @@
 enum { SECTOR = 512 };
 
 typedef struct Overlay {
-    uint8_t *written;                 /* one bit a sector; the host gives pages of it as they are touched */
+    /* one bit a sector; the host gives pages of it as they are touched */
+    uint8_t *written;
     uint64_t sectors;
 } Overlay;
 
@@ -71,7 +72,8 @@ static void part_done(BlockReq *req, int result)
 }
 
 /* The piece [skip, skip + n) of a vector. */
-static struct iovec *slice(const struct iovec *iov, unsigned count, uint64_t skip, uint64_t n, unsigned *n_out)
+static struct iovec *slice(const struct iovec *iov, unsigned count, uint64_t skip, uint64_t n,
+                           unsigned *n_out)
 {
     struct iovec *out = g_new(struct iovec, MAX(count, 1));
     unsigned k = 0;
@@ -138,11 +140,15 @@ bool overlay_start(BlockNode *n, GError **err)
     }
     close(fd);
     if (truncate(path, (off_t)n->backing->bytes)) {
-        fail(err, "snapshot: the scratch file %s cannot be as large as %s: %s; set TMPDIR to another folder", path, n->name, g_strerror(errno));
+        fail(err,
+             "snapshot: the scratch file %s cannot be as large as %s: %s; set TMPDIR to another "
+             "folder",
+             path, n->name, g_strerror(errno));
         unlink(path);
         return false;
     }
-    n->child = block_node_new(n->machine, "file", path, &(BlockOpen){ .file = path, .cache = BLK_CACHE_UNSAFE }, err);
+    n->child = block_node_new(n->machine, "file", path,
+                              &(BlockOpen){ .file = path, .cache = BLK_CACHE_UNSAFE }, err);
     unlink(path);
     o->sectors = n->bytes / SECTOR;
     o->written = g_try_malloc0(o->sectors / 8 + 1);
@@ -177,6 +183,10 @@ static void overlay_close(BlockNode *n)
 }
 
 const BlockDriver overlay_driver = {
-    .name = "overlay", .desc = "scratch copy of what is written", .spec = "none", .size = sizeof(Overlay),
-    .submit = overlay_submit, .close = overlay_close,
+    .name = "overlay",
+    .desc = "scratch copy of what is written",
+    .spec = "none",
+    .size = sizeof(Overlay),
+    .submit = overlay_submit,
+    .close = overlay_close,
 };

@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * saved.c -- disks in a snapshot: which images it belongs to, what -snapshot's overlays hold, and, for savevm, the contents of
- * images that are written to directly (contents.c).
+ * saved.c -- disks in a snapshot: which images it belongs to, what -snapshot's overlays hold, and,
+ * for savevm, the contents of images that are written to directly (contents.c).
  *
  * Spec: core/snapfile.h, DiskOps.
- * Omits: a block device of the host that is written to directly has no time of change: after migrate nobody notices one.
+ * Omits: a block device of the host that is written to directly has no time of change: after
+ *   migrate nobody notices one.
  * Threads: with the machine lock, the machine stopped; the main context's sources run meanwhile.
  */
 #include "block/contents.h"
 #include "core/snapfile.h"
 #include <string.h>
 
-/* IMAGE: it is to be found as it was left, by its time; CONTENTS: all of it is here; OVERLAY: what was written over it is. */
+/*
+ * IMAGE: it is to be found as it was left, by its time; CONTENTS: all of it is here; OVERLAY: what
+ * was written over it is.
+ */
 typedef enum { SAVED_EMPTY, SAVED_IMAGE, SAVED_OVERLAY, SAVED_CONTENTS } SavedKind;
 
 typedef struct PreparedDrive {
     BlockNode *overlay;               /* that takes the drive's place, or NULL */
     Contents  *contents;              /* that go back into the image, or NULL */
-    uint64_t   id;                    /* the name of what the image holds; 0: it is read only, or not written to */
+    /* the name of what the image holds; 0: it is read only, or not written to */
+    uint64_t   id;
 } PreparedDrive;
 
 typedef struct Prepared {
@@ -49,15 +54,16 @@ static bool save_overlay(const Drive *d, GVariantBuilder *runs, int fd, uint64_t
             return fail(err, "snapshot: cannot read what drive %s has written", d->id);
         }
         if (!block_run_put(runs, from, n, buf, fd, at)) {
-            return fail(err, "snapshot: cannot write what drive %s holds: is the disk full?", d->id);
+            return fail(err, "snapshot: cannot write what drive %s holds: is the disk full?",
+                        d->id);
         }
         from += n;
     }
     return true;
 }
 
-static bool save_image(const Drive *d, bool contents, GVariantBuilder *runs, uint64_t *bytes, uint64_t *id, int fd, uint64_t *at,
-                       GError **err)
+static bool save_image(const Drive *d, bool contents, GVariantBuilder *runs, uint64_t *bytes,
+                       uint64_t *id, int fd, uint64_t *at, GError **err)
 {
     if (block_do_now(d->node, BLK_FLUSH, 0, NULL, 0)) {
         return fail(err, "snapshot: drive %s: cannot flush %s", d->id, d->node->name);
@@ -70,7 +76,8 @@ static bool save_image(const Drive *d, bool contents, GVariantBuilder *runs, uin
     return true;
 }
 
-static bool save_drive(const Drive *d, bool to_return, GVariantBuilder *all, int fd, uint64_t *at, GError **err)
+static bool save_drive(const Drive *d, bool to_return, GVariantBuilder *all, int fd, uint64_t *at,
+                       GError **err)
 {
     SavedKind       kind = !d->node ? SAVED_EMPTY : is_overlay(d->node) ? SAVED_OVERLAY :
                            to_return && is_direct(d->node) ? SAVED_CONTENTS : SAVED_IMAGE;
@@ -89,7 +96,8 @@ static bool save_drive(const Drive *d, bool to_return, GVariantBuilder *all, int
         g_variant_builder_clear(&runs);
         return false;
     }
-    g_variant_builder_add(all, "(syttxa(tttu))", d->id, kind, d->node ? d->node->bytes : 0, bytes, (gint64)mtime, &runs);
+    g_variant_builder_add(all, "(syttxa(tttu))", d->id, kind, d->node ? d->node->bytes : 0, bytes,
+                          (gint64)mtime, &runs);
     return true;
 }
 
@@ -119,15 +127,18 @@ static void fresh_free(BlockNode *n)
     }
 }
 
-static bool load_run(BlockNode *to, GVariant *runs, gsize i, int fd, uint64_t file_bytes, uint8_t *buf)
+static bool load_run(BlockNode *to, GVariant *runs, gsize i, int fd, uint64_t file_bytes,
+                     uint8_t *buf)
 {
     Run r;
 
     return block_run_get(runs, i, to->bytes, file_bytes, &r) && block_run_read(&r, fd, buf) &&
-           !block_do_now(to, r.at ? BLK_WRITE : BLK_ZERO, r.from * SECTOR, r.at ? buf : NULL, r.n * SECTOR);
+           !block_do_now(to, r.at ? BLK_WRITE : BLK_ZERO, r.from * SECTOR, r.at ? buf : NULL,
+                         r.n * SECTOR);
 }
 
-static BlockNode *load_overlay(Drive *d, bool all, GVariant *runs, int fd, uint64_t file_bytes, GError **err)
+static BlockNode *load_overlay(Drive *d, bool all, GVariant *runs, int fd, uint64_t file_bytes,
+                               GError **err)
 {
     BlockOpen           how = { .file = d->node->name };
     g_autofree uint8_t *buf = g_malloc(RUN_MOST);
@@ -141,7 +152,8 @@ static BlockNode *load_overlay(Drive *d, bool all, GVariant *runs, int fd, uint6
         overlay_hold_all(n);
     }
     for (gsize i = 0; ok && i < g_variant_n_children(runs); i++) {
-        ok = load_run(n, runs, i, fd, file_bytes, buf) || fail(err, "snapshot: contents of drive %s are damaged", d->id);
+        ok = load_run(n, runs, i, fd, file_bytes, buf) ||
+             fail(err, "snapshot: contents of drive %s are damaged", d->id);
     }
     if (!ok) {
         fresh_free(n);
@@ -150,40 +162,50 @@ static BlockNode *load_overlay(Drive *d, bool all, GVariant *runs, int fd, uint6
     return n;
 }
 
-static bool check_drive(const Drive *d, const char *id, unsigned kind, uint64_t bytes, uint64_t file_bytes, uint64_t mtime,
-                        GError **err)
+static bool check_drive(const Drive *d, const char *id, unsigned kind, uint64_t bytes,
+                        uint64_t file_bytes, uint64_t mtime, GError **err)
 {
     uint64_t now_bytes = 0, now_mtime = 0;
 
     if (strcmp(id, d->id)) {
-        return fail(err, "snapshot: it has a drive %.80s where this machine has %s; start with the options it was saved with",
+        return fail(err,
+                    "snapshot: it has a drive %.80s where this machine has %s; start with the "
+                    "options it was saved with",
                     id, d->id);
     }
     if (kind > SAVED_CONTENTS || (kind == SAVED_EMPTY) != !d->node) {
-        return fail(err, "snapshot: drive %s %s a medium when it was saved", d->id, d->node ? "did not have" : "had");
+        return fail(err, "snapshot: drive %s %s a medium when it was saved", d->id,
+                    d->node ? "did not have" : "had");
     }
     if (kind == SAVED_OVERLAY && !is_overlay(d->node)) {
         return fail(err, "snapshot: drive %s was saved with snapshot=on; start it so", d->id);
     }
     if (kind == SAVED_CONTENTS && !is_overlay(d->node) && !is_direct(d->node)) {
-        return fail(err, "snapshot: drive %s was saved with its contents, and %s cannot be written to", d->id, d->node->name);
+        return fail(err,
+                    "snapshot: drive %s was saved with its contents, and %s cannot be written to",
+                    d->id, d->node->name);
     }
     if (!d->node) {
         return true;
     }
     contents_identity(d->node, &now_bytes, &now_mtime);
     if (bytes != d->node->bytes || now_bytes != file_bytes) {
-        return fail(err, "snapshot: drive %s: %s is another image, of another size", d->id, d->node->name);
-    }
-    if (kind != SAVED_CONTENTS && ((now_mtime && now_mtime != mtime) ||
-                                   (is_direct(d->node) && raw_has_id(d->node, mtime) && !raw_same_as(d->node)))) {
-        return fail(err, "snapshot: drive %s: %s has changed since; its contents no longer belong to this state", d->id,
+        return fail(err, "snapshot: drive %s: %s is another image, of another size", d->id,
                     d->node->name);
+    }
+    if (kind != SAVED_CONTENTS &&
+        ((now_mtime && now_mtime != mtime) ||
+         (is_direct(d->node) && raw_has_id(d->node, mtime) && !raw_same_as(d->node)))) {
+        return fail(
+            err,
+            "snapshot: drive %s: %s has changed since; its contents no longer belong to this state",
+            d->id, d->node->name);
     }
     return true;
 }
 
-static bool prepare_drive(Drive *d, PreparedDrive *p, GVariant *one, int fd, uint64_t file_bytes, GError **err)
+static bool prepare_drive(Drive *d, PreparedDrive *p, GVariant *one, int fd, uint64_t file_bytes,
+                          GError **err)
 {
     GVariant   *runs;
     const char *id;
@@ -211,8 +233,10 @@ static void *disks_prepare(Machine *m, GVariant *saved, int fd, uint64_t file_by
 {
     guint     n = m->drives->len;
     Prepared *p = g_malloc0(sizeof(Prepared) + n * sizeof(PreparedDrive));
-    bool      ok = g_variant_n_children(saved) == n ||
-                   fail(err, "snapshot: it was saved with other disks; start with the options it was saved with");
+    bool ok =
+        g_variant_n_children(saved) == n ||
+        fail(err,
+             "snapshot: it was saved with other disks; start with the options it was saved with");
 
     p->n = n;
     for (guint i = 0; ok && i < n; i++) {
@@ -282,5 +306,9 @@ static char *disks_folder(Machine *m)
 }
 
 const DiskOps block_disk_ops = {
-    .save = disks_save, .prepare = disks_prepare, .apply = disks_apply, .finish = disks_finish, .folder = disks_folder,
+    .save = disks_save,
+    .prepare = disks_prepare,
+    .apply = disks_apply,
+    .finish = disks_finish,
+    .folder = disks_folder,
 };

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * newfile.c -- files that the program makes: one that takes another's place when it is whole, and scratch files.
+ * newfile.c -- files that the program makes: one that takes another's place when it is whole, and
+ * scratch files.
  *
  * Spec: open(2) O_TMPFILE, linkat(2), rename(2) of Linux.
- * Omits: a host whose /proc is not there gives a file its name from the beginning; it is left if the program is killed.
+ * Omits: a host whose /proc is not there gives a file its name from the beginning; it is left if
+ *   the program is killed.
  * Threads: any.
  */
 #include "core/newfile.h"
@@ -36,7 +38,8 @@ NewFile newfile_open(const char *path)
 /* A name that is free, found by making a file of that name. */
 static bool give_name(NewFile *f)
 {
-    g_autofree char *self = g_strdup_printf("/proc/self/fd/%d", f->fd), *pattern = g_strdup(f->name);
+    g_autofree char *self = g_strdup_printf("/proc/self/fd/%d", f->fd),
+                    *pattern = g_strdup(f->name);
 
     for (unsigned i = 0; !f->has_name && i < TRIES; i++) {
         strcpy(f->name, pattern);
@@ -94,8 +97,8 @@ int scratch_open(const char *what, char **path, GError **err)
     int              fd = g_mkstemp_full(name, O_RDWR | O_CLOEXEC, 0600);
 
     if (fd < 0) {
-        fail(err, "%s: cannot make a scratch file %s: %s; set TMPDIR to a folder with room", what, name,
-             g_strerror(errno));
+        fail(err, "%s: cannot make a scratch file %s: %s; set TMPDIR to a folder with room", what,
+             name, g_strerror(errno));
     } else if (path) {
         *path = g_steal_pointer(&name);
     } else {

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfile.c -- a machine in a file: written whole, checked before anything of a machine changes, RAM mapped from it.
+ * snapfile.c -- a machine in a file: written whole, checked before anything of a machine changes,
+ * RAM mapped from it.
  *
- * Spec: little-endian.  A head of 4096 bytes: "RYOKANSN", u32 format, u32 parts, u64 length of the file, u32 CRC-32 of the
- *       head with this member 0, u32 0; then parts of { u32 kind, u32 codec, u64 at, u64 stored, u64 bytes, u32 CRC-32 of what
- *       is stored, u32 0 }.  ABOUT and DISKS are GVariants, STATE is the stream of core/state.c; disk contents lie between them.
- *       RAM plain: its pages at their places, 64 KiB aligned, pages of zeros are holes; its CRC is 0, SUMS has one for each MiB.
- *       RAM compressed: chunks { u32 number of the MiB, u32 codec, u32 stored, u32 CRC-32, bytes }; chunks of zeros are missing.
- * Omits: a check of plain RAM's contents unless it is asked for (snapfile_verify), because it reads it whole; a file that is
- *        cut short after it was mapped (SIGBUS).
+ * Spec: little-endian.  A head of 4096 bytes: "RYOKANSN", u32 format, u32 parts, u64 length of the
+ *       file, u32 CRC-32 of the head with this member 0, u32 0; then parts of { u32 kind, u32
+ *       codec, u64 at, u64 stored, u64 bytes, u32 CRC-32 of what is stored, u32 0 }.  ABOUT and
+ *       DISKS are GVariants, STATE is the stream of core/state.c; disk contents lie between them.
+ *       RAM plain: its pages at their places, 64 KiB aligned, pages of zeros are holes; its CRC is
+ *         0, SUMS has one for each MiB.
+ *       RAM compressed: chunks { u32 number of the MiB, u32 codec, u32 stored, u32 CRC-32, bytes };
+ *         chunks of zeros are missing.
+ * Omits: a check of plain RAM's contents unless it is asked for (snapfile_verify), because it reads
+ *        it whole; a file that is cut short after it was mapped (SIGBUS).
  * Threads: the main thread with the machine lock, vCPUs parked.
  */
 #include "core/snapfile.h"
@@ -27,16 +31,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
-#ifdef CONFIG_ZSTD
-#include <zstd.h>
-#endif
 
 #define MAGIC "RYOKANSN"
 enum { FORMAT = 1, HEAD_BYTES = 4096, PARTS_MAX = 8, PARTS_AT = 32, PART_BYTES = 40, CRC_AT = 24 };
 enum { PAGE = 4096, RAM_ALIGN = 64 << 10, CHUNK = 1 << 20, CHUNK_HEAD = 16, READ_MOST = 1 << 30 };
 typedef enum { PART_ABOUT = 1, PART_STATE, PART_DISKS, PART_RAM, PART_SUMS } PartKind;
-
-const char *const snap_codecs[] = { "none", "zlib", "zstd", NULL };
 
 typedef struct Part {
     uint32_t kind, codec, crc;
@@ -126,65 +125,6 @@ static bool is_zero(const uint8_t *p, size_t n)       /* n: a multiple of 64; p:
     return true;
 }
 
-/* ---- compression; what does not get smaller is stored as it is ---- */
-
-static SnapCodec pack(SnapCodec codec, const uint8_t *p, size_t n, GByteArray *out)
-{
-    uLongf got = compressBound(n);
-
-#ifdef CONFIG_ZSTD
-    if (codec == SNAP_ZSTD) {
-        g_byte_array_set_size(out, (guint)ZSTD_compressBound(n));
-        size_t z = ZSTD_compress(out->data, out->len, p, n, 3);
-        if (!ZSTD_isError(z) && z < n) {
-            g_byte_array_set_size(out, (guint)z);
-            return SNAP_ZSTD;
-        }
-    }
-#endif
-    if (codec == SNAP_ZLIB) {
-        g_byte_array_set_size(out, (guint)got);
-        if (compress2(out->data, &got, p, n, 6) == Z_OK && got < n) {
-            g_byte_array_set_size(out, (guint)got);
-            return SNAP_ZLIB;
-        }
-    }
-    g_byte_array_set_size(out, 0);
-    g_byte_array_append(out, p, (guint)n);
-    return SNAP_PLAIN;
-}
-
-static bool unpack(uint32_t codec, const uint8_t *p, size_t n, uint8_t *out, size_t want)
-{
-    uLongf got = want;
-
-    switch (codec) {
-    case SNAP_PLAIN:
-        if (n == want) {
-            memcpy(out, p, n);
-        }
-        return n == want;
-    case SNAP_ZLIB:
-        return uncompress(out, &got, p, n) == Z_OK && got == want;
-#ifdef CONFIG_ZSTD
-    case SNAP_ZSTD:
-        return ZSTD_decompress(out, want, p, n) == want;
-#endif
-    default:
-        return false;
-    }
-}
-
-static bool codec_there(uint32_t codec, GError **err)
-{
-#ifndef CONFIG_ZSTD
-    if (codec == SNAP_ZSTD) {
-        return fail(err, "compressed with zstd, which this build lacks; build it with libzstd-dev");
-    }
-#endif
-    return codec <= SNAP_ZSTD || fail(err, "compressed in a way that this version does not know");
-}
-
 /* ---- what a machine is ---- */
 
 static void add_pairs(GString *s, const GPtrArray *pairs)
@@ -195,7 +135,10 @@ static void add_pairs(GString *s, const GPtrArray *pairs)
     }
 }
 
-/* Lines that must be the same in the file and in the machine that takes it; the devices' sections say the rest. */
+/*
+ * Lines that must be the same in the file and in the machine that takes it; the devices' sections
+ * say the rest.
+ */
 static const char *const same_keys[] = { "machine", "options", "ram", "cpus", "cpu" };
 
 static char *same_value(Machine *m, unsigned key)
@@ -247,8 +190,11 @@ static bool check_same(Machine *m, const SnapFile *f, GError **err)
         g_autofree char *here = same_value(m, i);
         const char      *there = NULL;
         if (!g_variant_lookup(dict, same_keys[i], "&s", &there) || strcmp(here, there)) {
-            return fail(err, "snapshot %s: another machine: its %s is \"%.100s\", here \"%.100s\"; start with the options it was "
-                        "saved with", f->path, same_keys[i], there ? there : "", here);
+            return fail(err,
+                        "snapshot %s: another machine: its %s is \"%.100s\", here \"%.100s\"; "
+                        "start with the options it was "
+                        "saved with",
+                        f->path, same_keys[i], there ? there : "", here);
         }
     }
     return true;
@@ -272,11 +218,16 @@ static bool io_error(const Writer *w, GError **err)
 static bool write_part(Writer *w, PartKind kind, const void *p, size_t n, GError **err)
 {
     GByteArray *out = g_byte_array_new();
-    SnapCodec   codec = pack(w->codec, p, n, out);
+    SnapCodec   codec = snap_pack(w->codec, p, n, out);
     Part       *part = &w->f.part[w->f.n++];
     bool        ok;
 
-    *part = (Part){ .kind = kind, .codec = codec, .at = w->at, .stored = out->len, .bytes = n, .crc = crc_of(out->data, out->len) };
+    *part = (Part){ .kind = kind,
+                    .codec = codec,
+                    .at = w->at,
+                    .stored = out->len,
+                    .bytes = n,
+                    .crc = crc_of(out->data, out->len) };
     ok = write_at(w->fd, out->data, out->len, w->at) || io_error(w, err);
     w->at = up(w->at + out->len, 64);
     g_byte_array_unref(out);
@@ -316,7 +267,8 @@ static bool write_ram_plain(Writer *w, Machine *m, GError **err)
             return io_error(w, err);
         }
     }
-    w->f.part[w->f.n++] = (Part){ .kind = PART_RAM, .codec = SNAP_PLAIN, .at = base, .stored = size, .bytes = size };
+    w->f.part[w->f.n++] =
+        (Part){ .kind = PART_RAM, .codec = SNAP_PLAIN, .at = base, .stored = size, .bytes = size };
     w->at = base + size;
     return write_part(w, PART_SUMS, sums, 4 * n_sums, err);
 }
@@ -333,14 +285,20 @@ static bool write_ram_packed(Writer *w, Machine *m, GError **err)
         if (is_zero(m->ram.host + at, n)) {
             continue;
         }
-        put(head + 4, pack(w->codec, m->ram.host + at, n, out), 4);
+        put(head + 4, snap_pack(w->codec, m->ram.host + at, n, out), 4);
         put(head, at / CHUNK, 4);
         put(head + 8, out->len, 4);
         put(head + 12, crc_of(out->data, out->len), 4);
-        ok = (write_at(w->fd, head, CHUNK_HEAD, w->at) && write_at(w->fd, out->data, out->len, w->at + CHUNK_HEAD)) || io_error(w, err);
+        ok = (write_at(w->fd, head, CHUNK_HEAD, w->at) &&
+              write_at(w->fd, out->data, out->len, w->at + CHUNK_HEAD)) ||
+             io_error(w, err);
         w->at += CHUNK_HEAD + out->len;
     }
-    w->f.part[w->f.n++] = (Part){ .kind = PART_RAM, .codec = w->codec, .at = start, .stored = w->at - start, .bytes = m->ram.size };
+    w->f.part[w->f.n++] = (Part){ .kind = PART_RAM,
+                                  .codec = w->codec,
+                                  .at = start,
+                                  .stored = w->at - start,
+                                  .bytes = m->ram.size };
     g_byte_array_unref(out);
     return ok;
 }
@@ -364,10 +322,12 @@ static bool write_head(Writer *w, GError **err)
         put(h + 32, p->crc, 4);
     }
     put(head + CRC_AT, crc_of(head, HEAD_BYTES), 4);
-    return (!ftruncate(w->fd, (off_t)w->at) && write_at(w->fd, head, HEAD_BYTES, 0)) || io_error(w, err);
+    return (!ftruncate(w->fd, (off_t)w->at) && write_at(w->fd, head, HEAD_BYTES, 0)) ||
+           io_error(w, err);
 }
 
-static bool write_all(Writer *w, Machine *m, const char *tag, bool was_running, bool to_return, GError **err)
+static bool write_all(Writer *w, Machine *m, const char *tag, bool was_running, bool to_return,
+                      GError **err)
 {
     g_autoptr(GVariant)   about = about_machine(m, tag, was_running);
     g_autoptr(GByteArray) state = machine_save(m);
@@ -382,15 +342,17 @@ static bool write_all(Writer *w, Machine *m, const char *tag, bool was_running, 
     }
     return write_part(w, PART_ABOUT, g_variant_get_data(about), g_variant_get_size(about), err) &&
            write_part(w, PART_STATE, state->data, state->len, err) &&
-           (!disks || write_part(w, PART_DISKS, g_variant_get_data(disks), g_variant_get_size(disks), err)) &&
-           (w->codec == SNAP_PLAIN ? write_ram_plain(w, m, err) : write_ram_packed(w, m, err)) && write_head(w, err);
+           (!disks ||
+            write_part(w, PART_DISKS, g_variant_get_data(disks), g_variant_get_size(disks), err)) &&
+           (w->codec == SNAP_PLAIN ? write_ram_plain(w, m, err) : write_ram_packed(w, m, err)) &&
+           write_head(w, err);
 }
 
 static bool codec_ok(SnapCodec codec, const char *name, GError **err)
 {
     GError *why = NULL;
 
-    if (codec_there(codec, &why)) {
+    if (snap_codec_there(codec, &why)) {
         return true;
     }
     fail(err, "snapshot %s: %s", name, why->message);
@@ -398,14 +360,16 @@ static bool codec_ok(SnapCodec codec, const char *name, GError **err)
     return false;
 }
 
-bool snapfile_write(Machine *m, int fd, const char *name, SnapCodec codec, bool was_running, GError **err)
+bool snapfile_write(Machine *m, int fd, const char *name, SnapCodec codec, bool was_running,
+                    GError **err)
 {
     Writer w = { .fd = fd, .at = HEAD_BYTES, .codec = codec, .path = name };
 
     return codec_ok(codec, name, err) && write_all(&w, m, "", was_running, false, err);
 }
 
-bool snapfile_save(Machine *m, const char *path, const char *tag, SnapCodec codec, bool was_running, bool to_return, GError **err)
+bool snapfile_save(Machine *m, const char *path, const char *tag, SnapCodec codec, bool was_running,
+                   bool to_return, GError **err)
 {
     Writer      w = { .at = HEAD_BYTES, .codec = codec, .path = path };
     NewFile     f;
@@ -422,7 +386,8 @@ bool snapfile_save(Machine *m, const char *path, const char *tag, SnapCodec code
     f = newfile_open(path);
     w.fd = f.fd;
     ok = f.fd < 0 ? io_error(&w, err)
-                  : write_all(&w, m, tag, was_running, to_return, err) && (newfile_replace(&f) || io_error(&w, err));
+                  : write_all(&w, m, tag, was_running, to_return, err) &&
+                        (newfile_replace(&f) || io_error(&w, err));
     newfile_close(&f);
     return ok;
 }
@@ -448,10 +413,15 @@ static bool read_parts(SnapFile *f, const uint8_t *head, GError **err)
 {
     for (unsigned i = 0; i < f->n; i++) {
         const uint8_t *h = head + PARTS_AT + i * PART_BYTES;
-        Part p = { .kind = (uint32_t)get(h, 4), .codec = (uint32_t)get(h + 4, 4), .at = get(h + 8, 8), .stored = get(h + 16, 8),
-                   .bytes = get(h + 24, 8), .crc = (uint32_t)get(h + 32, 4) };
+        Part p = { .kind = (uint32_t)get(h, 4),
+                   .codec = (uint32_t)get(h + 4, 4),
+                   .at = get(h + 8, 8),
+                   .stored = get(h + 16, 8),
+                   .bytes = get(h + 24, 8),
+                   .crc = (uint32_t)get(h + 32, 4) };
         GError *why = NULL;
-        if (p.kind < PART_ABOUT || p.kind > PART_SUMS || p.at < HEAD_BYTES || p.at > f->bytes || p.stored > f->bytes - p.at) {
+        if (p.kind < PART_ABOUT || p.kind > PART_SUMS || p.at < HEAD_BYTES || p.at > f->bytes ||
+            p.stored > f->bytes - p.at) {
             return bad(f, "damaged: a part is not within it", err);
         }
         for (unsigned j = 0; j < i; j++) {
@@ -459,14 +429,15 @@ static bool read_parts(SnapFile *f, const uint8_t *head, GError **err)
                 return bad(f, "damaged: a part is there twice", err);
             }
         }
-        if (!codec_there(p.codec, &why)) {
+        if (!snap_codec_there(p.codec, &why)) {
             bad(f, why->message, err);
             g_error_free(why);
             return false;
         }
         f->part[i] = p;
     }
-    return (find_part(f, PART_ABOUT) && find_part(f, PART_STATE) && find_part(f, PART_RAM)) || bad(f, "damaged: a part is missing", err);
+    return (find_part(f, PART_ABOUT) && find_part(f, PART_STATE) && find_part(f, PART_RAM)) ||
+           bad(f, "damaged: a part is missing", err);
 }
 
 static bool read_head(SnapFile *f, GError **err)
@@ -507,7 +478,7 @@ static GBytes *read_part(const SnapFile *f, PartKind kind, GError **err)
         !(out = g_try_malloc(MAX(p->bytes, 1)))) {
         bad(f, "damaged: a part is too large", err);
     } else if (!read_at(f->fd, raw, p->stored, p->at) || crc_of(raw, p->stored) != p->crc ||
-               !unpack(p->codec, raw, p->stored, out, p->bytes)) {
+               !snap_unpack(p->codec, raw, p->stored, out, p->bytes)) {
         bad(f, "damaged: a checksum is wrong", err);
     } else {
         g_free(raw);
@@ -574,7 +545,8 @@ void snapfile_about(const SnapFile *f, SnapAbout *out)
     gboolean    running;
     struct stat st;
 
-    g_variant_get(f->about, "(&s&sxtb@a{ss})", &out->tag, &out->build, &out->date_s, &out->guest_ns, &running, NULL);
+    g_variant_get(f->about, "(&s&sxtb@a{ss})", &out->tag, &out->build, &out->date_s, &out->guest_ns,
+                  &running, NULL);
     out->was_running = running;
     out->bytes = fstat(f->fd, &st) ? 0 : (uint64_t)st.st_blocks * 512;
 }
@@ -593,11 +565,13 @@ bool snapfile_verify(const SnapFile *f, GError **err)
         return bad(f, "has no checksums of RAM: an older version wrote it", err);
     }
     sums = read_part(f, PART_SUMS, err);
-    ok = sums && (g_bytes_get_size(sums) == up(ram->stored, CHUNK) / CHUNK * 4 || bad(f, "damaged: checksums are missing", err));
+    ok = sums && (g_bytes_get_size(sums) == up(ram->stored, CHUNK) / CHUNK * 4 ||
+                  bad(f, "damaged: checksums are missing", err));
     for (uint64_t at = 0; ok && at < ram->stored; at += CHUNK) {
         size_t n = MIN(CHUNK, ram->stored - at);
         ok = (read_at(f->fd, buf, n, ram->at + at) &&
-              crc_of(buf, n) == get((const uint8_t *)g_bytes_get_data(sums, NULL) + at / CHUNK * 4, 4)) ||
+              crc_of(buf, n) ==
+                  get((const uint8_t *)g_bytes_get_data(sums, NULL) + at / CHUNK * 4, 4)) ||
              bad(f, "damaged: a checksum of RAM is wrong", err);
     }
     g_clear_pointer(&sums, g_bytes_unref);
@@ -620,12 +594,13 @@ static bool unpack_ram(const SnapFile *f, const Part *p, uint8_t *to, GError **e
         number = get(head, 4);
         stored = get(head + 8, 4);
         at += CHUNK_HEAD;
-        if (number < next || number * CHUNK >= p->bytes || stored > compressBound(CHUNK) || stored > end - at) {
+        if (number < next || number * CHUNK >= p->bytes || stored > compressBound(CHUNK) ||
+            stored > end - at) {
             return bad(f, "damaged: RAM is out of order", err);
         }
         n = MIN(CHUNK, p->bytes - number * CHUNK);
         if (!read_at(f->fd, buf, stored, at) || crc_of(buf, stored) != get(head + 12, 4) ||
-            !unpack((uint32_t)get(head + 4, 4), buf, stored, to + number * CHUNK, n)) {
+            !snap_unpack((uint32_t)get(head + 4, 4), buf, stored, to + number * CHUNK, n)) {
             return bad(f, "damaged: a checksum of RAM is wrong", err);
         }
         at += stored;
@@ -641,11 +616,13 @@ static void *map_ram(Machine *m, const SnapFile *f, GError **err)
     bool        plain = p->codec == SNAP_PLAIN;
     void       *new;
 
-    if (p->bytes != m->ram.size || (plain && (p->stored != p->bytes || p->at % sysconf(_SC_PAGESIZE)))) {
+    if (p->bytes != m->ram.size ||
+        (plain && (p->stored != p->bytes || p->at % sysconf(_SC_PAGESIZE)))) {
         bad(f, "damaged: RAM of another size, or at an odd place", err);
         return NULL;
     }
-    new = mmap(NULL, MAX(p->bytes, 1), PROT_READ | PROT_WRITE, (plain ? MAP_PRIVATE : MAP_PRIVATE | MAP_ANONYMOUS) | MAP_NORESERVE,
+    new = mmap(NULL, MAX(p->bytes, 1), PROT_READ | PROT_WRITE,
+               (plain ? MAP_PRIVATE : MAP_PRIVATE | MAP_ANONYMOUS) | MAP_NORESERVE,
                plain ? f->fd : -1, plain ? (off_t)p->at : 0);
     if (new == MAP_FAILED) {
         bad(f, g_strerror(errno), err);
@@ -685,7 +662,10 @@ static void drop_aside(void *at, uint64_t bytes)
     }
 }
 
-/* The pages that were there, moved away, with nothing in their place; MAP_FAILED: the host's kernel cannot do that. */
+/*
+ * The pages that were there, moved away, with nothing in their place; MAP_FAILED: the host's kernel
+ * cannot do that.
+ */
 static void *put_aside(Machine *m)
 {
 #ifdef MREMAP_DONTUNMAP
@@ -703,7 +683,8 @@ static bool take_ram(Machine *m, void *new, const SnapFile *f, bool fresh, GErro
 
     if (mremap(new, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, m->ram.host) == MAP_FAILED) {
         bad(f, g_strerror(errno), err);
-        if (old != MAP_FAILED && mremap(old, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, m->ram.host) == MAP_FAILED) {
+        if (old != MAP_FAILED &&
+            mremap(old, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, m->ram.host) == MAP_FAILED) {
             g_error("snapshot: the host does not give the machine's memory back");
         }
         return false;
@@ -725,10 +706,12 @@ static bool take_state(Machine *m, GBytes *state, GError **err)
     return machine_load(m, state, err);
 }
 
-static bool take_all(Machine *m, const SnapFile *f, GBytes *state, void *ram, void *disks, bool fresh, GError **err)
+static bool take_all(Machine *m, const SnapFile *f, GBytes *state, void *ram, void *disks,
+                     bool fresh, GError **err)
 {
     GByteArray *before = fresh ? NULL : machine_save(m);
-    bool        ok = take_state(m, state, err) && (!disks || m->disks->apply(m, disks, err)) && take_ram(m, ram, f, fresh, err);
+    bool ok = take_state(m, state, err) && (!disks || m->disks->apply(m, disks, err)) &&
+              take_ram(m, ram, f, fresh, err);
 
     if (!ok) {
         machine_reset(m);
@@ -754,7 +737,8 @@ static bool prepare_disks(Machine *m, const SnapFile *f, void **prepared, GError
 
     *prepared = NULL;
     if (!find_part(f, PART_DISKS) != !m->disks) {
-        return bad(f, "it was saved with other disks; start with the options it was saved with", err);
+        return bad(f, "it was saved with other disks; start with the options it was saved with",
+                   err);
     }
     if (!m->disks) {
         return true;
@@ -772,7 +756,8 @@ bool snapfile_load(Machine *m, SnapFile *f, bool fresh, GError **err)
     bool    ok;
 
     trace_snapshot_load(f->path);
-    ok = check_same(m, f, err) && (state = read_part(f, PART_STATE, err)) && (ram = map_ram(m, f, err)) && prepare_disks(m, f, &disks, err);
+    ok = check_same(m, f, err) && (state = read_part(f, PART_STATE, err)) &&
+         (ram = map_ram(m, f, err)) && prepare_disks(m, f, &disks, err);
     if (!ok && ram) {
         munmap(ram, m->ram.size);
     }

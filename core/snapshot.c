@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapshot.c -- savevm and its kin keep machines under tags; migrate and -incoming move one through a file.
+ * snapshot.c -- savevm and its kin keep machines under tags; migrate and -incoming move one through
+ * a file.
  *
  * Spec: QEMU QMP Reference Manual, "Migration" (words and states).
- * Omits: migration while the guest runs: it is stopped while the file is written, or written to a scratch file and sent;
- *        parameters and capabilities of migration.
+ * Omits: migration while the guest runs: it is stopped while the file is written, or written to a
+ *        scratch file and sent; parameters and capabilities of migration.
  * Threads: the main context with the machine lock.
  *
- * Tags are files IMAGE.snapshots/TAG.ryk beside the first image that is written to, or, where there is none,
- * NAME.snapshots/TAG.ryk in the current folder (NAME: -name, else "ryokan").
+ * Tags are files IMAGE.snapshots/TAG.ryk beside the first image that is written to, or, where there
+ * is none, NAME.snapshots/TAG.ryk in the current folder (NAME: -name, else "ryokan").
  */
 #include "core/snapshot.h"
 #include "core/newfile.h"
@@ -27,8 +28,10 @@
 enum { TAG_MAX = 64 };
 
 typedef GVariantBuilder Reply;
-typedef enum { MIG_NONE, MIG_SETUP, MIG_ACTIVE, MIG_COMPLETED, MIG_FAILED, MIG_CANCELLING, MIG_CANCELLED } MigState;
-static const char *const mig_names[] = { "none", "setup", "active", "completed", "failed", "cancelling", "cancelled" };
+typedef enum { MIG_NONE, MIG_SETUP, MIG_ACTIVE, MIG_COMPLETED, MIG_FAILED, MIG_CANCELLING,
+               MIG_CANCELLED } MigState;
+static const char *const mig_names[] = { "none",   "setup",      "active",   "completed",
+                                         "failed", "cancelling", "cancelled" };
 
 struct Snapshots {
     bool      busy;                   /* a command is at work: the main loop may run meanwhile */
@@ -43,28 +46,28 @@ struct Snapshots {
     uint64_t  bytes, total;           /* that went over, and that were to */
 };
 
-const Field tag_args[] = { FIELD_(TagArgs, tag, F_CONFIG | F_REQUIRED, 1, .help = "Its name."), FIELD_END };
-const Field load_args[] = {
-    FIELD_(LoadArgs, tag, F_CONFIG | F_REQUIRED, 1, .help = "Its name."),
-    CONFIG(LoadArgs, verify, .help = "Read all of RAM first and check it; else it is mapped, unread."), FIELD_END
-};
+#define CODEC(S) { .name = "compress", .type = T_ENUM, .flags = F_CONFIG, .count = 1, \
+                   .offset = offsetof(S, codec), .aux = snap_codecs, \
+                   .help = "How RAM is packed; none: it loads page by page as needed." }
+#define URI(S) FIELD_(S, uri, F_CONFIG | F_REQUIRED, 1, \
+                      .help = "file:PATH, unix:PATH, tcp:HOST:PORT, fd:NAME or exec:COMMAND.")
+#define TAG(S) FIELD_(S, tag, F_CONFIG | F_REQUIRED, 1, .help = "Its name.")
+#define VERIFY(S) \
+    CONFIG(S, verify, .help = "Read all of RAM first and check it; else it is mapped, unread.")
+
+const Field tag_args[] = { TAG(TagArgs), FIELD_END };
+const Field load_args[] = { TAG(LoadArgs), VERIFY(LoadArgs), FIELD_END };
 const Field save_args[] = {
     CONFIG(SaveArgs, tag, .help = "A name for it; made from the time where not given."),
-    { .name = "compress", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(SaveArgs, codec), .count = 1, .aux = snap_codecs,
-      .help = "How RAM is packed; none: it loads page by page as needed." },
-    FIELD_END
+    CODEC(SaveArgs), FIELD_END
 };
 const Field migrate_args[] = {
-    FIELD_(MigrateArgs, uri, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH, unix:PATH, tcp:HOST:PORT, fd:NAME or exec:COMMAND."),
-    { .name = "compress", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(MigrateArgs, codec), .count = 1, .aux = snap_codecs,
-      .help = "How RAM is packed; none: it loads page by page as needed." },
-    CONFIG(MigrateArgs, detach, .help = "Accepted: the JSON command never waits, the prompt's always does."),
+    URI(MigrateArgs), CODEC(MigrateArgs),
+    CONFIG(MigrateArgs, detach,
+           .help = "Accepted: the JSON command never waits, the prompt's always does."),
     FIELD_END
 };
-const Field incoming_args[] = {
-    FIELD_(IncomingArgs, uri, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH, unix:PATH, tcp:HOST:PORT, fd:NAME or exec:COMMAND."),
-    CONFIG(IncomingArgs, verify, .help = "Read all of RAM first and check it; else it is mapped, unread."), FIELD_END
-};
+const Field incoming_args[] = { URI(IncomingArgs), VERIFY(IncomingArgs), FIELD_END };
 
 static struct Snapshots *state_of(Machine *m)
 {
@@ -105,16 +108,19 @@ static void end(Machine *m, bool run)
 /* What the guest has asked for and the main loop has not done yet belongs to neither state. */
 static bool settled(Machine *m, const char *what, GError **err)
 {
-    return !machine_requested(m) || fail(err, "%s: the machine is just being reset or switched off; try again", what);
+    return !machine_requested(m) ||
+           fail(err, "%s: the machine is just being reset or switched off; try again", what);
 }
 
-static bool save(Machine *m, const char *path, const char *tag, SnapCodec codec, bool was_running, bool to_return, GError **err)
+static bool save(Machine *m, const char *path, const char *tag, SnapCodec codec, bool was_running,
+                 bool to_return, GError **err)
 {
     return settled(m, to_return ? "savevm" : "migrate", err) &&
            snapfile_save(m, path, tag, codec, was_running, to_return, err);
 }
 
-static bool load_file(Machine *m, SnapFile *f, bool verify, bool fresh, bool *was_running, GError **err)
+static bool load_file(Machine *m, SnapFile *f, bool verify, bool fresh, bool *was_running,
+                      GError **err)
 {
     SnapAbout about;
     bool      ok;
@@ -152,7 +158,10 @@ static bool tag_ok(const char *tag, GError **err)
     for (const char *p = tag; *p && ok; p++) {
         ok = *p != '/' && (unsigned char)*p >= ' ' && *p != 0x7f;
     }
-    return ok || fail(err, "snapshot tag \"%.80s\": must be 1 to %d characters, no / in it and no . in front", tag, TAG_MAX);
+    return ok ||
+           fail(err,
+                "snapshot tag \"%.80s\": must be 1 to %d characters, no / in it and no . in front",
+                tag, TAG_MAX);
 }
 
 static char *tag_path(Machine *m, const char *tag)
@@ -166,17 +175,22 @@ bool cmd_savevm(Machine *m, void *args, Reply *reply, GError **err)
 {
     SaveArgs           *a = args;
     g_autoptr(GDateTime) now = g_date_time_new_now_local();
-    g_autofree char    *tag = a->tag && *a->tag ? g_strdup(a->tag) : g_date_time_format(now, "vm-%Y%m%d%H%M%S");
+    g_autofree char *tag =
+        a->tag && *a->tag ? g_strdup(a->tag) : g_date_time_format(now, "vm-%Y%m%d%H%M%S");
     g_autofree char    *dir = folder(m), *path = tag_path(m, tag);
     bool                was_running, ok;
 
-    if (!tag_ok(tag, err) || (m->state == RUN_INMIGRATE && !fail(err, "savevm: there is no guest yet")) ||
+    if (!tag_ok(tag, err) ||
+        (m->state == RUN_INMIGRATE && !fail(err, "savevm: there is no guest yet")) ||
         !begin(m, "savevm", &was_running, err)) {
         return false;
     }
     if (g_mkdir_with_parents(dir, 0700)) {
-        ok = fail(err, "savevm: cannot make the folder %s, where snapshots belong: %s; start in a folder that can be written to, "
-                  "with a disk image in one, or use migrate file:PATH", dir, g_strerror(errno));
+        ok = fail(err,
+                  "savevm: cannot make the folder %s, where snapshots belong: %s; start in a "
+                  "folder that can be written to, with a disk image in one, or use migrate "
+                  "file:PATH",
+                  dir, g_strerror(errno));
     } else {
         ok = save(m, path, tag, (SnapCodec)a->codec, was_running, true, err);
     }
@@ -208,7 +222,8 @@ bool cmd_delvm(Machine *m, void *args, Reply *reply, GError **err)
     const char      *tag = ((TagArgs *)args)->tag;
     g_autofree char *path = tag_path(m, tag);
 
-    return tag_ok(tag, err) && (!unlink(path) || fail(err, "delvm %s: %s", path, g_strerror(errno)));
+    return tag_ok(tag, err) &&
+           (!unlink(path) || fail(err, "delvm %s: %s", path, g_strerror(errno)));
 }
 
 static void one_line(GString *out, const char *path, const char *tag)
@@ -224,8 +239,10 @@ static void one_line(GString *out, const char *path, const char *tag)
     g_autoptr(GDateTime) t = g_date_time_new_from_unix_local(a.date_s);
     g_autofree char     *date = t ? g_date_time_format(t, "%Y-%m-%d %H:%M:%S") : g_strdup("?");
     uint64_t             ms = a.guest_ns / 1000000;
-    g_string_append_printf(out, "%-24s %7.1f MiB %19s %4" PRIu64 ":%02" PRIu64 ":%02" PRIu64 ".%03" PRIu64 "  %s\n", tag,
-                           (double)a.bytes / (1 << 20), date, ms / 3600000, ms / 60000 % 60, ms / 1000 % 60, ms % 1000, a.build);
+    g_string_append_printf(
+        out, "%-24s %7.1f MiB %19s %4" PRIu64 ":%02" PRIu64 ":%02" PRIu64 ".%03" PRIu64 "  %s\n",
+        tag, (double)a.bytes / (1 << 20), date, ms / 3600000, ms / 60000 % 60, ms / 1000 % 60,
+        ms % 1000, a.build);
     snapfile_close(f);
 }
 
@@ -249,8 +266,9 @@ bool cmd_info_snapshots(Machine *m, void *args, Reply *reply, GError **err)
     }
     g_clear_pointer(&d, g_dir_close);
     g_ptr_array_sort(names, by_name);
-    g_string_append_printf(out, names->len ? "In %s:\n%-24s %11s %19s %14s  BY\n" : "There are no snapshots in %s\n", dir, "TAG",
-                           "SIZE", "DATE", "GUEST'S CLOCK");
+    g_string_append_printf(
+        out, names->len ? "In %s:\n%-24s %11s %19s %14s  BY\n" : "There are no snapshots in %s\n",
+        dir, "TAG", "SIZE", "DATE", "GUEST'S CLOCK");
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *path = tag_path(m, names->pdata[i]);
         one_line(out, path, names->pdata[i]);
@@ -264,7 +282,9 @@ bool cmd_info_snapshots(Machine *m, void *args, Reply *reply, GError **err)
 bool snapshot_check_address(const char *option, const char *uri, GError **err)
 {
     if ((!g_str_has_prefix(uri, "file:") || !uri[5]) && !snapwire_known(uri)) {
-        return fail(err, "%s %.200s: must be file:PATH, unix:PATH, tcp:HOST:PORT, fd:NAME or exec:COMMAND", option, uri);
+        return fail(
+            err, "%s %.200s: must be file:PATH, unix:PATH, tcp:HOST:PORT, fd:NAME or exec:COMMAND",
+            option, uri);
     }
     return !g_str_has_prefix(uri, "file:") || !strstr(uri, ",offset=") ||
            fail(err, "%s %.200s: offset= is not supported", option, uri);
@@ -463,7 +483,8 @@ bool cmd_query_migrate(Machine *m, void *args, Reply *reply, GError **err)
     if (sending || (s->state == MIG_COMPLETED && s->bytes)) {
         uint64_t total = s->total, moved = sending ? snapwire_moved(s->wire, &total) : s->bytes;
         add_int(reply, "total-time", so_far);
-        add_int(reply, sending ? "expected-downtime" : "downtime", sending ? so_far : s->down_us / 1000);
+        add_int(reply, sending ? "expected-downtime" : "downtime",
+                sending ? so_far : s->down_us / 1000);
         add_int(reply, "setup-time", 0);
         g_variant_builder_init(&ram, G_VARIANT_TYPE_VARDICT);
         add_int(&ram, "total", (int64_t)m->ram.size);
@@ -471,7 +492,8 @@ bool cmd_query_migrate(Machine *m, void *args, Reply *reply, GError **err)
         add_int(&ram, "transferred", (int64_t)moved);
         add_int(&ram, "normal-bytes", (int64_t)total);
         add_int(&ram, "normal", (int64_t)(total / 4096));
-        add_int(&ram, "duplicate", m->ram.size > total ? (int64_t)((m->ram.size - total) / 4096) : 0);
+        add_int(&ram, "duplicate",
+                m->ram.size > total ? (int64_t)((m->ram.size - total) / 4096) : 0);
         add_int(&ram, "page-size", 4096);
         add_int(&ram, "dirty-sync-count", 1);
         g_variant_builder_add(reply, "{sv}", "ram", g_variant_builder_end(&ram));
@@ -479,7 +501,10 @@ bool cmd_query_migrate(Machine *m, void *args, Reply *reply, GError **err)
     return true;
 }
 
-/* Leaves the machine paused; *run: it ran when it was saved.  fd: what has come over a wire, or -1: uri is a file. */
+/*
+ * Leaves the machine paused; *run: it ran when it was saved.  fd: what has come over a wire, or -1:
+ * uri is a file.
+ */
 static bool take_in(Machine *m, const char *uri, int fd, bool verify, bool *run, GError **err)
 {
     GError *why = NULL;
@@ -488,7 +513,9 @@ static bool take_in(Machine *m, const char *uri, int fd, bool verify, bool *run,
     m->state = RUN_INMIGRATE;           /* a client's cont may come in meanwhile */
     ok = begin(m, "-incoming", &was_running, &why);
     if (ok) {
-        ok = load_file(m, fd < 0 ? snapfile_open(uri + 5, &why) : snapfile_open_fd(dup(fd), uri, &why), verify, true, run, &why);
+        ok = load_file(m,
+                       fd < 0 ? snapfile_open(uri + 5, &why) : snapfile_open_fd(dup(fd), uri, &why),
+                       verify, true, run, &why);
         m->snapshots->busy = false;
     }
     if (ok) {
@@ -534,7 +561,8 @@ static void received(Machine *m, const char *error)
 
 static uint64_t most_incoming(const Machine *m)
 {
-    return 4 * m->ram.size + (UINT64_C(64) << 30);      /* a bound against nonsense: disks' contents come besides RAM */
+    /* a bound against nonsense: disks' contents come besides RAM */
+    return 4 * m->ram.size + (UINT64_C(64) << 30);
 }
 
 static bool receive(Machine *m, const char *uri, GError **err)
@@ -560,7 +588,9 @@ bool cmd_migrate_incoming(Machine *m, void *args, Reply *reply, GError **err)
     bool        run = false;
 
     if (m->state != RUN_INMIGRATE || state_of(m)->wire) {
-        return fail(err, "migrate-incoming: the machine does not wait for one; start it with -incoming defer");
+        return fail(
+            err,
+            "migrate-incoming: the machine does not wait for one; start it with -incoming defer");
     }
     if (!snapshot_check_address("migrate-incoming", uri, err)) {
         return false;

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapshot.h -- savevm, loadvm, delvm, info snapshots, migrate and -incoming: the commands over core/snapfile.h. */
+/*
+ * snapshot.h -- savevm, loadvm, delvm, info snapshots, migrate and -incoming: the commands over
+ * core/snapfile.h.
+ */
 #ifndef CORE_SNAPSHOT_H
 #define CORE_SNAPSHOT_H
 #include "core/machine.h"
 
-bool snapshot_start(Machine *m, GError **err);         /* -loadvm, -incoming; after machine_start() */
+/* -loadvm, -incoming; after machine_start() */
+bool snapshot_start(Machine *m, GError **err);
 bool snapshot_check_address(const char *option, const char *uri, GError **err);      /* file:PATH */
 bool snapshot_busy(const Machine *m);  /* a command is at work, and the machine must stay stopped */
-bool snapshot_cont(Machine *m);       /* "cont" means something else just now: true, it has been seen to */
+bool snapshot_cont(
+    Machine *m); /* "cont" means something else just now: true, it has been seen to */
 void snapshot_free(struct Snapshots *s);
 
 typedef struct TagArgs {

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapwire.c -- a snapshot file over a connection: the parts of it that are not holes, with their places.
+ * snapwire.c -- a snapshot file over a connection: the parts of it that are not holes, with their
+ * places.
  *
- * Spec: little-endian: "RYOKANWR", u32 version, u32 0; then records { u64 at, u64 bytes, the bytes }, ascending, not overlapping;
- *       at last { UINT64_MAX, u64 length of the file }.  The receiver has the file whole before it looks at it (core/snapfile.c).
+ * Spec: little-endian: "RYOKANWR", u32 version, u32 0; then records { u64 at, u64 bytes, the bytes
+ *       }, ascending, not overlapping; at last { UINT64_MAX, u64 length of the file }.  The
+ *       receiver has the file whole before it looks at it (core/snapfile.c).
  * Omits: encryption; more than one connection; sending while the guest runs.
- * Threads: snapwire_*() in the main context; run() in a thread of its own, which touches `moved` and its descriptors only.
+ * Threads: snapwire_*() in the main context; run() in a thread of its own, which touches `moved`
+ *   and its descriptors only.
  */
 #include "core/snapwire.h"
 #include "core/fds.h"
@@ -26,7 +29,9 @@
 enum { VERSION = 1, HEAD_BYTES = 16, CHUNK = 1 << 20 };
 
 typedef enum { WIRE_FD, WIRE_UNIX, WIRE_TCP, WIRE_EXEC } WireKind;
-static const char *const prefixes[] = { [WIRE_FD] = "fd:", [WIRE_UNIX] = "unix:", [WIRE_TCP] = "tcp:", [WIRE_EXEC] = "exec:" };
+static const char *const prefixes[] = {
+    [WIRE_FD] = "fd:", [WIRE_UNIX] = "unix:", [WIRE_TCP] = "tcp:", [WIRE_EXEC] = "exec:"
+};
 
 struct SnapWire {
     Machine     *machine;
@@ -62,7 +67,8 @@ bool snapwire_known(const char *uri)
 static bool say(SnapWire *w, const char *what, const char *why)
 {
     if (!w->error) {
-        w->error = g_strdup_printf("migration %s%s: %s: %s", prefixes[w->kind], w->where, what, why);
+        w->error =
+            g_strdup_printf("migration %s%s: %s: %s", prefixes[w->kind], w->where, what, why);
     }
     return false;
 }
@@ -90,7 +96,8 @@ static bool move(SnapWire *w, void *buf, size_t n)
             continue;
         }
         if (done <= 0) {
-            return say(w, w->send ? "cannot send" : "cannot receive", done ? g_strerror(errno) : "it broke off");
+            return say(w, w->send ? "cannot send" : "cannot receive",
+                       done ? g_strerror(errno) : "it broke off");
         }
         p += done;
         n -= (size_t)done;
@@ -137,7 +144,8 @@ static bool send_file(SnapWire *w)
             size_t  want = (size_t)MIN(CHUNK, hole - at);
             ssize_t n = pread(w->file, buf, want, at);
             if (n <= 0) {
-                return say(w, "cannot read the scratch file", n ? g_strerror(errno) : "it is short");
+                return say(w, "cannot read the scratch file",
+                           n ? g_strerror(errno) : "it is short");
             }
             if (!send_record(w, (uint64_t)at, (uint64_t)n) || !move(w, buf, (size_t)n)) {
                 return false;
@@ -145,7 +153,8 @@ static bool send_file(SnapWire *w)
             at += n;
         }
     }
-    return errno == ENXIO ? send_record(w, UINT64_MAX, (uint64_t)end) : say(w, "cannot read the scratch file", g_strerror(errno));
+    return errno == ENXIO ? send_record(w, UINT64_MAX, (uint64_t)end)
+                          : say(w, "cannot read the scratch file", g_strerror(errno));
 }
 
 static bool receive_file(SnapWire *w)
@@ -163,7 +172,8 @@ static bool receive_file(SnapWire *w)
     while (move(w, head, HEAD_BYTES)) {
         uint64_t at = get64(head), n = get64(head + 8);
         if (at == UINT64_MAX) {
-            return (n >= next && n <= w->most && !ftruncate(w->file, (off_t)n)) || say(w, "refused", "its length is wrong");
+            return (n >= next && n <= w->most && !ftruncate(w->file, (off_t)n)) ||
+                   say(w, "refused", "its length is wrong");
         }
         if (at < next || at > w->most || !n || n > CHUNK || n > w->most - at) {
             return say(w, "refused", "a part of it is out of place");
@@ -175,7 +185,8 @@ static bool receive_file(SnapWire *w)
         for (uint64_t k = 0; k < n;) {
             ssize_t done = pwrite(w->file, buf + k, n - k, (off_t)(at + k));
             if (done <= 0) {
-                return say(w, "cannot write the scratch file", done ? g_strerror(errno) : "no room");
+                return say(w, "cannot write the scratch file",
+                           done ? g_strerror(errno) : "no room");
             }
             k += (uint64_t)done;
         }
@@ -209,7 +220,9 @@ static bool connect_to(SnapWire *w, int family, const struct sockaddr *a, sockle
 static int unix_address(SnapWire *w, struct sockaddr_un *a)
 {
     *a = (struct sockaddr_un){ .sun_family = AF_UNIX };
-    return g_strlcpy(a->sun_path, w->where, sizeof(a->sun_path)) < sizeof(a->sun_path) ? 0 : ENAMETOOLONG;
+    return g_strlcpy(a->sun_path, w->where, sizeof(a->sun_path)) < sizeof(a->sun_path)
+               ? 0
+               : ENAMETOOLONG;
 }
 
 /* HOST:PORT, [HOST]:PORT; a list that the caller frees, or NULL after a say(). */
@@ -251,7 +264,8 @@ static bool connect_unix(SnapWire *w)
     struct sockaddr_un a;
     int                e = unix_address(w, &a);
 
-    return (!e && connect_to(w, AF_UNIX, (struct sockaddr *)&a, sizeof(a))) || say(w, "cannot connect", g_strerror(e ? e : errno));
+    return (!e && connect_to(w, AF_UNIX, (struct sockaddr *)&a, sizeof(a))) ||
+           say(w, "cannot connect", g_strerror(e ? e : errno));
 }
 
 static bool accept_one(SnapWire *w)
@@ -277,13 +291,16 @@ static bool end_of_child(SnapWire *w)
         continue;
     }
     w->child = 0;
-    return (WIFEXITED(status) && WEXITSTATUS(status) == 0) || say(w, "failed", "the command did not end with status 0");
+    return (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+           say(w, "failed", "the command did not end with status 0");
 }
 
 static gpointer run(gpointer arg)
 {
     SnapWire *w = arg;
-    bool      ok = w->listen_fd >= 0 ? accept_one(w) : w->fd >= 0 || (w->kind == WIRE_UNIX ? connect_unix(w) : connect_tcp(w));
+    bool ok = w->listen_fd >= 0
+                  ? accept_one(w)
+                  : w->fd >= 0 || (w->kind == WIRE_UNIX ? connect_unix(w) : connect_tcp(w));
 
     ok = ok && (w->send ? send_file(w) : receive_file(w));
     if (w->child) {
@@ -331,13 +348,17 @@ static bool listen_on(SnapWire *w, GError **err)
     if (!e) {
         w->listen_fd = socket(list ? list->ai_family : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         setsockopt(w->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-        e = bind(w->listen_fd, list ? list->ai_addr : (struct sockaddr *)&a, list ? list->ai_addrlen : sizeof(a)) ||
-            listen(w->listen_fd, 1) ? errno : 0;
+        e = bind(w->listen_fd, list ? list->ai_addr : (struct sockaddr *)&a,
+                 list ? list->ai_addrlen : sizeof(a)) ||
+                    listen(w->listen_fd, 1)
+                ? errno
+                : 0;
     }
     if (list) {
         freeaddrinfo(list);
     }
-    return !e || fail(err, "migration %s%s: cannot listen on it: %s", prefixes[w->kind], w->where, g_strerror(e));
+    return !e || fail(err, "migration %s%s: cannot listen on it: %s", prefixes[w->kind], w->where,
+                      g_strerror(e));
 }
 
 static bool start_child(SnapWire *w, GError **err)
@@ -345,8 +366,9 @@ static bool start_child(SnapWire *w, GError **err)
     char   *argv[] = { (char *)"/bin/sh", (char *)"-c", w->where, NULL };
     GError *why = NULL;
 
-    if (!g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &w->child, w->send ? &w->fd : NULL,
-                                  w->send ? NULL : &w->fd, NULL, &why)) {
+    if (!g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL,
+                                  &w->child, w->send ? &w->fd : NULL, w->send ? NULL : &w->fd, NULL,
+                                  &why)) {
         fail(err, "migration exec:%s: %s", w->where, why->message);
         g_error_free(why);
         return false;
@@ -368,13 +390,21 @@ static bool take_fd(SnapWire *w, GError **err)
     return true;
 }
 
-static SnapWire *start(Machine *m, const char *uri, bool send, int fd, uint64_t most, SnapWireDone done, GError **err)
+static SnapWire *start(Machine *m, const char *uri, bool send, int fd, uint64_t most,
+                       SnapWireDone done, GError **err)
 {
     SnapWire *w = g_new0(SnapWire, 1);
     bool      ok;
 
-    *w = (SnapWire){ .machine = m, .kind = (WireKind)kind_of(uri), .send = send, .file = fd, .most = most, .done = done,
-                     .fd = -1, .listen_fd = -1, .stop_fd = eventfd(0, EFD_CLOEXEC) };
+    *w = (SnapWire){ .machine = m,
+                     .kind = (WireKind)kind_of(uri),
+                     .send = send,
+                     .file = fd,
+                     .most = most,
+                     .done = done,
+                     .fd = -1,
+                     .listen_fd = -1,
+                     .stop_fd = eventfd(0, EFD_CLOEXEC) };
     w->where = g_strdup(uri + strlen(prefixes[w->kind]));
     w->source = g_idle_source_new();
     g_source_set_priority(w->source, G_PRIORITY_DEFAULT);
@@ -386,7 +416,9 @@ static SnapWire *start(Machine *m, const char *uri, bool send, int fd, uint64_t 
             at = hole;
         }
     }
-    ok = w->kind == WIRE_FD ? take_fd(w, err) : w->kind == WIRE_EXEC ? start_child(w, err) : send || listen_on(w, err);
+    ok = w->kind == WIRE_FD     ? take_fd(w, err)
+         : w->kind == WIRE_EXEC ? start_child(w, err)
+                                : send || listen_on(w, err);
     if (ok && w->fd >= 0) {
         fcntl(w->fd, F_SETFL, fcntl(w->fd, F_GETFL) | O_NONBLOCK);
     }
@@ -403,7 +435,8 @@ SnapWire *snapwire_send(Machine *m, const char *uri, int fd, SnapWireDone done, 
     return start(m, uri, true, fd, 0, done, err);
 }
 
-SnapWire *snapwire_receive(Machine *m, const char *uri, int fd, uint64_t most, SnapWireDone done, GError **err)
+SnapWire *snapwire_receive(Machine *m, const char *uri, int fd, uint64_t most, SnapWireDone done,
+                           GError **err)
 {
     return start(m, uri, false, fd, most, done, err);
 }

@@ -2,11 +2,13 @@
 /*
  * state.c -- devices, vCPUs and the clock to a byte stream and back, by their tables.
  *
- * Spec: stream: "RYOKANST", u32 format; then sections { str name, u32 version, u32 members, members }, a member being
- *       { str name, u8 element size, u32 count, bytes }, a str { u16 length, bytes }; all little-endian.
- *       A nested struct's members are called outer.N.inner, a register reg:NAME.  A device's own memory is a member of bytes:
- *       { u64 size, then for each page that is not all zero, ascending, { u64 number, 4096 bytes } }.
- * Omits: the machine's RAM, which is saved beside; T_LIST, T_STR and T_LINK members, which are configuration.
+ * Spec: stream: "RYOKANST", u32 format; then sections { str name, u32 version, u32 members, members
+ *       }, a member being { str name, u8 element size, u32 count, bytes }, a str { u16 length,
+ *       bytes }; all little-endian. A nested struct's members are called outer.N.inner, a register
+ *       reg:NAME.  A device's own memory is a member of bytes: { u64 size, then for each page that
+ *       is not all zero, ascending, { u64 number, 4096 bytes } }.
+ * Omits: the machine's RAM, which is saved beside; T_LIST, T_STR and T_LINK members, which are
+ *   configuration.
  * Threads: the machine lock, vCPUs parked.
  */
 #include "core/state.h"
@@ -65,7 +67,9 @@ static unsigned stride_of(const Field *f)
 
 static unsigned size_in_stream(const Field *f)
 {
-    return f->type == T_TIMER ? 8 : f->type == T_IRQ || f->type == T_BOOL || f->type == T_RAM ? 1 : stride_of(f);
+    return f->type == T_TIMER                                          ? 8
+           : f->type == T_IRQ || f->type == T_BOOL || f->type == T_RAM ? 1
+                                                                       : stride_of(f);
 }
 
 static uint64_t element_load(const Field *f, const void *p)
@@ -167,7 +171,8 @@ static uint32_t version_of(const Field *tab)
     return v;
 }
 
-void state_save(GByteArray *out, const char *section, const Field *fields, const Reg *regs, const void *obj)
+void state_save(GByteArray *out, const char *section, const Field *fields, const Reg *regs,
+                const void *obj)
 {
     guint    at;
     uint32_t n;
@@ -330,7 +335,8 @@ static const Field *resolve(const Field *tab, const char *name, size_t *offset)
     f = field_find(tab, head);
     g_free(head);
     i = g_ascii_strtoull(dot + 1, &end, 10);
-    if (!f || f->type != T_STRUCT || !(f->flags & F_STATE) || end == dot + 1 || *end != '.' || i >= f->count) {
+    if (!f || f->type != T_STRUCT || !(f->flags & F_STATE) || end == dot + 1 || *end != '.' ||
+        i >= f->count) {
         return NULL;
     }
     *offset += f->offset + (size_t)i * f->stride;
@@ -353,13 +359,15 @@ static bool load_ram(const Section *s, const Member *m, Region *r, GError **err)
     uint64_t       next = 0;
 
     if (m->size != 1 || m->count < 8 || (m->count - 8) % RAM_RECORD || le64(m->data) != r->size) {
-        return fail(err, "snapshot: section %s, member %s: memory of another size", s->name, m->name);
+        return fail(err, "snapshot: section %s, member %s: memory of another size", s->name,
+                    m->name);
     }
     region_clear(r);
     for (; p < end; p += RAM_RECORD) {
         uint64_t page = le64(p);
         if (page < next || page >= (r->size + RAM_PAGE - 1) / RAM_PAGE) {
-            return fail(err, "snapshot: section %s, member %s: a page is out of place", s->name, m->name);
+            return fail(err, "snapshot: section %s, member %s: a page is out of place", s->name,
+                        m->name);
         }
         memcpy(r->host + page * RAM_PAGE, p + 8, MIN(r->size - page * RAM_PAGE, RAM_PAGE));
         next = page + 1;
@@ -373,14 +381,16 @@ static bool load_field(const Section *s, const Member *m, const Field *tab, void
     const Field *f = resolve(tab, m->name, &offset);
 
     if (!f) {
-        return fail(err, "snapshot: section %s has a member \"%s\" that this version does not know", s->name, m->name);
+        return fail(err, "snapshot: section %s has a member \"%s\" that this version does not know",
+                    s->name, m->name);
     }
     if (f->type == T_RAM) {
         return load_ram(s, m, (Region *)(void *)((char *)obj + offset), err);
     }
     if (m->size != size_in_stream(f) || m->count != f->count) {
-        return fail(err, "snapshot: section %s, member %s: %u elements of %u bytes where %u of %u belong", s->name, m->name,
-                    m->count, m->size, f->count, size_in_stream(f));
+        return fail(
+            err, "snapshot: section %s, member %s: %u elements of %u bytes where %u of %u belong",
+            s->name, m->name, m->count, m->size, f->count, size_in_stream(f));
     }
     for (uint32_t i = 0; i < m->count; i++) {
         if (!value_ok(f, element(m, i))) {
@@ -405,11 +415,13 @@ static bool load_reg(const Section *s, const Member *m, const Reg *regs, void *o
             return true;
         }
     }
-    return fail(err, "snapshot: section %s has a register \"%s\" that does not fit this version", s->name, m->name);
+    return fail(err, "snapshot: section %s has a register \"%s\" that does not fit this version",
+                s->name, m->name);
 }
 
 /* Members the tables have and the section does not: only those newer than it may be missing. */
-static bool check_missing(const Section *s, const char *prefix, const Field *tab, const GHashTable *seen, GError **err)
+static bool check_missing(const Section *s, const char *prefix, const Field *tab,
+                          const GHashTable *seen, GError **err)
 {
     bool ok = true;
 
@@ -434,7 +446,8 @@ static bool check_missing(const Section *s, const char *prefix, const Field *tab
     return ok;
 }
 
-static bool section_load(const Section *s, const Field *fields, const Reg *regs, void *obj, GError **err)
+static bool section_load(const Section *s, const Field *fields, const Reg *regs, void *obj,
+                         GError **err)
 {
     GHashTable *seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     In          in = s->body;
@@ -464,7 +477,8 @@ static bool section_load(const Section *s, const Field *fields, const Reg *regs,
     return ok;
 }
 
-bool state_load(GBytes *bytes, const char *name, const Field *f, const Reg *r, void *obj, GError **err)
+bool state_load(GBytes *bytes, const char *name, const Field *f, const Reg *r, void *obj,
+                GError **err)
 {
     gsize          n;
     const uint8_t *p = g_bytes_get_data(bytes, &n);
@@ -545,7 +559,9 @@ static bool load_one(Machine *m, const Section *s, GError **err)
             return section_load(s, d->class->fields, d->class->regs, d, err);
         }
     }
-    return fail(err, "snapshot: it has \"%s\", which this machine does not; start with the options it was saved with",
+    return fail(err,
+                "snapshot: it has \"%s\", which this machine does not; start with the options it "
+                "was saved with",
                 s->name);
 }
 
@@ -597,7 +613,8 @@ bool machine_load(Machine *m, GBytes *bytes, GError **err)
         }
     }
     if (ok && g_hash_table_size(seen) != 1 + m->vcpus->len + m->devices->len) {
-        ok = fail(err, "snapshot: devices are missing from it; start with the options it was saved with");
+        ok = fail(
+            err, "snapshot: devices are missing from it; start with the options it was saved with");
     }
     ok = ok && all_restored(m, err);
     map_commit(m);

@@ -12,10 +12,15 @@
 #ifndef CORE_STATE_H
 #define CORE_STATE_H
 #include "core/mem.h"
-void state_save(GByteArray *out, const char *section, const Field *f, const Reg *r, const void *obj);
-bool state_load(GBytes *in, const char *section, const Field *f, const Reg *r, void *obj, GError **err);
+void state_save(GByteArray *out, const char *section, const Field *f, const Reg *r,
+                const void *obj);
+bool state_load(GBytes *in, const char *section, const Field *f, const Reg *r, void *obj,
+                GError **err);
 
-/* All devices, vCPUs and the clock.  The machine is stopped.  After a failed load only a reset makes it usable again. */
+/*
+ * All devices, vCPUs and the clock.  The machine is stopped.  After a failed load only a reset
+ * makes it usable again.
+ */
 GByteArray *machine_save(Machine *m);
 bool        machine_load(Machine *m, GBytes *in, GError **err);
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vt.c -- a text terminal: the escape sequences that programs send to a VT100, a Linux console or an xterm.  Its cells are
- * vt_screen.c's, its keys vt_keys.c's.
+ * vt.c -- a text terminal: the escape sequences that programs send to a VT100, a Linux console or
+ * an xterm.  Its cells are vt_screen.c's, its keys vt_keys.c's.
  *
- * Spec: ECMA-48 5th edition (control functions), VT100 User Guide chapter 3 (DEC private modes, character sets), "XTerm Control
- *   Sequences" (256 and direct colours, alternate screen), Unicode 15 chapter 3.9 (UTF-8).
- * Omits: double-size lines, blinking, smooth scrolling, national sets other than line drawing, mouse reports, sixels.  A byte that
- *   is no UTF-8 is taken as Latin-1.
+ * Spec: ECMA-48 5th edition (control functions), VT100 User Guide chapter 3 (DEC private modes,
+ *   character sets), "XTerm Control Sequences" (256 and direct colours, alternate screen), Unicode
+ *   15 chapter 3.9 (UTF-8).
+ * Omits: double-size lines, blinking, smooth scrolling, national sets other than line drawing,
+ *   mouse reports, sixels.  A byte that is no UTF-8 is taken as Latin-1.
  * Threads: none of its own.
  */
 #include "core/vt_screen.h"
@@ -18,8 +19,9 @@ enum { PARAM_MAX = 65535 };
 
 /* VT100 User Guide, table 3-9: the codes 0x60 to 0x7e of the line-drawing set. */
 static const uint16_t line_set[] = {
-    0x25c6, 0x2592, 0x2409, 0x240c, 0x240d, 0x240a, 0x00b0, 0x00b1, 0x2424, 0x240b, 0x2518, 0x2510, 0x250c, 0x2514, 0x253c, 0x23ba,
-    0x23bb, 0x2500, 0x23bc, 0x23bd, 0x251c, 0x2524, 0x2534, 0x252c, 0x2502, 0x2264, 0x2265, 0x03c0, 0x2260, 0x00a3, 0x00b7,
+    0x25c6, 0x2592, 0x2409, 0x240c, 0x240d, 0x240a, 0x00b0, 0x00b1, 0x2424, 0x240b, 0x2518,
+    0x2510, 0x250c, 0x2514, 0x253c, 0x23ba, 0x23bb, 0x2500, 0x23bc, 0x23bd, 0x251c, 0x2524,
+    0x2534, 0x252c, 0x2502, 0x2264, 0x2265, 0x03c0, 0x2260, 0x00a3, 0x00b7,
 };
 
 static void put(Vt *t, uint32_t ch)
@@ -49,7 +51,9 @@ static void put(Vt *t, uint32_t ch)
     if (t->insert) {
         memmove(c + width, c, (t->cols - t->pen.x - width) * sizeof(*c));
     }
-    *c = (VtCell){ .ch = ch, .fg = t->pen.fg, .bg = t->pen.bg, .attr = t->pen.attr | (width == 2 ? VT_WIDE : 0) };
+    *c = (VtCell){
+        .ch = ch, .fg = t->pen.fg, .bg = t->pen.bg, .attr = t->pen.attr | (width == 2 ? VT_WIDE : 0)
+    };
     if (width == 2) {
         c[1] = *c;
         c[1].ch = 0;
@@ -188,7 +192,8 @@ static void escape(Vt *t, uint8_t b)
     }
     if (t->between == '#') {
         if (b == '8') {               /* DECALN */
-            vt_fill(t->cells, (size_t)t->cols * t->rows, (VtCell){ .ch = 'E', .fg = VT_FG, .bg = VT_BG });
+            vt_fill(t->cells, (size_t)t->cols * t->rows,
+                    (VtCell){ .ch = 'E', .fg = VT_FG, .bg = VT_BG });
         }
         return;
     }
@@ -246,7 +251,8 @@ static unsigned colour(const Vt *t, unsigned at, uint32_t *c)
 
 static void rendition(Vt *t)
 {
-    static const uint8_t set[10] = { [1] = VT_BOLD, [2] = VT_DIM, [4] = VT_UNDERLINE, [7] = VT_REVERSE, [8] = VT_HIDDEN, [9] = VT_STRIKE };
+    static const uint8_t set[10] = { [1] = VT_BOLD,    [2] = VT_DIM,    [4] = VT_UNDERLINE,
+                                     [7] = VT_REVERSE, [8] = VT_HIDDEN, [9] = VT_STRIKE };
 
     for (unsigned i = 0; i < MAX(t->n_params, 1); i++) {
         unsigned p = t->param[i];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vt.h -- a text terminal without a screen: bytes in, cells out; what programs written for a VT100 or xterm expect.
+ * vt.h -- a text terminal without a screen: bytes in, cells out; what programs written for a VT100
+ * or xterm expect.
  *
  * Threads: none of its own; one thread at a time.
  */
@@ -11,8 +12,10 @@
 #include <stdint.h>
 
 enum { VT_COLS_MIN = 8, VT_COLS_MAX = 512, VT_ROWS_MIN = 2, VT_ROWS_MAX = 256, VT_HISTORY = 1000 };
-enum { VT_BOLD = 1, VT_DIM = 2, VT_UNDERLINE = 4, VT_REVERSE = 8, VT_HIDDEN = 16, VT_STRIKE = 32, VT_WIDE = 64, VT_CURSOR = 128 };
-#define VT_RGB 0x1000000u             /* a colour is an index of the 256, or VT_RGB | red << 16 | green << 8 | blue */
+enum { VT_BOLD = 1, VT_DIM = 2, VT_UNDERLINE = 4, VT_REVERSE = 8, VT_HIDDEN = 16, VT_STRIKE = 32,
+       VT_WIDE = 64, VT_CURSOR = 128 };
+/* a colour is an index of the 256, or VT_RGB | red << 16 | green << 8 | blue */
+#define VT_RGB 0x1000000u
 enum { VT_FG = 7, VT_BG = 0 };        /* colours at first */
 
 typedef struct VtCell {
@@ -21,17 +24,23 @@ typedef struct VtCell {
 } VtCell;
 
 typedef struct Vt Vt;
-typedef void VtReply(void *opaque, const char *text, size_t n);         /* what the terminal is asked to answer */
+/* what the terminal is asked to answer */
+typedef void VtReply(void *opaque, const char *text, size_t n);
 
 Vt      *vt_new(unsigned cols, unsigned rows, VtReply *reply, void *opaque);
 void     vt_free(Vt *t);
 void     vt_write(Vt *t, const uint8_t *p, size_t n);
 unsigned vt_cols(const Vt *t), vt_rows(const Vt *t);
-VtCell   vt_cell(const Vt *t, unsigned x, unsigned y);          /* as it is seen: scrolled back, with the cursor */
-void     vt_scroll_back(Vt *t, int lines);                      /* > 0: to older ones; kept within what there is */
+/* as it is seen: scrolled back, with the cursor */
+VtCell   vt_cell(const Vt *t, unsigned x, unsigned y);
+/* > 0: to older ones; kept within what there is */
+void     vt_scroll_back(Vt *t, int lines);
 void     vt_scroll_end(Vt *t);
 uint32_t vt_rgb(uint32_t colour);                               /* 0xrrggbb */
 
-/* What a key sends, by its X11 keysym; modifiers as in core/display.h.  Returns the length; 0: nothing. */
+/*
+ * What a key sends, by its X11 keysym; modifiers as in core/display.h.  Returns the length; 0:
+ * nothing.
+ */
 size_t   vt_key(const Vt *t, uint32_t keysym, unsigned mods, char out[16]);
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vt_screen.h -- private to core/vt*.c: a terminal's cells and its cursor, which the control functions move.
+ * vt_screen.h -- private to core/vt*.c: a terminal's cells and its cursor, which the control
+ * functions move.
  *
  * Threads: as vt.h.
  */
@@ -43,12 +44,14 @@ VtCell  vt_blank(const Vt *t);        /* in the pen's colours */
 void    vt_fill(VtCell *c, size_t n, VtCell with);
 VtCell *vt_row(const Vt *t, unsigned y);
 void    vt_reset(Vt *t);
-void    vt_scroll(Vt *t, unsigned from, int n);                 /* lines from..bottom: up by n, or down if n is negative */
+/* lines from..bottom: up by n, or down if n is negative */
+void    vt_scroll(Vt *t, unsigned from, int n);
 void    vt_line_feed(Vt *t);
 void    vt_reverse_line_feed(Vt *t);
 void    vt_place(Vt *t, int64_t x, int64_t y);
 void    vt_erase(Vt *t, unsigned what, bool display);           /* ED, EL */
 void    vt_shift_line(Vt *t, unsigned n, bool in);              /* ICH, DCH */
 void    vt_region(Vt *t, unsigned top, unsigned bottom);        /* DECSTBM */
-void    vt_vertical(Vt *t, int n);    /* the cursor, without leaving a scrolling region that it is in */
+/* the cursor, without leaving a scrolling region that it is in */
+void    vt_vertical(Vt *t, int n);
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * generated.c -- what every DeviceClass promises by its tables, tried on a whole machine: it can be made; a reset brings back
- * one and the same state whatever was written; save, load into another machine and save again gives the same bytes and the same
- * memory map, again and again while both work; random accesses, with resets and timers in between, break nothing.
+ * generated.c -- what every DeviceClass promises by its tables, tried on a whole machine: it can be
+ * made; a reset brings back one and the same state whatever was written; save, load into another
+ * machine and save again gives the same bytes and the same memory map, again and again while both
+ * work; random accesses, with resets and timers in between, break nothing.
  *
  * Omits: what a device is for; that is scripted beside.
  * Threads: one process for each class, so that a crash costs one test.
@@ -20,7 +21,8 @@
 #include <unistd.h>
 
 #define WRITES    400                 /* random accesses before a comparison */
-#define ROUND_TRIPS 6                 /* states saved and taken for each class; ROUND_TRIPS=100 in the environment for more */
+/* states saved and taken for each class; ROUND_TRIPS=100 in the environment for more */
+#define ROUND_TRIPS 6
 #define MAX_LINES 512
 #define CLASS_S   60                  /* a class that takes longer hangs */
 
@@ -123,13 +125,15 @@ static Machine *make(const DeviceClass *c, Device **dev)
 {
     char    *d0 = g_strdup_printf("if=none,id=d0,format=raw,snapshot=on,file=%s", disk);
     char    *d1 = g_strdup_printf("if=none,id=d1,format=raw,media=cdrom,file=%s", disk);
-    char    *argv[] = { "ryokan", "-nodefaults", "-usb", "-vga", "std", "-m", "32", "-serial", "null", "-rtc", "base=2020-01-01,clock=vm",
+    char    *argv[] = { "ryokan", "-nodefaults", "-usb", "-vga", "std", "-m", "32", "-serial",
+                        "null", "-rtc", "base=2020-01-01,clock=vm",
                         "-drive", d0, "-drive", d1, NULL };
     Machine *m = machine_new();
     GError  *err = NULL;
     bool     now, ok;
 
-    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, argv, &now, &err) || !region_try_ram(&m->ram, "ram", m->ram_bytes, &err) ||
+    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, argv, &now, &err) ||
+        !region_try_ram(&m->ram, "ram", m->ram_bytes, &err) ||
         !machine_set_accel(m, m->options->accel, m->options->accel_props, &err)) {
         die("machine", c->name, err);
     }
@@ -167,7 +171,8 @@ static unsigned targets(Machine *m, const Device *d, Target *out)
             for (unsigned j = 0; j < as->view->n[dir] && n < MAX_LINES; j++) {
                 const MemRange *l = &as->view->line[dir][j];
                 const char     *of = l->region->dev;
-                if (!l->region->host && of >= (const char *)d && of < (const char *)d + d->class->size) {
+                if (!l->region->host && of >= (const char *)d &&
+                    of < (const char *)d + d->class->size) {
                     out[n++] = (Target){ as, l->at, l->size };
                 }
             }
@@ -242,14 +247,17 @@ static uint64_t le(const uint8_t *p, unsigned n)
 static bool is_kept(const char *section, const char *member)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(kept); i++) {
-        if (strstr(section, kept[i].class) && (!*kept[i].member || !strcmp(member, kept[i].member))) {
+        if (strstr(section, kept[i].class) &&
+            (!*kept[i].member || !strcmp(member, kept[i].member))) {
             return true;
         }
     }
     return false;
 }
 
-/* The first member that differs between two streams of the same shape ("section: member"), or NULL. */
+/*
+ * The first member that differs between two streams of the same shape ("section: member"), or NULL.
+ */
 static char *difference(const GByteArray *a, const GByteArray *b, bool after_reset)
 {
     const uint8_t *p = a->data + 12, *q = b->data + 12, *end = a->data + a->len;
@@ -267,12 +275,14 @@ static char *difference(const GByteArray *a, const GByteArray *b, bool after_res
             uint64_t k = le(p, 2), bytes = p[2 + k] * le(p + 3 + k, 4);
             char    *member = g_strndup((const char *)p + 2, k), *text = NULL;
             const uint8_t *x = p + 7 + k, *y = q + 7 + k;
-            if (memcmp(x, y, bytes) && strcmp(section, "clock") && !(after_reset && is_kept(section, member))) {
+            if (memcmp(x, y, bytes) && strcmp(section, "clock") &&
+                !(after_reset && is_kept(section, member))) {
                 uint64_t i = 0;
                 while (x[i] == y[i]) {
                     i++;
                 }
-                text = g_strdup_printf("%s: %s (byte %u: %02x, %02x)", section, member, (unsigned)i, x[i], y[i]);
+                text = g_strdup_printf("%s: %s (byte %u: %02x, %02x)", section, member, (unsigned)i,
+                                       x[i], y[i]);
             }
             g_free(member);
             if (text) {
@@ -296,7 +306,8 @@ static char *map_text(Machine *m)
         for (int dir = 0; dir < 2; dir++) {
             for (unsigned j = 0; j < as->view->n[dir]; j++) {
                 const MemRange *l = &as->view->line[dir][j];
-                g_string_append_printf(s, "%s/%d %lx+%lx %s+%lx\n", as->name, dir, l->at, l->size, l->region->name, l->from);
+                g_string_append_printf(s, "%s/%d %lx+%lx %s+%lx\n", as->name, dir, l->at, l->size,
+                                       l->region->name, l->from);
             }
         }
     }
@@ -315,7 +326,8 @@ static void test_regs(const DeviceClass *c, Device *d)
         } else if ((r->reset | r->wr | r->w1c | r->rc) & ~all) {
             snprintf(why, sizeof(why), "register %s has bits beyond its size", r->name);
         } else if (r->wr & r->w1c) {
-            snprintf(why, sizeof(why), "register %s has bits both writable and write-1-to-clear", r->name);
+            snprintf(why, sizeof(why), "register %s has bits both writable and write-1-to-clear",
+                     r->name);
         }
         if (*why) {
             printf("not ok dev/%s/registers: %s\n", c->name, why);
@@ -327,7 +339,8 @@ static void test_regs(const DeviceClass *c, Device *d)
             regs_write(c->regs, d, r->at, ~old & all, r->size);
             memcpy(&new, (char *)d + r->field, r->size);
             if ((old ^ new) & ~(r->wr | r->w1c)) {
-                printf("not ok dev/%s/registers: %s: bits changed that are not writable\n", c->name, r->name);
+                printf("not ok dev/%s/registers: %s: bits changed that are not writable\n", c->name,
+                       r->name);
                 return;
             }
         }
@@ -343,7 +356,8 @@ static void test_fields(const DeviceClass *c)
             return;
         }
         if ((f->flags & F_STATE) && (f->type == T_LINK || f->type == T_STR || f->type == T_LIST)) {
-            printf("not ok dev/%s/fields: %s is state of a type that is not saved\n", c->name, f->name);
+            printf("not ok dev/%s/fields: %s is state of a type that is not saved\n", c->name,
+                   f->name);
             return;
         }
         if (f->offset >= c->size) {
@@ -380,8 +394,12 @@ static void test_reset(const DeviceClass *c)
     machine_free(m);
 }
 
-/* What is missing in the state shows where the machine that takes it had done other things before, not in a new one alone. */
-static bool same_machine(const DeviceClass *c, Machine *m, Machine *m2, const GByteArray *a, unsigned round)
+/*
+ * What is missing in the state shows where the machine that takes it had done other things before,
+ * not in a new one alone.
+ */
+static bool same_machine(const DeviceClass *c, Machine *m, Machine *m2, const GByteArray *a,
+                         unsigned round)
 {
     GByteArray *b = machine_save(m2);
     char       *diff = difference(a, b, false), *map = map_text(m), *map2 = map_text(m2);
@@ -394,8 +412,10 @@ static bool same_machine(const DeviceClass *c, Machine *m, Machine *m2, const GB
         for (; map[i] == map2[i]; i++) {
             line = map[i] == '\n' ? i + 1 : line;
         }
-        printf("not ok dev/%s/round-trip: round %u: the memory map is another: \"%.*s\" and \"%.*s\"\n", c->name, round,
-               (int)strcspn(map + line, "\n"), map + line, (int)strcspn(map2 + line, "\n"), map2 + line);
+        printf("not ok dev/%s/round-trip: round %u: the memory map is another: \"%.*s\" and "
+               "\"%.*s\"\n",
+               c->name, round, (int)strcspn(map + line, "\n"), map + line,
+               (int)strcspn(map2 + line, "\n"), map2 + line);
     }
     g_byte_array_unref(b);
     g_free(diff);
@@ -418,7 +438,10 @@ static void take(Machine *m, const GByteArray *state, const char *class)
     g_bytes_unref(b);
 }
 
-/* Two machines in turns: one works, with its timers and its DMA; the other, which has worked before, takes its state and goes on. */
+/*
+ * Two machines in turns: one works, with its timers and its DMA; the other, which has worked
+ * before, takes its state and goes on.
+ */
 static void test_round_trip(const DeviceClass *c)
 {
     const char *times = getenv("ROUND_TRIPS");
@@ -454,7 +477,8 @@ static void test_fuzz(const DeviceClass *c)
     Machine    *m = make(c, &d);
     uint64_t    end = time_now(m, TIME_HOST) + (ms ? strtoull(ms, NULL, 10) : 300) * 1000000;
 
-    for (uint64_t i = 0; i < m->ram.size; i += 8) {         /* descriptors and lists for whoever does DMA */
+    /* descriptors and lists for whoever does DMA */
+    for (uint64_t i = 0; i < m->ram.size; i += 8) {
         uint64_t v = i % 64 ? rnd() % m->ram.size : interesting();
         if (i < 1 << 20) {
             memcpy(m->ram.host + i, &v, 8);
@@ -520,7 +544,8 @@ int main(int argc, char **argv)
         }
         waitpid(pid, &status, 0);
         if (WIFSIGNALED(status)) {
-            printf("not ok dev/%s: ended by signal %d (%s)\n", (*c)->name, WTERMSIG(status), strsignal(WTERMSIG(status)));
+            printf("not ok dev/%s: ended by signal %d (%s)\n", (*c)->name, WTERMSIG(status),
+                   strsignal(WTERMSIG(status)));
         }
         bad |= status != 0;
     }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cache.c -- files of the cache of translated blocks, changed at random, read and taken from: the process must not crash, and the
- * blocks must all be had, from the file or made anew.
+ * cache.c -- files of the cache of translated blocks, changed at random, read and taken from: the
+ * process must not crash, and the blocks must all be had, from the file or made anew.
  *
  * Usage: cache [-t SECONDS] [-s SEED]
  * Spec: accel/dbt/cache.c and accel/dbt/x86_64/pack.c: the file.
- * Omits: running what was taken, which whoever can write the file is trusted with (docs/SECURITY.md).
+ * Omits: running what was taken, which whoever can write the file is trusted with
+ *   (docs/SECURITY.md).
  * Threads: those of a stopped machine.
  *
- * Half of the changes leave the checksums wrong; for the rest they are made right again, so that the changed bytes are reached.
+ * Half of the changes leave the checksums wrong; for the rest they are made right again, so that
+ * the changed bytes are reached.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +19,8 @@
 #include "accel/dbt/cache.h"
 #include "core/options.h"
 
-enum { CODE = 0x10000, CODE_BYTES = 0x2000, STEP = 11, CHANGES = 6, HEAD_BYTES = 96, ENTRY_BYTES = 56, INDEX_AT = 64, HEAD_SUM = 88,
+enum { CODE = 0x10000, CODE_BYTES = 0x2000, STEP = 11, CHANGES = 6, HEAD_BYTES = 96,
+       ENTRY_BYTES = 56, INDEX_AT = 64, HEAD_SUM = 88,
        INDEX_SUM = 80, ENTRY_AT = 16, ENTRY_SUM = 24, ENTRY_N = 32 };
 
 static uint64_t seed = 1;
@@ -83,11 +86,16 @@ static void mend(uint8_t *p, size_t n)
 
 static size_t change(uint8_t *p, size_t n)
 {
-    static const uint64_t odd[] = { 0, 1, 7, 0x7f, 0x80, 0xff, 0xffff, 0x7fffffff, 0xffffffff, UINT64_MAX, UINT64_C(1) << 63 };
+    static const uint64_t odd[] = { 0, 1, 7, 0x7f, 0x80, 0xff, 0xffff, 0x7fffffff, 0xffffffff,
+                                    UINT64_MAX, UINT64_C(1) << 63 };
 
     for (unsigned k = 1 + (unsigned)rnd(CHANGES); k; k--) {
-        uint64_t v = rnd(2) ? odd[rnd(G_N_ELEMENTS(odd))] : rnd(UINT32_MAX), index = MIN(get64(p + INDEX_AT), n - 8);
-        size_t at = rnd(32) == 0 ? rnd(HEAD_BYTES) : rnd(16) == 0 ? index + rnd(n - index) : rnd(n), bytes = (size_t)1 << rnd(4);
+        uint64_t v = rnd(2) ? odd[rnd(G_N_ELEMENTS(odd))] : rnd(UINT32_MAX),
+                 index = MIN(get64(p + INDEX_AT), n - 8);
+        size_t at = rnd(32) == 0   ? rnd(HEAD_BYTES)
+                    : rnd(16) == 0 ? index + rnd(n - index)
+                                   : rnd(n),
+               bytes = (size_t)1 << rnd(4);
         memcpy(p + at, &v, MIN(bytes, n - at));
     }
     return rnd(32) ? n : HEAD_BYTES + rnd(n - HEAD_BYTES);
@@ -96,13 +104,15 @@ static size_t change(uint8_t *p, size_t n)
 static Machine *create(const char *dir)
 {
     g_autofree char *accel = g_strdup_printf("dbt,cache=%s", dir);
-    char *argv[] = { (char *)"ryokan", (char *)"-m", (char *)"4", (char *)"-nodefaults", (char *)"-display", (char *)"none",
+    char *argv[] = { (char *)"ryokan", (char *)"-m", (char *)"4", (char *)"-nodefaults",
+                     (char *)"-display", (char *)"none",
                      (char *)"-vga", (char *)"none", (char *)"-accel", accel, NULL };
     Machine *m = machine_new();
     GError *err = NULL;
     bool exit_now, ok;
 
-    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, argv, &exit_now, &err) || !region_try_ram(&m->ram, "ram", m->ram_bytes, &err) ||
+    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, argv, &exit_now, &err) ||
+        !region_try_ram(&m->ram, "ram", m->ram_bytes, &err) ||
         !machine_set_accel(m, m->options->accel, m->options->accel_props, &err)) {
         die("a machine", err);
     }
@@ -129,8 +139,20 @@ static unsigned blocks(DbtCpu *c)
 
 static void code_make(Machine *m)
 {
-    static const uint8_t plain[][6] = { { 0x89, 0x07 }, { 0x8b, 0x46, 0x04 }, { 0x03, 0x45, 0x02 }, { 0x74, 0x10 }, { 0xe2, 0xf0 }, { 0x66, 0x0f, 0xaf, 0xc1 },
-                                        { 0x0f, 0x28, 0xc1 }, { 0xe8, 0x10, 0x00 }, { 0xf7, 0xe1 }, { 0x3b, 0xc1 }, { 0xc3 }, { 0x50 }, { 0x5b }, { 0xaa } };
+    static const uint8_t plain[][6] = { { 0x89, 0x07 },
+                                        { 0x8b, 0x46, 0x04 },
+                                        { 0x03, 0x45, 0x02 },
+                                        { 0x74, 0x10 },
+                                        { 0xe2, 0xf0 },
+                                        { 0x66, 0x0f, 0xaf, 0xc1 },
+                                        { 0x0f, 0x28, 0xc1 },
+                                        { 0xe8, 0x10, 0x00 },
+                                        { 0xf7, 0xe1 },
+                                        { 0x3b, 0xc1 },
+                                        { 0xc3 },
+                                        { 0x50 },
+                                        { 0x5b },
+                                        { 0xaa } };
     uint8_t code[CODE_BYTES];
 
     for (unsigned i = 0; i < CODE_BYTES;) {
@@ -194,12 +216,14 @@ int main(int argc, char **argv)
     again(d);
     g_autofree char *path = the_file(dir), *image = NULL;
     gsize n = 0;
-    if (!path || !g_file_get_contents(path, &image, &n, NULL) || blocks(c) != all || d->stats.cache_taken < all / 4) {
+    if (!path || !g_file_get_contents(path, &image, &n, NULL) || blocks(c) != all ||
+        d->stats.cache_taken < all / 4) {
         die("the first file", NULL);
     }
     g_autofree uint8_t *bytes = g_malloc(n);
     int err_fd = dup(2);
-    for (int64_t end = g_get_monotonic_time() + seconds * G_TIME_SPAN_SECOND; g_get_monotonic_time() < end; runs++) {
+    for (int64_t end = g_get_monotonic_time() + seconds * G_TIME_SPAN_SECOND;
+         g_get_monotonic_time() < end; runs++) {
         memcpy(bytes, image, n);
         size_t now = change(bytes, n);
         if (rnd(2)) {
@@ -207,7 +231,8 @@ int main(int argc, char **argv)
         }
         cache_fini(d);
         unlink(path);
-        if (!g_file_set_contents_full(path, (char *)bytes, (gssize)now, G_FILE_SET_CONTENTS_NONE, 0600, NULL)) {
+        if (!g_file_set_contents_full(path, (char *)bytes, (gssize)now, G_FILE_SET_CONTENTS_NONE,
+                                      0600, NULL)) {
             die(path, NULL);
         }
         if (freopen("/dev/null", "w", stderr)) {

@@ -21,8 +21,10 @@
 enum { ROUND_LIMIT_S = 60, SAVE_EVERY = 64, NEW_EVERY = 1024 };
 
 const DeviceFuzz device_fuzzers[] = {
-    { "vga", fuzz_vga_up, fuzz_vga },       { "cirrus", fuzz_cirrus_up, fuzz_cirrus }, { "i8042", fuzz_i8042_up, fuzz_i8042 },
-    { "fdc", fuzz_fdc_up, fuzz_fdc },       { "gpu", fuzz_gpu_up, fuzz_gpu },          { "uhci", fuzz_uhci_up, fuzz_uhci },
+    { "vga", fuzz_vga_up, fuzz_vga },       { "cirrus", fuzz_cirrus_up, fuzz_cirrus },
+    { "i8042", fuzz_i8042_up, fuzz_i8042 },
+    { "fdc", fuzz_fdc_up, fuzz_fdc },       { "gpu", fuzz_gpu_up, fuzz_gpu },
+    { "uhci", fuzz_uhci_up, fuzz_uhci },
     { "xhci", fuzz_xhci_up, fuzz_xhci },    { NULL, NULL, NULL },
 };
 
@@ -81,7 +83,8 @@ uint32_t get(uint32_t at)
 void spoil(uint32_t from, uint32_t bytes, unsigned n)
 {
     for (unsigned i = rnd() % (n + 1); i > 0; i--) {
-        one_in(2) ? put(from + rnd() % bytes, rnd(), 1) : put(from + (rnd() % bytes & ~3u), odd(), 4);
+        one_in(2) ? put(from + rnd() % bytes, rnd(), 1)
+                  : put(from + (rnd() % bytes & ~3u), odd(), 4);
     }
 }
 
@@ -130,7 +133,8 @@ void people(void)
     Console *con = rig.m->console;
 
     console_key(con, one_in(10) ? rnd() % 800 : 1 + rnd() % 120, one_in(2));
-    console_pointer(con, (int)(rnd() % 600) - 300, (int)(rnd() % 9) - 4, (int)(rnd() % 3) - 1, rnd() & 7);
+    console_pointer(con, (int)(rnd() % 600) - 300, (int)(rnd() % 9) - 4, (int)(rnd() % 3) - 1,
+                    rnd() & 7);
     if (one_in(4)) {
         console_absolute(con, (int)(rnd() % 0x8000), (int)(rnd() % 0x8000), 0, rnd() & 7);
     }
@@ -189,7 +193,10 @@ START_TEST(one)
 }
 END_TEST
 
-/* In a process of its own, so that each device begins with nothing left over; a test, because the rig asserts. */
+/*
+ * In a process of its own, so that each device begins with nothing left over; a test, because the
+ * rig asserts.
+ */
 static int run(const DeviceFuzz *f, double seconds, unsigned rounds, unsigned s)
 {
     Suite   *suite = suite_create("fuzz");
@@ -207,7 +214,8 @@ static int run(const DeviceFuzz *f, double seconds, unsigned rounds, unsigned s)
     srunner_run_all(r, CK_SILENT);
     failed = srunner_ntests_failed(r);
     if (failed) {
-        printf("not ok fuzz/%s: %s; repeat: -d %s -s %u -n %u\n", f->name, tr_msg(srunner_failures(r)[0]), f->name, s, now_round + 1);
+        printf("not ok fuzz/%s: %s; repeat: -d %s -s %u -n %u\n", f->name,
+               tr_msg(srunner_failures(r)[0]), f->name, s, now_round + 1);
     }
     srunner_free(r);
     return failed;
@@ -218,7 +226,8 @@ int main(int argc, char **argv)
     double      seconds = 1;
     unsigned    rounds = 0, s = 1, failed = 0;
     const char *only = NULL;
-    const Arg   args[] = { ARG('d', only, "DEVICE"), ARG('t', seconds, "SECONDS"), ARG('n', rounds, "ROUNDS"),
+    const Arg   args[] = { ARG('d', only, "DEVICE"), ARG('t', seconds, "SECONDS"),
+                           ARG('n', rounds, "ROUNDS"),
                            ARG('s', s, "SEED"), ARGS_END };
 
     if (!args_parse(argc, argv, args)) {
@@ -231,11 +240,15 @@ int main(int argc, char **argv)
             return run(f, seconds, rounds, s);
         }
         if (!only) {
-            command = g_strdup_printf("%s -d %s -t %f -n %u -s %u 2>&1 | grep -v '^ryokan: '", argv[0], f->name, seconds, rounds, s);
+            command = g_strdup_printf("%s -d %s -t %f -n %u -s %u 2>&1 | grep -v '^ryokan: '",
+                                      argv[0], f->name, seconds, rounds, s);
             g_autofree char *out = NULL;
             int              status = 0;
-            const char      *shell[] = { "bash", "-c", "set -o pipefail; exec 2>&1; eval \"$0\"", command, NULL };
-            if (!g_spawn_sync(NULL, (char **)shell, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out, NULL, &status, NULL) || status) {
+            const char      *shell[] = { "bash", "-c", "set -o pipefail; exec 2>&1; eval \"$0\"",
+                                         command, NULL };
+            if (!g_spawn_sync(NULL, (char **)shell, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out,
+                              NULL, &status, NULL) ||
+                status) {
                 printf("not ok fuzz/%s: seed %u, status %d\n", f->name, s, status);
                 failed++;
             }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * device.h -- what the device fuzzers share: chance, memory, ports.  Each builds what a driver would, with some of it wrong.
+ * device.h -- what the device fuzzers share: chance, memory, ports.  Each builds what a driver
+ * would, with some of it wrong.
  *
  * Threads: one.
  */
@@ -21,7 +22,8 @@ extern const DeviceFuzz device_fuzzers[];       /* ends with name NULL */
 uint32_t rnd(void);
 bool     one_in(unsigned n);
 uint32_t pick(const uint32_t *of, unsigned n);
-#define PICK(...) pick((const uint32_t[]){ __VA_ARGS__ }, sizeof((const uint32_t[]){ __VA_ARGS__ }) / 4)
+#define PICK(...)                                                                                  \
+    pick((const uint32_t[]){ __VA_ARGS__ }, sizeof((const uint32_t[]){ __VA_ARGS__ }) / 4)
 uint32_t odd(void);                   /* a number of the kind that breaks things */
 uint32_t rather(uint32_t v);          /* v, but for one time in 30 */
 void     put(uint32_t at, uint64_t v, unsigned size);    /* to RAM */
@@ -33,9 +35,11 @@ void     mem(uint64_t at, uint32_t v, unsigned size);
 uint32_t mem_in(uint64_t at, unsigned size);
 void     fuzz_machine(void);          /* RAM and a PCI host */
 void     config(unsigned at, uint32_t v, unsigned size);
-void     people(void);                /* somebody types and moves the mouse; the screen is looked at */
+/* somebody types and moves the mouse; the screen is looked at */
+void     people(void);
 
 void fuzz_vga_up(void), fuzz_vga(void), fuzz_cirrus_up(void), fuzz_cirrus(void);
 void fuzz_i8042_up(void), fuzz_i8042(void), fuzz_fdc_up(void), fuzz_fdc(void);
-void fuzz_gpu_up(void), fuzz_gpu(void), fuzz_uhci_up(void), fuzz_uhci(void), fuzz_xhci_up(void), fuzz_xhci(void);
+void fuzz_gpu_up(void), fuzz_gpu(void), fuzz_uhci_up(void), fuzz_uhci(void), fuzz_xhci_up(void),
+    fuzz_xhci(void);
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* device_rings.c -- fuzzes devices that walk structures in memory: virtio-gpu, UHCI, xHCI with devices plugged in and out. */
+/*
+ * device_rings.c -- fuzzes devices that walk structures in memory: virtio-gpu, UHCI, xHCI with
+ * devices plugged in and out.
+ */
 #include "tests/fuzz/device.h"
 #include "core/display.h"
 #include "core/options.h"
@@ -8,7 +11,8 @@
 /* ---- virtio-gpu ---- */
 
 enum { GPU_BAR = 0x20000000, STATUS = 0x14, NOTIFY = 0x3000 };
-enum { DESC = 0x1000, AVAIL = 0x2000, USED = 0x3000, Q_STEP = 0x10000, TABLE = 0x8000, COMMAND = 0x100000, ANSWER = 0x110000, ENTRIES = 64,
+enum { DESC = 0x1000, AVAIL = 0x2000, USED = 0x3000, Q_STEP = 0x10000, TABLE = 0x8000,
+       COMMAND = 0x100000, ANSWER = 0x110000, ENTRIES = 64,
        PIXELS = 0x200000, Q_SIZE = 16, D_NEXT = 1, D_WRITE = 2, D_INDIRECT = 4 };
 static uint16_t gpu_added[2];
 
@@ -56,12 +60,18 @@ static void gpu_start(void)
 /* A command's bytes at COMMAND; how many. */
 static unsigned gpu_command(unsigned q)
 {
-    uint32_t type = q ? PICK(0x300, 0x301) : PICK(0x100, 0x101, 0x101, 0x102, 0x103, 0x104, 0x104, 0x105, 0x105, 0x106, 0x106, 0x107, 0x10a);
-    uint32_t id = 1 + rnd() % 4, w = PICK(64, 64, 100, 640), h = PICK(64, 64, 48, 480), x = one_in(3) ? rnd() % 64 : 0, n = 0;
+    uint32_t type = q ? PICK(0x300, 0x301)
+                      : PICK(0x100, 0x101, 0x101, 0x102, 0x103, 0x104, 0x104, 0x105, 0x105, 0x106,
+                             0x106, 0x107, 0x10a);
+    uint32_t id = 1 + rnd() % 4, w = PICK(64, 64, 100, 640), h = PICK(64, 64, 48, 480),
+             x = one_in(3) ? rnd() % 64 : 0, n = 0;
     uint32_t b[2 + 4 * ENTRIES] = { 0 };
 
     switch (type) {
-    case 0x101: memcpy(b, (uint32_t[]){ id, PICK(1, 2, 3, 4, 67, 68, 121, 134), w, h }, 16); n = 4; break;
+    case 0x101:
+        memcpy(b, (uint32_t[]){ id, PICK(1, 2, 3, 4, 67, 68, 121, 134), w, h }, 16);
+        n = 4;
+        break;
     case 0x103: memcpy(b, (uint32_t[]){ x, 0, w, h, 0, id }, 24); n = 6; break;
     case 0x104: memcpy(b, (uint32_t[]){ x, x, w, h, id, 0 }, 24); n = 6; break;
     case 0x105: memcpy(b, (uint32_t[]){ x, x, w, h, x * 4, 0, id, 0 }, 32); n = 8; break;
@@ -77,7 +87,12 @@ static unsigned gpu_command(unsigned q)
         break;
     }
     case 0x10a: n = 2; break;
-    case 0x300: case 0x301: memcpy(b, (uint32_t[]){ 0, rnd() % 700, rnd() % 500, 0, id, rnd() % 64, rnd() % 64, 0 }, 32); n = 8; break;
+    case 0x300:
+    case 0x301:
+        memcpy(b, (uint32_t[]){ 0, rnd() % 700, rnd() % 500, 0, id, rnd() % 64, rnd() % 64, 0 },
+               32);
+        n = 8;
+        break;
     default: b[0] = id; n = 2; break;
     }
     put(COMMAND, type, 4);
@@ -93,7 +108,8 @@ static unsigned gpu_command(unsigned q)
     return 24 + 4 * n;
 }
 
-static void descriptor(uint32_t table, unsigned i, uint64_t at, uint32_t bytes, unsigned flags, unsigned next)
+static void descriptor(uint32_t table, unsigned i, uint64_t at, uint32_t bytes, unsigned flags,
+                       unsigned next)
 {
     put(table + 16 * i, at, 8);
     put(table + 16 * i + 8, bytes, 4);
@@ -102,7 +118,8 @@ static void descriptor(uint32_t table, unsigned i, uint64_t at, uint32_t bytes, 
 
 void fuzz_gpu(void)
 {
-    unsigned q = one_in(4), table = DESC + q * Q_STEP, n = 0, bytes, answer = one_in(8) ? rnd() % 64 : 1100;
+    unsigned q = one_in(4), table = DESC + q * Q_STEP, n = 0, bytes,
+             answer = one_in(8) ? rnd() % 64 : 1100;
 
     if (one_in(60) || (mem_in(GPU_BAR + STATUS, 1) & 0x4f) != 0xf) {
         gpu_start();
@@ -148,7 +165,10 @@ static void usb_change(void)
         device_free(plugged);
         plugged = NULL;
     } else {
-        OptDevice o = { .driver = (char *)(uintptr_t)(one_in(3) ? "usb-tablet" : one_in(2) ? "usb-kbd" : "usb-mouse"), .id = (char *)"d" };
+        OptDevice o = { .driver = (char *)(uintptr_t)(one_in(3)   ? "usb-tablet"
+                                                      : one_in(2) ? "usb-kbd"
+                                                                  : "usb-mouse"),
+                        .id = (char *)"d" };
         plugged = device_add(rig.m, &o, NULL);
     }
 }
@@ -156,9 +176,11 @@ static void usb_change(void)
 /* GET_DESCRIPTOR and the like: what a driver asks. */
 static uint64_t setup_packet(void)
 {
-    static const uint64_t usual[] = { 0x0012000001000680, 0x0040000002000680, 0x0004000003000680, 0x0000000000010900, 0x0000000000020500,
-        0x0000000000000500, 0x000000000000210a, 0x0000000000000b21, 0x0040000022000681, 0x0008000000000121, 0x0001000002000921,
-        0x0002000000000080, 0x0000000000810102, 0x0000000000000b01, 0x0001000000000880 };
+    static const uint64_t usual[] = { 0x0012000001000680, 0x0040000002000680, 0x0004000003000680,
+                                      0x0000000000010900, 0x0000000000020500, 0x0000000000000500,
+                                      0x000000000000210a, 0x0000000000000b21, 0x0040000022000681,
+                                      0x0008000000000121, 0x0001000002000921, 0x0002000000000080,
+                                      0x0000000000810102, 0x0000000000000b01, 0x0001000000000880 };
     uint64_t v = usual[rnd() % G_N_ELEMENTS(usual)];
 
     return one_in(12) ? v ^ UINT64_C(1) << rnd() % 64 : v;
@@ -166,7 +188,8 @@ static uint64_t setup_packet(void)
 
 /* ---- UHCI ---- */
 
-enum { U_IO = 0xc000, U_LIST = 0x10000, U_QHS = 0x20000, U_TDS = 0x21000, U_BUF = 0x30000, U_MANY = 24 };
+enum { U_IO = 0xc000, U_LIST = 0x10000, U_QHS = 0x20000, U_TDS = 0x21000, U_BUF = 0x30000,
+       U_MANY = 24 };
 
 void fuzz_uhci_up(void)
 {
@@ -180,16 +203,20 @@ void fuzz_uhci_up(void)
 /* A link to a queue head, a descriptor, or nothing. */
 static uint32_t some_link(void)
 {
-    return one_in(4) ? 1 : one_in(2) ? (U_QHS + 16 * (rnd() % U_MANY)) | 2 : (U_TDS + 32 * (rnd() % U_MANY)) | (rnd() & 4);
+    return one_in(4)   ? 1
+           : one_in(2) ? (U_QHS + 16 * (rnd() % U_MANY)) | 2
+                       : (U_TDS + 32 * (rnd() % U_MANY)) | (rnd() & 4);
 }
 
-static void uhci_td(unsigned n, uint32_t next, unsigned pid, unsigned address, unsigned ep, unsigned bytes, uint32_t buf)
+static void uhci_td(unsigned n, uint32_t next, unsigned pid, unsigned address, unsigned ep,
+                    unsigned bytes, uint32_t buf)
 {
     uint32_t at = U_TDS + 32 * n;
 
     put(at, rather(next), 4);
     put(at + 4, rather(1u << 23 | 3u << 27 | (rnd() & 0x27000000)), 4);
-    put(at + 8, rather(pid | address << 8 | ep << 15 | (rnd() & 1) << 19 | ((bytes - 1) & 0x7ff) << 21), 4);
+    put(at + 8,
+        rather(pid | address << 8 | ep << 15 | (rnd() & 1) << 19 | ((bytes - 1) & 0x7ff) << 21), 4);
     put(at + 12, rather(buf), 4);
 }
 
@@ -201,7 +228,8 @@ static void uhci_control(void)
     put(U_BUF, setup, 8);
     uhci_td(n++, (U_TDS + 32) | 4, 0x2d, address, 0, 8, U_BUF);
     for (unsigned i = 0; i < pieces; i++, n++) {
-        uhci_td(n, (U_TDS + 32 * (n + 1)) | 4, setup & 0x80 ? 0x69 : 0xe1, address, 0, 8, U_BUF + 64 + 8 * i);
+        uhci_td(n, (U_TDS + 32 * (n + 1)) | 4, setup & 0x80 ? 0x69 : 0xe1, address, 0, 8,
+                U_BUF + 64 + 8 * i);
     }
     uhci_td(n, 1, setup & 0x80 ? 0xe1 : 0x69, address, 0, 0, 0);
     put(U_QHS, 1, 4);
@@ -219,7 +247,8 @@ void fuzz_uhci(void)
         for (unsigned i = 0; i < U_MANY; i++) {
             put(U_QHS + 16 * i, some_link(), 4);
             put(U_QHS + 16 * i + 4, some_link(), 4);
-            uhci_td(i, some_link(), PICK(0x69, 0x69, 0xe1, 0x2d), rnd() % 3, rnd() % 3, PICK(0, 1, 8, 8, 64, 1280), U_BUF + rnd() % 0x10000);
+            uhci_td(i, some_link(), PICK(0x69, 0x69, 0xe1, 0x2d), rnd() % 3, rnd() % 3,
+                    PICK(0, 1, 8, 8, 64, 1280), U_BUF + rnd() % 0x10000);
         }
     }
     for (unsigned i = 0; i < 1024; i += 1 + rnd() % 64) {
@@ -250,7 +279,8 @@ void fuzz_uhci(void)
 
 /* ---- xHCI ---- */
 
-enum { X_BAR = 0xe0000000u, X_DCBAA = 0x30000, X_CMDS = 0x31000, X_EVENTS = 0x32000, X_ERST = 0x33000, X_INPUT = 0x34000,
+enum { X_BAR = 0xe0000000u, X_DCBAA = 0x30000, X_CMDS = 0x31000, X_EVENTS = 0x32000,
+       X_ERST = 0x33000, X_INPUT = 0x34000,
        X_OUTPUT = 0x40000, X_RINGS = 0x60000, X_DATA = 0x80000, X_SLOTS = 8, X_RING = 16 };
 static unsigned x_cmd, x_at[X_SLOTS][4], x_cycle[X_SLOTS][4], x_cmd_cycle;
 
@@ -302,8 +332,11 @@ static void trb(uint32_t at, uint64_t param, uint32_t status, uint32_t control)
 
 static void xhci_command(void)
 {
-    unsigned type = PICK(9, 9, 10, 11, 11, 12, 12, 13, 14, 15, 16, 17, 21, 23, rnd() % 64), slot = one_in(3) ? rnd() % X_SLOTS : 1, ep = 1 + rnd() % 8;
-    uint64_t param = type == 16 ? X_RINGS + 0x1000 * slot + (rnd() % 4) * 0x400 + 1 : type >= 11 && type <= 13 ? X_INPUT : 0;
+    unsigned type = PICK(9, 9, 10, 11, 11, 12, 12, 13, 14, 15, 16, 17, 21, 23, rnd() % 64),
+             slot = one_in(3) ? rnd() % X_SLOTS : 1, ep = 1 + rnd() % 8;
+    uint64_t param = type == 16                 ? X_RINGS + 0x1000 * slot + (rnd() % 4) * 0x400 + 1
+                     : type >= 11 && type <= 13 ? X_INPUT
+                                                : 0;
 
     put(X_INPUT, one_in(10) ? rnd() : 0, 4);
     put(X_INPUT + 4, type == 11 ? 3 : PICK(1 | 1 << 3, 1 | 2 << 3, 1, rnd()), 4);
@@ -311,13 +344,16 @@ static void xhci_command(void)
     put(X_INPUT + 0x24, rather((1 + rnd() % 8) << 16), 4);
     for (unsigned e = 1; e < 8; e++) {
         put(X_INPUT + 0x20 + 0x20 * e, 0, 4);
-        put(X_INPUT + 0x24 + 0x20 * e, rather((e == 1 ? 4u : PICK(7, 3, 2, 6, 5)) << 3 | 8u << 16), 4);
+        put(X_INPUT + 0x24 + 0x20 * e, rather((e == 1 ? 4u : PICK(7, 3, 2, 6, 5)) << 3 | 8u << 16),
+            4);
         put(X_INPUT + 0x28 + 0x20 * e, rather(X_RINGS + 0x1000 * slot + 0x400 * (e / 2) + 1), 8);
     }
     if (one_in(10)) {
         spoil(X_INPUT, 0x120, 4);
     }
-    trb(X_CMDS + 16 * x_cmd, param, 0, type << 10 | slot << 24 | (type >= 14 && type <= 16 ? ep << 16 : 0) | (one_in(8) ? 0x200 : 0) | x_cmd_cycle);
+    trb(X_CMDS + 16 * x_cmd, param, 0,
+        type << 10 | slot << 24 | (type >= 14 && type <= 16 ? ep << 16 : 0) |
+            (one_in(8) ? 0x200 : 0) | x_cmd_cycle);
     if (++x_cmd == X_RING - 1) {
         trb(X_CMDS + 16 * x_cmd, X_CMDS, 0, 6 << 10 | 2 | x_cmd_cycle);
         x_cmd = 0;
@@ -332,7 +368,8 @@ static void ring_add(unsigned slot, unsigned r, uint64_t param, uint32_t status,
 
     trb(base + 16 * x_at[slot][r], param, status, control | x_cycle[slot][r]);
     if (++x_at[slot][r] == X_RING - 1) {
-        trb(base + 16 * x_at[slot][r], rather(base), 0, 6 << 10 | 2 | (one_in(4) ? 0x10 : 0) | x_cycle[slot][r]);
+        trb(base + 16 * x_at[slot][r], rather(base), 0,
+            6 << 10 | 2 | (one_in(4) ? 0x10 : 0) | x_cycle[slot][r]);
         x_at[slot][r] = 0;
         x_cycle[slot][r] ^= 1;
     }
@@ -348,13 +385,14 @@ static void xhci_transfer(void)
         bool     in = setup & 0x80;
         ring_add(slot, 0, setup, 8, 2 << 10 | 0x40 | (bytes ? in ? 3 << 16 : 2 << 16 : 0));
         for (unsigned i = 0; bytes && i <= rnd() % 3; i++) {
-            ring_add(slot, 0, X_DATA + rnd() % 0x1000, rather(bytes), (i ? 1 : 3) << 10 | (in ? 0x10000 : 0) | PICK(0, 4, 0x10, 0x20, 0x40));
+            ring_add(slot, 0, X_DATA + rnd() % 0x1000, rather(bytes),
+                     (i ? 1 : 3) << 10 | (in ? 0x10000 : 0) | PICK(0, 4, 0x10, 0x20, 0x40));
         }
         ring_add(slot, 0, 0, 0, 4 << 10 | (in && bytes ? 0 : 0x10000) | 0x20);
     } else {
         for (unsigned i = 1 + rnd() % 3; i; i--) {
-            ring_add(slot, r, X_DATA + rnd() % 0x10000, PICK(0, 1, 8, 64, 4096, 0x1ffff), PICK(1, 1, 1, 5, 7, 8, rnd() % 64) << 10 |
-                     PICK(0x20, 0x24, 0x30, 0x60, 0x10));
+            ring_add(slot, r, X_DATA + rnd() % 0x10000, PICK(0, 1, 8, 64, 4096, 0x1ffff),
+                     PICK(1, 1, 1, 5, 7, 8, rnd() % 64) << 10 | PICK(0x20, 0x24, 0x30, 0x60, 0x10));
         }
     }
     x(0x2000 + 4 * slot, rather(r == 0 ? 1 : r * 2 + rnd() % 2));

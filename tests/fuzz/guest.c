@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * guest.c -- fuzzer of the CPU and what it reaches: a pc whose CPUs start again and again from a random state, in random code,
- * with random descriptor and page tables, while a device writes to that code.
+ * guest.c -- fuzzer of the CPU and what it reaches: a pc whose CPUs start again and again from a
+ * random state, in random code, with random descriptor and page tables, while a device writes to
+ * that code.
  *
  * Some CPUs begin as hypervisors, with a random VMCB.
  *
- * Usage: guest [-e native|interp] [-t SECONDS] [-s SEED] [-c CPUS].  The guest may do to itself what it likes.  What must hold:
- * the process does not crash (build it with MODE=asan or ubsan as well), and whatever the guest does every CPU stops when it
- * is asked to.
+ * Usage: guest [-e native|interp] [-t SECONDS] [-s SEED] [-c CPUS].  The guest may do to itself
+ *   what it likes.  What must hold:
+ * the process does not crash (build it with MODE=asan or ubsan as well), and whatever the guest
+ * does every CPU stops when it is asked to.
  *
- * Spec: Intel SDM vol. 3 ch. 2 to 6 for what a plausible state is; restored() has to refuse the others.
+ * Spec: Intel SDM vol. 3 ch. 2 to 6 for what a plausible state is; restored() has to refuse the
+ *   others.
  * Omits: the state after a step is not compared with anything: tests/cpu does that.
  * Threads: all is done in the main loop, CPUs parked; a watchdog thread ends a process that hangs.
  */
@@ -26,8 +29,23 @@
 #include "cpu/x86/cpu.h"
 #include "tests/args.h"
 
-enum { CODE = 0x10000, CODE_BYTES = 0x4000, PML4 = 0x20000, PDPT = 0x21000, PD = 0x22000, PT = 0x23000, PD32 = 0x24000, PT32 = 0x25000,
-       PDPAE = 0x26000, IDT = 0x30000, GDT = 0x31000, TSS = 0x32000, DATA = 0x40000, STACK = 0x4f000, VMCB = 0x33000 };
+enum {
+    CODE = 0x10000,
+    CODE_BYTES = 0x4000,
+    PML4 = 0x20000,
+    PDPT = 0x21000,
+    PD = 0x22000,
+    PT = 0x23000,
+    PD32 = 0x24000,
+    PT32 = 0x25000,
+    PDPAE = 0x26000,
+    IDT = 0x30000,
+    GDT = 0x31000,
+    TSS = 0x32000,
+    DATA = 0x40000,
+    STACK = 0x4f000,
+    VMCB = 0x33000
+};
 enum { STEP_MS = 4, HANG_S = 60 };
 typedef enum { M_REAL, M_VM86, M_PROT16, M_PROT32, M_PAE, M_COMPAT, M_LONG, N_MODES } Mode;
 
@@ -60,7 +78,8 @@ static uint64_t value(Fuzz *f)
     switch (below(f, 10)) {
     case 0: return below(f, 256);
     case 1: return CODE + below(f, CODE_BYTES);
-    case 2: return 0x1000ull * below(f, 0x50) + 0xff0 + below(f, 16);           /* about to leave a page */
+    /* about to leave a page */
+    case 2: return 0x1000ull * below(f, 0x50) + 0xff0 + below(f, 16);
     case 3: return 0xfee00000 + 16 * below(f, 64);
     case 4: return one_in(f, 2) ? 0xfec00000 : 0xfed00000;
     case 5: return 0xa0000 + below(f, 0x60000);
@@ -72,32 +91,131 @@ static uint64_t value(Fuzz *f)
 
 /* ---- code ---- */
 
-static const struct Template { uint8_t n, code[9]; } templates[] = {
-    { 3, { 0x0f, 0x20, 0xc0 } }, { 3, { 0x0f, 0x22, 0xc0 } }, { 3, { 0x0f, 0x22, 0xd8 } }, { 3, { 0x0f, 0x22, 0xe0 } },    /* mov cr */
-    { 3, { 0x0f, 0x23, 0xc0 } }, { 3, { 0x0f, 0x23, 0xf8 } }, { 2, { 0x0f, 0x30 } }, { 2, { 0x0f, 0x32 } }, { 2, { 0x0f, 0xa2 } },
-    { 2, { 0xcd, 0x80 } }, { 1, { 0xcc } }, { 1, { 0xcf } }, { 2, { 0x48, 0xcf } }, { 2, { 0x0f, 0x05 } }, { 3, { 0x48, 0x0f, 0x07 } },
-    { 2, { 0x0f, 0x34 } }, { 2, { 0x0f, 0x35 } }, { 1, { 0x9d } }, { 1, { 0x9c } }, { 1, { 0xfb } }, { 1, { 0xfa } }, { 1, { 0xf4 } },
-    { 3, { 0xf0, 0xff, 0x07 } }, { 4, { 0xf0, 0x0f, 0xc7, 0x0f } }, { 5, { 0xf0, 0x48, 0x0f, 0xc7, 0x0e } }, { 4, { 0xf0, 0x0f, 0xb1, 0x0e } },
-    { 2, { 0xf3, 0xa4 } }, { 3, { 0xf3, 0x48, 0xa5 } }, { 2, { 0xf3, 0xaa } }, { 2, { 0xf3, 0xab } }, { 2, { 0xf2, 0xae } }, { 2, { 0xf3, 0xa6 } },
-    { 2, { 0xf3, 0x6c } }, { 2, { 0xf3, 0x6e } }, { 2, { 0x8e, 0xd8 } }, { 2, { 0x8e, 0xd0 } }, { 1, { 0x17 } }, { 2, { 0x0f, 0xa1 } },
-    { 3, { 0x0f, 0x00, 0xd8 } }, { 3, { 0x0f, 0x00, 0xd0 } }, { 3, { 0x0f, 0x01, 0x17 } }, { 3, { 0x0f, 0x01, 0x1f } }, { 3, { 0x0f, 0x01, 0x3f } },
-    { 3, { 0x0f, 0x01, 0xf8 } }, { 3, { 0x0f, 0x01, 0xca } }, { 3, { 0x0f, 0x01, 0xcb } }, { 4, { 0x66, 0x0f, 0x38, 0x82 } },
-    { 2, { 0x0f, 0xaa } }, { 3, { 0x0f, 0x01, 0xc8 } }, { 3, { 0x0f, 0x01, 0xc9 } }, { 4, { 0x66, 0x0f, 0xae, 0xf1 } }, { 4, { 0xf2, 0x0f, 0xae, 0xf1 } },
-    { 4, { 0xf3, 0x0f, 0xae, 0xf7 } }, { 3, { 0x0f, 0x01, 0xef } }, { 5, { 0x66, 0x0f, 0x38, 0xf8, 0x07 } }, { 3, { 0x0f, 0x01, 0xfc } },
-    { 3, { 0x0f, 0x01, 0xe8 } }, { 3, { 0x0f, 0xc7, 0x2f } }, { 3, { 0x0f, 0xc7, 0x1f } }, { 2, { 0xe6, 0xb2 } }, { 1, { 0x9b } }, { 2, { 0xd8, 0xf1 } },
-    { 2, { 0x88, 0x07 } }, { 2, { 0x89, 0x0e } }, { 3, { 0x48, 0x89, 0x17 } }, { 2, { 0xc6, 0x06 } }, { 2, { 0x87, 0x0f } }, { 2, { 0x00, 0x06 } },
-    { 3, { 0x0f, 0xae, 0x07 } }, { 3, { 0x0f, 0xae, 0x0f } }, { 3, { 0x0f, 0xae, 0x16 } }, { 3, { 0x0f, 0xae, 0x27 } }, { 3, { 0x0f, 0xae, 0x2f } },
-    { 2, { 0xdd, 0x07 } }, { 2, { 0xdd, 0x27 } }, { 2, { 0xdf, 0x3e } }, { 2, { 0xdb, 0xe3 } }, { 3, { 0x0f, 0x6f, 0x07 } }, { 3, { 0x0f, 0x28, 0x06 } },
-    { 2, { 0xeb, 0xfe } }, { 2, { 0xeb, 0xf0 } }, { 2, { 0x74, 0xe8 } }, { 2, { 0xe2, 0xf0 } }, { 1, { 0xc3 } }, { 1, { 0xcb } }, { 1, { 0xc9 } },
-    { 4, { 0xc8, 0x20, 0x00, 0x03 } }, { 2, { 0xff, 0xd0 } }, { 2, { 0xff, 0x27 } }, { 2, { 0xff, 0x2f } }, { 2, { 0xff, 0x1e } },
-    { 1, { 0xee } }, { 1, { 0xef } }, { 1, { 0xec } }, { 1, { 0xed } }, { 2, { 0xe6, 0x92 } }, { 2, { 0xe6, 0x20 } }, { 1, { 0x60 } }, { 1, { 0x61 } },
-    { 1, { 0x50 } }, { 1, { 0x5c } }, { 1, { 0x54 } }, { 2, { 0x62, 0x07 } }, { 2, { 0x63, 0x07 } }, { 3, { 0x0f, 0x02, 0xc1 } }, { 2, { 0x0f, 0x0b } },
-    { 3, { 0x0f, 0x01, 0xd8 } }, { 3, { 0x0f, 0x01, 0xd9 } }, { 3, { 0x0f, 0x01, 0xda } }, { 3, { 0x0f, 0x01, 0xdb } }, { 3, { 0x0f, 0x01, 0xdc } },
-    { 3, { 0x0f, 0x01, 0xdd } }, { 3, { 0x0f, 0x01, 0xdf } },
-    { 2, { 0x0f, 0x06 } }, { 2, { 0x0f, 0x09 } }, { 2, { 0xf3, 0x90 } }, { 3, { 0x0f, 0xc3, 0x0f } }, { 2, { 0xf7, 0xf1 } }, { 2, { 0xf7, 0x3f } },
+static const struct Template { uint8_t n, code[9];
+} templates[] = {
+    /* mov cr */
+    { 3, { 0x0f, 0x20, 0xc0 } },
+    { 3, { 0x0f, 0x22, 0xc0 } },
+    { 3, { 0x0f, 0x22, 0xd8 } },
+    { 3, { 0x0f, 0x22, 0xe0 } },
+    { 3, { 0x0f, 0x23, 0xc0 } },
+    { 3, { 0x0f, 0x23, 0xf8 } },
+    { 2, { 0x0f, 0x30 } },
+    { 2, { 0x0f, 0x32 } },
+    { 2, { 0x0f, 0xa2 } },
+    { 2, { 0xcd, 0x80 } },
+    { 1, { 0xcc } },
+    { 1, { 0xcf } },
+    { 2, { 0x48, 0xcf } },
+    { 2, { 0x0f, 0x05 } },
+    { 3, { 0x48, 0x0f, 0x07 } },
+    { 2, { 0x0f, 0x34 } },
+    { 2, { 0x0f, 0x35 } },
+    { 1, { 0x9d } },
+    { 1, { 0x9c } },
+    { 1, { 0xfb } },
+    { 1, { 0xfa } },
+    { 1, { 0xf4 } },
+    { 3, { 0xf0, 0xff, 0x07 } },
+    { 4, { 0xf0, 0x0f, 0xc7, 0x0f } },
+    { 5, { 0xf0, 0x48, 0x0f, 0xc7, 0x0e } },
+    { 4, { 0xf0, 0x0f, 0xb1, 0x0e } },
+    { 2, { 0xf3, 0xa4 } },
+    { 3, { 0xf3, 0x48, 0xa5 } },
+    { 2, { 0xf3, 0xaa } },
+    { 2, { 0xf3, 0xab } },
+    { 2, { 0xf2, 0xae } },
+    { 2, { 0xf3, 0xa6 } },
+    { 2, { 0xf3, 0x6c } },
+    { 2, { 0xf3, 0x6e } },
+    { 2, { 0x8e, 0xd8 } },
+    { 2, { 0x8e, 0xd0 } },
+    { 1, { 0x17 } },
+    { 2, { 0x0f, 0xa1 } },
+    { 3, { 0x0f, 0x00, 0xd8 } },
+    { 3, { 0x0f, 0x00, 0xd0 } },
+    { 3, { 0x0f, 0x01, 0x17 } },
+    { 3, { 0x0f, 0x01, 0x1f } },
+    { 3, { 0x0f, 0x01, 0x3f } },
+    { 3, { 0x0f, 0x01, 0xf8 } },
+    { 3, { 0x0f, 0x01, 0xca } },
+    { 3, { 0x0f, 0x01, 0xcb } },
+    { 4, { 0x66, 0x0f, 0x38, 0x82 } },
+    { 2, { 0x0f, 0xaa } },
+    { 3, { 0x0f, 0x01, 0xc8 } },
+    { 3, { 0x0f, 0x01, 0xc9 } },
+    { 4, { 0x66, 0x0f, 0xae, 0xf1 } },
+    { 4, { 0xf2, 0x0f, 0xae, 0xf1 } },
+    { 4, { 0xf3, 0x0f, 0xae, 0xf7 } },
+    { 3, { 0x0f, 0x01, 0xef } },
+    { 5, { 0x66, 0x0f, 0x38, 0xf8, 0x07 } },
+    { 3, { 0x0f, 0x01, 0xfc } },
+    { 3, { 0x0f, 0x01, 0xe8 } },
+    { 3, { 0x0f, 0xc7, 0x2f } },
+    { 3, { 0x0f, 0xc7, 0x1f } },
+    { 2, { 0xe6, 0xb2 } },
+    { 1, { 0x9b } },
+    { 2, { 0xd8, 0xf1 } },
+    { 2, { 0x88, 0x07 } },
+    { 2, { 0x89, 0x0e } },
+    { 3, { 0x48, 0x89, 0x17 } },
+    { 2, { 0xc6, 0x06 } },
+    { 2, { 0x87, 0x0f } },
+    { 2, { 0x00, 0x06 } },
+    { 3, { 0x0f, 0xae, 0x07 } },
+    { 3, { 0x0f, 0xae, 0x0f } },
+    { 3, { 0x0f, 0xae, 0x16 } },
+    { 3, { 0x0f, 0xae, 0x27 } },
+    { 3, { 0x0f, 0xae, 0x2f } },
+    { 2, { 0xdd, 0x07 } },
+    { 2, { 0xdd, 0x27 } },
+    { 2, { 0xdf, 0x3e } },
+    { 2, { 0xdb, 0xe3 } },
+    { 3, { 0x0f, 0x6f, 0x07 } },
+    { 3, { 0x0f, 0x28, 0x06 } },
+    { 2, { 0xeb, 0xfe } },
+    { 2, { 0xeb, 0xf0 } },
+    { 2, { 0x74, 0xe8 } },
+    { 2, { 0xe2, 0xf0 } },
+    { 1, { 0xc3 } },
+    { 1, { 0xcb } },
+    { 1, { 0xc9 } },
+    { 4, { 0xc8, 0x20, 0x00, 0x03 } },
+    { 2, { 0xff, 0xd0 } },
+    { 2, { 0xff, 0x27 } },
+    { 2, { 0xff, 0x2f } },
+    { 2, { 0xff, 0x1e } },
+    { 1, { 0xee } },
+    { 1, { 0xef } },
+    { 1, { 0xec } },
+    { 1, { 0xed } },
+    { 2, { 0xe6, 0x92 } },
+    { 2, { 0xe6, 0x20 } },
+    { 1, { 0x60 } },
+    { 1, { 0x61 } },
+    { 1, { 0x50 } },
+    { 1, { 0x5c } },
+    { 1, { 0x54 } },
+    { 2, { 0x62, 0x07 } },
+    { 2, { 0x63, 0x07 } },
+    { 3, { 0x0f, 0x02, 0xc1 } },
+    { 2, { 0x0f, 0x0b } },
+    { 3, { 0x0f, 0x01, 0xd8 } },
+    { 3, { 0x0f, 0x01, 0xd9 } },
+    { 3, { 0x0f, 0x01, 0xda } },
+    { 3, { 0x0f, 0x01, 0xdb } },
+    { 3, { 0x0f, 0x01, 0xdc } },
+    { 3, { 0x0f, 0x01, 0xdd } },
+    { 3, { 0x0f, 0x01, 0xdf } },
+    { 2, { 0x0f, 0x06 } },
+    { 2, { 0x0f, 0x09 } },
+    { 2, { 0xf3, 0x90 } },
+    { 3, { 0x0f, 0xc3, 0x0f } },
+    { 2, { 0xf7, 0xf1 } },
+    { 2, { 0xf7, 0x3f } },
 };
 
-/* ---- code that knows the system's structures: MSRs, selectors, tables that change under the CPU ---- */
+/* ---- code that knows the system's structures: MSRs, selectors, tables that change ---- */
 
 static unsigned put(uint8_t *p, unsigned n, uint64_t v, unsigned bytes)
 {
@@ -107,7 +225,8 @@ static unsigned put(uint8_t *p, unsigned n, uint64_t v, unsigned bytes)
 
 static bool is_16(const Fuzz *f) { return f->mode <= M_PROT16; }
 
-static unsigned load32(const Fuzz *f, uint8_t *p, unsigned n, unsigned reg, uint32_t v)        /* mov r32, imm32 */
+static unsigned load32(const Fuzz *f, uint8_t *p, unsigned n, unsigned reg,
+                       uint32_t v) /* mov r32, imm32 */
 {
     if (is_16(f)) {
         p[n++] = 0x66;
@@ -117,7 +236,8 @@ static unsigned load32(const Fuzz *f, uint8_t *p, unsigned n, unsigned reg, uint
 }
 
 /* An instruction with opcode and ModRM.reg on [at]. */
-static unsigned absolute(const Fuzz *f, uint8_t *p, unsigned n, unsigned opcode, unsigned reg, uint32_t at)
+static unsigned absolute(const Fuzz *f, uint8_t *p, unsigned n, unsigned opcode, unsigned reg,
+                         uint32_t at)
 {
     if (is_16(f)) {
         p[n++] = 0x66;
@@ -136,10 +256,14 @@ static uint32_t few_bits(Fuzz *f) { return (uint32_t)(rnd(f) & rnd(f) & rnd(f));
 static unsigned msr(Fuzz *f, uint8_t *p)
 {
     static const struct { uint32_t first, n; } ranges[] = {
-        { 0x10, 3 }, { 0x17, 1 }, { 0x1b, 1 }, { 0x2a, 1 }, { 0x3a, 2 }, { 0x48, 2 }, { 0x79, 1 }, { 0x8b, 1 }, { 0xc1, 8 }, { 0xe1, 1 },
-        { 0x10a, 1 }, { 0x174, 3 }, { 0x179, 3 }, { 0x186, 4 }, { 0x198, 2 }, { 0x1a0, 1 }, { 0x1d9, 6 }, { 0x200, 16 }, { 0x250, 32 },
-        { 0x277, 1 }, { 0x2ff, 1 }, { 0x400, 48 }, { 0x6e0, 1 }, { 0x800, 0x40 }, { 0xda0, 1 }, { 0x4b564d00, 8 }, { 0xc0000080, 5 },
-        { 0xc0000100, 4 }, { 0xc0010000, 32 }, { 0xc0010055, 1 }, { 0xc0010110, 9 }, { 0xc0010140, 2 }, { 0xc0010200, 12 },
+        { 0x10, 3 }, { 0x17, 1 }, { 0x1b, 1 }, { 0x2a, 1 }, { 0x3a, 2 }, { 0x48, 2 }, { 0x79, 1 },
+        { 0x8b, 1 }, { 0xc1, 8 }, { 0xe1, 1 },
+        { 0x10a, 1 }, { 0x174, 3 }, { 0x179, 3 }, { 0x186, 4 }, { 0x198, 2 }, { 0x1a0, 1 },
+        { 0x1d9, 6 }, { 0x200, 16 }, { 0x250, 32 },
+        { 0x277, 1 }, { 0x2ff, 1 }, { 0x400, 48 }, { 0x6e0, 1 }, { 0x800, 0x40 }, { 0xda0, 1 },
+        { 0x4b564d00, 8 }, { 0xc0000080, 5 },
+        { 0xc0000100, 4 }, { 0xc0010000, 32 }, { 0xc0010055, 1 }, { 0xc0010110, 9 },
+        { 0xc0010140, 2 }, { 0xc0010200, 12 },
     };
     unsigned k = below(f, G_N_ELEMENTS(ranges)), n;
     uint32_t which = one_in(f, 16) ? (uint32_t)rnd(f) : ranges[k].first + below(f, ranges[k].n);
@@ -160,7 +284,8 @@ static unsigned msr(Fuzz *f, uint8_t *p)
 
 static unsigned selector(Fuzz *f, uint8_t *p)   /* loaded, or asked about */
 {
-    static const uint32_t uses[] = { 0xd88e, 0xc08e, 0xd08e, 0xe08e, 0xe88e, 0xd0000f, 0xd8000f, 0xe0000f, 0xe8000f, 0xc8020f, 0xc8030f, 0xc863 };
+    static const uint32_t uses[] = { 0xd88e, 0xc08e, 0xd08e, 0xe08e, 0xe88e, 0xd0000f, 0xd8000f,
+                                     0xe0000f, 0xe8000f, 0xc8020f, 0xc8030f, 0xc863 };
     unsigned sel = one_in(f, 8) ? below(f, 0x10000) : 8 * below(f, 32) + below(f, 8), n;
     uint32_t use = uses[below(f, G_N_ELEMENTS(uses))], to = CODE + below(f, CODE_BYTES);
 
@@ -180,10 +305,13 @@ static unsigned selector(Fuzz *f, uint8_t *p)   /* loaded, or asked about */
     return put(p, n, use, use > 0xffff ? 3 : 2);
 }
 
-static unsigned table_store(Fuzz *f, uint8_t *p)        /* half a descriptor, gate, TSS field or page-table entry changes */
+static unsigned
+table_store(Fuzz *f,
+            uint8_t *p) /* half a descriptor, gate, TSS field or page-table entry changes */
 {
     static const struct { uint32_t at, bytes; } tables[] = {
-        { GDT, 0x100 }, { GDT, 0x100 }, { IDT, 0x1000 }, { TSS, 0x100 }, { PML4, 0x40 }, { PDPT, 0x40 }, { PD, 0x40 }, { PT, 0x280 },
+        { GDT, 0x100 }, { GDT, 0x100 }, { IDT, 0x1000 }, { TSS, 0x100 }, { PML4, 0x40 },
+        { PDPT, 0x40 }, { PD, 0x40 }, { PT, 0x280 },
         { PD32, 0x40 }, { PT32, 0x140 }, { PDPAE, 32 }, { VMCB, 0x700 },
     };
     unsigned k = below(f, G_N_ELEMENTS(tables)), n;
@@ -196,18 +324,22 @@ static unsigned table_store(Fuzz *f, uint8_t *p)        /* half a descriptor, ga
     default: v = 0x1000 * below(f, 0x50) | 7 | (rnd(f) & 0x1e0);
     }
     n = load32(f, p, 0, 0, v);
-    n = absolute(f, p, n, one_in(f, 3) ? 0x31 : 0x89, 0, tables[k].at + (below(f, tables[k].bytes) & ~3u));    /* xor, mov */
+    /* xor, mov */
+    n = absolute(f, p, n, one_in(f, 3) ? 0x31 : 0x89, 0,
+                 tables[k].at + (below(f, tables[k].bytes) & ~3u));
     switch (below(f, 4)) {
     case 0: return put(p, n, 0xd8220fd8200f, 6);        /* mov rax, cr3; mov cr3, rax */
     case 1: return absolute(f, p, n, 0x010f, 7, 0x1000 * below(f, 0x50));       /* invlpg */
-    case 2: return absolute(f, p, n, 0x010f, 2 + below(f, 2), DATA + below(f, 64));     /* lgdt, lidt of anything */
+    /* lgdt, lidt of anything */
+    case 2: return absolute(f, p, n, 0x010f, 2 + below(f, 2), DATA + below(f, 64));
     default: return n;
     }
 }
 
 static unsigned insn(Fuzz *f, uint8_t *p)
 {
-    static const uint8_t prefixes[] = { 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x64, 0x65, 0x48, 0x41, 0x4f, 0x44 };
+    static const uint8_t prefixes[] = { 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x64, 0x65, 0x48,
+                                        0x41, 0x4f, 0x44 };
     unsigned n = 0;
 
     switch (below(f, 24)) {
@@ -298,7 +430,8 @@ static uint64_t descriptor(Fuzz *f, bool is_code, unsigned dpl, Mode mode)
     } else if (mode == M_PROT16) {
         flags = 0;
     }
-    return 0xffff | (uint64_t)(one_in(f, 4) ? value(f) & 0xffffff : 0) << 16 | (uint64_t)access << 40 | (uint64_t)(0xf | flags << 4) << 48;
+    return 0xffff | (uint64_t)(one_in(f, 4) ? value(f) & 0xffffff : 0) << 16 |
+           (uint64_t)access << 40 | (uint64_t)(0xf | flags << 4) << 48;
 }
 
 static void put_tables(Fuzz *f, Mode mode)
@@ -311,7 +444,8 @@ static void put_tables(Fuzz *f, Mode mode)
         gdt[i] = descriptor(f, i & 1, i % 8 > 2 ? 3 : 0, mode);
         if (i > 9 && one_in(f, 4)) {    /* an LDT, a TSS, a gate; in long mode half of one */
             uint64_t at = one_in(f, 2) ? TSS : one_in(f, 2) ? GDT : CODE + below(f, CODE_BYTES);
-            gdt[i] = (one_in(f, 2) ? 0xff : at & 0xffff) | (one_in(f, 2) ? 8ull : at & 0xffffff) << 16 | ((rnd(f) & 0x6f) | 0x80) << 40 |
+            gdt[i] = (one_in(f, 2) ? 0xff : at & 0xffff) |
+                     (one_in(f, 2) ? 8ull : at & 0xffffff) << 16 | ((rnd(f) & 0x6f) | 0x80) << 40 |
                      (at >> 16 & 0xffff) << 48;
         }
     }
@@ -321,7 +455,8 @@ static void put_tables(Fuzz *f, Mode mode)
         static const uint8_t kinds[] = { 0xe, 0xf, 0xe, 0xf, 0xe, 5, 6, 0xc };
         uint64_t to = CODE + below(f, CODE_BYTES), sel = one_in(f, 8) ? below(f, 256) : 8;
         uint64_t access = 0x80u | kinds[below(f, sizeof kinds)] | (one_in(f, 2) ? 0x60u : 0);
-        uint64_t g = (to & 0xffff) | sel << 16 | (one_in(f, 16) ? below(f, 8) : 0ull) << 32 | access << 40 | (to >> 16) << 48;
+        uint64_t g = (to & 0xffff) | sel << 16 | (one_in(f, 16) ? below(f, 8) : 0ull) << 32 |
+                     access << 40 | (to >> 16) << 48;
         idt[wide ? 2 * i : i] = one_in(f, 32) ? rnd(f) : g;
         if (wide) {
             idt[2 * i + 1] = 0;
@@ -331,7 +466,8 @@ static void put_tables(Fuzz *f, Mode mode)
     }
     if (mode == M_REAL) {               /* segment and offset */
         for (unsigned i = 0; i < 128; i++) {
-            idt[i] = (uint64_t)(CODE >> 4) << 48 | (uint64_t)below(f, CODE_BYTES) << 32 | (uint64_t)(CODE >> 4) << 16 | below(f, CODE_BYTES);
+            idt[i] = (uint64_t)(CODE >> 4) << 48 | (uint64_t)below(f, CODE_BYTES) << 32 |
+                     (uint64_t)(CODE >> 4) << 16 | below(f, CODE_BYTES);
         }
     }
     for (unsigned i = 0; i < sizeof tss; i += 8) {
@@ -348,49 +484,67 @@ static void put_tables(Fuzz *f, Mode mode)
 static void put_segs(Fuzz *f, X86Cpu *c, Mode mode)
 {
     bool flat = mode != M_REAL && mode != M_VM86;
-    unsigned size = mode == M_LONG ? ATTR_L | ATTR_G : mode == M_PROT16 || !flat ? 0 : ATTR_DB | ATTR_G;
+    unsigned size = mode == M_LONG              ? ATTR_L | ATTR_G
+                    : mode == M_PROT16 || !flat ? 0
+                                                : ATTR_DB | ATTR_G;
 
     for (unsigned i = 0; i < 6; i++) {
         X86Seg *s = &c->seg[i];
-        *s = (X86Seg){ .selector = (uint16_t)(flat ? (i == S_CS ? 8 : 16) + c->cpl * 17 : CODE >> 4) };
+        *s = (X86Seg){ .selector =
+                           (uint16_t)(flat ? (i == S_CS ? 8 : 16) + c->cpl * 17 : CODE >> 4) };
         s->base = flat ? 0 : (uint64_t)s->selector << 4;
         s->limit = size & ATTR_G ? UINT32_MAX : 0xffff;
-        s->attr = (uint16_t)((i == S_CS ? 0x9b : 0x93) | c->cpl << ATTR_DPL_SHIFT | (i == S_CS ? size : size & (ATTR_G | ATTR_DB)));
+        s->attr = (uint16_t)((i == S_CS ? 0x9b : 0x93) | c->cpl << ATTR_DPL_SHIFT |
+                             (i == S_CS ? size : size & (ATTR_G | ATTR_DB)));
         if (flat && one_in(f, 8)) {
             s->base = value(f);
             s->limit = (uint32_t)value(f);
             s->attr ^= 1u << below(f, 12);
         }
     }
-    c->seg[S_TR] = (X86Seg){ .selector = 0x40, .base = TSS, .limit = one_in(f, 4) ? below(f, 256) : 0x67, .attr = 0x8b };
+    c->seg[S_TR] = (X86Seg){ .selector = 0x40, .base = TSS,
+                             .limit = one_in(f, 4) ? below(f, 256) : 0x67, .attr = 0x8b };
     c->seg[S_LDTR] = (X86Seg){ .selector = 0x48, .base = GDT, .limit = 0xff, .attr = 0x82 };
 }
 
 static void put_controls(Fuzz *f, X86Cpu *c, Mode mode)
 {
     static const uint32_t cr3s[N_MODES] = { 0, PD32, PD32, PD32, PDPAE, PML4, PML4 };
-    bool wide = mode == M_COMPAT || mode == M_LONG, paging = wide || (mode != M_REAL && one_in(f, 2));
+    bool wide = mode == M_COMPAT || mode == M_LONG,
+         paging = wide || (mode != M_REAL && one_in(f, 2));
 
-    c->cpl = mode == M_VM86 ? 3 : mode == M_REAL || one_in(f, 2) ? 0 : one_in(f, 8) ? below(f, 4) : 3;
-    c->cr0 = CR0_ET | CR0_NE | (mode != M_REAL ? CR0_PE : 0) | (paging ? CR0_PG : 0) | (one_in(f, 2) ? CR0_WP : 0) |
-             (one_in(f, 4) ? CR0_AM : 0) | (one_in(f, 16) ? CR0_TS : 0) | (one_in(f, 16) ? CR0_EM : 0);
-    c->cr4 = CR4_OSFXSR | (rnd(f) & (CR4_PSE | CR4_PGE | CR4_TSD | CR4_DE | CR4_VME | CR4_PVI | CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE)) |
-             (one_in(f, 8) ? CR4_SMEP | CR4_SMAP : 0) | (wide || mode == M_PAE ? CR4_PAE : 0) | (wide && one_in(f, 4) ? CR4_PCIDE : 0) | (wide && one_in(f, 4) ? CR4_PKE : 0);
+    c->cpl = mode == M_VM86                   ? 3
+             : mode == M_REAL || one_in(f, 2) ? 0
+             : one_in(f, 8)                   ? below(f, 4)
+                                              : 3;
+    c->cr0 = CR0_ET | CR0_NE | (mode != M_REAL ? CR0_PE : 0) | (paging ? CR0_PG : 0) |
+             (one_in(f, 2) ? CR0_WP : 0) | (one_in(f, 4) ? CR0_AM : 0) |
+             (one_in(f, 16) ? CR0_TS : 0) | (one_in(f, 16) ? CR0_EM : 0);
+    c->cr4 = CR4_OSFXSR |
+             (rnd(f) & (CR4_PSE | CR4_PGE | CR4_TSD | CR4_DE | CR4_VME | CR4_PVI | CR4_OSXMMEXCPT |
+                        CR4_UMIP | CR4_FSGSBASE)) |
+             (one_in(f, 8) ? CR4_SMEP | CR4_SMAP : 0) | (wide || mode == M_PAE ? CR4_PAE : 0) |
+             (wide && one_in(f, 4) ? CR4_PCIDE : 0) | (wide && one_in(f, 4) ? CR4_PKE : 0);
     c->pkru = one_in(f, 2) ? 0 : (uint32_t)rnd(f);
     c->in_smm = one_in(f, 8);
-    c->smbase = CODE - 0x8000 + 16 * below(f, CODE_BYTES / 16);        /* its handler is somewhere in the code */
+    /* its handler is somewhere in the code */
+    c->smbase = CODE - 0x8000 + 16 * below(f, CODE_BYTES / 16);
     c->cr3 = one_in(f, 32) ? value(f) & 0xffffffff : cr3s[mode];
-    c->efer = EFER_SCE | (one_in(f, 2) ? EFER_SVME : 0) | (one_in(f, 2) ? EFER_NXE : 0) | (wide ? EFER_LME | EFER_LMA : 0);
+    c->efer = EFER_SCE | (one_in(f, 2) ? EFER_SVME : 0) | (one_in(f, 2) ? EFER_NXE : 0) |
+              (wide ? EFER_LME | EFER_LMA : 0);
     for (unsigned i = 0; i < 4; i++) {
         c->pdpte[i] = one_in(f, 8) ? rnd(f) : PD | 1;
         c->dr[i] = value(f);
     }
     c->dr[7] = one_in(f, 16) ? (rnd(f) & 0xffff23ff) | 0x400 : 0x400;
-    c->rflags = 2 | (rnd(f) & EF_IF) | (one_in(f, 16) ? EF_TF : 0) | (one_in(f, 8) ? EF_AC : 0) | (one_in(f, 16) ? EF_NT : 0) |
-                (rnd(f) & EF_IOPL) | (mode == M_VM86 ? EF_VM : 0);
+    c->rflags = 2 | (rnd(f) & EF_IF) | (one_in(f, 16) ? EF_TF : 0) | (one_in(f, 8) ? EF_AC : 0) |
+                (one_in(f, 16) ? EF_NT : 0) | (rnd(f) & EF_IOPL) | (mode == M_VM86 ? EF_VM : 0);
 }
 
-/* A guest in a mode of its own, for a host in this one: plausible but for a bit or two (APM vol. 2 appendix B). */
+/*
+ * A guest in a mode of its own, for a host in this one: plausible but for a bit or two (APM vol. 2
+ * appendix B).
+ */
 static void put_vmcb(Fuzz *f, X86Cpu *g, Mode host)
 {
     static const uint16_t segs[6] = { 0x400, 0x410, 0x420, 0x430, 0x440, 0x450 };
@@ -457,7 +611,9 @@ static void put_cpu(Fuzz *f, X86Cpu *c, Mode mode)
     for (unsigned i = 0; i < 16; i++) {
         c->dbt.gpr[i] = value(f);
     }
-    c->dbt.gpr[4] = mode == M_REAL || mode == M_VM86 ? below(f, 0x10000) : one_in(f, 8) ? value(f) : STACK;
+    c->dbt.gpr[4] = mode == M_REAL || mode == M_VM86 ? below(f, 0x10000)
+                    : one_in(f, 8)                   ? value(f)
+                                                     : STACK;
     c->dbt.gpr[1] = one_in(f, 8) ? value(f) : below(f, 64);
     c->df = one_in(f, 4) ? -1 : 1;
     c->star = rnd(f);
@@ -471,8 +627,10 @@ static void put_cpu(Fuzz *f, X86Cpu *c, Mode mode)
         c->vec[i].u64[1] = one_in(f, 2) ? value(f) : rnd(f);
     }
     c->activity = X86_RUN;
-    c->dbt.pc = c->seg[S_CS].base + (mode == M_REAL || mode == M_VM86 ? 0u : CODE) + below(f, CODE_BYTES);
-    if (c->efer & EFER_SVME && mode >= M_PROT16 && !one_in(f, 4)) {     /* a hypervisor's loop: VMRUN, STGI, again */
+    c->dbt.pc =
+        c->seg[S_CS].base + (mode == M_REAL || mode == M_VM86 ? 0u : CODE) + below(f, CODE_BYTES);
+    /* a hypervisor's loop: VMRUN, STGI, again */
+    if (c->efer & EFER_SVME && mode >= M_PROT16 && !one_in(f, 4)) {
         static const uint8_t loop[] = { 0x0f, 0x01, 0xd8, 0x0f, 0x01, 0xdc, 0xeb, 0xf8 };
         put_vmcb(f, f->other, mode);
         as_write(f->m->as_memory, CODE + 0x100, loop, sizeof loop);
@@ -561,7 +719,8 @@ static void *watchdog(void *data)
         still = now == last ? still + 1 : 0;
         last = now;
         if (still == HANG_S) {
-            printf("not ok fuzz guest: a CPU does not stop: -s %" PRIu64 " step %" PRIu64 "\n", f->seed, f->steps);
+            printf("not ok fuzz guest: a CPU does not stop: -s %" PRIu64 " step %" PRIu64 "\n",
+                   f->seed, f->steps);
             fflush(stdout);
             abort();
         }
@@ -572,10 +731,12 @@ static void *watchdog(void *data)
 static bool build(Machine *m, const char *engine, const char *cpus, const char *bios, GError **err)
 {
     g_autofree char *accel = g_strdup_printf("dbt,engine=%s,tb-size=1", engine);
-    const char *argv[] = { "fuzz", "-accel", accel, "-cpu", "max", "-m", "16", "-smp", cpus, "-nodefaults", "-display", "none", "-no-shutdown", "-bios", bios, NULL };
+    const char *argv[] = { "fuzz", "-accel", accel, "-cpu", "max", "-m", "16", "-smp", cpus,
+                           "-nodefaults", "-display", "none", "-no-shutdown", "-bios", bios, NULL };
     bool exit_now = false, ok;
 
-    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, (char **)argv, &exit_now, err) || !region_try_ram(&m->ram, "ram", m->ram_bytes, err) ||
+    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, (char **)argv, &exit_now, err) ||
+        !region_try_ram(&m->ram, "ram", m->ram_bytes, err) ||
         !machine_set_accel(m, m->options->accel, m->options->accel_props, err)) {
         return false;
     }
@@ -605,7 +766,8 @@ int main(int argc, char **argv)
     const char *engine = "native", *cpus = "2";
     int seconds = 5;
     GError *err = NULL;
-    const Arg args[] = { ARG('e', engine, "ENGINE"), ARG('t', seconds, "SECONDS"), ARG('s', f.seed, "SEED"), ARG('c', cpus, "CPUS"), ARGS_END };
+    const Arg args[] = { ARG('e', engine, "ENGINE"), ARG('t', seconds, "SECONDS"),
+                         ARG('s', f.seed, "SEED"), ARG('c', cpus, "CPUS"), ARGS_END };
 
     if (!args_parse(argc, argv, args)) {
         return 2;
@@ -631,7 +793,8 @@ int main(int argc, char **argv)
     machine_cont(f.m);
     int status = machine_run(f.m);
     free(f.other);
-    printf("%s fuzz guest, %s, %s CPUs: %" PRIu64 " starts, %" PRIu64 " states refused, %" PRIu64 " resets\n", status ? "not ok" : "ok",
-           engine, cpus, f.steps, f.refused, f.resets);
+    printf("%s fuzz guest, %s, %s CPUs: %" PRIu64 " starts, %" PRIu64 " states refused, %" PRIu64
+           " resets\n",
+           status ? "not ok" : "ok", engine, cpus, f.steps, f.refused, f.resets);
     return status;
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapshot.c -- snapshot files changed at random, loaded into a machine that must refuse them or take them, and be as it was when it
- * refuses.
+ * snapshot.c -- snapshot files changed at random, loaded into a machine that must refuse them or
+ * take them, and be as it was when it refuses.
  *
  * Usage: snapshot [-t SECONDS] [-s SEED]
  * Spec: core/snapfile.c and core/state.c: files and streams.
  * Omits: guests that run on what was loaded; tests/cli/snapshot does that.
  * Threads: those of a stopped machine.
  *
- * Half of the changes leave the checksums wrong; for the rest they are made right again, so that the changed bytes are reached.
+ * Half of the changes leave the checksums wrong; for the rest they are made right again, so that
+ * the changed bytes are reached.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,9 +43,23 @@ static void die(const char *what, const GError *err)
 
 static Machine *create(const char *disk)
 {
-    char *direct = g_strdup_printf("file=%s,format=raw", disk), *over = g_strdup_printf("file=%s.2,format=raw,snapshot=on", disk);
-    char *argv[] = { (char *)"ryokan", (char *)"-m", (char *)"4", (char *)"-nodefaults", (char *)"-display", (char *)"none",
-                     (char *)"-vga", (char *)"none", (char *)"-smp", (char *)"2", (char *)"-drive", direct, (char *)"-drive", over, NULL };
+    char *direct = g_strdup_printf("file=%s,format=raw", disk),
+         *over = g_strdup_printf("file=%s.2,format=raw,snapshot=on", disk);
+    char *argv[] = { (char *)"ryokan",
+                     (char *)"-m",
+                     (char *)"4",
+                     (char *)"-nodefaults",
+                     (char *)"-display",
+                     (char *)"none",
+                     (char *)"-vga",
+                     (char *)"none",
+                     (char *)"-smp",
+                     (char *)"2",
+                     (char *)"-drive",
+                     direct,
+                     (char *)"-drive",
+                     over,
+                     NULL };
     Machine *m = machine_new();
     GError  *err = NULL;
     bool     exit_now, ok;
@@ -112,8 +127,10 @@ static void mend(uint8_t *p, size_t n)
 /* Mostly in the head and the parts: RAM at the end may be anything. */
 static void change(GByteArray *b)
 {
-    static const uint64_t odd[] = { 0, 1, 0x7f, 0x80, 0xff, 0xffff, 0x7fffffff, 0xffffffff, UINT64_MAX, 1u << 20 };
-    size_t   most = rnd(4) ? 200000 : b->len, span = MIN(b->len, most), head = MIN(span, PARTS_AT + 4 * PART_BYTES);
+    static const uint64_t odd[] = { 0, 1, 0x7f, 0x80, 0xff, 0xffff, 0x7fffffff, 0xffffffff,
+                                    UINT64_MAX, 1u << 20 };
+    size_t most = rnd(4) ? 200000 : b->len, span = MIN(b->len, most),
+           head = MIN(span, PARTS_AT + 4 * PART_BYTES);
     size_t   at = rnd(3) ? rnd(span) : rnd(head);
     uint64_t v = rnd(2) ? odd[rnd(G_N_ELEMENTS(odd))] : rnd(UINT32_MAX);
     size_t   n = (size_t)1 << rnd(4);
@@ -136,13 +153,17 @@ static void same(const GByteArray *before, Machine *m, const uint8_t *ram, const
     char       *disk = NULL;
     gsize       n = 0;
 
-    if (!g_file_get_contents(image, &disk, &n, NULL) || n != n_before || memcmp(disk, disk_before, n)) {
-        printf("not ok fuzz/snapshot: seed %llu: refused (%s), but the disk is another\n", (unsigned long long)seed, why);
+    if (!g_file_get_contents(image, &disk, &n, NULL) || n != n_before ||
+        memcmp(disk, disk_before, n)) {
+        printf("not ok fuzz/snapshot: seed %llu: refused (%s), but the disk is another\n",
+               (unsigned long long)seed, why);
         exit(1);
     }
     g_free(disk);
-    if (now->len != before->len || memcmp(now->data, before->data, now->len) || memcmp(ram, m->ram.host, m->ram.size)) {
-        printf("not ok fuzz/snapshot: seed %llu: refused (%s), but the machine is another\n", (unsigned long long)seed, why);
+    if (now->len != before->len || memcmp(now->data, before->data, now->len) ||
+        memcmp(ram, m->ram.host, m->ram.size)) {
+        printf("not ok fuzz/snapshot: seed %llu: refused (%s), but the machine is another\n",
+               (unsigned long long)seed, why);
         exit(1);
     }
     g_byte_array_unref(now);
@@ -166,7 +187,8 @@ static bool try_one(Machine *m, const char *path, const uint8_t *good, size_t n_
     }
     unlink(path);                       /* the machine may have it mapped */
     unlink(path);                     /* glib's quick way does not shorten what is there */
-    if (!g_file_set_contents_full(path, (const char *)b->data, b->len, G_FILE_SET_CONTENTS_NONE, 0600, &err)) {
+    if (!g_file_set_contents_full(path, (const char *)b->data, b->len, G_FILE_SET_CONTENTS_NONE,
+                                  0600, &err)) {
         die(path, err);
     }
     if (!g_file_get_contents(image, &disk_before, &n_before, &err)) {
@@ -214,11 +236,13 @@ int main(int argc, char **argv)
     machine_lock(m);
     memset(m->ram.host + 8192, 0x5a, 10000);
     for (int i = 0; i < 2; i++) {
-        if (!snapfile_save(m, path, "good", i ? SNAP_ZLIB : SNAP_PLAIN, true, true, &err) || !g_file_get_contents(path, &good[i], &n[i], &err)) {
+        if (!snapfile_save(m, path, "good", i ? SNAP_ZLIB : SNAP_PLAIN, true, true, &err) ||
+            !g_file_get_contents(path, &good[i], &n[i], &err)) {
             die("a file to begin with", err);
         }
     }
-    for (int64_t end = g_get_monotonic_time() + seconds * G_USEC_PER_SEC; g_get_monotonic_time() < end; tries++) {
+    for (int64_t end = g_get_monotonic_time() + seconds * G_USEC_PER_SEC;
+         g_get_monotonic_time() < end; tries++) {
         int i = (int)rnd(2);
         taken += try_one(m, path, (uint8_t *)good[i], n[i]);
     }

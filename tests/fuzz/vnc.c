@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vnc.c -- viewers that lie: handshakes and messages of the RFB protocol with random contents, cut short, repeated, unread, while the
- * screen changes its size and its contents; also browsers, and the beginning of TLS.  The process must not crash or hang.
+ * vnc.c -- viewers that lie: handshakes and messages of the RFB protocol with random contents, cut
+ * short, repeated, unread, while the screen changes its size and its contents; also browsers, and
+ * the beginning of TLS.  The process must not crash or hang.
  *
  *   -s SEED   (default: 1)     -t SECONDS   (default: 4)     -c   offer TLS with no certificate
  *
@@ -41,18 +42,24 @@ typedef struct Fuzz {
 
 static void refresh(void *dev, Console *con)
 {
-    static const int sizes[][2] = { { 720, 400 }, { 640, 480 }, { 1, 1 }, { 3, 1000 }, { 1024, 768 }, { 17, 15 }, { 2000, 2 } };
+    static const int sizes[][2] = { { 720, 400 }, { 640, 480 }, { 1, 1 }, { 3, 1000 },
+                                    { 1024, 768 }, { 17, 15 }, { 2000, 2 } };
     Fuzz *f = dev;
-    unsigned n = g_rand_int_range(f->picture, 0, 40) ? 0 : (unsigned)g_rand_int_range(f->picture, 0, G_N_ELEMENTS(sizes));
+    unsigned n = g_rand_int_range(f->picture, 0, 40)
+                     ? 0
+                     : (unsigned)g_rand_int_range(f->picture, 0, G_N_ELEMENTS(sizes));
     pixman_image_t *p = console_surface(con);
 
     if (!p || n) {
         p = console_resize(con, sizes[n][0], sizes[n][1]);
     }
-    int       w = pixman_image_get_width(p), h = pixman_image_get_height(p), stride = pixman_image_get_stride(p) / 4;
+    int w = pixman_image_get_width(p), h = pixman_image_get_height(p),
+        stride = pixman_image_get_stride(p) / 4;
     int       x = g_rand_int_range(f->picture, 0, w), y = g_rand_int_range(f->picture, 0, h);
-    int       dx = g_rand_int_range(f->picture, 1, MIN(200, w - x) + 1), dy = g_rand_int_range(f->picture, 1, MIN(200, h - y) + 1);
-    uint32_t *px = pixman_image_get_data(p), colour = g_rand_int(f->picture), noise = g_rand_int_range(f->picture, 0, 3) ? 0 : 0xffffff;
+    int dx = g_rand_int_range(f->picture, 1, MIN(200, w - x) + 1),
+        dy = g_rand_int_range(f->picture, 1, MIN(200, h - y) + 1);
+    uint32_t *px = pixman_image_get_data(p), colour = g_rand_int(f->picture),
+             noise = g_rand_int_range(f->picture, 0, 3) ? 0 : 0xffffff;
     for (int j = y; j < y + dy; j++) {
         for (int i = x; i < x + dx; i++) {
             px[j * stride + i] = (colour ^ ((uint32_t)(i * j) * 2654435761u & noise)) & 0xffffff;
@@ -72,9 +79,11 @@ static const AdapterOps adapter = { .refresh = refresh, .text = text };
 
 static uint32_t odd(GRand *r)
 {
-    static const uint32_t values[] = { 0, 1, 2, 7, 8, 16, 32, 255, 256, 0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xffffffff };
+    static const uint32_t values[] = { 0, 1, 2, 7, 8, 16, 32, 255, 256, 0x7fff, 0x8000, 0xffff,
+                                       0x10000, 0x7fffffff, 0x80000000, 0xffffffff };
 
-    return g_rand_int_range(r, 0, 3) ? g_rand_int(r) : values[g_rand_int_range(r, 0, G_N_ELEMENTS(values))];
+    return g_rand_int_range(r, 0, 3) ? g_rand_int(r)
+                                     : values[g_rand_int_range(r, 0, G_N_ELEMENTS(values))];
 }
 
 static void add(GByteArray *b, uint64_t v, unsigned n)
@@ -94,17 +103,60 @@ static void add_random(GRand *r, GByteArray *b, unsigned n)
 
 static void set_encodings(GRand *r, GByteArray *b)
 {
-    static const int32_t known[] = { 0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 15, 16, 17, -23, -32, -223, -224, -232, -239, -240, -247, -256, -257,
-                                     -258, -259, -261, -305, -307, -308, -309, -312, -313, (int32_t)0xc0a1e5ce, (int32_t)0xffff8000,
-                                     (int32_t)0xffff8001, (int32_t)0xffff8002, (int32_t)0xffff8003, (int32_t)0xfffe0000,
-                                     (int32_t)0xfffe0001, (int32_t)0xfffe0002, (int32_t)0xfffe0003, (int32_t)0xfffffed4 };
-    unsigned n = (unsigned)g_rand_int_range(r, 0, 24), said = g_rand_int_range(r, 0, 30) ? n : odd(r) & 0xffff;
+    static const int32_t known[] = { 0,
+                                     1,
+                                     2,
+                                     4,
+                                     5,
+                                     6,
+                                     7,
+                                     8,
+                                     9,
+                                     10,
+                                     15,
+                                     16,
+                                     17,
+                                     -23,
+                                     -32,
+                                     -223,
+                                     -224,
+                                     -232,
+                                     -239,
+                                     -240,
+                                     -247,
+                                     -256,
+                                     -257,
+                                     -258,
+                                     -259,
+                                     -261,
+                                     -305,
+                                     -307,
+                                     -308,
+                                     -309,
+                                     -312,
+                                     -313,
+                                     (int32_t)0xc0a1e5ce,
+                                     (int32_t)0xffff8000,
+                                     (int32_t)0xffff8001,
+                                     (int32_t)0xffff8002,
+                                     (int32_t)0xffff8003,
+                                     (int32_t)0xfffe0000,
+                                     (int32_t)0xfffe0001,
+                                     (int32_t)0xfffe0002,
+                                     (int32_t)0xfffe0003,
+                                     (int32_t)0xfffffed4 };
+    unsigned n = (unsigned)g_rand_int_range(r, 0, 24),
+             said = g_rand_int_range(r, 0, 30) ? n : odd(r) & 0xffff;
 
     add(b, 2, 1);
     add(b, 0, 1);
     add(b, said, 2);
     for (unsigned i = 0; i < n; i++) {
-        add(b, g_rand_int_range(r, 0, 20) ? (uint32_t)known[g_rand_int_range(r, 0, G_N_ELEMENTS(known))] : odd(r), 4);
+        add(b,
+            g_rand_int_range(r, 0, 20)
+                ? (uint32_t)known[g_rand_int_range(r, 0, G_N_ELEMENTS(known))]
+                : odd(r),
+            4);
     }
 }
 
@@ -172,7 +224,9 @@ static void message(GRand *r, GByteArray *b)
         }
         break;
     case 6:
-        key(r, b, g_rand_int_range(r, 0, 2) ? (uint32_t)g_rand_int_range(r, 0xff00, 0x10000) : odd(r), g_rand_int(r) & 1);
+        key(r, b,
+            g_rand_int_range(r, 0, 2) ? (uint32_t)g_rand_int_range(r, 0xff00, 0x10000) : odd(r),
+            g_rand_int(r) & 1);
         break;
     case 7:
         add(b, 5, 1);
@@ -199,7 +253,8 @@ static void message(GRand *r, GByteArray *b)
         add_random(r, b, (unsigned)g_rand_int_range(r, 0, 4) * 16);
         break;
     case 11:                            /* scale, server input, chat, file transfer, xvp */
-        add(b, (const uint8_t[]){ 7, 8, 9, 10, 11, 15, 250, 252, 253 }[g_rand_int_range(r, 0, 9)], 1);
+        add(b, (const uint8_t[]){ 7, 8, 9, 10, 11, 15, 250, 252, 253 }[g_rand_int_range(r, 0, 9)],
+            1);
         add_random(r, b, (unsigned)g_rand_int_range(r, 0, 20));
         break;
     case 12: case 13:
@@ -213,12 +268,15 @@ static void message(GRand *r, GByteArray *b)
 
 static void session_bytes(GRand *r, GByteArray *b)
 {
-    static const char *const versions[] = { "RFB 003.008\n", "RFB 003.007\n", "RFB 003.003\n", "RFB 003.889\n", "RFB 004.001\n", "RFB 000.000\n" };
+    static const char *const versions[] = { "RFB 003.008\n", "RFB 003.007\n", "RFB 003.003\n",
+                                            "RFB 003.889\n", "RFB 004.001\n", "RFB 000.000\n" };
     unsigned kind = (unsigned)g_rand_int_range(r, 0, 24);
 
     if (kind == 0) {
-        static const char get[] = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: binary\r\n"
-                                  "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+        static const char get[] =
+            "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nSec-WebSocket-Version: "
+            "13\r\nSec-WebSocket-Protocol: binary\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
         g_byte_array_append(b, (const uint8_t *)get, (guint)g_rand_int_range(r, 0, sizeof(get)));
         add_random(r, b, (unsigned)g_rand_int_range(r, 0, 300));
     } else if (kind == 1) {
@@ -227,7 +285,9 @@ static void session_bytes(GRand *r, GByteArray *b)
     } else if (kind == 2) {
         add_random(r, b, (unsigned)g_rand_int_range(r, 0, 3000));
     } else {
-        unsigned v = g_rand_int_range(r, 0, 6) ? 0 : (unsigned)g_rand_int_range(r, 0, G_N_ELEMENTS(versions));
+        unsigned v = g_rand_int_range(r, 0, 6)
+                         ? 0
+                         : (unsigned)g_rand_int_range(r, 0, G_N_ELEMENTS(versions));
         g_byte_array_append(b, (const uint8_t *)versions[v], 12);
         add(b, g_rand_int_range(r, 0, 12) ? 1 : odd(r), v == 2 ? 0 : 1);
         if (g_rand_int_range(r, 0, 6) == 0) {                 /* VeNCrypt */
@@ -249,12 +309,14 @@ static void play(Fuzz *f, GRand *r, int fd, const GByteArray *b)
 {
     bool   deaf = g_rand_int_range(r, 0, 20) == 0;
     bool   hasty = g_rand_int_range(r, 0, 10) == 0;         /* gone before it is answered */
-    gint64 idle_us = hasty ? 1000 : 500000, until = g_get_monotonic_time() + (hasty ? 50000 : 2000000), last = until;
+    gint64 idle_us = hasty ? 1000 : 500000,
+           until = g_get_monotonic_time() + (hasty ? 50000 : 2000000), last = until;
     guint  at = 0;
 
     while (g_get_monotonic_time() < until && g_get_monotonic_time() - last < idle_us) {
         uint8_t        sink[16384];
-        struct pollfd  p = { .fd = fd, .events = (short)((deaf ? 0 : POLLIN) | (at < b->len ? POLLOUT : 0)) };
+        struct pollfd p = { .fd = fd,
+                            .events = (short)((deaf ? 0 : POLLIN) | (at < b->len ? POLLOUT : 0)) };
         ssize_t        n;
         if (poll(&p, 1, 20) < 0 || p.revents & (POLLERR | POLLNVAL)) {
             return;
@@ -268,7 +330,9 @@ static void play(Fuzz *f, GRand *r, int fd, const GByteArray *b)
             last = g_get_monotonic_time();
         }
         if (p.revents & POLLOUT && at < b->len) {
-            n = send(fd, b->data + at, (gsize)g_rand_int_range(r, 1, (gint32)MIN(b->len - at, 200) + 1), MSG_DONTWAIT | MSG_NOSIGNAL);
+            n = send(fd, b->data + at,
+                     (gsize)g_rand_int_range(r, 1, (gint32)MIN(b->len - at, 200) + 1),
+                     MSG_DONTWAIT | MSG_NOSIGNAL);
             if (n < 0 && errno != EAGAIN) {
                 return;
             }
@@ -320,8 +384,10 @@ static const ViewerOps *server(void)
 
 static bool start(Fuzz *f, bool tls, GError **err)
 {
-    g_autofree char *where = g_strdup_printf("unix:%s,websocket=on,power-control=on%s", f->path, tls ? ",tls-creds=t" : "");
-    char *argv[] = { "fuzz", "-display", "none", "-vnc", where, "-object", "tls-creds-anon,id=t,endpoint=server", NULL };
+    g_autofree char *where = g_strdup_printf("unix:%s,websocket=on,power-control=on%s", f->path,
+                                             tls ? ",tls-creds=t" : "");
+    char *argv[] = { "fuzz", "-display", "none", "-vnc", where, "-object",
+                     "tls-creds-anon,id=t,endpoint=server", NULL };
     bool  done = false;
 
     return options_parse(f->m, tls ? 7 : 5, argv, &done, err) && chr_open_all(f->m, err);
@@ -335,7 +401,8 @@ int main(int argc, char **argv)
     Viewer *v;
     GError *err = NULL;
     char    dir[] = "/tmp/fuzz-vnc-XXXXXX";
-    const Arg args[] = { ARG('s', f.seed, "SEED"), ARG('t', seconds, "SECONDS"), ARG('c', tls, NULL), ARGS_END };
+    const Arg args[] = { ARG('s', f.seed, "SEED"), ARG('t', seconds, "SECONDS"),
+                         ARG('c', tls, NULL), ARGS_END };
 
     if (!args_parse(argc, argv, args)) {
         return 2;
@@ -387,8 +454,10 @@ int main(int argc, char **argv)
     options_free(o);
     g_rand_free(f.picture);
     rmdir(dir);
-    printf("%s fuzz/vnc%s # %" G_GUINT64_FORMAT " sessions, %" G_GUINT64_FORMAT " bytes sent, %" G_GUINT64_FORMAT " received\n",
-           f.sessions && f.bytes_in ? "ok" : "not ok", tls ? "-tls" : "", f.sessions, f.bytes_out, f.bytes_in);
+    printf("%s fuzz/vnc%s # %" G_GUINT64_FORMAT " sessions, %" G_GUINT64_FORMAT
+           " bytes sent, %" G_GUINT64_FORMAT " received\n",
+           f.sessions && f.bytes_in ? "ok" : "not ok", tls ? "-tls" : "", f.sessions, f.bytes_out,
+           f.bytes_in);
     g_free(f.path);
     return f.sessions && f.bytes_in ? 0 : 1;
 }

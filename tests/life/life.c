@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * life.c -- machines made, run and freed one after the other in one process: the firmware starts a boot sector that ends the
- * machine by isa-debug-exit.  Each ends with the status that the sector wrote, and leaves no descriptor and no thread.
+ * life.c -- machines made, run and freed one after the other in one process: the firmware starts a
+ * boot sector that ends the machine by isa-debug-exit.  Each ends with the status that the sector
+ * wrote, and leaves no descriptor and no thread.
  *
  * Usage: life [TIMES [ENGINE]]; ENGINE kvm: under -accel kvm
  * Spec: none.
@@ -66,11 +67,30 @@ static bool build(Machine *m, const char *engine, const char *disk, GError **err
     bool kvm = !strcmp(engine, "kvm");
     g_autofree char *accel = kvm ? g_strdup("kvm") : g_strdup_printf("dbt,engine=%s", engine);
     g_autofree char *drive = g_strdup_printf("file=%s,format=raw,if=ide", disk);
-    const char *argv[] = { "life", "-accel", accel, "-m", "32", "-smp", "2", "-display", "none", "-serial", "none", "-monitor", "none",
-                           "-drive", drive, "-nic", "none", "-device", "isa-debug-exit,iobase=0xf4,iosize=1", NULL };
+    const char *argv[] = { "life",
+                           "-accel",
+                           accel,
+                           "-m",
+                           "32",
+                           "-smp",
+                           "2",
+                           "-display",
+                           "none",
+                           "-serial",
+                           "none",
+                           "-monitor",
+                           "none",
+                           "-drive",
+                           drive,
+                           "-nic",
+                           "none",
+                           "-device",
+                           "isa-debug-exit,iobase=0xf4,iosize=1",
+                           NULL };
     bool exit_now = false, ok = true;
 
-    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, (char **)argv, &exit_now, err) || !region_try_ram(&m->ram, "ram", m->ram_bytes, err) ||
+    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, (char **)argv, &exit_now, err) ||
+        !region_try_ram(&m->ram, "ram", m->ram_bytes, err) ||
         !machine_set_accel(m, m->options->accel, m->options->accel_props, err)) {
         return false;
     }
@@ -133,6 +153,7 @@ int main(int argc, char **argv)
     unsigned fds_end = entries("/proc/self/fd"), tasks_end = entries("/proc/self/task");
     printf("%s life: %u machines, %u with a wrong status\n", wrong ? "not ok" : "ok", times, wrong);
     printf("%s life: descriptors: %u, then %u\n", fds_end <= fds ? "ok" : "not ok", fds, fds_end);
-    printf("%s life: threads: %u, then %u\n", tasks_end <= tasks ? "ok" : "not ok", tasks, tasks_end);
+    printf("%s life: threads: %u, then %u\n", tasks_end <= tasks ? "ok" : "not ok", tasks,
+           tasks_end);
     return wrong || fds_end > fds || tasks_end > tasks;
 }

@@ -2,8 +2,9 @@
 /*
  * work.c -- a 64-bit guest that computes: the project's own benchmark set, one function a workload.
  *
- * Prints "begin NAME" and "end NAME SUM" on the debug port around each; tests/perf/run takes the emulator's CPU time at these.  The same file
- * built with -DNATIVE is a program that prints the sums as the host finds them.
+ * Prints "begin NAME" and "end NAME SUM" on the debug port around each; tests/perf/run takes the
+ * emulator's CPU time at these.  The same file built with -DNATIVE is a program that prints the
+ * sums as the host finds them.
  */
 #ifdef NATIVE
 #include <stdio.h>
@@ -23,7 +24,8 @@ static u32 any(void)                    /* xorshift */
     return (u32)seed;
 }
 
-static u8 bytes[1 << 20] __attribute__((aligned(4096))), other[1 << 20] __attribute__((aligned(4096)));
+static u8 bytes[1 << 20] __attribute__((aligned(4096))),
+    other[1 << 20] __attribute__((aligned(4096)));
 static u32 words[1 << 16];
 static double ma[64][64], mb[64][64], mc[64][64];
 
@@ -157,7 +159,8 @@ static u64 copy(void)
 {
     u64 sum = 0;
     for (u32 round = 0; round < 100000; round++) {
-        u32 from = any() % (sizeof bytes - 8192), to = any() % (sizeof bytes - 8192), n = any() % 8192;
+        u32 from = any() % (sizeof bytes - 8192), to = any() % (sizeof bytes - 8192),
+            n = any() % 8192;
         u8 *s = bytes + from, *d = other + to;
         __asm__ volatile("rep movsb" : "+S"(s), "+D"(d), "+c"(n) :: "memory");
         sum += other[to];
@@ -181,7 +184,8 @@ static u64 list(void)                   /* a walk in random order */
 }
 
 static const struct { const char *name; u64 (*run)(void); } set[] = {
-    { "calls", calls }, { "sort", sort }, { "interpret", interpret }, { "hash", hash }, { "crc", crc }, { "product", product },
+    { "calls", calls }, { "sort", sort }, { "interpret", interpret }, { "hash", hash },
+    { "crc", crc }, { "product", product },
     { "matrix", matrix }, { "copy", copy }, { "list", list },
 };
 enum { N_SET = sizeof set / sizeof *set };

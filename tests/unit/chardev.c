@@ -78,7 +78,7 @@ static int dial(const char *path)
 
 START_TEST(chardev_socket)
 {
-    char    *path = temp_path(), *spec = g_strdup_printf("unix:%s,server=on,wait=off", path), buf[16];
+    char *path = temp_path(), *spec = g_strdup_printf("unix:%s,server=on,wait=off", path), buf[16];
     Chardev *c;
     User     u;
     int      fd;
@@ -152,10 +152,14 @@ START_TEST(chardev_room)
 }
 END_TEST
 
-/* The host does not read: writes come short, never block, and all that was taken comes out in the end. */
+/*
+ * The host does not read: writes come short, never block, and all that was taken comes out in the
+ * end.
+ */
 START_TEST(chardev_slow_reader)
 {
-    char    *path = temp_path(), *spec = g_strdup_printf("unix:%s,server=on,wait=off", path), buf[65536];
+    char *path = temp_path(), *spec = g_strdup_printf("unix:%s,server=on,wait=off", path),
+         buf[65536];
     Chardev *c;
     User     u;
     int      fd;
@@ -194,7 +198,8 @@ END_TEST
 
 START_TEST(chardev_mux)
 {
-    char    *path = temp_path(), *spec = g_strdup_printf("mon:unix:%s,server=on,wait=off", path), buf[4096];
+    char *path = temp_path(), *spec = g_strdup_printf("mon:unix:%s,server=on,wait=off", path),
+         buf[4096];
     Chardev *c;
     User     u;
     Monitor *mon;

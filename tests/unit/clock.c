@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* clock.c -- timers fire in order and in time, from any thread; the guest's clock stops with the machine. */
+/*
+ * clock.c -- timers fire in order and in time, from any thread; the guest's clock stops with the
+ * machine.
+ */
 #include "tests/unit/unit.h"
 
 static Machine *m;

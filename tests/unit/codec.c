@@ -6,7 +6,8 @@
 
 START_TEST(codec_telnet)
 {
-    static const uint8_t in[] = "a\377\373\001b\377\377c\377\363d\377\372\030\001x\377\377y\377\360e";
+    static const uint8_t in[] =
+        "a\377\373\001b\377\377c\377\363d\377\372\030\001x\377\377y\377\360e";
     GByteArray *out = g_byte_array_new();
     Telnet      t = { 0 };
     uint8_t     got[64], one;
@@ -25,7 +26,8 @@ START_TEST(codec_telnet)
 }
 END_TEST
 
-static size_t decode_all(const uint8_t *in, size_t n, size_t step, uint8_t *got, size_t room, WebSocket *ws, GByteArray *out)
+static size_t decode_all(const uint8_t *in, size_t n, size_t step, uint8_t *got, size_t room,
+                         WebSocket *ws, GByteArray *out)
 {
     size_t done = 0;
 
@@ -35,7 +37,8 @@ static size_t decode_all(const uint8_t *in, size_t n, size_t step, uint8_t *got,
         while (done < room && websocket_ready(ws)) {
             size_t before = done, left = ws->in->len;
             done += websocket_decode(ws, got + done, room - done, out);
-            ck_assert(done > before || ws->in->len < left || ws->closed);       /* ready means that something happens */
+            /* ready means that something happens */
+            ck_assert(done > before || ws->in->len < left || ws->closed);
         }
     }
     g_byte_array_unref(ws->in);
@@ -45,10 +48,13 @@ static size_t decode_all(const uint8_t *in, size_t n, size_t step, uint8_t *got,
 START_TEST(codec_websocket)
 {
     /* RFC 6455, 5.7: "Hello" masked; then in two parts with a ping between them */
-    static const uint8_t in[] = { 0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58,
-                                  0x01, 0x82, 0, 0, 0, 0, 'a', 'b', 0x89, 0x81, 1, 2, 3, 4, 'p' ^ 1, 0x80, 0x81, 0, 0, 0, 0, 'c' };
+    static const uint8_t in[] = { 0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f,    0x4d,
+                                  0x51, 0x58, 0x01, 0x82, 0,    0,    0,    0,       'a',
+                                  'b',  0x89, 0x81, 1,    2,    3,    4,    'p' ^ 1, 0x80,
+                                  0x81, 0,    0,    0,    0,    'c' };
     static const uint8_t bare[] = { 0x81, 0x02, 'h', 'i' };             /* not masked: 5.1 */
-    static const uint8_t long_ping[] = { 0x89, 0xfe, 1, 0, 0, 0, 0, 0 };        /* more than 125: 5.5 */
+    static const uint8_t long_ping[] = { 0x89, 0xfe, 1, 0, 0, 0, 0,
+                                         0 };        /* more than 125: 5.5 */
     uint8_t              got[64];
 
     for (size_t step = 1; step <= sizeof(in); step++) {
@@ -79,7 +85,9 @@ START_TEST(codec_random)
         for (size_t i = 0; i < n; i++) {
             in[i] = (uint8_t)(g_rand_int_range(r, 0, 4) ? g_rand_int(r) & 0x8f : g_rand_int(r));
         }
-        ck_assert_uint_le(decode_all(in, n, (size_t)g_rand_int_range(r, 1, 40), got, sizeof(got), &ws, out), sizeof(got));
+        ck_assert_uint_le(
+            decode_all(in, n, (size_t)g_rand_int_range(r, 1, 40), got, sizeof(got), &ws, out),
+            sizeof(got));
         ck_assert_uint_le(telnet_decode(&t, in, n), n);
         ws = (WebSocket){ .in = g_byte_array_new() };
         g_byte_array_append(ws.in, in, (guint)n);

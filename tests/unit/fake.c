@@ -17,7 +17,11 @@ static void fake_reset(Vcpu *v)
 static const Field fake_fields[] = { STATE(FakeCpu, value), FIELD_END };
 
 const CpuOps fake_cpu = {
-    .name = "fake", .size = sizeof(FakeCpu), .reset = fake_reset, .has_work = fake_has_work, .fields = fake_fields,
+    .name = "fake",
+    .size = sizeof(FakeCpu),
+    .reset = fake_reset,
+    .has_work = fake_has_work,
+    .fields = fake_fields,
 };
 
 static VcpuExit fake_run(Vcpu *v)

@@ -173,7 +173,8 @@ START_TEST(machine_map_churn)
     memset(a.host, 0x11, a.size);
     memset(b.host, 0x22, b.size);
     pa = (Mapping){ .region = &a, .at = 0x200000, .size = 0x8000, .seen = 3, .on = true };
-    pb = (Mapping){ .region = &b, .at = 0x200000, .size = 0x8000, .seen = 3, .on = true, .priority = 1 };
+    pb = (Mapping){ .region = &b, .at = 0x200000, .size = 0x8000, .seen = 3, .on = true,
+                    .priority = 1 };
     map_begin(m);
     region_add(&m->memory, &pa);
     region_add(&m->memory, &pb);

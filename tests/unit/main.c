@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * main.c -- runs the unit suites and prints one line for each test: "ok NAME" or "not ok NAME: why".
+ * main.c -- runs the unit suites and prints one line for each test: "ok NAME" or "not ok NAME:
+ * why".
  *
  * Omits: nothing.
  * Threads: each test is a process of its own.
@@ -28,7 +29,8 @@ int main(void)
         if (tr_rtype(all[i]) == CK_PASS) {
             printf("ok unit/%s\n", tr_tcname(all[i]));
         } else {
-            printf("not ok unit/%s: %s:%d: %s\n", tr_tcname(all[i]), tr_lfile(all[i]), tr_lno(all[i]), tr_msg(all[i]));
+            printf("not ok unit/%s: %s:%d: %s\n", tr_tcname(all[i]), tr_lfile(all[i]),
+                   tr_lno(all[i]), tr_msg(all[i]));
             failed++;
         }
     }

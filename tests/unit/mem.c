@@ -29,9 +29,11 @@ static const MmioOps bytes = { .read = echo_read, .write = note_write, .min = 1,
 static const MmioOps words = { .read = echo_read, .write = note_write, .min = 4, .max = 4 };
 static const MmioOps big = { .read = echo_read, .write = note_write, .big_endian = true };
 
-static void map(Region *c, Mapping *p, Region *r, hwaddr at, uint64_t from, uint64_t size, int prio, uint8_t seen)
+static void map(Region *c, Mapping *p, Region *r, hwaddr at, uint64_t from, uint64_t size, int prio,
+                uint8_t seen)
 {
-    *p = (Mapping){ .region = r, .at = at, .from = from, .size = size, .priority = prio, .seen = seen, .on = true };
+    *p = (Mapping){ .region = r, .at = at, .from = from, .size = size, .priority = prio,
+                    .seen = seen, .on = true };
     region_add(c, p);
 }
 
@@ -50,9 +52,11 @@ START_TEST(mem_priorities)
     map(&m->memory, &pb, &b, 0x1000, 0, b.size, 1, SEEN_READ | SEEN_WRITE);
     region_map(&m->memory, &c, 0x0ff80);
     map_commit(m);
-    ck_assert(as_lookup(m->as_memory, 0x1000, false, &l) && l.region == &b && l.at == 0x1000 && l.size == 0x1000);
+    ck_assert(as_lookup(m->as_memory, 0x1000, false, &l) && l.region == &b && l.at == 0x1000 &&
+              l.size == 0x1000);
     ck_assert(as_lookup(m->as_memory, 0x2000, false, &l) && l.region == &a && l.from == 0x2000);
-    ck_assert(as_lookup(m->as_memory, 0xff80, true, &l) && l.region == &c);     /* newest on top among equals */
+    /* newest on top among equals */
+    ck_assert(as_lookup(m->as_memory, 0xff80, true, &l) && l.region == &c);
     ck_assert_uint_eq(l.seen, SEEN_READ | SEEN_WRITE);
     ck_assert(as_lookup(m->as_memory, 0x1007f, true, &l) && l.region == &c && l.from == 0);
     ck_assert(!as_lookup(m->as_memory, 0x10080, true, &l));
@@ -88,7 +92,8 @@ START_TEST(mem_read_write_apart)
         map_begin(m);
         pr.seen = seen;
         map_commit(m);
-        ck_assert(as_lookup(m->as_memory, 0x100, false, &r) && as_lookup(m->as_memory, 0x100, true, &w));
+        ck_assert(as_lookup(m->as_memory, 0x100, false, &r) &&
+                  as_lookup(m->as_memory, 0x100, true, &w));
         ck_assert_ptr_eq(r.region, seen & SEEN_READ ? &ram : &rom);
         ck_assert_ptr_eq(w.region, seen & SEEN_WRITE ? &ram : &rom);
         ck_assert_uint_eq(r.seen == 3, seen == 0 || seen == 3);
@@ -155,16 +160,19 @@ START_TEST(mem_sizes)
     map_commit(m);
     ck_assert_uint_eq(io_read(m->as_memory, 0x1010, 4, &res), 0x13121110);
     ck_assert_uint_eq(res, MEM_OK);
-    ck_assert_uint_eq(io_read(m->as_memory, 0x1011, 4, NULL), 0x14131211);      /* in aligned pieces */
+    /* in aligned pieces */
+    ck_assert_uint_eq(io_read(m->as_memory, 0x1011, 4, NULL), 0x14131211);
     calls = 0;
     ck_assert_uint_eq(io_read(m->as_memory, 0x1110, 4, NULL), 0x13121110);
     ck_assert_uint_eq(calls, 4);
-    ck_assert_uint_eq(io_read(m->as_memory, 0x2005, 2, NULL), 0x0605);          /* narrower than the device */
+    /* narrower than the device */
+    ck_assert_uint_eq(io_read(m->as_memory, 0x2005, 2, NULL), 0x0605);
     ck_assert_uint_eq(io_read(m->as_memory, 0x2006, 4, NULL), 0x09080706);
     io_write(m->as_memory, 0x2009, 0xab, 1);
     ck_assert(last_off == 8 && last_size == 4 && last_val == 0xab00);
     ck_assert_uint_eq(io_read(m->as_memory, 0x3000, 2, NULL), 0x0001);
-    ck_assert_uint_eq(io_read(m->as_memory, 0x10fe, 4, NULL), 0x0100fffe);      /* across two regions */
+    /* across two regions */
+    ck_assert_uint_eq(io_read(m->as_memory, 0x10fe, 4, NULL), 0x0100fffe);
     ck_assert_uint_eq(as_read(m->as_memory, 0x10fd, buf, 5), MEM_OK);
     ck_assert(buf[0] == 0xfd && buf[2] == 0xff && buf[3] == 0 && buf[4] == 1);
     ck_assert_uint_eq(io_read(m->as_memory, 0x9000, 4, &res), 0xffffffff);      /* nothing there */
@@ -206,7 +214,8 @@ START_TEST(mem_no_reentry)
     ck_assert_uint_eq(calls, 1);
     ck_assert_uint_eq(inner, MEM_REFUSED);
     calls = 0;
-    io_write(m->as_memory, 0x2000, 1, 4);       /* b writes to a, a to itself: the second step is refused */
+    /* b writes to a, a to itself: the second step is refused */
+    io_write(m->as_memory, 0x2000, 1, 4);
     ck_assert_uint_eq(calls, 2);
     as_set_owner(m->as_memory, &one);           /* the device's own DMA, from a timer */
     ck_assert_uint_eq(as_write(m->as_memory, 0x1000, &v, 4), MEM_REFUSED);
@@ -252,7 +261,8 @@ END_TEST
 
 static unsigned n_gone, n_come;
 
-static void map_changed(AddressSpace *as, const MemRange *gone, unsigned g, const MemRange *come, unsigned c)
+static void map_changed(AddressSpace *as, const MemRange *gone, unsigned g, const MemRange *come,
+                        unsigned c)
 {
     n_gone += g;
     n_come += c;
@@ -293,13 +303,19 @@ static void count_ring(void *dev, unsigned n)
     rings[n]++;
 }
 
-/* A bell takes the writes that it says, others reach the callbacks; by a descriptor it rings once for what has come. */
+/*
+ * A bell takes the writes that it says, others reach the callbacks; by a descriptor it rings once
+ * for what has come.
+ */
 START_TEST(mem_doorbell)
 {
     Machine *m = machine_new();
     Region   bank;
-    Doorbell any_write = { .at = 8, .ring = count_ring, .n = 0 }, byte = { .at = 12, .size = 1, .ring = count_ring, .n = 1 },
-             value = { .at = 16, .size = 2, .by_value = true, .val = 0x1234, .ring = count_ring, .n = 2 };
+    Doorbell any_write = { .at = 8, .ring = count_ring, .n = 0 },
+             byte = { .at = 12, .size = 1, .ring = count_ring, .n = 1 },
+             value = {
+                 .at = 16, .size = 2, .by_value = true, .val = 0x1234, .ring = count_ring, .n = 2
+             };
     uint64_t times = 3;
 
     memset(rings, 0, sizeof rings);

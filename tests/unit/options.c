@@ -32,8 +32,9 @@ START_TEST(options_machine)
 {
     struct Options *o;
 
-    ck_ok(parse(&e_, "-machine", "pc,accel=tcg", "-m", "1G", "-smp", "4,cores=2", "-cpu", "max,+x2apic,-sse4.2,popcnt=on", "-name",
-                "guest=a,,b", "-uuid", "12345678-1234-1234-1234-123456789abc", "-nographic", "-no-reboot", NULL));
+    ck_ok(parse(&e_, "-machine", "pc,accel=tcg", "-m", "1G", "-smp", "4,cores=2", "-cpu",
+                "max,+x2apic,-sse4.2,popcnt=on", "-name", "guest=a,,b", "-uuid",
+                "12345678-1234-1234-1234-123456789abc", "-nographic", "-no-reboot", NULL));
     o = m->options;
     ck_assert_uint_eq(m->ram_bytes, 1u << 30);
     ck_assert(m->n_cpus == 4 && o->sockets == 2 && o->cores == 2 && o->threads == 1);
@@ -43,7 +44,8 @@ START_TEST(options_machine)
     ck_assert_str_eq(((OptPair *)o->cpu_props->pdata[1])->val, "off");
     ck_assert_str_eq(m->name, "a,b");
     ck_assert_str_eq(o->accel->name, "dbt");
-    ck_assert(m->no_reboot && o->nographic && o->serial[0] && chr_is_mux(o->serial[0]) && o->n_monitors == 1);
+    ck_assert(m->no_reboot && o->nographic && o->serial[0] && chr_is_mux(o->serial[0]) &&
+              o->n_monitors == 1);
     ck_assert(!o->serial[1] && o->vga == VGA_STD);
 }
 END_TEST
@@ -55,7 +57,8 @@ START_TEST(options_drives)
 
     make_disk();
     snprintf(spec, sizeof(spec), "file=%s,if=ide,format=raw", disk);
-    ck_ok(parse(&e_, "-drive", spec, "-hdb", disk, "-cdrom", disk, "-drive", spec, "-snapshot", NULL));
+    ck_ok(parse(&e_, "-drive", spec, "-hdb", disk, "-cdrom", disk, "-drive", spec, "-snapshot",
+                NULL));
     o = m->options;
     ck_assert_uint_eq(o->drives->len, 5);
     ck_assert_int_eq(((OptDrive *)o->drives->pdata[0])->index, 0);
@@ -63,13 +66,16 @@ START_TEST(options_drives)
     ck_assert_int_eq(((OptDrive *)o->drives->pdata[2])->index, 2);
     ck_assert_int_eq(((OptDrive *)o->drives->pdata[3])->index, 3);
     ck_assert_int_eq(((OptDrive *)o->drives->pdata[3])->bus, 1);
-    ck_assert(((OptDrive *)o->drives->pdata[0])->snapshot && ((OptDrive *)o->drives->pdata[2])->readonly);
-    ck_ok(parse(&e_, disk, NULL));      /* a bare word is the first disk; and empty CD-ROM and floppy drives come with it */
+    ck_assert(((OptDrive *)o->drives->pdata[0])->snapshot &&
+              ((OptDrive *)o->drives->pdata[2])->readonly);
+    /* a bare word is the first disk; and empty CD-ROM and floppy drives come with it */
+    ck_ok(parse(&e_, disk, NULL));
     o = m->options;
     ck_assert(o->drives->len == 3 && ((OptDrive *)o->drives->pdata[1])->media == MEDIA_CDROM);
     snprintf(spec, sizeof(spec), "file=%s,if=none,id=d0", disk);
     ck_ok(parse(&e_, "-nodefaults", "-drive", spec, NULL));
-    ck_assert(m->options->drives->len == 1 && options_drive(m, "d0")->index == -1 && !m->options->serial[0]);
+    ck_assert(m->options->drives->len == 1 && options_drive(m, "d0")->index == -1 &&
+              !m->options->serial[0]);
     unlink(disk);
 }
 END_TEST
@@ -78,9 +84,10 @@ START_TEST(options_rest)
 {
     struct Options *o;
 
-    ck_ok(parse(&e_, "-append", "a=b,c d", "-kernel", "/proc/self/exe", "-boot", "order=dc,menu=on", "-rtc",
-                "base=2006-06-17T16:01:21,clock=vm", "-serial", "null", "-serial", "none", "-serial", "null", "-device",
-                "isa-debug-exit,id=t,iobase=0x501", "-chardev", "null,id=c0", "-debugcon", "chardev:c0", NULL));
+    ck_ok(parse(&e_, "-append", "a=b,c d", "-kernel", "/proc/self/exe", "-boot", "order=dc,menu=on",
+                "-rtc", "base=2006-06-17T16:01:21,clock=vm", "-serial", "null", "-serial", "none",
+                "-serial", "null", "-device", "isa-debug-exit,id=t,iobase=0x501", "-chardev",
+                "null,id=c0", "-debugcon", "chardev:c0", NULL));
     o = m->options;
     ck_assert_str_eq(o->append, "a=b,c d");
     ck_assert_str_eq(o->boot_order, "dc");
@@ -90,8 +97,13 @@ START_TEST(options_rest)
 }
 END_TEST
 
-#define BAD(part, ...) do { GError *e_ = NULL; ck_assert_msg(!parse(&e_, __VA_ARGS__, NULL), "%s was taken", part); \
-    ck_assert_msg(strstr(e_->message, part) && !strchr(e_->message, '\n'), "said: %s", e_->message); } while (0)
+#define BAD(part, ...)                                                                             \
+    do {                                                                                           \
+        GError *e_ = NULL;                                                                         \
+        ck_assert_msg(!parse(&e_, __VA_ARGS__, NULL), "%s was taken", part);                       \
+        ck_assert_msg(strstr(e_->message, part) && !strchr(e_->message, '\n'), "said: %s",         \
+                      e_->message);                                                                \
+    } while (0)
 
 START_TEST(options_bad)
 {
@@ -121,7 +133,8 @@ START_TEST(options_bad)
     BAD("no -chardev with this id", "-serial", "chardev:nope");
     BAD("in use already", "-serial", "stdio", "-monitor", "stdio");
     BAD("no such log item", "-d", "frob");
-    BAD("4 serial ports", "-serial", "null", "-serial", "null", "-serial", "null", "-serial", "null", "-serial", "null");
+    BAD("4 serial ports", "-serial", "null", "-serial", "null", "-serial", "null", "-serial",
+        "null", "-serial", "null");
 }
 END_TEST
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* reg.c -- register tables: reset, writable bits, write-1-to-clear, read-to-clear, partial and wide accesses. */
+/*
+ * reg.c -- register tables: reset, writable bits, write-1-to-clear, read-to-clear, partial and wide
+ * accesses.
+ */
 #include "tests/unit/unit.h"
 
 typedef struct Bank {

@@ -67,7 +67,8 @@ START_TEST(state_round_trip)
     ck_ok(state_load(in, "obj", obj_fields, obj_regs, &b, &e_));
     state_save(again, "obj", obj_fields, obj_regs, &b);
     ck_assert(again->len == out->len && !memcmp(again->data, out->data, out->len));
-    ck_assert(b.a == 7 && b.neg == -10 && b.irq.level && b.chan[2].count[1] == 6 && b.timer.deadline_ns == 1000000);
+    ck_assert(b.a == 7 && b.neg == -10 && b.irq.level && b.chan[2].count[1] == 6 &&
+              b.timer.deadline_ns == 1000000);
     ck_assert(b.timer.slot != 0);
     timer_stop(&a.timer);
     timer_stop(&b.timer);

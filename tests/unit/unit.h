@@ -9,11 +9,23 @@
 #include <check.h>
 #include <string.h>
 
-#define ADD(suite, fn) do { TCase *t_ = tcase_create(#fn); tcase_add_test(t_, fn); suite_add_tcase(suite, t_); } while (0)
-#define ck_ok(call) do { GError *e_ = NULL; bool ok_ = (call); \
-    ck_assert_msg(ok_, "%s: %s", #call, e_ ? e_->message : "no message"); } while (0)    /* the call uses &e_ */
+#define ADD(suite, fn)                                                                             \
+    do {                                                                                           \
+        TCase *t_ = tcase_create(#fn);                                                             \
+        tcase_add_test(t_, fn);                                                                    \
+        suite_add_tcase(suite, t_);                                                                \
+    } while (0)
+#define ck_ok(call)                                                                                \
+    do {                                                                                           \
+        GError *e_ = NULL;                                                                         \
+        bool ok_ = (call);                                                                         \
+        ck_assert_msg(ok_, "%s: %s", #call, e_ ? e_->message : "no message");                      \
+    } while (0) /* the call uses &e_ */
 
-/* fake.c: a CPU and an accelerator whose "guest" is a C function, called again and again until attention is set. */
+/*
+ * fake.c: a CPU and an accelerator whose "guest" is a C function, called again and again until
+ * attention is set.
+ */
 typedef struct FakeCpu {
     Vcpu     v;
     void   (*guest)(struct FakeCpu *c);

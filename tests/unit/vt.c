@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* vt.c -- the text terminal: what bytes do to its cells, what it answers, what keys send; random bytes; the font. */
+/*
+ * vt.c -- the text terminal: what bytes do to its cells, what it answers, what keys send; random
+ * bytes; the font.
+ */
 #include "core/display.h"
 #include "core/font.h"
 #include "core/vt.h"
@@ -97,7 +100,8 @@ START_TEST(vt_sequences)
                 vt_write(t, (const uint8_t *)cases[i].in + k, bytewise ? 1 : n);
             }
             g_autofree char *shown = screen(t);
-            ck_assert_msg(!strcmp(shown, cases[i].shown), "case %zu: \"%s\", not \"%s\"", i, shown, cases[i].shown);
+            ck_assert_msg(!strcmp(shown, cases[i].shown), "case %zu: \"%s\", not \"%s\"", i, shown,
+                          cases[i].shown);
             ck_assert_str_eq(answers->str, cases[i].said);
             vt_free(t);
         }
@@ -155,10 +159,14 @@ START_TEST(vt_keys)
         unsigned    mods;
         const char *out;
     } keys[] = {
-        { 'a', 0, "a" }, { 'c', MOD_CTRL, "\003" }, { 'x', MOD_ALT, "\033x" }, { 0xff0d, 0, "\r" }, { 0xff08, 0, "\177" },
-        { 0xff52, 0, "\033[A" }, { 0xff51, MOD_CTRL, "\033[1;5D" }, { 0xff50, 0, "\033[H" }, { 0xffff, 0, "\033[3~" },
-        { 0xffbe, 0, "\033OP" }, { 0xffc2, 0, "\033[15~" }, { 0xffc9, MOD_SHIFT, "\033[24;2~" }, { 0xfc, 0, "\303\274" },
-        { 0x10020ac, 0, "\342\202\254" }, { 0xffb7, 0, "7" }, { 0xff95, 0, "\033[H" }, { 0xfe20, MOD_SHIFT, "\033[Z" },
+        { 'a', 0, "a" }, { 'c', MOD_CTRL, "\003" }, { 'x', MOD_ALT, "\033x" }, { 0xff0d, 0, "\r" },
+        { 0xff08, 0, "\177" },
+        { 0xff52, 0, "\033[A" }, { 0xff51, MOD_CTRL, "\033[1;5D" }, { 0xff50, 0, "\033[H" },
+        { 0xffff, 0, "\033[3~" },
+        { 0xffbe, 0, "\033OP" }, { 0xffc2, 0, "\033[15~" }, { 0xffc9, MOD_SHIFT, "\033[24;2~" },
+        { 0xfc, 0, "\303\274" },
+        { 0x10020ac, 0, "\342\202\254" }, { 0xffb7, 0, "7" }, { 0xff95, 0, "\033[H" },
+        { 0xfe20, MOD_SHIFT, "\033[Z" },
         { 0xffe1, 0, "" }, { 0x1ffffff, 0, "" }, { 0, 0, "" }, { ' ', MOD_CTRL, "\0" },
     };
     Vt  *t = vt_new(10, 4, take_answer, NULL);
@@ -166,8 +174,10 @@ START_TEST(vt_keys)
 
     for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
         size_t n = vt_key(t, keys[i].sym, keys[i].mods, out);
-        ck_assert_msg(n == (keys[i].mods == MOD_CTRL && keys[i].sym == ' ' ? 1 : strlen(keys[i].out)) && !memcmp(out, keys[i].out, n),
-                      "key %x: %zu bytes", keys[i].sym, n);
+        ck_assert_msg(
+            n == (keys[i].mods == MOD_CTRL && keys[i].sym == ' ' ? 1 : strlen(keys[i].out)) &&
+                !memcmp(out, keys[i].out, n),
+            "key %x: %zu bytes", keys[i].sym, n);
     }
     vt_write(t, (const uint8_t *)"\033[?1h", 5);
     ck_assert(vt_key(t, 0xff52, 0, out) == 3 && !memcmp(out, "\033OA", 3));
@@ -178,15 +188,18 @@ END_TEST
 /* Whatever a guest sends: cells stay what they are, answers are bounded.  ASan sees the rest. */
 START_TEST(vt_random)
 {
-    static const char often[] = "\033\033\033[[[[]P?;;0123456789HJKLMPSTXbdrhlmn@ABCDEFGIZ#8()0%\n\r\t\b\016";
+    static const char often[] =
+        "\033\033\033[[[[]P?;;0123456789HJKLMPSTXbdrhlmn@ABCDEFGIZ#8()0%\n\r\t\b\016";
     GRand *r = g_rand_new_with_seed(1);
 
     answers = g_string_new(NULL);
     for (int round = 0; round < 300; round++) {
-        Vt *t = vt_new((unsigned)g_rand_int_range(r, 0, 90), (unsigned)g_rand_int_range(r, 0, 30), take_answer, NULL);
+        Vt *t = vt_new((unsigned)g_rand_int_range(r, 0, 90), (unsigned)g_rand_int_range(r, 0, 30),
+                       take_answer, NULL);
         for (int i = 0; i < 3000; i++) {
-            uint8_t b = g_rand_int_range(r, 0, 3) ? (uint8_t)often[g_rand_int_range(r, 0, sizeof(often) - 1)]
-                                                  : (uint8_t)g_rand_int(r);
+            uint8_t b = g_rand_int_range(r, 0, 3)
+                            ? (uint8_t)often[g_rand_int_range(r, 0, sizeof(often) - 1)]
+                            : (uint8_t)g_rand_int(r);
             vt_write(t, &b, 1);
             if (i % 97 == 0) {
                 vt_scroll_back(t, g_rand_int_range(r, -20, 20));
@@ -212,7 +225,8 @@ START_TEST(font_shapes)
     uint8_t a[FONT_H], b[FONT_H];
     unsigned seen = 0;
 
-    for (uint32_t ch = '!'; ch < 0x17f; ch++) {             /* no two letters of a keyboard look the same */
+    /* no two letters of a keyboard look the same */
+    for (uint32_t ch = '!'; ch < 0x17f; ch++) {
         font_glyph(ch, a);
         for (uint32_t other = '!'; ch < 0x7f && other < ch; other++) {
             font_glyph(other, b);

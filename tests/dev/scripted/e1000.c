@@ -1,12 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* e1000.c -- 82540EM against a cable whose far end is the test: EEPROM, PHY, frames both ways, segmentation, hostile rings. */
+/*
+ * e1000.c -- 82540EM against a cable whose far end is the test: EEPROM, PHY, frames both ways,
+ * segmentation, hostile rings.
+ */
 #include "net/net.h"
 #include "tests/dev/scripted/rig.h"
 #include <string.h>
 
-enum { RAM_BYTES = 1 << 20, BAR = 0x20000000, DEVFN = 3 << 3, TX_RING = 0x1000, RX_RING = 0x2000, BUF = 0x10000, RX_BUF = 0x40000 };
-enum { CTRL = 0, STATUS = 8, EECD = 0x10, EERD = 0x14, MDIC = 0x20, ICR = 0xc0, ITR = 0xc4, IMS = 0xd0, IMC = 0xd8, RCTL = 0x100, TCTL = 0x400,
-       RDBAL = 0x2800, TDBAL = 0x3800, RDTR = 0x2820, RXCSUM = 0x5000, RAL = 0x5400, MTA = 0x5200, GPTC = 0x4080, MAC_BYTES = 6 };
+enum { RAM_BYTES = 1 << 20, BAR = 0x20000000, DEVFN = 3 << 3, TX_RING = 0x1000, RX_RING = 0x2000,
+       BUF = 0x10000, RX_BUF = 0x40000 };
+enum {
+    CTRL = 0,
+    STATUS = 8,
+    EECD = 0x10,
+    EERD = 0x14,
+    MDIC = 0x20,
+    ICR = 0xc0,
+    ITR = 0xc4,
+    IMS = 0xd0,
+    IMC = 0xd8,
+    RCTL = 0x100,
+    TCTL = 0x400,
+    RDBAL = 0x2800,
+    TDBAL = 0x3800,
+    RDTR = 0x2820,
+    RXCSUM = 0x5000,
+    RAL = 0x5400,
+    MTA = 0x5200,
+    GPTC = 0x4080,
+    MAC_BYTES = 6
+};
 enum { DD = 1, EOP = 1, IFCS = 2, RS = 8, DEXT = 32, TSE = 4, SENT_MAX = 64 };
 
 static struct { size_t bytes; uint8_t data[2048]; } sent[SENT_MAX];
@@ -68,8 +91,13 @@ static void up(void)
     n_sent = 0;
 }
 
-#define NIC_TEST(fn) do { TCase *t_ = tcase_create("e1000/" #fn); \
-    tcase_add_checked_fixture(t_, up, rig_down); tcase_add_test(t_, fn); suite_add_tcase(s, t_); } while (0)
+#define NIC_TEST(fn)                                                                               \
+    do {                                                                                           \
+        TCase *t_ = tcase_create("e1000/" #fn);                                                    \
+        tcase_add_checked_fixture(t_, up, rig_down);                                               \
+        tcase_add_test(t_, fn);                                                                    \
+        suite_add_tcase(s, t_);                                                                    \
+    } while (0)
 
 static bool pin(void)
 {
@@ -140,7 +168,8 @@ START_TEST(phy)
     wr(MDIC, 2u << 26 | 2u << 21);
     ck_assert(rd(MDIC) & 1u << 30);             /* another address: an error */
     wr(IMS, 4);
-    wr(MDIC, 1u << 26 | 1u << 21 | 0x1200);     /* restart: down, then up again with an interrupt for each */
+    /* restart: down, then up again with an interrupt for each */
+    wr(MDIC, 1u << 26 | 1u << 21 | 0x1200);
     ck_assert(!(rd(STATUS) & 2) && pin());
     ck_assert_uint_eq(rd(ICR), 4);
     ck_assert(!pin());
@@ -193,7 +222,8 @@ START_TEST(send)
     poke(BUF, f, sizeof(f));
     tx_ring(256);
     wr(IMS, 1);
-    tx_desc(0, BUF, 400);                                 /* one frame of two pieces, then a short one */
+    /* one frame of two pieces, then a short one */
+    tx_desc(0, BUF, 400);
     tx_desc(1, BUF + 400, 600 | (uint64_t)(EOP | RS) << 24);
     tx_desc(2, BUF, 20 | (uint64_t)(EOP | RS) << 24);
     wr(TDBAL + 0x18, 3);
@@ -242,7 +272,8 @@ START_TEST(segments)
     tcp[7] = 100;
     tcp[12] = 0x50;
     tcp[13] = 0x19;                                       /* ACK, PSH, FIN */
-    uint16_t pseudo = sum_of(ip + 12, 8, 6);              /* without the length, as drivers prepare it */
+    /* without the length, as drivers prepare it */
+    uint16_t pseudo = sum_of(ip + 12, 8, 6);
     tcp[16] = (uint8_t)(pseudo >> 8);
     tcp[17] = (uint8_t)pseudo;
     poke(BUF, f, sizeof(f));
@@ -262,7 +293,8 @@ START_TEST(segments)
         ck_assert_uint_eq(sum_of(gip, 20, 0), 0xffff);
         ck_assert_uint_eq((unsigned)(gtcp[6] << 8 | gtcp[7]), 100 + 1000 * i);
         ck_assert_uint_eq(gtcp[13], i < 2 ? 0x10 : 0x19);
-        ck_assert_uint_eq(sum_of(gtcp, 20 + payload, sum_of(gip + 12, 8, 6 + 20 + (uint32_t)payload)), 0xffff);
+        ck_assert_uint_eq(
+            sum_of(gtcp, 20 + payload, sum_of(gip + 12, 8, 6 + 20 + (uint32_t)payload)), 0xffff);
         ck_assert(!memcmp(g + 54, f + 54 + 1000 * i, payload));
     }
 }
@@ -367,7 +399,8 @@ START_TEST(backlog)
         peek(RX_BUF + 2048 * i, got, 64);
         ck_assert_uint_eq(got[20], i);
     }
-    rig.m->state = RUN_PAUSED;                            /* a stopped machine takes nothing, and loses nothing */
+    /* a stopped machine takes nothing, and loses nothing */
+    rig.m->state = RUN_PAUSED;
     arrive(f, 64);
     ck_assert_uint_eq(rd(RDBAL + 0x10), 5);
     rig.m->state = RUN_RUNNING;
@@ -416,10 +449,12 @@ START_TEST(hostile)
     wr(TDBAL, 0xfffffff0);                                /* a ring outside memory */
     wr(TDBAL + 0x18, 0xfff0);
     tx_ring(256);
-    tx_desc(0, BUF, 0xfffff | 1u << 20 | (uint64_t)(DEXT | EOP | RS) << 24);      /* a megabyte in one frame */
+    /* a megabyte in one frame */
+    tx_desc(0, BUF, 0xfffff | 1u << 20 | (uint64_t)(DEXT | EOP | RS) << 24);
     tx_desc(1, 0, 1ull << 24 | (uint64_t)(DEXT | TSE) << 24 | 255ull << 40 | 65535ull << 48);
     tx_desc(2, 0, 0xfffff | 1u << 20 | (uint64_t)(DEXT | TSE | EOP | RS) << 24 | 3ull << 40);
-    tx_desc(3, BUF, 100 | (uint64_t)(EOP | 4) << 24 | 255u << 16);                /* a checksum put outside */
+    /* a checksum put outside */
+    tx_desc(3, BUF, 100 | (uint64_t)(EOP | 4) << 24 | 255u << 16);
     wr(TDBAL + 0x18, 1);
     ck_assert_uint_eq(n_sent, 0);
     ck_assert(tx_status(0) & DD);

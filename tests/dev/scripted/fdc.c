@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fdc.c -- the floppy controller with the DMA controller and an image: commands, transfers both ways, errors, media. */
+/*
+ * fdc.c -- the floppy controller with the DMA controller and an image: commands, transfers both
+ * ways, errors, media.
+ */
 #include "hw/floppy/fdc.h"
 #include "hw/misc/dma.h"
 #include "tests/dev/scripted/rig.h"
@@ -7,9 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DOR = 0x3f2, MSR = 0x3f4, FIFO = 0x3f5, DIR_CCR = 0x3f7, RAM_BYTES = 1 << 20, BUF = 0x20000, SPT = 18 };
+enum { DOR = 0x3f2, MSR = 0x3f4, FIFO = 0x3f5, DIR_CCR = 0x3f7, RAM_BYTES = 1 << 20, BUF = 0x20000,
+       SPT = 18 };
 enum { RQM = 0x80, DIO = 0x40, NONDMA = 0x20, BUSY = 0x10 };
-enum { READ = 0xe6, WRITE = 0xc5, FORMAT = 0x4d, READ_ID = 0x4a, SEEK = 0x0f, RECALIBRATE = 7, SENSE = 8, SPECIFY = 3, VERSION = 0x10 };
+enum { READ = 0xe6, WRITE = 0xc5, FORMAT = 0x4d, READ_ID = 0x4a, SEEK = 0x0f, RECALIBRATE = 7,
+       SENSE = 8, SPECIFY = 3, VERSION = 0x10 };
 
 static char  *path;
 static void  *fdc, *dma;
@@ -52,7 +57,8 @@ static void up(void)
     ck_assert(disk->node && dma && fdc);
     map_commit(m);
     rig_reset();
-    outb(0xda, 0);                                        /* DMA: clear both, cascade, open channel 4 */
+    /* DMA: clear both, cascade, open channel 4 */
+    outb(0xda, 0);
     outb(0x0d, 0);
     outb(0xd6, 0xc0);
     outb(0xd4, 0);
@@ -67,8 +73,13 @@ static void down(void)
     g_free(path);
 }
 
-#define FDC_TEST(fn) do { TCase *t_ = tcase_create("fdc/" #fn); \
-    tcase_add_checked_fixture(t_, up, down); tcase_add_test(t_, fn); suite_add_tcase(s, t_); } while (0)
+#define FDC_TEST(fn)                                                                               \
+    do {                                                                                           \
+        TCase *t_ = tcase_create("fdc/" #fn);                                                      \
+        tcase_add_checked_fixture(t_, up, down);                                                   \
+        tcase_add_test(t_, fn);                                                                    \
+        suite_add_tcase(s, t_);                                                                    \
+    } while (0)
 
 static bool irq6(void)
 {
@@ -82,7 +93,8 @@ static void command(const uint8_t *c, unsigned n)
         outb(FIFO, c[i]);
     }
 }
-#define COMMAND(...) command((const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
+#define COMMAND(...)                                                                               \
+    command((const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
 
 static void result(uint8_t *r, unsigned n)
 {
@@ -248,7 +260,8 @@ START_TEST(programmed)
     COMMAND(SPECIFY, 0xdf, 0x03);
     COMMAND(READ, 0, 0, 0, SPT, 2, SPT, 27, 0xff);
     block_drain(rig.m);
-    for (unsigned s = 0; s < 1 + SPT; s++) {              /* MT: from the last of head 0 to the end of head 1 */
+    /* MT: from the last of head 0 to the end of head 1 */
+    for (unsigned s = 0; s < 1 + SPT; s++) {
         for (unsigned i = 0; i < 512; i++) {
             ck_assert_uint_eq(inb(MSR), RQM | DIO | NONDMA | BUSY);
             ck_assert_uint_eq(inb(FIFO), pattern(SPT - 1 + s, i));
@@ -266,7 +279,8 @@ START_TEST(format)
     start();
     seek(5);
     for (unsigned i = 0; i < SPT; i++) {
-        memcpy(ids + 4 * i, (uint8_t[]){ 5, 1, (uint8_t)(i * 5 % SPT + 1), 2 }, 4);       /* interleaved */
+        /* interleaved */
+        memcpy(ids + 4 * i, (uint8_t[]){ 5, 1, (uint8_t)(i * 5 % SPT + 1), 2 }, 4);
     }
     as_write(rig.m->as_memory, BUF, ids, sizeof(ids));
     channel(0x4a, sizeof(ids));

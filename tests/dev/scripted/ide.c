@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ide.c -- PIIX3 IDE with a disk and a CD-ROM on files: PIO, bus-master DMA, hostile descriptors, resets, packets. */
+/*
+ * ide.c -- PIIX3 IDE with a disk and a CD-ROM on files: PIO, bus-master DMA, hostile descriptors,
+ * resets, packets.
+ */
 #include "block/drive.h"
 #include "hw/ide/ide.h"
 #include "tests/dev/scripted/rig.h"
@@ -7,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CMD = 0x1f0, CTL = 0x3f6, CD = 0x170, BM = 0xc000, RAM_BYTES = 1 << 20, SECTORS = 4096, PRD_AT = 0x1000, BUF_AT = 0x10000 };
+enum { CMD = 0x1f0, CTL = 0x3f6, CD = 0x170, BM = 0xc000, RAM_BYTES = 1 << 20, SECTORS = 4096,
+       PRD_AT = 0x1000, BUF_AT = 0x10000 };
 enum { ERR = 1, DRQ = 8, DRDY = 0x40, BSY = 0x80 };
 
 static char *disk_path, *cd_path;
@@ -56,7 +60,8 @@ static Drive *drive(const char *id, char *path, bool cd)
     Drive *d = g_new0(Drive, 1);
     d->id = g_strdup(id);
     d->is_cdrom = d->readonly = cd;
-    d->node = block_open(rig.m, &(BlockOpen){ .file = path, .format = "raw", .readonly = cd }, NULL);
+    d->node = block_open(rig.m, &(BlockOpen){ .file = path, .format = "raw", .readonly = cd },
+                         NULL);
     ck_assert_ptr_nonnull(d->node);
     g_ptr_array_add(rig.m->drives, d);
     return d;
@@ -101,8 +106,13 @@ static void down(void)
     g_free(cd_path);
 }
 
-#define IDE_TEST(fn) do { TCase *t_ = tcase_create("ide/" #fn); \
-    tcase_add_checked_fixture(t_, up, down); tcase_add_test(t_, fn); suite_add_tcase(s, t_); } while (0)
+#define IDE_TEST(fn)                                                                               \
+    do {                                                                                           \
+        TCase *t_ = tcase_create("ide/" #fn);                                                      \
+        tcase_add_checked_fixture(t_, up, down);                                                   \
+        tcase_add_test(t_, fn);                                                                    \
+        suite_add_tcase(s, t_);                                                                    \
+    } while (0)
 
 static void command(uint16_t base, uint8_t cmd, uint32_t lba, uint8_t n)
 {
@@ -205,7 +215,8 @@ START_TEST(dma_write_long_table)
     as_write(rig.m->as_memory, BUF_AT, b, 512);
     put_prd(0, BUF_AT, 1024, true);
     command(CMD, 0xca, 77, 1);
-    ck_assert_uint_eq(dma(BM, false), 5);       /* interrupt, and still active: the table is longer */
+    /* interrupt, and still active: the table is longer */
+    ck_assert_uint_eq(dma(BM, false), 5);
     out(BM, 0, 1);
     ck_assert_uint_eq(in(BM + 2, 1) & 1, 0);
     command(CMD, 0x20, 77, 1);
@@ -368,7 +379,8 @@ static void done(BlockReq *req, int result) { last_result = result; }
 static int transfer(BlockNode *n, BlockOp op, uint64_t at, void *buf, size_t bytes)
 {
     struct iovec iov[2] = { { buf, bytes / 2 }, { (char *)buf + bytes / 2, bytes - bytes / 2 } };
-    BlockReq r = { .op = op, .offset = at, .length = bytes, .iov = iov, .n_iov = buf ? 2 : 0, .done = done };
+    BlockReq r = { .op = op, .offset = at, .length = bytes, .iov = iov, .n_iov = buf ? 2 : 0,
+                   .done = done };
     last_result = 1;
     block_submit(n, &r);
     ck_assert_int_eq(last_result, 1);           /* never from within submit */
@@ -390,7 +402,9 @@ START_TEST(snapshot)
     ck_assert_int_eq(transfer(n, BLK_READ, 2 * 512, buf, sizeof(buf)), 0);
     for (unsigned i = 0; i < sizeof(buf); i++) {
         unsigned sector = 2 + i / 512;
-        uint8_t want = sector == 3 || sector == 5 || sector == 6 ? 0xee : sector == 9 ? 0 : pattern(sector, i % 512);
+        uint8_t want = sector == 3 || sector == 5 || sector == 6 ? 0xee
+                       : sector == 9                             ? 0
+                                                                 : pattern(sector, i % 512);
         ck_assert_uint_eq(buf[i], want);
     }
     ck_assert_int_ne(transfer(n, BLK_READ, 64 * 512, zero, 512), 0);    /* outside */
@@ -416,7 +430,8 @@ START_TEST(formats)
     static const struct {
         const char *magic, *format;
         bool        opens;
-    } cases[] = { { "QFI\xfb", NULL, false }, { "QFI\xfb", "raw", true }, { "KDMV", NULL, false }, { "hello", NULL, true },
+    } cases[] = { { "QFI\xfb", NULL, false }, { "QFI\xfb", "raw", true }, { "KDMV", NULL, false },
+                  { "hello", NULL, true },
                   { "hello", "qcow2", false }, { "", "raw", true } };
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         char *path;
@@ -424,7 +439,8 @@ START_TEST(formats)
         size_t n = strlen(cases[i].magic);
         ck_assert_int_eq(write(fd, cases[i].magic, n), (int)n);
         close(fd);
-        BlockNode *node = block_open(rig.m, &(BlockOpen){ .file = path, .format = cases[i].format }, NULL);
+        BlockNode *node = block_open(rig.m, &(BlockOpen){ .file = path, .format = cases[i].format },
+                                     NULL);
         ck_assert_int_eq(node != NULL, cases[i].opens);
         ck_assert_uint_eq(node ? node->bytes : 0, node && n ? 512 : 0);
         block_close(node);
@@ -447,8 +463,10 @@ START_TEST(noise)
         uint32_t val = g_rand_int(r);
         val = g_rand_int_range(r, 0, 4) ? val : (uint32_t)PRD_AT;
         if (off == 7 && base < BM) {
-            static const uint8_t likely[] = { 0x20, 0xc8, 0xca, 0x30, 0xa0, 0xec, 0xa1, 0x25, 0x35, 0xc4, 0xc5, 0x06, 0xef, 0x91 };
-            val = g_rand_int_range(r, 0, 3) ? likely[g_rand_int_range(r, 0, G_N_ELEMENTS(likely))] : val;
+            static const uint8_t likely[] = { 0x20, 0xc8, 0xca, 0x30, 0xa0, 0xec, 0xa1, 0x25, 0x35,
+                                              0xc4, 0xc5, 0x06, 0xef, 0x91 };
+            val = g_rand_int_range(r, 0, 3) ? likely[g_rand_int_range(r, 0, G_N_ELEMENTS(likely))]
+                                            : val;
             size = 1;
         }
         if (g_rand_boolean(r)) {

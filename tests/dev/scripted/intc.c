@@ -99,7 +99,8 @@ START_TEST(modes)
     init_pics(1);
     pulse(3);
     ck_assert_int_eq(i8259_ack(rig.pic), 0x33);
-    outb(M + 1, 0x08);                /* special mask: mask what is served, lower ones come through */
+    /* special mask: mask what is served, lower ones come through */
+    outb(M + 1, 0x08);
     outb(M, 0x68);
     pulse(5);
     ck_assert_int_eq(i8259_ack(rig.pic), 0x35);

@@ -44,7 +44,8 @@ START_TEST(registers)
     ck_assert_uint_eq(apic_read(0, 0x80), 0x78);
     apic_write(0, 0xe0, 0);
     ck_assert_uint_eq(apic_read(0, 0xe0), 0x0fffffff);
-    apic_write(0, 0xf0, 0);                                     /* disabled: all LVTs masked, and stay so */
+    /* disabled: all LVTs masked, and stay so */
+    apic_write(0, 0xf0, 0);
     apic_write(0, 0x320, 0x20);
     ck_assert_uint_eq(apic_read(0, 0x320), 0x10020);
     apic_write(0, 0x3e0, 0xff);
@@ -281,7 +282,8 @@ START_TEST(x2apic)
     ck_assert_uint_eq(msr(0, 0x830), 2ull << 32 | 0x4050);
     ck_assert_int_eq(apic_ack(2), 0x50);
     ck_assert(set_msr(2, 0x80b, 0));
-    ck_assert(set_msr(0, 0x830, 6ull << 32 | 0x4851));          /* logical: CPUs 1 and 2 of cluster 0 */
+    /* logical: CPUs 1 and 2 of cluster 0 */
+    ck_assert(set_msr(0, 0x830, 6ull << 32 | 0x4851));
     ck_assert_int_eq(apic_ack(1), 0x51);
     ck_assert_int_eq(apic_ack(2), 0x51);
     ck_assert(set_msr(0, 0x83f, 0x77));

@@ -20,7 +20,8 @@ int main(void)
         if (tr_rtype(all[i]) == CK_PASS) {
             printf("ok dev/%s\n", tr_tcname(all[i]));
         } else {
-            printf("not ok dev/%s: %s:%d: %s\n", tr_tcname(all[i]), tr_lfile(all[i]), tr_lno(all[i]), tr_msg(all[i]));
+            printf("not ok dev/%s: %s:%d: %s\n", tr_tcname(all[i]), tr_lfile(all[i]),
+                   tr_lno(all[i]), tr_msg(all[i]));
             failed++;
         }
     }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pci.c -- the chipset: configuration space, BARs, shadow RAM, interrupt routing, power management; and fw_cfg. */
+/*
+ * pci.c -- the chipset: configuration space, BARs, shadow RAM, interrupt routing, power management;
+ * and fw_cfg.
+ */
 #include "core/options.h"
 #include "hw/firmware/fw_cfg.h"
 #include "tests/dev/scripted/rig.h"
@@ -47,7 +50,8 @@ static void up(void)
     rig_pci();
     map_begin(m);
     static Mapping high;
-    high = (Mapping){ .region = &m->ram, .from = 1 << 20, .size = 1 << 20, .at = 1 << 20, .seen = SEEN_READ | SEEN_WRITE, .on = true };
+    high = (Mapping){ .region = &m->ram, .from = 1 << 20, .size = 1 << 20, .at = 1 << 20,
+                      .seen = SEEN_READ | SEEN_WRITE, .on = true };
     region_add(&m->memory, &high);
     ck_assert(i440fx_create(m, rig.host, NULL) && piix3_create(m, rig.host, router, NULL, NULL));
     pm = piix4_pm_create(m, rig.host, router, NULL, true, NULL);
@@ -262,7 +266,8 @@ static bool there(unsigned slot)
 
 START_TEST(hotplug)
 {
-    enum { UP = 0xae00, DOWN = 0xae04, EJECT = 0xae08, REMOVABLE = 0xae0c, STATUS = 0xafe0, ENABLE = 0xafe2 };
+    enum { UP = 0xae00, DOWN = 0xae04, EJECT = 0xae08, REMOVABLE = 0xae0c, STATUS = 0xafe0,
+           ENABLE = 0xafe2 };
     GError *err = NULL;
     ck_assert_ptr_nonnull(add("VGA", "fixed", "4"));
     rig_reset();
@@ -291,7 +296,8 @@ START_TEST(hotplug)
     ck_assert_uint_eq(in(UP, 4), 1u << 2);      /* the first that is free */
     out(STATUS, 2, 1);
 
-    ck_assert(!device_del(rig.m, "fixed", &err) && strstr(err->message, "does not support hotplugging"));
+    ck_assert(!device_del(rig.m, "fixed", &err) &&
+              strstr(err->message, "does not support hotplugging"));
     g_clear_error(&err);
     ck_assert(device_del(rig.m, "a", NULL) && !device_del(rig.m, "a", &err));
     g_clear_error(&err);
@@ -299,7 +305,8 @@ START_TEST(hotplug)
     ck_assert_uint_eq(routed[9], 1);
     ck_assert(there(7));
     out(EJECT, 1u << 7 | 1u << 9 | 1u << 4 | 1u << 1 | 1u << 20, 4);
-    ck_assert(there(7));                        /* a vCPU may be in it: it goes when all are parked */
+    /* a vCPU may be in it: it goes when all are parked */
+    ck_assert(there(7));
     rig.m->eject(rig.m->eject_dev, false);
     ck_assert(!there(7) && !there(9) && there(4) && there(1) && there(2));
     ck_assert(!device_find(rig.m, "a") && !device_find(rig.m, "b0") && !device_find(rig.m, "b1"));
@@ -357,7 +364,8 @@ END_TEST
 
 static uint32_t dma(uint32_t control, uint32_t length, uint64_t address)
 {
-    uint32_t d[4] = { GUINT32_TO_BE(control), GUINT32_TO_BE(length), GUINT32_TO_BE((uint32_t)(address >> 32)),
+    uint32_t d[4] = { GUINT32_TO_BE(control), GUINT32_TO_BE(length),
+                      GUINT32_TO_BE((uint32_t)(address >> 32)),
                       GUINT32_TO_BE((uint32_t)address) };
     as_write(rig.m->as_memory, 0x1000, d, sizeof(d));
     out(0x514, 0, 4);
@@ -378,7 +386,8 @@ START_TEST(fw_dma)
     as_read(rig.m->as_memory, 0x2000, text, 2);
     ck_assert_int_eq(memcmp(text, "lo", 2), 0);
     ck_assert_uint_eq(dma(0x21u << 16 | 8 | 0x10, 2, 0x2000), 1);       /* read-only */
-    ck_assert_uint_eq(dma(0x21u << 16 | 8 | 2, 0xffffffff, 0x100000), 1);   /* 4 GiB to where there is no memory */
+    /* 4 GiB to where there is no memory */
+    ck_assert_uint_eq(dma(0x21u << 16 | 8 | 2, 0xffffffff, 0x100000), 1);
     ck_assert_uint_eq(dma(4, 0xffffffff, 0), 0);
     out(0x514, 0xffffffff, 4);
     out(0x518, 0xffffffff, 4);                  /* a descriptor in nothing */

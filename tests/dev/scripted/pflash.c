@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pflash.c -- parallel flash, scripted from the Intel command set: modes, programming, erasing, the image. */
+/*
+ * pflash.c -- parallel flash, scripted from the Intel command set: modes, programming, erasing, the
+ * image.
+ */
 #include "tests/dev/scripted/rig.h"
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -27,7 +30,8 @@ static void up_as(bool readonly)
     image = g_new0(Drive, 1);
     image->id = g_strdup("flash");
     image->readonly = readonly;
-    image->node = block_open(rig.m, &(BlockOpen){ .file = path, .format = "raw", .readonly = readonly }, NULL);
+    image->node = block_open(rig.m, &(BlockOpen){ .file = path, .format = "raw",
+                                                  .readonly = readonly }, NULL);
     ck_assert_ptr_nonnull(image->node);
     g_ptr_array_add(rig.m->drives, image);
     Pflash *s = pflash_create(rig.m, image, NULL);
@@ -162,8 +166,13 @@ START_TEST(save_and_load)
 }
 END_TEST
 
-#define FLASH_TEST(fn) do { TCase *t_ = tcase_create("pflash/" #fn); \
-    tcase_add_checked_fixture(t_, up, down); tcase_add_test(t_, fn); suite_add_tcase(pflash_suite, t_); } while (0)
+#define FLASH_TEST(fn)                                                                             \
+    do {                                                                                           \
+        TCase *t_ = tcase_create("pflash/" #fn);                                                   \
+        tcase_add_checked_fixture(t_, up, down);                                                   \
+        tcase_add_test(t_, fn);                                                                    \
+        suite_add_tcase(pflash_suite, t_);                                                         \
+    } while (0)
 
 Suite *suite_pflash(void)
 {

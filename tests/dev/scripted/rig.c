@@ -17,7 +17,7 @@ static struct {
     unsigned requests;
 } world;
 
-/* --- time: see --wrap in tests/dev.mk -------------------------------------------------------------------------------- */
+/* --- time: see --wrap in tests/dev.mk --------------------------------------------------------- */
 
 uint64_t __wrap_time_now(Machine *m, TimeBase base);
 void __wrap_timer_init(Timer *t, Machine *m, TimeBase base, void (*fire)(void *dev), void *dev);
@@ -76,7 +76,8 @@ void rig_run_to(uint64_t ns)
         Timer *next = NULL;
 
         for (unsigned i = 0; i < world.n; i++) {
-            if (world.timer[i]->deadline_ns <= ns && (!next || world.timer[i]->deadline_ns < next->deadline_ns)) {
+            if (world.timer[i]->deadline_ns <= ns &&
+                (!next || world.timer[i]->deadline_ns < next->deadline_ns)) {
                 next = world.timer[i];
             }
         }
@@ -95,7 +96,7 @@ void rig_run_ns(uint64_t ns)
     rig_run_to(world.now_ns + ns);
 }
 
-/* --- CPU pins -------------------------------------------------------------------------------------------------------------- */
+/* --- CPU pins --------------------------------------------------------------------------------- */
 
 void __wrap_x86_attach_apic(Vcpu *v, const ApicOps *ops, void *apic);
 void __wrap_x86_set_intr(Vcpu *v, bool level);
@@ -125,7 +126,11 @@ void __wrap_x86_set_intr(Vcpu *v, bool level) { cpu_of(v)->intr = level; }
 void __wrap_x86_nmi(Vcpu *v) { cpu_of(v)->nmi++; }
 void __wrap_x86_smi(Vcpu *v) { cpu_of(v)->smi++; }
 void __wrap_x86_init_signal(Vcpu *v) { cpu_of(v)->init++; }
-void __wrap_x86_sipi(Vcpu *v, uint8_t vector) { cpu_of(v)->sipi++; cpu_of(v)->sipi_vector = vector; }
+void __wrap_x86_sipi(Vcpu *v, uint8_t vector)
+{
+    cpu_of(v)->sipi++;
+    cpu_of(v)->sipi_vector = vector;
+}
 uint64_t __wrap_x86_tsc_now(Vcpu *v) { return world.now_ns * 2; }       /* 2 GHz */
 uint64_t __wrap_x86_tsc_hz(Machine *m) { return 2000000000; }
 void __wrap_x86_set_a20(Machine *m, bool on) { world.a20 = on; }
@@ -146,7 +151,7 @@ unsigned rig_requests(void)
     return n;
 }
 
-/* --- the machine ----------------------------------------------------------------------------------------------------------- */
+/* --- the machine ------------------------------------------------------------------------------ */
 
 void rig_up(void)
 {
@@ -321,11 +326,12 @@ void rig_round_trip(void)
 
         state_save(one, d->path, d->class->fields, d->class->regs, d);
         bytes = g_bytes_new(one->data, one->len);
-        ck_assert_msg(state_load(bytes, d->path, d->class->fields, d->class->regs, d, &err), "%s: %s", d->path,
-                      err ? err->message : "");
+        ck_assert_msg(state_load(bytes, d->path, d->class->fields, d->class->regs, d, &err),
+                      "%s: %s", d->path, err ? err->message : "");
         ck_assert(!d->class->restored || d->class->restored(d, NULL));
         state_save(two, d->path, d->class->fields, d->class->regs, d);
-        ck_assert_msg(one->len == two->len && !memcmp(one->data, two->data, one->len), "%s changes", d->path);
+        ck_assert_msg(one->len == two->len && !memcmp(one->data, two->data, one->len), "%s changes",
+                      d->path);
         g_bytes_unref(bytes);
         g_byte_array_unref(one);
         g_byte_array_unref(two);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * rig.h -- a machine without CPUs, for scripted device tests: guest time stands still unless a test moves it, and what an APIC
- * tells a CPU is recorded.
+ * rig.h -- a machine without CPUs, for scripted device tests: guest time stands still unless a test
+ * moves it, and what an APIC tells a CPU is recorded.
  *
  * The linker's --wrap replaces time_now, the timers and the x86_* pins by the rig's (tests/dev.mk).
  */
@@ -51,7 +51,10 @@ void rig_down(void);
 void rig_pc(unsigned cpus);           /* and all interrupt controllers and timers of a PC */
 void rig_ram(uint64_t bytes);         /* from address 0 */
 void rig_pci(void);                   /* a PCI host; its memory lies behind everything else */
-/* A device in that slot, rig.host->bus's; properties: name, value, ..., NULL.  The machine is reset. */
+/*
+ * A device in that slot, rig.host->bus's; properties: name, value, ..., NULL.  The machine is
+ * reset.
+ */
 void *rig_pci_add(const char *driver, unsigned slot, ...) G_GNUC_NULL_TERMINATED;
 void rig_reset(void);
 void rig_run_ns(uint64_t ns);         /* guest time passes, timers fire in order */
@@ -72,8 +75,13 @@ typedef struct Wire { bool level; unsigned rises; } Wire;
 void     wire_sink(void *wire, unsigned n, bool level);
 
 /* A test case of its own for each test: its name is what the runner prints. */
-#define RIG_TEST(suite, fn) do { TCase *t_ = tcase_create(#suite "/" #fn); \
-    tcase_add_checked_fixture(t_, up, rig_down); tcase_add_test(t_, fn); suite_add_tcase(suite##_suite, t_); } while (0)
+#define RIG_TEST(suite, fn)                                                                        \
+    do {                                                                                           \
+        TCase *t_ = tcase_create(#suite "/" #fn);                                                  \
+        tcase_add_checked_fixture(t_, up, rig_down);                                               \
+        tcase_add_test(t_, fn);                                                                    \
+        suite_add_tcase(suite##_suite, t_);                                                        \
+    } while (0)
 
 /* Save, load, save: the bytes of both saves must agree. */
 void     rig_round_trip(void);

@@ -109,7 +109,8 @@ START_TEST(output)
     ck_assert_uint_eq(inb(COM1 + 5) & 0x60, 0x60);
     rig_run_ns(1000000);
     ck_assert_uint_eq(inb(COM1 + 2) & 0x0f, 2);
-    for (unsigned n = 0; n < 200; n++) {        /* a handler that never stops has to, at some time */
+    /* a handler that never stops has to, at some time */
+    for (unsigned n = 0; n < 200; n++) {
         for (unsigned i = 0; i < 16; i++) {
             line.room = 100;
             line.n_out = 0;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* speaker.c -- the PC speaker's sound, and the mixer: rates, formats, several voices, time that stands still or goes back. */
+/*
+ * speaker.c -- the PC speaker's sound, and the mixer: rates, formats, several voices, time that
+ * stands still or goes back.
+ */
 #include "core/audio.h"
 #include "tests/dev/scripted/rig.h"
 #include <math.h>
@@ -36,7 +39,8 @@ static void ear_silence(AudioDev *a, uint64_t frames)
 }
 
 static const Field ear_fields[] = { AUDIO_FIELDS(Ear), FIELD_END };
-static const AudioOps ear_ops = { .name = "ear", .desc = "", .size = sizeof(Ear), .fields = ear_fields, .open = ear_open,
+static const AudioOps ear_ops = { .name = "ear", .desc = "", .size = sizeof(Ear),
+                                  .fields = ear_fields, .open = ear_open,
                                   .close = ear_close, .play = ear_play, .silence = ear_silence };
 static AudioDev *ear;
 
@@ -156,7 +160,8 @@ START_TEST(pulse_width)
     for (; n_heard > from + 53; n_heard--) {
         low = MIN(low, mean(n_heard - 53));     /* 20 pulses */
     }
-    ck_assert_int_lt(low, -4500);               /* 3/4 of its 10000 down, from the 1000 that was left, and it fades */
+    /* 3/4 of its 10000 down, from the 1000 that was left, and it fades */
+    ck_assert_int_lt(low, -4500);
     ck_assert_int_gt(low, -7000);
 }
 END_TEST
@@ -227,7 +232,8 @@ static double noise(double hz, size_t from)
         all += v * v;
     }
     for (size_t i = 0; i < n; i++) {
-        double t = 2 * G_PI * hz * (double)i / RATE, v = heard[from + i][0] - c * cos(t) - s * sin(t);
+        double t = 2 * G_PI * hz * (double)i / RATE,
+               v = heard[from + i][0] - c * cos(t) - s * sin(t);
         left += v * v;
     }
     return all > 0 ? sqrt(left / all) : 1;
@@ -239,9 +245,12 @@ START_TEST(rates)
         AudioFormat f;
         double      most;             /* noise */
     } cases[] = {
-        { { 44100, 2, SAMPLE_S16 }, 0.001 }, { { 48000, 2, SAMPLE_S16 }, 0.005 }, { { 22050, 2, SAMPLE_S16 }, 0.01 },
-        { { 96000, 2, SAMPLE_S32 }, 0.005 }, { { 11025, 1, SAMPLE_S16 }, 0.05 }, { { 8000, 1, SAMPLE_U8 }, 0.1 },
-        { { 192000, 2, SAMPLE_S16 }, 0.005 }, { { 44100, 1, SAMPLE_U8 }, 0.03 }, { { 1000, 1, SAMPLE_U8 }, 2 },
+        { { 44100, 2, SAMPLE_S16 }, 0.001 }, { { 48000, 2, SAMPLE_S16 }, 0.005 },
+        { { 22050, 2, SAMPLE_S16 }, 0.01 },
+        { { 96000, 2, SAMPLE_S32 }, 0.005 }, { { 11025, 1, SAMPLE_S16 }, 0.05 },
+        { { 8000, 1, SAMPLE_U8 }, 0.1 },
+        { { 192000, 2, SAMPLE_S16 }, 0.005 }, { { 44100, 1, SAMPLE_U8 }, 0.03 },
+        { { 1000, 1, SAMPLE_U8 }, 2 },
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         Sine s = { .hz = 1000, .f = cases[i].f, .loud = 10000 };
@@ -251,7 +260,9 @@ START_TEST(rates)
         audio_voice_run(v, true);
         rig_run_ns(1000 * (uint64_t)MS);
         ck_assert_uint_ge(n_heard, RATE - RATE / 50);
-        ck_assert_int_le(abs((int)(s.asked - (uint64_t)n_heard * s.f.rate / RATE)), 2 + s.f.rate / RATE);       /* as many as its rate says */
+        /* as many as its rate says */
+        ck_assert_int_le(abs((int)(s.asked - (uint64_t)n_heard * s.f.rate / RATE)),
+                         2 + s.f.rate / RATE);
         ck_assert_msg(noise(1000, 100) < cases[i].most, "%u Hz: %f", s.f.rate, noise(1000, 100));
         audio_voice_close(v);
     }
@@ -260,8 +271,10 @@ END_TEST
 
 START_TEST(voices)
 {
-    Sine a = { .hz = 500, .f = { RATE, 2, SAMPLE_S16 }, .loud = 8000 }, b = { .hz = 530, .f = { RATE, 1, SAMPLE_S16 }, .loud = 30000 };
-    AudioVoice *va = audio_voice_open(ear, "a", sine_pull, &a), *vb = audio_voice_open(ear, "b", sine_pull, &b);
+    Sine a = { .hz = 500, .f = { RATE, 2, SAMPLE_S16 }, .loud = 8000 },
+         b = { .hz = 530, .f = { RATE, 1, SAMPLE_S16 }, .loud = 30000 };
+    AudioVoice *va = audio_voice_open(ear, "a", sine_pull, &a),
+               *vb = audio_voice_open(ear, "b", sine_pull, &b);
     int peak;
 
     audio_voice_format(vb, b.f);
@@ -289,7 +302,8 @@ START_TEST(voices)
     uint64_t asked = b.asked;
     rig_run_ns(100 * MS);
     ck_assert_uint_ge(b.asked - asked, RATE / 11);
-    audio_voice_format(vb, (AudioFormat){ .rate = 0xffffffff, .channels = 77, .sample = 99 });      /* what a guest may ask for */
+    audio_voice_format(vb, (AudioFormat){ .rate = 0xffffffff, .channels = 77,
+                                          .sample = 99 });      /* what a guest may ask for */
     rig_run_ns(50 * MS);
     audio_voice_format(vb, (AudioFormat){ 0 });
     rig_run_ns(50 * MS);

@@ -150,9 +150,13 @@ static void set_cmos(uint8_t at, uint8_t val)
 START_TEST(rtc_time)
 {
     rtc_set_time(rig.rtc, LEAP_DAY, TIME_GUEST);
-    ck_assert_uint_eq(cmos(0), 0x59); ck_assert_uint_eq(cmos(2), 0x59); ck_assert_uint_eq(cmos(4), 0x23);
+    ck_assert_uint_eq(cmos(0), 0x59);
+    ck_assert_uint_eq(cmos(2), 0x59);
+    ck_assert_uint_eq(cmos(4), 0x23);
     ck_assert_uint_eq(cmos(6), 5);
-    ck_assert_uint_eq(cmos(7), 0x29); ck_assert_uint_eq(cmos(8), 2); ck_assert_uint_eq(cmos(9), 0x24);
+    ck_assert_uint_eq(cmos(7), 0x29);
+    ck_assert_uint_eq(cmos(8), 2);
+    ck_assert_uint_eq(cmos(9), 0x24);
     ck_assert_uint_eq(cmos(0x32), 0x20);
     ck_assert_uint_eq(cmos(10), 0x26);
     rig_run_ns(999900000);
@@ -168,7 +172,8 @@ START_TEST(rtc_time)
     rig_run_ns(2000000000);
     ck_assert_uint_eq(cmos(0), 2); ck_assert_uint_eq(cmos(4), 23); ck_assert_uint_eq(cmos(2), 30);
     ck_assert_uint_eq(cmos(9), 99); ck_assert_uint_eq(cmos(0x32), 19);
-    set_cmos(4, 0xff); set_cmos(7, 0xff); set_cmos(8, 0xff); set_cmos(0x32, 0xff);      /* nonsense */
+    /* nonsense */
+    set_cmos(4, 0xff); set_cmos(7, 0xff); set_cmos(8, 0xff); set_cmos(0x32, 0xff);
     rig_run_ns(3000000000);
     ck_assert_uint_le(cmos(4), 23);
     rig_round_trip();
@@ -218,7 +223,8 @@ START_TEST(rtc_slew)
     set_cmos(10, 0x29);                         /* 128 Hz */
     cmos(12);
     set_cmos(11, 0x42);
-    for (unsigned i = 0; i < 100; i++) {        /* a second in which the guest looks only every 25 ms, */
+    /* a second in which the guest looks only every 25 ms, */
+    for (unsigned i = 0; i < 100; i++) {
         rig_run_ns(i < 40 ? 25000000 : 1000000);
         for (unsigned again = 0; i >= 40 && wire.level && again < 20; again++) {
             n += (cmos(12) & 0x40) != 0;        /* then catches up */

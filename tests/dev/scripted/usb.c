@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* usb.c -- UHCI and xHCI as a driver sees them: enumeration, a tablet and a keyboard, hot-plug, hostile schedules and rings. */
+/*
+ * usb.c -- UHCI and xHCI as a driver sees them: enumeration, a tablet and a keyboard, hot-plug,
+ * hostile schedules and rings.
+ */
 #include "core/display.h"
 #include "core/options.h"
 #include "tests/dev/scripted/rig.h"
@@ -16,7 +19,10 @@ static uint64_t r64(hwaddr at) { uint64_t v = 0; as_read(rig.m->as_memory, at, &
 static void out16(uint16_t off, uint16_t v) { io_write(rig.m->as_io, IO + off, v, 2); }
 static uint16_t in16(uint16_t off) { return (uint16_t)io_read(rig.m->as_io, IO + off, 2, NULL); }
 static void x_write(uint32_t off, uint32_t v) { io_write(rig.m->as_memory, MMIO + off, v, 4); }
-static uint32_t x_read(uint32_t off) { return (uint32_t)io_read(rig.m->as_memory, MMIO + off, 4, NULL); }
+static uint32_t x_read(uint32_t off)
+{
+    return (uint32_t)io_read(rig.m->as_memory, MMIO + off, 4, NULL);
+}
 
 static void *plug(const char *driver, const char *id)
 {
@@ -48,8 +54,13 @@ static void down(void)
     rig_down();
 }
 
-#define USB_TEST(up_, fn) do { TCase *t_ = tcase_create("usb/" #fn); \
-    tcase_add_checked_fixture(t_, up_, down); tcase_add_test(t_, fn); suite_add_tcase(s, t_); } while (0)
+#define USB_TEST(up_, fn)                                                                          \
+    do {                                                                                           \
+        TCase *t_ = tcase_create("usb/" #fn);                                                      \
+        tcase_add_checked_fixture(t_, up_, down);                                                  \
+        tcase_add_test(t_, fn);                                                                    \
+        suite_add_tcase(s, t_);                                                                    \
+    } while (0)
 
 /* ---- UHCI ---- */
 
@@ -81,7 +92,8 @@ static void port_up(unsigned n)
     ck_assert_uint_eq(in16((uint16_t)(0x10 + 2 * n)) & 0x0f, 5);
 }
 
-static void td(unsigned n, uint8_t pid, unsigned address, unsigned ep, unsigned bytes, uint32_t buf, bool last)
+static void td(unsigned n, uint8_t pid, unsigned address, unsigned ep, unsigned bytes, uint32_t buf,
+               bool last)
 {
     uint32_t at = TDS + 32 * n;
     w32(at, last ? 1 : (at + 32) | 4);
@@ -198,14 +210,16 @@ START_TEST(uhci_hostile)
     ck_assert_uint_eq(in16(2) & 0x20, 0);
     w32(QH + 4, TDS);
     td(0, PID_IN, 99, 1, 8, BUF, false);
-    w32(TDS, TDS | 4);                          /* a TD that links to itself, with nobody to answer it */
+    /* a TD that links to itself, with nobody to answer it */
+    w32(TDS, TDS | 4);
     rig_run_ns(100 * MS);
     td(0, PID_OUT, 0, 0, 1280, 0xfffffc00, true);       /* data across the end of 32 bits */
     go(20);
     td(0, PID_IN, 0, 0, 1280, 0x80000000, true);        /* ... and outside memory */
     go(20);
     ck_assert_uint_eq(in16(2) & 0x20, 0);
-    td(0, PID_IN, 0, 0, 0x700, BUF, true);      /* longer than a packet can be: halted, process error */
+    /* longer than a packet can be: halted, process error */
+    td(0, PID_IN, 0, 0, 0x700, BUF, true);
     go(20);
     ck_assert_uint_eq(in16(2) & 0x30, 0x30);
     out16(0, 2);
@@ -232,7 +246,8 @@ END_TEST
 
 /* ---- xHCI ---- */
 
-enum { DCBAA = 0x30000, CMDS = 0x31000, EVENTS = 0x32000, ERST = 0x33000, INPUT = 0x34000, OUTPUT = 0x35000, RING0 = 0x36000,
+enum { DCBAA = 0x30000, CMDS = 0x31000, EVENTS = 0x32000, ERST = 0x33000, INPUT = 0x34000,
+       OUTPUT = 0x35000, RING0 = 0x36000,
        RING3 = 0x37000, DATA = 0x38000, PORT1 = 0x440, MSI_AT = 0xfee00000 };
 static unsigned n_cmd, n_event;
 
@@ -436,7 +451,8 @@ START_TEST(xhci_hostile)
     trb(RING3, RING3, 0, 6 << 10 | 1);          /* a link to itself */
     x_write(0x2004, 3);
     ck_assert_uint_eq(event(32, NULL, NULL), 0);
-    for (unsigned i = 0; i < 200; i++) {        /* a chain of 128 KiB each, then back to the start: no end */
+    /* a chain of 128 KiB each, then back to the start: no end */
+    for (unsigned i = 0; i < 200; i++) {
         trb(RING3 + 16 * i, DATA, 0x1ffff, 1 << 10 | 0x10 | 1);
     }
     trb(RING3 + 16 * 200, RING3, 0, 6 << 10 | 0x10 | 1);
@@ -445,7 +461,8 @@ START_TEST(xhci_hostile)
     ck_assert_uint_eq(r32(OUTPUT + 0x60) & 7, 4);
     n = 2;                                      /* behind configure_ep3's */
     trb(RING0 + 16 * n++, 0x0012000001000680, 8, 2 << 10 | 0x40 | 1);
-    trb(RING0 + 16 * n++, 0xffffffffff000000, 18, 3 << 10 | 0x10000 | 4 | 1);   /* data to nowhere */
+    /* data to nowhere */
+    trb(RING0 + 16 * n++, 0xffffffffff000000, 18, 3 << 10 | 0x10000 | 4 | 1);
     trb(RING0 + 16 * n++, 0, 0, 4 << 10 | 0x20 | 1);
     x_write(0x2004, 1);
     ck_assert_uint_eq(event(32, NULL, NULL), 1);
@@ -458,7 +475,8 @@ START_TEST(xhci_hostile)
     trb(CMDS + 16 * n_cmd, CMDS + 16 * n_cmd, 0, 6 << 10 | 1);  /* the command ring, too */
     x_write(0x2000, 0);
     ck_assert_uint_eq(x_read(0x44) & 0x1004, 0);
-    w32(ERST + 8, 3);                           /* a segment too small: the controller gives up, and says so */
+    /* a segment too small: the controller gives up, and says so */
+    w32(ERST + 8, 3);
     x_write(PORT1, 0x210);
     x_write(PORT1, 0x3e0210);
     x_write(PORT1, 0x210);

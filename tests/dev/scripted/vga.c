@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* vga.c -- the VGA adapter: register files, the window's addressing and write modes, the text screen, VBE. */
+/*
+ * vga.c -- the VGA adapter: register files, the window's addressing and write modes, the text
+ * screen, VBE.
+ */
 #include "core/display.h"
 #include "tests/dev/scripted/rig.h"
 #include <string.h>
@@ -44,13 +47,17 @@ static void up(void)
     out(0x3c2, 0x67, 1);
 }
 
-/* Mode 3 as a BIOS sets it, as far as it matters here: 80 by 25 cells of 16 lines, window at B8000. */
+/*
+ * Mode 3 as a BIOS sets it, as far as it matters here: 80 by 25 cells of 16 lines, window at B8000.
+ */
 static void text_mode(void)
 {
     static const uint8_t seq[][2] = { { 0, 3 }, { 1, 0 }, { 2, 3 }, { 3, 0 }, { 4, 2 } };
     static const uint8_t gc[][2] = { { 4, 0 }, { 5, 0x10 }, { 6, 0x0e }, { 7, 0 }, { 8, 0xff } };
-    static const uint8_t crtc[][2] = { { 0x11, 0x0e }, { 1, 0x4f }, { 7, 0x1f }, { 9, 0x4f }, { 0xa, 0x0d }, { 0xb, 0x0e },
-                                       { 0xc, 0 }, { 0xd, 0 }, { 0xe, 0 }, { 0xf, 0 }, { 0x12, 0x8f }, { 0x13, 0x28 } };
+    static const uint8_t crtc[][2] = {
+        { 0x11, 0x0e }, { 1, 0x4f }, { 7, 0x1f }, { 9, 0x4f }, { 0xa, 0x0d },  { 0xb, 0x0e },
+        { 0xc, 0 },     { 0xd, 0 },  { 0xe, 0 },  { 0xf, 0 },  { 0x12, 0x8f }, { 0x13, 0x28 }
+    };
     for (unsigned i = 0; i < G_N_ELEMENTS(seq); i++) {
         reg(0x3c4, seq[i][0], seq[i][1]);
     }
@@ -97,12 +104,16 @@ START_TEST(text)
     pixman_image_t *p = console_surface(rig.m->console);
     ck_assert_int_eq(pixman_image_get_width(p), 720);
     ck_assert_int_eq(pixman_image_get_height(p), 400);
-    ck_assert_uint_eq(pixman_image_get_data(p)[5 * 720] & 0xffffff, 3u << 18 | 4 << 10 | 5 << 2);   /* background, colour 1 */
+    /* background, colour 1 */
+    ck_assert_uint_eq(pixman_image_get_data(p)[5 * 720] & 0xffffff, 3u << 18 | 4 << 10 | 5 << 2);
     rig_round_trip();
 }
 END_TEST
 
-/* Row r of the screen has 'A' + r in its first cell, whose glyph has the character's code on line 0 and nothing below. */
+/*
+ * Row r of the screen has 'A' + r in its first cell, whose glyph has the character's code on line 0
+ * and nothing below.
+ */
 static uint32_t dot(unsigned x, unsigned y)
 {
     console_refresh(rig.m->console);
@@ -144,7 +155,8 @@ START_TEST(text_scrolled)
     out(0x3c0, 0x33, 1);
     out(0x3c0, 8, 1);
     ck_assert_uint_eq(dot(1, 16), on);
-    reg(0x3d4, 0xd, 80);                        /* the second row first; from line 100 on cell 0 again */
+    /* the second row first; from line 100 on cell 0 again */
+    reg(0x3d4, 0xd, 80);
     reg(0x3d4, 7, 0x0f);
     reg(0x3d4, 9, 0x0f);
     reg(0x3d4, 0x18, 99);
@@ -254,7 +266,8 @@ START_TEST(linear)
     ck_assert_uint_eq(pixman_image_get_data(console_surface(rig.m->console))[0], px);
     vbe(5, 0xffff);                             /* a bank beyond memory */
     ck_assert_uint_eq(vbe_get(5), 0);
-    vbe(6, 0xffff);                             /* hostile: a huge virtual screen, offsets beyond it */
+    /* hostile: a huge virtual screen, offsets beyond it */
+    vbe(6, 0xffff);
     vbe(8, 0xffff);
     vbe(9, 0xffff);
     console_refresh(rig.m->console);
@@ -331,26 +344,35 @@ static void draw_cga(const Mode *m)
 enum { MODE_4, MODE_6, MODE_D, MODE_10, MODE_12, MODE_13, MODE_X };
 static const Mode modes[] = {
     [MODE_4] = { 0x63, { 0x09, 0x03, 0x00, 0x02 },
-      { 0x2d, 0x27, 0x28, 0x90, 0x2b, 0x80, 0xbf, 0x1f, 0, 0xc1, 0, 0, 0, 0, 0, 0, 0x9c, 0x8e, 0x8f, 0x14, 0, 0x96, 0xb9, 0xa2, 0xff },
-      0x01, 0x03, { 0, 0, 0, 0, 0, 0x30, 0x0f, 0x0f, 0xff }, 640, 400, 2, 2, sum_3, draw_cga },
+                 { 0x2d, 0x27, 0x28, 0x90, 0x2b, 0x80, 0xbf, 0x1f, 0, 0xc1, 0, 0, 0,
+                   0, 0, 0, 0x9c, 0x8e, 0x8f, 0x14, 0, 0x96, 0xb9, 0xa2, 0xff }, 0x01, 0x03,
+                 { 0, 0, 0, 0, 0, 0x30, 0x0f, 0x0f, 0xff }, 640, 400, 2, 2, sum_3, draw_cga },
     [MODE_6] = { 0x63, { 0x01, 0x01, 0x00, 0x06 },
-      { 0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0xbf, 0x1f, 0, 0xc1, 0, 0, 0, 0, 0, 0, 0x9c, 0x8e, 0x8f, 0x28, 0, 0x96, 0xb9, 0xc2, 0xff },
-      0x01, 0x01, { 0, 0, 0, 0, 0, 0x00, 0x0d, 0x0f, 0xff }, 640, 400, 1, 2, sum_1, draw_cga },
+                 { 0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0xbf, 0x1f, 0, 0xc1, 0, 0, 0,
+                   0, 0, 0, 0x9c, 0x8e, 0x8f, 0x28, 0, 0x96, 0xb9, 0xc2, 0xff }, 0x01, 0x01,
+                 { 0, 0, 0, 0, 0, 0x00, 0x0d, 0x0f, 0xff }, 640, 400, 1, 2, sum_1, draw_cga },
     [MODE_D] = { 0x63, { 0x09, 0x0f, 0x00, 0x06 },
-      { 0x2d, 0x27, 0x28, 0x90, 0x2b, 0x80, 0xbf, 0x1f, 0, 0xc0, 0, 0, 0, 0, 0, 0, 0x9c, 0x8e, 0x8f, 0x14, 0, 0x96, 0xb9, 0xe3, 0xff },
-      0x01, 0x0f, { 0, 0, 0, 0, 0, 0x00, 0x05, 0x0f, 0xff }, 640, 400, 2, 2, sum_15, draw_planar },
+                 { 0x2d, 0x27, 0x28, 0x90, 0x2b, 0x80, 0xbf, 0x1f, 0, 0xc0, 0, 0, 0,
+                   0, 0, 0, 0x9c, 0x8e, 0x8f, 0x14, 0, 0x96, 0xb9, 0xe3, 0xff }, 0x01, 0x0f,
+                 { 0, 0, 0, 0, 0, 0x00, 0x05, 0x0f, 0xff }, 640, 400, 2, 2, sum_15, draw_planar },
     [MODE_10] = { 0xa3, { 0x01, 0x0f, 0x00, 0x06 },
-      { 0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0xbf, 0x1f, 0, 0x40, 0, 0, 0, 0, 0, 0, 0x83, 0x85, 0x5d, 0x28, 0x0f, 0x63, 0xba, 0xe3, 0xff },
-      0x01, 0x0f, { 0, 0, 0, 0, 0, 0x00, 0x05, 0x0f, 0xff }, 640, 350, 1, 1, sum_15, draw_planar },
+                  { 0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0xbf, 0x1f, 0, 0x40, 0, 0, 0,
+                    0, 0, 0, 0x83, 0x85, 0x5d, 0x28, 0x0f, 0x63, 0xba, 0xe3, 0xff }, 0x01, 0x0f,
+                  { 0, 0, 0, 0, 0, 0x00, 0x05, 0x0f, 0xff }, 640, 350, 1, 1, sum_15, draw_planar },
     [MODE_12] = { 0xe3, { 0x01, 0x0f, 0x00, 0x06 },
-      { 0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0x0b, 0x3e, 0, 0x40, 0, 0, 0, 0, 0, 0, 0xea, 0x8c, 0xdf, 0x28, 0, 0xe7, 0x04, 0xe3, 0xff },
-      0x01, 0x0f, { 0, 0, 0, 0, 0, 0x00, 0x05, 0x0f, 0xff }, 640, 480, 1, 1, sum_15, draw_planar },
+                  { 0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0x0b, 0x3e, 0, 0x40, 0, 0, 0,
+                    0, 0, 0, 0xea, 0x8c, 0xdf, 0x28, 0, 0xe7, 0x04, 0xe3, 0xff }, 0x01, 0x0f,
+                  { 0, 0, 0, 0, 0, 0x00, 0x05, 0x0f, 0xff }, 640, 480, 1, 1, sum_15, draw_planar },
     [MODE_13] = { 0x63, { 0x01, 0x0f, 0x00, 0x0e },
-      { 0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0xbf, 0x1f, 0, 0x41, 0, 0, 0, 0, 0, 0, 0x9c, 0x8e, 0x8f, 0x28, 0x40, 0x96, 0xb9, 0xa3, 0xff },
-      0x41, 0x0f, { 0, 0, 0, 0, 0, 0x40, 0x05, 0x0f, 0xff }, 640, 400, 2, 2, sum_255, draw_chained },
+                  { 0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0xbf, 0x1f, 0, 0x41, 0, 0, 0,
+                    0, 0, 0, 0x9c, 0x8e, 0x8f, 0x28, 0x40, 0x96, 0xb9, 0xa3, 0xff }, 0x41, 0x0f,
+                  { 0, 0, 0, 0, 0, 0x40, 0x05, 0x0f, 0xff }, 640, 400, 2, 2, sum_255,
+                  draw_chained },
     [MODE_X] = { 0x63, { 0x01, 0x0f, 0x00, 0x06 },
-      { 0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0xbf, 0x1f, 0, 0x41, 0, 0, 0, 0, 0, 0, 0x9c, 0x8e, 0x8f, 0x28, 0x00, 0x96, 0xb9, 0xe3, 0xff },
-      0x41, 0x0f, { 0, 0, 0, 0, 0, 0x40, 0x05, 0x0f, 0xff }, 640, 400, 2, 2, sum_255, draw_unchained },
+                 { 0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0xbf, 0x1f, 0, 0x41, 0, 0, 0,
+                   0, 0, 0, 0x9c, 0x8e, 0x8f, 0x28, 0x00, 0x96, 0xb9, 0xe3, 0xff }, 0x41, 0x0f,
+                 { 0, 0, 0, 0, 0, 0x40, 0x05, 0x0f, 0xff }, 640, 400, 2, 2, sum_255,
+                 draw_unchained },
 };
 
 static void attr(unsigned index, unsigned val)
@@ -417,13 +439,20 @@ static void check_mode(const Mode *m)
         for (int x = 0; x < m->width; x++) {
             unsigned v = m->pixel((unsigned)(x / m->dot_w), (unsigned)(y / m->dot_h));
             if (shown(x, y) != color(v)) {
-                ck_abort_msg("mode %d: at %d,%d is %06x, not %06x", (int)(m - modes), x, y, shown(x, y), color(v));
+                ck_abort_msg("mode %d: at %d,%d is %06x, not %06x", (int)(m - modes), x, y,
+                             shown(x, y), color(v));
             }
         }
     }
 }
 
-#define MODE_TEST(name, mode) START_TEST(name) { set_mode(&modes[mode]); check_mode(&modes[mode]); } END_TEST
+#define MODE_TEST(name, mode)                                                                      \
+    START_TEST(name)                                                                               \
+    {                                                                                              \
+        set_mode(&modes[mode]);                                                                    \
+        check_mode(&modes[mode]);                                                                  \
+    }                                                                                              \
+    END_TEST
 MODE_TEST(cga_4, MODE_4)
 MODE_TEST(cga_2, MODE_6)
 MODE_TEST(planar_200, MODE_D)
@@ -519,8 +548,10 @@ static void beam_is(double frames, unsigned lines_shown)
 
 START_TEST(beam)
 {
-    static const uint8_t text400[][2] = { { 0, 0x5f }, { 1, 0x4f }, { 6, 0xbf }, { 7, 0x1f }, { 0x10, 0x9c }, { 0x12, 0x8f }, { 0x11, 0x8e } };
-    static const uint8_t vga480[][2] = { { 0x11, 0 }, { 6, 0x0b }, { 7, 0x3e }, { 0x10, 0xea }, { 0x12, 0xdf }, { 0x11, 0x8c } };
+    static const uint8_t text400[][2] = { { 0, 0x5f }, { 1, 0x4f }, { 6, 0xbf }, { 7, 0x1f },
+                                          { 0x10, 0x9c }, { 0x12, 0x8f }, { 0x11, 0x8e } };
+    static const uint8_t vga480[][2] = { { 0x11, 0 }, { 6, 0x0b }, { 7, 0x3e }, { 0x10, 0xea },
+                                         { 0x12, 0xdf }, { 0x11, 0x8c } };
     text_mode();
     for (unsigned i = 0; i < G_N_ELEMENTS(text400); i++) {
         reg(0x3d4, text400[i][0], text400[i][1]);
@@ -533,7 +564,8 @@ START_TEST(beam)
     out(0x3c2, 0xe3, 1);
     beam_is(59.94, 480);
     reg(0x3d4, 0x11, 0);
-    reg(0x3d4, 0, 0);                           /* what no monitor shows: some frames all the same */
+    /* what no monitor shows: some frames all the same */
+    reg(0x3d4, 0, 0);
     beam_is(59.94, 480);
 }
 END_TEST
@@ -578,7 +610,8 @@ static void eye_close(Viewer *v)
 {
 }
 
-static const ViewerOps eye_ops = { .name = "eye", .desc = "", .open = eye_open, .resized = eye_resized, .damaged = eye_damaged,
+static const ViewerOps eye_ops = { .name = "eye", .desc = "", .open = eye_open,
+                                   .resized = eye_resized, .damaged = eye_damaged,
                                    .close = eye_close };
 static Viewer eye = { .ops = &eye_ops };
 

@@ -186,7 +186,8 @@ START_TEST(negotiation)
     ck_assert_uint_eq(rd(0x1a, 2), 0xffff);
     wr(0x14, 0, 1);
     ck_assert_uint_eq(rd(0x14, 1), 0);
-    pci_config_write(&rig.host->bus, DEVFN, 0x44, 4, 1);      /* the window in configuration space */
+    /* the window in configuration space */
+    pci_config_write(&rig.host->bus, DEVFN, 0x44, 4, 1);
     pci_config_write(&rig.host->bus, DEVFN, 0x48, 0x12, 4);
     pci_config_write(&rig.host->bus, DEVFN, 0x4c, 2, 4);
     ck_assert_uint_eq(pci_config_read(&rig.host->bus, DEVFN, 0x50, 2), 1);
@@ -435,7 +436,8 @@ static uint32_t command(uint32_t type, const uint32_t *w, unsigned n)
     ck_assert_uint_eq(get(DATA + 0x1008, 4), 0x55667788);
     return get(DATA + 0x1000, 4);
 }
-#define GPU(type, ...) command(type, (uint32_t[]){ __VA_ARGS__ }, sizeof((uint32_t[]){ __VA_ARGS__ }) / 4)
+#define GPU(type, ...)                                                                             \
+    command(type, (uint32_t[]){ __VA_ARGS__ }, sizeof((uint32_t[]){ __VA_ARGS__ }) / 4)
 enum { OK = 0x1100, ERR = 0x1200, PIXELS = 0x200000 };
 
 START_TEST(gpu)

@@ -16,7 +16,7 @@
 #include "core/vcpu.h"
 #include "accel/dbt/ir.h"
 
-enum { DBT_PAGE_BITS = 12, DBT_PAGE = 4096, DBT_TLB_BITS = 10, DBT_TLB_N = 1 << DBT_TLB_BITS,
+enum { DBT_PAGE_BITS = 12, DBT_PAGE = 4096, DBT_TLB_BITS = 12, DBT_TLB_N = 1 << DBT_TLB_BITS,
        DBT_JMP_BITS = 13, DBT_JMP_N = 1 << DBT_JMP_BITS, DBT_CONTEXTS = 16, DBT_FETCH_N = 64, DBT_LARGE = 6 };
 
 /*

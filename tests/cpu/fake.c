@@ -27,7 +27,8 @@ static bool page_allows(unsigned page, bool write)
 static void fill(DbtCpu *c, uint64_t linear, unsigned page)
 {
     unsigned slot = tlb_slot(linear);
-    TlbEntry *e = &c->ctx->tlb[slot];
+    bool behind = fake_of(c)->refills & 1;      /* what had to make room, for native code to find there */
+    TlbEntry *e = behind ? &c->ctx->victim[slot] : &c->ctx->tlb[slot];
     uint64_t at = linear & -(uint64_t)DBT_PAGE;
     if (page == PAGE_DEVICE) {
         return;
@@ -35,6 +36,12 @@ static void fill(DbtCpu *c, uint64_t linear, unsigned page)
     e->read = at;
     e->write = page != PAGE_CODE && page != PAGE_READONLY ? at : tlb_empty(slot);
     e->page = (uintptr_t)(fake_of(c)->ram + (size_t)page * DBT_PAGE);
+    e->phys = TLBF_FILLED;
+    if (behind) {
+        c->ctx->tlb[slot] = (TlbEntry){ .read = tlb_empty(slot), .write = tlb_empty(slot) };
+    } else {
+        c->ctx->victim[slot].phys = 0;
+    }
 }
 
 static unsigned page_of(uint64_t linear)
@@ -218,6 +225,7 @@ void fake_load(FakeCpu *c, const FakeState *s)
     DbtContext *x = c->dbt.ctx;
     for (unsigned i = 0; i < DBT_TLB_N; i++) {
         x->tlb[i] = (TlbEntry){ .read = tlb_empty(i), .write = tlb_empty(i) };
+        x->victim[i].phys = 0;
     }
     for (unsigned i = 0; i < DBT_JMP_N; i++) {
         x->jmp[i] = (JmpEntry){ dbt_jmp_empty(i), NULL };

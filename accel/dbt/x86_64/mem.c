@@ -161,13 +161,18 @@ static void ic_check(Em *e, const IrMem *m, unsigned x, uint32_t rec, unsigned k
     s->back = e->p;
 }
 
+void tlb_entry(Em *e, unsigned y, unsigned x)
+{
+    e_rorx(e, y, x, DBT_PAGE_BITS - ENTRY_SHIFT, false);
+    e_alu_imm(e, 4, IR_I32, rm_reg(y), (DBT_TLB_N - 1) << ENTRY_SHIFT);
+    e_op(e, 0x03, E_W, y, rm_cpu(CPU(ctx)));
+}
+
 static void tlb_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t rec)
 {
     bool write = m->access & IR_WRITE;
 
-    e_rorx(e, y, x, DBT_PAGE_BITS - ENTRY_SHIFT, false);
-    e_alu_imm(e, 4, IR_I32, rm_reg(y), (DBT_TLB_N - 1) << ENTRY_SHIFT);
-    e_op(e, 0x03, E_W, y, rm_cpu(CPU(ctx)));
+    tlb_entry(e, y, x);
     e_op(e, 0x33, E_W, x, rm_mem(y, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
     e_alu_imm(e, 7, IR_I64, rm_reg(x), DBT_PAGE - m->span);
     e_jcc(e, CC_A);
@@ -233,10 +238,7 @@ void em_chk(Em *e)
 /* x, tmp: scratch.  Host address of [x, x + rcx * size) in x if that lies in one page that the TLB has; else to *slow. */
 static void bulk_page(Em *e, unsigned x, unsigned tmp, bool write, unsigned shift, uint8_t *slow[2])
 {
-    e_mov32(e, RAX, x);
-    e_shift_imm(e, 5, IR_I32, RAX, DBT_PAGE_BITS - ENTRY_SHIFT);
-    e_alu_imm(e, 4, IR_I32, rm_reg(RAX), (DBT_TLB_N - 1) << ENTRY_SHIFT);
-    e_op(e, 0x03, E_W, RAX, rm_cpu(CPU(ctx)));
+    tlb_entry(e, RAX, x);
     e_op(e, 0x33, E_W, x, rm_mem(RAX, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
     e_alu_imm(e, 7, IR_I64, rm_reg(x), DBT_PAGE - 1);
     slow[0] = e_jcc(e, CC_A);

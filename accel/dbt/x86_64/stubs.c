@@ -353,6 +353,61 @@ static void make_enter(Em *e, uint32_t *go, uint32_t *exit)
 }
 
 /*
+ * What had to make room in the TLB (DbtContext.victim): if it is the page wanted the two change places and it returns to the
+ * block; else it goes on.  rax = the LeaveRec; on the stack: rcx, the linear address if that was in rax, and as for crossing().
+ */
+static void victim(Em *e, unsigned reg)
+{
+    const int32_t v = offsetof(DbtContext, victim);
+
+    G_STATIC_ASSERT(offsetof(DbtContext, tlb) == 0);
+    push(e, RDX);
+    if (reg == RAX) {
+        e_load(e, RDX, rm_mem(RSP, 16));
+    } else {
+        e_mov_rr(e, RDX, reg);
+    }
+    tlb_entry(e, RCX, RDX);
+    e_op(e, 0xf6, 0, 0, rm_mem(RAX, offsetof(LeaveRec, access)));       /* test */
+    e8(e, IR_WRITE);
+    uint8_t *write = e_jcc8(e, CC_NE);
+    e_op(e, 0x33, E_W, RDX, rm_mem(RCX, v + (int32_t)offsetof(TlbEntry, read)));
+    uint8_t *read = e_jmp8(e);
+    patch8(e, write);
+    e_op(e, 0x33, E_W, RDX, rm_mem(RCX, v + (int32_t)offsetof(TlbEntry, write)));
+    patch8(e, read);
+    e_alu_imm(e, 7, IR_I64, rm_reg(RDX), DBT_PAGE - 1);
+    uint8_t *other = e_jcc(e, CC_A);
+    e_op(e, 0xf6, 0, 0, rm_mem(RCX, v + (int32_t)offsetof(TlbEntry, phys)));
+    e8(e, TLBF_FILLED);
+    uint8_t *none = e_jcc(e, CC_E);
+    e_movzx(e, RAX, rm_mem(RAX, offsetof(LeaveRec, span)), IR_I16);
+    e_alu_rr(e, 0, IR_I32, RAX, rm_reg(RDX));
+    e_alu_imm(e, 7, IR_I32, rm_reg(RAX), DBT_PAGE);
+    uint8_t *crosses = e_jcc(e, CC_A);
+    e_op(e, 0x03, E_W, RDX, rm_mem(RCX, v + (int32_t)offsetof(TlbEntry, page)));
+    e_store(e, RDX, reg == RAX ? rm_mem(RSP, 16) : rm_reg(reg));
+    for (int32_t k = 0; k < (int32_t)sizeof(TlbEntry); k += 8) {
+        e_load(e, RAX, rm_mem(RCX, k));
+        e_load(e, RDX, rm_mem(RCX, v + k));
+        e_store(e, RAX, rm_mem(RCX, v + k));
+        e_store(e, RDX, rm_mem(RCX, k));
+    }
+    e_load(e, RAX, rm_cpu(CPU(stats)));
+    e_op(e, 0xff, E_W, 0, rm_mem(RAX, offsetof(DbtStats, victims)));    /* inc */
+    pop(e, RDX);
+    pop(e, RCX);
+    pop(e, RAX);
+    e8(e, 0xc2);                        /* ret 8 */
+    e8(e, 8);
+    e8(e, 0);
+    patch_to(other, e->p);
+    patch_to(none, e->p);
+    patch_to(crosses, e->p);
+    pop(e, RDX);
+}
+
+/*
  * The page crossing of a merged check, which would fail each time it comes by: straight to the unmerged code if that is known
  * and the flags are where it wants them.  On the stack: the return address, the number of the LeaveRec; linear address in reg.
  */
@@ -396,6 +451,7 @@ static void crossing(Em *e, unsigned reg)
     e_jmp_thunk(e, e->x->leave);
     patch8(e, plain);
     patch8(e, inside);
+    victim(e, reg);
     pop(e, RCX);
     pop(e, RAX);
 }
@@ -500,9 +556,7 @@ static void make_ic(Em *e, unsigned k, unsigned reg, bool write)
     e_shift_imm(e, 4, IR_I64, RCX, 5);
     e_mov_imm(e, RDX, (uintptr_t)x->recs);
     e_alu_rr(e, 0, IR_I64, RCX, rm_reg(RDX));
-    e_rorx(e, RDX, reg, DBT_PAGE_BITS - 5, false);
-    e_alu_imm(e, 4, IR_I32, rm_reg(RDX), (DBT_TLB_N - 1) << 5);
-    e_op(e, 0x03, E_W, RDX, rm_cpu(CPU(ctx)));
+    tlb_entry(e, RDX, reg);
     e_op(e, 0x33, E_W, reg, tag);
     e_alu_imm(e, 7, IR_I64, rm_reg(reg), DBT_PAGE - 1);
     uint8_t *miss = e_jcc(e, CC_A);

@@ -207,6 +207,7 @@ void     x87_flush(Em *e), x87_stub_store(Em *e, const Stub *s), x87_stub_load(E
 static inline bool is_x87(const IrVecDesc *d) { return (d->enc >> 8 & 0xff) == V87; }
 void     em_vec_check(Em *e);
 bool     em_vop_is_native(const Em *e, const IrInsn *n);        /* code, no call and no x87 */
+void     tlb_entry(Em *e, unsigned y, unsigned x);      /* y = the TLB's entry for linear address x; no flags are kept */
 void     em_call(Em *e, const void *fn);
 void     em_load_pc(Em *e, unsigned reg, int32_t offset);       /* reg = page base + offset */
 void     em_exit_to(Em *e, int32_t target);     /* go to page base + target: flags are in cpu->fl */

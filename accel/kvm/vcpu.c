@@ -154,20 +154,43 @@ static void print_code(KvmCpu *k)
     g_printerr("\n");
 }
 
+static void print_internal(const struct kvm_run *r)
+{
+    static const char *const why[] = {
+        [KVM_INTERNAL_ERROR_EMULATION] = "it cannot emulate this instruction (not in its emulator, or not in memory)",
+        [KVM_INTERNAL_ERROR_SIMUL_EX] = "an exception came while another was being handled",
+        [KVM_INTERNAL_ERROR_DELIVERY_EV] = "the guest was left in the middle of delivering an event, where that cannot be",
+        [KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON] = "the processor left the guest for a reason that KVM does not know",
+    };
+    uint32_t n = r->internal.suberror;
+
+    g_printerr("ryokan: kvm: KVM gives up, internal error %u: %s\n", n, n < G_N_ELEMENTS(why) && why[n] ? why[n] : "not one that is known");
+    if (n == KVM_INTERNAL_ERROR_EMULATION && r->emulation_failure.ndata >= 1 &&
+        r->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES) {
+        unsigned bytes = MIN(r->emulation_failure.insn_size, sizeof r->emulation_failure.insn_bytes);
+        g_printerr("ryokan: kvm: the instruction:");
+        for (unsigned i = 0; i < bytes; i++) {
+            g_printerr(" %02x", r->emulation_failure.insn_bytes[i]);
+        }
+        g_printerr("\n");
+        return;
+    }
+    for (unsigned i = 0; i < r->internal.ndata && i < G_N_ELEMENTS(r->internal.data); i++) {
+        g_printerr("ryokan: kvm: data %u: %#llx\n", i, (unsigned long long)r->internal.data[i]);
+    }
+}
+
 static VcpuExit fatal(KvmCpu *k)
 {
     const struct kvm_run *r = k->run;
 
     kvm_get_regs(&k->c->dbt.vcpu);
     if (r->exit_reason == KVM_EXIT_FAIL_ENTRY) {
-        g_printerr("ryokan: kvm: the processor refused to enter the guest, reason %#llx: its state is impossible to it\n",
+        g_printerr("ryokan: kvm: the host's processor %u refused to enter the guest, reason %#llx: its state is impossible to it "
+                   "(a CPU without unrestricted guests runs no real mode)\n", r->fail_entry.cpu,
                    (unsigned long long)r->fail_entry.hardware_entry_failure_reason);
     } else if (r->exit_reason == KVM_EXIT_INTERNAL_ERROR) {
-        g_printerr("ryokan: kvm: internal error %u%s\n", r->internal.suberror, r->internal.suberror == KVM_INTERNAL_ERROR_EMULATION ?
-                   ": KVM cannot emulate this instruction (not in its emulator, or not in memory)" : "");
-        for (unsigned i = 0; i < r->internal.ndata && i < 16; i++) {
-            g_printerr("ryokan: kvm: data %u: %#llx\n", i, (unsigned long long)r->internal.data[i]);
-        }
+        print_internal(r);
     } else {
         g_printerr("ryokan: kvm: exit %u, which nobody expects\n", r->exit_reason);
     }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * life.c -- machines made, run and freed one after the other in one process: the firmware starts a
- * boot sector that ends the machine by isa-debug-exit.  Each ends with the status that the sector
- * wrote, and leaves no descriptor and no thread.
+ * life.c -- machines made, run and freed one after the other in one process: the firmware starts a boot sector that ends the
+ * machine by isa-debug-exit.  Each ends with the status that the sector wrote, and leaves no descriptor, no thread and, over
+ * MEMORY_FROM machines and more, no memory: what the process has of the host's stays as it was after the first fifth.
  *
  * Usage: life [TIMES [ENGINE]]; ENGINE kvm: under -accel kvm
  * Spec: none.
- * Omits: memory that is not given back: a MODE=asan build says.
+ * Omits: a few bytes a machine that are not given back: a MODE=asan build says.
  * Threads: those of the machines.
  */
 #include <dirent.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,27 @@ static unsigned entries(const char *dir)
         closedir(d);
     }
     return n;
+}
+
+enum { MEMORY_FROM = 40, MEMORY_MORE_KIB = 3072 };
+
+/* KiB that the process has of the host's memory, its files apart; what malloc only keeps has been returned. */
+static unsigned resident(void)
+{
+    malloc_trim(0);
+    FILE *f = fopen("/proc/self/status", "r");
+    char line[200];
+    unsigned kib = 0;
+
+    while (f && fgets(line, sizeof line, f)) {
+        if (g_str_has_prefix(line, "RssAnon:")) {
+            kib = (unsigned)atoi(line + 8);
+        }
+    }
+    if (f) {
+        fclose(f);
+    }
+    return kib;
 }
 
 /* 7C00: mov al, status; out 0xf4, al; hlt */
@@ -132,7 +154,7 @@ static int run_once(const char *engine, const char *disk)
 
 int main(int argc, char **argv)
 {
-    unsigned times = argc > 1 ? (unsigned)atoi(argv[1]) : 4, wrong = 0, fds = 0, tasks = 0;
+    unsigned times = argc > 1 ? (unsigned)atoi(argv[1]) : 4, wrong = 0, fds = 0, tasks = 0, kib = 0;
     g_autofree char *disk = disk_make();
 
     for (unsigned i = 0; i < times; i++) {
@@ -147,13 +169,19 @@ int main(int argc, char **argv)
             fds = entries("/proc/self/fd");
             tasks = entries("/proc/self/task");
         }
+        kib = i == times / 5 ? resident() : kib;
     }
     unlink(disk);
     usleep(200000);                     /* a pool's threads may still be on their way out */
     unsigned fds_end = entries("/proc/self/fd"), tasks_end = entries("/proc/self/task");
     printf("%s life: %u machines, %u with a wrong status\n", wrong ? "not ok" : "ok", times, wrong);
     printf("%s life: descriptors: %u, then %u\n", fds_end <= fds ? "ok" : "not ok", fds, fds_end);
-    printf("%s life: threads: %u, then %u\n", tasks_end <= tasks ? "ok" : "not ok", tasks,
-           tasks_end);
+    printf("%s life: threads: %u, then %u\n", tasks_end <= tasks ? "ok" : "not ok", tasks, tasks_end);
+    if (times >= MEMORY_FROM) {
+        unsigned end = resident();
+        bool flat = end <= kib + MEMORY_MORE_KIB;
+        printf("%s life: memory: %u KiB after %u, then %u\n", flat ? "ok" : "not ok", kib, times / 5 + 1, end);
+        wrong += !flat;
+    }
     return wrong || fds_end > fds || tasks_end > tasks;
 }

@@ -71,9 +71,9 @@ check-gdb: all
 # PCI devices plugged into a running Debian and pulled out again.
 check-hotplug: all
 	@B=$(B) tests/boot/hotplug tests/emulator build/hotplug
-# OVMF, GRUB, SYSLINUX, memtest86+ where their packages are; BOOT_ROOT: where they were unpacked if not installed.
+# OVMF, GRUB, SYSLINUX, memtest86+ where their packages are; BOOT_ROOT: where they were unpacked if not installed; FIRMWARE: which cases.
 check-firmware: all
-	@B=$(B) tests/boot/firmware tests/emulator build/boot $(BOOT)
+	@B=$(B) tests/boot/firmware tests/emulator build/boot $(FIRMWARE)
 
 # A machine within a machine: the translator's SVM runs Debian with kvm_amd, which runs this program under -accel kvm.
 NESTED ?= boots disk snapshot guests

@@ -7,6 +7,8 @@
 #include "tests/guest/mp.h"
 #include "tests/guest/smm.h"
 
+static u32 restarts;
+
 static void test_entry(void)
 {
     u64 cr3, rsp;
@@ -23,7 +25,6 @@ static void test_entry(void)
     check("EFLAGS", mail->flags & ~0x44u, 2);
     check("DR7", mail->dr7, 0x400);
     check("CS", mail->cs, 0x3000);
-    check("revision", saved(0xfefc, 4), 0x30064);
     check("SMBASE", saved(0xff00, 4), 0x30000);
     check("RIP", saved(0xff78, 8), AT(l_smi));
     check("R8", saved(0xffb8, 8), 0x1122334455667788);
@@ -39,8 +40,12 @@ static void test_entry(void)
     check("GDT", saved(0xfe68, 8), (u64)gdt);
     check("IDT limit", saved(0xfe84, 2), sizeof idt - 1);
     check("TR", saved(0xfe90, 2), TR);
-    check("I/O trap", saved(0xfec0, 4), APM << 16 | 0x12);
-    check("I/O RIP", saved(0xfea0, 8), AT(l_smi) - 2);
+    if (!skips_on_kvm("the restart of an I/O instruction by SMM's handler, and revision 30064, which tells of it")) {
+        check("revision", saved(0xfefc, 4), 0x30064);
+        check("I/O trap", saved(0xfec0, 4), APM << 16 | 0x12);
+        check("I/O RIP", saved(0xfea0, 8), AT(l_smi) - 2);
+        restarts = 1;
+    }
     check("registers come back", got[0] == 0x1122334455667788 && got[1] == ~got[0], 1);
     check("flags come back", got[2] & 0x40, 0x40);
 }
@@ -53,12 +58,15 @@ static void test_changes(void)
     poke(0xfff0, 0xabcd);               /* RCX */
     asm volatile("movl $1, %%ecx; outb %%al, $0xb2; movl %%ecx, %0" : "=r"(v) :: "rcx", "memory");
     check("RSM loads what the handler left", v, 0xabcd);
-    poke(0xfec8, 0xff);                 /* restart the OUT */
-    outb(APM, 2);
-    check("I/O restart", mail->count - n, 3);
+    if (restarts) {
+        poke(0xfec8, 0xff);             /* restart the OUT */
+        outb(APM, 2);
+        check("I/O restart", mail->count - n, 3);
+    }
+    n = mail->count;
     mail->icr = 0x40200;                /* SMI to itself */
     outb(APM, 2);
-    check("an SMI in the handler waits for RSM", mail->count - n, 5);
+    check("an SMI in the handler waits for RSM", mail->count - n, 2);
 }
 
 /* ---- NMI ---- */
@@ -127,6 +135,9 @@ static void wake_it(void)
     }
     wait_a_little();
     smi_to_ap();
+    if (skips_on_kvm("the return to HLT by RSM")) {
+        return;
+    }
     check("auto-halt flag", saved(0xfec9, 1), 1);
     check("back to the halt after RSM", awake, 0);
     poke(0xfec8, 0);

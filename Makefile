@@ -40,6 +40,11 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# What translates: with more inlined it takes a tenth less time.
+TRANSLATES := $(wildcard accel/dbt/x86_64/*.c) $(wildcard cpu/x86/translate*.c) accel/dbt/opt.c accel/dbt/merge.c accel/dbt/ir.c accel/dbt/block.c \
+              cpu/x86/decode.c cpu/x86/operand.c cpu/x86/peek.c
+$(TRANSLATES:%.c=$(B)/%.o): CFLAGS_rel += -O3
+
 $(B)/ui/vnc_http.o: ui/console.html    # it holds the page
 $(B)/ui/%.o: CONFIG_CFLAGS += $(UI_CFLAGS)
 

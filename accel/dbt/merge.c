@@ -27,7 +27,7 @@ enum { MAX_OPEN = 6, MAX_USERS = 32, MAX_SPAN = 64, FIRST_SHARED = 4, N_GUEST = 
 typedef struct Value {                  /* of a register: symbol + offset, modulo 2^bits */
     uint16_t symbol;
     uint8_t  bits;
-    int64_t  offset;
+    int32_t  offset;
 } Value;
 
 typedef struct Key {                    /* what addresses that one check can serve have in common */
@@ -49,6 +49,7 @@ typedef struct Open {                   /* a check that others may join */
 typedef struct Merge {
     IrBlock *b;
     unsigned n_hosts, hosts_used, next_symbol;
+    bool     removed;                   /* some check has gone */
     bool     keep;                      /* this guest instruction calls a helper: its checks stay its own */
     Value    guest[N_GUEST], temp[IR_TEMPS];
     Open     open[MAX_OPEN];
@@ -115,7 +116,7 @@ static bool follow(Merge *g, const IrInsn *i, Value *out)
         return false;
     }
     *out = *v;
-    out->offset += add;
+    out->offset += (int32_t)add;
     out->bits = (uint8_t)MIN(v->bits, bits);
     return true;
 }
@@ -123,6 +124,10 @@ static bool follow(Merge *g, const IrInsn *i, Value *out)
 static void wrote(Merge *g, const IrInsn *i)
 {
     Value v;
+
+    if (i->dst.kind != IR_GUEST && i->dst.kind != IR_TEMP && i->dst2.kind == IR_NONE) {
+        return;
+    }
     bool known = follow(g, i, &v);
     const IrRef dst[2] = { i->dst, i->dst2 };
     for (unsigned k = 0; k < 2; k++) {
@@ -153,7 +158,7 @@ static bool address(Merge *g, const IrMem *m, Key *key, int64_t *at)
             return false;
         }
         *(k ? &key->index : &key->base) = v->symbol;
-        *at += k ? v->offset * (1 << m->scale) : v->offset;
+        *at += k ? (int64_t)v->offset * (1 << m->scale) : v->offset;
     }
     return *at > INT32_MIN / 2 && *at < INT32_MAX / 2;
 }
@@ -275,6 +280,7 @@ static void check(Merge *g, unsigned n)
         if (join(g, &g->open[k], &key, m, at)) {
             g->host[h].open = &g->open[k];
             g->host[h].at = at;
+            g->removed = true;
             i->op = GONE;
             return;
         }
@@ -336,14 +342,14 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
     Merge g;
     unsigned kept = 0;
 
-    if (b->n_guest < 2 || !n_hosts) {
+    if (b->n_guest < 2 || b->n_mems < 2 || !n_hosts) {
         return;                         /* a single instruction is for tier 0, which wants it exact */
     }
     g.b = b;
     g.n_hosts = MIN(n_hosts, IR_HOSTS - FIRST_SHARED);
     g.hosts_used = 0;
     g.next_symbol = SYM_FIRST;
-    g.keep = false;
+    g.keep = g.removed = false;
     memset(g.temp, 0, sizeof g.temp);
     memset(g.last_use, 0, sizeof g.last_use);
     forget_hosts(&g);
@@ -376,7 +382,7 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
         }
     }
     settle_all(&g);
-    for (unsigned n = 0; n < b->n_insns; n++) {
+    for (unsigned n = 0; g.removed && n < b->n_insns; n++) {
         if (b->insns[n].op != GONE) {
             if (kept != n) {
                 b->insns[kept] = b->insns[n];
@@ -384,5 +390,5 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
             kept++;
         }
     }
-    b->n_insns = kept;
+    b->n_insns = g.removed ? kept : b->n_insns;
 }

@@ -11,16 +11,16 @@
  *
  * Threads: a list belongs to the thread that builds it.
  */
-#include <string.h>
 #include "accel/dbt/ir.h"
 
 enum { GONE = IR_N_OPS };                /* in IrInsn.op between the passes */
 
 /* ---- forward: copies and constants ---- */
-typedef struct Copy {
-    IrRef  of;                          /* IR_NONE: nothing known */
-    IrType type;                        /* the temporary holds the low bits of so many */
-} Copy;
+typedef struct Copies {
+    unsigned known;                     /* temporaries of which something is */
+    IrRef    of[IR_TEMPS];
+    IrType   type[IR_TEMPS];            /* the temporary holds the low bits of so many */
+} Copies;
 
 /* Which operand type an operation reads `a` in. */
 static IrType source_type(const IrInsn *i)
@@ -34,31 +34,26 @@ static IrType source_type(const IrInsn *i)
     }
 }
 
-static void replace(const Copy *copies, IrRef *ref, IrType type)
+static void replace(const Copies *k, IrRef *ref, IrType type)
 {
-    if (ref->kind == IR_TEMP) {
-        const Copy *k = &copies[ref->id];
-        if (k->of.kind == IR_IMM || (k->of.kind == IR_GUEST && type <= k->type)) {
-            *ref = k->of;
-        }
+    if (ref->kind == IR_TEMP && (k->known >> ref->id & 1) && (k->of[ref->id].kind == IR_IMM || type <= k->type[ref->id])) {
+        *ref = k->of[ref->id];
     }
 }
 
 /* A base or index is read in 64 bits but only so many of them count. */
-static void replace_address(IrBlock *b, const Copy *copies, IrInsn *i)
+static void replace_address(IrBlock *b, const Copies *k, IrInsn *i)
 {
     IrMem m = b->mems[i->mem];
     IrType type = m.offset_bits == 64 ? IR_I64 : m.offset_bits == 32 ? IR_I32 : IR_I16;
     IrRef *refs[2] = { &m.base, &m.index };
     bool changed = false;
-    for (unsigned k = 0; k < 2; k++) {
-        if (refs[k]->kind == IR_TEMP) {
-            const Copy *c = &copies[refs[k]->id];
-            /* What lies above a narrower copy would be added in. */
-            if (c->of.kind == IR_GUEST && c->type >= type && !c->of.high_byte) {
-                *refs[k] = c->of;
-                changed = true;
-            }
+    for (unsigned r = 0; r < 2; r++) {
+        unsigned t = refs[r]->id;
+        /* What lies above a narrower copy would be added in. */
+        if (refs[r]->kind == IR_TEMP && (k->known >> t & 1) && k->of[t].kind == IR_GUEST && k->type[t] >= type && !k->of[t].high_byte) {
+            *refs[r] = k->of[t];
+            changed = true;
         }
     }
     if (changed && b->n_mems < IR_MAX_MEMS) {
@@ -66,14 +61,14 @@ static void replace_address(IrBlock *b, const Copy *copies, IrInsn *i)
     }
 }
 
-static void forget(Copy *copies, IrRef dst)
+static void forget(Copies *k, IrRef dst)
 {
     if (dst.kind == IR_TEMP) {
-        copies[dst.id].of.kind = IR_NONE;
+        k->known &= ~(1u << dst.id);
     } else if (dst.kind == IR_GUEST) {
-        for (unsigned t = 0; t < IR_TEMPS; t++) {
-            if (copies[t].of.kind == IR_GUEST && copies[t].of.id == dst.id) {
-                copies[t].of.kind = IR_NONE;
+        for (unsigned t = 0; k->known && t < IR_TEMPS; t++) {
+            if (k->of[t].kind == IR_GUEST && k->of[t].id == dst.id) {
+                k->known &= ~(1u << t);
             }
         }
     }
@@ -119,35 +114,34 @@ static void fold(IrBlock *b, IrInsn *i)
 
 static void forward(IrBlock *b)
 {
-    Copy copies[IR_TEMPS] = { 0 };
+    Copies copies = { 0 };
     for (unsigned n = 0; n < b->n_insns; n++) {
         IrInsn *i = &b->insns[n];
         if (i->op == IR_insn || i->op == IR_helper || i->op == IR_vop) {
-            if (i->op != IR_insn) {
+            if (i->op != IR_insn && copies.known) {
                 for (IrRef *r = &i->a; r <= &i->c; r++) {
-                    replace(copies, r, i->op == IR_vop ? IR_I64 : i->type);
+                    replace(&copies, r, i->op == IR_vop ? IR_I64 : i->type);
                 }
             }
-            memset(copies, 0, sizeof copies);
+            copies.known = 0;
             continue;
         }
-        if (i->op == IR_chk || i->op == IR_lea) {
-            replace_address(b, copies, i);
-        }
-        replace(copies, &i->a, source_type(i));
-        replace(copies, &i->b, i->type);
-        replace(copies, &i->c, i->type);
-        fold(b, i);
-        forget(copies, i->dst);
-        forget(copies, i->dst2);
-        if (i->op == IR_mov && i->dst.kind == IR_TEMP) {
-            Copy *k = &copies[i->dst.id];
-            k->type = i->type;
-            if (i->a.kind == IR_IMM) {
-                k->of = b->n_imms < IR_MAX_IMMS ? ir_imm(b, constant(b, i->a, i->type)) : ir_none();
-            } else if (i->a.kind == IR_GUEST) {
-                k->of = i->a;
+        if (copies.known) {
+            if (i->op == IR_chk || i->op == IR_lea) {
+                replace_address(b, &copies, i);
             }
+            replace(&copies, &i->a, source_type(i));
+            replace(&copies, &i->b, i->type);
+            replace(&copies, &i->c, i->type);
+        }
+        fold(b, i);
+        forget(&copies, i->dst);
+        forget(&copies, i->dst2);
+        if (i->op == IR_mov && i->dst.kind == IR_TEMP && (i->a.kind == IR_GUEST || (i->a.kind == IR_IMM && b->n_imms < IR_MAX_IMMS))) {
+            unsigned t = i->dst.id;
+            copies.type[t] = i->type;
+            copies.of[t] = i->a.kind == IR_IMM ? ir_imm(b, constant(b, i->a, i->type)) : i->a;
+            copies.known |= 1u << t;
         }
     }
 }
@@ -211,8 +205,12 @@ static bool is_zeroing(const IrInsn *i)
            i->b.kind == IR_GUEST && i->a.id == i->b.id && i->a.high_byte == i->b.high_byte && i->dst.kind != IR_HOST;
 }
 
-static void backward(IrBlock *b, unsigned flags_live_out)
+static bool is_step(const IrInsn *i);
+
+/* Returns how many steps there are: r += constant. */
+static unsigned backward(IrBlock *b, unsigned flags_live_out)
 {
+    unsigned steps = 0;
     unsigned live = flags_live_out, fault = 0, temps = 0;
     IrRef zero = b->n_imms < IR_MAX_IMMS ? ir_imm(b, 0) : ir_none();
     for (unsigned n = b->n_insns; n-- > 0;) {
@@ -256,7 +254,9 @@ static void backward(IrBlock *b, unsigned flags_live_out)
             i->a = zero;
             i->b = ir_none();
         }
+        steps += is_step(i);
     }
+    return steps;
 }
 
 /* ---- constants added to a register more than once: push push push ---- */
@@ -347,8 +347,9 @@ static void close_gaps(IrBlock *b)
 void ir_optimise(IrBlock *b, unsigned flags_live_out)
 {
     forward(b);
-    backward(b, flags_live_out);
-    join_steps(b);
+    if (backward(b, flags_live_out) > 1) {
+        join_steps(b);
+    }
     close_gaps(b);
 }
 
@@ -360,8 +361,12 @@ static bool is_barrier_idiom(const IrBlock *b, const IrInsn *i)
 
 void ir_unlock(IrBlock *b)
 {
+    bool any = false;
+    for (unsigned k = 0; k < b->n_mems; k++) {
+        any |= b->mems[k].locked;
+    }
     unsigned check = 0;                 /* of this guest instruction, plus 1 */
-    for (unsigned n = 0; n < b->n_insns; n++) {
+    for (unsigned n = 0; any && n < b->n_insns; n++) {
         IrInsn *i = &b->insns[n];
         if (i->op == IR_insn) {
             check = 0;

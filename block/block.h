@@ -51,6 +51,7 @@ struct BlockNode {
     uint64_t   bytes;
     bool       readonly;
     BlockNode *child, *backing;       /* owned */
+    struct NamedNode *named;          /* whose description it was opened by: block/nodes.c; or NULL */
 };
 
 extern const BlockDriver *const block_drivers[];        /* from block/drivers.def, NULL-terminated */
@@ -62,6 +63,13 @@ void       block_finish(BlockReq *req, int result);     /* drivers: any thread *
 void       block_state_free(Machine *m);
 bool       block_in_flight(Machine *m);
 void       block_drain(Machine *m);           /* runs the main context's completions until nothing is in flight */
+
+/* block/nodes.c: the graph that a named node describes, opened; whoever closes it lets go of the name. */
+BlockNode *node_use(Machine *m, const char *name, bool *readonly, GError **err);
+void       node_unuse(struct NamedNode *n);
+const char *node_name(const BlockNode *n);    /* NULL: it was not opened by name */
+bool       nodes_open(Machine *m, GError **err);        /* all of -blockdev */
+void       nodes_close(Machine *m);
 
 /* For drivers: a node of one driver; and blocking work done by a thread of the pool. */
 BlockNode *block_node_new(Machine *m, const char *driver, const char *name, const BlockOpen *how, GError **err);

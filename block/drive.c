@@ -30,9 +30,22 @@ Drive *drive_find(Machine *m, const char *id)
     return NULL;
 }
 
+/* A -drive; or a -blockdev, for which there is a drive from now on. */
 static void *find_link(Machine *m, const char *id)
 {
-    return drive_find(m, id);
+    Drive     *d = drive_find(m, id);
+    BlockNode *node;
+    bool       ro;
+
+    if (!d && (node = node_use(m, id, &ro, NULL))) {
+        d = g_new0(Drive, 1);
+        d->id = g_strdup(id);
+        d->node = node;
+        d->readonly = ro;
+        d->anonymous = true;
+        g_ptr_array_add(m->drives, d);
+    }
+    return d;
 }
 
 bool drive_claim(Drive *d, void *dev, GError **err)
@@ -81,7 +94,7 @@ bool drives_open(Machine *m, GError **err)
         }
         g_ptr_array_add(m->drives, d);
     }
-    return true;
+    return nodes_open(m, err);
 }
 
 void drives_close(Machine *m)
@@ -89,6 +102,7 @@ void drives_close(Machine *m)
     for (guint i = 0; m->drives && i < m->drives->len; i++) {
         drive_free(m->drives->pdata[i]);
     }
+    nodes_close(m);
     m->disks = NULL;
     g_clear_pointer(&m->drives, g_ptr_array_unref);
     block_state_free(m);

@@ -12,6 +12,7 @@ typedef struct Drive {
     char      *id;
     BlockNode *node;                  /* NULL: no medium */
     bool       is_cdrom, readonly;
+    bool       anonymous;             /* made for a device that names a node: programs know it by the device */
     char      *serial;                /* or NULL */
     void      *user;                  /* the device that has it: one only */
     bool       changed;               /* another medium, or none: set before on_change, which takes it */
@@ -24,5 +25,7 @@ Drive *drive_find(Machine *m, const char *id);
 bool   drive_claim(Drive *d, void *dev, GError **err);
 void   drives_close(Machine *m);
 void   drive_tray(Drive *d, Machine *m, bool open);     /* it has moved: programs hear of it; media.c */
+/* What programs hear of a node, as members of an object; media.c. */
+void   media_say_node(GVariantBuilder *b, const char *file, const char *driver, uint64_t bytes, bool ro, bool direct, bool no_flush);
 void   media_hooks(Machine *m);       /* media.c: the monitor's way to change media */
 #endif

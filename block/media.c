@@ -3,34 +3,44 @@
  * media.c -- what the monitor asks of drives: which there are, and another medium in one of them.
  *
  * Spec: QAPI schema of the QEMU Machine Protocol, module "block": members of query-block, DEVICE_TRAY_MOVED.
- * Omits: statistics; backing chains in the answer.
+ * Omits: backing chains in the answer.
  * Threads: the main context with the machine lock.
  */
 #include "block/drive.h"
 #include "core/commands.h"
 #include "core/trace.h"
 
+void media_say_node(GVariantBuilder *b, const char *file, const char *driver, uint64_t bytes, bool ro, bool direct, bool no_flush)
+{
+    GVariantBuilder img, cache;
+
+    object_start(&img);
+    say(&img, "filename", file);
+    say(&img, "format", driver);
+    say_int(&img, "virtual-size", (int64_t)bytes);
+    object_start(&cache);
+    say_bool(&cache, "writeback", true);
+    say_bool(&cache, "direct", direct);
+    say_bool(&cache, "no-flush", no_flush);
+    say(b, "file", file);
+    say_bool(b, "ro", ro);
+    say(b, "drv", driver);
+    say_bool(b, "encrypted", false);
+    say_int(b, "backing_file_depth", 0);
+    say_value(b, "image", g_variant_builder_end(&img));
+    say_value(b, "cache", g_variant_builder_end(&cache));
+}
+
 /* The member "inserted". */
 static GVariant *image(const BlockNode *n)
 {
-    GVariantBuilder b, img, cache;
+    GVariantBuilder b;
 
-    object_start(&img);
-    say(&img, "filename", n->name ? n->name : "");
-    say(&img, "format", n->drv->name);
-    say_int(&img, "virtual-size", (int64_t)n->bytes);
-    object_start(&cache);
-    say_bool(&cache, "writeback", true);
-    say_bool(&cache, "direct", false);
-    say_bool(&cache, "no-flush", false);
     object_start(&b);
-    say(&b, "file", n->name ? n->name : "");
-    say_bool(&b, "ro", n->readonly);
-    say(&b, "drv", n->drv->name);
-    say_bool(&b, "encrypted", false);
-    say_int(&b, "backing_file_depth", n->backing ? 1 : 0);
-    say_value(&b, "image", g_variant_builder_end(&img));
-    say_value(&b, "cache", g_variant_builder_end(&cache));
+    if (node_name(n)) {
+        say(&b, "node-name", node_name(n));
+    }
+    media_say_node(&b, n->name ? n->name : "", n->drv->name, n->bytes, n->readonly, false, false);
     return g_variant_builder_end(&b);
 }
 
@@ -42,7 +52,7 @@ static GVariant *query(Machine *m)
     for (guint i = 0; m->drives && i < m->drives->len; i++) {
         const Drive *d = m->drives->pdata[i];
         object_start(&one);
-        say(&one, "device", d->id);
+        say(&one, "device", d->anonymous ? "" : d->id);
         if (d->user) {
             say(&one, "qdev", ((const Device *)d->user)->id ? ((const Device *)d->user)->id : ((const Device *)d->user)->path);
         }
@@ -87,7 +97,7 @@ void drive_tray(Drive *d, Machine *m, bool open)
     }
     d->tray_open = open;
     object_start(&b);
-    say(&b, "device", d->id);
+    say(&b, "device", d->anonymous ? "" : d->id);
     say(&b, "id", dev ? dev->id ? dev->id : dev->path : "");
     say_bool(&b, "tray-open", open);
     machine_event(m, "DEVICE_TRAY_MOVED", g_variant_builder_end(&b));
@@ -110,18 +120,24 @@ static bool change(Machine *m, const MediumChange *c, GError **err)
     if (!d->on_change) {
         return fail(err, "Device '%s' is not removable", d->id);
     }
+    if (!(c->what & MEDIUM_OPEN) && (c->what & (MEDIUM_REMOVE | MEDIUM_INSERT)) && !d->tray_open) {
+        return fail(err, "Tray of device '%s' is not open", c->device);
+    }
     if ((c->what & MEDIUM_OPEN) && d->locked && !c->force) {
         return fail(err, "Device '%s' is locked by the guest; force=true takes the medium out all the same", d->id);
     }
     if (c->what & MEDIUM_INSERT) {
         bool      ro = d->is_cdrom || c->read_only == 1 || (c->read_only == 0 && d->readonly);
         BlockOpen how = { .file = c->file, .format = c->format, .readonly = ro };
-        if (!(new = block_open(m, &how, err))) {
+        if (!(c->what & MEDIUM_REMOVE) && d->node) {
+            return fail(err, "There already is a medium in device '%s'", c->device);
+        }
+        if (!(new = c->node ? node_use(m, c->node, &ro, err) : block_open(m, &how, err))) {
             return false;
         }
         d->readonly = ro;
     }
-    trace_block_medium(d->id, c->what & MEDIUM_INSERT ? c->file : "");
+    trace_block_medium(d->id, c->node ? c->node : c->what & MEDIUM_INSERT ? c->file : "");
     if (c->what & MEDIUM_OPEN) {
         drive_tray(d, m, true);
     }

@@ -202,6 +202,9 @@ static void node_free(BlockNode *n)
     if (!n) {
         return;
     }
+    if (n->named) {
+        node_unuse(n->named);
+    }
     if (n->drv->close) {
         n->drv->close(n);
     }

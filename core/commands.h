@@ -44,10 +44,16 @@ typedef struct TypesArgs {
     bool  abstract;
 } TypesArgs;
 typedef struct MediumArgs {
-    char    *device, *id, *filename, *format, *target;
+    char    *device, *id, *filename, *format, *target, *node;
     bool     force;
     uint32_t read_only;
 } MediumArgs;
+typedef struct NodeNameArgs {
+    char *node_name;
+} NodeNameArgs;
+typedef struct NodesArgs {
+    bool flat;
+} NodesArgs;
 typedef struct LinkArgs {
     char *name;
     bool  up;
@@ -74,7 +80,7 @@ typedef struct TraceArgs {
     bool  on, ignore_unavailable;
 } TraceArgs;
 
-extern const Field info_trace_args[], trace_event_args[], trace_get_args[], trace_set_args[];
+extern const Field query_nodes_args[], remove_medium_args[], insert_medium_args[], blockdev_del_args[], info_trace_args[], trace_event_args[], trace_get_args[], trace_set_args[];
 extern const Field id_args[], x_args[], help_args[], print_args[], memsave_args[], pmemsave_args[], dump_guest_args[],
     qom_list_args[], qom_get_args[], qom_set_args[], types_args[], typename_args[], eject_args[], medium_args[],
     link_args[], balloon_args[], option_args[], expire_args[], fdname_args[], caps_args[], netdev_add_args[], add_fd_args[], remove_fd_args[], chardev_add_args[],
@@ -96,6 +102,7 @@ COMMAND(cmd_query_events); COMMAND(cmd_query_iothreads); COMMAND(cmd_query_audio
 COMMAND(cmd_query_vnc_servers);
 /* qmp_act.c */
 COMMAND(cmd_wakeup); COMMAND(cmd_inject_nmi); COMMAND(cmd_expire_password); COMMAND(cmd_eject); COMMAND(cmd_change_medium);
+COMMAND(cmd_blockdev_add); COMMAND(cmd_blockdev_del); COMMAND(cmd_remove_medium); COMMAND(cmd_insert_medium); COMMAND(cmd_query_nodes);
 COMMAND(cmd_open_tray); COMMAND(cmd_close_tray); COMMAND(cmd_set_link); COMMAND(cmd_netdev_add); COMMAND(cmd_netdev_del); COMMAND(cmd_balloon); COMMAND(cmd_query_balloon); COMMAND(cmd_info_balloon);
 /* objects/object.c */
 COMMAND(cmd_object_add); COMMAND(cmd_object_del);

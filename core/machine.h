@@ -15,6 +15,7 @@ typedef struct Debug Debug;
 struct MachineClass;
 struct MediumChange;
 struct OptNetdev;
+struct OptBlockdev;
 typedef struct AccelOps AccelOps;
 
 typedef enum { RUN_PAUSED, RUN_RUNNING, RUN_SHUTDOWN, RUN_FATAL, RUN_INMIGRATE, RUN_POSTMIGRATE } RunState;
@@ -23,6 +24,9 @@ typedef enum { RUN_PAUSED, RUN_RUNNING, RUN_SHUTDOWN, RUN_FATAL, RUN_INMIGRATE, 
 typedef struct MachineHooks {
     GVariant *(*query_block)(Machine *m);
     bool     (*medium)(Machine *m, const struct MediumChange *c, GError **err);
+    bool     (*blockdev_add)(Machine *m, const struct OptBlockdev *o, GError **err);
+    bool     (*blockdev_del)(Machine *m, const char *node_name, GError **err);
+    GVariant *(*query_nodes)(Machine *m);
     bool     (*set_link)(Machine *m, const char *name, bool up, GError **err);
     char    *(*net_info)(Machine *m);
     bool     (*netdev_add)(Machine *m, const struct OptNetdev *o, GError **err);
@@ -42,6 +46,7 @@ typedef struct MediumChange {         /* in this order */
     unsigned    what;                 /* MediumDo */
     bool        force;                /* though the guest has locked the tray */
     const char *file, *format;        /* MEDIUM_INSERT; format NULL: look at the contents */
+    const char *node;                 /* MEDIUM_INSERT of a named node instead */
     uint32_t    read_only;            /* retain, read-only, read-write */
 } MediumChange;
 
@@ -78,6 +83,8 @@ struct Machine {
     void          *block;             /* private to block/node.c */
     GPtrArray     *drives;            /* Drive: block/drive.h */
     struct FdState *fds;              /* private to fds.c */
+    GPtrArray     *nodes;             /* NamedNode: block/nodes.c */
+    unsigned       n_nodes;           /* names made up so far */
     GPtrArray     *objects;           /* Object: core/object.h */
     GPtrArray     *nets;              /* NetEnd: net/net.h */
     GPtrArray     *audiodevs;         /* AudioDev: core/audio.h */

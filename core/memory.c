@@ -9,6 +9,7 @@
 #include "core/commands.h"
 #include "accel/accel.h"
 #include "core/disas.h"
+#include "core/fds.h"
 #include "core/mem_view.h"
 #include "core/vcpu.h"
 #include <elf.h>
@@ -603,12 +604,13 @@ static bool write_core(Machine *m, FILE *f, const char *name, const DumpGuestArg
 bool cmd_dump_guest(Machine *m, void *args, Reply *reply, GError **err)
 {
     const DumpGuestArgs *a = args;
-    const char          *name = a->protocol + 5;
-    bool                 was_running, ok;
+    bool                 to_fd = g_str_has_prefix(a->protocol, "fd:"), was_running, ok;
+    const char          *name = a->protocol + (to_fd ? 3 : 5);
     FILE                *f;
+    int                  fd = -1;
 
-    if (!g_str_has_prefix(a->protocol, "file:")) {
-        return fail(err, "parameter 'protocol': %.200s: there is file:PATH", a->protocol);
+    if (!to_fd && !g_str_has_prefix(a->protocol, "file:")) {
+        return fail(err, "parameter 'protocol': %.200s: there are file:PATH and fd:NAME", a->protocol);
     }
     if (a->paging) {
         return fail(err, "parameter 'paging': only false is there: a core file by physical address");
@@ -622,7 +624,10 @@ bool cmd_dump_guest(Machine *m, void *args, Reply *reply, GError **err)
     if (a->begin + a->length < a->begin) {
         return fail(err, "parameter 'length': begin and length pass the end of memory");
     }
-    if (!(f = fopen(name, "wbe"))) {
+    if (to_fd && (fd = fds_take(m, name, err)) < 0) {
+        return false;
+    }
+    if (!(f = to_fd ? fdopen(fd, "wb") : fopen(name, "wbe"))) {
         return fail(err, "%s: cannot write it: %s", name, g_strerror(errno));
     }
     was_running = hold(m);
@@ -632,7 +637,7 @@ bool cmd_dump_guest(Machine *m, void *args, Reply *reply, GError **err)
 }
 const Field dump_guest_args[] = {
     FIELD_(DumpGuestArgs, paging, F_CONFIG | F_REQUIRED, 1, .help = "By virtual address; only off."),
-    FIELD_(DumpGuestArgs, protocol, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH."),
+    FIELD_(DumpGuestArgs, protocol, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH, or fd:NAME of getfd."),
     CONFIG(DumpGuestArgs, detach, .help = "Answer before it is done; only off."),
     CONFIG(DumpGuestArgs, begin, .help = "First physical address."),
     CONFIG(DumpGuestArgs, length, .help = "Bytes from there; without it: all."),

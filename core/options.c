@@ -64,7 +64,7 @@ const Entry options[] = {
 
 /* Words of other emulators that mean something here too, one day. */
 static const char *const not_yet[] = {
-    "spice", "blockdev", "audio",
+    "spice", "audio",
     "soundhw", "smbios", "acpitable", "icount",
     "virtfs", "fsdev", "watchdog", "tpmdev", "dtb", "pflash", "mtdblock", "sd",
     "win2k-hack", "set", "option-rom", "prom-env", "cpu-throttle",

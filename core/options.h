@@ -38,6 +38,11 @@ typedef struct OptDrive {
     bool     used;                    /* a device took it (drive=ID, or the machine's own) */
 } OptDrive;
 
+typedef struct OptBlockdev {
+    char      *driver, *node_name;
+    GPtrArray *rest;                  /* OptPair: what the driver takes */
+} OptBlockdev;
+
 typedef struct OptDevice {
     char      *driver, *id, *bus;
     GPtrArray *rest;                  /* OptPair: properties, in order */
@@ -100,6 +105,7 @@ struct Options {
 
     /* devices */
     GPtrArray *drives;                /* OptDrive, in order; IDE indices resolved */
+    GPtrArray *blockdevs;             /* OptBlockdev, in order */
     GPtrArray *devices;               /* OptDevice, in order; made by main after the machine type's own */
     GPtrArray *netdevs;               /* OptNetdev, in order */
     GPtrArray *audiodevs;             /* OptNetdev, in order */
@@ -142,6 +148,7 @@ void audio_print_help(void);          /* ui/audio.c */
 /* argv to options.  false: err is the one line to print.  *exit_now: something was printed (help), end with status 0. */
 bool options_parse(Machine *m, int argc, char **argv, bool *exit_now, GError **err);
 void options_free(struct Options *o);
+extern const Field blockdev_args[];  /* of an OptBlockdev */
 extern const Field device_args[];    /* of an OptDevice */
 bool options_check_device(Machine *m, const OptDevice *d, GError **err);
 OptDrive *options_drive(Machine *m, const char *id);

@@ -668,6 +668,15 @@ static void free_lists(struct Options *o)
         g_free(d->serial);
     }
     free_texts(o->drives);
+    for (unsigned i = 0; o->blockdevs && i < o->blockdevs->len; i++) {
+        OptBlockdev *b = o->blockdevs->pdata[i];
+        g_free(b->driver);
+        g_free(b->node_name);
+        options_free_pairs(b->rest);
+    }
+    if (o->blockdevs) {
+        free_texts(o->blockdevs);
+    }
     for (unsigned i = 0; i < o->devices->len; i++) {
         OptDevice *d = o->devices->pdata[i];
         g_free(d->driver);

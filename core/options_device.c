@@ -118,6 +118,23 @@ bool opt_snapshot(Machine *m, void *args, Reply *reply, GError **err)
 
 /* ---- devices ---- */
 
+const Field blockdev_args[] = {
+    FIELD_(OptBlockdev, driver, F_CONFIG | F_REQUIRED, 1, .help = "file, host_device or raw."),
+    CONFIG_AS(OptBlockdev, node_name, "node-name", .help = "Its name."),
+    FIELD_AS_(OptBlockdev, rest, T_LIST, F_CONFIG | F_REST, 1, .help = "What the driver takes: filename=, file=, read-only=, ..."),
+    FIELD_END
+};
+
+bool opt_blockdev(Machine *m, void *args, Reply *reply, GError **err)
+{
+    OptBlockdev *o = g_memdup2(args, sizeof(*o));
+
+    *(OptBlockdev *)args = (OptBlockdev){ 0 };
+    m->options->blockdevs = m->options->blockdevs ? m->options->blockdevs : g_ptr_array_new();
+    g_ptr_array_add(m->options->blockdevs, o);
+    return true;
+}
+
 bool opt_device(Machine *m, void *args, Reply *reply, GError **err)
 {
     OptDevice *a = args, *d;

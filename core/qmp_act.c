@@ -51,7 +51,7 @@ bool cmd_expire_password(Machine *m, void *args, Reply *reply, GError **err)
 static bool medium(Machine *m, const MediumArgs *a, unsigned what, GError **err)
 {
     MediumChange c = { .device = a->id ? a->id : a->device, .what = what, .force = a->force, .file = a->filename,
-                       .format = a->format, .read_only = a->read_only };
+                       .format = a->format, .node = a->node, .read_only = a->read_only };
 
     if (!c.device) {
         return fail(err, "say which drive: device= or id=");
@@ -81,6 +81,57 @@ bool cmd_close_tray(Machine *m, void *args, Reply *reply, GError **err)
 {
     return medium(m, args, MEDIUM_CLOSE, err);
 }
+
+bool cmd_remove_medium(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return medium(m, args, MEDIUM_REMOVE, err);
+}
+
+bool cmd_insert_medium(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return medium(m, args, MEDIUM_INSERT, err);
+}
+
+bool cmd_blockdev_add(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return m->hooks.blockdev_add ? m->hooks.blockdev_add(m, args, err) : fail(err, "blockdev-add: this machine has no disks");
+}
+
+bool cmd_blockdev_del(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const char *name = ((const NodeNameArgs *)args)->node_name;
+
+    return m->hooks.blockdev_del ? m->hooks.blockdev_del(m, name, err)
+                                 : fail(err, "Failed to find node with node-name='%.200s'", name);
+}
+
+bool cmd_query_nodes(Machine *m, void *args, Reply *reply, GError **err)
+{
+    GVariantBuilder none;
+
+    list_start(&none);
+    say_value(reply, "return", m->hooks.query_nodes ? m->hooks.query_nodes(m) : g_variant_builder_end(&none));
+    return true;
+}
+const Field query_nodes_args[] = {
+    CONFIG(NodesArgs, flat, .help = "Without what is below them; it never is there."),
+    FIELD_END
+};
+const Field blockdev_del_args[] = {
+    { .name = "node-name", .type = T_STR, .flags = F_CONFIG | F_REQUIRED, .count = 1, .offset = offsetof(NodeNameArgs, node_name),
+      .help = "The node." },
+    FIELD_END
+};
+const Field remove_medium_args[] = {
+    FIELD_(MediumArgs, id, F_CONFIG | F_REQUIRED, 1, .help = "The device, by its id."),
+    FIELD_END
+};
+const Field insert_medium_args[] = {
+    FIELD_(MediumArgs, id, F_CONFIG | F_REQUIRED, 1, .help = "The device, by its id."),
+    { .name = "node-name", .type = T_STR, .flags = F_CONFIG | F_REQUIRED, .count = 1, .offset = offsetof(MediumArgs, node),
+      .help = "The node." },
+    FIELD_END
+};
 
 static const char *const access_modes[] = { "retain", "read-only", "read-write", NULL };
 const Field eject_args[] = {

@@ -102,6 +102,8 @@ struct Machine {
     const char    *shutdown_cause, *reset_cause;         /* who on the host asked, as the events say; NULL: the guest */
     Debug         *debug;             /* core/debug.h; NULL: there never was a debugger */
     struct GdbStub *gdb;              /* private to gdbstub.c */
+    unsigned       dump_state;        /* of dump-guest-memory: core/memory.c */
+    uint64_t       dump_bytes;
     struct KeyQueue *keys;            /* private to sendkey.c */
     int64_t        errors_since_us;   /* guest_error()'s rate limit */
     unsigned       n_errors;

@@ -601,44 +601,130 @@ static bool write_core(Machine *m, FILE *f, const char *name, const DumpGuestArg
     return ok;
 }
 
+typedef struct Dump {                   /* one that is to be written */
+    Machine      *machine;
+    DumpGuestArgs args;
+    FILE         *f;
+    char         *name;
+} Dump;
+
+static const char *const dump_states[] = { "none", "active", "completed", "failed" };
+enum { DUMP_NONE, DUMP_ACTIVE, DUMP_COMPLETED, DUMP_FAILED };
+
+static void say_dump(Machine *m, GVariantBuilder *b)
+{
+    say(b, "status", dump_states[m->dump_state]);
+    say_int(b, "completed", (int64_t)(m->dump_state == DUMP_COMPLETED ? m->dump_bytes : 0));
+    say_int(b, "total", (int64_t)m->dump_bytes);
+}
+
+static bool dump_guest(Machine *m, FILE *f, const char *name, const DumpGuestArgs *a, GError **err)
+{
+    bool was_running = hold(m), ok;
+
+    m->dump_bytes = a->length ? a->length : m->ram_bytes;
+    ok = write_core(m, f, name, a, err);
+    let_go(m, was_running);
+    ok = finish(f, name, ok, err);
+    m->dump_state = ok ? DUMP_COMPLETED : DUMP_FAILED;
+    return ok;
+}
+
+/* detach=on: the command has been answered. */
+static gboolean dump_later(void *opaque)
+{
+    Dump           *d = opaque;
+    Machine        *m = d->machine;
+    GError         *err = NULL;
+    GVariantBuilder data, result;
+
+    machine_lock(m);
+    dump_guest(m, d->f, d->name, &d->args, &err);
+    object_start(&result);
+    say_dump(m, &result);
+    object_start(&data);
+    say_value(&data, "result", g_variant_builder_end(&result));
+    if (err) {
+        say(&data, "error", err->message);
+        g_error_free(err);
+    }
+    machine_event(m, "DUMP_COMPLETED", g_variant_builder_end(&data));
+    machine_unlock(m);
+    g_free(d->name);
+    g_free(d);
+    return G_SOURCE_REMOVE;
+}
+
+static FILE *dump_open(Machine *m, const char *protocol, const char **name, GError **err)
+{
+    bool  to_fd = g_str_has_prefix(protocol, "fd:");
+    FILE *f;
+    int   fd = -1;
+
+    *name = protocol + (to_fd ? 3 : 5);
+    if (!to_fd && !g_str_has_prefix(protocol, "file:")) {
+        fail(err, "parameter 'protocol': %.200s: there are file:PATH and fd:NAME", protocol);
+        return NULL;
+    }
+    if (to_fd && (fd = fds_take(m, *name, err)) < 0) {
+        return NULL;
+    }
+    f = to_fd ? fdopen(fd, "wb") : fopen(*name, "wbe");
+    if (!f) {
+        fail(err, "%s: cannot write it: %s", *name, g_strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+    return f;
+}
+
 bool cmd_dump_guest(Machine *m, void *args, Reply *reply, GError **err)
 {
     const DumpGuestArgs *a = args;
-    bool                 to_fd = g_str_has_prefix(a->protocol, "fd:"), was_running, ok;
-    const char          *name = a->protocol + (to_fd ? 3 : 5);
+    const char          *name;
+    GSource             *later;
+    Dump                *d;
     FILE                *f;
-    int                  fd = -1;
 
-    if (!to_fd && !g_str_has_prefix(a->protocol, "file:")) {
-        return fail(err, "parameter 'protocol': %.200s: there are file:PATH and fd:NAME", a->protocol);
-    }
     if (a->paging) {
         return fail(err, "parameter 'paging': only false is there: a core file by physical address");
     }
     if (a->format && strcmp(a->format, "elf")) {
         return fail(err, "parameter 'format': %.40s: there is elf", a->format);
     }
-    if (a->detach) {
-        return fail(err, "parameter 'detach': only false is there");
-    }
     if (a->begin + a->length < a->begin) {
         return fail(err, "parameter 'length': begin and length pass the end of memory");
     }
-    if (to_fd && (fd = fds_take(m, name, err)) < 0) {
+    if (m->dump_state == DUMP_ACTIVE) {
+        return fail(err, "There is a dump in process, please wait.");
+    }
+    if (!(f = dump_open(m, a->protocol, &name, err))) {
         return false;
     }
-    if (!(f = to_fd ? fdopen(fd, "wb") : fopen(name, "wbe"))) {
-        return fail(err, "%s: cannot write it: %s", name, g_strerror(errno));
+    m->dump_state = DUMP_ACTIVE;
+    if (!a->detach) {
+        return dump_guest(m, f, name, a, err);
     }
-    was_running = hold(m);
-    ok = write_core(m, f, name, a, err);
-    let_go(m, was_running);
-    return finish(f, name, ok, err);
+    d = g_new0(Dump, 1);
+    *d = (Dump){ .machine = m, .f = f, .name = g_strdup(name), .args = { .begin = a->begin, .length = a->length } };
+    later = g_idle_source_new();
+    g_source_set_priority(later, G_PRIORITY_DEFAULT);
+    g_source_set_callback(later, dump_later, d, NULL);
+    g_source_attach(later, m->context);
+    g_source_unref(later);
+    return true;
+}
+
+bool cmd_query_dump(Machine *m, void *args, Reply *reply, GError **err)
+{
+    say_dump(m, reply);
+    return true;
 }
 const Field dump_guest_args[] = {
     FIELD_(DumpGuestArgs, paging, F_CONFIG | F_REQUIRED, 1, .help = "By virtual address; only off."),
     FIELD_(DumpGuestArgs, protocol, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH, or fd:NAME of getfd."),
-    CONFIG(DumpGuestArgs, detach, .help = "Answer before it is done; only off."),
+    CONFIG(DumpGuestArgs, detach, .help = "Answer before it is done; DUMP_COMPLETED tells."),
     CONFIG(DumpGuestArgs, begin, .help = "First physical address."),
     CONFIG(DumpGuestArgs, length, .help = "Bytes from there; without it: all."),
     CONFIG(DumpGuestArgs, format, .help = "elf."),

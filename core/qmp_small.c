@@ -84,14 +84,6 @@ bool cmd_query_display_options(Machine *m, void *args, Reply *reply, GError **er
     return true;
 }
 
-bool cmd_query_dump(Machine *m, void *args, Reply *reply, GError **err)
-{
-    say(reply, "status", "none");
-    say_int(reply, "completed", 0);
-    say_int(reply, "total", 0);
-    return true;
-}
-
 bool cmd_rtc_reset_reinjection(Machine *m, void *args, Reply *reply, GError **err)
 {
     return true;                        /* ticks are not kept back: there are none to forget */

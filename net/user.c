@@ -118,6 +118,7 @@ static gboolean prepare(GSource *source, gint *timeout_ms)
     u->polls = was;
     slirp_pollfds_fill(u->slirp, &ms, add_poll, u);
     drop_polls(u, u->old);
+    ms = u->end.machine->state == RUN_RUNNING ? ms : UINT32_MAX;        /* its timers stand with the guest's clock */
     machine_unlock(u->end.machine);
     *timeout_ms = ms > G_MAXINT ? -1 : (gint)ms;
     return ms == 0;

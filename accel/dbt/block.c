@@ -50,7 +50,7 @@ CodePage *code_page(const DbtRegion *dr, uint64_t offset)
     return __atomic_load_n(&dr->pages[offset >> DBT_PAGE_BITS], __ATOMIC_ACQUIRE);
 }
 
-static uint64_t granule_mask(uint64_t from, uint64_t to)    /* bytes [from, to) of a page */
+uint64_t block_granule_mask(uint64_t from, uint64_t to)    /* bytes [from, to) of a page */
 {
     unsigned first = (unsigned)(from >> 6), last = (unsigned)((to - 1) >> 6);
 
@@ -81,7 +81,7 @@ static void guard_stopped(void *arg)
  * through counts itself before it looks at `making`, and `making` is set before the count is looked at: one of the two sees
  * the other.
  */
-static CodePage *page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page)
+CodePage *block_page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page)
 {
     uint64_t index = (uint64_t)(host_page - dr->host) >> DBT_PAGE_BITS;
     CodePage *p;
@@ -109,7 +109,7 @@ static CodePage *page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page)
     return p;
 }
 
-static void page_made_locked(CodePage *p)
+void block_page_made(CodePage *p)
 {
     if (p) {
         __atomic_sub_fetch(&p->making, 1, __ATOMIC_SEQ_CST);
@@ -126,7 +126,7 @@ bool code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned
     }
     unsigned let_through = __atomic_add_fetch(&p->clean_stores, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&p->making, __ATOMIC_SEQ_CST) ||
-        (__atomic_load_n(&p->granules, __ATOMIC_SEQ_CST) & granule_mask(in_page, in_page + n))) {
+        (__atomic_load_n(&p->granules, __ATOMIC_SEQ_CST) & block_granule_mask(in_page, in_page + n))) {
         return false;
     }
     if (let_through >= LIFT_AFTER) {
@@ -202,16 +202,19 @@ static void block_kill_locked(DbtMachine *d, Block *b)
     d->stats.invalidated++;
 }
 
-static uint64_t block_granules(const DbtRegion *dr, uint64_t page_index, const Block *b)
+static uint64_t block_granules(const DbtMachine *d, const DbtRegion *dr, uint64_t page_index, const Block *b)
 {
     const uint8_t *page = dr->host + (page_index << DBT_PAGE_BITS);
     uint64_t mask = 0;
 
+    if (d->backend && b->trace) {
+        return trace_granules(d, b, page);
+    }
     if ((uint64_t)(b->at - page) < DBT_PAGE) {
-        mask |= granule_mask(b->from, b->to);
+        mask |= block_granule_mask(b->from, b->to);
     }
     if (b->at2 == page) {               /* the same page twice is possible */
-        mask |= granule_mask(0, b->length - (DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1))));
+        mask |= block_granule_mask(0, b->length - (DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1))));
     }
     return mask;
 }
@@ -220,13 +223,14 @@ static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, ui
 {
     CodePage *p = dr->pages[index];
     uint64_t left = 0;
+    unsigned traces = 0;
 
     if (!p || !(p->granules & mask)) {
         return;
     }
     for (unsigned i = 0; i < p->blocks->len;) {
         Block *b = p->blocks->pdata[i];
-        uint64_t g = b->dead ? 0 : block_granules(dr, index, b);
+        uint64_t g = b->dead ? 0 : block_granules(d, dr, index, b);
         if (g & mask) {
             block_kill_locked(d, b);
             p->killed++;
@@ -234,12 +238,14 @@ static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, ui
         }
         if (g) {
             left |= g;
+            traces += d->backend && b->trace;
             i++;
         } else {
             g_ptr_array_remove_index_fast(p->blocks, i);
         }
     }
     __atomic_store_n(&p->granules, left, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&p->traces, traces, __ATOMIC_SEQ_CST);
 }
 
 void code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n)
@@ -248,7 +254,7 @@ void code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n)
     g_mutex_lock(&d->lock);
     while (n) {
         uint64_t in_page = offset & (DBT_PAGE - 1), part = MIN(n, DBT_PAGE - in_page);
-        page_written_locked(d, dr, offset >> DBT_PAGE_BITS, granule_mask(in_page, in_page + part));
+        page_written_locked(d, dr, offset >> DBT_PAGE_BITS, block_granule_mask(in_page, in_page + part));
         offset += part;
         n -= part;
     }
@@ -256,7 +262,7 @@ void code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n)
 }
 
 /* Not to come back by its bytes: the next one is to be other code. */
-static void block_retire_locked(DbtMachine *d, Block *b)
+void block_retire(DbtMachine *d, Block *b)
 {
     block_kill_locked(d, b);
     b->mode = (uint32_t)RETIRED;
@@ -270,19 +276,19 @@ void block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode)
 
     g_mutex_lock(&d->lock);
     Block *b = block_at(d, at, mode);
-    if (b && ic_make_hot(d, b->at)) {
+    if (b && !b->trace && ic_make_hot(d, b->at)) {
         hot[n++] = b;
     }
     for (unsigned i = 0; i < n; i++) {
         for (unsigned k = 0; k < hot[i]->n_links && n < HOT_MAX; k++) {
             Block *to = d->links[hot[i]->links + k].to;
-            if (to && ic_make_hot(d, to->at)) {
+            if (to && !to->trace && ic_make_hot(d, to->at)) {
                 hot[n++] = to;
             }
         }
     }
     for (unsigned i = 0; i < n; i++) {
-        block_retire_locked(d, hot[i]);
+        block_retire(d, hot[i]);
     }
     d->stats.ic_hot += n;
     g_mutex_unlock(&d->lock);
@@ -290,23 +296,25 @@ void block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode)
 
 void block_renew(DbtMachine *d, DbtRegion *dr, uint64_t offset)
 {
-    uint64_t index = offset >> DBT_PAGE_BITS, in_page = offset & (DBT_PAGE - 1), mask = granule_mask(in_page, in_page + 1);
+    uint64_t index = offset >> DBT_PAGE_BITS, in_page = offset & (DBT_PAGE - 1), mask = block_granule_mask(in_page, in_page + 1);
 
     g_mutex_lock(&d->lock);
     const CodePage *p = dr->pages[index];
     for (unsigned i = 0; p && i < p->blocks->len; i++) {        /* dead ones stay for the next store to sort out */
         Block *b = p->blocks->pdata[i];
-        if (!b->dead && (block_granules(dr, index, b) & mask)) {
-            block_retire_locked(d, b);
+        if (!b->dead && (block_granules(d, dr, index, b) & mask)) {
+            block_retire(d, b);
         }
     }
     g_mutex_unlock(&d->lock);
 }
 
-static void block_free(DbtMachine *d, Block *b)
+void block_free(DbtMachine *d, Block *b)
 {
     if (!d->backend) {
         g_free(b->ir);
+    } else if (b->trace) {
+        trace_free(d, b->trace - 1u);
     }
     b->hash_next = d->free_blocks;
     d->free_blocks = b;
@@ -331,21 +339,23 @@ bool block_any(const DbtMachine *d)
 }
 
 /* Blocks without an address go. */
-static void page_sweep_locked(const DbtRegion *dr, uint64_t index)
+static void page_sweep_locked(const DbtMachine *d, const DbtRegion *dr, uint64_t index)
 {
     CodePage *p = dr->pages[index];
     uint64_t left = 0;
-    unsigned kept = 0;
+    unsigned kept = 0, traces = 0;
 
     for (unsigned i = 0; i < p->blocks->len; i++) {
         Block *b = p->blocks->pdata[i];
         if (b->at && !b->dead) {
-            left |= block_granules(dr, index, b);
+            left |= block_granules(d, dr, index, b);
+            traces += d->backend && b->trace;
             p->blocks->pdata[kept++] = b;
         }
     }
     g_ptr_array_set_size(p->blocks, (gint)kept);
     __atomic_store_n(&p->granules, left, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&p->traces, traces, __ATOMIC_SEQ_CST);
 }
 
 /* All vCPUs are stopped, outside of code, and their jump caches are empty. */
@@ -366,7 +376,7 @@ static void reclaim_locked(DbtMachine *d, unsigned generation)
     for (unsigned i = 0; i < d->n_regions; i++) {
         for (uint64_t k = 0; k < d->regions[i]->n_pages; k++) {
             if (d->regions[i]->pages[k]) {
-                page_sweep_locked(d->regions[i], k);
+                page_sweep_locked(d, d->regions[i], k);
             }
         }
     }
@@ -519,7 +529,7 @@ static void exits_peek(DbtMachine *d, IrBlock *ir, Block *b, const uint8_t *page
 }
 
 /* In the cache line it starts in is all that a look-up needs. */
-static Block *block_new(DbtMachine *d)
+Block *block_new(DbtMachine *d)
 {
     Block *b = d->free_blocks;
 
@@ -537,18 +547,23 @@ static Block *block_new(DbtMachine *d)
     return (Block *)d->slabs->pdata[d->n_slabs - 1] + d->n_in_slab++;
 }
 
-static void block_add_locked(DbtMachine *d, Block *b, CodePage *p, CodePage *p2)
+void block_publish(DbtMachine *d, Block *b)
 {
     unsigned h = hash_of(b->at, b->mode);
 
-    __atomic_or_fetch(&p->granules, granule_mask(b->from, b->to), __ATOMIC_SEQ_CST);
-    if (p2) {
-        __atomic_or_fetch(&p2->granules, granule_mask(0, b->length - (DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1)))),
-                          __ATOMIC_SEQ_CST);
-    }
     order_publish(d);                   /* its code may be jumped to from now on */
     b->hash_next = d->hash[h];
     __atomic_store_n(&d->hash[h], b, __ATOMIC_RELEASE);
+}
+
+static void block_add_locked(DbtMachine *d, Block *b, CodePage *p, CodePage *p2)
+{
+    __atomic_or_fetch(&p->granules, block_granule_mask(b->from, b->to), __ATOMIC_SEQ_CST);
+    if (p2) {
+        __atomic_or_fetch(&p2->granules, block_granule_mask(0, b->length - (DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1)))),
+                          __ATOMIC_SEQ_CST);
+    }
+    block_publish(d, b);
     g_ptr_array_add(p->blocks, b);
     if (p2) {
         g_ptr_array_add(p2->blocks, b);
@@ -601,9 +616,9 @@ static CacheKey cache_key(DbtCpu *c, const uint8_t *at, uint32_t mode)
 {
     const DbtMachine *d = c->dbt;
     CacheKey k = { .mode = mode, .in_page = (uint32_t)((uintptr_t)at & (DBT_PAGE - 1)) };
-    unsigned options = (d->cpus->len == 1) | d->one_insn << 1 | d->no_opt << 2 | d->no_merge << 3;
+    unsigned options = (d->cpus->len == 1) | d->one_insn << 1 | d->no_opt << 2 | d->no_merge << 3 | d->tier2 << 4;
 
-    k.config = d->guest->cache_key(c, k.place) * 16 + options;
+    k.config = d->guest->cache_key(c, k.place) * 64 + options;
     return k;
 }
 
@@ -633,8 +648,8 @@ static Block *block_take_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
     if (!d->backend->unpack(d, d->guest, r.native, r.n, b, full)) {
         block_free(d, b);
         if (*full) {
-            page_made_locked(p);
-            page_made_locked(p2);
+            block_page_made(p);
+            block_page_made(p2);
         }
         return NULL;
     }
@@ -646,8 +661,8 @@ static Block *block_take_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
     }
     d->stats.cache_taken++;
     d->stats.cache_insns += r.n_guest;
-    page_made_locked(p);
-    page_made_locked(p2);
+    block_page_made(p);
+    block_page_made(p2);
     return b;
 }
 
@@ -686,6 +701,7 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
         trace_dbt_block(c->pc, ir->length);
         *b = (Block){ .at = at, .at2 = ir->two_pages ? at2 : NULL, .mode = mode, .length = (uint16_t)ir->length,
                       .from = (uint16_t)in_page, .to = (uint16_t)MIN(in_page + ir->length, DBT_PAGE) };
+        b->counted = d->backend && !b->at2 && trace_counts(d, d->guest, at, mode);
         log_guest_code(c, ir, at - in_page);
         log_block(d, ir, LOG_IR, "IR");
         exits_peek(d, ir, b, at - in_page);
@@ -721,8 +737,8 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
         d->stats.code_bytes += b->code_bytes;
         d->stats.ir_insns += ir->n_insns;
     }
-    page_made_locked(p);
-    page_made_locked(p2);
+    block_page_made(p);
+    block_page_made(p2);
     return b;
 }
 
@@ -738,7 +754,7 @@ static Block *block_revive_locked(DbtMachine *d, uint8_t *at, uint32_t mode, Cod
         }
         block_add_locked(d, b, p, NULL);
         d->stats.revived++;
-        page_made_locked(p);
+        block_page_made(p);
     }
     return b;
 }
@@ -750,7 +766,7 @@ static Block *block_make(DbtCpu *c, DbtRegion *dr, uint8_t *at, uint32_t mode)
     DbtRegion *dr2 = NULL;
 
     for (unsigned tries = 0; tries < 2; tries++) {
-        CodePage *p = page_guard(d, dr, page), *p2 = at2 ? page_guard(d, dr2, at2) : NULL;
+        CodePage *p = block_page_guard(d, dr, page), *p2 = at2 ? block_page_guard(d, dr2, at2) : NULL;
         bool full = false;
         g_mutex_lock(&d->lock);
         Block *b = at2 ? NULL : block_revive_locked(d, at, mode, p);
@@ -834,14 +850,14 @@ Block *block_find(DbtCpu *c)
 
 /* ---- for the native stubs ---- */
 
-static bool must_leave(DbtCpu *c)
+bool block_must_leave(DbtCpu *c)
 {
     return __atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED) || c->guest->single(c) || c->guest->idle(c);
 }
 
 static Block *lookup_block(DbtCpu *c)
 {
-    if (must_leave(c)) {
+    if (block_must_leave(c)) {
         return NULL;
     }
     c->stats->lookups++;
@@ -859,7 +875,7 @@ static const void *jump_to(DbtCpu *c, const Block *b)
 
 const void *dbt_lookup(DbtCpu *c)
 {
-    const void *code = must_leave(c) ? NULL : tlb_jmp_victim(c);
+    const void *code = block_must_leave(c) ? NULL : tlb_jmp_victim(c);
 
     if (code) {
         return code;
@@ -877,7 +893,8 @@ const void *dbt_link_lookup(DbtCpu *c, BlockLink *l)
         return NULL;
     }
     g_mutex_lock(&d->lock);
-    bool same_page = ((uintptr_t)b->at ^ (uintptr_t)l->from->at) < DBT_PAGE;
+    bool same_page = l->far ? trace_has_page(d->traces->pdata[l->from->trace - 1], (uint8_t *)((uintptr_t)b->at & -(uintptr_t)DBT_PAGE)) :
+                              ((uintptr_t)b->at ^ (uintptr_t)l->from->at) < DBT_PAGE;
     if (b->at2) {                   /* depends on how the next page is mapped now */
         if (!l->from->dead) {
             d->backend->link(d, l, NULL);
@@ -908,5 +925,5 @@ const void *dbt_slow(DbtCpu *c)
     trace_dbt_slow(c->pc);
     dbt_step(c);
     j = &c->ctx->jmp[dbt_jmp_slot(c->pc)];
-    return j->pc == c->pc && !must_leave(c) ? j->code : dbt_lookup(c);
+    return j->pc == c->pc && !block_must_leave(c) ? j->code : dbt_lookup(c);
 }

@@ -87,7 +87,7 @@ static bool has_guard(const IrBlock *ir)
     return false;
 }
 
-void dbt_step(DbtCpu *c)
+static bool step(DbtCpu *c, bool alone)
 {
     uint32_t mode = (uint32_t)c->ctx->key.mode;
     DbtRegion *dr;
@@ -103,19 +103,35 @@ void dbt_step(DbtCpu *c)
             c->guest->translate(c, c->ir, at, DBT_PAGE - in_page, NULL, 1);
             ir_plain(c->ir);
             if (has_guard(c->ir)) {
-                interp_run(c, c->ir);
-                return;
+                if (!alone) {
+                    interp_run(c, c->ir);
+                }
+                return !alone;
             }
             g_free(e->ir);
             *e = (StepEntry){ .at = at, .mode = mode, .n = (uint8_t)c->ir->length, .ir = ir_copy(c->ir) };
             memcpy(e->bytes, at, e->n);
         }
         interp_run(c, e->ir);
-        return;
+        return true;
     }
     step_translate_odd(c, page);
+    if (alone && has_guard(c->ir)) {
+        return false;
+    }
     ir_plain(c->ir);
     interp_run(c, c->ir);
+    return true;
+}
+
+void dbt_step(DbtCpu *c)
+{
+    step(c, false);
+}
+
+bool dbt_step_alone(DbtCpu *c)
+{
+    return step(c, true);
 }
 
 /* ---- debugging ---- */
@@ -299,6 +315,7 @@ static VcpuExit dbt_run(Vcpu *v)
 /* ---- accelerator ---- */
 
 static const char *const engine_names[] = { "native", "interp", "tcc", NULL };
+static const char *const tier2_names[] = { "off", "on", "all", NULL };
 static const char *const ic_names[] = { "user", "all", "off", NULL };
 static const Field accel_fields[] = {
     { .name = "engine", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, engine), .count = 1, .aux = engine_names,
@@ -317,6 +334,10 @@ static const Field accel_fields[] = {
       .help = "Give each access a memory check of its own: for debugging." },
     { .name = "x-ic", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, ic), .count = 1, .aux = ic_names,
       .help = "Which code has inline caches before the TLB: user code, all (for tests), or none." },
+    { .name = "x-tier2", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2), .count = 1, .aux = tier2_names,
+      .help = "Which hot code is made into traces, paths through several blocks: none, user code (on), or all (for tests)." },
+    { .name = "x-tier2-hot", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2_hot), .count = 1,
+      .def = 2000, .min = 1, .max = 1000000, .help = "How often a block is entered before a trace is made from there." },
     { .name = "perfmap", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, perfmap), .count = 1,
       .help = "Name translated blocks in /tmp/perf-PID.map, for perf(1)." },
     { .name = "cache", .type = T_STR, .flags = F_CONFIG, .offset = offsetof(DbtMachine, cache_dir), .count = 1,
@@ -339,6 +360,7 @@ static bool dbt_init(Machine *m, GError **err)
     for (unsigned g = 0; g < DBT_GENERATIONS; g++) {
         d->blocks[g] = g_ptr_array_new();
     }
+    d->traces = g_ptr_array_new_with_free_func(g_free);
     d->cpus = g_ptr_array_new();
     past_init(d);
     if (d->perfmap) {
@@ -371,6 +393,7 @@ static bool dbt_vcpu_init(Vcpu *v, GError **err)
     c->stats = g_new0(DbtStats, 1);     /* its own: counters that vCPUs share cost a cache miss each */
     c->steps = g_new0(DbtCpuPrivate, 1);
     tlb_init(c);
+    trace_init(c);
     g_ptr_array_add(c->dbt->cpus, c);
     if (c->dbt->cpus->len == 2 && block_any(c->dbt)) {       /* made for one: ir_unlock() */
         block_reclaim_soon(c->dbt);
@@ -387,6 +410,7 @@ static void dbt_vcpu_fini(Vcpu *v)
     }
     g_free(c->steps);
     ic_fini(c);
+    trace_fini(c);
     g_free(c->stats);
     dbt_huge_free(c->contexts, DBT_CONTEXTS * sizeof(DbtContext));
     g_free(c->ir);
@@ -400,6 +424,7 @@ static void dbt_fini(Machine *m)
     tcc_engine_fini(d);
     cache_fini(d);
     block_free_all(d);
+    g_ptr_array_free(d->traces, TRUE);
     g_ptr_array_free(d->cpus, TRUE);
     if (d->backend) {
         d->backend->fini(d);
@@ -476,6 +501,10 @@ static const struct { size_t offset; const char *text; } stat_rows[] = {
     STAT(no_code, "checks refused: code there"),
     STAT(cache_taken, "blocks taken from the cache on disk"), STAT(cache_insns, "guest instructions in them"),
     STAT(cache_new, "blocks that are new to it"), STAT(cache_differ, "blocks in it that are not what is translated"),
+    STAT(traces, "traces made"), STAT(trace_insns, "guest instructions in them"), STAT(trace_loops, "of them, loops"),
+    STAT(traces_not, "traces begun and not made"), STAT(trace_us, "microseconds of making them"),
+    STAT(trace_checks, "looks at a trace's pages"), STAT(trace_refused, "of them, pages that are others"),
+    STAT(traces_lost, "traces given up for that"),
     STAT(ic_hot, "blocks given inline caches"), STAT(ic_given_up, "inline caches given up"),
 };
 

@@ -59,7 +59,11 @@ typedef struct DbtIc {
     uint64_t key, limit, value;
 } DbtIc;
 enum { DBT_IC_DATA = 1024, DBT_IC_JUMPS = 512, DBT_IC_N = DBT_IC_DATA + DBT_IC_JUMPS,     /* numbers of jumps follow */
-       DBT_IC_BUDGET = 256, DBT_IC_BYTES = DBT_IC_N * sizeof(DbtIc) };
+       DBT_IC_BUDGET = 256,
+       /* behind them: for each trace of several pages the page base it has been checked for; counters of block entries */
+       DBT_GUARDS = 1024, DBT_HOT_N = 2048, DBT_GUARD_AT = DBT_IC_N * sizeof(DbtIc), DBT_HOT_AT = DBT_GUARD_AT + DBT_GUARDS * 8,
+       DBT_IC_BYTES = DBT_HOT_AT + DBT_HOT_N * 4 };
+#define DBT_GUARD_NONE UINT64_C(1)      /* no page base */
 
 typedef struct DbtKey {                 /* all that translation and code depend on */
     uint64_t space;                     /* address space; x86: CR3 page base | PCID, 0 without paging */
@@ -153,6 +157,7 @@ typedef struct DbtCpu {
     int32_t      ic_budget;             /* misses of what is not empty until somebody looks at how often they come */
     uint64_t     ic_tick;               /* time of the last look, in microseconds */
     uint64_t     ic_kills;              /* DbtMachine.kills when jumps were last looked at */
+    struct DbtTracer *tracer;           /* trace.c */
     DbtIc      **ic_used;               /* [DBT_IC_N]: those that are not empty; all are behind the guest's struct: DbtGuest.ic_offset */
 } DbtCpu;
 
@@ -214,7 +219,8 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     uint64_t (*cache_key)(DbtCpu *c, uint64_t place[2]);
     uint64_t mode_slow;
     uint64_t space_domain;              /* bits of DbtKey.space: global pages are the same where these are (x86: ASIDs of guests) */
-    size_t   ic_offset;                 /* in the CPU struct's memory, DBT_IC_BYTES; 0: there are no inline caches */
+    size_t   ic_offset;                 /* in the CPU struct's memory, DBT_IC_BYTES; 0: there are no inline caches and no traces */
+    unsigned stack_reg;                 /* guest register that returns add to */
     uint64_t mode_user;                 /* bits of DbtKey.mode, all of them set in user code; 0: not told */
     uint64_t mode_wide;                 /* bits of DbtKey.mode: linear addresses have 64 bits (x86: 64-bit code); else they wrap at 4 GiB */
     const IrHelperDesc *helpers;
@@ -299,13 +305,14 @@ void    *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_acce
 bool     interp_run(DbtCpu *c, const IrBlock *b);
 void     dbt_step(DbtCpu *c);           /* tier 0: translate and run exactly one guest instruction at c->pc; may raise */
 
-typedef struct BlockLink {              /* a direct exit to the same page */
+typedef struct BlockLink {              /* a direct exit to the same page, or to another of the trace's */
     Block   *from, *to;                 /* to: linked to, or NULL */
     uint32_t next_in;                   /* number plus 1 of another link to the same block, or 0 */
     uint32_t stub;                      /* back end's: where the jump leads while it is not linked */
     uint32_t patch;                     /* back end's: what to patch */
     int16_t  target;                    /* offset from the page base */
-    bool     loop;                      /* goes to from's loop entry, and nowhere else */
+    uint8_t  loop : 1;                  /* goes to from's loop entry, and nowhere else */
+    uint8_t  far : 1;                   /* to another page of the trace it is from; pc_base is that page's already */
     bool     cached;                    /* cannot be linked: by the jump cache; atomic */
 } BlockLink;
 
@@ -329,6 +336,8 @@ struct Block {                          /* one line of the cache */
         struct {                        /* native */
             uint32_t code_bytes;
             uint32_t links, incoming;   /* number of its first link; number plus 1 of the first link that leads here, or 0 */
+            uint32_t trace : 31;        /* number plus 1 of the trace that it is the code of, or 0 */
+            uint32_t counted : 1;       /* counts its entries: trace_hot() */
         };
         struct {                        /* interpreter */
             uint32_t heat;              /* times run, while that counts; atomic, but not exact */

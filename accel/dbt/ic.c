@@ -55,6 +55,7 @@ static void ic_clear(DbtCpu *c)
 
 void ic_context(DbtCpu *c)
 {
+    trace_context(c);
     if (c->ctx != c->ic_ctx && ic_wanted(c->dbt, c->guest, c->ctx->key.mode)) {
         ic_clear(c);
         c->ic_ctx = c->ctx;
@@ -63,6 +64,7 @@ void ic_context(DbtCpu *c)
 
 void ic_flush(DbtCpu *c, const DbtContext *x)
 {
+    trace_flush(c, x);
     if (x == c->ic_ctx) {
         ic_clear(c);
     }
@@ -91,6 +93,7 @@ static bool is_of_page(const DbtCpu *c, const DbtIc *i, uint64_t page)
 
 void ic_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page)
 {
+    trace_flush_page(c, x, page);
     if (x == c->ic_ctx) {
         ic_clear_if(c, is_of_page, page);
     }
@@ -186,14 +189,14 @@ void ic_sample(DbtCpu *c)
     }
 }
 
-void ic_look(DbtCpu *c, unsigned offset)
+void ic_look(DbtCpu *c, int32_t offset)
 {
     uint64_t now = (uint64_t)g_get_monotonic_time(), since = now - c->ic_tick;
     DbtRegion *dr;
 
     c->ic_tick = now;
     c->ic_budget = DBT_IC_BUDGET;
-    const uint8_t *at = since > DBT_IC_BUDGET * NS_A_MISS / 1000 ? NULL : fetched(c, c->pc_base + offset, &dr);
+    const uint8_t *at = since > DBT_IC_BUDGET * NS_A_MISS / 1000 ? NULL : fetched(c, c->pc_base + (uint64_t)(int64_t)offset, &dr);
     if (!at) {
         return;
     }

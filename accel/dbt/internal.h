@@ -23,6 +23,7 @@ typedef struct CodePage {
     bool     guarded;
     unsigned making;                    /* translations in progress: every store counts as one to code */
     unsigned killed;                    /* blocks by stores, so far: code that is rewritten often is remembered (past.c) */
+    unsigned traces;                    /* made of it, and of other pages; atomic */
     unsigned clean_stores;              /* let through to the guarded page; enough of them without code lift the guard */
 } CodePage;
 
@@ -38,17 +39,38 @@ enum { WRITABLE_MANY = UINT16_MAX };
 enum { DBT_GENERATIONS = 8, DBT_HASH_BITS = 18, DBT_MAX_REGIONS = 64 };
 
 typedef struct DbtCache DbtCache;
+/*
+ * A trace: the code of a path through several blocks, which stands in for the block at its start.  What it was made of in one page;
+ * the first is the one that the path starts in.
+ */
+enum { TRACE_PAGES = 8 };
+typedef struct TracePage {
+    uint8_t   *host;
+    DbtRegion *region;
+    int64_t    delta;                   /* of linear addresses, from the first page */
+    uint64_t   granules;
+} TracePage;
+
+typedef struct Trace {
+    Block     *block;
+    unsigned   n_pages, guard;          /* guard: number plus 1 of what says that the other pages are where they were; 0: one page */
+    unsigned   refused;                 /* times they were not; atomic */
+    TracePage  pages[TRACE_PAGES];
+} Trace;
+
 
 typedef struct DbtStats {               /* "info jit" */
     uint64_t blocks, guest_insns, guest_bytes, code_bytes, ir_insns;
     uint64_t lookups, refills, steps, exits, flushes, page_flushes, switches, contexts, invalidated,
-             reclaims, reclaimed, full, revived, victims, beside, across, links, unmerged, ic_hot, ic_given_up;
+             reclaims, reclaimed, full, revived, victims, beside, across, links, unmerged, ic_hot, ic_given_up,
+             traces, trace_insns, trace_loops, trace_checks, trace_refused, traces_lost, traces_not, trace_us;
     uint64_t cache_taken, cache_insns, cache_new, cache_differ;
     uint64_t no_crossing, no_slow_mode, no_fault, no_ram, no_code;      /* refills refused, by why */
 } DbtStats;
 
 enum { IC_USER, IC_ALL, IC_OFF };      /* which code has inline caches */
-enum { IC_HASH_BITS = 16, IC_HEAT_BITS = 12 };
+enum { IC_HASH_BITS = 16, IC_HEAT_BITS = 12, TRACE_TRY_BITS = 14 };
+enum { TIER2_OFF, TIER2_USER, TIER2_ALL };             /* which code has traces */
 enum { ENGINE_NATIVE, ENGINE_INTERP, ENGINE_TCC };
 
 struct DbtMachine {
@@ -63,6 +85,8 @@ struct DbtMachine {
     uint64_t  cache_mib;
     bool      cache_check;              /* translate what is found there as well, and compare */
     uint32_t  ic;                       /* IC_* */
+    uint32_t  tier2;                    /* TIER2_* */
+    uint32_t  tier2_hot;                /* entries of a block until a trace is made from there */
     uint32_t  tcc_hot;                  /* engine tcc: runs after which a block is compiled */
     bool      tcc_wait;                 /* and the vCPU waits for it */
     /* the rest */
@@ -89,6 +113,10 @@ struct DbtMachine {
     uint8_t   ic_bad[(1 << IC_HASH_BITS) / 8];  /* guest instructions, hashed, that are better without; atomic */
     uint8_t   ic_heat[1 << IC_HEAT_BITS];       /* how often a block was met, hashed; atomic, not exact */
     uint32_t  ic_samples;
+    GPtrArray *traces;                  /* Trace; with the lock */
+    unsigned  n_counters;
+    uint8_t   guards[DBT_GUARDS];       /* in use */
+    uint8_t   trace_tries[1 << TRACE_TRY_BITS];         /* traces begun, by a hash of where; with the lock */
     bool      full;                     /* block_reclaim() is wanted; atomic */
     bool      drop_all;                 /* of all generations; atomic */
     GPtrArray *cpus;                    /* DbtCpu */
@@ -114,6 +142,51 @@ void       block_drop_all(DbtMachine *d);
 bool       block_any(const DbtMachine *d);      /* have any been made? */
 void       block_reclaim_soon(DbtMachine *d);   /* let the vCPUs' run loops do that */
 void       block_reclaim(DbtMachine *d);        /* from the run loop: give back what is oldest unless some vCPU is still to return into code */
+
+CodePage  *block_page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page);
+void       block_page_made(CodePage *p);        /* with the lock; NULL: nothing */
+Block     *block_new(DbtMachine *d);            /* with the lock */
+void       block_free(DbtMachine *d, Block *b);         /* with the lock: nobody knows it */
+void       block_publish(DbtMachine *d, Block *b);      /* with the lock, pages are marked: look-ups find it */
+void       block_retire(DbtMachine *d, Block *b);       /* with the lock: it dies and does not come back by its bytes */
+uint64_t   block_granule_mask(uint64_t from, uint64_t to);      /* bytes [from, to) of a page */
+bool       block_must_leave(DbtCpu *c);         /* the run loop is wanted */
+
+/* trace.c */
+void       trace_init(DbtCpu *c);
+void       trace_fini(DbtCpu *c);
+void       trace_free(DbtMachine *d, unsigned number); /* with the lock, or as the last: its block is free, and guards are empty */
+bool       trace_counts(const DbtMachine *d, const DbtGuest *g, const uint8_t *at, uint32_t mode);  /* shall the block there count its entries? */
+unsigned   trace_counter(DbtMachine *d);        /* with the lock: number of a counter for a block */
+const void *trace_hot(DbtCpu *c, unsigned counter);     /* it is used up at c->pc: code to go on with, as dbt_lookup() */
+const void *trace_check(DbtCpu *c, unsigned number);    /* a trace of several pages is entered at c->pc: the same */
+uint64_t   trace_granules(const DbtMachine *d, const Block *b, const uint8_t *page);
+void       trace_context(DbtCpu *c);            /* c->ctx has changed */
+void       trace_flush(DbtCpu *c, const DbtContext *x);
+void       trace_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page);
+/* Is it a page of the trace: what has been found there when it was entered? */
+static inline bool trace_has_page(const Trace *t, const uint8_t *host)
+{
+    for (unsigned k = 0; k < t->n_pages; k++) {
+        if (t->pages[k].host == host) {
+            return true;
+        }
+    }
+    return false;
+}
+/* Host address of the guest instruction at that offset from the page base. */
+static inline const uint8_t *trace_host(const Trace *t, const Block *b, int32_t offset)
+{
+    for (unsigned k = 0; t && k < t->n_pages; k++) {
+        if ((uint64_t)(offset - t->pages[k].delta) < DBT_PAGE) {
+            return t->pages[k].host + (offset - t->pages[k].delta);
+        }
+    }
+    return (const uint8_t *)((uintptr_t)b->at & -(uintptr_t)DBT_PAGE) + offset;
+}
+
+/* dbt.c: dbt_step(), but for an instruction that leaves behind what only its own block knows (x87); false: that is next, not done */
+bool       dbt_step_alone(DbtCpu *c);
 
 /* past.c: with the lock */
 void       past_init(DbtMachine *d);
@@ -148,11 +221,12 @@ void       ic_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page);   /* an
 void       ic_unwrite(DbtCpu *c, const uint8_t *host_page);
 void       ic_flush_dead(DbtCpu *c);    /* a look-up: jumps to blocks that have died since */
 /* The budget of misses is used up; the last was of the instruction at pc_base + offset. */
-void       ic_look(DbtCpu *c, unsigned offset);
+void       ic_look(DbtCpu *c, int32_t offset);
 
 /* tlb.c */
 void       tlb_map_changed(DbtCpu *c);
 /* Host page that c->pc's page (or `linear`'s) is fetched from; raises; NULL: not RAM or ROM. */
 uint8_t   *tlb_fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr);
+uint8_t   *tlb_fetch_quiet(DbtCpu *c, uint64_t linear, DbtRegion **dr);         /* the same; NULL where it would raise */
 static inline DbtMachine *dbt_of(Machine *m) { return m->accel_data; }
 #endif

@@ -672,6 +672,17 @@ bool interp_run(DbtCpu *cpu, const IrBlock *block)
         cpu->pc = to;
         return __atomic_load_n(&cpu->vcpu.attention, __ATOMIC_RELAXED);
     }
+    op_jguess: {
+        const uint64_t to = get(&r, i, i->a, IR_I64);
+        if (to == cpu->pc_base + (uint64_t)(int64_t)i->imm) {
+            NEXT;
+        }
+        if (G_UNLIKELY((int64_t)to >> 32 && dbt_is_bad_target(cpu, to))) {
+            cpu->guest->bad_target(cpu);
+        }
+        cpu->pc = to;
+        return __atomic_load_n(&cpu->vcpu.attention, __ATOMIC_RELAXED);
+    }
     op_exit_pc:
         return __atomic_load_n(&cpu->vcpu.attention, __ATOMIC_RELAXED);
     op_exit_next:

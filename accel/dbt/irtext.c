@@ -108,7 +108,7 @@ static void print_insn(const IrBlock *b, const IrInsn *i, GString *out)
     if (i->op == IR_vop) {
         g_string_append_printf(out, " imm8 %#x", i->imm8);
     }
-    if (i->op == IR_jmp || i->op == IR_br || i->op == IR_brz || i->op == IR_brnz || i->op == IR_exit_next || i->op == IR_chkcs || i->op == IR_bulk) {
+    if (i->op == IR_jmp || i->op == IR_br || i->op == IR_brz || i->op == IR_brnz || i->op == IR_jguess || i->op == IR_exit_next || i->op == IR_chkcs || i->op == IR_bulk) {
         g_string_append_printf(out, " %s page%+d", i->op == IR_chkcs ? "to" : "->", i->imm);
     }
     print_flags(out, "sets", i->sets);

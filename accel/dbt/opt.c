@@ -29,7 +29,7 @@ static IrType source_type(const IrInsn *i)
     case IR_zext8: case IR_sext8:   return IR_I8;
     case IR_zext16: case IR_sext16: return IR_I16;
     case IR_zext32: case IR_sext32: case IR_crc32: return IR_I32;
-    case IR_jind:                   return IR_I64;
+    case IR_jind: case IR_jguess:   return IR_I64;
     default:                        return i->type;
     }
 }
@@ -170,7 +170,7 @@ static unsigned flags_read(const IrInsn *i)
         return ir_cond_flags(i->cond);
     case IR_adc: case IR_sbb: case IR_rcl: case IR_rcr: case IR_cmc:
         return FL_C;
-    case IR_getfl:
+    case IR_getfl: case IR_jguess:
         return FL_ALL;
     case IR_helper:                     /* nearly all raise or read them; the table belongs to the guest */
         return FL_ALL;
@@ -278,7 +278,7 @@ static bool reads_guest(const IrBlock *b, const IrInsn *i, unsigned r)
 static bool is_barrier(const IrInsn *i)
 {
     return (ir_op_props[i->op] & (LEAVES | ENDS)) || i->op == IR_br || i->op == IR_brz || i->op == IR_brnz ||
-           i->op == IR_bulk || i->op == IR_helper || i->op == IR_vop;
+           i->op == IR_jguess || i->op == IR_bulk || i->op == IR_helper || i->op == IR_vop;
 }
 
 /* r += constant, of which no flag is wanted. */

@@ -153,7 +153,7 @@ static bool page_is_free(const struct RamHit *h, uint64_t offset)
 
 /*
  * May a store go straight to a page with code?  One to code itself kills the blocks there first, if they cannot be made again of
- * the old bytes before it is done, and what runs is not in that page: its rest might be what is written.
+ * the old bytes before it is done, and what runs is not in that page: its rest might be what is written.  (A trace may be of any.)
  */
 static bool store_may_go(DbtCpu *c, const struct RamHit *h, uint64_t phys, unsigned bytes)
 {
@@ -165,6 +165,10 @@ static bool store_may_go(DbtCpu *c, const struct RamHit *h, uint64_t phys, unsig
     }
     if (c->dbt->cpus->len > 1 || !c->in_code || c->ctx->fetch[slot].tag != (c->pc_base | 1) ||
         c->ctx->fetch[slot].host == h->host + (phys - h->at) - (phys & (DBT_PAGE - 1))) {
+        return false;
+    }
+    const CodePage *p = code_page(h->code, offset);
+    if (p && __atomic_load_n(&p->traces, __ATOMIC_SEQ_CST)) {
         return false;
     }
     code_written(c->dbt, h->code, offset, bytes);
@@ -549,7 +553,7 @@ void *dbt_host(DbtCpu *c, uint64_t linear, DbtAccess access, unsigned *n)
     return d.host && (write ? e->write : e->read) == (linear & -DBT_PAGE) ? d.host : NULL;
 }
 
-uint8_t *tlb_fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr)
+static inline uint8_t *fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr, bool quiet)
 {
     DbtContext *x = c->ctx;
     uint64_t page = linear & -DBT_PAGE;
@@ -561,6 +565,9 @@ uint8_t *tlb_fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr)
         return x->fetch[slot].host;
     }
     if (!c->guest->walk(c, linear, ACCESS_FETCH, &w)) {
+        if (quiet) {
+            return NULL;
+        }
         c->guest->fault(c, linear, ACCESS_FETCH, &w);
     }
     uint64_t phys = w.phys & -(uint64_t)DBT_PAGE;
@@ -579,4 +586,14 @@ uint8_t *tlb_fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr)
     x->fetch_large = w.page_bytes > DBT_PAGE ? x->fetch_large | bit : x->fetch_large & ~bit;
     tlb_entered(c, linear, &w);
     return host;
+}
+
+uint8_t *tlb_fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr)
+{
+    return fetch(c, linear, dr, false);
+}
+
+uint8_t *tlb_fetch_quiet(DbtCpu *c, uint64_t linear, DbtRegion **dr)
+{
+    return fetch(c, linear, dr, true);
 }

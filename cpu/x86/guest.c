@@ -163,6 +163,7 @@ const DbtGuest x86_dbt_guest = {
     .mode_slow = X86_MODE_WATCH | X86_MODE_AC,
     .ic_offset = IC_OFFSET,
     .cache_key = cache_key,
+    .stack_reg = R_RSP,
     .mode_user = X86_MODE_CPL,
     .mode_wide = X86_MODE_CODE64,
     .helpers = helpers,

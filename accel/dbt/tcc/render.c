@@ -500,6 +500,7 @@ static void say_insn(Render *r, const IrInsn *i)
         say_step(r);
         say(r, "}\n");
         break;
+    case IR_jguess: r->ok = false; break;              /* of native traces */
     case IR_br: case IR_brz: case IR_brnz: say_branch(r, i); break;
     case IR_jmp: case IR_jind: case IR_exit_pc: case IR_exit_next: say_end(r, i); break;
     case IR_helper: say_helper(r, i); break;

@@ -176,7 +176,7 @@ static EmitFn *const emitters[IR_N_OPS] = {
     [IR_popcnt] = em_bscan, [IR_crc32] = em_crc32, [IR_getfl] = em_getfl, [IR_setfl] = em_setfl, [IR_cmc] = em_cmc,
     [IR_chk] = em_chk, [IR_xchg] = em_atomic, [IR_xadd] = em_atomic, [IR_cmpxchg] = em_atomic, [IR_fence] = em_fence,
     [IR_insn] = em_insn, [IR_chkcs] = em_chkcs, [IR_chkpc] = em_chkpc, [IR_guard] = em_guard, [IR_jmp] = em_jmp, [IR_br] = em_br, [IR_brz] = em_brz, [IR_brnz] = em_brz,
-    [IR_jind] = em_jind, [IR_exit_pc] = em_exit_pc, [IR_exit_next] = em_exit_next, [IR_helper] = em_helper, [IR_vop] = em_vop, [IR_bulk] = em_bulk,
+    [IR_jind] = em_jind, [IR_jguess] = em_jguess, [IR_exit_pc] = em_exit_pc, [IR_exit_next] = em_exit_next, [IR_helper] = em_helper, [IR_vop] = em_vop, [IR_bulk] = em_bulk,
 };
 
 static bool touches(const Em *e, const IrInsn *n, unsigned regs)
@@ -198,7 +198,8 @@ static void emit_body(Em *e)
             e->full = true;
             return;
         }
-        if ((e->x87_n || e->x87_c1) && (n->op == IR_helper || n->op == IR_br || n->op == IR_brz || n->op == IR_brnz || n->op == IR_bulk || (ir_op_props[n->op] & ENDS))) {
+        if ((e->x87_n || e->x87_c1) && (n->op == IR_helper || n->op == IR_br || n->op == IR_brz || n->op == IR_brnz || n->op == IR_bulk || n->op == IR_jguess ||
+                         (ir_op_props[n->op] & ENDS))) {
             x87_flush(e);
         }
         emitters[n->op](e);
@@ -209,6 +210,12 @@ static void emit_body(Em *e)
     }
 }
 
+static uint8_t *emit_count(Em *e)
+{
+    e_op(e, 0xff, 0, 1, rm_cpu((int32_t)(e->g->ic_offset + DBT_HOT_AT + 4 * e->counter) - BIAS));       /* dec */
+    return e_jcc(e, CC_E);
+}
+
 static uint8_t *emit_head(Em *e, Block *b)
 {
     b->entry = e->x->rx + arena_off(e->x, e->p);
@@ -217,8 +224,39 @@ static uint8_t *emit_head(Em *e, Block *b)
     e_store(e, R10, rm_cpu(CPU(pc_base)));
     e_alu_imm(e, 7, IR_I32, rm_cpu(CPU(vcpu.attention)), 0);
     uint8_t *attention = e_jcc(e, CC_NE);
+    e->hot = b->counted ? emit_count(e) : NULL;
     b->body = (uint8_t)(e->p - e->start);
+    e->check = NULL;
+    if (e->trace && e->trace->guard) {
+        e_load(e, R10, rm_cpu(CPU(pc_base)));
+        e_op(e, 0x3b, E_W, R10, rm_cpu((int32_t)(e->g->ic_offset + DBT_GUARD_AT + 8 * (e->trace->guard - 1)) - BIAS));
+        e->check = e_jcc(e, CC_NE);
+    }
     return attention;
+}
+
+/* Where the counter is used up, and where the trace's pages are to be looked at. */
+static void emit_hot_stubs(Em *e)
+{
+    uint8_t *from[2] = { e->hot, e->loop_hot };
+
+    for (unsigned k = 0; k < 2; k++) {
+        if (from[k]) {
+            patch_to(from[k], e->p);
+            if (k) {
+                regs_swap(e);
+            }
+            e_mov_imm(e, RAX, e->ir->pc & (DBT_PAGE - 1));
+            e_mov_imm(e, R11, e->counter);
+            e_jmp_thunk(e, e->x->hot);
+        }
+    }
+    if (e->check) {
+        patch_to(e->check, e->p);
+        e_mov_imm(e, RAX, e->ir->pc & (DBT_PAGE - 1));
+        e_mov_imm(e, R11, e->b->trace - 1u);
+        e_jmp_thunk(e, e->x->check);
+    }
 }
 
 /* The last operation that jumps back to the block's own start, or 0.  (Not where links to it depend on more than its page and mode.) */
@@ -239,10 +277,12 @@ static unsigned loops_by(const Em *e)
 /* Behind the body's entry: guest registers change places; then an exit check of its own for each turn. */
 static void emit_loop_head(Em *e, Block *b)
 {
+    e->loops = true;
     regs_swap(e);
     b->loop = (uint16_t)(e->p - e->start);
     e_alu_imm(e, 7, IR_I32, rm_cpu(CPU(vcpu.attention)), 0);
     e->loop_attention = e_jcc(e, CC_NE);
+    e->loop_hot = b->counted ? emit_count(e) : NULL;
 }
 
 static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b)
@@ -260,7 +300,12 @@ static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, const IrBlock *ir,
     e->n = NULL;
     e->wide = ir->mode & g->mode_wide;
     e->ymm = ir->mode & g->mode_ymm;
-    e->ics = ic_wanted(d, g, ir->mode) && ic_is_hot(d, b->at);
+    e->trace = b->trace ? d->traces->pdata[b->trace - 1] : NULL;
+    e->ics = ic_wanted(d, g, ir->mode) && (e->trace || ic_is_hot(d, b->at));
+    e->ic_all = !e->trace || loops_by(e);
+    e->counter = b->counted ? trace_counter(d) : 0;
+    e->loops = false;
+    e->loop_hot = NULL;
     e->keeps = d->cache && !e->ics;
     e->n_relocs = 0;
     e->full = false;
@@ -380,21 +425,19 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block 
         em_vec_check(e);
     }
     unsigned last = loops_by(e);
-    if (last) {
-        regs_choose(e, last);
-    }
-    if (e->swaps) {
+    if (last && regs_choose(e, last) && (e->swaps || e->trace)) {
         emit_loop_head(e, b);
     }
     emit_body(e);
     if (!e->full) {
-        if (e->swaps) {
+        if (e->loops) {
             patch_to(e->loop_attention, e->p);
             regs_swap(e);
         }
         patch_to(attention, e->p);
         e_mov_imm(e, RAX, ir->pc & (DBT_PAGE - 1));
         e_jmp_thunk(e, x->exit_at);
+        emit_hot_stubs(e);
         emit_stubs(e);
     }
     if (e->full) {
@@ -425,7 +468,8 @@ static void x64_link(DbtMachine *d, BlockLink *l, const Block *to)
 
     if (to) {
         size_t entry = (size_t)((const uint8_t *)to->entry - x->rx);
-        link_to(x, l, entry + (l->loop ? to->loop : to->body - (l->stub & LINK_BACK ? (unsigned)BODY_TEST : 0)));
+        unsigned test = l->stub & LINK_BACK ? (unsigned)BODY_TEST + (to->counted ? BODY_COUNT : 0) : 0;
+        link_to(x, l, entry + (l->loop ? to->loop : to->body - test));
     } else {
         __atomic_store_n(&l->cached, true, __ATOMIC_RELAXED);   /* its stub looks */
     }

@@ -94,10 +94,10 @@ static bool same_page(int32_t target) { return target >= 0 && target < DBT_PAGE;
 /* Flags wanted at a target that are in the host's flags only. */
 static bool unsaved(const Em *e, unsigned wanted) { return (wanted & e->host & ~e->mem) != 0; }
 
-/* The block's own jump back to its start, where guest registers have changed places. */
-static bool is_loop(const Em *e, int32_t target) { return e->swaps && target == (int32_t)(e->ir->pc & (DBT_PAGE - 1)); }
+/* The block's own jump back to its start, where guest registers may have changed places. */
+static bool is_loop(const Em *e, int32_t target) { return e->loops && target == (int32_t)(e->ir->pc & (DBT_PAGE - 1)); }
 
-static void link_here(Em *e, int32_t target);
+static void link_here(Em *e, int32_t target, bool far);
 
 /* A conditional exit: the jump, with its stub. */
 static void exit_if(Em *e, unsigned cc, int32_t target, unsigned wanted)
@@ -112,7 +112,7 @@ static void exit_if(Em *e, unsigned cc, int32_t target, unsigned wanted)
     if (!save && same_page(target) && (!e->swaps || is_loop(e, target))) {
         align_rel32(e, 2);
         e_jcc(e, cc);
-        link_here(e, target);
+        link_here(e, target, false);
         return;
     }
     e_jcc(e, cc);
@@ -122,8 +122,8 @@ static void exit_if(Em *e, unsigned cc, int32_t target, unsigned wanted)
     s->pc = e->guest_pc;
 }
 
-/* The rel32 just emitted is a link. */
-static void link_here(Em *e, int32_t target)
+/* The rel32 just emitted is a link; far: target is an offset in another page, whose base pc_base has been made. */
+static void link_here(Em *e, int32_t target, bool far)
 {
     if (e->b->n_links >= e->n_links) {
         e->full = true;
@@ -131,7 +131,8 @@ static void link_here(Em *e, int32_t target)
     }
     unsigned k = e->b->n_links++;
     e->d->links[e->b->links + k] = (BlockLink){ .target = (int16_t)target, .patch = arena_off(e->x, e->p - 4), .from = e->b,
-                                                .loop = is_loop(e, target), .stub = target <= e->guest_pc ? LINK_BACK : 0 };
+                                                .loop = !far && is_loop(e, target), .far = far,
+                                                .stub = target <= e->guest_pc || e->trace ? LINK_BACK : 0 };
 }
 
 static void link_stubs(Em *e)
@@ -149,6 +150,16 @@ static void link_stubs(Em *e)
     }
 }
 
+static bool trace_knows(const Trace *t, int64_t delta)
+{
+    for (unsigned k = 0; k < t->n_pages; k++) {
+        if (t->pages[k].delta == delta) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void em_exit_to(Em *e, int32_t target)
 {
     if (!is_loop(e, target)) {
@@ -157,12 +168,22 @@ void em_exit_to(Em *e, int32_t target)
     if (same_page(target)) {
         align_rel32(e, 1);
         e_jmp(e);
-        link_here(e, target);
+        link_here(e, target, false);
+        return;
+    }
+    int64_t page = (int64_t)target & -(int64_t)DBT_PAGE;
+    if (e->trace && trace_knows(e->trace, page)) {
+        e_load(e, R10, rm_cpu(CPU(pc_base)));
+        e_op(e, 0x8d, E_W, R10, rm_mem(R10, (int32_t)page));
+        e_store(e, R10, rm_cpu(CPU(pc_base)));
+        align_rel32(e, 1);
+        e_jmp(e);
+        link_here(e, target & (DBT_PAGE - 1), true);
         return;
     }
     em_load_pc(e, R10, target);
     X64 *x = e->x;
-    const uint8_t *none = e->ics ? memchr(x->ic_jump_of, 0, DBT_IC_JUMPS) : NULL;
+    const uint8_t *none = e->ics && e->ic_all ? memchr(x->ic_jump_of, 0, DBT_IC_JUMPS) : NULL;
     if (!none) {
         em_jmp_cache(e);
         return;
@@ -217,6 +238,23 @@ void em_jind(Em *e)
     Stub *s = new_stub(e, STUB_JUMP);
     s->from = missed;
     s->pc = e->guest_pc;
+}
+
+/* Flags are saved before they are compared away: nothing is known of where it goes instead. */
+void em_jguess(Em *e)
+{
+    const IrInsn *n = e->n;
+
+    flags_save(e);
+    unsigned a = src_reg(e, n->a, IR_I64), s = take(e);
+    e_op(e, 0x8d, E_W, s, rm_mem(a, -n->imm));
+    e_op(e, 0x3b, E_W, s, rm_cpu(CPU(pc_base)));
+    e_jcc(e, CC_NE);
+    Stub *k = new_stub(e, STUB_GUESS);
+    k->x = (uint8_t)a;
+    k->borrowed = e->borrowed;
+    k->pc = e->guest_pc;
+    e->host = 0;
 }
 
 void em_exit_pc(Em *e)
@@ -290,7 +328,7 @@ void em_helper(Em *e)
     drop_scratch(e, after);
     if (pc) {
         take_rax(e);
-        e_mov_imm(e, RAX, (uint32_t)e->guest_pc);
+        e_mov_imm(e, RAX, (uint64_t)(int64_t)e->guest_pc);
         give(e, RAX);
     }
     e_call_thunk(e, pc ? e->x->spill_at : e->x->spill);        /* keeps r10, r11; rdi = cpu */
@@ -346,6 +384,25 @@ static void stub_ic(Em *e, const Stub *s)
     patch_to(e_jmp(e), s->back);
 }
 
+/* The jump cache does not have where the indirect jump at offset pc goes. */
+static void jump_missed(Em *e, int32_t pc)
+{
+    e_mov_imm(e, R11, (uint32_t)pc << 1 | 1);
+    e_jmp_thunk(e, e->x->second_from);
+}
+
+static void stub_guess(Em *e, const Stub *s)
+{
+    if (s->x != R10) {
+        e_mov_rr(e, R10, s->x);
+    }
+    restore_borrowed(e, s->borrowed);
+    regs_swap(e);
+    uint8_t *missed = jmp_cache(e);
+    patch_to(missed, e->p);
+    jump_missed(e, s->pc);
+}
+
 void emit_stubs(Em *e)
 {
     for (unsigned i = 0; i < e->n_stubs && !e->full; i++) {
@@ -376,8 +433,10 @@ void emit_stubs(Em *e)
             em_exit_to(e, s->target);
             break;
         case STUB_JUMP:
-            e_mov_imm(e, R11, (uint32_t)s->pc + 1);
-            e_jmp_thunk(e, e->x->second_from);
+            jump_missed(e, s->pc);
+            break;
+        case STUB_GUESS:
+            stub_guess(e, s);
             break;
         case STUB_VEC:
             e_call_thunk(e, e->ymm ? e->x->vec_load_ymm : e->x->vec_load);

@@ -110,6 +110,9 @@ void liveness(Em *e)
             l = FL_ALL;
             f = 0;
             break;
+        case IR_jguess:
+            l = FL_ALL;
+            break;
         case IR_bulk:                   /* the helper behind it wants all flags */
             e->n_links++;
             break;
@@ -405,7 +408,7 @@ uint32_t leave_rec(Em *e, const IrMem *m)
         return 0;
     }
     LeaveRec *r = &x->recs[x->n_recs];
-    *r = (LeaveRec){ .pc = (uint16_t)e->guest_pc, .swaps = e->swaps };
+    *r = (LeaveRec){ .pc = e->guest_pc, .swaps = e->swaps };
     if (lost && e->recipe.how) {
         const Recipe *q = &e->recipe;
         r->how = q->how;
@@ -413,9 +416,9 @@ uint32_t leave_rec(Em *e, const IrMem *m)
         r->op = q->op;
         r->type = q->type;
         r->imm = q->imm;
-        r->a = q->a;
+        r->a = q->a & 15;
         r->b = q->b;
-        r->r = q->r;
+        r->r = q->r & 15;
     }
     if (m) {
         r->span = (uint16_t)m->span;
@@ -423,7 +426,7 @@ uint32_t leave_rec(Em *e, const IrMem *m)
         r->access = m->access;
         if (m->merged) {
             r->merged = 1;
-            r->own_at = m->own_at;
+            r->own_at = (uint8_t)m->own_at;
             r->own_span = (uint8_t)m->own_span;
             r->access |= (uint8_t)(m->own_access << 4);
         }

@@ -137,11 +137,17 @@ static int ic_take(X64 *x, unsigned kind)
     return x->ic_last[kind] = (uint16_t)(at - x->ic_kind);
 }
 
+/* Is it the same page nearly always: the stack's, or where only the program is loaded decides? */
+static bool is_steady(const Em *e, const IrMem *m)
+{
+    return m->index.kind == IR_NONE && (m->base.kind == IR_NONE || (m->base.kind == IR_GUEST && m->base.id == e->g->stack_reg));
+}
+
 /* The inline cache of this check.  IC_NONE where it needs a second register anyway, or host state would have to be put aside. */
 static int ic_of(const Em *e, const IrMem *m)
 {
-    if (!e->ics || e->x87_n || m->limit || m->locked || m->span >= IC_WRITE ||
-        ic_is_bad(e->d, (const uint8_t *)((uintptr_t)e->b->at & -(uintptr_t)DBT_PAGE) + e->guest_pc)) {
+    if (!e->ics || (!e->ic_all && !is_steady(e, m)) || e->x87_n || m->limit || m->locked || m->span >= IC_WRITE ||
+        ic_is_bad(e->d, trace_host(e->trace, e->b, e->guest_pc))) {
         return IC_NONE;
     }
     return ic_take(e->x, m->span | (m->access & IR_WRITE ? IC_WRITE : 0u));

@@ -25,7 +25,7 @@ typedef struct PackHead {
     uint32_t code_bytes;
     uint16_t n_recs, n_links, n_recipes, n_relocs;
     uint16_t loop;
-    uint8_t  body, zero;
+    uint8_t  body, counted;
 } PackHead;
 
 typedef struct PackLink {
@@ -205,7 +205,7 @@ size_t x64_pack(DbtMachine *d, const Block *b, uint8_t *to, size_t room)
         return 0;
     }
     PackHead h = { .code_bytes = b->code_bytes, .n_recs = (uint16_t)n_recs, .n_links = b->n_links, .n_relocs = (uint16_t)n_relocs,
-                   .loop = b->loop, .body = b->body };
+                   .loop = b->loop, .body = b->body, .counted = b->counted };
     size_t n = sizeof(h);
     for (uint32_t k = 0; k < n_recs; k++) {
         n = put(to, n, &x->recs[e->first_rec + k], REC_BYTES);
@@ -243,7 +243,7 @@ static bool parts_find(Parts *p, const uint8_t *from, size_t n)
     p->relocs = p->recipes + (size_t)p->h.n_recipes * sizeof(PackRecipe);
     p->code = p->relocs + (size_t)p->h.n_relocs * sizeof(uint16_t);
     return (size_t)(p->code - from) <= n && n - (size_t)(p->code - from) == p->h.code_bytes && p->h.n_recipes <= N_RECIPES &&
-           p->h.code_bytes >= 8 && p->h.body >= sizeof(x64_head) + BODY_TEST && p->h.body < p->h.code_bytes &&
+           p->h.code_bytes >= 8 && p->h.counted <= 1 && p->h.body >= sizeof(x64_head) + BODY_TEST + (p->h.counted ? BODY_COUNT : 0) && p->h.body < p->h.code_bytes &&
            p->h.loop < p->h.code_bytes && !memcmp(p->code, x64_head, sizeof(x64_head));
 }
 
@@ -255,8 +255,8 @@ static bool recs_take(const X64 *x, const Parts *p)
         LeaveRec *r = &x->recs[x->n_recs + k];
         *r = (LeaveRec){ 0 };
         memcpy(r, p->recs + k * REC_BYTES, REC_BYTES);
-        if (r->pc >= DBT_PAGE || r->span > DBT_PAGE || r->own_at > DBT_PAGE || r->how > RECIPE_PRODUCT || r->op >= IR_N_OPS || r->type > IR_I64 ||
-            !is_operand(r->b) || r->a >= N_GPR || r->r >= N_GPR || r->ic) {
+        if (r->pc < 0 || r->pc >= DBT_PAGE || r->span > DBT_PAGE || r->how > RECIPE_PRODUCT || r->op >= IR_N_OPS || r->type > IR_I64 ||
+            !is_operand(r->b) || r->ic) {
             return false;
         }
     }
@@ -374,6 +374,7 @@ bool x64_unpack(DbtMachine *d, const DbtGuest *g, const uint8_t *from, size_t n,
     }
     b->entry = x->rx + x->used;
     b->body = p.h.body;
+    b->counted = p.h.counted & 1;
     b->loop = p.h.loop;
     b->n_links = p.h.n_links;
     b->links = x->n_links;

@@ -68,12 +68,12 @@ static bool count_uses(const Em *e, unsigned last, uint16_t *uses)
     return true;
 }
 
-void regs_choose(Em *e, unsigned last)
+bool regs_choose(Em *e, unsigned last)
 {
     uint16_t uses[N_GPR] = { 0 };
 
     if (!count_uses(e, last, uses)) {
-        return;
+        return false;
     }
     uses[1] = uses[2] = UINT16_MAX;     /* rcx and rdx have tasks of their own */
     for (unsigned round = 0; round < G_N_ELEMENTS(swap_in); round++) {
@@ -89,7 +89,7 @@ void regs_choose(Em *e, unsigned last)
             }
         }
         if (in == N_GPR || uses[swap_in[in]] < uses[out] + SWAP_GAIN) {
-            return;
+            break;
         }
         e->swaps |= (out + 1) << 4 * in;
         e->gpr[swap_in[in]] = x64_gpr[out];
@@ -97,6 +97,7 @@ void regs_choose(Em *e, unsigned last)
         e->slot[out] = swap_in[in];
         e->slot[swap_in[in]] = (uint8_t)out;    /* free meanwhile: for borrow() */
     }
+    return true;
 }
 
 void regs_swap(Em *e)

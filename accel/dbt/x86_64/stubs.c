@@ -118,13 +118,13 @@ static const void *link_c(DbtCpu *c, BlockLink *l)
     return dbt_link_lookup(c, l);
 }
 
-/* from: not 0: by an indirect branch at page base + from - 1; anything where a block is no more. */
-static const void *lookup_c(DbtCpu *c, uint32_t from)
+/* from: odd: by an indirect branch at page base + (from >> 1); anything even where a block is no more. */
+static const void *lookup_c(DbtCpu *c, int32_t from)
 {
     order_arrive(c->dbt);
     flags_settle(c);
-    if (G_UNLIKELY(from && dbt_is_bad_target(c, c->pc))) {
-        c->pc = c->pc_base + from - 1;
+    if (G_UNLIKELY((from & 1) && dbt_is_bad_target(c, c->pc))) {
+        c->pc = c->pc_base + (uint64_t)(int64_t)(from >> 1);
         c->guest->bad_target(c);
     }
     ic_flush_dead(c);
@@ -138,6 +138,20 @@ static const void *lookup_unmerged_c(DbtCpu *c)
     flags_settle(c);
     const void *to = dbt_unmerged(c);
     return to ? to : dbt_slow(c);
+}
+
+static const void *hot_c(DbtCpu *c, uint32_t counter)
+{
+    order_arrive(c->dbt);
+    flags_settle(c);
+    return trace_hot(c, counter);
+}
+
+static const void *check_c(DbtCpu *c, uint32_t trace)
+{
+    order_arrive(c->dbt);
+    flags_settle(c);
+    return trace_check(c, trace);
 }
 
 static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec)
@@ -437,7 +451,7 @@ static void crossing(Em *e, unsigned reg)
     e_load(e, RCX, rm_mem(RAX, offsetof(LeaveRec, unmerged)));
     e_op(e, 0x85, E_W, RCX, rm_reg(RCX));
     uint8_t *unknown = e_jcc8(e, CC_E);
-    e_movzx(e, R10, rm_mem(RAX, offsetof(LeaveRec, pc)), IR_I16);
+    e_op(e, 0x63, E_W, R10, rm_mem(RAX, offsetof(LeaveRec, pc)));       /* movsxd */
     e_op(e, 0x03, E_W, R10, rm_cpu(CPU(pc_base)));
     e_mov_rr(e, RAX, RCX);
     pop(e, RCX);
@@ -683,6 +697,18 @@ bool thunks_make(X64 *x, Em *e)
     e_store(e, RAX, rm_cpu(CPU(pc)));
     e_call_thunk(e, x->spill);
     e_jmp_thunk(e, out);
+
+    x->hot = here(e);                   /* eax = offset of a block from the page base, r11d = number of its counter */
+    e_call_thunk(e, x->spill_at);
+    e_mov32(e, RSI, R11);
+    em_call(e, (const void *)hot_c);
+    e_jmp_thunk(e, go);
+
+    x->check = here(e);                 /* eax = offset of a trace from the page base, r11d = its number */
+    e_call_thunk(e, x->spill_at);
+    e_mov32(e, RSI, R11);
+    em_call(e, (const void *)check_c);
+    e_jmp_thunk(e, go);
 
     make_refill(e, 0, RAX);
     make_refill(e, 1, R10);

@@ -25,28 +25,28 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, 
 enum { BIAS = offsetof(DbtCpu, vcpu.attention) + 128 };
 #define CPU(member) ((int32_t)offsetof(DbtCpu, member) - BIAS)
 enum { N_GPR = 16, N_VALS = IR_TEMPS + IR_HOSTS,
-       BODY_TEST = 10 };                /* bytes of the exit check before Block.body */
+       BODY_TEST = 10, BODY_COUNT = 12 };       /* bytes before Block.body: of the exit check, and of the counter behind it */
 #define LINK_BACK (UINT32_C(1) << 31)   /* in BlockLink.stub, an offset in the arena: a back edge */
 extern const uint8_t x64_gpr[N_GPR];    /* host register of a guest register, or NO_REG */
 
 /* Everything a slow path needs to know of its place in the guest's code and named by number from stubs. */
 enum { RECIPE_NONE, RECIPE_OPERANDS, RECIPE_RESULT_B, RECIPE_RESULT, RECIPE_PRODUCT };
 typedef struct LeaveRec {
-    uint16_t pc;                        /* offset of the guest instruction from the page base */
+    int32_t  pc;                        /* offset of the guest instruction from the page base */
     uint16_t span;                      /* of the check; own_*: of the first access, where others were merged into it */
-    uint16_t own_at;
-    uint8_t  own_span, access;          /* access: IR_* | own IR_* << 4 */
+    uint8_t  own_at, own_span;
+    uint8_t  access;                    /* IR_* | own IR_* << 4 */
     uint8_t  how, mask;                 /* RECIPE_*; flags (FL_*) to compute */
     uint8_t  op, type : 4, exact : 4;   /* exact: a page fault of the check's (own) access is what its instruction raises */
-    int32_t  imm;                       /* second operand if b is 0xff */
-    uint8_t  a, b, r;                   /* guest registers */
+    uint8_t  a : 4, r : 4, b;           /* guest registers */
     uint8_t  merged;
+    int32_t  imm;                       /* second operand if b is 0xff */
     uint32_t swaps : 20, ic : 12;       /* Em.swaps; number of its inline cache */
     const void *unmerged;               /* where it goes on if the merged check fails; atomic, NULL: not known yet */
 } LeaveRec;
 
 enum { IC_WRITE = 128, IC_NONE = -1 };
-enum { LEAVE_IC_AT = offsetof(LeaveRec, imm) + 4 + 4, LEAVE_IC_SHIFT = 20 };     /* the word with LeaveRec.ic in its upper bits */
+enum { LEAVE_IC_AT = offsetof(LeaveRec, imm) + 4, LEAVE_IC_SHIFT = 20 };     /* the word with LeaveRec.ic in its upper bits */
 
 typedef struct Recipe {
     uint8_t  how, op, type, a, b, r, sets;
@@ -84,7 +84,7 @@ typedef struct X64 {
     uint16_t  lazy_hash[LAZY_HASH];
     /* thunks, as offsets in the arena: stubs.c */
     uint32_t  enter, leave, link, second, second_from, miss, miss_unmerged, exit_at, exit_pc, spill, spill_at, reload;
-    uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3], ic[3][2], ic_jump;  /* the last of them: pack.c */
+    uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3], ic[3][2], hot, check, ic_jump;      /* the last of them: pack.c */
 } X64;
 
 typedef struct Opnd {                   /* where a source or destination is, in the host's terms */
@@ -95,13 +95,13 @@ typedef struct Opnd {                   /* where a source or destination is, in 
     uint64_t imm;
 } Opnd;
 
-typedef enum { STUB_REFILL, STUB_IC, STUB_LEAVE, STUB_EXIT, STUB_JUMP, STUB_VEC } StubKind;
+typedef enum { STUB_REFILL, STUB_IC, STUB_LEAVE, STUB_EXIT, STUB_JUMP, STUB_GUESS, STUB_VEC } StubKind;
 typedef struct Stub {                   /* out of line: emitted after the block */
     StubKind  kind;
     uint8_t  *from;                     /* rel32 to fill in (its four bytes) */
     uint8_t  *back;
-    uint8_t   x, y;                     /* STUB_REFILL: address and entry registers */
-    uint16_t  borrowed;                 /* STUB_LEAVE: registers to restore first */
+    uint8_t   x, y;                     /* STUB_REFILL: address and entry registers; STUB_GUESS: where it goes, in x */
+    uint16_t  borrowed;                 /* STUB_LEAVE, STUB_GUESS: registers to restore first */
     uint8_t   x87_n, x87[8], x87_c1;    /* the host's x87 at the branch: x87.c */
     bool      write, save;              /* save: STUB_EXIT stores the host's flags first */
     uint32_t  rec;
@@ -125,10 +125,13 @@ typedef struct Em {
     const IrInsn *n;                    /* being emitted, */
     unsigned  i;                        /* its index */
     bool      wide, ymm, full;
-    bool      ics;                      /* this code has inline caches */
+    bool      ics, ic_all;              /* this code has inline caches; for more than addresses that hardly change, and jumps */
+    bool      loops;                    /* its own jumps back to its start go to Block.loop */
+    const Trace *trace;                 /* NULL: a block */
     bool      keeps;                    /* the block may be packed: relocs[] are all that depends on its place */
     bool      merge;                    /* flags of this operation are merged into cpu->fl after it */
     int32_t   guest_pc;                 /* offset of the guest instruction */
+    unsigned  counter;                  /* number of Block.counted's */
     /* scratch registers: owner[] by host register: FREE, HELD by the operation, or a value: 0-7 temporaries, 8-15 host addresses */
     uint8_t   owner[16];
     uint8_t   at[N_VALS];               /* host register, IN_SLOT, NOWHERE */
@@ -137,7 +140,8 @@ typedef struct Em {
     /* guest registers: regs_swap() */
     uint8_t   gpr[N_GPR], slot[N_GPR];  /* host register or NO_REG; whose place in cpu->gpr[] it has */
     uint32_t  swaps;                    /* pairs that have changed places, 4 bits each: in SWAP_* order the partner plus 1, or 0 */
-    uint8_t  *loop_attention;           /* of the exit check before Block.loop */
+    uint8_t  *loop_attention;           /* of the exit check at Block.loop */
+    uint8_t  *loop_hot, *hot, *check;   /* of the counters there and at the entry, and of the trace's check; or NULL */
     /* flags */
     uint8_t   host, mem;                /* FL_* that are valid there */
     Recipe    recipe;
@@ -161,7 +165,8 @@ typedef struct X64Data {                /* DbtMachine.backend_data */
 
 /* regs.c */
 void     regs_begin(Em *e);
-void     regs_choose(Em *e, unsigned last);     /* for a block that loops, by its operation `last`: which guest registers had better change places */
+bool     regs_choose(Em *e, unsigned last);     /* for a block that loops, by its operation `last`: which guest registers had better change
+                                           places; false: it must not loop by itself */
 void     regs_swap(Em *e);              /* the code that makes them, or undoes it; by rax, keeps flags */
 void     regs_unswap_c(uint64_t *gpr, uint32_t swaps);          /* the same after all have been stored as if they had not */
 void     regs_end_insn(Em *e);          /* frees what dies here */
@@ -202,7 +207,8 @@ uint32_t leave_rec(Em *e, const IrMem *m);
 void     em_alu(Em *e), em_unary(Em *e), em_shift(Em *e), em_mov(Em *e), em_ext(Em *e), em_bswap(Em *e), em_sel(Em *e), em_setcc(Em *e);
 void     em_mul(Em *e), em_mul2(Em *e), em_div(Em *e), em_shld(Em *e), em_bt(Em *e), em_bscan(Em *e), em_crc32(Em *e);
 void     em_getfl(Em *e), em_setfl(Em *e), em_cmc(Em *e), em_lea(Em *e), em_chk(Em *e), em_atomic(Em *e), em_fence(Em *e);
-void     em_chkcs(Em *e), em_chkpc(Em *e), em_guard(Em *e), em_jmp(Em *e), em_br(Em *e), em_brz(Em *e), em_jind(Em *e), em_exit_pc(Em *e), em_exit_next(Em *e);
+void     em_chkcs(Em *e), em_chkpc(Em *e), em_guard(Em *e), em_jmp(Em *e), em_br(Em *e), em_brz(Em *e), em_jind(Em *e), em_jguess(Em *e);
+void     em_exit_pc(Em *e), em_exit_next(Em *e);
 void     em_helper(Em *e), em_vop(Em *e), em_insn(Em *e), em_bulk(Em *e);
 void     em_x87(Em *e, const IrVecDesc *d);
 void     x87_flush(Em *e), x87_stub_store(Em *e, const Stub *s), x87_stub_load(Em *e, const Stub *s);

@@ -157,7 +157,9 @@ static void put_cpu(Engine *e)
 
 static bool build(Machine *m, const char *engine, const char *bios, GError **err)
 {
-    g_autofree char *accel = g_strdup_printf("dbt,engine=%s,x-ic=all,tb-size=8", engine);
+    bool traces = !strcmp(engine, "traces");    /* of all code, from its second entry on */
+    g_autofree char *accel = g_strdup_printf("dbt,engine=%s,x-ic=all,tb-size=8%s", traces ? "native" : engine,
+                                             traces ? ",x-tier2=all,x-tier2-hot=1" : "");
     const char *argv[] = { "proof", "-accel", accel, "-cpu", "max", "-m", "16", "-nodefaults", "-display", "none", "-bios", bios, NULL };
     bool exit_now = false, ok;
 

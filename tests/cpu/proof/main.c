@@ -3,7 +3,7 @@
  * main.c -- the proof of the CPU: every row of the opcode tables, in every form that user code can have, run by the host's
  * processor and by each engine with the same state; all registers, flags, memory and faults are compared.
  *
- * Usage: proof [-s SEED] [-n CASES] [-t SECONDS] [-k STATES] [-b BATCH] [-e native|interp] [-m MODE] [-r ROW] [-d ITEMS] [-a] [-q] [-v]
+ * Usage: proof [-s SEED] [-n CASES] [-t SECONDS] [-k STATES] [-b BATCH] [-e native|interp|traces] [-m MODE] [-r ROW] [-d ITEMS] [-a] [-q] [-v]
  *   without -n and -t: twelve batches for each row; 'make check-cpu' runs that
  *   -a  each batch on one engine only, in turn: for long runs
  *   -d  the engines' log, as ryokan -d has it
@@ -201,6 +201,9 @@ static void worker(Proof *p)
 
     if (!host_open()) {
         printf("proof: this kernel has no modify_ldt: no local descriptors\n");
+    }
+    if (p->engine && !strcmp(p->engine, "traces")) {
+        p->engines[p->n_engines++] = engine_open("traces", p->bios);
     }
     for (unsigned k = 0; k < N_ENGINES; k++) {
         if (!p->engine || !strcmp(p->engine, names[k])) {

@@ -4,7 +4,7 @@
  * protected, PAE, compatibility and long mode, CPL 0 and 3, with system instructions, self-modifying code, page tables that
  * change and faults.
  *
- * Usage: modes [-s SEED] [-t SECONDS] [-n CASES] [-c CASE] [-d ITEMS].  A case follows from SEED and its number alone.  It
+ * Usage: modes [-s SEED] [-t SECONDS] [-n CASES] [-c CASE] [-d ITEMS] [-e ENGINE: native, traces; else in turns].  A case follows from SEED and its number alone.  It
  * ends at HLT, where all registers, hidden parts of segments and the memory are compared.  A difference counts if the
  * interpreter repeats its own result, and where the result does not depend on what instructions leave undefined.
  *
@@ -504,13 +504,13 @@ int main(int argc, char **argv)
 {
     uint64_t seed = 1, cases = 1000, done = 0, differ = 0, endless = 0, unstable = 0, undefined = 0, after = 0;
     int64_t only = -1, end = 0;
-    const char *log = NULL;
+    const char *log = NULL, *engine = NULL;
     static Case k;
     Result a = { g_byte_array_new(), false }, b = { g_byte_array_new(), false }, again = { g_byte_array_new(), false };
     struct itimerval tick = { { .tv_usec = 50000 }, { .tv_usec = 50000 } };
     int seconds = 0;
     const Arg args[] = { ARG('s', seed, "SEED"), ARG('t', seconds, "SECONDS"), ARG('n', cases, "PROGRAMS"), ARG('c', only, "PROGRAM"),
-                         ARG('d', log, "ITEMS"), ARGS_END };
+                         ARG('d', log, "ITEMS"), ARG('e', engine, "ENGINE"), ARGS_END };
 
     if (!args_parse(argc, argv, args)) {
         return 2;
@@ -520,12 +520,14 @@ int main(int argc, char **argv)
         cases = UINT64_MAX;
     }
     g_autofree char *bios = bios_make();
-    Engine *interp = engine_blank("interp", bios), *native = engine_blank("native", bios);
+    Engine *interp = engine_blank("interp", bios);
+    Engine *both[2] = { engine_blank(engine ? engine : "native", bios), engine ? NULL : engine_blank("traces", bios) };
     unlink(bios);
     log_setup(log, NULL, NULL);
     signal(SIGALRM, alarm_handler);
     setitimer(ITIMER_REAL, &tick, NULL);
     for (uint64_t number = only >= 0 ? (uint64_t)only : 0; done < (only >= 0 ? 1 : cases) && (!end || g_get_monotonic_time() < end); number++) {
+        Engine *native = both[!engine && (number & 1)];
         case_make(&k, seed, number);
         result(interp, &k, &a);
         result(native, &k, &b);

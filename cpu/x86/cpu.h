@@ -123,6 +123,7 @@ typedef struct X86Cpu {
     uint8_t  phys_bits;                 /* MAXPHYADDR */
     bool     vendor_intel;              /* where Intel and AMD differ */
     uint32_t signature;                 /* CPUID.1:EAX */
+    int64_t  no_yield_us;               /* PAUSE gives the host's CPU away again from then on */
     uint64_t shadow_pc;                 /* linear address of the instruction that `shadow` covers; UINT64_MAX: whichever */
     uint32_t mode_seg, mode_cr, mode_mmu, mode_system;      /* parts of the mode, kept by state.c */
     uint64_t addr_mask, pte_reserved;   /* page table entries: address bits; bits that must be 0 */

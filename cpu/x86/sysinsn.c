@@ -138,13 +138,30 @@ uint64_t x86_h_hlt(void *cpu, uint64_t a, uint64_t b, uint64_t len)
     return 0;
 }
 
+/*
+ * The holder of the lock may need this host CPU.  If others wanted it, too, and for long, the guest may count turns: so it has
+ * some of its own before the next time.
+ */
+static void yield(X86Cpu *c)
+{
+    enum { OWN_US = 200 };
+    int64_t before = g_get_monotonic_time(), after;
+
+    if (before < c->no_yield_us) {
+        return;
+    }
+    g_thread_yield();
+    after = g_get_monotonic_time();
+    c->no_yield_us = after + MIN(after - before, OWN_US);
+}
+
 uint64_t x86_h_pause(void *cpu, uint64_t a, uint64_t b, uint64_t d)
 {
     X86Cpu *c = cpu;
 
     x86_svm_pause(c);
     if (c->dbt.vcpu.machine->n_cpus > 1) {
-        g_thread_yield();               /* the holder of the lock may need this host CPU */
+        yield(c);
     }
     return 0;
 }

@@ -48,6 +48,10 @@ typedef struct MediumArgs {
     bool     force;
     uint32_t read_only;
 } MediumArgs;
+typedef struct PortArgs {
+    uint64_t addr, val;
+    char    *fmt;
+} PortArgs;
 typedef struct NodeNameArgs {
     char *node_name;
 } NodeNameArgs;
@@ -80,7 +84,7 @@ typedef struct TraceArgs {
     bool  on, ignore_unavailable;
 } TraceArgs;
 
-extern const Field query_nodes_args[], remove_medium_args[], insert_medium_args[], blockdev_del_args[], info_trace_args[], trace_event_args[], trace_get_args[], trace_set_args[];
+extern const Field port_in_args[], port_out_args[], query_nodes_args[], remove_medium_args[], insert_medium_args[], blockdev_del_args[], info_trace_args[], trace_event_args[], trace_get_args[], trace_set_args[];
 extern const Field id_args[], x_args[], help_args[], print_args[], memsave_args[], pmemsave_args[], dump_guest_args[],
     qom_list_args[], qom_get_args[], qom_set_args[], types_args[], typename_args[], eject_args[], medium_args[],
     link_args[], balloon_args[], option_args[], expire_args[], fdname_args[], caps_args[], netdev_add_args[], add_fd_args[], remove_fd_args[], chardev_add_args[],
@@ -120,6 +124,13 @@ COMMAND(cmd_ringbuf_read); COMMAND(cmd_ringbuf_write); COMMAND(cmd_chardev_add_t
 /* qom.c */
 COMMAND(cmd_qom_list_types); COMMAND(cmd_qom_list); COMMAND(cmd_qom_get); COMMAND(cmd_qom_set); COMMAND(cmd_qom_list_properties);
 COMMAND(cmd_device_list_properties);
+/* monitor_more.c */
+COMMAND(cmd_port_in); COMMAND(cmd_port_out); COMMAND(cmd_log); COMMAND(cmd_info_qdm); COMMAND(cmd_info_qom_tree); COMMAND(cmd_info_numa);
+typedef const char *WordAt(Machine *m, unsigned i);     /* "": not this one; NULL: there are no more */
+WordAt *words_for(const char *command);                 /* what its first word may be; NULL: anything */
+/* monitor_info.c */
+COMMAND(cmd_info_memdev); COMMAND(cmd_info_memory_size); COMMAND(cmd_info_hotpluggable_cpus); COMMAND(cmd_info_iothreads);
+COMMAND(cmd_info_dump); COMMAND(cmd_info_nodes); COMMAND(cmd_info_fdsets);
 /* trace.c */
 COMMAND(cmd_info_traces); COMMAND(cmd_trace_event); COMMAND(cmd_trace_get); COMMAND(cmd_trace_set);
 const char *trace_name(unsigned n);     /* for completion; NULL: there are no more */

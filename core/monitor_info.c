@@ -78,6 +78,41 @@ bool cmd_info_pci(Machine *m, void *args, Reply *reply, GError **err)
     return from_query(m, "query-pci", "There is no PCI bus\n", reply, err);
 }
 
+bool cmd_info_memdev(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return from_query(m, "query-memdev", "There are no objects that are memory\n", reply, err);
+}
+
+bool cmd_info_memory_size(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return from_query(m, "query-memory-size-summary", "", reply, err);
+}
+
+bool cmd_info_hotpluggable_cpus(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return from_query(m, "query-hotpluggable-cpus", "", reply, err);
+}
+
+bool cmd_info_iothreads(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return from_query(m, "query-iothreads", "There are no threads for disks with names\n", reply, err);
+}
+
+bool cmd_info_dump(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return from_query(m, "query-dump", "", reply, err);
+}
+
+bool cmd_info_nodes(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return from_query(m, "query-named-block-nodes", "There are no nodes with names\n", reply, err);
+}
+
+bool cmd_info_fdsets(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return from_query(m, "query-fdsets", "There are no sets of descriptors\n", reply, err);
+}
+
 bool cmd_info_network(Machine *m, void *args, Reply *reply, GError **err)
 {
     char *text = m->hooks.net_info ? m->hooks.net_info(m) : NULL;

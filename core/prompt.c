@@ -74,7 +74,7 @@ static const Entry *find_command(const char *line, const char **rest)
 
     for (const Entry *e = commands; e->name; e++) {
         size_t n = strlen(e->name);
-        if (e->where != CMD_QMP && n > best_n && !strncmp(line, e->name, n) && (!line[n] || line[n] == ' ' || (line[n] == '/' && e->size == sizeof(XArgs)))) {
+        if (e->where != CMD_QMP && n > best_n && !strncmp(line, e->name, n) && (!line[n] || line[n] == ' ' || (line[n] == '/' && (e->size == sizeof(XArgs) || e->size == sizeof(PortArgs))))) {
             best = e;
             best_n = n;
         }
@@ -242,42 +242,60 @@ static void recall(Monitor *mon, int step)
     redraw(mon);
 }
 
-/* What all commands that begin with the line have in common; nothing more: their names. */
+typedef struct Found {
+    GString *names;
+    char    *common;                  /* what all of them begin with */
+    unsigned n;
+} Found;
+
+static void candidate(Found *f, const char *name, const char *word)
+{
+    if (!*name || strncmp(name, word, strlen(word))) {
+        return;
+    }
+    g_string_append_printf(f->names, "%s\n", name);
+    f->n++;
+    f->common = f->common ? f->common : g_strdup(name);
+    for (size_t i = 0; f->common[i]; i++) {
+        if (f->common[i] != name[i]) {
+            f->common[i] = 0;
+            break;
+        }
+    }
+}
+
+/* What all commands that begin with the line, or all that its last word may be, have in common; nothing more: their names. */
 static void complete(Monitor *mon)
 {
-    GString *names = g_string_new(NULL);
-    char    *common = NULL;
-    unsigned n = 0;
+    Found            f = { .names = g_string_new(NULL) };
+    const char      *rest = "", *word = mon->line->str;
+    const Entry     *e = find_command(word, &rest);
+    WordAt          *words = e && mon->line->len > strlen(e->name) && !strchr(rest, ' ') && !strchr(rest, ',') ? words_for(e->name) : NULL;
+    const char      *name;
 
-    for (const Entry *e = commands; e->name; e++) {
-        if (e->where == CMD_QMP || strncmp(e->name, mon->line->str, mon->line->len)) {
-            continue;
+    if (words) {
+        word = rest;
+        for (unsigned i = 0; (name = words(mon->machine, i)); i++) {
+            candidate(&f, name, word);
         }
-        g_string_append_printf(names, "%s\n", e->name);
-        n++;
-        if (!common) {
-            common = g_strdup(e->name);
-        }
-        for (size_t i = 0; common[i]; i++) {
-            if (common[i] != e->name[i]) {
-                common[i] = 0;
-                break;
-            }
+    } else {
+        for (e = commands; e->name; e++) {
+            candidate(&f, e->where == CMD_QMP ? "" : e->name, word);
         }
     }
     mon->at = mon->line->len;
-    if (common && strlen(common) > mon->line->len) {
-        insert(mon, common + mon->line->len);
-    } else if (n > 1) {
+    if (f.common && strlen(f.common) > strlen(word)) {
+        insert(mon, f.common + strlen(word));
+    } else if (f.n > 1) {
         print(mon, "\n");
-        print(mon, names->str);
+        print(mon, f.names->str);
         redraw(mon);
     }
-    if (n == 1) {
+    if (f.n == 1) {
         insert(mon, " ");
     }
-    g_free(common);
-    g_string_free(names, TRUE);
+    g_free(f.common);
+    g_string_free(f.names, TRUE);
 }
 
 static void enter(Monitor *mon)

@@ -116,10 +116,14 @@ bool daemon_drop(const char *user, const char *root, GError **err)
         uid = pw ? pw->pw_uid : uid;
         gid = pw ? pw->pw_gid : gid;
     }
+    /* Groups first: their file may not be there in the new root. */
+    if (user && (setgid(gid) || (pw ? initgroups(user, gid) : setgroups(1, &gid)))) {
+        return fail(err, "-runas %s: %s", user, g_strerror(errno));
+    }
     if (root && (chroot(root) || chdir("/"))) {
         return fail(err, "-chroot %s: %s", root, g_strerror(errno));
     }
-    if (user && (setgid(gid) || (pw ? initgroups(user, gid) : setgroups(1, &gid)) || setuid(uid))) {
+    if (user && setuid(uid)) {
         return fail(err, "-runas %s: %s", user, g_strerror(errno));
     }
     return !user || (setuid(0) != 0) || fail(err, "-runas %s: could become root again", user);

@@ -7,7 +7,7 @@
  *   str int bool any        [TYPE] a list        (one|two) an enumeration        {name:TYPE,?name:TYPE} an object; ?: may be missing
  *
  * Spec: QAPI's introspection (docs/devel/qapi-code-gen, "Client JSON Protocol introspection").
- * Omits: variants: an object whose members depend on another lists all of them as optional; features.
+ * Omits: variants but those of object-add: other objects whose members depend on another list all of them as optional; features.
  * Threads: the main context with the machine lock.
  */
 #include "core/commands.h"
@@ -192,12 +192,44 @@ static char *fields_type(Schema *s, const Field *tab)
     return object_type(s, &members);
 }
 
+/* An object whose further members depend on what its member qom-type says: a type for each kind. */
+static char *object_add_type(Schema *s)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    GVariantBuilder      b, members, variants, one;
+    char                *name, *type;
+
+    list_start(&members);
+    list_start(&variants);
+    for (const ObjectClass *const *c = object_classes; *c; c++) {
+        g_ptr_array_add(names, (void *)(*c)->name);
+        type = fields_type(s, (*c)->fields);
+        object_start(&one);
+        say(&one, "case", (*c)->name);
+        say(&one, "type", type);
+        list_object(&variants, &one);
+        g_free(type);
+    }
+    g_ptr_array_add(names, NULL);
+    type = enum_type(s, (char **)names->pdata);
+    member(&members, "qom-type", type, false);
+    member(&members, "id", "str", false);
+    g_free(type);
+    name = new_name(s);
+    entry_start(&b, name, "object");
+    say_list(&b, "members", &members);
+    say(&b, "tag", "qom-type");
+    say_list(&b, "variants", &variants);
+    list_object(&s->list, &b);
+    return name;
+}
+
 /* ---- all of it ---- */
 
 static void add_command(Schema *s, const Entry *e)
 {
     GVariantBuilder b;
-    char           *arg = fields_type(s, e->fields), *ret;
+    char           *arg = e->fields == object_add_args ? object_add_type(s) : fields_type(s, e->fields), *ret;
 
     s->p = e->reply ? e->reply : "{}";
     ret = shape_type(s);

@@ -116,6 +116,7 @@ struct Machine {
 Machine *machine_new(void);
 void machine_free(Machine *m);
 unsigned machine_cpu_id(const Machine *m, unsigned index);      /* bits for thread, core and package, as -smp says */
+bool machine_build(Machine *m, GError **err);      /* from m->options: memory, accelerator, devices */
 bool machine_start(Machine *m, GError **err);      /* reset everything, start the vCPU threads; then machine_cont */
 int  machine_run(Machine *m);         /* the main loop, until an exit is asked for; the exit status */
 void machine_reset(Machine *m);       /* now: vCPUs parked, lock held */

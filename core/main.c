@@ -12,19 +12,15 @@
 #include "core/gdbstub.h"
 #include "core/log.h"
 #include "core/monitor.h"
-#include "core/numa.h"
-#include "core/objects/memory.h"
 #include "core/options.h"
 #include "core/qmp.h"
 #include "core/snapshot.h"
 #include "core/vcpu.h"
-#include <sys/mman.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -81,40 +77,6 @@ static GSource *signals_init(Machine *m)
 
 /* ---- building ---- */
 
-static bool add_devices(Machine *m, GError **err)
-{
-    for (unsigned i = 0; i < m->options->devices->len; i++) {
-        if (!device_add(m, m->options->devices->pdata[i], err)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool build(Machine *m, GError **err)
-{
-    bool ok;
-
-    if (!m->options->accel) {
-        return fail(err, "this program was built without an accelerator");
-    }
-    if (!region_try_ram(&m->ram, "ram", m->ram_bytes, err) ||
-        (m->options->memory_backend && !memory_backend_map(m, m->options->memory_backend, &m->ram, err)) || !numa_map(m, err) ||
-        !machine_set_accel(m, m->options->accel, m->options->accel_props, err)) {
-        return false;
-    }
-    if (m->options->mem_lock && mlockall(MCL_CURRENT | MCL_FUTURE)) {
-        return fail(err, "-overcommit mem-lock=on: %s; raise the limit (ulimit -l)", g_strerror(errno));
-    }
-    if (m->options->no_core) {
-        madvise(m->ram.host, m->ram.size, MADV_DONTDUMP);
-    }
-    map_begin(m);
-    ok = m->class->build(m, err) && add_devices(m, err);
-    map_commit(m);
-    return ok;
-}
-
 static bool open_viewers(Machine *m, GError **err)
 {
     Viewer *v;
@@ -167,7 +129,7 @@ int main(int argc, char **argv)
         }
     }
     signals = signals_init(m);
-    if (!build(m, &err)) {
+    if (!machine_build(m, &err)) {
         return die(err);
     }
     for (unsigned i = 0; i < o->n_monitors; i++) {

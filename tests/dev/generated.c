@@ -10,9 +10,9 @@
  */
 #include "accel/accel.h"
 #include "core/mem_view.h"
-#include "core/options.h"
 #include "core/state.h"
 #include "core/vcpu.h"
+#include "tests/machine.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,21 +125,17 @@ static Machine *make(const DeviceClass *c, Device **dev)
 {
     char    *d0 = g_strdup_printf("if=none,id=d0,format=raw,snapshot=on,file=%s", disk);
     char    *d1 = g_strdup_printf("if=none,id=d1,format=raw,media=cdrom,file=%s", disk);
-    char    *argv[] = { "ryokan", "-nodefaults", "-usb", "-vga", "std", "-m", "32", "-serial",
+    const char *argv[] = { "ryokan", "-nodefaults", "-usb", "-vga", "std", "-m", "32", "-serial",
                         "null", "-rtc", "base=2020-01-01,clock=vm",
                         "-drive", d0, "-drive", d1, NULL };
     Machine *m = machine_new();
     GError  *err = NULL;
-    bool     now, ok;
 
-    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, argv, &now, &err) ||
-        !region_try_ram(&m->ram, "ram", m->ram_bytes, &err) ||
-        !machine_set_accel(m, m->options->accel, m->options->accel_props, &err)) {
+    if (!machine_from(m, argv, &err)) {
         die("machine", c->name, err);
     }
     map_begin(m);
-    ok = m->class->build(m, &err);
-    *dev = ok ? instance(m, c, &err) : NULL;
+    *dev = instance(m, c, &err);
     map_commit(m);
     if (!*dev) {
         die("made", c->name, err);

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "accel/dbt/cache.h"
-#include "core/options.h"
+#include "tests/machine.h"
 
 enum { CODE = 0x10000, CODE_BYTES = 0x2000, STEP = 11, CHANGES = 6, HEAD_BYTES = 96,
        ENTRY_BYTES = 56, INDEX_AT = 64, HEAD_SUM = 88,
@@ -104,22 +104,12 @@ static size_t change(uint8_t *p, size_t n)
 static Machine *create(const char *dir)
 {
     g_autofree char *accel = g_strdup_printf("dbt,cache=%s", dir);
-    char *argv[] = { (char *)"ryokan", (char *)"-m", (char *)"4", (char *)"-nodefaults",
-                     (char *)"-display", (char *)"none",
-                     (char *)"-vga", (char *)"none", (char *)"-accel", accel, NULL };
+    const char *argv[] = { "ryokan", "-m", "4", "-nodefaults", "-display", "none", "-vga", "none",
+                           "-accel", accel, NULL };
     Machine *m = machine_new();
     GError *err = NULL;
-    bool exit_now, ok;
 
-    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, argv, &exit_now, &err) ||
-        !region_try_ram(&m->ram, "ram", m->ram_bytes, &err) ||
-        !machine_set_accel(m, m->options->accel, m->options->accel_props, &err)) {
-        die("a machine", err);
-    }
-    map_begin(m);
-    ok = m->class->build(m, &err);
-    map_commit(m);
-    if (!ok || !machine_start(m, &err)) {
+    if (!machine_from(m, argv, &err) || !machine_start(m, &err)) {
         die("a machine", err);
     }
     return m;

@@ -24,10 +24,10 @@
 #include <unistd.h>
 #include "accel/accel.h"
 #include "core/chardev.h"
-#include "core/options.h"
 #include "cpu/x86/apicif.h"
 #include "cpu/x86/cpu.h"
 #include "tests/args.h"
+#include "tests/machine.h"
 
 enum {
     CODE = 0x10000,
@@ -733,17 +733,8 @@ static bool build(Machine *m, const char *engine, const char *cpus, const char *
     g_autofree char *accel = g_strdup_printf("dbt,engine=%s,tb-size=1", engine);
     const char *argv[] = { "fuzz", "-accel", accel, "-cpu", "max", "-m", "16", "-smp", cpus,
                            "-nodefaults", "-display", "none", "-no-shutdown", "-bios", bios, NULL };
-    bool exit_now = false, ok;
 
-    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, (char **)argv, &exit_now, err) ||
-        !region_try_ram(&m->ram, "ram", m->ram_bytes, err) ||
-        !machine_set_accel(m, m->options->accel, m->options->accel_props, err)) {
-        return false;
-    }
-    map_begin(m);
-    ok = m->class->build(m, err);
-    map_commit(m);
-    return ok && chr_open_all(m, err) && machine_start(m, err);
+    return machine_from(m, argv, err) && chr_open_all(m, err) && machine_start(m, err);
 }
 
 static char *bios_make(void)            /* nothing but HLT */

@@ -18,10 +18,10 @@
 #include <zlib.h>
 #include "accel/accel.h"
 #include "core/chardev.h"
-#include "core/options.h"
 #include "core/snapfile.h"
 #include "core/state.h"
 #include "tests/args.h"
+#include "tests/machine.h"
 
 enum { HEAD_BYTES = 4096, PARTS_AT = 32, PART_BYTES = 40, CHANGES = 8 };
 
@@ -45,34 +45,14 @@ static Machine *create(const char *disk)
 {
     char *direct = g_strdup_printf("file=%s,format=raw", disk),
          *over = g_strdup_printf("file=%s.2,format=raw,snapshot=on", disk);
-    char *argv[] = { (char *)"ryokan",
-                     (char *)"-m",
-                     (char *)"4",
-                     (char *)"-nodefaults",
-                     (char *)"-display",
-                     (char *)"none",
-                     (char *)"-vga",
-                     (char *)"none",
-                     (char *)"-smp",
-                     (char *)"2",
-                     (char *)"-drive",
-                     direct,
-                     (char *)"-drive",
-                     over,
-                     NULL };
+    const char *argv[] = {
+        "ryokan", "-m", "4", "-nodefaults", "-display", "none", "-vga", "none", "-smp", "2",
+        "-drive", direct, "-drive", over, NULL,
+    };
     Machine *m = machine_new();
     GError  *err = NULL;
-    bool     exit_now, ok;
 
-    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, argv, &exit_now, &err) ||
-        !region_try_ram(&m->ram, "ram", m->ram_bytes, &err) ||
-        !machine_set_accel(m, m->options->accel, m->options->accel_props, &err)) {
-        die("a machine", err);
-    }
-    map_begin(m);
-    ok = m->class->build(m, &err);
-    map_commit(m);
-    if (!ok || !chr_open_all(m, &err) || !machine_start(m, &err)) {
+    if (!machine_from(m, argv, &err) || !chr_open_all(m, &err) || !machine_start(m, &err)) {
         die("a machine", err);
     }
     g_free(direct);

@@ -21,6 +21,7 @@
 #include "core/options.h"
 #include "core/state.h"
 #include "tests/args.h"
+#include "tests/machine.h"
 
 enum { MOVE = 77, LAST_SLICE_US = 120000000, MORE_AT = 0x500 };
 
@@ -38,24 +39,6 @@ static void die(const char *what, GError *err)
     exit(1);
 }
 
-static bool build(Machine *m, GError **err)
-{
-    Device *d;
-    bool ok;
-
-    if (!region_try_ram(&m->ram, "ram", m->ram_bytes, err) ||
-        !machine_set_accel(m, m->options->accel, m->options->accel_props, err)) {
-        return false;
-    }
-    map_begin(m);
-    ok = m->class->build(m, err) &&
-         (d = device_new(m, bus_find(m, "isa"), "isa-debug-exit", NULL, err)) &&
-         device_set(d, "iobase", "0xf4", err) && device_set(d, "iosize", "4", err) &&
-         device_realize(d, err);
-    map_commit(m);
-    return ok;
-}
-
 /* turn: how many machines there were before. */
 static Machine *create(const Plan *p, unsigned turn, const char *log)
 {
@@ -66,14 +49,13 @@ static Machine *create(const Plan *p, unsigned turn, const char *log)
     char *con = g_strdup_printf("file:%s", log);
     const char *argv[] = {
         "ryokan", "-accel", accel, "-smp", p->cpus, "-cpu", p->model, "-m", "64", "-nodefaults",
-        "-display", "none", "-no-reboot", "-bios", p->bios, "-debugcon", con, NULL,
+        "-display", "none", "-no-reboot", "-bios", p->bios, "-debugcon", con,
+        "-device", "isa-debug-exit,iobase=0xf4,iosize=4", NULL,
     };
     Machine *m = machine_new();
     GError *err = NULL;
-    bool exit_now;
 
-    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, (char **)argv, &exit_now, &err) ||
-        !build(m, &err) || !chr_open_all(m, &err) || !machine_start(m, &err)) {
+    if (!machine_from(m, argv, &err) || !chr_open_all(m, &err) || !machine_start(m, &err)) {
         die("a machine", err);
     }
     return m;

@@ -19,6 +19,7 @@
 #include "core/chardev.h"
 #include "core/options.h"
 #include "core/vcpu.h"
+#include "tests/machine.h"
 
 static unsigned entries(const char *dir)
 {
@@ -89,47 +90,13 @@ static bool build(Machine *m, const char *engine, const char *disk, GError **err
     bool kvm = !strcmp(engine, "kvm");
     g_autofree char *accel = kvm ? g_strdup("kvm") : g_strdup_printf("dbt,engine=%s", engine);
     g_autofree char *drive = g_strdup_printf("file=%s,format=raw,if=ide", disk);
-    const char *argv[] = { "life",
-                           "-accel",
-                           accel,
-                           "-m",
-                           "32",
-                           "-smp",
-                           "2",
-                           "-display",
-                           "none",
-                           "-serial",
-                           "none",
-                           "-monitor",
-                           "none",
-                           "-drive",
-                           drive,
-                           "-nic",
-                           "none",
-                           "-device",
-                           "isa-debug-exit,iobase=0xf4,iosize=1",
-                           NULL };
-    bool exit_now = false, ok = true;
+    const char *argv[] = {
+        "life", "-accel", accel, "-m", "32", "-smp", "2", "-display", "none", "-serial", "none",
+        "-monitor", "none", "-drive", drive, "-nic", "none",
+        "-device", "isa-debug-exit,iobase=0xf4,iosize=1", NULL,
+    };
 
-    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, (char **)argv, &exit_now, err) ||
-        !region_try_ram(&m->ram, "ram", m->ram_bytes, err) ||
-        !machine_set_accel(m, m->options->accel, m->options->accel_props, err)) {
-        return false;
-    }
-    map_begin(m);
-    ok = m->class->build(m, err);
-    for (unsigned i = 0; ok && i < m->options->devices->len; i++) {
-        const OptDevice *o = m->options->devices->pdata[i];
-        Device *d = device_new(m, NULL, o->driver, o->id, err);
-        ok = d;
-        for (unsigned j = 0; ok && o->rest && j < o->rest->len; j++) {
-            const OptPair *p = o->rest->pdata[j];
-            ok = device_set(d, p->key, p->val, err);
-        }
-        ok = ok && device_realize(d, err);
-    }
-    map_commit(m);
-    return ok && chr_open_all(m, err) && machine_start(m, err);
+    return machine_from(m, argv, err) && chr_open_all(m, err) && machine_start(m, err);
 }
 
 static int run_once(const char *engine, const char *disk)

@@ -14,10 +14,10 @@
 #include "accel/accel.h"
 #include "accel/dbt/internal.h"
 #include "core/chardev.h"
-#include "core/options.h"
 #include "cpu/x86/sys.h"
 #include "cpu/x86/x87.h"
 #include "tests/cpu/proof/proof.h"
+#include "tests/machine.h"
 
 #define KERNEL UINT64_C(0xffff800000000000)
 enum { PH_PML4 = 0x10000, PH_PDPT = 0x11000, PH_PD = 0x12000, PH_PT = 0x13000, PH_KPDPT = 0x14000, PH_KPD = 0x15000, PH_IDT = 0x20000,
@@ -161,16 +161,8 @@ static bool build(Machine *m, const char *engine, const char *bios, GError **err
     g_autofree char *accel = g_strdup_printf("dbt,engine=%s,x-ic=all,tb-size=8%s", traces ? "native" : engine,
                                              traces ? ",x-tier2=all,x-tier2-hot=1" : "");
     const char *argv[] = { "proof", "-accel", accel, "-cpu", "max", "-m", "16", "-nodefaults", "-display", "none", "-bios", bios, NULL };
-    bool exit_now = false, ok;
 
-    if (!options_parse(m, G_N_ELEMENTS(argv) - 1, (char **)argv, &exit_now, err) || !region_try_ram(&m->ram, "ram", m->ram_bytes, err) ||
-        !machine_set_accel(m, m->options->accel, m->options->accel_props, err)) {
-        return false;
-    }
-    map_begin(m);
-    ok = m->class->build(m, err);
-    map_commit(m);
-    return ok && chr_open_all(m, err);
+    return machine_from(m, argv, err) && chr_open_all(m, err);
 }
 
 Engine *engine_blank(const char *name, const char *bios)

@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* accel.h -- who runs guest instructions: dbt, kvm (and nothing else knows). */
+/*
+ * accel.h -- who runs guest instructions: dbt, kvm (and nothing else knows).
+ *
+ * A hardware accelerator is a folder with one AccelOps.  Accesses to devices it hands to io_read() and io_write() itself, and run()
+ * goes on.  If it models interrupt controllers, it sets Machine.irqchip (core/irqchip.h); if it can take a write by a descriptor, it
+ * finds bells in the Regions of the flat view and asks doorbell_fd() (core/mem.h); if it collects writes, it looks at late_writes.
+ * State goes to and from the struct in cpu/ alone: get_regs() and set_regs(), with vCPUs parked.
+ *
+ * Threads: as each line says; else with the machine lock.
+ */
 #ifndef ACCEL_ACCEL_H
 #define ACCEL_ACCEL_H
 #include "core/machine.h"
 
 typedef struct VcpuExit {
-    enum { EXIT_KICKED, EXIT_HALT, EXIT_MMIO, EXIT_PIO, EXIT_DEBUG, EXIT_RESET, EXIT_FATAL } why;
-    struct { hwaddr at; uint64_t val; uint8_t size; bool write; } io;
+    enum { EXIT_KICKED, EXIT_HALT, EXIT_DEBUG, EXIT_RESET, EXIT_FATAL } why;
 } VcpuExit;
 struct AccelOps {
     const char *name, *desc;
@@ -29,10 +37,6 @@ struct AccelOps {
     void     (*debug_changed)(Machine *m);              /* Machine.debug's lists; all vCPUs parked; NULL: no debugging */
     bool     (*debug_fits)(Machine *m);                 /* optional: does it have room for what the lists hold now? */
     void     (*info)(Machine *m, GString *out);         /* optional: "info jit" */
-    /* optional; where missing, the core waits on the descriptor itself */
-    bool     (*irq_fd)(Irq *irq, int fd, int resample_fd);
-    bool     (*msi_fd)(const Msi *msi, int fd);
-    bool     (*io_fd)(const MemRange *at, uint64_t val, unsigned size, int fd);
 };
 extern const AccelOps *const accels[];                  /* from accel/accels.def, best first, NULL-terminated */
 #endif

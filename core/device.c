@@ -33,6 +33,16 @@ const Field irq_gate_fields[] = {
     FIELD_END
 };
 
+const DeviceClass *device_class_by_alias(const char *alias)
+{
+    for (const DeviceClass *const *c = device_classes; *c; c++) {
+        if ((*c)->alias && !strcmp((*c)->alias, alias)) {
+            return *c;
+        }
+    }
+    return NULL;
+}
+
 const DeviceClass *device_class_find(const char *name)
 {
     for (const DeviceClass *const *c = device_classes; *c; c++) {
@@ -77,15 +87,19 @@ static char *make_path(Machine *m, const Bus *bus, const DeviceClass *class, con
     return path;
 }
 
+static bool is_for(const OptPair *p, const char *name)
+{
+    return name && !strncmp(p->key, name, strlen(name)) && p->key[strlen(name)] == '.';
+}
+
 /* "-global class.property=value" */
 static bool set_globals(Device *d, GError **err)
 {
     const GPtrArray *list = d->machine->options ? d->machine->options->globals : NULL;
-    size_t           n = strlen(d->class->name);
 
     for (unsigned i = 0; list && i < list->len; i++) {
         const OptPair *p = list->pdata[i];
-        if (!strncmp(p->key, d->class->name, n) && p->key[n] == '.' && !device_set(d, p->key + n + 1, p->val, err)) {
+        if ((is_for(p, d->class->name) || is_for(p, d->class->alias)) && !device_set(d, strchr(p->key, '.') + 1, p->val, err)) {
             return false;
         }
     }

@@ -29,6 +29,7 @@ typedef struct Device {
 
 struct DeviceClass {
     const char    *name;              /* "-device NAME", snapshot section, trace prefix */
+    const char    *alias;             /* another name that -global takes for it, or NULL */
     const char    *desc;              /* one line for "-device help" and the manual */
     const char    *spec;              /* the document implemented, with revision */
     const char    *bus;               /* "sys", "isa", "pci", "virtio", "usb", "i2c" */
@@ -80,6 +81,7 @@ void *device_add(Machine *m, const struct OptDevice *o, GError **err);
 bool  device_del(Machine *m, const char *id, GError **err);
 void  device_remove(void *dev);       /* and what is plugged into it; DEVICE_DELETED tells.  Where it has memory: all vCPUs parked */
 const DeviceClass *device_class_find(const char *name);
+const DeviceClass *device_class_by_alias(const char *alias);
 Device *device_find(Machine *m, const char *id);
 /* What a T_LINK property may name: .aux is the kind ("chardev", "drive", ...), find() turns an id into the pointer. */
 void  device_link_kind(Machine *m, const char *kind, void *(*find)(Machine *m, const char *id));

@@ -194,7 +194,7 @@ bool opt_global(Machine *m, void *args, Reply *reply, GError **err)
         return fail(err, "-global %s: write it as DEVICE.PROPERTY=VALUE", option_text(args));
     }
     *dot = 0;
-    if (!device_class_find(option_text(args))) {
+    if (!device_class_find(option_text(args)) && !device_class_by_alias(option_text(args))) {
         return fail(err, "-global: device \"%s\" does not exist; \"-device help\" lists what does", option_text(args));
     }
     *dot = '.';

@@ -3,7 +3,7 @@
  * vcpu.c -- the thread of a virtual CPU: run, sleep while halted, park while the machine is stopped.
  *
  * Spec: none.
- * Omits: EXIT_MMIO and EXIT_PIO, which only a hardware accelerator makes, end the machine.
+ * Omits: nothing.
  * Threads: vcpu_thread() is the vCPU's own; vcpu_kick() may come from any, signal handlers too.
  */
 #include "core/vcpu.h"

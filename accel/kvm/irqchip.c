@@ -3,7 +3,8 @@
  * irqchip.c -- KVM's own interrupt controllers behind core/irqchip.h: wires, messages, their state to and from the devices'.
  *
  * Spec: Linux Documentation/virt/kvm/api.rst, 4.24 to 4.27 (irqchip), 4.52 (routing), 4.57 (local APIC), 4.71 (MSI), 7.5 (split).
- * Omits: KVM's PIT: hw/timer/i8254.c drives interrupt line 0 in every mode.  An IO-APIC pin in ExtINT mode.
+ * Omits: KVM's PIT: hw/timer/i8254.c drives interrupt line 0 in every mode.  An IO-APIC pin in ExtINT mode.  irqfd: all
+ *   interrupts come from threads of this process that hold the machine lock, and KVM_SIGNAL_MSI costs less than a descriptor.
  * Threads: KvmMachine.irq_lock guards wires and routes, and is innermost; state moves while the vCPUs are parked.
  *
  * kernel-irqchip=on: the 8259 pair, the IO-APIC and the local APICs are KVM's; split: the local APICs alone; off: none.
@@ -39,8 +40,7 @@ static void route_msi(struct kvm_irq_routing *t, unsigned gsi, const Msi *msi)
 /* All of them at once: KVM knows no other way.  irq_lock held. */
 static bool routes_set_locked(KvmMachine *k)
 {
-    unsigned most = 2 * IRQCHIP_PINS + k->msis->len;
-    g_autofree struct kvm_irq_routing *t = g_malloc0(sizeof *t + most * sizeof t->entries[0]);
+    g_autofree struct kvm_irq_routing *t = g_malloc0(sizeof *t + 2 * IRQCHIP_PINS * sizeof t->entries[0]);
 
     for (unsigned n = 0; n < IRQCHIP_PINS; n++) {
         if (k->chip.full && n != CASCADE) {
@@ -50,12 +50,6 @@ static bool routes_set_locked(KvmMachine *k)
             route_chip(t, n, KVM_IRQCHIP_IOAPIC, pin_of(n));
         } else if (!k->chip.full && k->route_on >> n & 1) {
             route_msi(t, n, &k->route[n]);
-        }
-    }
-    for (unsigned i = 0; i < k->msis->len; i++) {
-        const KvmMsi *b = &g_array_index(k->msis, KvmMsi, i);
-        if (b->fd >= 0) {
-            route_msi(t, IRQCHIP_PINS + i, &b->msi);
         }
     }
     return ioctl(k->vm, KVM_SET_GSI_ROUTING, t) == 0;
@@ -297,7 +291,7 @@ static bool create(KvmMachine *k, GError **err)
 bool kvm_irqchip_init(KvmMachine *k, GError **err)
 {
     g_mutex_init(&k->irq_lock);
-    k->msis = g_array_new(FALSE, TRUE, sizeof(KvmMsi));
+    k->has_irq_lock = true;
     if (k->irqchip == IRQCHIP_OFF) {
         return true;
     }
@@ -318,7 +312,6 @@ bool kvm_irqchip_init(KvmMachine *k, GError **err)
 
 void kvm_irqchip_fini(KvmMachine *k)
 {
-    g_array_free(k->msis, TRUE);
     g_mutex_clear(&k->irq_lock);
     k->machine->irqchip = NULL;
 }

@@ -195,7 +195,7 @@ static void kvm_fini(Machine *m)
     if (k->fd >= 0) {
         close(k->fd);
     }
-    if (k->msis) {
+    if (k->has_irq_lock) {
         kvm_irqchip_fini(k);
     }
     g_free(k->cpuid);

@@ -39,11 +39,6 @@ typedef struct KvmBell {                /* a doorbell where the guest sees it */
     int       fd;
 } KvmBell;
 
-typedef struct KvmMsi {                 /* a message that a descriptor sends */
-    int fd;                             /* -1: free */
-    Msi msi;
-} KvmMsi;
-
 typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
     uint8_t  irqchip;
     uint32_t ring_entries;              /* dirty-ring-size=; 0: bitmaps */
@@ -69,11 +64,11 @@ typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
     GArray  *bells;                     /* KvmBell that KVM has */
     IrqChip  chip;
     GMutex   irq_lock;
+    bool     has_irq_lock;
     uint32_t wires;                     /* levels of global system interrupts */
     bool     rewire;                    /* KVM does not know them; atomic */
     uint32_t route_on;                  /* split: level-triggered pins of the IO-APIC, and what they send */
     Msi      route[IRQCHIP_PINS];
-    GArray  *msis;                      /* KvmMsi; number i is GSI IRQCHIP_PINS + i */
 } KvmMachine;
 
 typedef struct KvmCpu {

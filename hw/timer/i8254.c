@@ -44,9 +44,13 @@ typedef struct Pit {
     Timer    timer;
     uint64_t event_tick;              /* of counter 0: the change of OUT that the timer waits for */
     uint32_t iobase;
+    uint32_t lost_ticks;              /* of lost_policies */
     void   (*before)(void *dev);      /* who listens to counter 2 */
     void    *listener;
 } Pit;
+
+enum { DISCARD, DELAY };
+static const char *const lost_policies[] = { "discard", "delay", NULL };
 
 static uint64_t now_tick(const Pit *s)
 {
@@ -222,7 +226,7 @@ static void arm(Pit *s, uint64_t after_tick)
         return;
     }
     at = tick_ns(s->event_tick);
-    if (at + LATE_NS < now) {         /* give up on what was missed */
+    if (at + (s->lost_ticks == DISCARD ? 0 : LATE_NS) < now) {        /* give up on what was missed */
         s->event_tick = next_change(c, now_tick(s));
         at = s->event_tick == UINT64_MAX ? now : tick_ns(s->event_tick);
     }
@@ -584,6 +588,8 @@ static const Field counter_fields[] = {
 
 static const Field pit_fields[] = {
     CONFIG(Pit, iobase, .def = PIT_PORT, .max = 0xfffc, .help = "First of its four I/O ports."),
+    { .name = "lost_tick_policy", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(Pit, lost_ticks), .count = 1,
+      .aux = lost_policies, .def = DELAY, .help = "Ticks that the host was late for: dropped, or made up as soon as it can." },
     STATE_STRUCT(Pit, counter, Counter, counter_fields),
     STATE(Pit, event_tick),
     STATE_IRQ(Pit, irq),
@@ -593,6 +599,7 @@ static const Field pit_fields[] = {
 
 const DeviceClass i8254_class = {
     .name = "isa-pit",
+    .alias = "kvm-pit",
     .desc = "programmable interval timer",
     .spec = "Intel 8254 (231164-005)",
     .bus = "isa",

@@ -21,17 +21,11 @@
 
 enum { ROOM = 640, RECS_EACH = 32, LINKS_EACH = 64,     /* bytes that one operation may emit; bytes of the arena for each of them */
        POPULATE = 256 << 10, TABLE_STEP = 64 << 10, HUGE_PAGE = 2 << 20 };
+enum { HWCAP2_FSGSBASE_BIT = 2 };       /* Linux, asm/hwcap2.h: user code may write GS.base, and C code has no use for it */
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
 G_STATIC_ASSERT(offsetof(DbtCpu, gpr) + 8 * N_GPR - BIAS <= 128);
-
-bool x64_user_gs(void)
-{
-    enum { FSGSBASE = 2 };              /* Linux, asm/hwcap2.h */
-
-    return getauxval(AT_HWCAP2) & FSGSBASE;
-}
 
 static bool host_ok(GError **err)
 {
@@ -144,7 +138,7 @@ static bool x64_init(DbtMachine *d, GError **err)
         g_free(s);
         return false;
     }
-    s->x.gs = x64_user_gs();
+    s->x.gs = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT;
     d->backend_data = s;
     d->links = table_new(sizeof(BlockLink) * s->x.max_links);
     return true;

@@ -85,7 +85,7 @@ bool x64_host(uint32_t *words, unsigned n)
     for (unsigned i = 0; i < G_N_ELEMENTS(leaves); i++, words += 4) {
         __get_cpuid_count(leaves[i][0], leaves[i][1], &words[0], &words[1], &words[2], &words[3]);
         if (leaves[i][0] == 1) {
-            words[1] = x64_user_gs();   /* not which of the host's CPUs this is */
+            words[1] = 0;               /* which of the host's CPUs this is */
         }
     }
     return true;

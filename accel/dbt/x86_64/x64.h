@@ -236,7 +236,6 @@ size_t   x64_pack(DbtMachine *d, const Block *b, uint8_t *to, size_t room);
 bool     x64_unpack(DbtMachine *d, const DbtGuest *g, const uint8_t *from, size_t n, Block *b, bool *full);
 bool     x64_host(uint32_t *words, unsigned n);
 
-bool     x64_user_gs(void);             /* may user code write GS.base?  (C code has no use for it.) */
 /* stubs.c */
 bool     thunks_make(X64 *x, Em *e);
 void     flags_settle(DbtCpu *c);       /* registers in the struct are as they were when fl was stored */

@@ -328,9 +328,6 @@ void dbt_mode_changed(DbtCpu *c)
         *guess = (uint8_t)context_find(c, &key);
     }
     c->ctx = &c->contexts[*guess];
-    if (c->in_code && c->dbt->backend && vcpu_current == &c->vcpu) {
-        c->dbt->backend->context(c);
-    }
     ic_context(c);
     c->stats->switches++;
 }

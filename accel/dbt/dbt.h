@@ -45,9 +45,8 @@ typedef struct JmpEntry {
     uint64_t    pc;
     const void *code;                   /* native: Block.entry; interpreter: the Block */
 } JmpEntry;
-enum { DBT_JMP_FOLD = 12 };
-static inline unsigned dbt_jmp_slot(uint64_t pc) { return ((pc ^ (pc >> DBT_JMP_FOLD)) >> 1) & (DBT_JMP_N - 1); }
-static inline uint64_t dbt_jmp_empty(unsigned slot) { return (uint64_t)(slot ^ 2) << 1; }
+static inline unsigned dbt_jmp_slot(uint64_t pc) { return (pc ^ (pc >> DBT_JMP_BITS)) & (DBT_JMP_N - 1); }
+static inline uint64_t dbt_jmp_empty(unsigned slot) { return slot ^ 2; }
 
 /*
  * An inline cache: what one place in native code has found last, for the context DbtCpu.ic_ctx.  A check of n bytes at x hits if
@@ -367,7 +366,6 @@ typedef struct DbtBackend {             /* accel/dbt/<host>/ */
     void  (*begin)(DbtMachine *d, unsigned generation); /* new code goes there: nothing is in it */
     void  (*reclaim)(DbtMachine *d, unsigned generation);   /* all vCPUs stopped; its blocks are dead, and nothing leads to them */
     void  (*run)(DbtCpu *c, const void *entry);         /* enter code for c->pc; returns when the run loop is needed: state is exact */
-    void  (*context)(DbtCpu *c);                        /* c->ctx has changed, by what code has called */
     bool  (*print)(const Block *b, GString *out);       /* -d out_asm */
 } DbtBackend;
 extern const DbtBackend dbt_backend_x86_64;

@@ -13,7 +13,6 @@
  */
 #include <cpuid.h>
 #include <errno.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "accel/dbt/x86_64/emit.h"
@@ -21,7 +20,6 @@
 
 enum { ROOM = 640, RECS_EACH = 32, LINKS_EACH = 64,     /* bytes that one operation may emit; bytes of the arena for each of them */
        POPULATE = 256 << 10, TABLE_STEP = 64 << 10, HUGE_PAGE = 2 << 20 };
-enum { HWCAP2_FSGSBASE_BIT = 2 };       /* Linux, asm/hwcap2.h: user code may write GS.base, and C code has no use for it */
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
@@ -138,7 +136,6 @@ static bool x64_init(DbtMachine *d, GError **err)
         g_free(s);
         return false;
     }
-    s->x.gs = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT;
     d->backend_data = s;
     d->links = table_new(sizeof(BlockLink) * s->x.max_links);
     return true;
@@ -539,18 +536,10 @@ static void x64_reclaim(DbtMachine *d, unsigned generation)
     }
 }
 
-static void x64_context(DbtCpu *c)
-{
-    if (((X64Data *)c->dbt->backend_data)->x.gs) {
-        __asm__ volatile("wrgsbase %0" : : "r"(c->ctx));
-    }
-}
-
 static void x64_run(DbtCpu *c, const void *entry)
 {
     const X64 *x = &((X64Data *)c->dbt->backend_data)->x;
 
-    x64_context(c);
     ((void (*)(DbtCpu *, const void *))(uintptr_t)(x->rx + x->enter))(c, entry);
     flags_settle(c);
 }
@@ -589,6 +578,5 @@ const DbtBackend dbt_backend_x86_64 = {
     .begin = x64_begin,
     .reclaim = x64_reclaim,
     .run = x64_run,
-    .context = x64_context,
     .print = x64_print,
 };

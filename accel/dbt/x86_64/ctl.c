@@ -45,25 +45,17 @@ void em_load_pc(Em *e, unsigned reg, int32_t offset)
     }
 }
 
-uint8_t *jmp_cache_find(Em *e)
-{
-    G_STATIC_ASSERT(sizeof(JmpEntry) == 16);    /* twice the slot that dbt_jmp_slot() tells, times 8 */
-    e_rorx(e, RAX, R10, DBT_JMP_FOLD, false);
-    e_alu_rr(e, 6, IR_I32, RAX, rm_reg(R10));
-    e_alu_imm(e, 4, IR_I32, rm_reg(RAX), (DBT_JMP_N - 1) << 1);
-    if (!e->x->gs) {
-        e_shift_imm(e, 4, IR_I32, RAX, 3);
-        e_op(e, 0x03, E_W, RAX, rm_cpu(CPU(ctx)));
-    }
-    e_op(e, 0x3b, E_W, R10, rm_jmp(e, offsetof(JmpEntry, pc)));
-    return e_jcc(e, CC_NE);
-}
-
 static uint8_t *jmp_cache(Em *e)        /* returns the rel32 of a jump for what it does not find */
 {
-    uint8_t *missed = jmp_cache_find(e);
-
-    e_op(e, 0xff, 0, 4, rm_jmp(e, offsetof(JmpEntry, code)));
+    G_STATIC_ASSERT(sizeof(JmpEntry) == 1 << JMP_SHIFT);
+    e_rorx(e, RAX, R10, DBT_JMP_BITS, false);
+    e_alu_rr(e, 6, IR_I32, RAX, rm_reg(R10));
+    e_alu_imm(e, 4, IR_I32, rm_reg(RAX), DBT_JMP_N - 1);
+    e_shift_imm(e, 4, IR_I32, RAX, JMP_SHIFT);
+    e_op(e, 0x03, E_W, RAX, rm_cpu(CPU(ctx)));
+    e_op(e, 0x3b, E_W, R10, rm_mem(RAX, offsetof(DbtContext, jmp) + offsetof(JmpEntry, pc)));
+    uint8_t *missed = e_jcc(e, CC_NE);
+    e_op(e, 0xff, 0, 4, rm_mem(RAX, offsetof(DbtContext, jmp) + offsetof(JmpEntry, code)));
     return missed;
 }
 
@@ -366,7 +358,7 @@ void em_vec_check(Em *e)
 
 static void stub_refill(Em *e, const Stub *s)
 {
-    e_op(e, 0x33, E_W, s->x, rm_tlb(e, s->y, s->write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+    e_op(e, 0x33, E_W, s->x, rm_mem(s->y, s->write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
     x87_stub_store(e, s);
     e_push_rec(e, s->rec);
     e_call_thunk(e, e->x->refill[s->x == RAX ? 0 : s->x - R10 + 1]);

@@ -15,7 +15,7 @@
 enum { E_W = 1, E_16 = 2, E_R8 = 4, E_M8 = 8 };     /* REX.W; 66 prefix; reg, rm are byte registers */
 typedef struct Rm {
     uint8_t reg, index, scale;          /* index NO_REG: none; reg NO_REG: no base, which needs an index */
-    bool    mem, gs;
+    bool    mem;
     int32_t disp;
 } Rm;
 
@@ -27,23 +27,6 @@ static inline Rm rm_reg(unsigned r) { return (Rm){ .reg = (uint8_t)r, .index = N
 static inline Rm rm_mem(unsigned base, int32_t disp) { return (Rm){ .reg = (uint8_t)base, .index = NO_REG, .mem = true, .disp = disp }; }
 static inline Rm rm_cpu(int32_t disp) { return rm_mem(RBP, disp); }
 static inline Rm rm_ic(const Em *e, unsigned k, size_t member) { return rm_cpu((int32_t)(e->x->guest->ic_offset + k * sizeof(DbtIc) + member) - BIAS); }
-/* In the TLB's entry that tlb_entry() has found. */
-static inline Rm rm_tlb(const Em *e, unsigned y, size_t member)
-{
-    return (Rm){ .reg = (uint8_t)y, .index = NO_REG, .mem = true, .gs = e->x->gs, .disp = (int32_t)member };
-}
-/* In the jump cache's entry that jmp_cache_find() has found. */
-static inline Rm rm_jmp(const Em *e, size_t member)
-{
-    Rm m = { .reg = RAX, .index = NO_REG, .mem = true, .gs = e->x->gs, .disp = (int32_t)(offsetof(DbtContext, jmp) + member) };
-
-    if (m.gs) {
-        m.reg = NO_REG;
-        m.index = RAX;
-        m.scale = 3;
-    }
-    return m;
-}
 static inline Rm rm_of(Opnd o) { return o.kind == O_MEM ? rm_mem(o.reg, o.disp) : rm_reg(o.reg); }
 
 static inline void e_modrm(Em *e, unsigned reg, Rm m)
@@ -82,9 +65,6 @@ static inline void e_op(Em *e, uint32_t opc, unsigned flags, unsigned reg, Rm m)
     }
     if (rex || ((flags & E_R8) && reg >= 4) || ((flags & E_M8) && !m.mem && m.reg >= 4)) {
         rex |= 0x40;
-    }
-    if (m.gs) {
-        e8(e, 0x65);
     }
     if (flags & E_16) {
         e8(e, 0x66);

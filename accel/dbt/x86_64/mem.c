@@ -5,11 +5,11 @@
  * A check computes the linear address in X and looks it up in the data TLB (dbt.h) with one more register, Y:
  *
  *     lea  X, [base + index * scale + disp]        mov  Yd, Xd
- *     shr  Yd, 7                                   and  Yd, (DBT_TLB_N - 1) * 32
- *     xor  X, gs:[Y + read or write]               cmp  X, 4096 - span
- *     ja   stub                                    add  X, gs:[Y + page]
+ *     shr  Yd, 7                                   and  Yd, 511 * 32
+ *     add  Y, [cpu.ctx]                            xor  X, [Y + read or write]
+ *     cmp  X, 4096 - span                          ja   stub
+ *     add  X, [Y + page]
  *
- * GS.base is the current context; where user code may not write GS.base (X64.gs), cpu->ctx is added to Y.
  * The stub undoes the xor and asks dbt_refill(); it comes back with the host address in X, or leaves.
  *
  * In user code most checks ask an inline cache of their own first (dbt.h, DbtIc), and need no Y; its stub looks in the TLB:
@@ -171,9 +171,7 @@ void tlb_entry(Em *e, unsigned y, unsigned x)
 {
     e_rorx(e, y, x, DBT_PAGE_BITS - ENTRY_SHIFT, false);
     e_alu_imm(e, 4, IR_I32, rm_reg(y), (DBT_TLB_N - 1) << ENTRY_SHIFT);
-    if (!e->x->gs) {
-        e_op(e, 0x03, E_W, y, rm_cpu(CPU(ctx)));
-    }
+    e_op(e, 0x03, E_W, y, rm_cpu(CPU(ctx)));
 }
 
 static void tlb_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t rec)
@@ -181,7 +179,7 @@ static void tlb_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t re
     bool write = m->access & IR_WRITE;
 
     tlb_entry(e, y, x);
-    e_op(e, 0x33, E_W, x, rm_tlb(e, y, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+    e_op(e, 0x33, E_W, x, rm_mem(y, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
     e_alu_imm(e, 7, IR_I64, rm_reg(x), DBT_PAGE - m->span);
     e_jcc(e, CC_A);
     Stub *s = new_stub(e, STUB_REFILL);
@@ -189,7 +187,7 @@ static void tlb_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t re
     s->y = (uint8_t)y;
     s->write = write;
     s->rec = rec;
-    e_op(e, 0x03, E_W, x, rm_tlb(e, y, offsetof(TlbEntry, page)));
+    e_op(e, 0x03, E_W, x, rm_mem(y, offsetof(TlbEntry, page)));
     s->back = e->p;
 }
 
@@ -247,13 +245,13 @@ void em_chk(Em *e)
 static void bulk_page(Em *e, unsigned x, unsigned tmp, bool write, unsigned shift, uint8_t *slow[2])
 {
     tlb_entry(e, RAX, x);
-    e_op(e, 0x33, E_W, x, rm_tlb(e, RAX, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+    e_op(e, 0x33, E_W, x, rm_mem(RAX, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
     e_alu_imm(e, 7, IR_I64, rm_reg(x), DBT_PAGE - 1);
     slow[0] = e_jcc(e, CC_A);
     e_op(e, 0x8d, E_W, tmp, (Rm){ .reg = (uint8_t)x, .index = RCX, .scale = (uint8_t)shift, .mem = true });
     e_alu_imm(e, 7, IR_I64, rm_reg(tmp), DBT_PAGE);
     slow[1] = e_jcc(e, CC_A);
-    e_op(e, 0x03, E_W, x, rm_tlb(e, RAX, offsetof(TlbEntry, page)));
+    e_op(e, 0x03, E_W, x, rm_mem(RAX, offsetof(TlbEntry, page)));
 }
 
 /*

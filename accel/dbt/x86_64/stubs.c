@@ -372,7 +372,7 @@ static void make_enter(Em *e, uint32_t *go, uint32_t *exit)
  */
 static void victim(Em *e, unsigned reg)
 {
-    const size_t v = offsetof(DbtContext, victim);
+    const int32_t v = offsetof(DbtContext, victim);
 
     G_STATIC_ASSERT(offsetof(DbtContext, tlb) == 0);
     push(e, RDX);
@@ -385,27 +385,27 @@ static void victim(Em *e, unsigned reg)
     e_op(e, 0xf6, 0, 0, rm_mem(RAX, offsetof(LeaveRec, access)));       /* test */
     e8(e, IR_WRITE);
     uint8_t *write = e_jcc8(e, CC_NE);
-    e_op(e, 0x33, E_W, RDX, rm_tlb(e, RCX, v + offsetof(TlbEntry, read)));
+    e_op(e, 0x33, E_W, RDX, rm_mem(RCX, v + (int32_t)offsetof(TlbEntry, read)));
     uint8_t *read = e_jmp8(e);
     patch8(e, write);
-    e_op(e, 0x33, E_W, RDX, rm_tlb(e, RCX, v + offsetof(TlbEntry, write)));
+    e_op(e, 0x33, E_W, RDX, rm_mem(RCX, v + (int32_t)offsetof(TlbEntry, write)));
     patch8(e, read);
     e_alu_imm(e, 7, IR_I64, rm_reg(RDX), DBT_PAGE - 1);
     uint8_t *other = e_jcc(e, CC_A);
-    e_op(e, 0xf6, 0, 0, rm_tlb(e, RCX, v + offsetof(TlbEntry, phys)));
+    e_op(e, 0xf6, 0, 0, rm_mem(RCX, v + (int32_t)offsetof(TlbEntry, phys)));
     e8(e, TLBF_FILLED);
     uint8_t *none = e_jcc(e, CC_E);
     e_movzx(e, RAX, rm_mem(RAX, offsetof(LeaveRec, span)), IR_I16);
     e_alu_rr(e, 0, IR_I32, RAX, rm_reg(RDX));
     e_alu_imm(e, 7, IR_I32, rm_reg(RAX), DBT_PAGE);
     uint8_t *crosses = e_jcc(e, CC_A);
-    e_op(e, 0x03, E_W, RDX, rm_tlb(e, RCX, v + offsetof(TlbEntry, page)));
+    e_op(e, 0x03, E_W, RDX, rm_mem(RCX, v + (int32_t)offsetof(TlbEntry, page)));
     e_store(e, RDX, reg == RAX ? rm_mem(RSP, 16) : rm_reg(reg));
-    for (size_t k = 0; k < sizeof(TlbEntry); k += 8) {
-        e_load(e, RAX, rm_tlb(e, RCX, k));
-        e_load(e, RDX, rm_tlb(e, RCX, v + k));
-        e_store(e, RAX, rm_tlb(e, RCX, v + k));
-        e_store(e, RDX, rm_tlb(e, RCX, k));
+    for (int32_t k = 0; k < (int32_t)sizeof(TlbEntry); k += 8) {
+        e_load(e, RAX, rm_mem(RCX, k));
+        e_load(e, RDX, rm_mem(RCX, v + k));
+        e_store(e, RAX, rm_mem(RCX, v + k));
+        e_store(e, RDX, rm_mem(RCX, k));
     }
     e_load(e, RAX, rm_cpu(CPU(stats)));
     e_op(e, 0xff, E_W, 0, rm_mem(RAX, offsetof(DbtStats, victims)));    /* inc */
@@ -558,7 +558,7 @@ static void ic_address(Em *e, unsigned i)
 static void make_ic(Em *e, unsigned k, unsigned reg, bool write)
 {
     X64 *x = e->x;
-    Rm tag = rm_tlb(e, RDX, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read));
+    Rm tag = rm_mem(RDX, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read));
 
     x->ic[k][write] = here(e);
     push(e, RCX);
@@ -588,7 +588,7 @@ static void make_ic(Em *e, unsigned k, unsigned reg, bool write)
     e_store(e, RCX, rm_mem(RDI, offsetof(DbtIc, limit)));
     e_load(e, RCX, tag);
     e_store(e, RCX, rm_mem(RDI, offsetof(DbtIc, key)));
-    e_load(e, RCX, rm_tlb(e, RDX, offsetof(TlbEntry, page)));
+    e_load(e, RCX, rm_mem(RDX, offsetof(TlbEntry, page)));
     e_store(e, RCX, rm_mem(RDI, offsetof(DbtIc, value)));
     e_op(e, 0x8d, E_W, reg, (Rm){ .reg = (uint8_t)reg, .index = RCX, .mem = true });
     ic_note(e, RDI);
@@ -612,11 +612,18 @@ static void make_ic(Em *e, unsigned k, unsigned reg, bool write)
 static void make_ic_jump(Em *e)
 {
     X64 *x = e->x;
+    size_t at = offsetof(DbtContext, jmp);
 
     x->ic_jump = here(e);
-    patch_to(jmp_cache_find(e), x->rw + x->second);
+    e_rorx(e, RAX, R10, DBT_JMP_BITS, false);
+    e_alu_rr(e, 6, IR_I32, RAX, rm_reg(R10));
+    e_alu_imm(e, 4, IR_I32, rm_reg(RAX), DBT_JMP_N - 1);
+    e_shift_imm(e, 4, IR_I32, RAX, JMP_SHIFT);
+    e_op(e, 0x03, E_W, RAX, rm_cpu(CPU(ctx)));
+    e_op(e, 0x3b, E_W, R10, rm_mem(RAX, (int32_t)(at + offsetof(JmpEntry, pc))));
+    patch_to(e_jcc(e, CC_NE), x->rw + x->second);
     ic_address(e, R11);
-    e_load(e, RAX, rm_jmp(e, offsetof(JmpEntry, code)));
+    e_load(e, RAX, rm_mem(RAX, (int32_t)(at + offsetof(JmpEntry, code))));
     e_alu_imm(e, 7, IR_I64, rm_mem(R11, offsetof(DbtIc, limit)), 0);
     e_store(e, R10, rm_mem(R11, offsetof(DbtIc, key)));
     e_store(e, RAX, rm_mem(R11, offsetof(DbtIc, value)));
@@ -658,14 +665,14 @@ bool thunks_make(X64 *x, Em *e)
     em_call(e, (const void *)link_c);
     e_jmp_thunk(e, go);
 
-    x->second = here(e);                /* r10 = linear pc, rax as jmp_cache_find() leaves it */
+    x->second = here(e);                /* r10 = linear pc, rax = its slot of the jump cache less the offset of jmp[] */
     e_mov_imm(e, R11, 0);
     x->second_from = arena_off(x, e->p);        /* the same; r11d: see lookup_c() */
     G_STATIC_ASSERT(offsetof(DbtContext, jmp) % 32 == 0);
-    e_alu_imm(e, 6, IR_I64, rm_reg(RAX), x->gs ? 2 : sizeof(JmpEntry));
-    e_op(e, 0x3b, E_W, R10, rm_jmp(e, offsetof(JmpEntry, pc)));
+    e_alu_imm(e, 6, IR_I64, rm_reg(RAX), 1 << JMP_SHIFT);
+    e_op(e, 0x3b, E_W, R10, rm_mem(RAX, offsetof(DbtContext, jmp) + offsetof(JmpEntry, pc)));
     uint8_t *no = e_jcc8(e, CC_NE);
-    e_op(e, 0xff, 0, 4, rm_jmp(e, offsetof(JmpEntry, code)));
+    e_op(e, 0xff, 0, 4, rm_mem(RAX, offsetof(DbtContext, jmp) + offsetof(JmpEntry, code)));
     patch8(e, no);
     uint32_t look_up = arena_off(x, e->p);      /* r10 = linear pc */
     e_store(e, R10, rm_cpu(CPU(pc)));

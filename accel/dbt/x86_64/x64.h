@@ -4,7 +4,6 @@
  *
  * Host registers while translated code runs:
  *   rsp  host stack, 16-byte aligned                     rbp  the CPU struct plus BIAS, so that hot members have disp8
- *   gs   its base: cpu->ctx, so that look-ups need no register for it (X64.gs; where user code may not write it they add cpu->ctx)
  *   rax, r10, r11  scratch: temporaries, host addresses, flags on their way to and from cpu->fl (LAHF needs AH)
  *   r9, rcx, rdx, rbx, rsi, rdi, r15, r14, r8, r12, r13  guest rax, rcx, rdx, rbx, rsi, rdi, rsp, rbp, r8, r12, r13
  *   xmm0-15 or ymm0-15, MXCSR  the guest's while cpu->vec_live is set; a block that uses them loads them at its start if they are not,
@@ -24,7 +23,7 @@
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, NO_REG = 0xff };
 enum { BIAS = offsetof(DbtCpu, vcpu.attention) + 128 };
 #define CPU(member) ((int32_t)offsetof(DbtCpu, member) - BIAS)
-enum { N_GPR = 16, N_VALS = IR_TEMPS + IR_HOSTS,
+enum { N_GPR = 16, N_VALS = IR_TEMPS + IR_HOSTS, JMP_SHIFT = 4,
        BODY_TEST = 10, BODY_COUNT = 12 };       /* bytes before Block.body: of the exit check, and of the counter behind it */
 #define LINK_BACK (UINT32_C(1) << 31)   /* in BlockLink.stub, an offset in the arena: a back edge */
 extern const uint8_t x64_gpr[N_GPR];    /* host register of a guest register, or NO_REG */
@@ -63,7 +62,6 @@ enum { LAZY_BITS = 15, LAZY_MAX = 1 << LAZY_BITS, LAZY_HASH = 1 << 12, FL_REAL =
 typedef struct X64 {
     const DbtGuest *guest;
     uint8_t  *rw, *rx;                  /* two views of one memory */
-    bool      gs;                       /* GS.base is cpu->ctx while code runs */
     size_t    size, first;              /* first: where blocks start, after the thunks */
     LeaveRec *recs;
     uint32_t  max_recs, max_links;
@@ -215,12 +213,11 @@ void     x87_flush(Em *e), x87_stub_store(Em *e, const Stub *s), x87_stub_load(E
 static inline bool is_x87(const IrVecDesc *d) { return (d->enc >> 8 & 0xff) == V87; }
 void     em_vec_check(Em *e);
 bool     em_vop_is_native(const Em *e, const IrInsn *n);        /* code, no call and no x87 */
-void     tlb_entry(Em *e, unsigned y, unsigned x);      /* y = the TLB's entry for linear address x, see rm_tlb(); no flags are kept */
+void     tlb_entry(Em *e, unsigned y, unsigned x);      /* y = the TLB's entry for linear address x; no flags are kept */
 void     em_call(Em *e, const void *fn);
 void     em_load_pc(Em *e, unsigned reg, int32_t offset);       /* reg = page base + offset */
 void     em_exit_to(Em *e, int32_t target);     /* go to page base + target: flags are in cpu->fl */
 void     em_jmp_cache(Em *e);           /* go to the linear address in r10 */
-uint8_t *jmp_cache_find(Em *e);         /* rax = its place in the jump cache, see rm_jmp(); returns the rel32 of a jump for when that has another */
 Stub    *new_stub(Em *e, StubKind kind);        /* `from` is the rel32 just emitted */
 void     leave_if(Em *e, unsigned cc, uint32_t rec);
 void     emit_stubs(Em *e);

@@ -4,6 +4,7 @@
  *
  * Threads: a vCPU's own, except tlb_unwrite() and dbt_flush_all(), also called for stopped vCPUs.
  */
+#include <stdlib.h>
 #include <string.h>
 #include "accel/dbt/internal.h"
 
@@ -124,7 +125,7 @@ static void entry_clear(DbtContext *x, unsigned slot)
 
 bool tlb_victim_take(DbtContext *x, uint64_t linear, unsigned ir_access)
 {
-    unsigned slot = tlb_slot(linear);
+    unsigned slot = tlb_slot(x, linear);
     TlbEntry *v = &x->victim[slot], was = x->tlb[slot];
     uint64_t page = linear & -(uint64_t)DBT_PAGE;
 
@@ -133,6 +134,7 @@ bool tlb_victim_take(DbtContext *x, uint64_t linear, unsigned ir_access)
     }
     x->tlb[slot] = *v;
     *v = was;
+    x->exchanged++;
     return true;
 }
 
@@ -192,9 +194,7 @@ static void context_make(DbtCpu *c, unsigned i)
     x->index = i;
     c->keys[i].made = true;
     c->keys[i].global_lo = UINT64_MAX;
-    for (unsigned s = 0; s < DBT_TLB_N; s++) {
-        entry_clear(x, s);
-    }
+    dbt_context_empty(x);
     for (unsigned s = 0; s < DBT_JMP_N; s++) {
         jmp_clear_slot(x, s);
     }
@@ -204,7 +204,7 @@ void tlb_init(DbtCpu *c)
 {
     c->contexts = dbt_huge_new(DBT_CONTEXTS * sizeof(DbtContext));
     context_make(c, 0);
-    c->ctx = &c->contexts[0];
+    dbt_use(c, &c->contexts[0]);
     ic_init(c);
 }
 
@@ -221,6 +221,111 @@ static bool shares_globals(const DbtCpu *c, unsigned i, const DbtKey *key)
     const DbtContextKey *k = &c->keys[i];
 
     return k->used && k->key.mode == key->mode && !((k->key.space ^ key->space) & c->guest->space_domain);
+}
+
+/* An entry of slot `from` in another table, where there is room. */
+static void entry_copy(DbtContext *x, const TlbEntry *e, unsigned from)
+{
+    uint64_t page = e->read != tlb_empty(from) ? e->read : e->write;
+    unsigned slot = tlb_slot(x, page);
+    TlbEntry *to = x->tlb[slot].phys & TLBF_FILLED ? &x->victim[slot] : &x->tlb[slot];
+
+    if (page == tlb_empty(from) || !(e->phys & TLBF_FILLED) || (to->phys & TLBF_FILLED)) {
+        return;
+    }
+    *to = *e;
+    to->read = e->read == page ? page : tlb_empty(slot);
+    to->write = e->write == page ? page : tlb_empty(slot);
+    if (to == &x->tlb[slot]) {
+        x->filled[x->n_filled++] = (uint16_t)slot;
+    }
+}
+
+static void tables_free(DbtContext *x)
+{
+    if (x->tlb && x->tlb != x->first_tlb) {
+        free(x->tlb);
+    }
+}
+
+/* n entries in place of as many as there are.  Nobody holds the address of one. */
+static void context_resize(DbtCpu *c, DbtContext *x, unsigned n)
+{
+    DbtContext old = { .tlb = x->tlb, .victim = x->victim, .filled = x->filled, .n_filled = x->n_filled };
+    size_t tables = 2 * sizeof(TlbEntry) * n, bytes = tables + sizeof(uint16_t) * n;
+    TlbEntry *tlb = n > DBT_TLB_N ? aligned_alloc(DBT_PAGE, (bytes + DBT_PAGE - 1) & -(size_t)DBT_PAGE) : x->first_tlb;
+
+    if (!tlb) {
+        return;                         /* it does as it is */
+    }
+    if (n > DBT_TLB_N) {
+        x->tlb = tlb;
+        x->victim = tlb + n;
+        x->filled = (uint16_t *)(tlb + 2 * n);
+        x->tlb_n = n;
+        x->n_filled = 0;
+        memset(x->victim, 0, tables / 2);
+        for (unsigned s = 0; s < n; s++) {
+            x->tlb[s] = (TlbEntry){ .read = tlb_empty(s), .write = tlb_empty(s) };
+        }
+    } else {
+        dbt_context_empty(x);
+    }
+    for (unsigned i = 0; i < old.n_filled; i++) {
+        entry_copy(x, &old.tlb[old.filled[i]], old.filled[i]);
+    }
+    for (unsigned i = 0; i < old.n_filled; i++) {
+        entry_copy(x, &old.victim[old.filled[i]], old.filled[i]);
+    }
+    if (old.tlb != x->first_tlb) {
+        free(old.tlb);
+    }
+    x->pushed_out = x->exchanged = 0;
+    if (c->ctx == x) {
+        dbt_use(c, x);
+    }
+}
+
+/*
+ * A walk is ten times the cost of finding the entry that had to make room behind its slot.  What comes so often that it takes one per cent
+ * or two of the time is worth a larger table; a context that begins anew begins with a small one.
+ */
+enum { ADAPT_PUSHED = 1024, ADAPT_US = 20000 };
+
+void tlb_adapt(DbtCpu *c)
+{
+    DbtContext *x = c->ctx;
+
+    if (G_UNLIKELY(c->dbt->tlb_restless)) {
+        context_resize(c, x, x->tlb_n < DBT_TLB_MAX ? x->tlb_n * 4 : DBT_TLB_N);
+    }
+    if (x->pushed_out + x->exchanged / 8 < ADAPT_PUSHED) {
+        return;
+    }
+    int64_t now = g_get_monotonic_time();
+    bool often = now - x->adapted < ADAPT_US;
+    x->adapted = now;
+    x->pushed_out = x->exchanged = 0;
+    if (often && x->tlb_n < DBT_TLB_MAX) {
+        context_resize(c, x, x->tlb_n * 4);
+        c->stats->grown++;
+    }
+}
+
+void tlb_fini(DbtCpu *c)
+{
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        tables_free(&c->contexts[i]);
+    }
+}
+
+/* Begins anew, for another space or mode. */
+static void context_shrink(DbtCpu *c, DbtContext *x)
+{
+    if (x->tlb_n > DBT_TLB_N && x->n_filled < DBT_TLB_N / 2) {
+        context_resize(c, x, DBT_TLB_N);
+    }
+    x->pushed_out = x->exchanged = 0;
 }
 
 /* Global pages look the same in every space: begin with what the context of this mode that ran last knows of them. */
@@ -240,10 +345,8 @@ static void context_inherit(DbtCpu *c, unsigned to)
     }
     const DbtContext *from = &c->contexts[best];
     for (unsigned i = 0; i < from->n_filled; i++) {
-        unsigned slot = from->filled[i];
-        if (from->tlb[slot].phys & TLBF_GLOBAL) {
-            x->tlb[slot] = from->tlb[slot];
-            x->filled[x->n_filled++] = (uint16_t)slot;
+        if (from->tlb[from->filled[i]].phys & TLBF_GLOBAL) {
+            entry_copy(x, &from->tlb[from->filled[i]], from->filled[i]);
         }
     }
     for (unsigned i = 0; i < from->n_jmp[1]; i++) {
@@ -299,12 +402,14 @@ static unsigned context_find(DbtCpu *c, const DbtKey *key)
     if (alike >= 0 && is_idle(c, (unsigned)alike)) {
         victim = (unsigned)alike;
         context_flush_local(c, &c->contexts[victim]);
+        context_shrink(c, &c->contexts[victim]);
         c->keys[victim].key = c->contexts[victim].key = *key;
         return victim;
     }
     victim = oldest;
     if (c->keys[victim].made) {
         context_flush(c, &c->contexts[victim]);
+        context_shrink(c, &c->contexts[victim]);
     } else {
         context_make(c, victim);
     }
@@ -327,7 +432,7 @@ void dbt_mode_changed(DbtCpu *c)
     if (!has_key(c, *guess, &key)) {
         *guess = (uint8_t)context_find(c, &key);
     }
-    c->ctx = &c->contexts[*guess];
+    dbt_use(c, &c->contexts[*guess]);
     ic_context(c);
     c->stats->switches++;
 }
@@ -413,7 +518,7 @@ static void context_flush_large(DbtCpu *c, DbtContext *x, uint64_t linear)
 /* near_global: pages of global entries may be this one or next to it. */
 static void context_flush_page(DbtCpu *c, DbtContext *x, uint64_t linear, bool globals_only, bool near_global)
 {
-    unsigned slot = tlb_slot(linear), f = (linear >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
+    unsigned slot = tlb_slot(x, linear), f = (linear >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
     uint64_t page = linear & ~(uint64_t)(DBT_PAGE - 1);
 
     tlb_entry_flush_page(&x->tlb[slot], slot, page, globals_only);          /* stays in filled[] */
@@ -480,7 +585,7 @@ void tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots)
             continue;
         }
         if (slots != WRITABLE_MANY) {
-            unwrite_slot(x, slots - 1, host_page);
+            unwrite_slot(x, (slots - 1) & (x->tlb_n - 1), host_page);
             continue;
         }
         for (unsigned k = 0; k < x->n_filled; k++) {

@@ -283,6 +283,7 @@ static VcpuExit dbt_run(Vcpu *v)
             g->stopped(c);
             return (VcpuExit){ .why = EXIT_DEBUG };
         }
+        tlb_adapt(c);
         while (!((v->debug.single || v->debug.exact) && !g->idle(c)) && g->interrupt(c)) {
         }
         if (__atomic_load_n(&c->dbt->full, __ATOMIC_RELAXED)) {
@@ -338,6 +339,8 @@ static const Field accel_fields[] = {
       .help = "Which hot code is made into traces, paths through several blocks: none, user code (on), or all (for tests)." },
     { .name = "x-tier2-hot", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2_hot), .count = 1,
       .def = 2000, .min = 1, .max = 1000000, .help = "How often a block is entered before a trace is made from there." },
+    { .name = "x-tlb-restless", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tlb_restless), .count = 1,
+      .help = "Give TLBs another size at every chance: slow, for tests." },
     { .name = "perfmap", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, perfmap), .count = 1,
       .help = "Name translated blocks in /tmp/perf-PID.map, for perf(1)." },
     { .name = "cache", .type = T_STR, .flags = F_CONFIG, .offset = offsetof(DbtMachine, cache_dir), .count = 1,
@@ -412,6 +415,7 @@ static void dbt_vcpu_fini(Vcpu *v)
     ic_fini(c);
     trace_fini(c);
     g_free(c->stats);
+    tlb_fini(c);
     dbt_huge_free(c->contexts, DBT_CONTEXTS * sizeof(DbtContext));
     g_free(c->ir);
     g_ptr_array_remove(c->dbt->cpus, c);
@@ -495,6 +499,7 @@ static const struct { size_t offset; const char *text; } stat_rows[] = {
     STAT(contexts, "contexts made"), STAT(revived, "blocks whose code has come back"),
     STAT(links, "direct jumps that looked for their target"), STAT(unmerged, "merged checks that went to unmerged code"),
     STAT(victims, "refills from what had to make room"), STAT(beside, "stores that missed beside, or to, known code"),
+    STAT(grown, "TLBs made larger"),
     STAT(across, "reads across pages that were copied"),
     STAT(no_crossing, "checks refused: across pages"), STAT(no_slow_mode, "checks refused: breakpoints, alignment, or watched"),
     STAT(no_fault, "checks refused: page fault"), STAT(no_ram, "checks refused: MMIO, or memory of two kinds"),

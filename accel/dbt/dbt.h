@@ -16,7 +16,7 @@
 #include "core/vcpu.h"
 #include "accel/dbt/ir.h"
 
-enum { DBT_PAGE_BITS = 12, DBT_PAGE = 4096, DBT_TLB_BITS = 12, DBT_TLB_N = 1 << DBT_TLB_BITS,
+enum { DBT_PAGE_BITS = 12, DBT_PAGE = 4096, DBT_TLB_N = 1 << 10, DBT_TLB_MAX = 1 << 14, DBT_TLB_SHIFT = 5,
        DBT_JMP_BITS = 13, DBT_JMP_N = 1 << DBT_JMP_BITS, DBT_CONTEXTS = 16, DBT_FETCH_N = 64, DBT_LARGE = 6 };
 
 /*
@@ -24,7 +24,7 @@ enum { DBT_PAGE_BITS = 12, DBT_PAGE = 4096, DBT_TLB_BITS = 12, DBT_TLB_N = 1 << 
  * if (v ^ tag) <= 4096 - n, unsigned: one compare catches a miss and a page crossing.  v ^ tag is then the offset in the
  * page, so host = page + (v ^ tag): native code needs no copy of v.  A read-modify-write tests `write` alone: it is only
  * set where reads see the same memory.
- * Slot of v: tlb_slot(v).  An empty tag is a page of the *neighbour slot*, which never looks here.
+ * Slot of v: tlb_slot().  An empty tag is a page of the *neighbour slot*, which never looks here.
  */
 typedef struct TlbEntry {
     uint64_t read, write;               /* tags; write is empty as well while the page is clean (D = 0) or holds code */
@@ -33,7 +33,6 @@ typedef struct TlbEntry {
 } TlbEntry;
 enum { TLBF_FILLED = 1, TLBF_GLOBAL = 2, TLBF_LARGE = 4,
        TLBF_GUARDED = 8 };              /* write would be set, were there no code in the page */
-static inline unsigned tlb_slot(uint64_t v) { return (v >> DBT_PAGE_BITS) & (DBT_TLB_N - 1); }
 static inline uint64_t tlb_empty(unsigned slot) { return (uint64_t)(slot ^ 1) << DBT_PAGE_BITS; }
 
 /*
@@ -70,22 +69,30 @@ typedef struct DbtKey {                 /* all that translation and code depend 
 } DbtKey;
 
 typedef struct DbtContext {
-    TlbEntry tlb[DBT_TLB_N];
-    JmpEntry jmp[DBT_JMP_N];
+    TlbEntry *tlb, *victim;             /* tlb_n each, one behind the other; victim: what tlb[] held before, for refills; unused while
+                                           TLBF_FILLED is clear */
+    uint32_t tlb_n;                     /* DBT_TLB_N to DBT_TLB_MAX, by how it is used: tlb_adapt() */
+    uint32_t pushed_out, exchanged;     /* entries that made room; that came back: since */
+    int64_t  adapted;                   /* this time, in microseconds */
+    uint16_t *filled;                   /* slots; n_filled of them */
+    JmpEntry jmp[DBT_JMP_N] __attribute__((aligned(64)));
     DbtKey   key;
     unsigned index;                     /* in DbtCpu.contexts and keys */
     uint16_t n_filled;                  /* so that a flush costs what was filled */
     uint16_t n_jmp[2];                  /* the same of jmp: targets in pages of this space, and in global ones */
     uint64_t code_pages[2];             /* hash bits of the pages that targets of each list lie in */
     uint8_t  n_large;                   /* > DBT_LARGE: anything may stem from a large page */
-    uint16_t filled[DBT_TLB_N], jmp_filled[2][DBT_JMP_N];
+    uint16_t jmp_filled[2][DBT_JMP_N];
     uint8_t  jmp_in[DBT_JMP_N];         /* bit k: in jmp_filled[k] */
     JmpEntry jmp_victim[DBT_JMP_N];     /* what had to make room in jmp[], for dbt_lookup() */
-    TlbEntry victim[DBT_TLB_N];         /* what tlb[] held before, for dbt_refill(); unused while TLBF_FILLED is clear */
     uint64_t large[DBT_LARGE];          /* linear >> 30 of large pages that something was entered from */
     uint64_t fetch_used, fetch_global, fetch_large;         /* bits of fetch[] */
     struct { uint64_t tag; uint8_t *host; struct DbtRegion *region; } fetch[DBT_FETCH_N];   /* tag: linear page | 1; 0: empty */
+    TlbEntry first_tlb[2 * DBT_TLB_N];  /* tlb and victim while there are no more */
+    uint16_t first_filled[DBT_TLB_N];
 } __attribute__((aligned(64))) DbtContext;     /* so that a neighbour's address differs in one bit */
+
+static inline unsigned tlb_slot(const DbtContext *x, uint64_t v) { return (v >> DBT_PAGE_BITS) & (x->tlb_n - 1); }
 
 typedef struct DbtContextKey {          /* what is looked at of all contexts, side by side */
     DbtKey   key;
@@ -113,7 +120,9 @@ typedef struct DbtWalk {                /* result of a page-table walk */
 typedef struct DbtCpu {
     Vcpu         vcpu;                  /* vcpu.attention is tested at back edges and indirect targets */
     /* ---- hot: translated code reaches these with short displacements ---- */
-    DbtContext  *ctx;                   /* current tables */
+    DbtContext  *ctx;                   /* current tables: dbt_use() */
+    TlbEntry    *tlb;                   /* theirs */
+    uint64_t     tlb_mask;              /* of the offset of an entry in it */
     uint64_t     pc;                    /* linear; exact whenever C code that may raise runs, in tier 0, in the run loop */
     uint64_t     pc_base;               /* linear base of the page that the running block starts in */
     uint32_t     fl;                    /* arithmetic flags as LAHF and SETO leave them in AX: bit 0 OF, bits 15:8 SF ZF 0 AF 0 PF 1 CF.
@@ -164,6 +173,26 @@ static inline unsigned dbt_fl_flags(uint32_t fl)        /* DbtCpu.fl as FL_* */
 {
     return (fl >> 8 & 1) * FL_C | (fl >> 10 & 1) * FL_P | (fl >> 12 & 1) * FL_A | (fl >> 14 & 1) * FL_Z |
            (fl >> 15 & 1) * FL_S | (fl & 1) * FL_O;
+}
+
+static inline void dbt_use(DbtCpu *c, DbtContext *x)
+{
+    c->ctx = x;
+    c->tlb = x->tlb;
+    c->tlb_mask = (uint64_t)(x->tlb_n - 1) << DBT_TLB_SHIFT;
+}
+/* Tables of no entry yet. */
+static inline void dbt_context_empty(DbtContext *x)
+{
+    x->tlb = x->first_tlb;
+    x->victim = x->tlb + DBT_TLB_N;
+    x->tlb_n = DBT_TLB_N;
+    x->filled = x->first_filled;
+    x->n_filled = 0;
+    for (unsigned s = 0; s < DBT_TLB_N; s++) {
+        x->tlb[s] = (TlbEntry){ .read = tlb_empty(s), .write = tlb_empty(s) };
+        x->victim[s].phys = 0;
+    }
 }
 
 typedef enum {                          /* what an operation of the IR itself can raise, at c->pc, nothing changed yet */

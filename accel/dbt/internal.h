@@ -32,7 +32,8 @@ typedef struct DbtRegion {              /* a Region with host memory that code w
     uint8_t  *host;
     uint64_t  n_pages;
     CodePage **pages;
-    uint16_t *writable;                 /* of each page: the slot + 1 in which TLBs may hold it writable; 0: none; WRITABLE_MANY */
+    uint16_t *writable;                 /* of each page: the slot + 1, in a TLB of DBT_TLB_MAX, in which TLBs may hold it writable; 0: none;
+                                           WRITABLE_MANY */
 } DbtRegion;
 enum { WRITABLE_MANY = UINT16_MAX };
 
@@ -62,7 +63,7 @@ typedef struct Trace {
 typedef struct DbtStats {               /* "info jit" */
     uint64_t blocks, guest_insns, guest_bytes, code_bytes, ir_insns;
     uint64_t lookups, refills, steps, exits, flushes, page_flushes, switches, contexts, invalidated,
-             reclaims, reclaimed, full, revived, victims, beside, across, links, unmerged, ic_hot, ic_given_up,
+             reclaims, reclaimed, full, revived, victims, grown, beside, across, links, unmerged, ic_hot, ic_given_up,
              traces, trace_insns, trace_loops, trace_checks, trace_refused, traces_lost, traces_not, trace_us;
     uint64_t cache_taken, cache_insns, cache_new, cache_differ;
     uint64_t no_crossing, no_slow_mode, no_fault, no_ram, no_code;      /* refills refused, by why */
@@ -87,6 +88,7 @@ struct DbtMachine {
     uint32_t  ic;                       /* IC_* */
     uint32_t  tier2;                    /* TIER2_* */
     uint32_t  tier2_hot;                /* entries of a block until a trace is made from there */
+    bool      tlb_restless;             /* another size of TLB at every chance: for tests */
     uint32_t  tcc_hot;                  /* engine tcc: runs after which a block is compiled */
     bool      tcc_wait;                 /* and the vCPU waits for it */
     /* the rest */
@@ -203,6 +205,8 @@ void       tlb_init(DbtCpu *c);
 void       tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots);
 void       tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages);     /* after tlb_fetch() of pc */
 const void *tlb_jmp_victim(DbtCpu *c);  /* code for c->pc that had to leave the jump cache, put back; or NULL */
+void       tlb_adapt(DbtCpu *c);        /* between runs: should the current context's TLB have more entries? */
+void       tlb_fini(DbtCpu *c);
 void       tlb_entry_flush_page(TlbEntry *e, unsigned slot, uint64_t page, bool globals_only);
 bool       tlb_victim_take(DbtContext *x, uint64_t linear, unsigned ir_access);  /* linear's page stood in its slot before: exchange */
 void       tlb_entered(DbtCpu *c, uint64_t linear, const DbtWalk *w);    /* linear was entered from this page */

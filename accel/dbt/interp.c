@@ -190,7 +190,7 @@ static void check_limit(const Run *r, const IrMem *m, uint64_t offset)
 
 static inline uint8_t *tlb_hit(const DbtCpu *c, uint64_t linear, unsigned span, unsigned access)
 {
-    const TlbEntry *e = &c->ctx->tlb[tlb_slot(linear)];
+    const TlbEntry *e = &c->ctx->tlb[tlb_slot(c->ctx, linear)];
     uint64_t tag = access & IR_WRITE ? e->write : e->read;
     return (linear ^ tag) <= DBT_PAGE - span ? (uint8_t *)(uintptr_t)(e->page + (linear ^ tag)) : NULL;
 }

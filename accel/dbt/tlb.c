@@ -115,7 +115,7 @@ static void watched(DbtCpu *c, const DebugWatch *w, bool can_leave)
 static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, const struct RamHit *h, bool write_ok)
 {
     DbtContext *x = c->ctx;
-    unsigned slot = tlb_slot(linear), in_page = linear & (DBT_PAGE - 1);
+    unsigned slot = tlb_slot(x, linear), in_page = linear & (DBT_PAGE - 1);
     TlbEntry *e = &x->tlb[slot];
     uint64_t page = linear - in_page, phys = w->phys - in_page;
 
@@ -126,6 +126,7 @@ static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, const struct RamH
         x->filled[x->n_filled++] = (uint16_t)slot;
     } else if (e->read != page && e->write != page && (e->read != tlb_empty(slot) || e->write != tlb_empty(slot))) {
         x->victim[slot] = *e;
+        x->pushed_out++;
     }
     tlb_entry_flush_page(&x->victim[slot], slot, page, false);
     bool guarded = w->writable && !write_ok && h->seen == (SEEN_READ | SEEN_WRITE);
@@ -134,7 +135,7 @@ static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, const struct RamH
     e->read = (h->seen & SEEN_READ) ? page : tlb_empty(slot);
     e->write = write_ok && (h->seen & SEEN_READ) ? page : tlb_empty(slot);
     if (e->write == page && h->code) {
-        note_writable(h, region_offset(h, phys), slot);
+        note_writable(h, region_offset(h, phys), (linear >> DBT_PAGE_BITS) & (DBT_TLB_MAX - 1));
     }
     e->page = (uintptr_t)(h->host + (phys - h->at));
     tlb_entered(c, linear, w);
@@ -178,7 +179,7 @@ static bool store_may_go(DbtCpu *c, const struct RamHit *h, uint64_t phys, unsig
 /* A store beside code in a page that is known: its host address, if the granule is clean. */
 static void *store_beside_code(DbtCpu *c, uint64_t linear, unsigned bytes)
 {
-    const TlbEntry *e = &c->ctx->tlb[tlb_slot(linear)];
+    const TlbEntry *e = &c->ctx->tlb[tlb_slot(c->ctx, linear)];
     unsigned in_page = linear & (DBT_PAGE - 1);
 
     if (e->read != linear - in_page || !(e->phys & TLBF_GUARDED)) {
@@ -196,7 +197,7 @@ static void *store_beside_code(DbtCpu *c, uint64_t linear, unsigned bytes)
 /* Where linear is read, if all of its page is RAM. */
 static const uint8_t *host_of(DbtCpu *c, uint64_t linear)
 {
-    const TlbEntry *e = &c->ctx->tlb[tlb_slot(linear)];
+    const TlbEntry *e = &c->ctx->tlb[tlb_slot(c->ctx, linear)];
     uint64_t in_page = linear & (DBT_PAGE - 1);
 
     if (e->read != linear - in_page && (!dbt_refill(c, linear, 1, IR_READ) || e->read != linear - in_page)) {
@@ -249,7 +250,7 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
     }
     if (tlb_victim_take(c->ctx, linear, ir_access)) {
         stats->victims++;
-        return (void *)(uintptr_t)(c->ctx->tlb[tlb_slot(linear)].page + (linear & (DBT_PAGE - 1)));
+        return (void *)(uintptr_t)(c->ctx->tlb[tlb_slot(c->ctx, linear)].page + (linear & (DBT_PAGE - 1)));
     }
     void *beside = write ? store_beside_code(c, linear, bytes) : NULL;
     if (beside) {
@@ -344,7 +345,7 @@ static void access_slow(DbtCpu *c, uint64_t linear, unsigned bytes, bool read, b
 void dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access, DbtAccessDesc *out)
 {
     bool write = ir_access & IR_WRITE;
-    const TlbEntry *e = &c->ctx->tlb[tlb_slot(linear)];
+    const TlbEntry *e = &c->ctx->tlb[tlb_slot(c->ctx, linear)];
 
     if ((linear & (DBT_PAGE - 1)) <= DBT_PAGE - bytes && ((write ? e->write : e->read) ^ linear) > DBT_PAGE - bytes) {
         tlb_victim_take(c->ctx, linear, ir_access);
@@ -549,7 +550,7 @@ void *dbt_host(DbtCpu *c, uint64_t linear, DbtAccess access, unsigned *n)
         return NULL;
     }
     /* Only what was entered whole is known to be RAM to its end. */
-    const TlbEntry *e = &c->ctx->tlb[tlb_slot(linear)];
+    const TlbEntry *e = &c->ctx->tlb[tlb_slot(c->ctx, linear)];
     return d.host && (write ? e->write : e->read) == (linear & -DBT_PAGE) ? d.host : NULL;
 }
 

@@ -55,7 +55,7 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned access)
         return NULL;
     }
     if (pick(2)) {
-        TlbEntry *t = &c->ctx->tlb[tlb_slot(linear)];
+        TlbEntry *t = &c->ctx->tlb[tlb_slot(c->ctx, linear)];
         t->read = t->write = linear & -4096LL;
         t->page = (uintptr_t)ram + (at & -4096LL);
     }
@@ -663,9 +663,8 @@ int main(int argc, char **argv)
                 if (runs == 0) { memcpy(in.mem + i, &v, 8); }
             }
             if (runs == 0) {
-                for (unsigned i = 0; i < DBT_TLB_N; i++) {
-                    ctx->tlb[i].read = ctx->tlb[i].write = tlb_empty(i);
-                }
+                dbt_context_empty(ctx);
+                dbt_use(&cpu->dbt, ctx);
                 for (unsigned i = 0; i < DBT_JMP_N; i++) {
                     ctx->jmp[i].pc = dbt_jmp_empty(i);
                 }

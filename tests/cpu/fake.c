@@ -26,7 +26,7 @@ static bool page_allows(unsigned page, bool write)
 
 static void fill(DbtCpu *c, uint64_t linear, unsigned page)
 {
-    unsigned slot = tlb_slot(linear);
+    unsigned slot = tlb_slot(c->ctx, linear);
     bool behind = fake_of(c)->refills & 1;      /* what had to make room, for native code to find there */
     TlbEntry *e = behind ? &c->ctx->victim[slot] : &c->ctx->tlb[slot];
     uint64_t at = linear & -(uint64_t)DBT_PAGE;
@@ -223,10 +223,8 @@ FakeCpu *fake_new(void)
 void fake_load(FakeCpu *c, const FakeState *s)
 {
     DbtContext *x = c->dbt.ctx;
-    for (unsigned i = 0; i < DBT_TLB_N; i++) {
-        x->tlb[i] = (TlbEntry){ .read = tlb_empty(i), .write = tlb_empty(i) };
-        x->victim[i].phys = 0;
-    }
+    dbt_context_empty(x);
+    dbt_use(&c->dbt, x);
     for (unsigned i = 0; i < DBT_JMP_N; i++) {
         x->jmp[i] = (JmpEntry){ dbt_jmp_empty(i), NULL };
     }

@@ -92,8 +92,8 @@ static X86Cpu *new_cpu(const DbtGuest *guest)
     c->dbt.guest = guest;
     c->dbt.ctx = aligned_alloc(_Alignof(DbtContext), sizeof(DbtContext));
     memset(c->dbt.ctx, 0, sizeof(DbtContext));
-    for (unsigned k = 0; k < DBT_TLB_N; k++)
-        c->dbt.ctx->tlb[k].read = c->dbt.ctx->tlb[k].write = tlb_empty(k);
+    dbt_context_empty(c->dbt.ctx);
+    dbt_use(&c->dbt, c->dbt.ctx);
     c->seg[S_CS].attr = ATTR_L;
     c->efer = EFER_LMA;
     memset(c->feat, 0xff, sizeof c->feat);

@@ -354,8 +354,8 @@ int main(int argc, char **argv)
     c->dbt.guest = &guest;
     c->dbt.ctx = aligned_alloc(_Alignof(DbtContext), sizeof(DbtContext));
     memset(c->dbt.ctx, 0, sizeof(DbtContext));
-    for (unsigned k = 0; k < DBT_TLB_N; k++)
-        c->dbt.ctx->tlb[k].read = c->dbt.ctx->tlb[k].write = tlb_empty(k);
+    dbt_context_empty(c->dbt.ctx);
+    dbt_use(&c->dbt, c->dbt.ctx);
     c->efer = EFER_LMA;
     c->seg[S_SS].attr = ATTR_DB;
     memset(c->feat, 0xff, sizeof c->feat);

@@ -61,9 +61,9 @@ void tcc_prelude(GString *out)
         "#define __builtin_clzll x_clz\n"
         "#define __builtin_popcountll x_popcount\n");
     g_string_append_printf(out, "#define FL_AT %zu\n#define PC_AT %zu\n#define WAITS (*(unsigned *)(cpu + %zu))\n"
-                           "#define ATTENTION (*(volatile unsigned *)(cpu + %zu))\n#define TLB (*(char **)(cpu + %zu) + %zu)\n",
+                           "#define ATTENTION (*(volatile unsigned *)(cpu + %zu))\n#define TLB (*(char **)(cpu + %zu))\n#define TLB_MASK (*(uint64_t *)(cpu + %zu))\n",
                            offsetof(DbtCpu, fl), offsetof(DbtCpu, pc), offsetof(DbtCpu, waits), offsetof(DbtCpu, vcpu.attention),
-                           offsetof(DbtCpu, ctx), offsetof(DbtContext, tlb));
+                           offsetof(DbtCpu, tlb), offsetof(DbtCpu, tlb_mask));
     for (const TccSymbol *y = tcc_symbols; y->name; y++)
         g_string_append_printf(out, "%s;\n", y->declaration);
 }
@@ -233,7 +233,7 @@ static void say_check(Render *r, const IrInsn *i)
         say(r, "l += *(uint64_t *)(cpu + %zu);\n", seg + g->seg_base);
     if (m->linear_bits == 32)
         say(r, "l = (uint32_t)l;\n");
-    say(r, "e = TLB + ((l >> 12) & %u) * %zu; x = l ^ *(uint64_t *)(e + %zu);\n", DBT_TLB_N - 1, sizeof(TlbEntry),
+    say(r, "e = TLB + ((l >> %u) & TLB_MASK); x = l ^ *(uint64_t *)(e + %zu);\n", DBT_PAGE_BITS - DBT_TLB_SHIFT,
         m->access & IR_WRITE ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read));
     say(r, "l%u = l; w%u = WAITS; h%u = *(char **)(e + %zu) + x;\n", h, h, h, offsetof(TlbEntry, page));
     say(r, "if (0");

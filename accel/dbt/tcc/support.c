@@ -36,7 +36,7 @@ static void *refill(DbtCpu *c, uint64_t linear, const IrMem *m)
     if (!m->merged)
         return dbt_refill(c, linear, m->span, m->access);
     dbt_refill(c, linear + m->own_at, m->own_span, m->own_access);
-    const TlbEntry *e = &c->ctx->tlb[tlb_slot(linear)];
+    const TlbEntry *e = &c->ctx->tlb[tlb_slot(c->ctx, linear)];
     uint64_t at = linear ^ (m->access & IR_WRITE ? e->write : e->read);
     return at <= DBT_PAGE - m->span ? (uint8_t *)(uintptr_t)e->page + at : NULL;
 }

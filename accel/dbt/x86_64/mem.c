@@ -5,8 +5,8 @@
  * A check computes the linear address in X and looks it up in the data TLB (dbt.h) with one more register, Y:
  *
  *     lea  X, [base + index * scale + disp]        mov  Yd, Xd
- *     shr  Yd, 7                                   and  Yd, 511 * 32
- *     add  Y, [cpu.ctx]                            xor  X, [Y + read or write]
+ *     shr  Yd, 7                                   and  Yd, [cpu.tlb_mask]
+ *     add  Y, [cpu.tlb]                            xor  X, [Y + read or write]
  *     cmp  X, 4096 - span                          ja   stub
  *     add  X, [Y + page]
  *
@@ -23,8 +23,8 @@
  */
 #include "accel/dbt/x86_64/emit.h"
 
-enum { ENTRY_SHIFT = 5, CACHE_LINE = 64 };
-G_STATIC_ASSERT(sizeof(TlbEntry) == 1 << ENTRY_SHIFT);
+enum { CACHE_LINE = 64 };
+G_STATIC_ASSERT(sizeof(TlbEntry) == 1 << DBT_TLB_SHIFT);
 
 /* Register with an address operand, loaded to `into` (NO_REG: a new scratch register) where it is in memory. */
 static unsigned addr_reg(Em *e, IrRef r, unsigned into)
@@ -169,9 +169,9 @@ static void ic_check(Em *e, const IrMem *m, unsigned x, uint32_t rec, unsigned k
 
 void tlb_entry(Em *e, unsigned y, unsigned x)
 {
-    e_rorx(e, y, x, DBT_PAGE_BITS - ENTRY_SHIFT, false);
-    e_alu_imm(e, 4, IR_I32, rm_reg(y), (DBT_TLB_N - 1) << ENTRY_SHIFT);
-    e_op(e, 0x03, E_W, y, rm_cpu(CPU(ctx)));
+    e_rorx(e, y, x, DBT_PAGE_BITS - DBT_TLB_SHIFT, false);
+    e_op(e, 0x23, 0, y, rm_cpu(CPU(tlb_mask)));
+    e_op(e, 0x03, E_W, y, rm_cpu(CPU(tlb)));
 }
 
 static void tlb_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t rec)

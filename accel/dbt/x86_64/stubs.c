@@ -180,7 +180,7 @@ static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec)
         c->miss_rec = c->miss_rec ? rec + 1 : 0;
         return NULL;
     }
-    const TlbEntry *t = &c->ctx->tlb[tlb_slot(linear)];
+    const TlbEntry *t = &c->ctx->tlb[tlb_slot(c->ctx, linear)];
     uint64_t in_page = linear ^ (access & IR_WRITE ? t->write : t->read);
     return in_page <= DBT_PAGE - (uint64_t)r->span ? (void *)(uintptr_t)(t->page + in_page) : NULL;
 }
@@ -372,43 +372,46 @@ static void make_enter(Em *e, uint32_t *go, uint32_t *exit)
  */
 static void victim(Em *e, unsigned reg)
 {
-    const int32_t v = offsetof(DbtContext, victim);
-
-    G_STATIC_ASSERT(offsetof(DbtContext, tlb) == 0);
     push(e, RDX);
+    push(e, RSI);
     if (reg == RAX) {
-        e_load(e, RDX, rm_mem(RSP, 16));
+        e_load(e, RDX, rm_mem(RSP, 24));
     } else {
         e_mov_rr(e, RDX, reg);
     }
     tlb_entry(e, RCX, RDX);
+    e_load(e, RSI, rm_cpu(CPU(tlb_mask)));
+    e_op(e, 0x8d, E_W, RSI, (Rm){ .reg = RCX, .index = RSI, .mem = true, .disp = sizeof(TlbEntry) });
     e_op(e, 0xf6, 0, 0, rm_mem(RAX, offsetof(LeaveRec, access)));       /* test */
     e8(e, IR_WRITE);
     uint8_t *write = e_jcc8(e, CC_NE);
-    e_op(e, 0x33, E_W, RDX, rm_mem(RCX, v + (int32_t)offsetof(TlbEntry, read)));
+    e_op(e, 0x33, E_W, RDX, rm_mem(RSI, offsetof(TlbEntry, read)));
     uint8_t *read = e_jmp8(e);
     patch8(e, write);
-    e_op(e, 0x33, E_W, RDX, rm_mem(RCX, v + (int32_t)offsetof(TlbEntry, write)));
+    e_op(e, 0x33, E_W, RDX, rm_mem(RSI, offsetof(TlbEntry, write)));
     patch8(e, read);
     e_alu_imm(e, 7, IR_I64, rm_reg(RDX), DBT_PAGE - 1);
     uint8_t *other = e_jcc(e, CC_A);
-    e_op(e, 0xf6, 0, 0, rm_mem(RCX, v + (int32_t)offsetof(TlbEntry, phys)));
+    e_op(e, 0xf6, 0, 0, rm_mem(RSI, offsetof(TlbEntry, phys)));
     e8(e, TLBF_FILLED);
     uint8_t *none = e_jcc(e, CC_E);
     e_movzx(e, RAX, rm_mem(RAX, offsetof(LeaveRec, span)), IR_I16);
     e_alu_rr(e, 0, IR_I32, RAX, rm_reg(RDX));
     e_alu_imm(e, 7, IR_I32, rm_reg(RAX), DBT_PAGE);
     uint8_t *crosses = e_jcc(e, CC_A);
-    e_op(e, 0x03, E_W, RDX, rm_mem(RCX, v + (int32_t)offsetof(TlbEntry, page)));
-    e_store(e, RDX, reg == RAX ? rm_mem(RSP, 16) : rm_reg(reg));
+    e_op(e, 0x03, E_W, RDX, rm_mem(RSI, offsetof(TlbEntry, page)));
+    e_store(e, RDX, reg == RAX ? rm_mem(RSP, 24) : rm_reg(reg));
     for (int32_t k = 0; k < (int32_t)sizeof(TlbEntry); k += 8) {
         e_load(e, RAX, rm_mem(RCX, k));
-        e_load(e, RDX, rm_mem(RCX, v + k));
-        e_store(e, RAX, rm_mem(RCX, v + k));
+        e_load(e, RDX, rm_mem(RSI, k));
+        e_store(e, RAX, rm_mem(RSI, k));
         e_store(e, RDX, rm_mem(RCX, k));
     }
+    e_load(e, RAX, rm_cpu(CPU(ctx)));
+    e_op(e, 0xff, 0, 0, rm_mem(RAX, offsetof(DbtContext, exchanged)));  /* inc */
     e_load(e, RAX, rm_cpu(CPU(stats)));
-    e_op(e, 0xff, E_W, 0, rm_mem(RAX, offsetof(DbtStats, victims)));    /* inc */
+    e_op(e, 0xff, E_W, 0, rm_mem(RAX, offsetof(DbtStats, victims)));
+    pop(e, RSI);
     pop(e, RDX);
     pop(e, RCX);
     pop(e, RAX);
@@ -418,6 +421,7 @@ static void victim(Em *e, unsigned reg)
     patch_to(other, e->p);
     patch_to(none, e->p);
     patch_to(crosses, e->p);
+    pop(e, RSI);
     pop(e, RDX);
 }
 

@@ -24,7 +24,7 @@ enum { PH_PML4 = 0x10000, PH_PDPT = 0x11000, PH_PD = 0x12000, PH_PT = 0x13000, P
        PH_GDT = 0x21000, PH_LDT = 0x21800, PH_TSS = 0x22000, PH_HANDLERS = 0x23000, PH_STACK = 0x25000, PH_CODE = 0x100000, PH_EXIT = 0x104000,
        PH_DATA = 0x110000 };
 
-enum { PATIENCE = 3 };                  /* seconds for one case, of which the first may have been the host's */
+enum { PATIENCE = 3 };                  /* seconds of CPU time for one case, of which the first may have been the host's */
 
 struct Engine {
     const char *name;

@@ -89,7 +89,7 @@ void proof_on_signal(int number, siginfo_t *info, void *context)
     greg_t *g = u->uc_mcontext.gregs;
 
     if (!caught.armed) {                /* the harness itself, or an engine */
-        if (number == SIGALRM) {
+        if (number == SIGPROF) {
             proof_alarms++;
             if (proof_attention) {
                 __atomic_store_n(proof_attention, 1, __ATOMIC_RELAXED);
@@ -100,7 +100,7 @@ void proof_on_signal(int number, siginfo_t *info, void *context)
         return;
     }
     caught.armed = false;
-    caught.vector = number == SIGALRM ? PROOF_TIMEOUT : g[REG_TRAPNO];
+    caught.vector = number == SIGPROF ? PROOF_TIMEOUT : g[REG_TRAPNO];
     caught.error = (uint64_t)g[REG_ERR];
     caught.cr2 = (uint64_t)g[REG_CR2];
     caught.rip = (uint64_t)g[REG_RIP];
@@ -152,7 +152,7 @@ static bool put_ldt(void)
 
 bool host_open(void)
 {
-    static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGALRM };
+    static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGPROF };
     struct sigaction a = { .sa_sigaction = proof_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
     stack_t s = { .ss_size = 1 << 16 };
     int fd = memfd_create("proof", 0);
@@ -199,7 +199,7 @@ void host_run(const ProofState *in, ProofState *out)
     static unsigned count;
 
     if (count++ % 64 == 0) {
-        setitimer(ITIMER_REAL, &second, NULL);
+        setitimer(ITIMER_PROF, &second, NULL);
     }
     caught.vector = -1;
     caught.armed = true;
@@ -217,7 +217,7 @@ void host_run(const ProofState *in, ProofState *out)
         out->cr2 = caught.vector == EXC_PF ? caught.cr2 : 0;
     }
     if (caught.vector == PROOF_TIMEOUT) {
-        setitimer(ITIMER_REAL, &off, NULL);
+        setitimer(ITIMER_PROF, &off, NULL);
         count = 0;
     }
 }

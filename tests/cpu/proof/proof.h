@@ -79,7 +79,7 @@ void     proof_memory(uint8_t *memory, Rng *r);         /* P_MEMORY bytes */
 bool     host_open(void);
 void     host_code(const ProofCode *c);
 uint8_t *host_memory(void);                             /* P_MEMORY bytes */
-extern uint32_t *proof_attention;       /* set each second: an engine that does not end is stopped */
+extern uint32_t *proof_attention;       /* set each second of CPU time: an engine that does not end is stopped */
 extern volatile unsigned proof_alarms;
 void     host_run(const ProofState *in, ProofState *out);
 

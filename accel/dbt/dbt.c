@@ -526,6 +526,9 @@ static void dbt_info(Machine *m, GString *out)
         }
         g_string_append_printf(out, "%12" PRIu64 "  %s\n", sum, stat_rows[i].text);
     }
+    if (d->stats.code_bytes) {
+        g_string_append_printf(out, "%12.1f  host bytes to a guest byte\n", (double)d->stats.code_bytes / (double)d->stats.guest_bytes);
+    }
     tcc_engine_info(dbt_of(m), out);
 }
 

@@ -270,7 +270,8 @@ static const uint8_t *record_bytes(DbtCache *t, const Entry *e)
         return t->fresh->data + (e->at & ~IN_MEMORY);
     }
     if (e->at < t->window_at || e->at + e->bytes > t->window_at + t->window_n) {
-        uint64_t from = MAX(e->at, WINDOW / 8) - WINDOW / 8;    /* what follows is wanted next, as a rule, and sometimes what stood before */
+        /* What follows is wanted next, as a rule, and sometimes what stood before. */
+        uint64_t from = MAX(e->at, WINDOW / 8) - WINDOW / 8;
         uint64_t n = MIN(WINDOW, t->file.head.index_at - from);
         t->window_n = 0;
         if (!read_all(t->file.fd, t->window, n, from)) {
@@ -319,9 +320,17 @@ static bool record_is(const uint8_t *p, const Entry *e, const CacheKey *k, const
 
     memcpy(&h, p, sizeof(h));
     unsigned n = e->to - e->from;
-    return !memcmp(&h.key, k, sizeof(*k)) && h.from == e->from && h.to == e->to && h.more == e->more && h.from <= k->in_page &&
-           h.length <= h.to + h.more - k->in_page && h.length && h.n_guest && sizeof(h) + n + h.more <= e->bytes && h.native == e->bytes - ((sizeof(h) + n + h.more + 7) & ~(size_t)7) &&
-           !memcmp(p + sizeof(h), page + h.from, n) && (!h.more || !memcmp(p + sizeof(h) + n, page2, h.more));
+    size_t native_at = (sizeof(h) + n + h.more + 7) & ~(size_t)7;
+    if (memcmp(&h.key, k, sizeof(*k)) || h.from != e->from || h.to != e->to || h.more != e->more ||
+        h.from > k->in_page || h.to <= k->in_page || !h.length || !h.n_guest || native_at > e->bytes ||
+        h.native != e->bytes - native_at) {
+        return false;
+    }
+    unsigned here = h.to - k->in_page;
+    if (h.more ? h.to != DBT_PAGE || h.length != here + h.more : h.length > here) {
+        return false;
+    }
+    return !memcmp(p + sizeof(h), page + h.from, n) && (!h.more || !memcmp(p + sizeof(h) + n, page2, h.more));
 }
 
 bool cache_find(DbtCache *t, const CacheKey *k, const uint8_t *at, const uint8_t *at2, CacheRecord *out)
@@ -343,7 +352,8 @@ bool cache_find(DbtCache *t, const CacheKey *k, const uint8_t *at, const uint8_t
         CacheHead h;
         memcpy(&h, p, sizeof(h));
         e->used = 1;
-        *out = (CacheRecord){ .native = p + e->bytes - h.native, .n = h.native, .from = h.from, .to = h.to, .length = h.length, .n_guest = h.n_guest };
+        *out = (CacheRecord){ .native = p + e->bytes - h.native, .n = h.native, .from = h.from, .to = h.to,
+                              .length = h.length, .n_guest = h.n_guest };
         return true;
     }
     return false;
@@ -367,7 +377,8 @@ static size_t record_make(DbtMachine *d, const Block *b, const IrBlock *ir, cons
 {
     DbtCache *t = d->cache;
     const uint8_t *page = b->at - k->in_page;
-    CacheHead h = { .key = *k, .from = b->from, .to = b->to, .more = (uint16_t)more, .length = b->length, .n_guest = (uint16_t)ir->n_guest };
+    CacheHead h = { .key = *k, .from = b->from, .to = b->to, .more = (uint16_t)more, .length = b->length,
+                    .n_guest = (uint16_t)ir->n_guest };
     size_t n = sizeof(h) + (size_t)(b->to - b->from);
     uint8_t *p = (uint8_t *)t->record;
 
@@ -400,8 +411,9 @@ void cache_put(DbtMachine *d, const Block *b, const IrBlock *ir, const CacheKey 
     if (!n || t->fresh->len + n > MIN(t->limit, UINT32_MAX / 2)) {
         return;
     }
-    Entry e = { .key = hash_key(k, b->at), .content = hash_content(b->at - k->in_page, b->at2, b->from, b->to, more),
-                .at = IN_MEMORY | t->fresh->len, .sum = 0, .bytes = (uint32_t)n, .from = b->from, .to = b->to, .more = (uint16_t)more, .used = 1 };
+    Entry e = { .key = hash_key(k, b->at), .at = IN_MEMORY | t->fresh->len, .bytes = (uint32_t)n,
+                .content = hash_content(b->at - k->in_page, b->at2, b->from, b->to, more),
+                .from = b->from, .to = b->to, .more = (uint16_t)more, .used = 1 };
     g_byte_array_append(t->fresh, (uint8_t *)t->record, (guint)n);
     static const uint8_t none[8];
     g_byte_array_append(t->fresh, none, -t->fresh->len & 7);
@@ -502,7 +514,8 @@ static void rebase(DbtCache *t)
     struct stat s;
     CacheFile now;
 
-    if (fstatat(t->dir, t->name, &s, AT_SYMLINK_NOFOLLOW) < 0 || (t->file.fd >= 0 && s.st_dev == t->file.dev && s.st_ino == t->file.ino)) {
+    if (fstatat(t->dir, t->name, &s, AT_SYMLINK_NOFOLLOW) < 0 ||
+        (t->file.fd >= 0 && s.st_dev == t->file.dev && s.st_ino == t->file.ino)) {
         return;
     }
     file_open(t, &now);

@@ -96,7 +96,8 @@ bool x64_host(uint32_t *words, unsigned n)
 /* Number of the recipe among the block's own. */
 static bool recipe_number(PackRecipe *all, unsigned *n, const Recipe *r, unsigned *k)
 {
-    PackRecipe p = { .how = r->how, .op = r->op, .type = r->type, .a = r->a, .b = r->b, .r = r->r, .sets = r->sets, .imm = r->imm, .regs = r->regs };
+    PackRecipe p = { .how = r->how, .op = r->op, .type = r->type, .a = r->a, .b = r->b, .r = r->r, .sets = r->sets,
+                     .imm = r->imm, .regs = r->regs };
 
     for (*k = 0; *k < *n; ++*k) {
         if (!memcmp(&all[*k], &p, sizeof(p))) {
@@ -114,7 +115,8 @@ static unsigned lazy_of(unsigned fl) { return (fl & 0x1ff) | (fl >> 10 & 0x3f) <
 static unsigned fl_of_lazy(unsigned k) { return (k & 0x1ff) | (k >> 9) << 10; }
 
 /* The number that stands for what this place in the code says now. */
-static bool pack_value(const Em *e, const Block *b, uint32_t first_rec, const Reloc *r, PackRecipe *recipes, unsigned *n_recipes, uint32_t *out)
+static bool pack_value(const Em *e, const Block *b, const Reloc *r, PackRecipe *recipes, unsigned *n_recipes,
+                       uint32_t *out)
 {
     const X64 *x = e->x;
     const uint8_t *at = e->start + r->at;
@@ -131,7 +133,7 @@ static bool pack_value(const Em *e, const Block *b, uint32_t first_rec, const Re
         *out = (uint32_t)((uintptr_t)(x->rx + (at - x->rw) + 4) + (uint64_t)(int64_t)(int32_t)get32(at) - program_base());
         return true;
     case RELOC_REC:
-        *out = get32(at) - first_rec;
+        *out = get32(at) - e->first_rec;
         return true;
     case RELOC_LINK:
         *out = get32(at) - b->links;
@@ -200,7 +202,8 @@ size_t x64_pack(DbtMachine *d, const Block *b, uint8_t *to, size_t room)
     }
     uint32_t n_recs = x->n_recs - e->first_rec;
     int n_relocs = pack_relocs(e, relocs, G_N_ELEMENTS(relocs));
-    size_t most = sizeof(PackHead) + n_recs * REC_BYTES + b->n_links * sizeof(PackLink) + sizeof(recipes) + sizeof(relocs) + b->code_bytes;
+    size_t most = sizeof(PackHead) + n_recs * REC_BYTES + b->n_links * sizeof(PackLink) + sizeof(recipes) +
+                  sizeof(relocs) + b->code_bytes;
     if (n_relocs < 0 || n_recs > UINT16_MAX || most > room) {
         return 0;
     }
@@ -216,7 +219,7 @@ size_t x64_pack(DbtMachine *d, const Block *b, uint8_t *to, size_t room)
     for (unsigned i = 0; i < e->n_relocs; i++) {
         const Reloc *r = &e->relocs[i];
         uint32_t v;
-        if (!pack_value(e, b, e->first_rec, r, recipes, &n_recipes, &v)) {
+        if (!pack_value(e, b, r, recipes, &n_recipes, &v)) {
             return 0;
         }
         memcpy(code + r->at, &v, r->kind == RELOC_RECIPE ? 2 : 4);
@@ -255,8 +258,8 @@ static bool recs_take(const X64 *x, const Parts *p)
         LeaveRec *r = &x->recs[x->n_recs + k];
         *r = (LeaveRec){ 0 };
         memcpy(r, p->recs + k * REC_BYTES, REC_BYTES);
-        if (r->pc < 0 || r->pc >= DBT_PAGE || r->span > DBT_PAGE || r->how > RECIPE_PRODUCT || r->op >= IR_N_OPS || r->type > IR_I64 ||
-            !is_operand(r->b) || r->ic) {
+        if (r->pc < 0 || r->pc >= DBT_PAGE || r->span > DBT_PAGE || r->how > RECIPE_PRODUCT ||
+            r->op >= IR_N_OPS || r->type > IR_I64 || !is_operand(r->b) || r->ic) {
             return false;
         }
     }
@@ -270,8 +273,8 @@ static bool links_take(DbtMachine *d, const X64 *x, const Parts *p, Block *b)
     for (unsigned k = 0; k < p->h.n_links; k++) {
         PackLink l;
         memcpy(&l, p->links + k * sizeof(l), sizeof(l));
-        if (l.patch > p->h.code_bytes - 4 || (l.patch & 7) > 4 || l.stub >= p->h.code_bytes || l.target < 0 || l.target >= DBT_PAGE ||
-            (l.loop && !p->h.loop)) {
+        if (l.patch > p->h.code_bytes - 4 || (l.patch & 7) > 4 || l.stub >= p->h.code_bytes || l.target < 0 ||
+            l.target >= DBT_PAGE || (l.loop && !p->h.loop)) {
             return false;
         }
         d->links[x->n_links + k] = (BlockLink){ .target = l.target, .patch = at + l.patch, .from = b, .loop = l.loop,
@@ -288,7 +291,8 @@ static bool recipes_take(X64 *x, const Parts *p, uint16_t numbers[N_RECIPES])
         if (r.how > RECIPE_PRODUCT || r.op >= IR_N_OPS || r.type > IR_I64 || r.a >= N_GPR || !is_operand(r.b) || r.r >= N_GPR) {
             return false;
         }
-        Recipe lazy = { .how = r.how, .op = r.op, .type = r.type, .a = r.a, .b = r.b, .r = r.r, .sets = r.sets, .imm = r.imm, .regs = r.regs };
+        Recipe lazy = { .how = r.how, .op = r.op, .type = r.type, .a = r.a, .b = r.b, .r = r.r, .sets = r.sets,
+                        .imm = r.imm, .regs = r.regs };
         numbers[k] = (uint16_t)lazy_number(x, &lazy);
         if (!numbers[k]) {
             return false;               /* no room: to be translated, which does without */

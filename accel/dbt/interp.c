@@ -629,6 +629,8 @@ bool interp_run(DbtCpu *cpu, const IrBlock *block)
     op_fence:
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         NEXT;
+    op_prefetch:
+        NEXT;
     op_chkcs:
         if (!check_code_limit(&r, i)) {
             return step(cpu);

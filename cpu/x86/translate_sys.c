@@ -431,7 +431,20 @@ void x86_tr_RDSEED(X86Tr *t, const X86Insn *i) { by_value(t, i, XH_rdseed); }
 void x86_tr_RDPID(X86Tr *t, const X86Insn *i) { by_value(t, i, XH_rdpid); }
 
 /* ---- caches and barriers ---- */
-void x86_tr_PREFETCH(X86Tr *t, const X86Insn *i) { }
+/* Real where it costs a look-up and no more: programs that say what they want next (compressors, databases) live by it. */
+void x86_tr_PREFETCH(X86Tr *t, const X86Insn *i)
+{
+    unsigned hint = i->opcode == 0x0d ? 4 : i->modrm >> 3 & 7;
+
+    if (!tr_code64(t) || i->mod == 3 || hint > 4) {
+        return;
+    }
+    IrRef a = tr_offset(t, i);
+    if (i->seg >= S_FS) {
+        emit(t, IR_add, IR_I64, a, a, seg_base(i->seg));
+    }
+    emit(t, IR_prefetch, IR_I64, NONE, a, NONE)->imm8 = (uint8_t)hint;
+}
 void x86_tr_LFENCE(X86Tr *t, const X86Insn *i) { }
 void x86_tr_MFENCE(X86Tr *t, const X86Insn *i) { emit(t, IR_fence, IR_I64, NONE, NONE, NONE); }
 void x86_tr_CLFLUSH(X86Tr *t, const X86Insn *i) { tr_check(t, i, 1, IR_READ); }

@@ -215,7 +215,7 @@ static bool step(State *s, const IrBlock *b, const IrInsn *n, uint64_t insn_pc)
     case IR_getfl:
         put(s, n, n->dst, type, (s->flags & FL_C ? 1 : 0) | (s->flags & FL_P ? 4 : 0) | (s->flags & FL_A ? 16 : 0) | (s->flags & FL_Z ? 64 : 0) | (s->flags & FL_S ? 128 : 0) | (s->flags & FL_O ? 0x800 : 0));
         return true;
-    case IR_fence:
+    case IR_fence: case IR_prefetch:
         return true;
     }
     x = get(s, b, n, n->a, n->op == IR_crc32 ? IR_I32 : n->op >= IR_zext8 && n->op <= IR_sext32 ? (unsigned[]){ 0, 1, 2, 0, 1, 2 }[n->op - IR_zext8] : type);
@@ -379,7 +379,7 @@ static void gen_op(void)
     static const uint8_t ops[] = { IR_mov, IR_mov, IR_mov, IR_zext8, IR_zext16, IR_zext32, IR_sext8, IR_sext16, IR_sext32, IR_bswap, IR_sel, IR_sel, IR_setcc,
         IR_setcc, IR_lea, IR_lea, IR_add, IR_add, IR_adc, IR_sub, IR_sub, IR_sbb, IR_and, IR_or, IR_xor, IR_cmp, IR_cmp, IR_test, IR_test, IR_neg, IR_not,
         IR_inc, IR_dec, IR_mul, IR_mulu2, IR_muls2, IR_divu, IR_divs, IR_shl, IR_shr, IR_sar, IR_rol, IR_ror, IR_rcl, IR_rcr, IR_shld, IR_shrd, IR_bt, IR_bts, IR_btr,
-        IR_btc, IR_bsf, IR_bsr, IR_tzcnt, IR_lzcnt, IR_popcnt, IR_crc32, IR_getfl, IR_setfl, IR_cmc, IR_xchg, IR_xadd, IR_cmpxchg, IR_fence, IR_helper, IR_br, IR_br, IR_brz, IR_brnz };
+        IR_btc, IR_bsf, IR_bsr, IR_tzcnt, IR_lzcnt, IR_popcnt, IR_crc32, IR_getfl, IR_setfl, IR_cmc, IR_xchg, IR_xadd, IR_cmpxchg, IR_fence, IR_prefetch, IR_helper, IR_br, IR_br, IR_brz, IR_brnz };
     unsigned op = ops[pick(G_N_ELEMENTS(ops))], type = hosts ? (unsigned)type_of_hosts : pick(4);
     IrInsn *n;
     IrRef a, b;
@@ -443,6 +443,10 @@ static void gen_op(void)
         written = 1;
         return;
     }
+    case IR_prefetch:
+        if (undef) { return; }
+        ir_emit(ir, op, IR_I64, ir_none(), any_src(IR_I64, false, false), ir_none());
+        return;
     case IR_fence:
         ir_emit(ir, op, IR_I64, ir_none(), ir_none(), ir_none());
         return;

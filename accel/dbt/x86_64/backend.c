@@ -165,7 +165,7 @@ static EmitFn *const emitters[IR_N_OPS] = {
     [IR_rcl] = em_shift, [IR_rcr] = em_shift, [IR_shld] = em_shld, [IR_shrd] = em_shld, [IR_bt] = em_bt, [IR_bts] = em_bt,
     [IR_btr] = em_bt, [IR_btc] = em_bt, [IR_bsf] = em_bscan, [IR_bsr] = em_bscan, [IR_tzcnt] = em_bscan, [IR_lzcnt] = em_bscan,
     [IR_popcnt] = em_bscan, [IR_crc32] = em_crc32, [IR_getfl] = em_getfl, [IR_setfl] = em_setfl, [IR_cmc] = em_cmc,
-    [IR_chk] = em_chk, [IR_xchg] = em_atomic, [IR_xadd] = em_atomic, [IR_cmpxchg] = em_atomic, [IR_fence] = em_fence,
+    [IR_chk] = em_chk, [IR_xchg] = em_atomic, [IR_xadd] = em_atomic, [IR_cmpxchg] = em_atomic, [IR_fence] = em_fence, [IR_prefetch] = em_prefetch,
     [IR_insn] = em_insn, [IR_chkcs] = em_chkcs, [IR_chkpc] = em_chkpc, [IR_guard] = em_guard, [IR_jmp] = em_jmp, [IR_br] = em_br, [IR_brz] = em_brz, [IR_brnz] = em_brz,
     [IR_jind] = em_jind, [IR_jguess] = em_jguess, [IR_exit_pc] = em_exit_pc, [IR_exit_next] = em_exit_next, [IR_helper] = em_helper, [IR_vop] = em_vop, [IR_bulk] = em_bulk,
 };

@@ -372,6 +372,25 @@ void em_fence(Em *e)
     e8(e, 0xf0);
 }
 
+/* Where the TLB knows the page, the host's own hint; else nothing: a hint is not worth a walk, and may not fault. */
+void em_prefetch(Em *e)
+{
+    const IrInsn *n = e->n;
+
+    flags_clobber(e);
+    unsigned x = take(e), y = take(e);
+    load_to(e, x, n->a, IR_I64);
+    release(e, n->a);
+    tlb_entry(e, y, x);
+    e_op(e, 0x33, E_W, x, rm_mem(y, offsetof(TlbEntry, read)));
+    e_alu_imm(e, 7, IR_I64, rm_reg(x), DBT_PAGE - 1);
+    uint8_t *not_there = e_jcc8(e, CC_A);
+    e_op(e, 0x03, E_W, x, rm_mem(y, offsetof(TlbEntry, page)));
+    e_op(e, n->imm8 == 4 ? 0x10d : 0x118, 0, n->imm8 == 4 ? 1 : n->imm8, rm_mem(x, 0));
+    patch8(e, not_there);
+    e->host = 0;
+}
+
 void em_guard(Em *e)
 {
     const IrInsn *n = e->n;

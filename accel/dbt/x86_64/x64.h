@@ -204,7 +204,7 @@ uint32_t leave_rec(Em *e, const IrMem *m);
 /* alu.c, alu2.c, mem.c, ctl.c, vec.c: one function per group of operations */
 void     em_alu(Em *e), em_unary(Em *e), em_shift(Em *e), em_mov(Em *e), em_ext(Em *e), em_bswap(Em *e), em_sel(Em *e), em_setcc(Em *e);
 void     em_mul(Em *e), em_mul2(Em *e), em_div(Em *e), em_shld(Em *e), em_bt(Em *e), em_bscan(Em *e), em_crc32(Em *e);
-void     em_getfl(Em *e), em_setfl(Em *e), em_cmc(Em *e), em_lea(Em *e), em_chk(Em *e), em_atomic(Em *e), em_fence(Em *e);
+void     em_getfl(Em *e), em_setfl(Em *e), em_cmc(Em *e), em_lea(Em *e), em_chk(Em *e), em_atomic(Em *e), em_fence(Em *e), em_prefetch(Em *e);
 void     em_chkcs(Em *e), em_chkpc(Em *e), em_guard(Em *e), em_jmp(Em *e), em_br(Em *e), em_brz(Em *e), em_jind(Em *e), em_jguess(Em *e);
 void     em_exit_pc(Em *e), em_exit_next(Em *e);
 void     em_helper(Em *e), em_vop(Em *e), em_insn(Em *e), em_bulk(Em *e);

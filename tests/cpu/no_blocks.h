@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * no_blocks.h -- what a back end and its TLBs ask of accel/dbt's blocks and traces, for test programs that have neither: nothing.
+ * Included once by a program, where accel/dbt/internal.h is known.
+ *
+ * Spec: accel/dbt/internal.h.
+ * Threads: any.
+ */
+void block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode) { (void)d; (void)at; (void)mode; }
+void block_renew(DbtMachine *d, DbtRegion *dr, uint64_t offset) { (void)d; (void)dr; (void)offset; }
+const void *trace_hot(DbtCpu *c, unsigned counter) { (void)c; (void)counter; return NULL; }
+const void *trace_check(DbtCpu *c, unsigned number) { (void)c; (void)number; return NULL; }
+unsigned trace_counter(DbtMachine *d) { (void)d; return 0; }
+void trace_context(DbtCpu *c) { (void)c; }
+void trace_flush(DbtCpu *c, const DbtContext *x) { (void)c; (void)x; }
+void trace_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page) { (void)c; (void)x; (void)page; }

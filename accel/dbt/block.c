@@ -1,143 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * block.c -- translated blocks: finding, making, linking and dropping them, and the pages of RAM they come from.
+ * block.c -- translated blocks: finding, making, linking and dropping them.
  *
  * A block is keyed by the host address of its guest bytes and by its mode, so one translation serves every process and
- * every alias.  A page that code was translated from is guarded: it is writable in no TLB, and each store to it asks
- * whether its 64-byte granule is clean.
+ * every alias.
  *
- * Omits: knowing which blocks of the oldest part of the arena are in use when it is given back.
  * Threads: any vCPU; DbtMachine.lock.  Chains in the hash are read without it: a block is freed only while all vCPUs are
- * stopped, and none of them in a helper that will return to it.  While the arena is full tier 0 goes on.
+ * stopped, and none of them in a helper that will return to it (reclaim.c).
  */
 #include <string.h>
 #include "accel/dbt/cache.h"
-#include "accel/dbt/tcc/tcc.h"
 #include "core/compiler.h"
 #include "core/debug.h"
 #include "core/trace.h"
 
-enum { RETIRED = -1, HOT_MAX = 16, LIFT_AFTER = 64, REMEMBER_AFTER = 4, PEEK_MAX = 256, BLOCKS_IN_SLAB = 32768 };
-
-DbtRegion *code_region(DbtMachine *d, Region *r)
-{
-    unsigned n = __atomic_load_n(&d->n_regions, __ATOMIC_ACQUIRE);
-
-    for (unsigned i = 0; i < n; i++) {
-        if (d->regions[i]->region == r) {
-            return d->regions[i];
-        }
-    }
-    DbtRegion *dr = NULL;
-    g_mutex_lock(&d->lock);
-    for (unsigned i = n; i < d->n_regions && !dr; i++) {
-        dr = d->regions[i]->region == r ? d->regions[i] : NULL;
-    }
-    if (!dr && d->n_regions < DBT_MAX_REGIONS) {
-        dr = g_new0(DbtRegion, 1);
-        *dr = (DbtRegion){ .region = r, .host = r->host, .n_pages = (r->size + DBT_PAGE - 1) / DBT_PAGE };
-        dr->pages = g_new0(CodePage *, dr->n_pages);
-        dr->writable = g_new0(uint16_t, dr->n_pages);
-        d->regions[d->n_regions] = dr;
-        __atomic_store_n(&d->n_regions, d->n_regions + 1, __ATOMIC_RELEASE);
-    }
-    g_mutex_unlock(&d->lock);
-    return dr;
-}
-
-CodePage *code_page(const DbtRegion *dr, uint64_t offset)
-{
-    return __atomic_load_n(&dr->pages[offset >> DBT_PAGE_BITS], __ATOMIC_ACQUIRE);
-}
-
-uint64_t block_granule_mask(uint64_t from, uint64_t to)    /* bytes [from, to) of a page */
-{
-    unsigned first = (unsigned)(from >> 6), last = (unsigned)((to - 1) >> 6);
-
-    return (~UINT64_C(0) >> (63 - (last - first))) << first;
-}
-
-/* ---- guarding pages ---- */
-
-typedef struct Guard {
-    DbtMachine *d;
-    const uint8_t *host_page;
-    uint16_t *writable;
-} Guard;
-
-static void guard_stopped(void *arg)
-{
-    Guard *g = arg;
-    unsigned slots = __atomic_exchange_n(g->writable, 0, __ATOMIC_SEQ_CST);
-
-    for (unsigned i = 0; slots && i < g->d->cpus->len; i++) {
-        tlb_unwrite(g->d->cpus->pdata[i], g->host_page, slots);
-    }
-}
-
-/*
- * Before the page's bytes are read.  After this, until page_made(), no store to the page goes unasked and each is one to code:
- * it waits for the lock, then finds the block.  Without the lock: other vCPUs must come to an exit check.  A store that is let
- * through counts itself before it looks at `making`, and `making` is set before the count is looked at: one of the two sees
- * the other.
- */
-CodePage *block_page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page)
-{
-    uint64_t index = (uint64_t)(host_page - dr->host) >> DBT_PAGE_BITS;
-    CodePage *p;
-
-    g_mutex_lock(&d->lock);
-    p = dr->pages[index];
-    if (!p) {
-        p = g_new0(CodePage, 1);
-        p->blocks = g_ptr_array_new();
-        __atomic_store_n(&dr->pages[index], p, __ATOMIC_RELEASE);
-    }
-    __atomic_add_fetch(&p->making, 1, __ATOMIC_SEQ_CST);
-    uint32_t let_through = __atomic_exchange_n(&p->clean_stores, 0, __ATOMIC_SEQ_CST);
-    bool wait = !p->guarded || (let_through && d->cpus->len > 1);   /* the latter: one let through may be in flight */
-    __atomic_store_n(&p->guarded, true, __ATOMIC_SEQ_CST);
-    g_mutex_unlock(&d->lock);
-    if (wait) {
-        Guard g = { d, host_page, &dr->writable[index] };
-        if (d->cpus->len > 1) {
-            machine_exclusive(d->machine, guard_stopped, &g);
-        } else {
-            guard_stopped(&g);
-        }
-    }
-    return p;
-}
-
-void block_page_made(CodePage *p)
-{
-    if (p) {
-        __atomic_sub_fetch(&p->making, 1, __ATOMIC_SEQ_CST);
-    }
-}
-
-bool code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned n)
-{
-    CodePage *p = code_page(dr, offset);
-    uint64_t in_page = offset & (DBT_PAGE - 1);
-
-    if (!p || !__atomic_load_n(&p->guarded, __ATOMIC_SEQ_CST)) {
-        return true;
-    }
-    unsigned let_through = __atomic_add_fetch(&p->clean_stores, 1, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&p->making, __ATOMIC_SEQ_CST) ||
-        (__atomic_load_n(&p->granules, __ATOMIC_SEQ_CST) & block_granule_mask(in_page, in_page + n))) {
-        return false;
-    }
-    if (let_through >= LIFT_AFTER) {
-        g_mutex_lock(&d->lock);
-        if (!p->granules && !p->making) {
-            __atomic_store_n(&p->guarded, false, __ATOMIC_SEQ_CST);
-        }
-        g_mutex_unlock(&d->lock);
-    }
-    return true;
-}
+enum { RETIRED = -1, HOT_MAX = 16, REMEMBER_AFTER = 4, PEEK_MAX = 256 };
 
 /* ---- dropping blocks ---- */
 
@@ -172,8 +49,7 @@ static void link_drop(DbtMachine *d, BlockLink *l)
     }
 }
 
-/* Not to be found any more, nor led to by another block. */
-static void block_unhook_locked(DbtMachine *d, Block *b)
+void block_unhook(DbtMachine *d, Block *b)
 {
     for (Block **pp = &d->hash[hash_of(b->at, b->mode)]; *pp; pp = &(*pp)->hash_next) {
         if (*pp == b) {
@@ -193,78 +69,19 @@ static void block_unhook_locked(DbtMachine *d, Block *b)
     __atomic_add_fetch(&d->kills, 1, __ATOMIC_RELAXED);
 }
 
-static void block_kill_locked(DbtMachine *d, Block *b)
+void block_kill(DbtMachine *d, Block *b)
 {
-    block_unhook_locked(d, b);
+    block_unhook(d, b);
     if (d->backend) {
         d->backend->kill(d, b);
     }
     d->stats.invalidated++;
 }
 
-static uint64_t block_granules(const DbtMachine *d, const DbtRegion *dr, uint64_t page_index, const Block *b)
-{
-    const uint8_t *page = dr->host + (page_index << DBT_PAGE_BITS);
-    uint64_t mask = 0;
-
-    if (d->backend && b->trace) {
-        return trace_granules(d, b, page);
-    }
-    if ((uint64_t)(b->at - page) < DBT_PAGE) {
-        mask |= block_granule_mask(b->from, b->to);
-    }
-    if (b->at2 == page) {               /* the same page twice is possible */
-        mask |= block_granule_mask(0, b->length - (DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1))));
-    }
-    return mask;
-}
-
-static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, uint64_t mask)
-{
-    CodePage *p = dr->pages[index];
-    uint64_t left = 0;
-    unsigned traces = 0;
-
-    if (!p || !(p->granules & mask)) {
-        return;
-    }
-    for (unsigned i = 0; i < p->blocks->len;) {
-        Block *b = p->blocks->pdata[i];
-        uint64_t g = b->dead ? 0 : block_granules(d, dr, index, b);
-        if (g & mask) {
-            block_kill_locked(d, b);
-            p->killed++;
-            g = 0;
-        }
-        if (g) {
-            left |= g;
-            traces += d->backend && b->trace;
-            i++;
-        } else {
-            g_ptr_array_remove_index_fast(p->blocks, i);
-        }
-    }
-    __atomic_store_n(&p->granules, left, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&p->traces, traces, __ATOMIC_SEQ_CST);
-}
-
-void code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n)
-{
-    trace_dbt_code_written(offset, n);
-    g_mutex_lock(&d->lock);
-    while (n) {
-        uint64_t in_page = offset & (DBT_PAGE - 1), part = MIN(n, DBT_PAGE - in_page);
-        page_written_locked(d, dr, offset >> DBT_PAGE_BITS, block_granule_mask(in_page, in_page + part));
-        offset += part;
-        n -= part;
-    }
-    g_mutex_unlock(&d->lock);
-}
-
 /* Not to come back by its bytes: the next one is to be other code. */
 void block_retire(DbtMachine *d, Block *b)
 {
-    block_kill_locked(d, b);
+    block_kill(d, b);
     b->mode = (uint32_t)RETIRED;
 }
 
@@ -294,21 +111,6 @@ void block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode)
     g_mutex_unlock(&d->lock);
 }
 
-void block_renew(DbtMachine *d, DbtRegion *dr, uint64_t offset)
-{
-    uint64_t index = offset >> DBT_PAGE_BITS, in_page = offset & (DBT_PAGE - 1), mask = block_granule_mask(in_page, in_page + 1);
-
-    g_mutex_lock(&d->lock);
-    const CodePage *p = dr->pages[index];
-    for (unsigned i = 0; p && i < p->blocks->len; i++) {        /* dead ones stay for the next store to sort out */
-        Block *b = p->blocks->pdata[i];
-        if (!b->dead && (block_granules(d, dr, index, b) & mask)) {
-            block_retire(d, b);
-        }
-    }
-    g_mutex_unlock(&d->lock);
-}
-
 void block_free(DbtMachine *d, Block *b)
 {
     if (!d->backend) {
@@ -318,182 +120,6 @@ void block_free(DbtMachine *d, Block *b)
     }
     b->hash_next = d->free_blocks;
     d->free_blocks = b;
-}
-
-/* ---- generations ---- */
-
-/*
- * The arena is a ring of parts.  One is being filled; the one behind it is emptied before it is needed, whatever is still in use in it:
- * that is found again by its bytes, or translated again.  So at least six eighths of the arena hold code, the newest.
- */
-static unsigned next_generation(const DbtMachine *d) { return (d->generation + 1) % DBT_GENERATIONS; }
-
-bool block_any(const DbtMachine *d)
-{
-    for (unsigned g = 0; g < DBT_GENERATIONS; g++) {
-        if (d->blocks[g]->len) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Blocks without an address go. */
-static void page_sweep_locked(const DbtMachine *d, const DbtRegion *dr, uint64_t index)
-{
-    CodePage *p = dr->pages[index];
-    uint64_t left = 0;
-    unsigned kept = 0, traces = 0;
-
-    for (unsigned i = 0; i < p->blocks->len; i++) {
-        Block *b = p->blocks->pdata[i];
-        if (b->at && !b->dead) {
-            left |= block_granules(d, dr, index, b);
-            traces += d->backend && b->trace;
-            p->blocks->pdata[kept++] = b;
-        }
-    }
-    g_ptr_array_set_size(p->blocks, (gint)kept);
-    __atomic_store_n(&p->granules, left, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&p->traces, traces, __ATOMIC_SEQ_CST);
-}
-
-/* All vCPUs are stopped, outside of code, and their jump caches are empty. */
-static void reclaim_locked(DbtMachine *d, unsigned generation)
-{
-    GPtrArray *blocks = d->blocks[generation];
-
-    if (!blocks->len) {
-        return;
-    }
-    for (unsigned i = 0; i < blocks->len; i++) {
-        Block *b = blocks->pdata[i];
-        if (!b->dead) {
-            block_unhook_locked(d, b);
-        }
-        b->at = NULL;
-    }
-    for (unsigned i = 0; i < d->n_regions; i++) {
-        for (uint64_t k = 0; k < d->regions[i]->n_pages; k++) {
-            if (d->regions[i]->pages[k]) {
-                page_sweep_locked(d, d->regions[i], k);
-            }
-        }
-    }
-    for (unsigned i = 0; i < blocks->len; i++) {
-        block_free(d, blocks->pdata[i]);
-    }
-    if (d->backend) {
-        d->backend->reclaim(d, generation);
-    }
-    d->stats.reclaims++;
-    d->stats.reclaimed += blocks->len;
-    g_ptr_array_set_size(blocks, 0);
-}
-
-static void reclaim_stopped(void *arg)
-{
-    DbtMachine *d = arg;
-
-    for (unsigned i = 0; i < d->cpus->len; i++) {
-        if (((DbtCpu *)d->cpus->pdata[i])->in_code) {
-            return;                     /* waits for a lock in a helper: it will see its attention set when that is over */
-        }
-    }
-    if (!__atomic_load_n(&d->full, __ATOMIC_RELAXED)) {
-        return;
-    }
-    bool all = __atomic_exchange_n(&d->drop_all, false, __ATOMIC_SEQ_CST);
-    if (all) {
-        tcc_engine_forget(d);
-    }
-    g_mutex_lock(&d->lock);
-    for (unsigned i = 0; i < d->cpus->len; i++) {
-        dbt_flush_all(d->cpus->pdata[i]);
-    }
-    past_clear(d);
-    for (unsigned g = 0; g < DBT_GENERATIONS; g++) {
-        if (all || g == next_generation(d)) {
-            reclaim_locked(d, g);
-        }
-    }
-    if (all && d->backend) {
-        d->backend->begin(d, d->generation);
-    }
-    g_mutex_unlock(&d->lock);
-    __atomic_store_n(&d->full, false, __ATOMIC_SEQ_CST);
-}
-
-/* The part being filled is full: go on in the next, if that is empty, and have the one behind it emptied meanwhile. */
-static bool generation_advance_locked(DbtCpu *c)
-{
-    DbtMachine *d = c->dbt;
-
-    if (d->blocks[next_generation(d)]->len) {
-        d->stats.full++;
-        return false;
-    }
-    d->generation = next_generation(d);
-    d->backend->begin(d, d->generation);
-    if (d->blocks[next_generation(d)]->len) {
-        __atomic_store_n(&d->full, true, __ATOMIC_SEQ_CST);
-        vcpu_kick(&c->vcpu);
-    }
-    return true;
-}
-
-/* With all vCPUs parked: none of them is to return into a block. */
-void block_drop_all(DbtMachine *d)
-{
-    trace_dbt_drop_all(d->cpus->len);
-    __atomic_store_n(&d->drop_all, true, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&d->full, true, __ATOMIC_SEQ_CST);
-    machine_exclusive(d->machine, reclaim_stopped, d);
-}
-
-void block_reclaim_soon(DbtMachine *d)
-{
-    __atomic_store_n(&d->drop_all, true, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&d->full, true, __ATOMIC_SEQ_CST);
-    for (unsigned i = 0; i < d->cpus->len; i++) {
-        vcpu_kick(d->cpus->pdata[i]);
-    }
-}
-
-void block_reclaim(DbtMachine *d)
-{
-    for (unsigned i = 0; i < d->cpus->len; i++) {
-        vcpu_kick(d->cpus->pdata[i]);
-    }
-    machine_exclusive(d->machine, reclaim_stopped, d);
-}
-
-void block_free_all(DbtMachine *d)
-{
-    past_free(d);
-    for (unsigned g = 0; g < DBT_GENERATIONS; g++) {
-        for (unsigned i = 0; i < d->blocks[g]->len; i++) {
-            block_free(d, d->blocks[g]->pdata[i]);
-        }
-        g_ptr_array_free(d->blocks[g], TRUE);
-    }
-    for (unsigned i = 0; i < d->n_regions; i++) {
-        for (uint64_t k = 0; k < d->regions[i]->n_pages; k++) {
-            CodePage *p = d->regions[i]->pages[k];
-            if (p) {
-                g_ptr_array_free(p->blocks, TRUE);
-                g_free(p);
-            }
-        }
-        g_free(d->regions[i]->pages);
-        g_free(d->regions[i]->writable);
-        g_free(d->regions[i]);
-    }
-    dbt_huge_free(d->hash, sizeof(Block *) << DBT_HASH_BITS);
-    for (unsigned i = 0; i < d->slabs->len; i++) {
-        dbt_huge_free(d->slabs->pdata[i], BLOCKS_IN_SLAB * sizeof(Block));
-    }
-    g_ptr_array_free(d->slabs, TRUE);
 }
 
 /* ---- making blocks ---- */
@@ -558,9 +184,9 @@ void block_publish(DbtMachine *d, Block *b)
 
 static void block_add_locked(DbtMachine *d, Block *b, CodePage *p, CodePage *p2)
 {
-    __atomic_or_fetch(&p->granules, block_granule_mask(b->from, b->to), __ATOMIC_SEQ_CST);
+    __atomic_or_fetch(&p->granules, code_granule_mask(b->from, b->to), __ATOMIC_SEQ_CST);
     if (p2) {
-        __atomic_or_fetch(&p2->granules, block_granule_mask(0, b->length - (DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1)))),
+        __atomic_or_fetch(&p2->granules, code_granule_mask(0, b->length - (DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1)))),
                           __ATOMIC_SEQ_CST);
     }
     block_publish(d, b);
@@ -648,8 +274,8 @@ static Block *block_take_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
     if (!d->backend->unpack(d, d->guest, r.native, r.n, b, full)) {
         block_free(d, b);
         if (*full) {
-            block_page_made(p);
-            block_page_made(p2);
+            code_page_made(p);
+            code_page_made(p2);
         }
         return NULL;
     }
@@ -661,8 +287,8 @@ static Block *block_take_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
     }
     d->stats.cache_taken++;
     d->stats.cache_insns += r.n_guest;
-    block_page_made(p);
-    block_page_made(p2);
+    code_page_made(p);
+    code_page_made(p2);
     return b;
 }
 
@@ -737,8 +363,8 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
         d->stats.code_bytes += b->code_bytes;
         d->stats.ir_insns += ir->n_insns;
     }
-    block_page_made(p);
-    block_page_made(p2);
+    code_page_made(p);
+    code_page_made(p2);
     return b;
 }
 
@@ -754,7 +380,7 @@ static Block *block_revive_locked(DbtMachine *d, uint8_t *at, uint32_t mode, Cod
         }
         block_add_locked(d, b, p, NULL);
         d->stats.revived++;
-        block_page_made(p);
+        code_page_made(p);
     }
     return b;
 }
@@ -766,7 +392,7 @@ static Block *block_make(DbtCpu *c, DbtRegion *dr, uint8_t *at, uint32_t mode)
     DbtRegion *dr2 = NULL;
 
     for (unsigned tries = 0; tries < 2; tries++) {
-        CodePage *p = block_page_guard(d, dr, page), *p2 = at2 ? block_page_guard(d, dr2, at2) : NULL;
+        CodePage *p = code_page_guard(d, dr, page), *p2 = at2 ? code_page_guard(d, dr2, at2) : NULL;
         bool full = false;
         g_mutex_lock(&d->lock);
         Block *b = at2 ? NULL : block_revive_locked(d, at, mode, p);
@@ -782,7 +408,7 @@ static Block *block_make(DbtCpu *c, DbtRegion *dr, uint8_t *at, uint32_t mode)
                 log_write("code for %#" PRIx64 "\n%s", c->pc, s->str);
             }
         }
-        bool more = full && generation_advance_locked(c);
+        bool more = full && block_generation_advance(c);
         g_mutex_unlock(&d->lock);
         if (b) {
             return b;

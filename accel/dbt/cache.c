@@ -87,41 +87,20 @@ struct DbtCache {
 
 /* ---- hashes ---- */
 
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-    h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
-    return h ^ h >> 29;
-}
-
-static uint64_t hash_bytes(uint64_t h, const void *from, size_t n)
-{
-    const uint8_t *p = from;
-    uint64_t v;
-
-    h = mix(h, n);
-    for (; n >= 8; n -= 8, p += 8) {
-        memcpy(&v, p, 8);
-        h = mix(h, v);
-    }
-    v = 0;
-    memcpy(&v, p, n);
-    return mix(h, v);
-}
-
 /* What is looked up: mode, place in the page, and its first bytes, as many as the shortest block of those has. */
 static uint64_t hash_key(const CacheKey *k, const uint8_t *at)
 {
     uint32_t first = 0;
 
     memcpy(&first, at, MIN(sizeof(first), DBT_PAGE - (size_t)k->in_page));
-    return mix(hash_bytes(first, k, sizeof(*k)), first);
+    return cache_mix(cache_hash(first, k, sizeof(*k)), first);
 }
 
 static uint64_t hash_content(const uint8_t *page, const uint8_t *page2, unsigned from, unsigned to, unsigned more)
 {
-    uint64_t h = hash_bytes(from, page + from, to - from);
+    uint64_t h = cache_hash(from, page + from, to - from);
 
-    return more ? hash_bytes(h, page2, more) : h;
+    return more ? cache_hash(h, page2, more) : h;
 }
 
 static uint64_t head_sum(const FileHead *h)
@@ -129,7 +108,7 @@ static uint64_t head_sum(const FileHead *h)
     FileHead copy = *h;
 
     copy.sum = 0;
-    return hash_bytes(0, &copy, sizeof(copy));
+    return cache_hash(0, &copy, sizeof(copy));
 }
 
 /* ---- names ---- */
@@ -224,7 +203,7 @@ static const char *index_read(CacheFile *f)
 {
     f->entries = g_new(Entry, MAX(f->head.n, 1));
     if (!read_all(f->fd, f->entries, f->head.n * sizeof(Entry), f->head.index_at) ||
-        hash_bytes(0, f->entries, f->head.n * sizeof(Entry)) != f->head.index_sum) {
+        cache_hash(0, f->entries, f->head.n * sizeof(Entry)) != f->head.index_sum) {
         return "is damaged";
     }
     for (uint64_t k = 0; k < f->head.n; k++) {
@@ -281,7 +260,7 @@ static const uint8_t *record_bytes(DbtCache *t, const Entry *e)
         t->window_n = n;
     }
     p = t->window + (e->at - t->window_at);
-    return hash_bytes(e->at, p, e->bytes) == e->sum ? p : NULL;
+    return cache_hash(e->at, p, e->bytes) == e->sum ? p : NULL;
 }
 
 /* ---- the index ---- */
@@ -471,7 +450,7 @@ static void write_entry(DbtCache *t, Writer *w, const Entry *e)
     }
     Entry out = *e;
     out.at = w->at;
-    out.sum = hash_bytes(w->at, p, e->bytes);
+    out.sum = cache_hash(w->at, p, e->bytes);
     out.used = 0;
     out.next = 0;
     writer_put(w, p, e->bytes);
@@ -497,7 +476,7 @@ static bool write_file(DbtCache *t, int fd)
     }
     h.index_at = w.at;
     h.n = w.n;
-    h.index_sum = hash_bytes(0, w.index->data, w.index->len);
+    h.index_sum = cache_hash(0, w.index->data, w.index->len);
     writer_put(&w, w.index->data, w.index->len);
     writer_flush(&w);
     h.file_bytes = w.at;
@@ -599,8 +578,8 @@ static bool names_find(DbtCache *t, const DbtBackend *b, GError **err)
     if (!b->host(words, HOST_WORDS)) {
         return fail(err, "accel dbt: cache= cannot tell the host's CPU");
     }
-    t->host = hash_bytes(0, words, sizeof(words));
-    g_snprintf(t->name, sizeof(t->name), "ryokan-%016" PRIx64 ".jit", mix(hash_bytes(FORMAT, t->build, BUILD_BYTES), t->host));
+    t->host = cache_hash(0, words, sizeof(words));
+    g_snprintf(t->name, sizeof(t->name), "ryokan-%016" PRIx64 ".jit", cache_mix(cache_hash(FORMAT, t->build, BUILD_BYTES), t->host));
     return true;
 }
 

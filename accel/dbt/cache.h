@@ -7,6 +7,7 @@
 #ifndef ACCEL_DBT_CACHE_H
 #define ACCEL_DBT_CACHE_H
 #include "accel/dbt/internal.h"
+#include <string.h>
 
 typedef struct CacheKey {               /* all that a block depends on but for its bytes and what FileHead names; without gaps */
     uint64_t config;                    /* hash of CPU model and options */
@@ -28,4 +29,26 @@ bool cache_find(DbtCache *t, const CacheKey *k, const uint8_t *at, const uint8_t
 void cache_put(DbtMachine *d, const Block *b, const IrBlock *ir, const CacheKey *k);    /* right after it was emitted */
 /* Is what was just emitted something else than the record?  For tests. */
 bool cache_differs(DbtMachine *d, const Block *b, const IrBlock *ir, const CacheKey *k, const CacheRecord *r);
+
+/* The file's sums. */
+static inline uint64_t cache_mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
+    return h ^ h >> 29;
+}
+
+static inline uint64_t cache_hash(uint64_t h, const void *from, size_t n)
+{
+    const uint8_t *p = from;
+    uint64_t v;
+
+    h = cache_mix(h, n);
+    for (; n >= 8; n -= 8, p += 8) {
+        memcpy(&v, p, 8);
+        h = cache_mix(h, v);
+    }
+    v = 0;
+    memcpy(&v, p, n);
+    return cache_mix(h, v);
+}
 #endif

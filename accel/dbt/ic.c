@@ -202,6 +202,6 @@ void ic_look(DbtCpu *c, int32_t offset)
     }
     unsigned h = hash_of(at, IC_HASH_BITS);
     __atomic_or_fetch(&c->dbt->ic_bad[h / 8], (uint8_t)(1u << (h & 7)), __ATOMIC_RELAXED);
-    block_renew(c->dbt, dr, (uint64_t)(at - dr->host));
+    code_renew(c->dbt, dr, (uint64_t)(at - dr->host));
     c->stats->ic_given_up++;
 }

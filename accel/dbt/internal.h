@@ -125,34 +125,45 @@ struct DbtMachine {
     DbtStats  stats;
 };
 
+enum { BLOCKS_IN_SLAB = 32768 };
+
 void      *dbt_huge_new(size_t size);   /* huge.c */
 void       dbt_huge_free(void *p, size_t size);
 
 /* block.c */
 Block     *block_find(DbtCpu *c);       /* for c->pc, translated if need be; raises fetch faults; NULL: tier 0 must run it */
 Block     *block_at(DbtMachine *d, const uint8_t *at, uint32_t mode);    /* with the lock; NULL: there is none */
+bool       block_must_leave(DbtCpu *c);         /* the run loop is wanted */
+void       block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode); /* it is to be made again, as hot code, and those that it leads to */
+/* The rest with the lock. */
+Block     *block_new(DbtMachine *d);
+void       block_free(DbtMachine *d, Block *b);         /* nobody knows it */
+void       block_publish(DbtMachine *d, Block *b);      /* its pages are marked: look-ups find it */
+void       block_unhook(DbtMachine *d, Block *b);       /* not to be found any more, nor led to by another block */
+void       block_kill(DbtMachine *d, Block *b);         /* and whoever is in it leaves */
+void       block_retire(DbtMachine *d, Block *b);       /* and it does not come back by its bytes: the next one is to be other code */
+
+/* codepage.c */
 DbtRegion *code_region(DbtMachine *d, Region *r);
 CodePage  *code_page(const DbtRegion *dr, uint64_t offset);     /* or NULL */
 /* May a store of n bytes at offset (in one page) go straight to RAM?  Counts towards lifting the guard. */
 bool       code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned n);
 void       code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n);
-/* Blocks near that byte are to be made again: the same guest code will be other host code. */
-void       block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode);         /* and those that it leads to */
-void       block_renew(DbtMachine *d, DbtRegion *dr, uint64_t offset);
-void       block_free_all(DbtMachine *d);       /* with the pages and regions they are of; no vCPU is left */
-void       block_drop_all(DbtMachine *d);
+void       code_renew(DbtMachine *d, DbtRegion *dr, uint64_t offset);  /* blocks near that byte are to be made again as other host code */
+CodePage  *code_page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page);
+void       code_page_made(CodePage *p);        /* with the lock; NULL: nothing */
+void       code_page_sweep(const DbtMachine *d, const DbtRegion *dr, uint64_t index);   /* with the lock: blocks without an address go */
+uint64_t   code_granule_mask(uint64_t from, uint64_t to);      /* bytes [from, to) of a page */
+uint64_t   code_granules(const DbtMachine *d, const DbtRegion *dr, uint64_t page_index, const Block *b);
+
+/* reclaim.c */
 bool       block_any(const DbtMachine *d);      /* have any been made? */
+/* With the lock: the part being filled is full.  Go on in the next, if that is empty, and have the one behind it emptied meanwhile. */
+bool       block_generation_advance(DbtCpu *c);
+void       block_drop_all(DbtMachine *d);       /* with all vCPUs parked: none of them is to return into a block */
 void       block_reclaim_soon(DbtMachine *d);   /* let the vCPUs' run loops do that */
 void       block_reclaim(DbtMachine *d);        /* from the run loop: give back what is oldest unless some vCPU is still to return into code */
-
-CodePage  *block_page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page);
-void       block_page_made(CodePage *p);        /* with the lock; NULL: nothing */
-Block     *block_new(DbtMachine *d);            /* with the lock */
-void       block_free(DbtMachine *d, Block *b);         /* with the lock: nobody knows it */
-void       block_publish(DbtMachine *d, Block *b);      /* with the lock, pages are marked: look-ups find it */
-void       block_retire(DbtMachine *d, Block *b);       /* with the lock: it dies and does not come back by its bytes */
-uint64_t   block_granule_mask(uint64_t from, uint64_t to);      /* bytes [from, to) of a page */
-bool       block_must_leave(DbtCpu *c);         /* the run loop is wanted */
+void       block_free_all(DbtMachine *d);       /* with the pages and regions they are of; no vCPU is left */
 
 /* trace.c */
 void       trace_init(DbtCpu *c);

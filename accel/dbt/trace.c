@@ -484,7 +484,7 @@ static unsigned piece(DbtCpu *c, DbtTracer *t, Trace *tr, unsigned i, bool *ende
     if (m) {
         begin_before_chkcs(s, m);
         append(to, s, end, m, delta);
-        p->granules |= block_granule_mask(in_page, (unsigned)(s->guest[m - 1].offset + s->guest[m - 1].length));
+        p->granules |= code_granule_mask(in_page, (unsigned)(s->guest[m - 1].offset + s->guest[m - 1].length));
     }
     *ended = fate != KEEP || stores_by_helper(c, s, from, end);
     return m;
@@ -506,7 +506,7 @@ static void peek(DbtMachine *d, IrBlock *ir, Trace *tr)
             if (fate != FATE_WANTED) {
                 n->live = 0;
                 n->live_fault = fate == FATE_FAULT ? FL_ALL : 0;
-                p->granules |= block_granule_mask(at, at + bytes);
+                p->granules |= code_granule_mask(at, at + bytes);
             }
         }
     }
@@ -666,7 +666,7 @@ static void make(DbtCpu *c, DbtTracer *t)
     }
     unsigned n_pages = tr.n_pages;
     for (unsigned k = 0; k < n_pages; k++) {
-        pages[k] = block_page_guard(d, tr.pages[k].region, tr.pages[k].host);
+        pages[k] = code_page_guard(d, tr.pages[k].region, tr.pages[k].host);
     }
     g_mutex_lock(&d->lock);
     uint8_t *at = tr.pages[0].host + (t->pc[0] & (DBT_PAGE - 1)), *tried = tries(d, at);
@@ -679,7 +679,7 @@ static void make(DbtCpu *c, DbtTracer *t)
         }
     }
     for (unsigned k = 0; k < n_pages; k++) {
-        block_page_made(pages[k]);
+        code_page_made(pages[k]);
     }
     g_mutex_unlock(&d->lock);
 }

@@ -37,26 +37,6 @@ static void die(const char *what, const GError *err)
     exit(1);
 }
 
-static uint64_t mix(uint64_t h, uint64_t v)     /* as in cache.c */
-{
-    h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
-    return h ^ h >> 29;
-}
-
-static uint64_t hash_bytes(uint64_t h, const uint8_t *p, size_t n)
-{
-    uint64_t v;
-
-    h = mix(h, n);
-    for (; n >= 8; n -= 8, p += 8) {
-        memcpy(&v, p, 8);
-        h = mix(h, v);
-    }
-    v = 0;
-    memcpy(&v, p, n);
-    return mix(h, v);
-}
-
 static uint64_t get64(const uint8_t *p)
 {
     uint64_t v;
@@ -76,12 +56,12 @@ static void mend(uint8_t *p, size_t n)
     for (uint64_t at = index; at + ENTRY_BYTES <= n; at += ENTRY_BYTES) {
         uint64_t record = get64(p + at + ENTRY_AT), bytes = (uint32_t)get64(p + at + ENTRY_N);
         if (record < n && bytes <= n - record) {
-            put64(p + at + ENTRY_SUM, hash_bytes(record, p + record, bytes));
+            put64(p + at + ENTRY_SUM, cache_hash(record, p + record, bytes));
         }
     }
-    put64(p + INDEX_SUM, hash_bytes(0, p + index, n - index));
+    put64(p + INDEX_SUM, cache_hash(0, p + index, n - index));
     put64(p + HEAD_SUM, 0);
-    put64(p + HEAD_SUM, hash_bytes(0, p, HEAD_BYTES));
+    put64(p + HEAD_SUM, cache_hash(0, p, HEAD_BYTES));
 }
 
 static size_t change(uint8_t *p, size_t n)

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * codepage.c -- pages of RAM that blocks come from: their guard, and stores to them.
+ *
+ * A page that code was translated from is guarded: it is writable in no TLB, and each store to it asks whether its 64-byte
+ * granule is clean.
+ *
+ * Threads: any vCPU; DbtMachine.lock.
+ */
+#include "accel/dbt/internal.h"
+#include "core/trace.h"
+
+enum { LIFT_AFTER = 64 };
+
+DbtRegion *code_region(DbtMachine *d, Region *r)
+{
+    unsigned n = __atomic_load_n(&d->n_regions, __ATOMIC_ACQUIRE);
+
+    for (unsigned i = 0; i < n; i++) {
+        if (d->regions[i]->region == r) {
+            return d->regions[i];
+        }
+    }
+    DbtRegion *dr = NULL;
+    g_mutex_lock(&d->lock);
+    for (unsigned i = n; i < d->n_regions && !dr; i++) {
+        dr = d->regions[i]->region == r ? d->regions[i] : NULL;
+    }
+    if (!dr && d->n_regions < DBT_MAX_REGIONS) {
+        dr = g_new0(DbtRegion, 1);
+        *dr = (DbtRegion){ .region = r, .host = r->host, .n_pages = (r->size + DBT_PAGE - 1) / DBT_PAGE };
+        dr->pages = g_new0(CodePage *, dr->n_pages);
+        dr->writable = g_new0(uint16_t, dr->n_pages);
+        d->regions[d->n_regions] = dr;
+        __atomic_store_n(&d->n_regions, d->n_regions + 1, __ATOMIC_RELEASE);
+    }
+    g_mutex_unlock(&d->lock);
+    return dr;
+}
+
+CodePage *code_page(const DbtRegion *dr, uint64_t offset)
+{
+    return __atomic_load_n(&dr->pages[offset >> DBT_PAGE_BITS], __ATOMIC_ACQUIRE);
+}
+
+uint64_t code_granule_mask(uint64_t from, uint64_t to)    /* bytes [from, to) of a page */
+{
+    unsigned first = (unsigned)(from >> 6), last = (unsigned)((to - 1) >> 6);
+
+    return (~UINT64_C(0) >> (63 - (last - first))) << first;
+}
+
+/* ---- guarding pages ---- */
+
+typedef struct Guard {
+    DbtMachine *d;
+    const uint8_t *host_page;
+    uint16_t *writable;
+} Guard;
+
+static void guard_stopped(void *arg)
+{
+    Guard *g = arg;
+    unsigned slots = __atomic_exchange_n(g->writable, 0, __ATOMIC_SEQ_CST);
+
+    for (unsigned i = 0; slots && i < g->d->cpus->len; i++) {
+        tlb_unwrite(g->d->cpus->pdata[i], g->host_page, slots);
+    }
+}
+
+/*
+ * Before the page's bytes are read.  After this, until page_made(), no store to the page goes unasked and each is one to code:
+ * it waits for the lock, then finds the block.  Without the lock: other vCPUs must come to an exit check.  A store that is let
+ * through counts itself before it looks at `making`, and `making` is set before the count is looked at: one of the two sees
+ * the other.
+ */
+CodePage *code_page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page)
+{
+    uint64_t index = (uint64_t)(host_page - dr->host) >> DBT_PAGE_BITS;
+    CodePage *p;
+
+    g_mutex_lock(&d->lock);
+    p = dr->pages[index];
+    if (!p) {
+        p = g_new0(CodePage, 1);
+        p->blocks = g_ptr_array_new();
+        __atomic_store_n(&dr->pages[index], p, __ATOMIC_RELEASE);
+    }
+    __atomic_add_fetch(&p->making, 1, __ATOMIC_SEQ_CST);
+    uint32_t let_through = __atomic_exchange_n(&p->clean_stores, 0, __ATOMIC_SEQ_CST);
+    bool wait = !p->guarded || (let_through && d->cpus->len > 1);   /* the latter: one let through may be in flight */
+    __atomic_store_n(&p->guarded, true, __ATOMIC_SEQ_CST);
+    g_mutex_unlock(&d->lock);
+    if (wait) {
+        Guard g = { d, host_page, &dr->writable[index] };
+        if (d->cpus->len > 1) {
+            machine_exclusive(d->machine, guard_stopped, &g);
+        } else {
+            guard_stopped(&g);
+        }
+    }
+    return p;
+}
+
+void code_page_made(CodePage *p)
+{
+    if (p) {
+        __atomic_sub_fetch(&p->making, 1, __ATOMIC_SEQ_CST);
+    }
+}
+
+bool code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned n)
+{
+    CodePage *p = code_page(dr, offset);
+    uint64_t in_page = offset & (DBT_PAGE - 1);
+
+    if (!p || !__atomic_load_n(&p->guarded, __ATOMIC_SEQ_CST)) {
+        return true;
+    }
+    unsigned let_through = __atomic_add_fetch(&p->clean_stores, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&p->making, __ATOMIC_SEQ_CST) ||
+        (__atomic_load_n(&p->granules, __ATOMIC_SEQ_CST) & code_granule_mask(in_page, in_page + n))) {
+        return false;
+    }
+    if (let_through >= LIFT_AFTER) {
+        g_mutex_lock(&d->lock);
+        if (!p->granules && !p->making) {
+            __atomic_store_n(&p->guarded, false, __ATOMIC_SEQ_CST);
+        }
+        g_mutex_unlock(&d->lock);
+    }
+    return true;
+}
+
+uint64_t code_granules(const DbtMachine *d, const DbtRegion *dr, uint64_t page_index, const Block *b)
+{
+    const uint8_t *page = dr->host + (page_index << DBT_PAGE_BITS);
+    uint64_t mask = 0;
+
+    if (d->backend && b->trace) {
+        return trace_granules(d, b, page);
+    }
+    if ((uint64_t)(b->at - page) < DBT_PAGE) {
+        mask |= code_granule_mask(b->from, b->to);
+    }
+    if (b->at2 == page) {               /* the same page twice is possible */
+        mask |= code_granule_mask(0, b->length - (DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1))));
+    }
+    return mask;
+}
+
+static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, uint64_t mask)
+{
+    CodePage *p = dr->pages[index];
+    uint64_t left = 0;
+    unsigned traces = 0;
+
+    if (!p || !(p->granules & mask)) {
+        return;
+    }
+    for (unsigned i = 0; i < p->blocks->len;) {
+        Block *b = p->blocks->pdata[i];
+        uint64_t g = b->dead ? 0 : code_granules(d, dr, index, b);
+        if (g & mask) {
+            block_kill(d, b);
+            p->killed++;
+            g = 0;
+        }
+        if (g) {
+            left |= g;
+            traces += d->backend && b->trace;
+            i++;
+        } else {
+            g_ptr_array_remove_index_fast(p->blocks, i);
+        }
+    }
+    __atomic_store_n(&p->granules, left, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&p->traces, traces, __ATOMIC_SEQ_CST);
+}
+
+void code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n)
+{
+    trace_dbt_code_written(offset, n);
+    g_mutex_lock(&d->lock);
+    while (n) {
+        uint64_t in_page = offset & (DBT_PAGE - 1), part = MIN(n, DBT_PAGE - in_page);
+        page_written_locked(d, dr, offset >> DBT_PAGE_BITS, code_granule_mask(in_page, in_page + part));
+        offset += part;
+        n -= part;
+    }
+    g_mutex_unlock(&d->lock);
+}
+
+void code_renew(DbtMachine *d, DbtRegion *dr, uint64_t offset)
+{
+    uint64_t index = offset >> DBT_PAGE_BITS, in_page = offset & (DBT_PAGE - 1), mask = code_granule_mask(in_page, in_page + 1);
+
+    g_mutex_lock(&d->lock);
+    const CodePage *p = dr->pages[index];
+    for (unsigned i = 0; p && i < p->blocks->len; i++) {        /* dead ones stay for the next store to sort out */
+        Block *b = p->blocks->pdata[i];
+        if (!b->dead && (code_granules(d, dr, index, b) & mask)) {
+            block_retire(d, b);
+        }
+    }
+    g_mutex_unlock(&d->lock);
+}
+
+void code_page_sweep(const DbtMachine *d, const DbtRegion *dr, uint64_t index)
+{
+    CodePage *p = dr->pages[index];
+    uint64_t left = 0;
+    unsigned kept = 0, traces = 0;
+
+    for (unsigned i = 0; i < p->blocks->len; i++) {
+        Block *b = p->blocks->pdata[i];
+        if (b->at && !b->dead) {
+            left |= code_granules(d, dr, index, b);
+            traces += d->backend && b->trace;
+            p->blocks->pdata[kept++] = b;
+        }
+    }
+    g_ptr_array_set_size(p->blocks, (gint)kept);
+    __atomic_store_n(&p->granules, left, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&p->traces, traces, __ATOMIC_SEQ_CST);
+}

@@ -54,17 +54,25 @@ uint64_t code_granule_mask(uint64_t from, uint64_t to)    /* bytes [from, to) of
 
 typedef struct Guard {
     DbtMachine *d;
+    CodePage *p;
     const uint8_t *host_page;
     uint16_t *writable;
 } Guard;
 
+/* All vCPUs are stopped: rights of theirs to the page end here, and are counted anew. */
 static void guard_stopped(void *arg)
 {
     Guard *g = arg;
     unsigned slots = __atomic_exchange_n(g->writable, 0, __ATOMIC_SEQ_CST);
 
-    for (unsigned i = 0; slots && i < g->d->cpus->len; i++) {
-        tlb_unwrite(g->d->cpus->pdata[i], g->host_page, slots);
+    __atomic_store_n(&g->p->guarded, true, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&g->p->clean_stores, 0, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < g->d->cpus->len; i++) {
+        if (slots) {
+            tlb_unwrite(g->d->cpus->pdata[i], g->host_page, slots);
+        } else {
+            beside_forget(g->d->cpus->pdata[i], g->host_page);
+        }
     }
 }
 
@@ -72,7 +80,7 @@ static void guard_stopped(void *arg)
  * Before the page's bytes are read.  After this, until page_made(), no store to the page goes unasked and each is one to code:
  * it waits for the lock, then finds the block.  Without the lock: other vCPUs must come to an exit check.  A store that is let
  * through counts itself before it looks at `making`, and `making` is set before the count is looked at: one of the two sees
- * the other.
+ * the other.  Guard and count change while all are stopped, so that who comes second does not believe what the first only intends.
  */
 CodePage *code_page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page)
 {
@@ -87,12 +95,11 @@ CodePage *code_page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page)
         __atomic_store_n(&dr->pages[index], p, __ATOMIC_RELEASE);
     }
     __atomic_add_fetch(&p->making, 1, __ATOMIC_SEQ_CST);
-    uint32_t let_through = __atomic_exchange_n(&p->clean_stores, 0, __ATOMIC_SEQ_CST);
+    uint32_t let_through = __atomic_load_n(&p->clean_stores, __ATOMIC_SEQ_CST);
     bool wait = !p->guarded || (let_through && d->cpus->len > 1);   /* the latter: one let through may be in flight */
-    __atomic_store_n(&p->guarded, true, __ATOMIC_SEQ_CST);
     g_mutex_unlock(&d->lock);
     if (wait) {
-        Guard g = { d, host_page, &dr->writable[index] };
+        Guard g = { d, p, host_page, &dr->writable[index] };
         if (d->cpus->len > 1) {
             machine_exclusive(d->machine, guard_stopped, &g);
         } else {

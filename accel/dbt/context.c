@@ -576,9 +576,19 @@ static void unwrite_slot(DbtContext *x, unsigned slot, const uint8_t *host_page)
     }
 }
 
+void beside_forget(DbtCpu *c, const uint8_t *host_page)
+{
+    struct DbtBeside *s = &c->beside[dbt_beside_slot((uintptr_t)host_page)];
+
+    if (s->page == (uintptr_t)host_page) {
+        s->page = 0;
+    }
+}
+
 void tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots)
 {
     ic_unwrite(c, host_page);
+    beside_forget(c, host_page);
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
         DbtContext *x = &c->contexts[i];
         if (!c->keys[i].made) {

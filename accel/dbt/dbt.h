@@ -17,7 +17,8 @@
 #include "accel/dbt/ir.h"
 
 enum { DBT_PAGE_BITS = 12, DBT_PAGE = 4096, DBT_TLB_N = 1 << 10, DBT_TLB_MAX = 1 << 14, DBT_TLB_SHIFT = 5,
-       DBT_JMP_BITS = 13, DBT_JMP_N = 1 << DBT_JMP_BITS, DBT_CONTEXTS = 16, DBT_FETCH_N = 64, DBT_LARGE = 6 };
+       DBT_JMP_BITS = 13, DBT_JMP_N = 1 << DBT_JMP_BITS, DBT_CONTEXTS = 16, DBT_FETCH_N = 64, DBT_LARGE = 6,
+       DBT_BESIDE_N = 16, DBT_BESIDE_MAX = 64 };        /* bytes of a store that asks for two granules at most */
 
 /*
  * One entry of the data TLB.  An access of n bytes at linear address v (64-bit arithmetic; v < 2^32 in 32-bit modes) hits
@@ -92,6 +93,7 @@ typedef struct DbtContext {
     uint16_t first_filled[DBT_TLB_N];
 } __attribute__((aligned(64))) DbtContext;     /* so that a neighbour's address differs in one bit */
 
+static inline unsigned dbt_beside_slot(uint64_t host_page) { return (host_page >> DBT_PAGE_BITS) & (DBT_BESIDE_N - 1); }
 static inline unsigned tlb_slot(const DbtContext *x, uint64_t v) { return (v >> DBT_PAGE_BITS) & (x->tlb_n - 1); }
 
 typedef struct DbtContextKey {          /* what is looked at of all contexts, side by side */
@@ -151,6 +153,14 @@ typedef struct DbtCpu {
         uint8_t  seen;
     } ram_hit[4];
     unsigned     ram_next;
+    /*
+     * Pages with code that this vCPU may store to beside the code: host address, and the granules with code.  As a page that is
+     * writable in a TLB it is a right: before code is made of such a page, all vCPUs lose it (block_page_guard()).
+     */
+    struct DbtBeside {
+        uint64_t page;                  /* 0: none */
+        const uint64_t *granules;
+    } beside[DBT_BESIDE_N];
     uint32_t     waits;                 /* times this vCPU may have waited for a lock: what was checked before is to be checked again */
     uint64_t     map_flushes;
     const struct Debug *debug;          /* core/debug.h; NULL: no break- or watchpoint */

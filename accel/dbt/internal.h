@@ -214,6 +214,7 @@ Block     *past_find(DbtMachine *d, const uint8_t *at, uint32_t mode);  /* dead,
 void       tlb_init(DbtCpu *c);
 /* Drop write tags of this page in all contexts; slots: of DbtRegion.writable. */
 void       tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots);
+void       beside_forget(DbtCpu *c, const uint8_t *host_page); /* DbtCpu.beside; the vCPU is stopped */
 void       tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages);     /* after tlb_fetch() of pc */
 const void *tlb_jmp_victim(DbtCpu *c);  /* code for c->pc that had to leave the jump cache, put back; or NULL */
 void       tlb_adapt(DbtCpu *c);        /* between runs: should the current context's TLB have more entries? */

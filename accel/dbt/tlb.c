@@ -25,6 +25,7 @@ void dbt_space_changed(DbtCpu *c)
 {
     c->map_flushes++;
     memset(c->ram_hit, 0, sizeof(c->ram_hit));
+    memset(c->beside, 0, sizeof(c->beside));
     c->guest->map_changed(c);
 }
 
@@ -162,6 +163,11 @@ static bool store_may_go(DbtCpu *c, const struct RamHit *h, uint64_t phys, unsig
     unsigned slot = (c->pc_base >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
 
     if (code_store_is_clean(c->dbt, h->code, offset, bytes)) {
+        const CodePage *p = code_page(h->code, offset);
+        if (p) {                        /* the next one asks in generated code */
+            uint64_t page = (uintptr_t)(h->host + (phys - h->at)) & -(uint64_t)DBT_PAGE;
+            c->beside[dbt_beside_slot(page)] = (struct DbtBeside){ page, &p->granules };
+        }
         return true;
     }
     if (c->dbt->cpus->len > 1 || !c->in_code || c->ctx->fetch[slot].tag != (c->pc_base | 1) ||

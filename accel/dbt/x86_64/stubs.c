@@ -426,6 +426,77 @@ static void victim(Em *e, unsigned reg)
 }
 
 /*
+ * A store beside code: DbtCpu.beside knows the page, and no code lies in the granules of its first and last byte.  If not it goes on.
+ * rax and the stack as for victim().
+ */
+static void beside(Em *e, unsigned reg)
+{
+    G_STATIC_ASSERT(sizeof(struct DbtBeside) == 16 && offsetof(CodePage, granules) == 0);
+    Rm at = (Rm){ .reg = RBP, .index = RDI, .mem = true, .disp = CPU(beside) };
+    uint8_t *none[6];
+
+    e_op(e, 0xf6, 0, 0, rm_mem(RAX, offsetof(LeaveRec, access)));       /* test */
+    e8(e, IR_WRITE);
+    uint8_t *read = e_jcc(e, CC_E);
+    push(e, RDX);
+    push(e, RSI);
+    push(e, RDI);
+    if (reg == RAX) {
+        e_load(e, RDX, rm_mem(RSP, 32));
+    } else {
+        e_mov_rr(e, RDX, reg);
+    }
+    tlb_entry(e, RCX, RDX);
+    e_op(e, 0x33, E_W, RDX, rm_mem(RCX, offsetof(TlbEntry, read)));
+    e_movzx(e, RSI, rm_mem(RAX, offsetof(LeaveRec, span)), IR_I16);
+    e_alu_imm(e, 7, IR_I32, rm_reg(RSI), DBT_BESIDE_MAX);
+    none[0] = e_jcc(e, CC_A);
+    e_op(e, 0x8d, E_W, RSI, (Rm){ .reg = RDX, .index = RSI, .mem = true, .disp = -1 });
+    e_alu_imm(e, 7, IR_I64, rm_reg(RSI), DBT_PAGE - 1);
+    none[1] = e_jcc(e, CC_A);
+    e_op(e, 0xf6, 0, 0, rm_mem(RCX, offsetof(TlbEntry, phys)));
+    e8(e, TLBF_GUARDED);
+    none[2] = e_jcc(e, CC_E);
+    e_load(e, RCX, rm_mem(RCX, offsetof(TlbEntry, page)));
+    e_mov_rr(e, RDI, RCX);
+    e_shift_imm(e, 5, IR_I32, RDI, DBT_PAGE_BITS - 4);
+    e_alu_imm(e, 4, IR_I32, rm_reg(RDI), (DBT_BESIDE_N - 1) << 4);
+    e_op(e, 0x3b, E_W, RCX, at);
+    none[3] = e_jcc(e, CC_NE);
+    at.disp += (int32_t)offsetof(struct DbtBeside, granules);
+    e_load(e, RDI, at);
+    e_load(e, RDI, rm_mem(RDI, 0));
+    e_alu_rr(e, 0, IR_I64, RCX, rm_reg(RDX));
+    e_shift_imm(e, 5, IR_I32, RDX, 6);
+    e_shift_imm(e, 5, IR_I32, RSI, 6);
+    e_op(e, 0x1a3, E_W, RDX, rm_reg(RDI));      /* bt */
+    none[4] = e_jcc(e, CC_B);
+    e_op(e, 0x1a3, E_W, RSI, rm_reg(RDI));
+    none[5] = e_jcc(e, CC_B);
+    e_op(e, 0x85, E_W, RDI, rm_reg(RDI));       /* no code any more: the guard is to be lifted */
+    uint8_t *free = e_jcc(e, CC_E);
+    e_store(e, RCX, reg == RAX ? rm_mem(RSP, 32) : rm_reg(reg));
+    e_load(e, RAX, rm_cpu(CPU(stats)));
+    e_op(e, 0xff, E_W, 0, rm_mem(RAX, offsetof(DbtStats, beside)));
+    pop(e, RDI);
+    pop(e, RSI);
+    pop(e, RDX);
+    pop(e, RCX);
+    pop(e, RAX);
+    e8(e, 0xc2);                        /* ret 8 */
+    e8(e, 8);
+    e8(e, 0);
+    for (unsigned i = 0; i < 6; i++) {
+        patch_to(none[i], e->p);
+    }
+    patch_to(free, e->p);
+    pop(e, RDI);
+    pop(e, RSI);
+    pop(e, RDX);
+    patch_to(read, e->p);
+}
+
+/*
  * The page crossing of a merged check, which would fail each time it comes by: straight to the unmerged code if that is known
  * and the flags are where it wants them.  On the stack: the return address, the number of the LeaveRec; linear address in reg.
  */
@@ -469,6 +540,7 @@ static void crossing(Em *e, unsigned reg)
     e_jmp_thunk(e, e->x->leave);
     patch8(e, plain);
     patch8(e, inside);
+    beside(e, reg);
     victim(e, reg);
     pop(e, RCX);
     pop(e, RAX);

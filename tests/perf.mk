@@ -14,3 +14,10 @@ $(PERF_B)/work: tests/perf/work.c
 perf: $(PERF_B)/work.bin $(PERF_B)/work all
 	tests/perf/run $(B)/ryokan $(PERF_B) $(ROUNDS)
 .PHONY: perf
+# Would helpers specialised by libtcc be faster?  `make perf-helper`.
+$(PERF_B)/helper: $(PERF_B)/helper.o $(LIBOBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+perf-helper: $(PERF_B)/helper
+	$(PERF_B)/helper
+.PHONY: perf-helper
+-include $(PERF_B)/helper.d

@@ -97,6 +97,9 @@ CodePage *code_page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page)
     __atomic_add_fetch(&p->making, 1, __ATOMIC_SEQ_CST);
     uint32_t let_through = __atomic_load_n(&p->clean_stores, __ATOMIC_SEQ_CST);
     bool wait = !p->guarded || (let_through && d->cpus->len > 1);   /* the latter: one let through may be in flight */
+    if (!wait) {
+        __atomic_store_n(&p->clean_stores, 0, __ATOMIC_SEQ_CST);
+    }
     g_mutex_unlock(&d->lock);
     if (wait) {
         Guard g = { d, p, host_page, &dr->writable[index] };
@@ -127,6 +130,7 @@ bool code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned
     unsigned let_through = __atomic_add_fetch(&p->clean_stores, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&p->making, __ATOMIC_SEQ_CST) ||
         (__atomic_load_n(&p->granules, __ATOMIC_SEQ_CST) & code_granule_mask(in_page, in_page + n))) {
+        __atomic_sub_fetch(&p->clean_stores, 1, __ATOMIC_SEQ_CST);
         return false;
     }
     if (let_through >= LIFT_AFTER) {

@@ -214,6 +214,9 @@ static bool check_slow(Run *r, const IrMem *m, HostRef *h)
 {
     DbtCpu *c = r->c;
     if (m->merged) {
+        if (m->align && (h->linear & (m->align - 1u))) {
+            return false;
+        }
         dbt_refill(c, h->linear + m->own_at, m->own_span, m->own_access);
         h->host = tlb_hit(c, h->linear, m->span, m->access);
         return h->host;

@@ -13,8 +13,9 @@
  *
  * A wider check crosses a page more often, and then costs a step of tier 0: hence MAX_SPAN.
  *
- * Omits: 16-bit addresses and segment limits (offsets wrap, so neighbours need not be adjacent), aligned and locked
- * accesses.
+ * An access that has to be aligned joins, and is joined by, those at a multiple of its alignment: what is misaligned is for unmerged code.
+ *
+ * Omits: 16-bit addresses and segment limits (offsets wrap, so neighbours need not be adjacent), locked accesses.
  * Threads: a list belongs to the thread that builds it.
  */
 #include <string.h>
@@ -38,7 +39,7 @@ typedef struct Key {                    /* what addresses that one check can ser
 typedef struct Open {                   /* a check that others may join */
     bool     used;
     Key      key;
-    uint8_t  access, own_access, host;  /* host: the shared address, once something has joined; else 0 */
+    uint8_t  align, access, own_access, host;   /* host: the shared address, once something has joined; else 0 */
     uint16_t merged, own_span;
     unsigned check;                     /* where it stands */
     int64_t  own, lo, hi;               /* displacements from the symbols */
@@ -143,7 +144,7 @@ static bool address(Merge *g, const IrMem *m, Key *key, int64_t *at)
 {
     *at = m->disp;
     *key = (Key){ .scale = m->scale, .segment = m->segment, .offset_bits = m->offset_bits, .linear_bits = m->linear_bits };
-    if (m->limit || m->align || m->locked || m->offset_bits == 16 ||
+    if (m->limit || m->locked || m->offset_bits == 16 ||
         (m->offset_bits < m->linear_bits && m->segment != SEG_NONE) || (m->pc_relative && m->base.kind)) {
         return false;
     }
@@ -178,6 +179,7 @@ static void settle(Merge *g, Open *o)
         m.disp += (int32_t)(o->lo - o->own);
         m.span = (uint32_t)(o->hi - o->lo);
         m.access = o->access;
+        m.align = o->align;
         m.merged = o->merged;
         m.own_at = (uint16_t)(o->own - o->lo);
         m.own_span = o->own_span;
@@ -251,11 +253,14 @@ static bool take_host(Merge *g, Open *o)
 static bool join(Merge *g, Open *o, const Key *key, const IrMem *m, int64_t at)
 {
     int64_t lo = MIN(o->lo, at), hi = MAX(o->hi, at + m->span);
-    if (!o->used || !same_key(&o->key, key) || hi - lo > MAX_SPAN || o->n_users >= MAX_USERS / 2 || !take_host(g, o)) {
+    unsigned align = MAX(o->align, m->align);
+    if (!o->used || !same_key(&o->key, key) || hi - lo > MAX_SPAN || o->n_users >= MAX_USERS / 2 ||
+        (align && ((uint64_t)(at - o->own) & (align - 1))) || !take_host(g, o)) {
         return false;
     }
     o->lo = lo;
     o->hi = hi;
+    o->align = (uint8_t)align;
     o->access |= m->access;
     o->merged++;
     return true;
@@ -290,6 +295,7 @@ static void check(Merge *g, unsigned n)
         o->used = true;
         o->key = key;
         o->access = o->own_access = m->access;
+        o->align = m->align;
         o->host = 0;
         o->merged = 0;
         o->n_users = 0;

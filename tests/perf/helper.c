@@ -33,7 +33,7 @@ typedef struct Walk {                   /* what is fixed at start-up, and what i
     {                                                                                              \
         unsigned long long rights = 6, nx = 0, table = w->root, e, at, size;                       \
         int shift;                                                                                 \
-        if (linear + (1ull << 47) >> 48) {                                                         \
+        if ((linear + (1ull << 47)) >> 48) {                                                       \
             return 0;                                                                              \
         }                                                                                          \
         for (shift = 39;; shift -= 9) {                                                            \

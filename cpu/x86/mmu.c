@@ -16,8 +16,6 @@ enum { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16, PF_PK = 32 };
 
 typedef struct Entry {                  /* a paging-structure entry and where it lies */
     uint64_t val, at;
-    uint8_t *host;                      /* NULL: not in RAM */
-    unsigned ram;                       /* index in walk_ram */
 } Entry;
 
 /* Host address of RAM at pa that reads and writes reach alike; NULL if it is anything else. */
@@ -63,41 +61,52 @@ bool x86_phys_read(X86Cpu *c, uint64_t pa, void *to, unsigned n)
     return as_read(c->dbt.vcpu.as, pa & c->a20_mask, to, n) == MEM_OK;
 }
 
-static inline void entry_at(X86Cpu *c, uint64_t pa, unsigned bytes, Entry *e)
+/* The entry of a paging structure at pa, from RAM or from whatever else is there. */
+static G_GNUC_NO_INLINE uint64_t entry_read_slow(X86Cpu *c, uint64_t pa, unsigned bytes)
 {
-    e->at = pa & c->a20_mask;
-    e->host = walk_ram(c, e->at, &e->ram);
-    if (G_LIKELY(e->host)) {
-        e->val = bytes == 8 ? __atomic_load_n((uint64_t *)e->host, __ATOMIC_RELAXED)
-                            : __atomic_load_n((uint32_t *)e->host, __ATOMIC_RELAXED);
-    } else {
-        e->val = 0;
-        if (as_read(c->dbt.vcpu.as, e->at, &e->val, bytes) != MEM_OK) {
-            e->val = bytes == 8 ? UINT64_MAX : UINT32_MAX;      /* an open bus */
-        }
+    unsigned w;
+    const uint8_t *host = walk_ram(c, pa, &w);
+    uint64_t val = 0;
+
+    if (host) {
+        return bytes == 8 ? __atomic_load_n((const uint64_t *)host, __ATOMIC_RELAXED) : __atomic_load_n((const uint32_t *)host, __ATOMIC_RELAXED);
     }
+    if (as_read(c->dbt.vcpu.as, pa, &val, bytes) != MEM_OK) {
+        return bytes == 8 ? UINT64_MAX : UINT32_MAX;            /* an open bus */
+    }
+    return val;
+}
+
+static inline uint64_t entry_at(X86Cpu *c, uint64_t pa, unsigned bytes)
+{
+    uint64_t off = (pa &= c->a20_mask) - c->walk_ram[0].at;
+
+    if (G_UNLIKELY(off >= c->walk_ram[0].n)) {
+        return entry_read_slow(c, pa, bytes);
+    }
+    return bytes == 8 ? __atomic_load_n((const uint64_t *)(c->walk_ram[0].host + off), __ATOMIC_RELAXED)
+                      : __atomic_load_n((const uint32_t *)(c->walk_ram[0].host + off), __ATOMIC_RELAXED);
 }
 
 /* Set bits in an entry; false if it has changed since it was read: walk again. */
-static G_GNUC_NO_INLINE bool entry_set(X86Cpu *c, Entry *e, unsigned bytes, uint64_t bits)
+static G_GNUC_NO_INLINE bool entry_set(X86Cpu *c, Entry e, unsigned bytes, uint64_t bits)
 {
-    uint64_t old = e->val, val = old | bits;
+    uint64_t at = e.at & c->a20_mask, old = e.val, val = old | bits, from;
     uint32_t old32 = (uint32_t)old;
-    Region *region;
-    uint64_t from;
+    unsigned w;
+    uint8_t *host = walk_ram(c, at, &w);
 
-    e->val = val;
-    if (!e->host) {                             /* ROM and device memory keep what they keep */
-        as_write(c->dbt.vcpu.as, e->at, &val, bytes);
+    if (!host) {                                /* ROM and device memory keep what they keep */
+        as_write(c->dbt.vcpu.as, at, &val, bytes);
         return true;
     }
-    if (bytes == 8 ? !__atomic_compare_exchange_n((uint64_t *)e->host, &old, val, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
-                   : !__atomic_compare_exchange_n((uint32_t *)e->host, &old32, (uint32_t)val, false, __ATOMIC_SEQ_CST,
+    if (bytes == 8 ? !__atomic_compare_exchange_n((uint64_t *)host, &old, val, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
+                   : !__atomic_compare_exchange_n((uint32_t *)host, &old32, (uint32_t)val, false, __ATOMIC_SEQ_CST,
                                                   __ATOMIC_RELAXED)) {
         return false;
     }
-    region = c->walk_ram[e->ram].region;
-    from = c->walk_ram[e->ram].from + (e->at - c->walk_ram[e->ram].at);
+    Region *region = c->walk_ram[w].region;
+    from = c->walk_ram[w].from + (at - c->walk_ram[w].at);
     if (G_UNLIKELY(__atomic_load_n(&region->dirty_on, __ATOMIC_RELAXED))) {
         region_set_dirty(region, from, bytes);
     }
@@ -146,7 +155,8 @@ static int npt_walk(X86Cpu *c, uint64_t gpa, DbtAccess access, uint32_t *error, 
     }
     for (;; n.shift -= n.bits) {
         bool pdpte = n.pae && n.shift == 30;
-        entry_at(c, n.root + ((gpa >> n.shift) & ((1u << n.bits) - 1)) * n.bytes, n.bytes, &e);
+        e.at = n.root + ((gpa >> n.shift) & ((1u << n.bits) - 1)) * n.bytes;
+        e.val = entry_at(c, e.at, n.bytes);
         if (!(e.val & PTE_P)) {
             return 0;
         }
@@ -166,7 +176,7 @@ static int npt_walk(X86Cpu *c, uint64_t gpa, DbtAccess access, uint32_t *error, 
             }
             break;
         }
-        if (!pdpte && !(e.val & PTE_A) && !(access & ACCESS_PROBE) && !entry_set(c, &e, n.bytes, PTE_A)) {
+        if (!pdpte && !(e.val & PTE_A) && !(access & ACCESS_PROBE) && !entry_set(c, e, n.bytes, PTE_A)) {
             return -1;
         }
         n.root = e.val & (n.bytes == 8 ? c->addr_mask : 0xfffff000);
@@ -184,9 +194,10 @@ static int npt_walk(X86Cpu *c, uint64_t gpa, DbtAccess access, uint32_t *error, 
     if (!npt_right(rights, nx, kind)) {
         return 0;
     }
-    if ((e.val & need) != need && !(access & ACCESS_PROBE) && !entry_set(c, &e, n.bytes, need)) {
+    if ((e.val & need) != need && !(access & ACCESS_PROBE) && !entry_set(c, e, n.bytes, need)) {
         return -1;
     }
+    e.val |= access & ACCESS_PROBE ? 0 : need;
     *pa = frame | (gpa & (size - 1));
     *writable = rights & PTE_W && e.val & PTE_D;
     return 1;
@@ -218,15 +229,16 @@ bool x86_nested_walk(X86Cpu *c, uint64_t gpa, DbtAccess access, uint64_t *pa)
 
 /* ---- the CPU's own tables ---- */
 /* In a guest with nested paging they lie at guest-physical addresses, and reading one counts as a write (APM 15.25.6). */
-static inline bool entry_read(X86Cpu *c, uint64_t pa, unsigned bytes, DbtAccess access, Entry *e, DbtWalk *out)
+static inline bool entry_read(X86Cpu *c, uint64_t pa, unsigned bytes, DbtAccess access, bool np, Entry *e, DbtWalk *out)
 {
     bool writable;
 
-    if (G_UNLIKELY(c->svm.np) && !nested(c, pa, ACCESS_WRITE | (access & ACCESS_PROBE), NPF_TABLE, &pa, &writable)) {
+    if (np && !nested(c, pa, ACCESS_WRITE | (access & ACCESS_PROBE), NPF_TABLE, &pa, &writable)) {
         out->error = SVM_WALK_NPF;
         return false;
     }
-    entry_at(c, pa, bytes, e);
+    e->at = pa;
+    e->val = entry_at(c, pa, bytes);
     return true;
 }
 
@@ -286,7 +298,7 @@ void x86_set_pkru(X86Cpu *c, uint32_t v)
 }
 
 /* The last level is found: check it, set A and D, fill in the result.  1 done, 0 fault, -1 walk again. */
-static inline int walk_leaf(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, Entry *e, unsigned bytes,
+static inline int walk_leaf(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, Entry e, unsigned bytes,
                             uint64_t rights, uint64_t nx, uint64_t frame, uint64_t size, DbtWalk *out)
 {
     bool key_writable = true;
@@ -296,25 +308,29 @@ static inline int walk_leaf(X86Cpu *c, uint64_t linear, DbtAccess access, bool u
         return walk_fail(c, access, user, PF_P, out);
     }
     if (G_UNLIKELY(c->cr4 & CR4_PKE) && rights & PTE_U && x86_lma(c) && (access & ACCESS_KIND) != ACCESS_FETCH) {
-        uint64_t left = key_rights(c, user, e->val);
+        uint64_t left = key_rights(c, user, e.val);
         if (!(left & PTE_U) || ((access & ACCESS_KIND) == ACCESS_WRITE && !(left & PTE_W))) {
             return walk_fail(c, access, user, PF_P | PF_PK, out);
         }
         key_writable = left & PTE_W;
     }
-    if ((e->val & need) != need && !(access & ACCESS_PROBE) && !entry_set(c, e, bytes, need)) {
-        return -1;
+    if ((e.val & need) != need && !(access & ACCESS_PROBE)) {
+        if (!entry_set(c, e, bytes, need)) {
+            return -1;
+        }
+        e.val |= need;
     }
     out->phys = (frame | (linear & (size - 1))) & c->a20_mask;
     out->page_bytes = size;
-    out->global = e->val & PTE_G && c->cr4 & CR4_PGE;
-    out->writable = key_writable && e->val & PTE_D && (rights & PTE_W || !(user || c->cr0 & CR0_WP));
+    out->global = e.val & PTE_G && c->cr4 & CR4_PGE;
+    out->writable = key_writable && e.val & PTE_D && (rights & PTE_W || !(user || c->cr0 & CR0_WP));
     return 1;
 }
 
 /* Eight-byte entries: 4-level paging from shift 39, PAE paging from shift 21. */
-static inline int walk64(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, DbtWalk *out)
+static inline __attribute__((always_inline)) int walk64(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, const bool np, DbtWalk *out)
 {
+    const uint64_t mask = c->addr_mask, reserved = c->pte_reserved;
     uint64_t rights = PTE_W | PTE_U, nx = 0, table, size;
     unsigned shift;
     Entry e;
@@ -323,33 +339,33 @@ static inline int walk64(X86Cpu *c, uint64_t linear, DbtAccess access, bool user
         if (G_UNLIKELY(!x86_canonical(linear))) {
             return walk_fail(c, access, user, 0, out);
         }
-        table = c->cr3 & c->addr_mask;
+        table = c->cr3 & mask;
         shift = 39;
     } else {
         uint64_t pdpte = c->pdpte[(linear >> 30) & 3];
-        if (c->svm.np) {
-            if (!entry_read(c, (c->cr3 & 0xffffffe0) + ((linear >> 30) & 3) * 8, 8, access, &e, out)) {
+        if (np) {
+            if (!entry_read(c, (c->cr3 & 0xffffffe0) + ((linear >> 30) & 3) * 8, 8, access, np, &e, out)) {
                 return false;
             }
             pdpte = e.val;
-            if (pdpte & PTE_P && pdpte & (0x1e6 | ~(c->addr_mask | 0xfff))) {
+            if (pdpte & PTE_P && pdpte & (0x1e6 | ~(mask | 0xfff))) {
                 return walk_fail(c, access, user, PF_P | PF_RSVD, out);
             }
         }
         if (!(pdpte & PTE_P)) {
             return walk_fail(c, access, user, 0, out);
         }
-        table = pdpte & c->addr_mask;
+        table = pdpte & mask;
         shift = 21;
     }
     for (;; shift -= 9) {
-        if (!entry_read(c, table + ((linear >> shift) & 511) * 8, 8, access, &e, out)) {
+        if (!entry_read(c, table + ((linear >> shift) & 511) * 8, 8, access, np, &e, out)) {
             return false;
         }
         if (!(e.val & PTE_P)) {
             return walk_fail(c, access, user, 0, out);
         }
-        if (G_UNLIKELY(e.val & c->pte_reserved)) {
+        if (G_UNLIKELY(e.val & reserved)) {
             return walk_fail(c, access, user, PF_P | PF_RSVD, out);
         }
         rights &= e.val;
@@ -363,16 +379,16 @@ static inline int walk64(X86Cpu *c, uint64_t linear, DbtAccess access, bool user
             }
             break;
         }
-        if (!(e.val & PTE_A) && !(access & ACCESS_PROBE) && !entry_set(c, &e, 8, PTE_A)) {
+        if (!(e.val & PTE_A) && !(access & ACCESS_PROBE) && !entry_set(c, e, 8, PTE_A)) {
             return -1;
         }
-        table = e.val & c->addr_mask;
+        table = e.val & mask;
     }
     size = 1ull << shift;
     if (shift != 12 && e.val & (size - 1) & ~0x1fffull) {       /* bit 12 is PAT; the rest of the offset is reserved */
         return walk_fail(c, access, user, PF_P | PF_RSVD, out);
     }
-    return walk_leaf(c, linear, access, user, &e, 8, rights, nx, e.val & c->addr_mask & ~(size - 1), size, out);
+    return walk_leaf(c, linear, access, user, e, 8, rights, nx, e.val & mask & ~(size - 1), size, out);
 }
 
 /* 32-bit paging (SDM 4.3), with PSE and PSE-36. */
@@ -381,7 +397,7 @@ static int walk32(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, DbtWa
     uint64_t rights;
     Entry e;
 
-    if (!entry_read(c, (c->cr3 & 0xfffff000) + ((linear >> 22) & 1023) * 4, 4, access, &e, out)) {
+    if (!entry_read(c, (c->cr3 & 0xfffff000) + ((linear >> 22) & 1023) * 4, 4, access, c->svm.np, &e, out)) {
         return false;
     }
     if (!(e.val & PTE_P)) {
@@ -393,19 +409,19 @@ static int walk32(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, DbtWa
         if (e.val & (1u << 21) || high >> (c->phys_bits > 40 ? 8 : c->phys_bits < 32 ? 0 : c->phys_bits - 32)) {
             return walk_fail(c, access, user, PF_P | PF_RSVD, out);
         }
-        return walk_leaf(c, linear, access, user, &e, 4, rights, 0, (e.val & 0xffc00000) | high << 32, 1 << 22, out);
+        return walk_leaf(c, linear, access, user, e, 4, rights, 0, (e.val & 0xffc00000) | high << 32, 1 << 22, out);
     }
-    if (!(e.val & PTE_A) && !(access & ACCESS_PROBE) && !entry_set(c, &e, 4, PTE_A)) {
+    if (!(e.val & PTE_A) && !(access & ACCESS_PROBE) && !entry_set(c, e, 4, PTE_A)) {
         return -1;
     }
-    if (!entry_read(c, (e.val & 0xfffff000) + ((linear >> 12) & 1023) * 4, 4, access, &e, out)) {
+    if (!entry_read(c, (e.val & 0xfffff000) + ((linear >> 12) & 1023) * 4, 4, access, c->svm.np, &e, out)) {
         return false;
     }
     if (!(e.val & PTE_P)) {
         return walk_fail(c, access, user, 0, out);
     }
     rights &= e.val;
-    return walk_leaf(c, linear, access, user, &e, 4, rights, 0, e.val & 0xfffff000, 4096, out);
+    return walk_leaf(c, linear, access, user, e, 4, rights, 0, e.val & 0xfffff000, 4096, out);
 }
 
 /* From the guest's physical address to the machine's. */
@@ -439,7 +455,8 @@ bool x86_walk(DbtCpu *dc, uint64_t linear, DbtAccess access, DbtWalk *out)
         return G_LIKELY(!c->svm.np) || walk_final(c, access, out);
     }
     do {
-        r = G_LIKELY(c->cr4 & CR4_PAE) ? walk64(c, linear, access, user, out) : walk32(c, linear, access, user, out);
+        r = !(c->cr4 & CR4_PAE) ? walk32(c, linear, access, user, out)
+            : G_UNLIKELY(c->svm.np) ? walk64(c, linear, access, user, true, out) : walk64(c, linear, access, user, false, out);
     } while (G_UNLIKELY(r < 0));
     return r && (G_LIKELY(!c->svm.np) || walk_final(c, access, out));
 }

@@ -21,3 +21,7 @@ perf-helper: $(PERF_B)/helper
 	$(PERF_B)/helper
 .PHONY: perf-helper
 -include $(PERF_B)/helper.d
+# What translation costs: see the head of translate.c.
+$(PERF_B)/translate: $(B)/tests/perf/translate.o $(LIBOBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+-include $(B)/tests/perf/translate.d

@@ -29,60 +29,58 @@ static inline Rm rm_cpu(int32_t disp) { return rm_mem(RBP, disp); }
 static inline Rm rm_ic(const Em *e, unsigned k, size_t member) { return rm_cpu((int32_t)(e->x->guest->ic_offset + k * sizeof(DbtIc) + member) - BIAS); }
 static inline Rm rm_of(Opnd o) { return o.kind == O_MEM ? rm_mem(o.reg, o.disp) : rm_reg(o.reg); }
 
-static inline void e_modrm(Em *e, unsigned reg, Rm m)
+/*
+ * Every byte that an encoding may have is stored, and the place moves on only where it has it: no branches, and the place stays in a
+ * register meanwhile.  (What is stored through a pointer to bytes may be Em.p itself, for all that the compiler knows.)
+ */
+static inline uint8_t *put_modrm(uint8_t *p, unsigned reg, Rm m)
 {
+    static const uint8_t disp_bytes[4] = { 0, 1, 4, 0 };
+
     reg = (reg & 7) << 3;
     if (!m.mem) {
-        e8(e, 0xc0 | reg | (m.reg & 7));
-        return;
+        *p = (uint8_t)(0xc0 | reg | (m.reg & 7));
+        return p + 1;
     }
     if (m.reg == NO_REG) {
-        e8(e, reg | 4);
-        e8(e, (unsigned)m.scale << 6 | (m.index & 7u) << 3 | RBP);
-        e32(e, (uint32_t)m.disp);
-        return;
+        p[0] = (uint8_t)(reg | 4);
+        p[1] = (uint8_t)((unsigned)m.scale << 6 | (m.index & 7u) << 3 | RBP);
+        memcpy(p + 2, &m.disp, 4);
+        return p + 6;
     }
     bool sib = m.index != NO_REG || (m.reg & 7) == RSP;
     unsigned mod = m.disp == 0 && (m.reg & 7) != RBP ? 0 : m.disp == (int8_t)m.disp ? 1 : 2;
-    e8(e, mod << 6 | reg | (sib ? 4 : (m.reg & 7)));
-    if (sib) {
-        e8(e, (unsigned)m.scale << 6 | (m.index == NO_REG ? 4u : (m.index & 7u)) << 3 | (m.reg & 7));
-    }
-    if (mod == 1) {
-        e8(e, (uint8_t)m.disp);
-    } else if (mod == 2) {
-        e32(e, (uint32_t)m.disp);
-    }
+    p[0] = (uint8_t)(mod << 6 | reg | (sib ? 4 : (m.reg & 7)));
+    p[1] = (uint8_t)((unsigned)m.scale << 6 | (m.index == NO_REG ? 4u : (m.index & 7u)) << 3 | (m.reg & 7));
+    p += 1 + sib;
+    memcpy(p, &m.disp, 4);
+    return p + disp_bytes[mod];
 }
+
+static inline void e_modrm(Em *e, unsigned reg, Rm m) { e->p = put_modrm(e->p, reg, m); }
 
 static inline void e_op(Em *e, uint32_t opc, unsigned flags, unsigned reg, Rm m)
 {
     unsigned rex = (flags & E_W ? 8 : 0) | (reg & 8) >> 1 | (m.reg == NO_REG ? 0 : (m.reg & 8) >> 3);
     unsigned map = opc >> 8 & 0xff, prefix = opc >> 16 & 0xff;
+    uint8_t *p = e->p;
 
-    if (m.index != NO_REG) {
-        rex |= (m.index & 8) >> 2;
-    }
+    rex |= m.index == NO_REG ? 0 : (m.index & 8) >> 2;
     if (rex || ((flags & E_R8) && reg >= 4) || ((flags & E_M8) && !m.mem && m.reg >= 4)) {
         rex |= 0x40;
     }
-    if (flags & E_16) {
-        e8(e, 0x66);
-    }
-    if (prefix) {
-        e8(e, prefix);
-    }
-    if (rex) {
-        e8(e, rex);
-    }
-    if (map) {
-        e8(e, 0x0f);
-        if (map > 1) {
-            e8(e, map == 2 ? 0x38 : 0x3a);
-        }
-    }
-    e8(e, opc);
-    e_modrm(e, reg, m);
+    *p = 0x66;
+    p += (flags & E_16) != 0;
+    *p = (uint8_t)prefix;
+    p += prefix != 0;
+    *p = (uint8_t)rex;
+    p += rex != 0;
+    *p = 0x0f;
+    p += map != 0;
+    *p = map == 2 ? 0x38 : 0x3a;
+    p += map > 1;
+    *p++ = (uint8_t)opc;
+    e->p = put_modrm(p, reg, m);
 }
 
 static inline unsigned type_flags(IrType t)

@@ -30,13 +30,13 @@ typedef struct HostRef {                /* what IR_HOST stands for here */
 typedef struct Run {
     DbtCpu *c;
     const IrBlock *b;
-    const uint8_t *base[IR_N_KINDS];    /* of the operand kinds that lie in memory: base + (id << shift) */
+    const uint8_t *base[IR_IMM + 1];    /* of the operand kinds that lie in memory: base + (id << shift) */
     unsigned fl;                        /* FL_* */
     uint64_t temp[8];
     HostRef host[IR_HOSTS];
 } Run;
 
-static const uint8_t ref_shift[IR_N_KINDS] = { [IR_GUEST] = 3, [IR_TEMP] = 3, [IR_IMM] = 3 };
+static const uint8_t ref_shift[IR_IMM + 1] = { [IR_GUEST] = 3, [IR_TEMP] = 3, [IR_IMM] = 3 };
 static const uint64_t masks[4] = { UINT8_MAX, UINT16_MAX, UINT32_MAX, UINT64_MAX };
 
 /* ---- flags as a table each way: FL_* to the form of cpu->fl, and to the set of conditions that hold ---- */

@@ -61,15 +61,15 @@ typedef enum {
 extern const char *const ir_op_names[IR_N_OPS];
 extern const uint8_t ir_op_props[IR_N_OPS];
 
-typedef enum {
-    IR_NONE,
-    IR_GUEST,                           /* id: guest register */
-    IR_TEMP,                            /* id: 0..7 */
-    IR_IMM,                             /* id: index in the block's immediates */
-    IR_CTX,                             /* id: byte offset in the CPU struct, accessed in the operation's type */
-    IR_HOST,                            /* id: 0..3: memory at that host address + insn->disp */
-    IR_VEC,                             /* id: vector register (vop only) */
-    IR_N_KINDS
+typedef enum {                          /* one bit each: ir_kinds() */
+    IR_NONE = 0,
+    IR_GUEST = 1,                       /* id: guest register */
+    IR_TEMP = 2,                        /* id: 0..7 */
+    IR_IMM = 4,                         /* id: index in the block's immediates */
+    IR_HOST = 8,                        /* id: 0..3: memory at that host address + insn->disp */
+    IR_CTX = 16,                        /* id: byte offset in the CPU struct, accessed in the operation's type */
+    IR_VEC = 32,                        /* id: vector register (vop only) */
+    IR_KINDS_END
 } IrKind;
 enum { IR_TEMPS = 8, IR_HOSTS = 8,      /* temporaries; host addresses: front ends use 0..3, the merge pass 4..7 */
        IR_SHARED_HOSTS = 4 };
@@ -212,6 +212,11 @@ IrInsn  *ir_emit(IrBlock *b, IrOp op, IrType type, IrRef dst, IrRef a, IrRef sec
 IrGuest *ir_insn(IrBlock *b, int32_t offset);  /* starts a guest instruction: its row of the table (set length) and `insn` */
 IrRef    ir_imm(IrBlock *b, uint64_t value);
 uint16_t ir_mem(IrBlock *b, const IrMem *mem);
+/* IrKind of all operands, or-ed (of a chk or lea: not of its address). */
+static inline unsigned ir_kinds(const IrInsn *i)
+{
+    return (unsigned)i->dst.kind | i->dst2.kind | i->a.kind | i->b.kind | i->c.kind;
+}
 static inline IrRef ir_none(void) { return (IrRef){ IR_NONE, 0, 0 }; }
 static inline IrRef ir_guest(unsigned r) { return (IrRef){ IR_GUEST, 0, (uint16_t)r }; }
 static inline IrRef ir_guest_high(unsigned r) { return (IrRef){ IR_GUEST, 1, (uint16_t)r }; }

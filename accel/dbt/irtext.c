@@ -155,7 +155,7 @@ static bool verify_source(Verify *v, const IrInsn *i, IrRef r)
     case IR_GUEST:
         return !r.high_byte || i->type == IR_I8 || i->op == IR_zext8 || i->op == IR_sext8 || wrong(v, "high byte of a wide access");
     default:
-        return r.kind < IR_N_KINDS || wrong(v, "unknown kind of operand");
+        return r.kind == IR_NONE || r.kind == IR_CTX || wrong(v, "unknown kind of operand");
     }
 }
 

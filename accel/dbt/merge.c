@@ -31,14 +31,15 @@ typedef struct Value {                  /* of a register: symbol + offset, modul
     int32_t  offset;
 } Value;
 
-typedef struct Key {                    /* what addresses that one check can serve have in common */
-    uint16_t base, index;               /* symbols */
-    uint8_t  scale, segment, offset_bits, linear_bits;
+typedef union Key {                     /* what addresses that one check can serve have in common */
+    struct {
+        uint16_t base, index;           /* symbols */
+        uint8_t  scale, segment, offset_bits, linear_bits;      /* scale: 0 without an index */
+    };
+    uint64_t all;
 } Key;
 
 typedef struct Open {                   /* a check that others may join */
-    bool     used;
-    Key      key;
     uint8_t  align, access, own_access, host;   /* host: the shared address, once something has joined; else 0 */
     uint16_t merged, own_span;
     unsigned check;                     /* where it stands */
@@ -53,6 +54,8 @@ typedef struct Merge {
     bool     removed;                   /* some check has gone */
     bool     keep;                      /* this guest instruction calls a helper: its checks stay its own */
     Value    guest[N_GUEST], temp[IR_TEMPS];
+    unsigned used;                      /* bits: of open[] */
+    uint64_t key[MAX_OPEN];             /* Key.all of each */
     Open     open[MAX_OPEN];
     unsigned last_use[IR_HOSTS];        /* of a host address by a settled check: who stands before that cannot have it */
     struct { Open *open; int64_t at; } host[FIRST_SHARED];      /* of this guest instruction */
@@ -122,20 +125,26 @@ static bool follow(Merge *g, const IrInsn *i, Value *out)
     return true;
 }
 
+static Value *written(Merge *g, IrRef r)        /* ah to bh are part of what their register holds */
+{
+    return r.kind == IR_GUEST && r.id < N_GUEST ? &g->guest[r.id] : r.kind == IR_TEMP ? &g->temp[r.id] : NULL;
+}
+
 static void wrote(Merge *g, const IrInsn *i)
 {
     Value v;
 
-    if (i->dst.kind != IR_GUEST && i->dst.kind != IR_TEMP && i->dst2.kind == IR_NONE) {
+    if (!((i->dst.kind | i->dst2.kind) & (IR_GUEST | IR_TEMP))) {
         return;
     }
     bool known = follow(g, i, &v);
-    const IrRef dst[2] = { i->dst, i->dst2 };
-    for (unsigned k = 0; k < 2; k++) {
-        Value *to = dst[k].kind == IR_GUEST && dst[k].id < N_GUEST ? &g->guest[dst[k].id] : value_of(g, dst[k]);
-        if (to) {
-            *to = known && k == 0 && !dst[k].high_byte ? v : fresh(g);
-        }
+    Value *to = written(g, i->dst);
+    if (to) {
+        *to = known && !i->dst.high_byte ? v : fresh(g);
+    }
+    to = written(g, i->dst2);
+    if (to) {
+        *to = fresh(g);
     }
 }
 
@@ -143,7 +152,7 @@ static void wrote(Merge *g, const IrInsn *i)
 static bool address(Merge *g, const IrMem *m, Key *key, int64_t *at)
 {
     *at = m->disp;
-    *key = (Key){ .scale = m->scale, .segment = m->segment, .offset_bits = m->offset_bits, .linear_bits = m->linear_bits };
+    *key = (Key){ .scale = m->index.kind ? m->scale : 0, .segment = m->segment, .offset_bits = m->offset_bits, .linear_bits = m->linear_bits };
     if (m->limit || m->locked || m->offset_bits == 16 ||
         (m->offset_bits < m->linear_bits && m->segment != SEG_NONE) || (m->pc_relative && m->base.kind)) {
         return false;
@@ -164,16 +173,10 @@ static bool address(Merge *g, const IrMem *m, Key *key, int64_t *at)
     return *at > INT32_MIN / 2 && *at < INT32_MAX / 2;
 }
 
-static bool same_key(const Key *x, const Key *y)
-{
-    return x->base == y->base && x->index == y->index && (!x->index || x->scale == y->scale) &&
-           x->segment == y->segment && x->offset_bits == y->offset_bits && x->linear_bits == y->linear_bits;
-}
-
 /* Write down what has been decided about one check. */
 static void settle(Merge *g, Open *o)
 {
-    if (o->used && o->merged) {
+    if (o->merged) {
         IrInsn *chk = &g->b->insns[o->check];
         IrMem m = g->b->mems[chk->mem];
         m.disp += (int32_t)(o->lo - o->own);
@@ -199,7 +202,7 @@ static void settle(Merge *g, Open *o)
         }
         g->hosts_used &= ~(1u << o->host);
     }
-    o->used = false;
+    g->used &= ~(1u << (o - g->open));
 }
 
 static void forget_hosts(Merge *g)
@@ -225,7 +228,7 @@ static Open *open_slot(Merge *g)
     Open *oldest = NULL;
     for (unsigned k = 0; k < MAX_OPEN; k++) {
         Open *o = &g->open[k];
-        if (!o->used) {
+        if (!(g->used >> k & 1)) {
             return o;
         }
         if (!is_in_use(g, o) && (!oldest || o->check < oldest->check)) {
@@ -249,13 +252,12 @@ static bool take_host(Merge *g, Open *o)
     return o->host;
 }
 
-/* Can o serve [at, at + span) as well? */
-static bool join(Merge *g, Open *o, const Key *key, const IrMem *m, int64_t at)
+/* Can o, which has its key, serve [at, at + span) as well? */
+static bool join(Merge *g, Open *o, const IrMem *m, int64_t at)
 {
     int64_t lo = MIN(o->lo, at), hi = MAX(o->hi, at + m->span);
     unsigned align = MAX(o->align, m->align);
-    if (!o->used || !same_key(&o->key, key) || hi - lo > MAX_SPAN || o->n_users >= MAX_USERS / 2 ||
-        (align && ((uint64_t)(at - o->own) & (align - 1))) || !take_host(g, o)) {
+    if (hi - lo > MAX_SPAN || o->n_users >= MAX_USERS / 2 || (align && ((uint64_t)(at - o->own) & (align - 1))) || !take_host(g, o)) {
         return false;
     }
     o->lo = lo;
@@ -282,7 +284,7 @@ static void check(Merge *g, unsigned n)
         return;
     }
     for (unsigned k = 0; k < MAX_OPEN; k++) {
-        if (join(g, &g->open[k], &key, m, at)) {
+        if (g->key[k] == key.all && (g->used >> k & 1) && join(g, &g->open[k], m, at)) {
             g->host[h].open = &g->open[k];
             g->host[h].at = at;
             g->removed = true;
@@ -292,8 +294,8 @@ static void check(Merge *g, unsigned n)
     }
     Open *o = open_slot(g);
     if (o) {
-        o->used = true;
-        o->key = key;
+        g->used |= 1u << (o - g->open);
+        g->key[o - g->open] = key.all;
         o->access = o->own_access = m->access;
         o->align = m->align;
         o->host = 0;
@@ -312,19 +314,24 @@ static void check(Merge *g, unsigned n)
 static void use(Merge *g, unsigned n)
 {
     const IrInsn *i = &g->b->insns[n];
-    const IrRef *refs[4] = { &i->dst, &i->a, &i->b, &i->c };
-    for (unsigned k = 0; k < 4; k++) {
-        if (refs[k]->kind == IR_HOST) {
-            Open *o = refs[k]->id < FIRST_SHARED ? g->host[refs[k]->id].open : NULL;
-            if (o && o->n_users < MAX_USERS) {
-                o->users[o->n_users].insn = (uint16_t)n;
-                o->users[o->n_users++].at = g->host[refs[k]->id].at;
-            }
-            return;
-        }
+    unsigned h = i->dst.kind == IR_HOST ? i->dst.id : i->a.kind == IR_HOST ? i->a.id : i->b.kind == IR_HOST ? i->b.id : i->c.id;
+    Open *o = h < FIRST_SHARED ? g->host[h].open : NULL;
+    if (o && o->n_users < MAX_USERS) {
+        o->users[o->n_users].insn = (uint16_t)n;
+        o->users[o->n_users++].at = g->host[h].at;
     }
 }
 
+static bool any_helper(const IrBlock *b)
+{
+    unsigned n = 0;
+    while (n < b->n_insns && b->insns[n].op != IR_helper) {
+        n++;
+    }
+    return n < b->n_insns;
+}
+
+/* The guest instruction that starts at n. */
 static bool calls_helper(const IrBlock *b, unsigned n)
 {
     while (++n < b->n_insns && b->insns[n].op != IR_insn) {
@@ -338,9 +345,18 @@ static bool calls_helper(const IrBlock *b, unsigned n)
 static void settle_all(Merge *g)
 {
     for (unsigned k = 0; k < MAX_OPEN; k++) {
-        settle(g, &g->open[k]);
+        if (g->used >> k & 1) {
+            settle(g, &g->open[k]);
+        }
     }
     forget_hosts(g);
+}
+
+static void forget_guest(Merge *g)
+{
+    for (unsigned r = 0; r < N_GUEST; r++) {
+        g->guest[r] = fresh(g);
+    }
 }
 
 void ir_merge_checks(IrBlock *b, unsigned n_hosts)
@@ -359,31 +375,29 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
     memset(g.temp, 0, sizeof g.temp);
     memset(g.last_use, 0, sizeof g.last_use);
     forget_hosts(&g);
-    for (unsigned k = 0; k < MAX_OPEN; k++) {   /* not users[], which is most of it */
-        g.open[k].used = false;
-    }
-    for (unsigned r = 0; r < N_GUEST; r++) {
-        g.guest[r] = fresh(&g);
-    }
+    g.used = 0;                         /* open[], which is most of it, stays as it is */
+    memset(g.key, 0, sizeof g.key);
+    forget_guest(&g);
+    bool helpers = any_helper(b);
     for (unsigned n = 0; n < b->n_insns; n++) {
         IrInsn *i = &b->insns[n];
         switch (i->op) {
         case IR_insn:
             forget_hosts(&g);
-            g.keep = calls_helper(b, n);
+            g.keep = helpers && calls_helper(b, n);
             break;
         case IR_chk:
             check(&g, n);
             break;
         case IR_helper:
             settle_all(&g);
-            for (unsigned r = 0; r < N_GUEST; r++) {
-                g.guest[r] = fresh(&g);
-            }
+            forget_guest(&g);
             wrote(&g, i);
             break;
         default:
-            use(&g, n);
+            if (ir_kinds(i) & IR_HOST) {
+                use(&g, n);
+            }
             wrote(&g, i);
         }
     }

@@ -15,6 +15,25 @@
 
 enum { GONE = IR_N_OPS };                /* in IrInsn.op between the passes */
 
+/* What makes an operation more to a pass than its operands and `sets`: most have none of it. */
+enum {
+    T_STARTS = 1,                       /* a guest instruction */
+    T_CALLS = 2,                        /* helper, vop */
+    T_EXITS = 4,                        /* directly: `live` says what the target wants */
+    T_FLAGS = 8,                        /* flags_read() */
+    T_COUNT = 16,                       /* a shift: a count of zero leaves the flags as they were */
+    T_ADDRESS = 32,                     /* has an IrMem */
+    T_SUM = 64,                         /* add, sub */
+    T_XOR = 128,
+};
+static const uint8_t traits[IR_N_OPS] = {
+    [IR_insn] = T_STARTS, [IR_helper] = T_CALLS | T_FLAGS, [IR_vop] = T_CALLS, [IR_jmp] = T_EXITS, [IR_br] = T_EXITS | T_FLAGS, [IR_brz] = T_EXITS,
+    [IR_brnz] = T_EXITS, [IR_sel] = T_FLAGS, [IR_setcc] = T_FLAGS, [IR_adc] = T_FLAGS, [IR_sbb] = T_FLAGS, [IR_cmc] = T_FLAGS, [IR_getfl] = T_FLAGS,
+    [IR_jguess] = T_FLAGS, [IR_rcl] = T_FLAGS | T_COUNT, [IR_rcr] = T_FLAGS | T_COUNT, [IR_shl] = T_COUNT, [IR_shr] = T_COUNT, [IR_sar] = T_COUNT,
+    [IR_rol] = T_COUNT, [IR_ror] = T_COUNT, [IR_shld] = T_COUNT, [IR_shrd] = T_COUNT, [IR_chk] = T_ADDRESS, [IR_lea] = T_ADDRESS,
+    [IR_add] = T_SUM, [IR_sub] = T_SUM | T_XOR, [IR_xor] = T_XOR,
+};
+
 /* ---- forward: copies and constants ---- */
 typedef struct Copies {
     unsigned known;                     /* temporaries of which something is */
@@ -112,13 +131,28 @@ static void fold(IrBlock *b, IrInsn *i)
     i->b = i->c = ir_none();
 }
 
+/* A temporary that a register or constant is moved to. */
+static void note_copy(IrBlock *b, Copies *k, const IrInsn *i)
+{
+    unsigned t = i->dst.id;
+    if (i->a.kind == IR_IMM && b->n_imms < IR_MAX_IMMS) {
+        k->of[t] = ir_imm(b, constant(b, i->a, i->type));
+    } else if (i->a.kind == IR_GUEST) {
+        k->of[t] = i->a;
+    } else {
+        return;
+    }
+    k->type[t] = i->type;
+    k->known |= 1u << t;
+}
+
 static void forward(IrBlock *b)
 {
     Copies copies = { 0 };
     for (unsigned n = 0; n < b->n_insns; n++) {
         IrInsn *i = &b->insns[n];
-        if (i->op == IR_insn || i->op == IR_helper || i->op == IR_vop) {
-            if (i->op != IR_insn && copies.known) {
+        if (traits[i->op] & (T_STARTS | T_CALLS)) {
+            if (copies.known && !(traits[i->op] & T_STARTS)) {
                 for (IrRef *r = &i->a; r <= &i->c; r++) {
                     replace(&copies, r, i->op == IR_vop ? IR_I64 : i->type);
                 }
@@ -127,40 +161,36 @@ static void forward(IrBlock *b)
             continue;
         }
         if (copies.known) {
-            if (i->op == IR_chk || i->op == IR_lea) {
+            if (traits[i->op] & T_ADDRESS) {
                 replace_address(b, &copies, i);
             }
-            replace(&copies, &i->a, source_type(i));
-            replace(&copies, &i->b, i->type);
-            replace(&copies, &i->c, i->type);
+            if ((i->a.kind | i->b.kind | i->c.kind) & IR_TEMP) {
+                replace(&copies, &i->a, source_type(i));
+                replace(&copies, &i->b, i->type);
+                replace(&copies, &i->c, i->type);
+            }
+            forget(&copies, i->dst);
+            forget(&copies, i->dst2);
         }
-        fold(b, i);
-        forget(&copies, i->dst);
-        forget(&copies, i->dst2);
-        if (i->op == IR_mov && i->dst.kind == IR_TEMP && (i->a.kind == IR_GUEST || (i->a.kind == IR_IMM && b->n_imms < IR_MAX_IMMS))) {
-            unsigned t = i->dst.id;
-            copies.type[t] = i->type;
-            copies.of[t] = i->a.kind == IR_IMM ? ir_imm(b, constant(b, i->a, i->type)) : i->a;
-            copies.known |= 1u << t;
+        if (i->op == IR_mov) {
+            if (i->dst.kind == IR_TEMP) {
+                note_copy(b, &copies, i);
+            }
+        } else if (i->a.kind == IR_IMM) {
+            fold(b, i);
+            if (i->op == IR_mov && i->dst.kind == IR_TEMP) {
+                note_copy(b, &copies, i);
+            }
         }
     }
 }
 
 /* ---- backward: flags and what is dead ---- */
-static bool is_shift(IrOp op)
-{
-    return op == IR_shl || op == IR_shr || op == IR_sar || op == IR_rol || op == IR_ror || op == IR_rcl ||
-           op == IR_rcr || op == IR_shld || op == IR_shrd;
-}
-
 /* A shift whose count may be zero leaves flags as they were. */
 static bool always_sets(const IrBlock *b, const IrInsn *i)
 {
-    if (!is_shift(i->op)) {
-        return true;
-    }
     IrRef count = i->op == IR_shld || i->op == IR_shrd ? i->c : i->b;
-    return count.kind == IR_IMM && (b->imms[count.id] & (i->type == IR_I64 ? 63 : 31));
+    return !(traits[i->op] & T_COUNT) || (count.kind == IR_IMM && (b->imms[count.id] & (i->type == IR_I64 ? 63 : 31)));
 }
 
 static unsigned flags_read(const IrInsn *i)
@@ -184,79 +214,84 @@ static unsigned temp_bit(IrRef r)
     return r.kind == IR_TEMP ? 1u << r.id : 0;
 }
 
-/* May it go, if nobody wants its results?  (A load from checked memory may.) */
-static bool is_removable(const IrInsn *i, unsigned temps)
+/* Of one without effects: does nobody want its results?  (A load from checked memory may go.) */
+static bool is_unwanted(const IrInsn *i, unsigned temps)
 {
-    if (ir_op_props[i->op] & (EFFECT | LEAVES | ENDS)) {
-        return false;
+    if (i->dst.kind & IR_GUEST) {
+        return i->op == IR_mov && i->type == IR_I64 && i->a.kind == IR_GUEST && i->dst.id == i->a.id;
     }
-    if (i->op == IR_mov && i->type == IR_I64 && i->dst.kind == IR_GUEST && i->a.kind == IR_GUEST && i->dst.id == i->a.id) {
-        return true;
-    }
-    bool wanted = (i->dst.kind != IR_NONE && (i->dst.kind != IR_TEMP || temps & temp_bit(i->dst))) ||
-                  (i->dst2.kind != IR_NONE && (i->dst2.kind != IR_TEMP || temps & temp_bit(i->dst2)));
-    return !wanted;
+    return (i->dst.kind == IR_NONE || temp_bit(i->dst) & ~temps) && (i->dst2.kind == IR_NONE || temp_bit(i->dst2) & ~temps);
 }
 
 /* x ^ x or x - x whose flags nobody wants. */
 static bool is_zeroing(const IrInsn *i)
 {
-    return (i->op == IR_xor || i->op == IR_sub) && !(i->live | i->live_fault) && i->a.kind == IR_GUEST &&
-           i->b.kind == IR_GUEST && i->a.id == i->b.id && i->a.high_byte == i->b.high_byte && i->dst.kind != IR_HOST;
+    return !(i->live | i->live_fault) && i->a.kind == IR_GUEST && i->b.kind == IR_GUEST && i->a.id == i->b.id &&
+           i->a.high_byte == i->b.high_byte && i->dst.kind != IR_HOST;
 }
 
 static bool is_step(const IrInsn *i);
 
-/* Returns how many steps there are: r += constant. */
-static unsigned backward(IrBlock *b, unsigned flags_live_out)
+typedef struct Found {
+    unsigned steps;                     /* r += constant */
+    unsigned gone;                      /* the first operation that has gone, or how many there are */
+} Found;
+
+static Found backward(IrBlock *b, unsigned flags_live_out)
 {
-    unsigned steps = 0;
+    Found found = { 0, b->n_insns };
     unsigned live = flags_live_out, fault = 0, temps = 0;
-    IrRef zero = b->n_imms < IR_MAX_IMMS ? ir_imm(b, 0) : ir_none();
     for (unsigned n = b->n_insns; n-- > 0;) {
         IrInsn *i = &b->insns[n];
-        unsigned props = ir_op_props[i->op];
-        bool exits = i->op == IR_jmp || i->op == IR_br || i->op == IR_brz || i->op == IR_brnz;
+        unsigned t = traits[i->op], props = ir_op_props[i->op];
 
-        if (exits) {                    /* `live` says what the target wants */
+        if (t & T_STARTS) {
+            temps = 0;
+            continue;
+        }
+        if (t & T_EXITS) {
             live = (i->op == IR_jmp ? 0 : live) | i->live;
             fault = (i->op == IR_jmp ? 0 : fault) | i->live_fault;
         } else {
-            i->live = i->sets & live;
-            i->live_fault = i->sets & fault & ~live;
-            if (!(i->live | i->live_fault) && is_removable(i, temps)) {
+            unsigned sets = i->sets, wanted = sets & (live | fault);
+            i->live = (uint8_t)(sets & live);
+            i->live_fault = (uint8_t)(wanted & ~live);
+            if (!wanted && !(props & (EFFECT | LEAVES | ENDS)) && is_unwanted(i, temps)) {
                 i->op = GONE;
+                found.gone = n;
                 continue;
             }
-            if (always_sets(b, i)) {
-                live &= ~i->sets;
-                fault &= ~i->sets;
+            if (sets && always_sets(b, i)) {
+                live &= ~sets;
+                fault &= ~sets;
             }
         }
-        live |= flags_read(i);
+        if (t & T_FLAGS) {
+            live |= flags_read(i);
+        }
         if (props & LEAVES) {
             fault = FL_ALL;
         }
-        temps &= ~(temp_bit(i->dst) | temp_bit(i->dst2));
-        temps |= temp_bit(i->a) | temp_bit(i->b) | temp_bit(i->c);
-        if (i->op == IR_vop) {
-            temps |= temp_bit(i->dst);  /* may be a source too */
+        if (ir_kinds(i) & IR_TEMP) {
+            temps &= ~(temp_bit(i->dst) | temp_bit(i->dst2));
+            temps |= temp_bit(i->a) | temp_bit(i->b) | temp_bit(i->c);
+            if (i->op == IR_vop) {
+                temps |= temp_bit(i->dst);      /* may be a source too */
+            }
         }
-        if (i->op == IR_chk || i->op == IR_lea) {
+        if (t & T_ADDRESS) {
             temps |= temp_bit(b->mems[i->mem].base) | temp_bit(b->mems[i->mem].index);
         }
-        if (i->op == IR_insn) {
-            temps = 0;
-        }
-        if (zero.kind && is_zeroing(i)) {
+        if (t & T_XOR && is_zeroing(i) && b->n_imms < IR_MAX_IMMS) {
             i->op = IR_mov;
             i->sets = i->undef = 0;
-            i->a = zero;
+            i->a = ir_imm(b, 0);
             i->b = ir_none();
+        } else if (t & T_SUM) {
+            found.steps += is_step(i);
         }
-        steps += is_step(i);
     }
-    return steps;
+    return found;
 }
 
 /* ---- constants added to a register more than once: push push push ---- */
@@ -284,8 +319,8 @@ static bool is_barrier(const IrInsn *i)
 /* r += constant, of which no flag is wanted. */
 static bool is_step(const IrInsn *i)
 {
-    return (i->op == IR_add || i->op == IR_sub) && i->type == IR_I64 && !(i->live | i->live_fault) && i->dst.kind == IR_GUEST &&
-           i->a.kind == IR_GUEST && i->a.id == i->dst.id && i->b.kind == IR_IMM;
+    return i->b.kind == IR_IMM && (i->op == IR_add || i->op == IR_sub) && i->type == IR_I64 && !(i->live | i->live_fault) &&
+           i->dst.kind == IR_GUEST && i->a.kind == IR_GUEST && i->a.id == i->dst.id;
 }
 
 static int64_t step_of(const IrBlock *b, const IrInsn *i)
@@ -320,25 +355,25 @@ static bool join_next(IrBlock *b, unsigned n)
     return false;
 }
 
-static void join_steps(IrBlock *b)
+/* Returns the first that has gone, or `gone`. */
+static unsigned join_steps(IrBlock *b, unsigned gone)
 {
     for (unsigned n = 0; n < b->n_insns; n++) {
         if (is_step(&b->insns[n]) && join_next(b, n)) {
             b->insns[n].op = GONE;
+            gone = MIN(gone, n);
         }
     }
+    return gone;
 }
 
 /* Last, when the passes' stores have long left the host's store buffer: a copy of what was just written waits for them. */
-static void close_gaps(IrBlock *b)
+static void close_gaps(IrBlock *b, unsigned first)
 {
-    unsigned kept = 0;
-    for (unsigned n = 0; n < b->n_insns; n++) {
+    unsigned kept = first;
+    for (unsigned n = first; n < b->n_insns; n++) {
         if (b->insns[n].op != GONE) {
-            if (kept != n) {
-                b->insns[kept] = b->insns[n];
-            }
-            kept++;
+            b->insns[kept++] = b->insns[n];
         }
     }
     b->n_insns = kept;
@@ -347,10 +382,11 @@ static void close_gaps(IrBlock *b)
 void ir_optimise(IrBlock *b, unsigned flags_live_out)
 {
     forward(b);
-    if (backward(b, flags_live_out) > 1) {
-        join_steps(b);
+    Found found = backward(b, flags_live_out);
+    unsigned gone = found.steps > 1 ? join_steps(b, found.gone) : found.gone;
+    if (gone < b->n_insns) {
+        close_gaps(b, gone);
     }
-    close_gaps(b);
 }
 
 /* Does this locked operation change nothing?  Then it is there as a barrier. */

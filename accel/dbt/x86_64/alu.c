@@ -339,10 +339,49 @@ void em_shld(Em *e)
 
 /* ---- moves ---- */
 
+/* The host register that an operand is in as it stands, or NO_REG. */
+static unsigned plain_reg(const Em *e, IrRef r)
+{
+    return r.kind == IR_GUEST && !r.high_byte ? e->gpr[r.id] : NO_REG;
+}
+
+/* Between registers, of constants, of what a host address that is in a register points to: most of what there is. */
+static bool mov_plain(Em *e)
+{
+    const IrInsn *n = e->n;
+    IrType type = n->type;
+    unsigned to = plain_reg(e, n->dst), from;
+
+    if (to != NO_REG && type >= IR_I32) {
+        if (n->a.kind == IR_HOST && (from = e->at[val_of(n->a)]) < 16) {
+            e_op(e, 0x8b, type == IR_I64 ? E_W : 0, to, rm_mem(from, n->disp));
+            return true;
+        }
+        if (n->a.kind == IR_IMM) {
+            e_mov_imm(e, to, type == IR_I64 ? e->ir->imms[n->a.id] : (uint32_t)e->ir->imms[n->a.id]);
+            return true;
+        }
+        if ((from = plain_reg(e, n->a)) != NO_REG) {
+            if (from != to || type == IR_I32) {
+                e_op(e, 0x8b, type == IR_I64 ? E_W : 0, to, rm_reg(from));
+            }
+            return true;
+        }
+    } else if (n->dst.kind == IR_HOST && (from = plain_reg(e, n->a)) != NO_REG && (to = e->at[val_of(n->dst)]) < 16) {
+        e_typed(e, 0x89, type, from, rm_mem(to, n->disp));
+        return true;
+    }
+    return false;
+}
+
 void em_mov(Em *e)
 {
     const IrInsn *n = e->n;
     IrType type = n->type;
+
+    if (mov_plain(e)) {
+        return;
+    }
 
     if (in_place(e, n->dst, type) || (n->dst.kind == IR_GUEST && e->gpr[n->dst.id] == NO_REG)) {
         Opnd o = src(e, n->a, type);

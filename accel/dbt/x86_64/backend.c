@@ -189,7 +189,7 @@ static void emit_body(Em *e)
             e->full = true;
             return;
         }
-        if ((e->x87_n || e->x87_c1) && (n->op == IR_helper || n->op == IR_br || n->op == IR_brz || n->op == IR_brnz || n->op == IR_bulk || n->op == IR_jguess ||
+        if ((e->x87_n | e->x87_c1) && (n->op == IR_helper || n->op == IR_br || n->op == IR_brz || n->op == IR_brnz || n->op == IR_bulk || n->op == IR_jguess ||
                          (ir_op_props[n->op] & ENDS))) {
             x87_flush(e);
         }
@@ -253,16 +253,7 @@ static void emit_hot_stubs(Em *e)
 /* The last operation that jumps back to the block's own start, or 0.  (Not where links to it depend on more than its page and mode.) */
 static unsigned loops_by(const Em *e)
 {
-    int32_t start = (int32_t)(e->ir->pc & (DBT_PAGE - 1));
-    unsigned last = 0;
-
-    for (unsigned i = 0; !e->b->at2 && !(e->b->mode & DBT_MODE_UNMERGED) && i < e->ir->n_insns; i++) {
-        const IrInsn *n = &e->ir->insns[i];
-        if ((n->op == IR_br || n->op == IR_brz || n->op == IR_brnz || n->op == IR_jmp) && n->imm == start) {
-            last = i;
-        }
-    }
-    return last;
+    return e->b->at2 || (e->b->mode & DBT_MODE_UNMERGED) ? 0 : e->last_loop;
 }
 
 /* Behind the body's entry: guest registers change places; then an exit check of its own for each turn. */
@@ -293,7 +284,6 @@ static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, const IrBlock *ir,
     e->ymm = ir->mode & g->mode_ymm;
     e->trace = b->trace ? d->traces->pdata[b->trace - 1] : NULL;
     e->ics = ic_wanted(d, g, ir->mode) && (e->trace || ic_is_hot(d, b->at));
-    e->ic_all = !e->trace || loops_by(e);
     e->counter = b->counted ? trace_counter(d) : 0;
     e->loops = false;
     e->loop_hot = NULL;
@@ -405,6 +395,7 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block 
     }
     em_reset(e, d, g, ir, b);
     liveness(e);
+    e->ic_all = !e->trace || loops_by(e);
     uint32_t recs = e->first_rec = x->n_recs;
     b->n_links = 0;
     b->links = x->n_links;

@@ -17,7 +17,17 @@ enum { RECIPE_REACH = 48,               /* operations looked ahead */
 
 /* ---- liveness ---- */
 
-static bool is_shift(unsigned op) { return op >= IR_shl && op <= IR_rcr; }
+/* What makes an operation more to liveness than its operands and `sets`: most have none of it. */
+enum { L_COUNT = 1, L_READS = 2, L_LEAVES = 4, L_ADDRESS = 8, L_VOP = 16,
+       L_OTHER = 128 };                 /* other_liveness() */
+static const uint8_t traits[IR_N_OPS] = {
+    [IR_shl] = L_COUNT, [IR_shr] = L_COUNT, [IR_sar] = L_COUNT, [IR_rol] = L_COUNT, [IR_ror] = L_COUNT, [IR_rcl] = L_COUNT | L_READS,
+    [IR_rcr] = L_COUNT | L_READS, [IR_shld] = L_COUNT, [IR_shrd] = L_COUNT, [IR_adc] = L_READS, [IR_sbb] = L_READS, [IR_cmc] = L_READS,
+    [IR_sel] = L_READS, [IR_setcc] = L_READS, [IR_getfl] = L_READS, [IR_lea] = L_ADDRESS, [IR_chk] = L_LEAVES | L_ADDRESS,
+    [IR_divu] = L_LEAVES, [IR_divs] = L_LEAVES, [IR_guard] = L_LEAVES, [IR_chkcs] = L_LEAVES, [IR_chkpc] = L_LEAVES, [IR_vop] = L_VOP,
+    [IR_jmp] = L_OTHER, [IR_br] = L_OTHER, [IR_brz] = L_OTHER, [IR_brnz] = L_OTHER, [IR_jind] = L_OTHER, [IR_exit_pc] = L_OTHER,
+    [IR_exit_next] = L_OTHER, [IR_jguess] = L_OTHER, [IR_bulk] = L_OTHER, [IR_helper] = L_OTHER,
+};
 
 static unsigned shift_imm(const Em *e, const IrInsn *n)        /* count, or 0 where it is zero or not known */
 {
@@ -28,11 +38,11 @@ static unsigned shift_imm(const Em *e, const IrInsn *n)        /* count, or 0 wh
 /* Flags that n surely overwrites. */
 unsigned kills(const Em *e, const IrInsn *n)
 {
-    if (is_shift(n->op) || n->op == IR_shld || n->op == IR_shrd) {
+    if (traits[n->op] & (L_COUNT | L_VOP)) {
+        if (n->op == IR_vop) {
+            return e->g->vecs[n->sub].props & V_FLAGS ? FL_ALL : 0;
+        }
         return shift_imm(e, n) ? n->sets : 0;
-    }
-    if (n->op == IR_vop) {
-        return e->g->vecs[n->sub].props & V_FLAGS ? FL_ALL : 0;
     }
     return n->sets;
 }
@@ -40,34 +50,23 @@ unsigned kills(const Em *e, const IrInsn *n)
 static unsigned reads(const IrInsn *n)
 {
     switch (n->op) {
-    case IR_adc: case IR_sbb: case IR_rcl: case IR_rcr: case IR_cmc:
-        return FL_C;
     case IR_sel: case IR_setcc:
         return ir_cond_flags(n->cond);
     case IR_getfl:
         return FL_ALL;
     default:
-        return 0;
+        return FL_C;
     }
 }
 
 static uint16_t val_bit(IrRef r)
 {
-    return r.kind == IR_TEMP || r.kind == IR_HOST ? (uint16_t)(1u << val_of(r)) : 0;
+    return r.kind & (IR_TEMP | IR_HOST) ? (uint16_t)(1u << val_of(r)) : 0;
 }
 
-static uint16_t uses(const Em *e, const IrInsn *n)
+static uint16_t uses(const IrInsn *n)
 {
-    uint16_t m = val_bit(n->a) | val_bit(n->b) | val_bit(n->c);
-
-    if (n->op == IR_chk || n->op == IR_lea) {
-        const IrMem *mem = &e->ir->mems[n->mem];
-        m |= val_bit(mem->base) | val_bit(mem->index);
-    }
-    if (n->op != IR_chk && n->dst.kind == IR_HOST) {
-        m |= val_bit(n->dst);
-    }
-    return m;
+    return val_bit(n->a) | val_bit(n->b) | val_bit(n->c) | (n->op != IR_chk && n->dst.kind == IR_HOST ? val_bit(n->dst) : 0);
 }
 
 static uint16_t defs(const IrInsn *n)
@@ -78,65 +77,88 @@ static uint16_t defs(const IrInsn *n)
     return (n->dst.kind == IR_TEMP ? val_bit(n->dst) : 0) | (n->dst2.kind == IR_TEMP ? val_bit(n->dst2) : 0);
 }
 
+/* Flags live before n, and those live for a fault, from what they are after it. */
+static void other_liveness(Em *e, const IrInsn *n, unsigned *l, unsigned *f)
+{
+    bool exits = n->op == IR_br || n->op == IR_brz || n->op == IR_brnz || n->op == IR_jmp;
+    if (exits && !e->last_loop && n->imm == (int32_t)(e->ir->pc & (DBT_PAGE - 1))) {
+        e->last_loop = (unsigned)(n - e->ir->insns);
+    }
+    switch (n->op) {
+    case IR_br:
+        *l |= n->live | ir_cond_flags(n->cond);
+        *f |= n->live_fault;
+        e->n_links++;
+        break;
+    case IR_brz: case IR_brnz:
+        *l |= n->live;
+        *f |= n->live_fault;
+        e->n_links++;
+        break;
+    case IR_jmp:
+        *l = n->live;
+        *f = n->live_fault;
+        e->n_links++;
+        break;
+    case IR_jind: case IR_exit_pc: case IR_exit_next:
+        *l = FL_ALL;
+        *f = 0;
+        break;
+    case IR_jguess:
+        *l = FL_ALL;
+        break;
+    case IR_bulk:                       /* the helper behind it wants all flags */
+        e->n_links++;
+        break;
+    case IR_helper: {
+        unsigned props = e->g->helpers[n->sub].props;
+        if (props & H_FLAGS_OUT) {
+            *l = *f = 0;
+        }
+        if (props & (H_FLAGS_IN | H_RAISES)) {
+            *l = FL_ALL;
+        }
+        break;
+    }
+    }
+}
+
 void liveness(Em *e)
 {
+    const IrBlock *ir = e->ir;
     unsigned l = FL_ALL, f = 0;
     uint16_t v = 0;
 
     e->n_vops = 0;
     e->n_links = 0;
-    e->lb[e->ir->n_insns] = (uint8_t)l;
-    e->fb[e->ir->n_insns] = 0;
-    e->vb[e->ir->n_insns] = 0;
-    for (unsigned i = e->ir->n_insns; i-- > 0;) {
-        const IrInsn *n = &e->ir->insns[i];
-        switch (n->op) {
-        case IR_br:
-            l |= n->live | ir_cond_flags(n->cond);
-            f |= n->live_fault;
-            e->n_links++;
-            break;
-        case IR_brz: case IR_brnz:
-            l |= n->live;
-            f |= n->live_fault;
-            e->n_links++;
-            break;
-        case IR_jmp:
-            l = n->live;
-            f = n->live_fault;
-            e->n_links++;
-            break;
-        case IR_jind: case IR_exit_pc: case IR_exit_next:
-            l = FL_ALL;
-            f = 0;
-            break;
-        case IR_jguess:
-            l = FL_ALL;
-            break;
-        case IR_bulk:                   /* the helper behind it wants all flags */
-            e->n_links++;
-            break;
-        case IR_helper: {
-            unsigned props = e->g->helpers[n->sub].props;
-            if (props & H_FLAGS_OUT) {
-                l = f = 0;
-            }
-            if (props & (H_FLAGS_IN | H_RAISES)) {
-                l = FL_ALL;
-            }
-            break;
-        }
-        default: {
-            unsigned k = kills(e, n);
-            l = (l & ~k) | reads(n);
+    e->last_loop = 0;
+    e->lb[ir->n_insns] = (uint8_t)l;
+    e->fb[ir->n_insns] = 0;
+    e->vb[ir->n_insns] = 0;
+    for (unsigned i = ir->n_insns; i-- > 0;) {
+        const IrInsn *n = &ir->insns[i];
+        unsigned t = traits[n->op];
+        if (t & L_OTHER) {
+            other_liveness(e, n, &l, &f);
+        } else {
+            unsigned k = t & (L_COUNT | L_VOP) ? kills(e, n) : n->sets;
+            l &= ~k;
             f &= ~k;
-            if (ir_op_props[n->op] & LEAVES) {
+            if (t & L_READS) {
+                l |= reads(n);
+            }
+            if (t & L_LEAVES) {
                 f = FL_ALL;
             }
-            e->n_vops += n->op == IR_vop && !is_x87(&e->g->vecs[n->sub]);
+            e->n_vops += t & L_VOP && !is_x87(&e->g->vecs[n->sub]);
         }
+        if (ir_kinds(n) & (IR_TEMP | IR_HOST)) {
+            v = (uint16_t)((v & ~defs(n)) | uses(n));
         }
-        v = (uint16_t)((v & ~defs(n)) | uses(e, n));
+        if (t & L_ADDRESS) {
+            const IrMem *mem = &ir->mems[n->mem];
+            v |= val_bit(mem->base) | val_bit(mem->index);
+        }
         e->lb[i] = (uint8_t)l;
         e->fb[i] = (uint8_t)f;
         e->vb[i] = v;
@@ -306,6 +328,17 @@ static Recipe recipe_make(const Em *e)
     return r;
 }
 
+/* Where nothing that may leave wants them there is no need of one. */
+static void recipe_note(Em *e)
+{
+    if (e->fb[e->i + 1] & e->n->sets) {
+        e->recipe = recipe_make(e);
+        e->recipe_at = e->i;
+    } else {
+        e->recipe.how = RECIPE_NONE;
+    }
+}
+
 void flags_end(Em *e, unsigned hw)
 {
     const IrInsn *n = e->n;
@@ -345,8 +378,27 @@ void flags_end(Em *e, unsigned hw)
     bool maybe = kills(e, n) != n->sets;
     e->host = (uint8_t)(maybe ? e->host & ~(hw & ~n->sets) : (e->host & ~hw) | n->sets);
     e->mem &= ~n->sets;
-    e->recipe = recipe_make(e);
-    e->recipe_at = e->i;
+    recipe_note(e);
+}
+
+void flags_all_begin(Em *e)
+{
+    e->merge = false;
+    if (!needed_after(e)) {
+        e->host = 0;
+    }
+}
+
+void flags_all_end(Em *e)
+{
+    e->mem = 0;
+    if (!needed_after(e)) {
+        e->host = 0;
+        e->recipe.how = RECIPE_NONE;
+    } else {
+        e->host = FL_ALL;
+        recipe_note(e);
+    }
 }
 
 /* ---- recipes that outlive the block ---- */

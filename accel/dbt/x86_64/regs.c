@@ -253,7 +253,7 @@ void operands_done(Em *e)
     e->held = e->borrowed;
 }
 
-void regs_end_insn(Em *e)
+void regs_free_dead(Em *e)
 {
     uint16_t live = e->vb[e->i + 1];
 
@@ -266,9 +266,10 @@ void regs_end_insn(Em *e)
             e->at[v] = NOWHERE;
         }
     }
-    restore_borrowed(e, e->borrowed);
-    e->borrowed = 0;
-    e->held = 0;
+    if (e->borrowed) {
+        restore_borrowed(e, e->borrowed);
+        e->borrowed = 0;
+    }
 }
 
 void set_val(Em *e, unsigned v, unsigned reg)

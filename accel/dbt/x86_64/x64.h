@@ -147,6 +147,7 @@ typedef struct Em {
     uint8_t   vec_sure;                 /* vectors are loaded at this point */
     uint8_t   x87_n, x87[8], x87_c1;    /* guest registers on the host's x87 stack, where C1 is: x87.c */
     unsigned  n_stubs, n_links, n_vops, n_relocs;
+    unsigned  last_loop;                /* the last operation that jumps to the block's own start, or 0 */
     uint32_t  first_rec;
     Block    *b;
     /* liveness before each operation: flags read later; flags to be had if something leaves; values */
@@ -167,7 +168,7 @@ bool     regs_choose(Em *e, unsigned last);     /* for a block that loops, by it
                                            places; false: it must not loop by itself */
 void     regs_swap(Em *e);              /* the code that makes them, or undoes it; by rax, keeps flags */
 void     regs_unswap_c(uint64_t *gpr, uint32_t swaps);          /* the same after all have been stored as if they had not */
-void     regs_end_insn(Em *e);          /* frees what dies here */
+void     regs_free_dead(Em *e);         /* regs_end_insn() */
 unsigned take(Em *e);                   /* a scratch register, held until the operation ends; moves no flags */
 void     take_rax(Em *e);               /* before operands are resolved */
 void     give(Em *e, unsigned reg);
@@ -187,6 +188,14 @@ void     rename_val(Em *e, unsigned from, unsigned to);  /* from dies, to has it
 void     restore_borrowed(Em *e, unsigned mask);
 void     operands_done(Em *e);          /* the result is stored: what is held may be had again */
 void     forget_scratch(Em *e);         /* after a C call */
+/* Frees what dies here. */
+static inline void regs_end_insn(Em *e)
+{
+    if ((e->owner[RAX] & e->owner[R10] & e->owner[R11]) != FREE || e->borrowed) {
+        regs_free_dead(e);
+    }
+    e->held = 0;
+}
 static inline unsigned val_of(IrRef r) { return r.kind == IR_HOST ? IR_TEMPS + r.id : r.id; }
 
 /* flags.c */
@@ -196,6 +205,8 @@ void     flags_save(Em *e);
 void     flags_clobber(Em *e);          /* the host's flags are about to be lost */
 void     flags_begin(Em *e, unsigned hw);       /* hw: flags that the host instruction writes */
 void     flags_end(Em *e, unsigned hw);
+void     flags_all_begin(Em *e);        /* the same for an operation that writes all six and no more */
+void     flags_all_end(Em *e);
 void     flags_store(Em *e);            /* lahf; seto; mov: nothing else */
 bool     flags_leave_recipe(Em *e, unsigned fault, unsigned written);   /* store a recipe's number for such an exit, if that will do */
 unsigned kills(const Em *e, const IrInsn *n);

@@ -522,8 +522,56 @@ static X86DecodeResult body(X86Insn *o, Bytes *b, uint64_t mode)
     return DEC_OK;
 }
 
+/*
+ * Most instructions of 64-bit code: at most REX before an opcode of the first two maps whose last row is theirs, or the row of /reg in a
+ * full group.  False: nothing is done.
+ */
+static bool decode_plain(X86Insn *o, const uint8_t *code)
+{
+    unsigned c = code[0], rex = 0, map = 0, last;
+    Bytes b = { code + 1, NULL };
+    if ((c & 0xf0) == 0x40) {
+        rex = c;
+        c = get8(&b);
+    }
+    if (c == 0x0f) {
+        map = 1;
+        c = get8(&b);
+        last = simd_last[PREFIX_INDEX(P_NP)][1][c];
+        if (last && map_last[1][c])
+            return false;
+        last |= map_last[1][c];
+    } else {
+        last = map_last[0][c];
+    }
+    const X86Row *r = &rows[last];
+    unsigned key = x86_modrm_key(*b.p);
+    if (r->modrm_mask == 0x38 && last > 7) {
+        const X86Row *g = r - (r->modrm_value >> 3) + (key >> 3 & 7);
+        if (g > r || g->map != map || g->opcode != c)
+            return false;
+        r = g;
+    }
+    if (!(r->prefix & P_NP) || (key & r->modrm_mask) != r->modrm_value || (r->props & (NO64 | PROT | CPL0)) || r->imm == OPD_Ap ||
+        r->tr == x86_tr_ENTER)
+        return false;
+    *o = (X86Insn){ .row = r, .opcode = (uint8_t)c, .map = (uint8_t)map, .rex = (uint8_t)rex, .mandatory = P_NP, .seg = S_DS, .seg_prefix = SEG_NONE,
+                    .osize = rex & 8 || (r->props & (F64 | D64)) ? 8 : 4, .asize = 8, .base = X86_NO_REG, .index = X86_NO_REG };
+    if (r->has_modrm) {
+        modrm(o, &b);
+        if (o->mod != 3)
+            modrm32(o, &b, true);
+    }
+    if (r->imm)
+        o->imm = immediate(o, &b, r->imm);
+    o->length = (uint8_t)(b.p - code);
+    return true;
+}
+
 X86DecodeResult x86_decode(X86Insn *o, const uint8_t *code, unsigned n, uint64_t mode)
 {
+    if (n >= READABLE && (mode & X86_MODE_CODE64) && decode_plain(o, code))
+        return DEC_OK;
     bool code64 = mode & X86_MODE_CODE64, addr = false;
     uint8_t copy[READABLE] = { 0 };
     if (n < READABLE)

@@ -66,7 +66,6 @@ void block_unhook(DbtMachine *d, Block *b)
             link_drop(d, &d->links[b->links + i]);
         }
     }
-    __atomic_add_fetch(&d->kills, 1, __ATOMIC_RELAXED);
 }
 
 void block_kill(DbtMachine *d, Block *b)

@@ -64,6 +64,9 @@ enum { DBT_IC_DATA = 1024, DBT_IC_JUMPS = 512, DBT_IC_N = DBT_IC_DATA + DBT_IC_J
        DBT_IC_BYTES = DBT_HOT_AT + DBT_HOT_N * 4 };
 #define DBT_GUARD_NONE UINT64_C(1)      /* no page base */
 
+enum { DBT_IC_TARGET_SHIFT = 4 };
+static inline uint64_t dbt_ic_target(uint64_t pc) { return UINT64_C(1) << (pc >> DBT_IC_TARGET_SHIFT & 63); }
+
 typedef struct DbtKey {                 /* all that translation and code depend on */
     uint64_t space;                     /* address space; x86: CR3 page base | PCID, 0 without paging */
     uint64_t mode;                      /* low 32 bits: Block.mode; high 32 bits: what only the MMU depends on */
@@ -174,7 +177,7 @@ typedef struct DbtCpu {
     uint32_t     n_ic_used;
     int32_t      ic_budget;             /* misses of what is not empty until somebody looks at how often they come */
     uint64_t     ic_tick;               /* time of the last look, in microseconds */
-    uint64_t     ic_kills;              /* DbtMachine.kills when jumps were last looked at */
+    uint64_t     ic_targets;            /* of jumps: dbt_ic_target() of each that has been entered */
     struct DbtTracer *tracer;           /* trace.c */
     DbtIc      **ic_used;               /* [DBT_IC_N]: those that are not empty; all are behind the guest's struct: DbtGuest.ic_offset */
 } DbtCpu;

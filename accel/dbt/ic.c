@@ -51,6 +51,7 @@ static void ic_clear(DbtCpu *c)
         ic_empty(c->ic_used[k]);
     }
     c->n_ic_used = 0;
+    c->ic_targets = 0;
 }
 
 void ic_context(DbtCpu *c)
@@ -110,19 +111,15 @@ void ic_unwrite(DbtCpu *c, const uint8_t *host_page)
     ic_clear_if(c, has_value, (uintptr_t)host_page);
 }
 
-static bool is_jump(const DbtCpu *c, const DbtIc *i, uint64_t arg)
+static bool is_jump_to(const DbtCpu *c, const DbtIc *i, uint64_t pc)
 {
-    (void)arg;
-    return i >= ic_at(c, DBT_IC_DATA);
+    return i >= ic_at(c, DBT_IC_DATA) && i->key == pc;
 }
 
 void ic_flush_dead(DbtCpu *c)
 {
-    uint64_t kills = __atomic_load_n(&c->dbt->kills, __ATOMIC_RELAXED);
-
-    if (kills != c->ic_kills) {
-        c->ic_kills = kills;
-        ic_clear_if(c, is_jump, 0);
+    if (c->ic_targets & dbt_ic_target(c->pc)) {
+        ic_clear_if(c, is_jump_to, c->pc);
     }
 }
 

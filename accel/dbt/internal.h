@@ -110,7 +110,6 @@ struct DbtMachine {
     unsigned   n_slabs, n_in_slab;      /* used, and of the last of them */
     struct DbtPast *past;               /* past.c */
     struct DbtCache *cache;             /* cache.c; NULL: none */
-    uint64_t  kills;                    /* blocks that have died; atomic */
     uint8_t   ic_hot[(1 << IC_HASH_BITS) / 8];  /* blocks, by their start, hashed, that shall have inline caches; with the lock */
     uint8_t   ic_bad[(1 << IC_HASH_BITS) / 8];  /* guest instructions, hashed, that are better without; atomic */
     uint8_t   ic_heat[1 << IC_HEAT_BITS];       /* how often a block was met, hashed; atomic, not exact */
@@ -235,7 +234,7 @@ void       ic_context(DbtCpu *c);       /* c->ctx has changed */
 void       ic_flush(DbtCpu *c, const DbtContext *x);            /* if they are of x */
 void       ic_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page);   /* and the one before, whose last instruction may reach into it */
 void       ic_unwrite(DbtCpu *c, const uint8_t *host_page);
-void       ic_flush_dead(DbtCpu *c);    /* a look-up: jumps to blocks that have died since */
+void       ic_flush_dead(DbtCpu *c);    /* c->pc's block has died: jumps to it, so that they look for another */
 /* The budget of misses is used up; the last was of the instruction at pc_base + offset. */
 void       ic_look(DbtCpu *c, int32_t offset);
 

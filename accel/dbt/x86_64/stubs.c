@@ -118,7 +118,8 @@ static const void *link_c(DbtCpu *c, BlockLink *l)
     return dbt_link_lookup(c, l);
 }
 
-/* from: odd: by an indirect branch at page base + (from >> 1); anything even where a block is no more. */
+/* from: odd: by an indirect branch at page base + (from >> 1); FROM_DEAD: to a block that is no more; 0: else. */
+enum { FROM_DEAD = 2 };
 static const void *lookup_c(DbtCpu *c, int32_t from)
 {
     order_arrive(c->dbt);
@@ -127,7 +128,9 @@ static const void *lookup_c(DbtCpu *c, int32_t from)
         c->pc = c->pc_base + (uint64_t)(int64_t)(from >> 1);
         c->guest->bad_target(c);
     }
-    ic_flush_dead(c);
+    if (from == FROM_DEAD) {
+        ic_flush_dead(c);
+    }
     return dbt_lookup(c);
 }
 
@@ -707,6 +710,10 @@ static void make_ic_jump(Em *e)
     e32(e, 1);
     push(e, RCX);
     ic_note(e, R11);
+    e_mov_rr(e, RCX, R10);
+    e_shift_imm(e, 5, IR_I32, RCX, DBT_IC_TARGET_SHIFT);
+    e_alu_imm(e, 4, IR_I32, rm_reg(RCX), 63);
+    e_op(e, 0x1ab, E_W, RCX, rm_cpu(CPU(ic_targets)));  /* bts */
     pop(e, RCX);
     e_op(e, 0xff, 0, 4, rm_reg(RAX));
 }
@@ -758,9 +765,7 @@ bool thunks_make(X64 *x, Em *e)
     e_jmp_thunk(e, go);
 
     x->miss = here(e);                  /* r10 = linear pc of a block that is dead: who came by an inline cache shall not again */
-    e_op(e, 0xc7, E_W, 0, rm_cpu(CPU(ic_kills)));
-    e32(e, UINT32_MAX);
-    e_mov_imm(e, R11, 0);
+    e_mov_imm(e, R11, FROM_DEAD);
     e_jmp_thunk(e, look_up);
 
     x->miss_unmerged = here(e);         /* r10 = linear pc */

@@ -35,7 +35,6 @@ struct Vcpu {
     AddressSpace *as;                 /* guest physical memory as this CPU sees it (its APIC page, SMRAM): one of */
     AddressSpace *spaces[2];          /* these; [1] is for a management mode that sees more, NULL where there is none */
     const struct CpuOps *cpu_ops;     /* architecture */
-    uint32_t      attention;          /* not 0: leave translated code at the next exit check (the fused compare) */
     uint64_t      nap_ns;             /* while halted, look for work so often at first, though nobody wakes it; 0: sleep */
     uint64_t      poll_ns;            /* while halted, look out for a kick so long before it sleeps; core/vcpu.c */
     bool          may_poll;
@@ -45,6 +44,8 @@ struct Vcpu {
     bool          parked;             /* in the loop of core/vcpu.c: state is complete and may be saved */
     VcpuDebug     debug;
     const void   *hazard;             /* FlatView this thread searches; core/mem.c, atomic */
+    uint32_t      attention;          /* not 0: leave translated code at the next exit check (the fused compare); last, as translated
+                                         code has short ways to what is near it */
 };
 
 typedef struct CpuDefinition {        /* one CPU model */

@@ -67,6 +67,17 @@ enum { DBT_IC_DATA = 1024, DBT_IC_JUMPS = 512, DBT_IC_N = DBT_IC_DATA + DBT_IC_J
 enum { DBT_IC_TARGET_SHIFT = 4 };
 static inline uint64_t dbt_ic_target(uint64_t pc) { return UINT64_C(1) << (pc >> DBT_IC_TARGET_SHIFT & 63); }
 
+/*
+ * The page that the stack pointer was in last, if it may be written: an access of at most DBT_STACK_SPAN(k) bytes at x off the stack
+ * pointer hits if (x ^ key) < limit[k]; the host address is page + (x ^ key).  Empty: no limit lets anything through.  Of a context, and
+ * emptied where inline caches are (ic.c).
+ */
+enum { DBT_STACK_LIMITS = 4 };
+#define DBT_STACK_SPAN(k) (8u << (k))
+typedef struct DbtStack {
+    uint64_t key, page, limit[DBT_STACK_LIMITS];
+} DbtStack;
+
 typedef struct DbtKey {                 /* all that translation and code depend on */
     uint64_t space;                     /* address space; x86: CR3 page base | PCID, 0 without paging */
     uint64_t mode;                      /* low 32 bits: Block.mode; high 32 bits: what only the MMU depends on */
@@ -80,6 +91,7 @@ typedef struct DbtContext {
     int64_t  adapted;                   /* this time, in microseconds */
     uint16_t *filled;                   /* slots; n_filled of them */
     JmpEntry jmp[DBT_JMP_N] __attribute__((aligned(64)));
+    DbtStack stack;                     /* while it is not the current one */
     DbtKey   key;
     unsigned index;                     /* in DbtCpu.contexts and keys */
     uint16_t n_filled;                  /* so that a flush costs what was filled */
@@ -134,6 +146,7 @@ typedef struct DbtCpu {
                                            Bit 9 clear, in native code only: the back end knows how to compute them */
     uint32_t     vec_live;              /* native engine: 1: bits 127:0 of the vector registers and MXCSR are in the host's, not in the
                                            struct; 2: bits 255:0 */
+    DbtStack     stack;                 /* the current context's */
     uint64_t     gpr[32];               /* guest general registers (x86 uses 16) */
     uint64_t     spill[16];             /* temporaries that found no host register */
     /* ---- run time ---- */
@@ -190,6 +203,10 @@ static inline unsigned dbt_fl_flags(uint32_t fl)        /* DbtCpu.fl as FL_* */
 
 static inline void dbt_use(DbtCpu *c, DbtContext *x)
 {
+    if (c->ctx && c->ctx != x) {
+        c->ctx->stack = c->stack;
+        c->stack = x->stack;
+    }
     c->ctx = x;
     c->tlb = x->tlb;
     c->tlb_mask = (uint64_t)(x->tlb_n - 1) << DBT_TLB_SHIFT;

@@ -231,8 +231,8 @@ bool       ic_make_hot(DbtMachine *d, const uint8_t *at);       /* with the lock
 void       ic_sample(DbtCpu *c);        /* something interrupts code that is to go on at c->pc */
 bool       ic_is_bad(const DbtMachine *d, const uint8_t *at);   /* at: host address of a guest instruction */
 void       ic_context(DbtCpu *c);       /* c->ctx has changed */
-void       ic_flush(DbtCpu *c, const DbtContext *x);            /* if they are of x */
-void       ic_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page);   /* and the one before, whose last instruction may reach into it */
+void       ic_flush(DbtCpu *c, DbtContext *x);            /* if they are of x */
+void       ic_flush_page(DbtCpu *c, DbtContext *x, uint64_t page);   /* and the one before, whose last instruction may reach into it */
 void       ic_unwrite(DbtCpu *c, const uint8_t *host_page);
 void       ic_flush_dead(DbtCpu *c);    /* c->pc's block has died: jumps to it, so that they look for another */
 /* The budget of misses is used up; the last was of the instruction at pc_base + offset. */

@@ -411,6 +411,13 @@ void emit_stubs(Em *e)
         case STUB_IC:
             stub_ic(e, s);
             break;
+        case STUB_STACK:
+            x87_stub_store(e, s);
+            e_push_rec(e, s->rec);
+            e_call_thunk(e, e->x->stack[s->x == RAX ? 0 : s->x - R10 + 1]);
+            x87_stub_load(e, s);
+            patch_to(e_jmp(e), s->back);
+            break;
         case STUB_LEAVE:
             x87_stub_store(e, s);
             restore_borrowed(e, s->borrowed);

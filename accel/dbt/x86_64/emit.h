@@ -215,6 +215,23 @@ static inline void e_push_rec(Em *e, uint32_t rec)      /* number of a LeaveRec,
     e32(e, rec);
     e_note(e, e->p - 4, RELOC_REC);
 }
+static inline void push(Em *e, unsigned r)
+{
+    if (r & 8) {
+        e8(e, 0x41);
+    }
+    e8(e, 0x50 | (r & 7));
+}
+
+static inline void pop(Em *e, unsigned r)
+{
+    if (r & 8) {
+        e8(e, 0x41);
+    }
+    e8(e, 0x58 | (r & 7));
+}
+
+static inline void ret(Em *e) { e8(e, 0xc3); }
 static inline uint8_t *e_jcc8(Em *e, unsigned cc)       /* short; returns its rel8 */
 {
     e8(e, 0x70 | cc);

@@ -12,7 +12,8 @@
  *
  * The stub undoes the xor and asks dbt_refill(); it comes back with the host address in X, or leaves.
  *
- * In user code most checks ask an inline cache of their own first (dbt.h, DbtIc), and need no Y; its stub looks in the TLB:
+ * What is off the stack pointer asks one page first: stack.c.  In hot user code other checks ask an inline cache of
+ * their own first (dbt.h, DbtIc), and need no Y; its stub looks in the TLB:
  *
  *     lea  X, [base + index * scale + disp]        xor  X, [cpu.ic[k].key]
  *     cmp  X, [cpu.ic[k].limit]                    jae  stub
@@ -196,7 +197,8 @@ void em_chk(Em *e)
     const IrInsn *n = e->n;
     const IrMem *m = &e->ir->mems[n->mem];
     bool wide = m->linear_bits == 64;
-    int ic = ic_of(e, m);
+    unsigned stack = stack_limit(e, m);
+    int ic = stack < DBT_STACK_LIMITS ? IC_NONE : ic_of(e, m);
     unsigned h = val_of(n->dst);
 
     flags_clobber(e);
@@ -211,7 +213,7 @@ void em_chk(Em *e)
         x = better;
     }
     address(e, m, x, false);
-    unsigned y = ic != IC_NONE ? (unsigned)NO_REG : take(e);
+    unsigned y = ic != IC_NONE || stack < DBT_STACK_LIMITS ? (unsigned)NO_REG : take(e);
     uint32_t rec = leave_rec(e, m);
     if (m->limit) {
         limit_check(e, m, x, y, rec);
@@ -225,7 +227,9 @@ void em_chk(Em *e)
         e_alu_imm(e, 7, IR_I32, rm_reg(y), CACHE_LINE - m->span);
         leave_if(e, CC_A, rec);
     }
-    if (ic != IC_NONE) {
+    if (stack < DBT_STACK_LIMITS) {
+        stack_check(e, x, rec, stack);
+    } else if (ic != IC_NONE) {
         ic_check(e, m, x, rec, (unsigned)ic);
     } else {
         tlb_check(e, m, x, y, rec);

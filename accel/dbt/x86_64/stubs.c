@@ -190,31 +190,13 @@ static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec)
 
 /* ---- their callers ---- */
 
-static uint32_t here(Em *e)
+uint32_t thunk_here(Em *e)
 {
     while ((uintptr_t)e->p % 16) {
         e8(e, 0xcc);
     }
     return arena_off(e->x, e->p);
 }
-
-static void push(Em *e, unsigned r)
-{
-    if (r & 8) {
-        e8(e, 0x41);
-    }
-    e8(e, 0x50 | (r & 7));
-}
-
-static void pop(Em *e, unsigned r)
-{
-    if (r & 8) {
-        e8(e, 0x41);
-    }
-    e8(e, 0x58 | (r & 7));
-}
-
-static void ret(Em *e) { e8(e, 0xc3); }
 
 static void gprs(Em *e, bool store)
 {
@@ -283,10 +265,10 @@ static void make_vec(Em *e)
     X64 *x = e->x;
     Rm tmp = rm_mem(RSP, -16), fpcr = rm_cpu((int32_t)x->guest->fpcr_offset - BIAS);
 
-    x->vec_load = here(e);
+    x->vec_load = thunk_here(e);
     make_vec_load(e, false);
 
-    x->vec_spill = here(e);
+    x->vec_spill = thunk_here(e);
     e_alu_imm(e, 7, IR_I32, vec_live(), 2);
     uint8_t *wide = e_jcc(e, CC_E);
     xmms(e, true);
@@ -307,7 +289,7 @@ static void make_vec(Em *e)
     ymms(e, true);
     patch_to(e_jmp(e), control);
 
-    x->vec_load_ymm = here(e);
+    x->vec_load_ymm = thunk_here(e);
     e_alu_imm(e, 7, IR_I32, vec_live(), 0);
     uint8_t *none = e_jcc8(e, CC_E);
     e_call_thunk(e, x->vec_spill);
@@ -321,7 +303,7 @@ static void make_spill(Em *e)
 {
     X64 *x = e->x;
 
-    x->spill_at = here(e);
+    x->spill_at = thunk_here(e);
     e_op(e, 0x03, E_W, RAX, rm_cpu(CPU(pc_base)));
     e_store(e, RAX, rm_cpu(CPU(pc)));
     x->spill = arena_off(x, e->p);
@@ -333,7 +315,7 @@ static void make_spill(Em *e)
     cpu_to_rdi(e);
     ret(e);
 
-    x->reload = here(e);
+    x->reload = thunk_here(e);
     gprs(e, false);
     ret(e);
 }
@@ -344,14 +326,14 @@ static void make_enter(Em *e, uint32_t *go, uint32_t *exit)
     static const uint8_t saved[6] = { RBX, RBP, R12, R13, R14, R15 };
     X64 *x = e->x;
 
-    *exit = here(e);
+    *exit = thunk_here(e);
     rsp_add(e, FRAME);
     for (unsigned i = 6; i-- > 0;) {
         pop(e, saved[i]);
     }
     ret(e);
 
-    *go = here(e);
+    *go = thunk_here(e);
     e_op(e, 0x85, E_W, RAX, rm_reg(RAX));
     patch_to(e_jcc(e, CC_E), x->rw + *exit);
     uint8_t *run = e->p;
@@ -359,7 +341,7 @@ static void make_enter(Em *e, uint32_t *go, uint32_t *exit)
     e_load(e, R10, rm_cpu(CPU(pc)));
     e_op(e, 0xff, 0, 4, rm_reg(RAX));
 
-    x->enter = here(e);
+    x->enter = thunk_here(e);
     for (unsigned i = 0; i < 6; i++) {
         push(e, saved[i]);
     }
@@ -556,7 +538,7 @@ static void make_refill(Em *e, unsigned k, unsigned reg)
     X64 *x = e->x;
     int slot = 0;
 
-    x->refill[k] = here(e);
+    x->refill[k] = thunk_here(e);
     crossing(e, reg);
     for (unsigned i = 0; i < 9; i++) {
         push(e, saved[i]);
@@ -639,7 +621,7 @@ static void make_ic(Em *e, unsigned k, unsigned reg, bool write)
     X64 *x = e->x;
     Rm tag = rm_mem(RDX, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read));
 
-    x->ic[k][write] = here(e);
+    x->ic[k][write] = thunk_here(e);
     push(e, RCX);
     push(e, RDX);
     push(e, RDI);
@@ -693,7 +675,7 @@ static void make_ic_jump(Em *e)
     X64 *x = e->x;
     size_t at = offsetof(DbtContext, jmp);
 
-    x->ic_jump = here(e);
+    x->ic_jump = thunk_here(e);
     e_rorx(e, RAX, R10, DBT_JMP_BITS, false);
     e_alu_rr(e, 6, IR_I32, RAX, rm_reg(R10));
     e_alu_imm(e, 4, IR_I32, rm_reg(RAX), DBT_JMP_N - 1);
@@ -728,14 +710,14 @@ bool thunks_make(X64 *x, Em *e)
     make_spill(e);
     make_enter(e, &go, &out);
 
-    x->leave = here(e);                 /* pushed: number of the LeaveRec */
+    x->leave = thunk_here(e);          /* pushed: number of the LeaveRec */
     pop(e, RAX);
     e_call_thunk(e, x->spill);
     e_mov32(e, RSI, RAX);
     em_call(e, (const void *)leave_c);
     e_jmp_thunk(e, go);
 
-    x->link = here(e);                  /* eax = number of the BlockLink */
+    x->link = thunk_here(e);           /* eax = number of the BlockLink */
     G_STATIC_ASSERT(sizeof(BlockLink) == 32);
     e_mov_imm(e, R10, (uintptr_t)e->d->links);
     e_shift_imm(e, 4, IR_I64, RAX, 5);
@@ -748,7 +730,7 @@ bool thunks_make(X64 *x, Em *e)
     em_call(e, (const void *)link_c);
     e_jmp_thunk(e, go);
 
-    x->second = here(e);                /* r10 = linear pc, rax = its slot of the jump cache less the offset of jmp[] */
+    x->second = thunk_here(e);         /* r10 = linear pc, rax = its slot of the jump cache less the offset of jmp[] */
     e_mov_imm(e, R11, 0);
     x->second_from = arena_off(x, e->p);        /* the same; r11d: see lookup_c() */
     G_STATIC_ASSERT(offsetof(DbtContext, jmp) % 32 == 0);
@@ -764,11 +746,11 @@ bool thunks_make(X64 *x, Em *e)
     em_call(e, (const void *)lookup_c);
     e_jmp_thunk(e, go);
 
-    x->miss = here(e);                  /* r10 = linear pc of a block that is dead: who came by an inline cache shall not again */
+    x->miss = thunk_here(e);           /* r10 = linear pc of a block that is dead: who came by an inline cache shall not again */
     e_mov_imm(e, R11, FROM_DEAD);
     e_jmp_thunk(e, look_up);
 
-    x->miss_unmerged = here(e);         /* r10 = linear pc */
+    x->miss_unmerged = thunk_here(e);  /* r10 = linear pc */
     e_store(e, R10, rm_cpu(CPU(pc)));
     e_call_thunk(e, x->spill);
     em_call(e, (const void *)lookup_unmerged_c);
@@ -779,20 +761,20 @@ bool thunks_make(X64 *x, Em *e)
     e_op(e, 0x03, E_W, R10, rm_cpu(CPU(pc_base)));
     em_jmp_cache(e);
 
-    x->exit_at = here(e);               /* eax = offset from the page base */
+    x->exit_at = thunk_here(e);        /* eax = offset from the page base */
     e_op(e, 0x03, E_W, RAX, rm_cpu(CPU(pc_base)));
     x->exit_pc = arena_off(x, e->p);    /* rax = linear pc */
     e_store(e, RAX, rm_cpu(CPU(pc)));
     e_call_thunk(e, x->spill);
     e_jmp_thunk(e, out);
 
-    x->hot = here(e);                   /* eax = offset of a block from the page base, r11d = number of its counter */
+    x->hot = thunk_here(e);            /* eax = offset of a block from the page base, r11d = number of its counter */
     e_call_thunk(e, x->spill_at);
     e_mov32(e, RSI, R11);
     em_call(e, (const void *)hot_c);
     e_jmp_thunk(e, go);
 
-    x->check = here(e);                 /* eax = offset of a trace from the page base, r11d = its number */
+    x->check = thunk_here(e);          /* eax = offset of a trace from the page base, r11d = its number */
     e_call_thunk(e, x->spill_at);
     e_mov32(e, RSI, R11);
     em_call(e, (const void *)check_c);
@@ -807,6 +789,7 @@ bool thunks_make(X64 *x, Em *e)
         make_ic(e, 2, R11, w);
     }
     make_ic_jump(e);
-    x->first = x->used = here(e);
+    stack_make(e);
+    x->first = x->used = thunk_here(e);
     return true;
 }

@@ -82,7 +82,7 @@ typedef struct X64 {
     uint16_t  lazy_hash[LAZY_HASH];
     /* thunks, as offsets in the arena: stubs.c */
     uint32_t  enter, leave, link, second, second_from, miss, miss_unmerged, exit_at, exit_pc, spill, spill_at, reload;
-    uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3], ic[3][2], hot, check, ic_jump;      /* the last of them: pack.c */
+    uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3], ic[3][2], hot, check, stack[3], ic_jump;      /* the last of them: pack.c */
 } X64;
 
 typedef struct Opnd {                   /* where a source or destination is, in the host's terms */
@@ -93,7 +93,7 @@ typedef struct Opnd {                   /* where a source or destination is, in 
     uint64_t imm;
 } Opnd;
 
-typedef enum { STUB_REFILL, STUB_IC, STUB_LEAVE, STUB_EXIT, STUB_JUMP, STUB_GUESS, STUB_VEC } StubKind;
+typedef enum { STUB_REFILL, STUB_IC, STUB_STACK, STUB_LEAVE, STUB_EXIT, STUB_JUMP, STUB_GUESS, STUB_VEC } StubKind;
 typedef struct Stub {                   /* out of line: emitted after the block */
     StubKind  kind;
     uint8_t  *from;                     /* rel32 to fill in (its four bytes) */
@@ -244,7 +244,13 @@ size_t   x64_pack(DbtMachine *d, const Block *b, uint8_t *to, size_t room);
 bool     x64_unpack(DbtMachine *d, const DbtGuest *g, const uint8_t *from, size_t n, Block *b, bool *full);
 bool     x64_host(uint32_t *words, unsigned n);
 
+/* stack.c */
+unsigned stack_limit(const Em *e, const IrMem *m);      /* which limit of DbtStack is this check's; DBT_STACK_LIMITS: none */
+void     stack_check(Em *e, unsigned x, uint32_t rec, unsigned limit);
+void     stack_make(Em *e);
+
 /* stubs.c */
+uint32_t thunk_here(Em *e);             /* aligned */
 bool     thunks_make(X64 *x, Em *e);
 void     flags_settle(DbtCpu *c);       /* registers in the struct are as they were when fl was stored */
 static inline uint32_t arena_off(const X64 *x, const uint8_t *rw) { return (uint32_t)(rw - x->rw); }

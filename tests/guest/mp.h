@@ -65,7 +65,7 @@ __attribute__((unused)) static void ipi(u32 icr)
     }
 }
 
-static void start_ap(void)
+__attribute__((unused)) static void start_ap(void)
 {
     for (char *p = trampoline, *q = (char *)0x8000; p < tr_end; p++, q++) {
         *(volatile char *)q = *p;

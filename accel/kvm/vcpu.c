@@ -362,7 +362,9 @@ static bool events(KvmCpu *k)
     X86Cpu  *c = k->c;
     uint32_t ev = x86_events(c);
 
-    take(c, ev & X86_EV_A20);
+    if (ev & X86_EV_A20) {
+        take(c, X86_EV_A20);
+    }
     if (ev & (X86_EV_INIT | X86_EV_SIPI)) {
         settle(k);
         restart(k, ev);

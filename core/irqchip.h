@@ -6,6 +6,7 @@
  * hw/intc then passes wires and messages on instead of acting on them, and keeps its Field tables as what snapshots hold: what is
  * behind them is fetched before they are read (DeviceClass.refresh) and stored after they were written (reset, restored).
  * Local APICs go with their CPU: ApicOps.put_page and get_page, cpu/x86/apicif.h.
+ * It may have the 8254 and port 61h too (pit_make): hw/timer then keeps its tables in the same way.
  *
  * Threads: with the machine lock, `wire` and `message` from any; fetch and store while all vCPUs are parked.
  */
@@ -28,6 +29,22 @@ typedef struct IoapicState {
     uint64_t rte[IRQCHIP_PINS];
 } IoapicState;
 
+typedef struct PitChannel {           /* one counter of the 8254 */
+    uint32_t count;                   /* 1 to 65536 */
+    uint64_t loaded_ns;               /* guest time at which it began; of channel 0 not kept */
+    uint16_t latched_count;
+    uint8_t  mode, rw, bcd;           /* control word */
+    uint8_t  latched_bytes, latched_status, write_lsb;
+    bool     gate, read_msb, write_msb, status_latched;
+} PitChannel;
+
+typedef struct PitState {
+    PitChannel channel[3];
+    bool speaker;                     /* bit 1 of port 61h */
+    bool cut;                         /* the HPET has IRQ 0 */
+    bool makes_up;                    /* for ticks that were late */
+} PitState;
+
 typedef struct IrqChip {
     bool   full;                      /* 8259 pair and IO-APIC too; else local APICs only */
     void (*message)(Machine *m, const Msi *msi);
@@ -39,6 +56,9 @@ typedef struct IrqChip {
     void (*ioapic_fetch)(Machine *m, IoapicState *s);
     uint32_t (*pins)(Machine *m);     /* levels of the IO-APIC's inputs */
     void (*ioapic_store)(Machine *m, const IoapicState *s);
+    bool (*pit_make)(Machine *m);     /* NULL: it has none.  false: it cannot.  Once is enough */
+    void (*pit_fetch)(Machine *m, PitState *s);
+    void (*pit_store)(Machine *m, const PitState *s);
     /* not full: what pin n of the IO-APIC will send, NULL for nothing, so that the local APICs know whose EOI it wants */
     void (*route)(Machine *m, unsigned pin, const Msi *msi);
     void (*eoi)(void *dev, uint8_t vector);     /* set by hw/intc: an EOI of a level interrupt */

@@ -303,6 +303,9 @@ bool kvm_irqchip_init(KvmMachine *k, GError **err)
         .pic_fetch = kvm_pic_fetch, .pic_store = kvm_pic_store, .ioapic_fetch = kvm_ioapic_fetch, .ioapic_store = kvm_ioapic_store,
         .route = kvm_route,
     };
+    if (k->chip.full) {
+        kvm_pit_init(k);
+    }
     k->machine->irqchip = &k->chip;
     if (!routes_set_locked(k)) {
         return fail(err, "-accel kvm: KVM takes no routes for interrupts: %s; use kernel-irqchip=off", g_strerror(errno));

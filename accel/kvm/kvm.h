@@ -67,6 +67,8 @@ typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
     bool     has_irq_lock;
     uint32_t wires;                     /* levels of global system interrupts */
     bool     rewire;                    /* KVM does not know them; atomic */
+    bool     has_pit;                   /* KVM has the 8254 */
+    int64_t  pit_lag;                   /* host's time less the guest's, by which its counts run */
     uint32_t route_on;                  /* split: level-triggered pins of the IO-APIC, and what they send */
     Msi      route[IRQCHIP_PINS];
 } KvmMachine;
@@ -109,6 +111,10 @@ void kvm_irqchip_rewire(KvmMachine *k);
 void kvm_irqchip_nmi(KvmCpu *k);        /* its own thread */
 void kvm_apic_in(KvmCpu *k, uint64_t base);
 void kvm_apic_out(KvmCpu *k);
+
+/* pit.c */
+void kvm_pit_init(KvmMachine *k);
+void kvm_pit_resume(KvmMachine *k);     /* the guest goes on, perhaps after a stop */
 
 /* ring.c */
 void kvm_zones_update(KvmMachine *k, AddressSpace *as);
@@ -153,6 +159,7 @@ void kvm_x86_can(Machine *m, uint32_t *feat);           /* takes out what it can
 bool kvm_x86_cpuid(KvmCpu *k, GError **err);
 void kvm_get_regs(Vcpu *v);
 void kvm_set_regs(Vcpu *v);
+int64_t kvm_lag(Machine *m);            /* host's time less the guest's */
 void kvm_clock_note(KvmCpu *k);         /* the guest is left, */
 void kvm_clock_resume(KvmCpu *k);       /* and goes on, perhaps after a stop that its TSC is not to see */
 #endif

@@ -401,6 +401,9 @@ VcpuExit kvm_vcpu_run(Vcpu *v)
         __atomic_store_n(&k->tid, (int)syscall(SYS_gettid), __ATOMIC_SEQ_CST);
     }
     kvm_clock_resume(k);
+    if (v->index == 0) {
+        kvm_pit_resume(k->kvm);
+    }
     kvm_debug_set(k);
     while (x.why == GO_ON.why) {
         if (__atomic_load_n(&k->kvm->slots_stale, __ATOMIC_SEQ_CST)) {

@@ -12,7 +12,6 @@
 #include "cpu/x86/simd.h"
 #include <errno.h>
 #include <sys/ioctl.h>
-#include <time.h>
 
 #define B(n) (1u << (n))
 enum { MSR_TSC = 0x10, CPUID_MOST = 256, XSAVE_BYTES = 4096 };
@@ -211,12 +210,14 @@ static void msrs(KvmCpu *k, unsigned long what)
 }
 
 /* ---- time: the guest's clock stands still while the machine is stopped, KVM's TSC does not ---- */
-static int64_t lag_now(KvmCpu *k)
+int64_t kvm_lag(Machine *m)
 {
-    struct timespec t;
+    return (int64_t)(time_now(m, TIME_HOST) - time_now(m, TIME_GUEST));
+}
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec - (int64_t)time_now(k->kvm->machine, TIME_GUEST);
+static int64_t lag_now(const KvmCpu *k)
+{
+    return kvm_lag(k->kvm->machine);
 }
 
 /* Rounding apart, what the guest would have read when it was left. */

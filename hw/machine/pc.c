@@ -143,6 +143,7 @@ static bool timers(Machine *m, PcMachine *pc, GError **err)
             return false;
         }
         pit_connect(pc->pit, hpet_legacy, pc->hpet, 0);
+        hpet_watch(pc->hpet, pit_cut, pc->pit);
         rtc_connect(pc->rtc, hpet_legacy, pc->hpet, 8);
     }
     int64_t now = g_get_real_time() / G_USEC_PER_SEC;

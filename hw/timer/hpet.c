@@ -48,6 +48,8 @@ typedef struct Hpet {
     bool       legacy_in[2];
     Timer      timer;
     void      *gsi;
+    void     (*cut)(void *dev, bool cut);
+    void      *cut_dev;
 } Hpet;
 
 static uint64_t counter_now(const Hpet *s)
@@ -91,6 +93,17 @@ static void update_wires(Hpet *s)
             irq_set(&s->legacy[n], is_legacy(s, n) ? level : s->legacy_in[n]);
         }
     }
+    if (s->cut) {
+        s->cut(s->cut_dev, is_legacy(s, 0));
+    }
+}
+
+void hpet_watch(void *hpet, void (*cut)(void *dev, bool cut), void *dev)
+{
+    Hpet *s = hpet;
+
+    s->cut = cut;
+    s->cut_dev = dev;
 }
 
 static void interrupt(Hpet *s, unsigned n)
@@ -354,6 +367,9 @@ static bool hpet_restored(void *dev, GError **err)
         s->tn[n].match &= count_mask(&s->tn[n]);
         s->tn[n].period &= count_mask(&s->tn[n]);
         route(s, n);
+    }
+    if (s->cut) {
+        s->cut(s->cut_dev, is_legacy(s, 0));
     }
     return true;
 }

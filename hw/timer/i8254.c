@@ -7,9 +7,11 @@
  *   fall and a rise at the same moment (OUT itself, as read back, has their length).
  * Threads: with the machine lock.
  *
+ * An accelerator may have the timer (core/irqchip.h), unless somebody listens to its speaker: then this is what a snapshot sees of it.
  * A counter holds no moving parts: its value and OUT are computed from the tick at which it was loaded.
  */
 #include "core/device.h"
+#include "core/irqchip.h"
 #include "hw/misc/isa.h"
 #include "hw/timer/timer.h"
 #include "core/trace.h"
@@ -47,6 +49,8 @@ typedef struct Pit {
     uint32_t lost_ticks;              /* of lost_policies */
     void   (*before)(void *dev);      /* who listens to counter 2 */
     void    *listener;
+    bool     is_outside;              /* the accelerator has it; what it cannot know of the other's wires: */
+    bool     speaker, cut;
 } Pit;
 
 enum { DISCARD, DELAY };
@@ -257,12 +261,102 @@ static void pit_fire(void *dev)
     arm(s, tick);
 }
 
+/* ---- where the accelerator has the timer ---- */
+
+static const IrqChip *outside(const Pit *s)
+{
+    return s->is_outside ? s->dev.machine->irqchip : NULL;
+}
+
+/* Its channel 0 has no phase that could be kept: a period begins anew. */
+static void store(Pit *s)
+{
+    uint64_t now = now_tick(s);
+    PitState p = { .speaker = s->speaker, .cut = s->cut, .makes_up = s->lost_ticks == DELAY };
+
+    for (unsigned n = 0; n < N_COUNTERS; n++) {
+        const Counter *c = &s->counter[n];
+        p.channel[n] = (PitChannel){
+            .count = c->next_count ? c->next_count : c->count, .loaded_ns = tick_ns(now - MIN(now, elapsed(c, now))), .mode = c->mode, .rw = c->rw,
+            .bcd = c->bcd, .gate = c->gate, .read_msb = c->read_msb, .write_msb = c->write_msb, .status_latched = c->status_latched,
+            .latched_status = c->latched_status, .latched_bytes = c->latched_bytes, .latched_count = c->latched_count, .write_lsb = c->write_lsb,
+        };
+    }
+    timer_stop(&s->timer);
+    irq_set(&s->irq, false);          /* the other one's wire is its own */
+    outside(s)->pit_store(s->dev.machine, &p);
+}
+
+static void pit_refresh(void *dev)
+{
+    Pit *s = dev;
+    uint64_t now = now_tick(s), tick;
+    PitState p;
+
+    if (!outside(s)) {
+        return;
+    }
+    outside(s)->pit_fetch(s->dev.machine, &p);
+    for (unsigned n = 0; n < N_COUNTERS; n++) {
+        const PitChannel *q = &p.channel[n];
+        Counter *c = &s->counter[n];
+        *c = (Counter){
+            .mode = MIN(q->mode, 5), .rw = CLAMP(q->rw, RW_LSB, RW_BOTH), .bcd = q->bcd & 1, .gate = q->gate, .triggered = true,
+            .loaded = !(q->mode == 0 && q->write_msb), .read_msb = q->read_msb, .write_msb = q->write_msb,
+            .status_latched = q->status_latched, .latched_status = q->latched_status, .latched_bytes = MIN(q->latched_bytes, 2),
+            .write_lsb = q->write_lsb, .latched_count = q->latched_count, .count = CLAMP(q->count, 1, 65536),
+        };
+        tick = MIN(muldiv64(q->loaded_ns, PIT_HZ, NS_PER_S), now);
+        c->load_tick = paused(c) ? now - tick : tick;
+    }
+    s->speaker = p.speaker;
+    s->event_tick = UINT64_MAX;       /* as if no change was to come: restored() looks */
+}
+
+bool pit_speaker(void *pit, bool *gate, bool *on)
+{
+    Pit *s = pit;
+
+    pit_refresh(s);
+    *gate = s->counter[2].gate;
+    *on = s->speaker;
+    return outside(s) != NULL;
+}
+
+void pit_set_speaker(void *pit, bool on)
+{
+    Pit *s = pit;
+
+    if (s->speaker != on) {
+        pit_refresh(s);
+        s->speaker = on;
+        if (outside(s)) {
+            store(s);
+        }
+    }
+}
+
+void pit_cut(void *pit, bool cut)
+{
+    Pit *s = pit;
+
+    if (s->cut != cut) {
+        pit_refresh(s);
+        s->cut = cut;
+        if (outside(s)) {
+            store(s);
+        }
+    }
+}
+
 /* After any change to a counter: counter 0 drives a wire. */
 static void changed(Pit *s, unsigned n)
 {
     uint64_t now = now_tick(s);
 
-    if (n == 0) {
+    if (outside(s)) {
+        store(s);
+    } else if (n == 0) {
         irq_set(&s->irq, counter_out(&s->counter[0], now));
         arm(s, now);
     }
@@ -485,6 +579,7 @@ void pit_set_gate(void *pit, unsigned channel, bool level)
     uint64_t now = now_tick(s);
     Counter *c;
 
+    pit_refresh(s);
     if (channel >= N_COUNTERS || s->counter[channel].gate == level) {
         return;
     }
@@ -516,7 +611,9 @@ static void pit_reset(void *dev)
 {
     Pit *s = dev;
     uint64_t now = now_tick(s);
+    const IrqChip *chip = s->dev.machine->irqchip;
 
+    s->is_outside = chip && chip->pit_make && !s->before && s->iobase == PIT_PORT && chip->pit_make(s->dev.machine);
     for (unsigned n = 0; n < N_COUNTERS; n++) {
         s->counter[n] = (Counter){ .mode = 3, .rw = RW_BOTH, .gate = n != 2, .loaded = true, .count = 65536,
                                    .load_tick = now };
@@ -534,6 +631,9 @@ static bool pit_restored(void *dev, GError **err)
     }
     if (s->event_tick != UINT64_MAX) {        /* else no change is to come */
         s->event_tick = MIN(s->event_tick, now + 2 * 65536);
+    }
+    if (outside(s) || s->event_tick == UINT64_MAX) {        /* another had it, or has it now, or nothing is to come */
+        changed(s, 0);
     }
     return true;
 }
@@ -611,4 +711,5 @@ const DeviceClass i8254_class = {
     .unrealize = pit_unrealize,
     .reset = pit_reset,
     .restored = pit_restored,
+    .refresh = pit_refresh,
 };

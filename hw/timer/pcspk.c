@@ -156,6 +156,7 @@ static void speaker_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     s->control = val & WRITABLE;
     if (s->pit) {
         pit_set_gate(s->pit, SPEAKER_COUNTER, val & GATE2);
+        pit_set_speaker(s->pit, val & SPEAKER_ON);
     }
     if (val & SPEAKER_ON) {
         speaker_start(s);
@@ -167,6 +168,17 @@ static const MmioOps speaker_ops = { .read = speaker_read, .write = speaker_writ
 static void speaker_reset(void *dev)
 {
     speaker_write(dev, 0, 0, 1);
+}
+
+/* Where the accelerator has the port; it does not keep bits 2 and 3. */
+static void speaker_refresh(void *dev)
+{
+    Speaker *s = dev;
+    bool gate, on;
+
+    if (s->pit && pit_speaker(s->pit, &gate, &on)) {
+        s->control = (s->control & ~(GATE2 | SPEAKER_ON)) | (gate ? GATE2 : 0) | (on ? SPEAKER_ON : 0);
+    }
 }
 
 static bool speaker_realize(void *dev, GError **err)
@@ -193,6 +205,9 @@ static bool speaker_restored(void *dev, GError **err)
     Speaker *s = dev;
 
     s->playing = false;
+    if (s->pit) {
+        pit_set_speaker(s->pit, s->control & SPEAKER_ON);
+    }
     if (s->voice) {
         audio_voice_run(s->voice, false);
     }
@@ -210,7 +225,9 @@ void *pcspk_create(Machine *m, Bus *isa, void *pit, const char *audiodev, GError
         return NULL;
     }
     s->pit = pit;
-    pit_listen(pit, speaker_before, s);
+    if (s->voice) {
+        pit_listen(pit, speaker_before, s);
+    }
     return s;
 }
 
@@ -233,5 +250,6 @@ const DeviceClass pcspk_class = {
     .realize = speaker_realize,
     .unrealize = speaker_unrealize,
     .restored = speaker_restored,
+    .refresh = speaker_refresh,
     .reset = speaker_reset,
 };

@@ -24,7 +24,11 @@ bool  pit_get_out(void *pit, unsigned channel);             /* the OUT pin now; 
 bool  pit_get_gate(void *pit, unsigned channel);
 void  pit_set_gate(void *pit, unsigned channel, bool level);
 
-/* The speaker, which follows counter 2: before anything of it changes or is read, before() is called. */
+bool  pit_speaker(void *pit, bool *gate, bool *on);         /* port 61h's, if the accelerator has it; else false */
+void  pit_set_speaker(void *pit, bool on);
+void  pit_cut(void *pit, bool cut);                         /* the HPET has IRQ 0, or has it no more */
+
+/* A speaker that is heard follows counter 2: before anything of it changes or is read, before() is called. */
 void  pit_listen(void *pit, void (*before)(void *dev), void *dev);
 #define PIT_HZ          1193182ull
 enum { PIT_FINE = 256 };              /* pit_high() counts in 1/PIT_FINE ticks of guest time: */
@@ -47,4 +51,5 @@ uint8_t rtc_cmos_get(void *rtc, unsigned index);
 
 void *hpet_create(Machine *m, Region *memory, void *gsi, GError **err);
 void  hpet_legacy(void *hpet, unsigned n, bool level);      /* sink: 0 the PIT's OUT0, 8 the RTC's IRQ */
+void  hpet_watch(void *hpet, void (*cut)(void *dev, bool cut), void *dev);     /* told when legacy replacement comes and goes */
 #endif

@@ -4,7 +4,7 @@
  *
  * A hardware accelerator is a folder with one AccelOps.  Accesses to devices it hands to io_read() and io_write() itself, and run()
  * goes on.  If it models interrupt controllers, it sets Machine.irqchip (core/irqchip.h); if it can take a write by a descriptor, it
- * finds bells in the Regions of the flat view and asks doorbell_fd() (core/mem.h); if it collects writes, it looks at late_writes.
+ * finds bells in the Regions of the flat view and asks doorbell_fd() (core/mem.h); if it collects writes, it looks at Region.late.
  * State goes to and from the struct in cpu/ alone: get_regs() and set_regs(), with vCPUs parked.
  *
  * Threads: as each line says; else with the machine lock.

@@ -68,7 +68,7 @@ typedef struct Region {
     uint64_t       size;
     uint8_t       *host;              /* RAM or ROM when set */
     bool           readonly;
-    bool           late_writes;       /* an accelerator may collect writes, and bring them late, in their order */
+    uint64_t       late;              /* an accelerator may collect writes to so many first bytes, and bring them late, in their order */
     const Reg     *regs;              /* else a register bank when set */
     const MmioOps *io;                /* else callbacks */
     const PinOps  *pin;               /* else memory mapped piece by piece: Xen grants, foreign pages */

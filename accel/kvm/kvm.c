@@ -3,7 +3,7 @@
  * kvm.c -- Linux's KVM as an accelerator: is it there, the VM, the table that the core calls.
  *
  * Spec: Linux Documentation/virt/kvm/api.rst.
- * Omits: irqfd (no device interrupts from a descriptor); VMX in the guest; filters for MSRs (what KVM does not know comes here without one).
+ * Omits: irqfd (no device interrupts from a descriptor); VMX in the guest.
  * Threads: init and fini: the main thread.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
@@ -127,13 +127,32 @@ static bool set_cpu_pm(KvmMachine *k, GError **err)
            fail(err, "-accel kvm,cpu-pm=on: this host's KVM cannot leave HLT to the guest");
 }
 
+/* MSRs that KVM would answer otherwise than the CPU model does; reads of them are the model's, under every accelerator. */
+static const uint32_t model_msrs[] = {
+    0x2a,                               /* EBL_CR_POWERON */
+    0x35,                               /* CORE_THREAD_COUNT */
+};
+
+static void filter_msrs(KvmMachine *k)
+{
+    struct kvm_msr_filter f = { .flags = KVM_MSR_FILTER_DEFAULT_ALLOW };
+    static uint8_t none[1];             /* a bit that is 0: not KVM's to answer */
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(model_msrs); i++) {
+        f.ranges[i] = (struct kvm_msr_filter_range){ .flags = KVM_MSR_FILTER_READ, .nmsrs = 1, .base = model_msrs[i], .bitmap = none };
+    }
+    ioctl(k->vm, KVM_X86_SET_MSR_FILTER, &f);
+}
+
 /* MSRs that KVM does not know leave the guest for our own table; without this they fault in KVM. */
 static void ask_for_msrs(KvmMachine *k)
 {
-    struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_USER_SPACE_MSR, .args[0] = KVM_MSR_EXIT_REASON_UNKNOWN };
+    bool can_filter = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_X86_MSR_FILTER) > 0;
+    struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_USER_SPACE_MSR,
+                                  .args[0] = KVM_MSR_EXIT_REASON_UNKNOWN | (can_filter ? KVM_MSR_EXIT_REASON_FILTER : 0) };
 
-    if (ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_X86_USER_SPACE_MSR) > 0) {
-        ioctl(k->vm, KVM_ENABLE_CAP, &cap);
+    if (ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_X86_USER_SPACE_MSR) > 0 && ioctl(k->vm, KVM_ENABLE_CAP, &cap) == 0 && can_filter) {
+        filter_msrs(k);
     }
 }
 
@@ -164,6 +183,7 @@ static bool kvm_init(Machine *m, GError **err)
     k->has_tsc_scale = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_TSC_CONTROL) > 0;
     int coalesced = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_COALESCED_MMIO);
     k->coalesced_at = coalesced > 0 ? (unsigned)coalesced : 0;
+    k->has_late_ports = coalesced > 0 && ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_COALESCED_PIO) > 0;
     int debug = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_SET_GUEST_DEBUG2);
     k->has_blockirq = debug > 0 && debug & KVM_GUESTDBG_BLOCKIRQ;
     int most = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);

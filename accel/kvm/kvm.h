@@ -28,6 +28,7 @@ typedef struct KvmSlot {
 typedef struct KvmZone {                /* whose writes KVM collects */
     hwaddr   at;
     uint64_t size;
+    bool     ports;
 } KvmZone;
 
 typedef struct KvmBell {                /* a doorbell where the guest sees it */
@@ -55,6 +56,7 @@ typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
     struct kvm_cpuid2 *cpuid, *hv;      /* what KVM can give, and of Hyper-V's leaves (or NULL) */
     uint32_t xsave_at[32];              /* offset of component i in the standard form; 0: not there */
     GPtrArray *cpus;                    /* KvmCpu */
+    bool     has_late_ports;
     unsigned coalesced_at;              /* page of kvm_run's mapping; 0: KVM does not collect */
     struct kvm_coalesced_mmio_ring *writes;
     bool     draining;

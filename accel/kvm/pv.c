@@ -4,7 +4,7 @@
  *
  * Spec: Hypervisor Top Level Functional Specification 6.0b, 2.4 (CPUID) and appendix; Linux Documentation/virt/kvm/x86/cpuid.rst
  *   and msr.rst; api.rst, 4.118 (KVM_GET_SUPPORTED_HV_CPUID).
- * Omits: reenlightenment, VMBus, the debugger's interface, enlightened VMCS and MSR bitmaps; the guest's message of its crash
+ * Omits: VMBus, the debugger's interface, enlightened VMCS and MSR bitmaps; the guest's message of its crash
  *   is only logged.  Where Hyper-V's leaves are shown, KVM's begin at 40000100H.
  * Threads: the vCPU's own, or any while it is parked.
  *
@@ -15,12 +15,13 @@
 #include "core/log.h"
 #include <errno.h>
 #include <linux/kvm_para.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #define B(n) (1u << (n))
 enum { HV_BASE = 0x40000000, HV_FEATURES = HV_BASE + 3, HV_ADVICE = HV_BASE + 4, HV_LAST = HV_BASE + 5, KVM_BASE_BEHIND = 0x40000100 };
 enum { EAX, EBX, ECX, EDX };
-enum { HV_SYNIC = 7 };                  /* its row in features.def */
+enum { HV_SYNIC = 7, HV_CORES = 17 };   /* their rows in features.def */
 
 /* A switch of features.def, word HV, and the bits that it stands for. */
 static const struct { uint8_t bit, reg; uint32_t leaf, mask; } hv_bits[] = {
@@ -37,11 +38,16 @@ static const struct { uint8_t bit, reg; uint32_t leaf, mask; } hv_bits[] = {
     { 9, EAX, HV_FEATURES, B(11) }, { 9, EDX, HV_FEATURES, B(8) },
     { 10, EAX, HV_ADVICE, B(2) | B(11) },                       /* flush of other processors' TLBs by hypercall */
     { 11, EAX, HV_ADVICE, B(10) | B(11) },                      /* cluster IPI by hypercall */
+    { 13, EAX, HV_ADVICE, B(9) },                               /* no AutoEOI of the SynIC, which APICv and AVIC cannot do */
+    { 14, EAX, HV_FEATURES, B(13) },                            /* reenlightenment: to be told when the TSC's rate changes */
+    { 15, EDX, HV_FEATURES, B(4) },                             /* hypercalls with XMM registers */
+    { 16, EDX, HV_FEATURES, B(14) },                            /* ranges in flushes by hypercall */
+    { HV_CORES, EAX, HV_ADVICE, B(18) },                        /* siblings of a core are siblings */
 };
 
 /* What one cannot have without the other, as the specification says. */
 static const struct { uint8_t bit, needs; } hv_needs[] = {
-    { HV_SYNIC, 5 }, { 8, HV_SYNIC }, { 8, 2 }, { 12, 8 }, { 10, 5 }, { 11, 5 },
+    { HV_SYNIC, 5 }, { 8, HV_SYNIC }, { 8, 2 }, { 12, 8 }, { 10, 5 }, { 11, 5 }, { 14, 2 }, { 16, 10 },
 };
 
 /* ---- what the host has ---- */
@@ -86,7 +92,7 @@ uint32_t kvm_pv_hv_can(const KvmMachine *k)
     if (k->irqchip == IRQCHIP_OFF) {
         not |= B(HV_SYNIC) | B(8) | B(12) | B(1) | B(11);       /* they are part of KVM's local APIC */
     }
-    return can & ~not;
+    return (can & ~not) | B(HV_CORES) | B(13);                  /* these two are ours to say */
 }
 
 /* ---- what a CPU shows ---- */
@@ -100,16 +106,21 @@ static void leaf(struct kvm_cpuid2 *t, uint32_t number, uint32_t eax, uint32_t e
 uint32_t kvm_pv_leaves(KvmCpu *k, struct kvm_cpuid2 *t)
 {
     uint32_t hv = k->c->feat[FEAT_HV];
-    uint32_t first = t->nent;
+    uint32_t first = t->nent, vendor[3] = { 0 };
+    const uint32_t *version = k->c->hv.version;
 
-    if (!hv && !k->c->hv_spinlocks) {
+    if (!hv && !k->c->hv.spinlocks) {
         return HV_BASE;
     }
-    leaf(t, HV_BASE, HV_LAST, 0x7263694d, 0x666f736f, 0x76482074);     /* "Microsoft Hv" */
+    memcpy(vendor, k->c->hv.vendor, strnlen(k->c->hv.vendor, sizeof vendor));
+    leaf(t, HV_BASE, HV_LAST, vendor[0], vendor[1], vendor[2]);
     leaf(t, HV_BASE + 1, 0x31237648, 0, 0, 0);                          /* "Hv#1" */
-    leaf(t, HV_BASE + 2, 14393, 10 << 16, 0, 0);                        /* build, version */
+    leaf(t, HV_BASE + 2, version[0], version[1] << 16 | version[2], version[3], version[4] << 24 | version[5]);
     leaf(t, HV_FEATURES, B(5), 0, 0, 0);                                /* hypercalls */
-    leaf(t, HV_ADVICE, 0, k->c->hv_spinlocks ? k->c->hv_spinlocks : UINT32_MAX, 0, 0);
+    leaf(t, HV_ADVICE, 0, k->c->hv.spinlocks ? k->c->hv.spinlocks : UINT32_MAX, 0, 0);
+    if (k->c->hv.cores_auto && has_bits(k->kvm, HV_ADVICE, EAX, B(18))) {
+        hv |= B(HV_CORES);
+    }
     leaf(t, HV_LAST, MAX(k->kvm->machine->n_cpus, 64), 0, 0, 0);
     for (unsigned i = 0; i < G_N_ELEMENTS(hv_bits); i++) {
         for (uint32_t j = first; hv >> hv_bits[i].bit & 1 && j < t->nent; j++) {
@@ -121,19 +132,26 @@ uint32_t kvm_pv_leaves(KvmCpu *k, struct kvm_cpuid2 *t)
     return KVM_BASE_BEHIND;
 }
 
+static bool enable(KvmCpu *k, uint32_t what, uint64_t arg, const char *name, GError **err)
+{
+    struct kvm_enable_cap cap = { .cap = what, .args[0] = arg };
+
+    return ioctl(k->fd, KVM_ENABLE_CAP, &cap) == 0 || fail(err, "-cpu %s: KVM does not give it: %s", name, g_strerror(errno));
+}
+
 bool kvm_pv_vcpu_init(KvmCpu *k, GError **err)
 {
-    struct kvm_enable_cap cap = { .cap = KVM_CAP_HYPERV_SYNIC2 };
     uint32_t hv = k->c->feat[FEAT_HV];
 
     for (unsigned i = 0; i < G_N_ELEMENTS(hv_needs); i++) {
         if (hv >> hv_needs[i].bit & 1 && !(hv >> hv_needs[i].needs & 1)) {
             return fail(err, "-cpu: hv-synic, hv-tlbflush and hv-ipi need hv-vpindex, hv-stimer needs hv-synic and hv-time, "
-                        "hv-stimer-direct needs hv-stimer: one of these is missing");
+                        "hv-stimer-direct needs hv-stimer, hv-tlbflush-ext hv-tlbflush, hv-reenlightenment hv-time: one of these is missing");
         }
     }
-    return !(hv & B(HV_SYNIC)) || ioctl(k->fd, KVM_ENABLE_CAP, &cap) == 0 ||
-           fail(err, "-cpu hv-synic: KVM does not give it: %s", g_strerror(errno));
+    return (!(hv & B(HV_SYNIC)) || enable(k, KVM_CAP_HYPERV_SYNIC2, 0, "hv-synic", err)) &&
+           (!k->c->hv.enforce || enable(k, KVM_CAP_HYPERV_ENFORCE_CPUID, 1, "hv-enforce-cpuid", err)) &&
+           (!k->c->hv.pv_enforce || enable(k, KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1, "kvm-pv-enforce-cpuid", err));
 }
 
 /* ---- state ---- */
@@ -148,6 +166,7 @@ static const struct { uint32_t first, n; bool hv; } runs[] = {
     { 0x400000b1, 1, true }, { 0x400000b0, 1, true }, { 0x400000b3, 1, true }, { 0x400000b2, 1, true },       /* timers: count first */
     { 0x400000b5, 1, true }, { 0x400000b4, 1, true }, { 0x400000b7, 1, true }, { 0x400000b6, 1, true },
     { 0x40000100, 6, true },            /* crash */
+    { 0x40000106, 3, true },            /* reenlightenment */
 };
 
 void kvm_pv_msrs(KvmCpu *k, unsigned long what)

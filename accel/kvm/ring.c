@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ring.c -- what KVM collects for later: writes to devices that may come late (coalesced MMIO), and pages that were written
+ * ring.c -- what KVM collects for later: writes to devices that may come late (coalesced MMIO and ports), and pages that were written
  *   to (the dirty ring, -accel kvm,dirty-ring-size=).
  *
  * Spec: Linux Documentation/virt/kvm/api.rst, 4.116 (KVM_REGISTER_COALESCED_MMIO), 8.29 (KVM_CAP_DIRTY_LOG_RING).
- * Omits: coalesced port I/O.
+ * Omits: nothing.
  * Threads: the ring of writes is drained with the machine lock; those of pages while no vCPU is in the guest.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
@@ -17,9 +17,24 @@
 
 static void zone_do(KvmMachine *k, unsigned long what, const KvmZone *z)
 {
-    struct kvm_coalesced_mmio_zone kz = { .addr = z->at, .size = (uint32_t)z->size };
+    struct kvm_coalesced_mmio_zone kz = { .addr = z->at, .size = (uint32_t)z->size, .pio = z->ports };
 
     ioctl(k->vm, what, &kz);
+}
+
+static unsigned zones_find(AddressSpace *as, bool ports, hwaddr end, KvmZone *now, unsigned n)
+{
+    MemRange w;
+
+    for (hwaddr at = 0; at < end && n < KVM_ZONES_MOST; at = w.at + w.size) {
+        if (as_lookup(as, at, true, &w) && w.region->late > w.from && w.region->late - w.from <= UINT32_MAX) {
+            now[n++] = (KvmZone){ .at = w.at, .size = MIN(w.size, w.region->late - w.from), .ports = ports };
+        }
+        if (w.at + w.size <= at) {
+            break;
+        }
+    }
+    return n;
 }
 
 /* The machine's view has changed; no vCPU is in the guest. */
@@ -27,18 +42,14 @@ void kvm_zones_update(KvmMachine *k, AddressSpace *as)
 {
     KvmZone  now[KVM_ZONES_MOST];
     unsigned n = 0;
-    MemRange w;
 
     if (!k->coalesced_at) {
         return;
     }
-    for (hwaddr at = 0; at < k->machine->memory.size && n < KVM_ZONES_MOST; at = w.at + w.size) {
-        if (as_lookup(as, at, true, &w) && w.region->late_writes && w.size <= UINT32_MAX) {
-            now[n++] = (KvmZone){ w.at, w.size };
-        }
-        if (w.at + w.size <= at) {
-            break;
-        }
+    memset(now, 0, sizeof now);         /* they are compared */
+    n = zones_find(as, false, k->machine->memory.size, now, n);
+    if (k->has_late_ports) {
+        n = zones_find(k->machine->as_io, true, k->machine->io.size, now, n);
     }
     if (n == k->n_zones && !memcmp(now, k->zones, n * sizeof now[0])) {
         return;
@@ -65,13 +76,13 @@ void kvm_writes_drain(KvmMachine *k)
     }
     machine_lock(k->machine);
     while (!k->draining && r->first != __atomic_load_n(&r->last, __ATOMIC_ACQUIRE)) {
-        const struct kvm_coalesced_mmio *e = &r->coalesced_mmio[r->first % most];
-        uint64_t val = 0, at = e->phys_addr;
-        uint32_t len = MIN(e->len, 8u);
-        memcpy(&val, e->data, len);
+        const struct kvm_coalesced_mmio e = r->coalesced_mmio[r->first % most];
+        uint64_t val = 0;
+        uint32_t len = MIN(e.len, 8u);
+        memcpy(&val, e.data, len);
         __atomic_store_n(&r->first, (r->first + 1) % most, __ATOMIC_RELEASE);
         k->draining = true;
-        io_write(v->spaces[0], at, val, len);
+        io_write(e.pio ? k->machine->as_io : v->spaces[0], e.phys_addr, val, len);
         k->draining = false;
     }
     machine_unlock(k->machine);

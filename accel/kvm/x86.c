@@ -163,6 +163,7 @@ bool kvm_x86_cpuid(KvmCpu *k, GError **err)
             t->entries[i].function += base - 0x40000000;
         }
         t->entries[first].eax += base - 0x40000000;
+        t->entries[first + 1].edx |= k->c->hv.dedicated ? B(KVM_HINTS_REALTIME) : 0;
     }
     for (uint32_t leaf = 0x80000000; k->c->xlevel && leaf <= MIN(k->c->xlevel, 0x80000020u); leaf++) {
         add_leaf(k, t, leaf);
@@ -238,6 +239,7 @@ static void clock_set(KvmCpu *k, uint64_t tsc)
     if (k->c->dbt.vcpu.index == 0) {
         ioctl(k->kvm->vm, KVM_SET_CLOCK, &d);
     }
+    ioctl(k->fd, KVM_KVMCLOCK_CTRL, 0); /* its watchdogs are told; refused where it has no such clock */
     k->lag = lag_now(k);
 }
 

@@ -103,7 +103,13 @@ typedef struct X86Cpu {
     char     vendor[13], brand[49];     /* CPUID.0, 80000002H */
     uint32_t level, xlevel;             /* highest leaves */
     bool     l3_cache;                  /* CPUID tells of one */
-    uint32_t hv_spinlocks;              /* turns before a guest of Hyper-V calls; 0: not said */
+    struct {                            /* what leaves of hypervisors say beside FEAT_HV and FEAT_KVM */
+        uint32_t spinlocks;             /* turns before a guest of Hyper-V calls; 0: not said */
+        uint32_t version[6];            /* build, major, minor, service pack, branch, number */
+        char     vendor[13];
+        bool     enforce, pv_enforce, dedicated;        /* only what is shown may be used; vCPUs have a processor each */
+        bool     cores_auto;            /* hv-no-nonarch-coresharing as the host is */
+    } hv;
     uint32_t feat[X86_N_FEATS];
     void    *apic;                      /* cpu/x86/apicif.h */
     const struct ApicOps *apic_ops;

@@ -125,6 +125,14 @@ static Topology topology(X86Cpu *c)
     return t;
 }
 
+/* Of the package, as the MSR has it: cores in 31:16, threads in 15:0. */
+uint32_t x86_core_thread_count(X86Cpu *c)
+{
+    Topology t = topology(c);
+
+    return t.cores << 16 | t.cores * t.threads;
+}
+
 /* ---- caches ---- */
 enum { DATA = 1, CODE = 2, BOTH = 3 };
 typedef struct Cache {

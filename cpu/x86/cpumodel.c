@@ -205,13 +205,16 @@ static void drop_what_needs_more(uint32_t feat[X86_N_FEATS])
 /* ---- the command line ---- */
 typedef struct CpuChoice {
     uint64_t family, model, stepping, level, xlevel, min_level, min_xlevel, phys_bits, tsc_hz;
-    uint64_t hv_spinlocks;
+    uint64_t hv_spinlocks, hv_version[6];
+    bool     hv_all, hv_enforce, pv_enforce, dedicated, cores_auto;
+    const char *hv_vendor;
     bool     enforce, check, kvm, l3_cache, taken;
     const char *vendor, *brand;
     uint32_t on[X86_N_FEATS], off[X86_N_FEATS];         /* asked for by name */
 } CpuChoice;
 
 enum { NUMBER, SWITCH, TEXT, ONLY_ON, ONLY_OFF };
+enum { HV_CORES = 17 };                 /* hv-no-nonarch-coresharing: on, off, or auto */
 #define M(x) offsetof(CpuChoice, x)
 static const struct Property {
     const char *name;
@@ -226,7 +229,12 @@ static const struct Property {
     { "tsc-frequency", NUMBER, M(tsc_hz), TSC_HZ, TSC_HZ }, { "vendor", TEXT, M(vendor), 12, 12 },
     { "model-id", TEXT, M(brand), 0, 47 }, { "kvm", SWITCH, M(kvm), 0, 0 }, { "enforce", SWITCH, M(enforce), 0, 0 },
     { "check", SWITCH, M(check), 0, 0 }, { "l3-cache", SWITCH, M(l3_cache), 0, 0 },
-    { "hv-spinlocks", NUMBER, M(hv_spinlocks), 0xfff, UINT32_MAX },
+    { "hv-spinlocks", NUMBER, M(hv_spinlocks), 0xfff, UINT32_MAX }, { "hv-passthrough", SWITCH, M(hv_all), 0, 0 },
+    { "hv-vendor-id", TEXT, M(hv_vendor), 0, 12 }, { "hv-enforce-cpuid", SWITCH, M(hv_enforce), 0, 0 },
+    { "hv-version-id-build", NUMBER, M(hv_version[0]), 0, UINT32_MAX }, { "hv-version-id-major", NUMBER, M(hv_version[1]), 0, UINT16_MAX },
+    { "hv-version-id-minor", NUMBER, M(hv_version[2]), 0, UINT16_MAX }, { "hv-version-id-spack", NUMBER, M(hv_version[3]), 0, UINT32_MAX },
+    { "hv-version-id-sbranch", NUMBER, M(hv_version[4]), 0, UINT8_MAX }, { "hv-version-id-snumber", NUMBER, M(hv_version[5]), 0, 0xffffff },
+    { "kvm-pv-enforce-cpuid", SWITCH, M(pv_enforce), 0, 0 }, { "kvm-hint-dedicated", SWITCH, M(dedicated), 0, 0 },
     { "migratable", SWITCH, M(taken), 0, 0 },           /* everything can be saved */
     { "full-cpuid-auto-level", ONLY_ON, 0, 0, 0 }, { "cpuid-0xb", ONLY_ON, 0, 0, 0 }, { "fill-mtrr-mask", ONLY_ON, 0, 0, 0 },
     { "pmu", ONLY_OFF, 0, 0, 0 }, { "lmce", ONLY_OFF, 0, 0, 0 }, { "host-phys-bits", ONLY_OFF, 0, 0, 0 },
@@ -293,6 +301,10 @@ static bool set_one(CpuChoice *ch, const char *key, const char *val, GError **er
             return set_property(ch, &properties[i], val, err);
         }
     }
+    if (f && f->word == FEAT_HV && f->bit == HV_CORES && !strcmp(val, "auto")) {
+        ch->cores_auto = true;
+        return true;
+    }
     if (!f) {
         return fail(err, "-cpu: no feature or property \"%s\"; see -cpu help", key);
     }
@@ -315,6 +327,7 @@ static void settle_features(X86Cpu *c, const ModelRow *r, const CpuChoice *ch, u
         m->accel->cpu_can(m, can);
     }
     expand_whole(r, can, want);
+    want[FEAT_HV] |= ch->hv_all ? can[FEAT_HV] & ~B(HV_CORES) : 0;
     for (unsigned w = 0; w < X86_N_FEATS; w++) {
         want[w] = (want[w] | ch->on[w]) & ~ch->off[w];
         c->feat[w] = want[w] & can[w];
@@ -376,7 +389,15 @@ static void settle_identity(X86Cpu *c, CpuChoice *ch)
     }
     c->phys_bits = (uint8_t)ch->phys_bits;
     c->l3_cache = ch->l3_cache;
-    c->hv_spinlocks = (uint32_t)ch->hv_spinlocks;
+    c->hv.spinlocks = (uint32_t)ch->hv_spinlocks;
+    for (unsigned i = 0; i < G_N_ELEMENTS(c->hv.version); i++) {
+        c->hv.version[i] = (uint32_t)ch->hv_version[i];
+    }
+    g_strlcpy(c->hv.vendor, ch->hv_vendor, sizeof c->hv.vendor);
+    c->hv.enforce = ch->hv_enforce;
+    c->hv.pv_enforce = ch->pv_enforce;
+    c->hv.dedicated = ch->dedicated;
+    c->hv.cores_auto = ch->cores_auto || ch->hv_all;
     c->signature = (uint32_t)((ch->stepping & 15) | (ch->model & 15) << 4 | (ch->model >> 4) << 16 |
                               (ch->family < 15 ? ch->family << 8 : 15 << 8 | (ch->family - 15) << 20));
     if (c->dbt.vcpu.machine->n_cpus > 1) {
@@ -424,7 +445,8 @@ bool x86_cpuid_init(X86Cpu *c, GError **err)
     }
     CpuChoice ch = { .family = first->family, .model = r->model, .stepping = r->stepping, .min_level = first->level,
                      .min_xlevel = first->xlevel ? EXT + (uint32_t)first->xlevel : 0, .level = UINT64_MAX, .xlevel = UINT64_MAX,
-                     .vendor = vendors[first->vendor], .brand = r->brand, .kvm = true, .check = true, .l3_cache = true };
+                     .vendor = vendors[first->vendor], .brand = r->brand, .kvm = true, .check = true, .l3_cache = true,
+                     .hv_vendor = "Microsoft Hv", .hv_version = { 14393, 10 } };
     if (!strcmp(r->name, "host") && c->dbt.vcpu.machine->accel && c->dbt.vcpu.machine->accel->cpu_can) {
         identity_of_host(&ch, vendor, brand);
     }
@@ -440,6 +462,11 @@ bool x86_cpuid_init(X86Cpu *c, GError **err)
     }
     settle_levels(c, &ch);
     settle_identity(c, &ch);
+    const struct AccelOps *accel = c->dbt.vcpu.machine->accel;
+    if (accel && !accel->cpu_can && (ch.hv_spinlocks || ch.hv_all || ch.hv_enforce || ch.pv_enforce || ch.dedicated)) {
+        return fail(err, "-cpu %s: hv-spinlocks, hv-passthrough, hv-enforce-cpuid, kvm-pv-enforce-cpuid and kvm-hint-dedicated are not to be "
+                    "had with -accel %s", name, accel->name);
+    }
     return true;
 }
 

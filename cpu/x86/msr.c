@@ -282,6 +282,9 @@ bool x86_msr_read(X86Cpu *c, uint32_t msr, uint64_t *v)
     case 0x3b:
         *v = c->tsc_adjust;
         return x86_feat(c, FEAT_7_EBX, 1);
+    case 0x35:                          /* CORE_THREAD_COUNT */
+        *v = x86_core_thread_count(c);
+        return c->vendor_intel;
     case 0x10a:
         *v = c->feat[FEAT_ARCH_CAP];
         return x86_feat(c, FEAT_7_EDX, 29);

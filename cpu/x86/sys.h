@@ -183,6 +183,7 @@ bool x86_cpu_definition(unsigned i, CpuDefinition *d);  /* model i of -cpu help;
 void x86_cpu_help(void);                        /* -cpu help */
 void x86_cpu_identity(Vcpu *v, GString *out);
 bool x86_cpu_check(Machine *m, GError **err);   /* the command line's model and features, before there is a CPU */
+uint32_t x86_core_thread_count(X86Cpu *c);
 void x86_cpuid(X86Cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]);
 static inline bool x86_feat(const X86Cpu *c, unsigned word, unsigned bit) { return (c->feat[word] >> bit) & 1; }
 static inline uint64_t x86_xcr0_known(const X86Cpu *c)          /* bits of XCR0 that this CPU has */

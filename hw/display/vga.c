@@ -338,7 +338,7 @@ bool vga_setup(Vga *s, const PciIdent *ident, const Reg *regs, const char *rom, 
     pci_init(&s->pci, ident, regs);
     region_init_ram(&s->vram, "vga memory", (uint64_t)s->vgamem_mb << 20);
     region_init_io(&s->window, "vga window", s->ext ? s->ext->window : &vga_window_ops, s, WINDOW_BYTES);
-    s->window.late_writes = true;
+    s->window.late = s->window.size;
     region_init_io(&s->mmio, "vga registers", &mmio_io, s, MMIO_BYTES);
     region_init_io(&s->vbe_ports, "vbe", &vbe_io, s, 4);
     if (s->ext) {

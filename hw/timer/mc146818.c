@@ -466,6 +466,7 @@ static bool rtc_realize(void *dev, GError **err)
     s->cmos[REG_D] = D_VRT;
     timer_init(&s->timer, s->dev.machine, TIME_GUEST, rtc_fire, s);
     rtc_set_time(s, g_get_real_time() / G_USEC_PER_SEC, TIME_GUEST);
+    s->dev.bank.late = 1;             /* the index */
     return isa_irq(s, &s->irq, RTC_IRQ, err);
 }
 

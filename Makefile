@@ -25,7 +25,7 @@ DEVICES  := $(shell sed -n 's|^DEVICE(\([a-z0-9_]*\), *\([a-z0-9_]*\)).*|hw/\1/\
 HW_SRC   := $(sort $(DEVICES) $(wildcard hw/*/*.c))
 # The native back end is for hosts of its own kind.
 DBT_NATIVE := $(if $(filter x86_64%,$(shell $(firstword $(CC:ccache=)) -dumpmachine 2>/dev/null)),$(wildcard accel/dbt/x86_64/*.c))
-SRC      := $(wildcard core/*.c core/chardev/*.c core/objects/*.c) $(wildcard cpu/*/*.c) $(wildcard accel/*.c accel/kvm/*.c accel/dbt/*.c accel/dbt/tcc/*.c $(DBT_NATIVE)) $(HW_SRC) \
+SRC      := $(wildcard core/*.c core/chardev/*.c core/objects/*.c) $(wildcard cpu/*/*.c) $(wildcard accel/*.c accel/*/*.c accel/dbt/tcc/*.c $(DBT_NATIVE)) $(HW_SRC) \
             $(wildcard block/*.c net/*.c ui/*.c)
 OBJ      := $(SRC:%.c=$(B)/%.o)
 LIBOBJ   := $(filter-out $(B)/core/main.o,$(OBJ))

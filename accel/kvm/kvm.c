@@ -129,8 +129,9 @@ static bool set_cpu_pm(KvmMachine *k, GError **err)
 
 /* MSRs that KVM would answer otherwise than the CPU model does; reads of them are the model's, under every accelerator. */
 static const uint32_t model_msrs[] = {
-    0x2a,                               /* EBL_CR_POWERON */
-    0x35,                               /* CORE_THREAD_COUNT */
+    0x35,                               /* CORE_THREAD_COUNT, which later KVMs may know */
+    0x198,                              /* PERF_STATUS */
+    0xc0010015,                         /* HWCR: the TSC counts at a constant rate */
 };
 
 static void filter_msrs(KvmMachine *k)

@@ -4,7 +4,7 @@
  *
  * Spec: Linux Documentation/virt/kvm/api.rst and struct definitions of linux/kvm.h; Intel SDM (325462) vol. 4 for MSRs.
  * Omits: an exception that KVM had queued, but not delivered, when the guest was left (a fault comes again by itself);
- *   FCS and FDS; MSRs of performance counters; machine check banks.
+ *   FCS and FDS; MSRs of performance counters.
  * Threads: the vCPU's own, or any while it is parked.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
@@ -14,7 +14,7 @@
 #include <sys/ioctl.h>
 
 #define B(n) (1u << (n))
-enum { MSR_TSC = 0x10, CPUID_MOST = 256, XSAVE_BYTES = 4096 };
+enum { MSR_TSC = 0x10, MSR_MCG_CAP = 0x179, MSR_MC0_CTL = 0x400, CPUID_MOST = 256, XSAVE_BYTES = 4096 };
 
 /* ---- what this host can give ---- */
 static const struct { uint32_t leaf; uint8_t sub, reg; uint32_t without; } words[X86_N_FEATS] = {
@@ -171,6 +171,10 @@ bool kvm_x86_cpuid(KvmCpu *k, GError **err)
     if (ioctl(k->fd, KVM_SET_CPUID2, t) < 0) {
         return fail(err, "-accel kvm: CPU %u: KVM refuses the model's CPUID: %s", k->c->dbt.vcpu.index, g_strerror(errno));
     }
+    uint64_t mcg_cap = 0;
+    if (x86_feat(k->c, FEAT_1_EDX, 14) && x86_msr_read(k->c, MSR_MCG_CAP, &mcg_cap)) {
+        ioctl(k->fd, KVM_X86_SETUP_MCE, &mcg_cap);      /* as many banks as under the translator; else KVM's own number */
+    }
     return kvm_pv_vcpu_init(k, err);
 }
 
@@ -207,6 +211,9 @@ static void msrs(KvmCpu *k, unsigned long what)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
         kvm_msr_do(k, what, rows[i].msr, (uint64_t *)((char *)k->c + rows[i].at));
+    }
+    for (unsigned i = 0; x86_feat(k->c, FEAT_1_EDX, 14) && i < G_N_ELEMENTS(k->c->mce_bank); i++) {
+        kvm_msr_do(k, what, MSR_MC0_CTL + i, &k->c->mce_bank[i]);
     }
 }
 

@@ -46,17 +46,30 @@ static uint64_t host_ns(clockid_t id)
     return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-static uint64_t guest_now(const struct Clock *c)
+static bool guest_read(const struct Clock *c, uint64_t *ns)
 {
     uint32_t seq, running;
-    uint64_t ns;
 
     do {
         seq = __atomic_load_n(&c->seq, __ATOMIC_ACQUIRE);
         running = __atomic_load_n(&c->running, __ATOMIC_ACQUIRE);
-        ns = __atomic_load_n(&c->guest_ns, __ATOMIC_ACQUIRE);
+        *ns = __atomic_load_n(&c->guest_ns, __ATOMIC_ACQUIRE);
     } while ((seq & 1) || seq != __atomic_load_n(&c->seq, __ATOMIC_RELAXED));
-    return running ? host_ns(CLOCK_MONOTONIC) + ns : ns;
+    return running;
+}
+
+static uint64_t guest_now(const struct Clock *c)
+{
+    uint64_t ns;
+
+    return guest_read(c, &ns) ? host_ns(CLOCK_MONOTONIC) + ns : ns;
+}
+
+uint64_t time_lag(Machine *m)
+{
+    uint64_t ns;
+
+    return guest_read(m->clock, &ns) ? -ns : host_ns(CLOCK_MONOTONIC) - ns;
 }
 
 uint64_t time_now(Machine *m, TimeBase base)

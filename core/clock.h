@@ -22,6 +22,7 @@ typedef struct Timer {
 } Timer;
 void     timer_init(Timer *t, Machine *m, TimeBase base, void (*fire)(void *dev), void *dev);
 uint64_t time_now(Machine *m, TimeBase base);
+uint64_t time_lag(Machine *m);          /* TIME_HOST less TIME_GUEST, modulo 2^64: exact, and the same while the machine runs */
 void     timer_arm(Timer *t, uint64_t deadline_ns);
 void     timer_stop(Timer *t);
 struct Clock *clock_new(Machine *m);

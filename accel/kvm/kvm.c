@@ -19,6 +19,7 @@
 enum { IDENTITY_MAP = 0xfeffc000, TSS = 0xfeffd000 };   /* four pages between the IO-APIC's and the firmware's, for VT-x */
 
 static const char *const irqchip_names[] = { "off", "split", "on", NULL };
+static const char *const notify_names[] = { "run", "internal-error", "disable", NULL };
 static const Field accel_fields[] = {
     { .name = "kernel-irqchip", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(KvmMachine, irqchip), .count = 1,
       .aux = irqchip_names, .def = IRQCHIP_ON, .help = "Which interrupt controllers KVM models: all, the local APICs (split), or none." },
@@ -26,6 +27,10 @@ static const Field accel_fields[] = {
       .max = 65536, .help = "Log writes to memory in rings of so many entries, a power of two; 0: in bitmaps." },
     { .name = "halt-poll-ns", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(KvmMachine, halt_poll_ns), .count = 1,
       .def = UINT32_MAX, .help = "How long a halted vCPU polls before it sleeps; not given: as the host is set." },
+    { .name = "notify-vmexit", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(KvmMachine, notify), .count = 1,
+      .aux = notify_names, .def = NOTIFY_RUN, .help = "When a guest lets no event in for long, where the processor tells: go on, end, or do not look." },
+    { .name = "notify-window", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(KvmMachine, notify_window), .count = 1,
+      .help = "How long that is, in cycles of the processor's crystal, beside its own threshold." },
     { .name = "cpu-pm", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(KvmMachine, cpu_pm), .count = 1,
       .help = "The guest's HLT and PAUSE halt and slow the host's processor; as -overcommit cpu-pm=on." },
     FIELD_END
@@ -117,6 +122,19 @@ static bool set_halt_poll(KvmMachine *k, GError **err)
            fail(err, "-accel kvm,halt-poll-ns=%u: this host's KVM cannot: %s", k->halt_poll_ns, g_strerror(errno));
 }
 
+static bool set_notify(KvmMachine *k, GError **err)
+{
+    struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_NOTIFY_VMEXIT,
+                                  .args[0] = (uint64_t)k->notify_window << 32 | KVM_X86_NOTIFY_VMEXIT_ENABLED | KVM_X86_NOTIFY_VMEXIT_USER };
+    bool can = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_X86_NOTIFY_VMEXIT) > 0;
+
+    if (k->notify == NOTIFY_DISABLE || (!can && k->notify == NOTIFY_RUN && !k->notify_window)) {
+        return true;
+    }
+    return (can && ioctl(k->vm, KVM_ENABLE_CAP, &cap) == 0) ||
+           fail(err, "-accel kvm,notify-vmexit: this host cannot tell of such guests; leave it and notify-window out");
+}
+
 static bool set_cpu_pm(KvmMachine *k, GError **err)
 {
     int can = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_X86_DISABLE_EXITS);
@@ -127,7 +145,7 @@ static bool set_cpu_pm(KvmMachine *k, GError **err)
            fail(err, "-accel kvm,cpu-pm=on: this host's KVM cannot leave HLT to the guest");
 }
 
-/* MSRs that KVM would answer otherwise than the CPU model does; reads of them are the model's, under every accelerator. */
+/* MSRs that KVM would answer otherwise than the CPU model does; they are the model's, under every accelerator. */
 static const uint32_t model_msrs[] = {
     0x35,                               /* CORE_THREAD_COUNT, which later KVMs may know */
     0x198,                              /* PERF_STATUS */
@@ -140,7 +158,7 @@ static void filter_msrs(KvmMachine *k)
     static uint8_t none[1];             /* a bit that is 0: not KVM's to answer */
 
     for (unsigned i = 0; i < G_N_ELEMENTS(model_msrs); i++) {
-        f.ranges[i] = (struct kvm_msr_filter_range){ .flags = KVM_MSR_FILTER_READ, .nmsrs = 1, .base = model_msrs[i], .bitmap = none };
+        f.ranges[i] = (struct kvm_msr_filter_range){ .flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE, .nmsrs = 1, .base = model_msrs[i], .bitmap = none };
     }
     ioctl(k->vm, KVM_X86_SET_MSR_FILTER, &f);
 }
@@ -197,7 +215,7 @@ static bool kvm_init(Machine *m, GError **err)
     k->slots_stale = true;
     kvm_bells_init(k);
     ask_for_msrs(k);
-    return set_halt_poll(k, err) && set_cpu_pm(k, err) && kvm_ring_init(k, err) && kvm_irqchip_init(k, err) && kvm_x86_init(k, err);
+    return set_halt_poll(k, err) && set_cpu_pm(k, err) && set_notify(k, err) && kvm_ring_init(k, err) && kvm_irqchip_init(k, err) && kvm_x86_init(k, err);
 }
 
 static void kvm_fini(Machine *m)

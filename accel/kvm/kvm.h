@@ -14,6 +14,7 @@
 #include <linux/kvm_para.h>
 
 enum { IRQCHIP_OFF, IRQCHIP_SPLIT, IRQCHIP_ON };        /* kernel-irqchip= */
+enum { NOTIFY_RUN, NOTIFY_ERROR, NOTIFY_DISABLE };      /* notify-vmexit= */
 enum { KVM_SLOTS_MOST = 256, KVM_PAGE = 4096, KVM_ZONES_MOST = 16 };
 
 typedef struct KvmSlot {
@@ -41,10 +42,11 @@ typedef struct KvmBell {                /* a doorbell where the guest sees it */
 } KvmBell;
 
 typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
-    uint8_t  irqchip;
+    uint32_t irqchip, notify;           /* T_ENUM */
     uint32_t ring_entries;              /* dirty-ring-size=; 0: bitmaps */
     bool     cpu_pm;                    /* the guest halts the host's processor itself */
     uint32_t halt_poll_ns;              /* UINT32_MAX: not said */
+    uint32_t notify_window;
     Machine *machine;
     int      fd, vm;                    /* /dev/kvm, the VM */
     int      run_bytes;                 /* of struct kvm_run's mapping */
@@ -161,7 +163,6 @@ void kvm_x86_can(Machine *m, uint32_t *feat);           /* takes out what it can
 bool kvm_x86_cpuid(KvmCpu *k, GError **err);
 void kvm_get_regs(Vcpu *v);
 void kvm_set_regs(Vcpu *v);
-int64_t kvm_lag(Machine *m);            /* host's time less the guest's */
 void kvm_clock_note(KvmCpu *k);         /* the guest is left, */
 void kvm_clock_resume(KvmCpu *k);       /* and goes on, perhaps after a stop that its TSC is not to see */
 #endif

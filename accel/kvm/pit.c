@@ -85,7 +85,7 @@ static void kvm_pit_store(Machine *m, const PitState *p)
     struct kvm_reinject_control again = { .pit_reinject = p->makes_up };
     struct kvm_pit_state2 s = { .flags = (p->speaker ? KVM_PIT_FLAGS_SPEAKER_DATA_ON : 0) | (p->cut ? KVM_PIT_FLAGS_HPET_LEGACY : 0) };
 
-    k->pit_lag = kvm_lag(m);
+    k->pit_lag = (int64_t)time_lag(m);
     for (unsigned n = 0; n < N_CHANNELS; n++) {
         channel_out(&s.channels[n], &p->channel[n], k->pit_lag);
     }
@@ -97,7 +97,7 @@ static void kvm_pit_store(Machine *m, const PitState *p)
 static void go_on(void *machine)
 {
     KvmMachine *k = kvm_of(machine);
-    int64_t     stopped = kvm_lag(machine) - k->pit_lag;
+    int64_t     stopped = (int64_t)time_lag(machine) - k->pit_lag;
     struct kvm_pit_state2 s;
 
     if (pit_do(k, KVM_GET_PIT2, &s)) {
@@ -111,7 +111,7 @@ static void go_on(void *machine)
 
 void kvm_pit_resume(KvmMachine *k)
 {
-    if (k->has_pit && kvm_lag(k->machine) - k->pit_lag > A_STOP_NS) {
+    if (k->has_pit && (int64_t)time_lag(k->machine) - k->pit_lag > A_STOP_NS) {
         machine_exclusive(k->machine, go_on, k->machine);
     }
 }

@@ -191,6 +191,9 @@ static VcpuExit fatal(KvmCpu *k)
                    (unsigned long long)r->fail_entry.hardware_entry_failure_reason);
     } else if (r->exit_reason == KVM_EXIT_INTERNAL_ERROR) {
         print_internal(r);
+    } else if (r->exit_reason == KVM_EXIT_NOTIFY) {
+        g_printerr("ryokan: kvm: the guest lets no event in (notify-vmexit), and %s\n",
+                   r->notify.flags & KVM_NOTIFY_CONTEXT_INVALID ? "its state is lost" : "that is to end it");
     } else {
         g_printerr("ryokan: kvm: exit %u, which nobody expects\n", r->exit_reason);
     }
@@ -230,6 +233,8 @@ static VcpuExit handle(KvmCpu *k)
         }
         kvm_debug_set(k);
         return GO_ON;
+    case KVM_EXIT_NOTIFY:
+        return k->kvm->notify == NOTIFY_RUN && !(k->run->notify.flags & KVM_NOTIFY_CONTEXT_INVALID) ? GO_ON : fatal(k);
     case KVM_EXIT_HYPERV:
         kvm_pv_exit(k);
         return GO_ON;

@@ -218,14 +218,9 @@ static void msrs(KvmCpu *k, unsigned long what)
 }
 
 /* ---- time: the guest's clock stands still while the machine is stopped, KVM's TSC does not ---- */
-int64_t kvm_lag(Machine *m)
-{
-    return (int64_t)(time_now(m, TIME_HOST) - time_now(m, TIME_GUEST));
-}
-
 static int64_t lag_now(const KvmCpu *k)
 {
-    return kvm_lag(k->kvm->machine);
+    return (int64_t)time_lag(k->kvm->machine);
 }
 
 /* Rounding apart, what the guest would have read when it was left. */

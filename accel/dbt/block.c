@@ -97,8 +97,9 @@ void block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode)
     }
     for (unsigned i = 0; i < n; i++) {
         for (unsigned k = 0; k < hot[i]->n_links && n < HOT_MAX; k++) {
-            Block *to = d->links[hot[i]->links + k].to;
-            if (to && !to->trace && ic_make_hot(d, to->at)) {
+            const BlockLink *l = &d->links[hot[i]->links + k];
+            Block *to = l->to;
+            if (to && !l->pair && !to->trace && ic_make_hot(d, to->at)) {
                 hot[n++] = to;
             }
         }
@@ -508,7 +509,7 @@ const void *dbt_lookup(DbtCpu *c)
     return jump_to(c, lookup_block(c));
 }
 
-const void *dbt_link_lookup(DbtCpu *c, BlockLink *l)
+const void *dbt_link_lookup(DbtCpu *c, BlockLink *l, unsigned word)
 {
     DbtMachine *d = c->dbt;
     const Block *b = lookup_block(c);
@@ -518,7 +519,8 @@ const void *dbt_link_lookup(DbtCpu *c, BlockLink *l)
         return NULL;
     }
     g_mutex_lock(&d->lock);
-    bool same_page = l->far ? trace_has_page(d->traces->pdata[l->from->trace - 1], (uint8_t *)((uintptr_t)b->at & -(uintptr_t)DBT_PAGE)) :
+    const uint8_t *b_page = (const uint8_t *)((uintptr_t)b->at & -(uintptr_t)DBT_PAGE);
+    bool same_page = l->pair ? b_page == far_page(d, l->from, word) : l->far ? trace_has_page(d->traces->pdata[l->from->trace - 1], b_page) :
                               ((uintptr_t)b->at ^ (uintptr_t)l->from->at) < DBT_PAGE;
     if (b->at2) {                   /* depends on how the next page is mapped now */
         if (!l->from->dead) {

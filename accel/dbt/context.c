@@ -148,6 +148,7 @@ void tlb_entry_flush_page(TlbEntry *e, unsigned slot, uint64_t page, bool global
 static void context_flush(DbtCpu *c, DbtContext *x)
 {
     ic_flush(c, x);
+    far_flush(c, x, true);
     for (unsigned i = 0; i < x->n_filled; i++) {
         entry_clear(x, x->filled[i]);
     }
@@ -166,6 +167,7 @@ static void context_flush_local(DbtCpu *c, DbtContext *x)
     unsigned kept = 0;
 
     ic_flush(c, x);
+    far_flush(c, x, false);
     for (unsigned i = 0; i < x->n_filled; i++) {
         unsigned slot = x->filled[i];
         if (!(x->victim[slot].phys & TLBF_GLOBAL)) {
@@ -434,6 +436,7 @@ void dbt_mode_changed(DbtCpu *c)
     }
     dbt_use(c, &c->contexts[*guess]);
     ic_context(c);
+    far_context(c);
     c->stats->switches++;
 }
 
@@ -494,6 +497,7 @@ static void context_flush_large(DbtCpu *c, DbtContext *x, uint64_t linear)
     uint64_t mask = -(UINT64_C(1) << 30), at = linear & mask, fetches = 0;
 
     ic_flush(c, x);
+    far_flush(c, x, true);
     for (unsigned i = 0; i < x->n_filled; i++) {
         unsigned slot = x->filled[i];
         for (TlbEntry *e = &x->tlb[slot];; e = &x->victim[slot]) {
@@ -529,11 +533,13 @@ static void context_flush_page(DbtCpu *c, DbtContext *x, uint64_t linear, bool g
     if (page) {
         jmp_clear_page(x, page, near_global);
         ic_flush_page(c, x, page);
+        far_flush_page(c, x, page, near_global);
     } else {                            /* 4 GiB may be the same to 32-bit code */
         jmp_clear(x, 0);
         jmp_clear(x, 1);
         fetch_clear(x, UINT64_MAX);
         ic_flush(c, x);
+        far_flush(c, x, true);
     }
     if (near_large(x, linear)) {
         context_flush_large(c, x, linear);

@@ -333,6 +333,8 @@ static const Field accel_fields[] = {
       .help = "Leave the IR as the front end made it: slow, for debugging." },
     { .name = "x-no-merge", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, no_merge), .count = 1,
       .help = "Give each access a memory check of its own: for debugging." },
+    { .name = "x-no-far", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, no_far), .count = 1,
+      .help = "Direct jumps to other pages by the jump cache, not by links: for debugging." },
     { .name = "x-ic", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, ic), .count = 1, .aux = ic_names,
       .help = "Which code has inline caches before the TLB: user code, all (for tests), or none." },
     { .name = "x-tier2", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2), .count = 1, .aux = tier2_names,
@@ -366,6 +368,7 @@ static bool dbt_init(Machine *m, GError **err)
     d->traces = g_ptr_array_new_with_free_func(g_free);
     d->cpus = g_ptr_array_new();
     past_init(d);
+    far_init(d);
     if (d->perfmap) {
         g_autofree char *path = g_strdup_printf("/tmp/perf-%d.map", getpid());
         d->perfmap_file = fopen(path, "w");
@@ -397,6 +400,7 @@ static bool dbt_vcpu_init(Vcpu *v, GError **err)
     c->steps = g_new0(DbtCpuPrivate, 1);
     tlb_init(c);
     trace_init(c);
+    far_cpu_init(c);
     g_ptr_array_add(c->dbt->cpus, c);
     if (c->dbt->cpus->len == 2 && block_any(c->dbt)) {       /* made for one: ir_unlock() */
         block_reclaim_soon(c->dbt);
@@ -414,6 +418,7 @@ static void dbt_vcpu_fini(Vcpu *v)
     g_free(c->steps);
     ic_fini(c);
     trace_fini(c);
+    far_cpu_fini(c);
     g_free(c->stats);
     tlb_fini(c);
     dbt_huge_free(c->contexts, DBT_CONTEXTS * sizeof(DbtContext));
@@ -428,6 +433,7 @@ static void dbt_fini(Machine *m)
     tcc_engine_fini(d);
     cache_fini(d);
     block_free_all(d);
+    far_fini(d);
     g_ptr_array_free(d->traces, TRUE);
     g_ptr_array_free(d->cpus, TRUE);
     if (d->backend) {
@@ -510,6 +516,8 @@ static const struct { size_t offset; const char *text; } stat_rows[] = {
     STAT(traces_not, "traces begun and not made"), STAT(trace_us, "microseconds of making them"),
     STAT(trace_checks, "looks at a trace's pages"), STAT(trace_refused, "of them, pages that are others"),
     STAT(traces_lost, "traces given up for that"),
+    STAT(far_pairs, "pairs of pages for jumps from one to the other"), STAT(far_checks, "looks at whether they are one"),
+    STAT(far_refused, "of them, another page"),
     STAT(ic_hot, "blocks given inline caches"), STAT(ic_given_up, "inline caches given up"),
 };
 

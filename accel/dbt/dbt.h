@@ -61,7 +61,8 @@ enum { DBT_IC_DATA = 1024, DBT_IC_JUMPS = 512, DBT_IC_N = DBT_IC_DATA + DBT_IC_J
        DBT_IC_BUDGET = 256,
        /* behind them: for each trace of several pages the page base it has been checked for; counters of block entries */
        DBT_GUARDS = 1024, DBT_HOT_N = 2048, DBT_GUARD_AT = DBT_IC_N * sizeof(DbtIc), DBT_HOT_AT = DBT_GUARD_AT + DBT_GUARDS * 8,
-       DBT_IC_BYTES = DBT_HOT_AT + DBT_HOT_N * 4 };
+       DBT_FAR_N = 16384, DBT_FAR_AT = DBT_HOT_AT + DBT_HOT_N * 4,      /* words of pairs of pages: far.c */
+       DBT_IC_BYTES = DBT_FAR_AT + DBT_FAR_N * 8 };
 #define DBT_GUARD_NONE UINT64_C(1)      /* no page base */
 
 enum { DBT_IC_TARGET_SHIFT = 4 };
@@ -192,6 +193,8 @@ typedef struct DbtCpu {
     uint64_t     ic_tick;               /* time of the last look, in microseconds */
     uint64_t     ic_targets;            /* of jumps: dbt_ic_target() of each that has been entered */
     struct DbtTracer *tracer;           /* trace.c */
+    struct DbtFarCpu *far;              /* far.c */
+    int32_t      far_budget;            /* jumps to other pages that find another word, until one of them looks */
     DbtIc      **ic_used;               /* [DBT_IC_N]: those that are not empty; all are behind the guest's struct: DbtGuest.ic_offset */
 } DbtCpu;
 
@@ -279,6 +282,7 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     uint64_t space_domain;              /* bits of DbtKey.space: global pages are the same where these are (x86: ASIDs of guests) */
     size_t   ic_offset;                 /* in the CPU struct's memory, DBT_IC_BYTES; 0: there are no inline caches and no traces */
     unsigned stack_reg;                 /* guest register that returns add to */
+    uint64_t mode_data;                 /* bits of DbtKey.mode that fetches do not depend on, among the upper 32 */
     uint64_t mode_user;                 /* bits of DbtKey.mode, all of them set in user code; 0: not told */
     uint64_t mode_wide;                 /* bits of DbtKey.mode: linear addresses have 64 bits (x86: 64-bit code); else they wrap at 4 GiB */
     const IrHelperDesc *helpers;
@@ -370,7 +374,8 @@ typedef struct BlockLink {              /* a direct exit to the same page, or to
     uint32_t patch;                     /* back end's: what to patch */
     int16_t  target;                    /* offset from the page base */
     uint8_t  loop : 1;                  /* goes to from's loop entry, and nowhere else */
-    uint8_t  far : 1;                   /* to another page of the trace it is from; pc_base is that page's already */
+    uint8_t  far : 1;                   /* to another page of the trace it is from, or: pc_base is that page's already */
+    uint8_t  pair : 1;                  /* to the other page of a pair: far.c */
     bool     cached;                    /* cannot be linked: by the jump cache; atomic */
 } BlockLink;
 
@@ -432,7 +437,8 @@ extern const DbtBackend dbt_backend_x86_64;
 /* Called by the back end's stubs, state exact in the struct: */
 const void *dbt_lookup(DbtCpu *c);      /* code for c->pc in the current context, translating and filling the jump cache;
                                            NULL: back to the run loop (attention, single-stepping, idle) */
-const void *dbt_link_lookup(DbtCpu *c, BlockLink *l);   /* the same for a direct exit, which it links where that is allowed */
+/* The same for a direct exit, which it links where that is allowed.  word: of the pair, if it is of one. */
+const void *dbt_link_lookup(DbtCpu *c, BlockLink *l, unsigned word);
 /* A merged check failed for the instruction at c->pc: the same code with a check for each access, from there to its end;
  * good for the block of that check as long as it exists.  NULL: dbt_slow(). */
 const void *dbt_unmerged(DbtCpu *c);

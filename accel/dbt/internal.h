@@ -40,6 +40,8 @@ enum { WRITABLE_MANY = UINT16_MAX };
 enum { DBT_GENERATIONS = 8, DBT_HASH_BITS = 18, DBT_MAX_REGIONS = 64 };
 
 typedef struct DbtCache DbtCache;
+typedef struct DbtFar DbtFar;
+typedef struct DbtFarCpu DbtFarCpu;
 /*
  * A trace: the code of a path through several blocks, which stands in for the block at its start.  What it was made of in one page;
  * the first is the one that the path starts in.
@@ -64,6 +66,7 @@ typedef struct DbtStats {               /* "info jit" */
     uint64_t blocks, guest_insns, guest_bytes, code_bytes, ir_insns;
     uint64_t lookups, refills, steps, exits, flushes, page_flushes, switches, contexts, invalidated,
              reclaims, reclaimed, full, revived, victims, grown, beside, across, links, unmerged, ic_hot, ic_given_up,
+             far_pairs, far_checks, far_refused,
              traces, trace_insns, trace_loops, trace_checks, trace_refused, traces_lost, traces_not, trace_us;
     uint64_t cache_taken, cache_insns, cache_new, cache_differ;
     uint64_t no_crossing, no_slow_mode, no_fault, no_ram, no_code;      /* refills refused, by why */
@@ -81,6 +84,7 @@ struct DbtMachine {
     bool      one_insn;                 /* blocks of one guest instruction: for debugging */
     bool      no_opt;                   /* IR as the front end made it */
     bool      no_merge;                 /* one check for each access */
+    bool      no_far;                   /* jumps to other pages by the jump cache alone */
     bool      perfmap;
     char     *cache_dir;                /* translated blocks on disk; NULL: none */
     uint64_t  cache_mib;
@@ -109,6 +113,7 @@ struct DbtMachine {
     GPtrArray *slabs;                   /* BLOCKS_IN_SLAB Blocks each */
     unsigned   n_slabs, n_in_slab;      /* used, and of the last of them */
     struct DbtPast *past;               /* past.c */
+    struct DbtFar *far;                 /* far.c */
     struct DbtCache *cache;             /* cache.c; NULL: none */
     uint8_t   ic_hot[(1 << IC_HASH_BITS) / 8];  /* blocks, by their start, hashed, that shall have inline caches; with the lock */
     uint8_t   ic_bad[(1 << IC_HASH_BITS) / 8];  /* guest instructions, hashed, that are better without; atomic */
@@ -163,6 +168,20 @@ void       block_drop_all(DbtMachine *d);       /* with all vCPUs parked: none o
 void       block_reclaim_soon(DbtMachine *d);   /* let the vCPUs' run loops do that */
 void       block_reclaim(DbtMachine *d);        /* from the run loop: give back what is oldest unless some vCPU is still to return into code */
 void       block_free_all(DbtMachine *d);       /* with the pages and regions they are of; no vCPU is left */
+
+/* far.c */
+void       far_init(DbtMachine *d);
+void       far_fini(DbtMachine *d);
+/* With the lock: number plus 1 and word of the pair for b's jumps to the page at that distance; 0: there is none. */
+unsigned   far_pair(DbtMachine *d, const DbtGuest *g, const Block *b, int64_t delta, unsigned *word);
+const uint8_t *far_page(const DbtMachine *d, const Block *b, unsigned word);    /* with the lock: host address of the page that it leads to; or NULL */
+void       far_reclaim(DbtMachine *d, unsigned generation);     /* with the lock, all words are empty */
+void       far_cpu_init(DbtCpu *c);
+void       far_cpu_fini(DbtCpu *c);
+void       far_context(DbtCpu *c);              /* c->ctx has changed */
+void       far_flush(DbtCpu *c, const DbtContext *x, bool globals);
+void       far_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page, bool near_global);
+void       far_check(DbtCpu *c, unsigned k);    /* pair k: a jump from the page at pc_base to pc has found another word */
 
 /* trace.c */
 void       trace_init(DbtCpu *c);

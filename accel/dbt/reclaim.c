@@ -50,6 +50,7 @@ static void reclaim_locked(DbtMachine *d, unsigned generation)
     for (unsigned i = 0; i < blocks->len; i++) {
         block_free(d, blocks->pdata[i]);
     }
+    far_reclaim(d, generation);
     if (d->backend) {
         d->backend->reclaim(d, generation);
     }

@@ -164,6 +164,7 @@ const DbtGuest x86_dbt_guest = {
     .ic_offset = IC_OFFSET,
     .cache_key = cache_key,
     .stack_reg = R_RSP,
+    .mode_data = X86_MODE_DATA,
     .mode_user = X86_MODE_CPL,
     .mode_wide = X86_MODE_CODE64,
     .helpers = helpers,

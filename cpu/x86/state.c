@@ -9,10 +9,6 @@
  */
 #include "cpu/x86/sys.h"
 
-enum {                                  /* mode_mmu: high half of DbtKey.mode */
-    MMU_PG = 1, MMU_PAE = 2, MMU_PSE = 4, MMU_WP = 8, MMU_NXE = 16, MMU_SMEP = 32, MMU_SMAP = 64, MMU_PGE = 128,
-    MMU_A20_OFF = 256, MMU_LMA = 512, MMU_SMM = 1024, MMU_PKE = 2048, MMU_GUEST = 1 << 20, MMU_NESTED = 1 << 21,
-};
 enum { EF_KNOWN = EF_TF | EF_IF | EF_DF | EF_IOPL | EF_NT | EF_RF | EF_VM | EF_AC | EF_VIF | EF_VIP | EF_ID };
 
 /* ---- EFLAGS ---- */

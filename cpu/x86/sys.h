@@ -61,6 +61,12 @@ static inline void x86_sys_st(X86Cpu *c, uint64_t linear, uint64_t value, unsign
 }
 
 /* ---- state.c ---- */
+/* The upper half of DbtKey.mode: what only the MMU depends on. */
+enum {
+    MMU_PG = 1, MMU_PAE = 2, MMU_PSE = 4, MMU_WP = 8, MMU_NXE = 16, MMU_SMEP = 32, MMU_SMAP = 64, MMU_PGE = 128,
+    MMU_A20_OFF = 256, MMU_LMA = 512, MMU_SMM = 1024, MMU_PKE = 2048, MMU_GUEST = 1 << 20, MMU_NESTED = 1 << 21,
+};
+#define X86_MODE_DATA ((uint64_t)(MMU_SMAP | MMU_WP | MMU_PKE) << 32)
 uint64_t x86_put_rflags(X86Cpu *c, uint64_t value, uint64_t mask);     /* x86_set_rflags(), but the caller tells
                                                    dbt_mode_changed() itself; the bits that changed */
 void x86_reset_state(X86Cpu *c, bool init);     /* power-on or, with init, INIT */

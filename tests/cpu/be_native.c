@@ -62,7 +62,7 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned access)
     return ram + at;
 }
 const void *dbt_lookup(DbtCpu *c) { (void)c; return NULL; }
-const void *dbt_link_lookup(DbtCpu *c, BlockLink *l) { (void)c; (void)l; return NULL; }
+const void *dbt_link_lookup(DbtCpu *c, BlockLink *l, unsigned word) { (void)c; (void)l; (void)word; return NULL; }
 const void *dbt_slow(DbtCpu *c) { (void)c; left = true; return NULL; }
 #include "tests/cpu/no_blocks.h"
 const void *dbt_unmerged(DbtCpu *c) { (void)c; return NULL; }

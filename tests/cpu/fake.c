@@ -304,7 +304,7 @@ const void *dbt_lookup(DbtCpu *c)
     return NULL;
 }
 
-const void *dbt_link_lookup(DbtCpu *c, BlockLink *l)
+const void *dbt_link_lookup(DbtCpu *c, BlockLink *l, unsigned word)
 {
     (void)c;
     (void)l;

@@ -149,7 +149,7 @@ static void run_native(X86Cpu *c, const IrBlock *b)
 }
 bool fail(GError **err, const char *fmt, ...) { fprintf(stderr, "%s\n", fmt); return false; }
 const void *dbt_lookup(DbtCpu *c) { return NULL; }
-const void *dbt_link_lookup(DbtCpu *c, BlockLink *l) { return NULL; }
+const void *dbt_link_lookup(DbtCpu *c, BlockLink *l, unsigned word) { return NULL; }
 #include "tests/cpu/no_blocks.h"
 const void *dbt_unmerged(DbtCpu *c) { (void)c; return NULL; }
 

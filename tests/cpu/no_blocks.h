@@ -14,3 +14,9 @@ unsigned trace_counter(DbtMachine *d) { (void)d; return 0; }
 void trace_context(DbtCpu *c) { (void)c; }
 void trace_flush(DbtCpu *c, const DbtContext *x) { (void)c; (void)x; }
 void trace_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page) { (void)c; (void)x; (void)page; }
+unsigned far_pair(DbtMachine *d, const DbtGuest *g, const Block *b, int64_t delta, unsigned *word)
+{
+    (void)d; (void)g; (void)b; (void)delta; (void)word;
+    return 0;
+}
+void far_check(DbtCpu *c, unsigned k) { (void)c; (void)k; }

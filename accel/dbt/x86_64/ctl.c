@@ -152,6 +152,31 @@ static bool trace_knows(const Trace *t, int64_t delta)
     return false;
 }
 
+/* To the other page of pair k, if that is where it was. */
+static void em_far(Em *e, unsigned k, unsigned word, int32_t target)
+{
+    int32_t page = target & -DBT_PAGE;
+
+    align_rel32(e, FAR_BYTES);
+    uint8_t *start = e->p;
+    e_load(e, R10, rm_cpu(CPU(pc_base)));
+    e_op(e, 0x3b, E_W, R10, rm_cpu((int32_t)(e->g->ic_offset + DBT_FAR_AT + 8 * word) - BIAS));
+    e_jcc(e, CC_NE);
+    Stub *s = new_stub(e, STUB_FAR);
+    s->rec = k;
+    s->target = target;
+    e_op(e, 0x8d, e->wide ? E_W : 0, R10, rm_mem(R10, page));
+    e_store(e, R10, rm_cpu(CPU(pc_base)));
+    e_jmp(e);
+    g_assert(e->p - start == FAR_BYTES + 4);
+    link_here(e, target & (DBT_PAGE - 1), true);
+    if (!e->full) {
+        BlockLink *l = &e->d->links[e->b->links + e->b->n_links - 1];
+        l->pair = true;
+        l->stub = page < 0 || !e->wide ? LINK_BACK : 0;         /* no way round without an exit check */
+    }
+}
+
 void em_exit_to(Em *e, int32_t target)
 {
     if (!is_loop(e, target)) {
@@ -171,6 +196,11 @@ void em_exit_to(Em *e, int32_t target)
         align_rel32(e, 1);
         e_jmp(e);
         link_here(e, target & (DBT_PAGE - 1), true);
+        return;
+    }
+    unsigned word, pair = far_pair(e->d, e->g, e->b, page, &word);
+    if (pair) {
+        em_far(e, pair - 1, word, target);
         return;
     }
     em_load_pc(e, R10, target);
@@ -436,6 +466,11 @@ void emit_stubs(Em *e)
             break;
         case STUB_GUESS:
             stub_guess(e, s);
+            break;
+        case STUB_FAR:
+            e_alu_imm(e, 0, e->wide ? IR_I64 : IR_I32, rm_reg(R10), (uint32_t)s->target);
+            e_mov_imm(e, R11, s->rec);
+            e_jmp_thunk(e, e->x->far);
             break;
         case STUB_VEC:
             e_call_thunk(e, e->ymm ? e->x->vec_load_ymm : e->x->vec_load);

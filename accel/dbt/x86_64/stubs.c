@@ -110,12 +110,21 @@ static const void *leave_c(DbtCpu *c, uint32_t rec)
     return dbt_slow(c);
 }
 
+/* From the compare that stands before the link: em_far(). */
+static unsigned word_of_link(const DbtCpu *c, const BlockLink *l)
+{
+    int32_t disp;
+
+    memcpy(&disp, x64_of(c)->rx + l->patch - FAR_WORD_BACK, sizeof(disp));
+    return (unsigned)(disp - (int32_t)(c->guest->ic_offset + DBT_FAR_AT) + BIAS) / 8;
+}
+
 static const void *link_c(DbtCpu *c, BlockLink *l)
 {
     order_arrive(c->dbt);
     c->pc = c->pc_base + (uint64_t)l->target;
     flags_settle(c);
-    return dbt_link_lookup(c, l);
+    return dbt_link_lookup(c, l, l->pair ? word_of_link(c, l) : 0);
 }
 
 /* from: odd: by an indirect branch at page base + (from >> 1); FROM_DEAD: to a block that is no more; 0: else. */
@@ -148,6 +157,14 @@ static const void *hot_c(DbtCpu *c, uint32_t counter)
     order_arrive(c->dbt);
     flags_settle(c);
     return trace_hot(c, counter);
+}
+
+static const void *far_c(DbtCpu *c, uint32_t pair)
+{
+    order_arrive(c->dbt);
+    flags_settle(c);
+    far_check(c, pair);
+    return dbt_lookup(c);
 }
 
 static const void *check_c(DbtCpu *c, uint32_t trace)
@@ -778,6 +795,17 @@ bool thunks_make(X64 *x, Em *e)
     e_call_thunk(e, x->spill_at);
     e_mov32(e, RSI, R11);
     em_call(e, (const void *)check_c);
+    e_jmp_thunk(e, go);
+
+    x->far = here(e);                   /* r10 = linear pc, r11d = number of a pair whose word is not this page */
+    e_op(e, 0xff, 0, 1, rm_cpu(CPU(far_budget)));       /* dec */
+    uint8_t *look = e_jcc8(e, CC_S);
+    em_jmp_cache(e);
+    patch8(e, look);
+    e_store(e, R10, rm_cpu(CPU(pc)));
+    e_call_thunk(e, x->spill);
+    e_mov32(e, RSI, R11);
+    em_call(e, (const void *)far_c);
     e_jmp_thunk(e, go);
 
     make_refill(e, 0, RAX);

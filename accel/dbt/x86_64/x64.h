@@ -25,6 +25,7 @@ enum { BIAS = offsetof(DbtCpu, vcpu.attention) + 128 };
 #define CPU(member) ((int32_t)offsetof(DbtCpu, member) - BIAS)
 enum { N_GPR = 16, N_VALS = IR_TEMPS + IR_HOSTS, JMP_SHIFT = 4,
        BODY_TEST = 10, BODY_COUNT = 12 };       /* bytes before Block.body: of the exit check, and of the counter behind it */
+enum { FAR_BYTES = 29, FAR_WORD_BACK = 22 };    /* of a link to another page up to its rel32; that far before it: the disp32 of its word */
 #define LINK_BACK (UINT32_C(1) << 31)   /* in BlockLink.stub, an offset in the arena: a back edge */
 extern const uint8_t x64_gpr[N_GPR];    /* host register of a guest register, or NO_REG */
 
@@ -82,7 +83,7 @@ typedef struct X64 {
     uint16_t  lazy_hash[LAZY_HASH];
     /* thunks, as offsets in the arena: stubs.c */
     uint32_t  enter, leave, link, second, second_from, miss, miss_unmerged, exit_at, exit_pc, spill, spill_at, reload;
-    uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3], ic[3][2], hot, check, stack[3], ic_jump;      /* the last of them: pack.c */
+    uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3], ic[3][2], hot, check, far, stack[3], ic_jump;      /* the last of them: pack.c */
 } X64;
 
 typedef struct Opnd {                   /* where a source or destination is, in the host's terms */
@@ -93,7 +94,7 @@ typedef struct Opnd {                   /* where a source or destination is, in 
     uint64_t imm;
 } Opnd;
 
-typedef enum { STUB_REFILL, STUB_IC, STUB_STACK, STUB_LEAVE, STUB_EXIT, STUB_JUMP, STUB_GUESS, STUB_VEC } StubKind;
+typedef enum { STUB_REFILL, STUB_IC, STUB_STACK, STUB_LEAVE, STUB_EXIT, STUB_JUMP, STUB_GUESS, STUB_VEC, STUB_FAR } StubKind;
 typedef struct Stub {                   /* out of line: emitted after the block */
     StubKind  kind;
     uint8_t  *from;                     /* rel32 to fill in (its four bytes) */
@@ -102,8 +103,8 @@ typedef struct Stub {                   /* out of line: emitted after the block 
     uint16_t  borrowed;                 /* STUB_LEAVE, STUB_GUESS: registers to restore first */
     uint8_t   x87_n, x87[8], x87_c1;    /* the host's x87 at the branch: x87.c */
     bool      write, save;              /* save: STUB_EXIT stores the host's flags first */
-    uint32_t  rec;
-    int32_t   target, pc;               /* STUB_EXIT: offset from the page base; of the guest instruction that exits */
+    uint32_t  rec;                      /* STUB_FAR: number of the pair */
+    int32_t   target, pc;               /* STUB_EXIT, STUB_FAR: offset from the page base; of the guest instruction that exits */
 } Stub;
 
 typedef enum { RELOC_SKIP, RELOC_THUNK, RELOC_CALL, RELOC_REC, RELOC_LINK, RELOC_RECIPE } RelocKind;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * smc.c -- 64-bit guest: code that is rewritten: with what it was before, with something new, by itself, beside data, through
- * another address, across pages, and under an access that crosses a page.
+ * another address, across pages, and under an access that crosses a page; and loops through two pages of which one becomes another.
  *
  * Spec: Intel SDM vol. 3, 12.6 and 9.1.3.
  */
@@ -151,6 +151,82 @@ static void test_alias(void)
     check("another page behind it", bad, 0);
 }
 
+static u32 result;
+
+/* At +0: ecx = 64; at +5: jump to the page `to` behind it.  There: eax = v, ecx down, back to +5, at last the result and out. */
+static void put_from(u64 at, u32 to)
+{
+    u32 rel = to - 10;
+    const u8 code[10] = { 0xb9, 64, 0, 0, 0, 0xe9, (u8)rel, (u8)(rel >> 8), (u8)(rel >> 16), (u8)(rel >> 24) };
+
+    put_bytes(at, code, sizeof code);
+}
+
+static void put_to(u64 at, u32 from, u32 v, u32 user)
+{
+    u32 rel = 5 - (from + 13), r = (u32)(u64)&result;
+    const u8 code[22] = { 0xb8, (u8)v, 0, 0, 0, 0xff, 0xc9, 0x0f, 0x85, (u8)rel, (u8)(rel >> 8), (u8)(rel >> 16), (u8)(rel >> 24),
+                          0x89, 0x04, 0x25, (u8)r, (u8)(r >> 8), (u8)(r >> 16), (u8)(r >> 24), user ? 0xcd : 0xc3, 0x30 };
+
+    put_bytes(at, code, sizeof code);
+}
+
+static void flush_tlb(u64 page, u32 user, unsigned how)
+{
+    if (how == 0) {
+        asm volatile("invlpg (%0)" :: "r"(page) : "memory");
+    } else if (user) {
+        wr3((u64)pml4);
+    } else {
+        wr4(rd4() & ~0x80ull);
+        wr4(rd4() | 0x80);
+    }
+}
+
+static u32 run_far(u32 user)
+{
+    result = 0;
+    if (user) {
+        run_user((void (*)(void))ALIAS, CS3, 2);
+    } else {
+        call(ALIAS, 0);
+    }
+    return result;
+}
+
+static void test_far(u32 user)
+{
+    u64 bits = user ? 7 : 0x107;        /* the kernel's pages are global */
+    unsigned bad = 0;
+
+    wr4(rd4() | 0x80);
+    put_from(CODE + 0xc000, 0x1000);
+    put_from(CODE + 0xd000, 0x2000);
+    put_to(CODE + 0xe000, 0x1000, 1, user);
+    put_to(CODE + 0xf000, 0x1000, 2, user);
+    put_to(CODE + 0x10000, 0x2000, 3, user);
+    pt[0] = (CODE + 0xc000) | bits;
+    pt[2] = (CODE + 0x10000) | bits;
+    asm volatile("invlpg (%0)" :: "r"((u64)ALIAS) : "memory");
+    asm volatile("invlpg (%0)" :: "r"((u64)ALIAS + 0x2000) : "memory");
+    for (unsigned i = 0; i < 40; i++) {
+        pt[1] = (CODE + (i & 1 ? 0xf000 : 0xe000)) | bits;
+        flush_tlb(ALIAS + 0x1000, user, i & 2);
+        bad += run_far(user) != (i & 1 ? 2u : 1u);
+        bad += run_far(user) != (i & 1 ? 2u : 1u);
+    }
+    check(user ? "user: the page jumped to" : "the page jumped to", bad, 0);
+    pt[1] = (CODE + 0xe000) | bits;
+    flush_tlb(ALIAS + 0x1000, user, 0);
+    for (unsigned i = bad = 0; i < 40; i++) {
+        pt[0] = (CODE + (i & 1 ? 0xd000 : 0xc000)) | bits;
+        flush_tlb(ALIAS, user, i & 2);
+        bad += run_far(user) != (i & 1 ? 3u : 1u);
+        bad += run_far(user) != (i & 1 ? 3u : 1u);
+    }
+    check(user ? "user: the page jumped from" : "the page jumped from", bad, 0);
+}
+
 /* Two loads off one register, of which one crosses a page; rewritten now and then. */
 static void test_crossing(void)
 {
@@ -195,5 +271,7 @@ __attribute__((used)) int main(void)
     test_alias();
     test_crossing();
     test_bulk();
+    test_far(0);
+    test_far(1);
     finish();
 }

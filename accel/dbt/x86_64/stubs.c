@@ -797,7 +797,7 @@ bool thunks_make(X64 *x, Em *e)
     em_call(e, (const void *)check_c);
     e_jmp_thunk(e, go);
 
-    x->far = here(e);                   /* r10 = linear pc, r11d = number of a pair whose word is not this page */
+    x->far = thunk_here(e);                  /* r10 = linear pc, r11d = number of a pair whose word is not this page */
     e_op(e, 0xff, 0, 1, rm_cpu(CPU(far_budget)));       /* dec */
     uint8_t *look = e_jcc8(e, CC_S);
     em_jmp_cache(e);

@@ -18,11 +18,12 @@ enum { RETIRED = -1, HOT_MAX = 16, REMEMBER_AFTER = 4, PEEK_MAX = 256 };
 
 /* ---- dropping blocks ---- */
 
+/* Neighbours in a page are neighbours in the hash: what is made or looked for one behind the other meets few lines of the host's cache. */
 static unsigned hash_of(const uint8_t *at, uint32_t mode)
 {
-    uint64_t h = ((uintptr_t)at ^ ((uint64_t)mode << 40)) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t h = ((uintptr_t)at >> DBT_PAGE_BITS ^ ((uint64_t)mode << 32)) * UINT64_C(0x9e3779b97f4a7c15);
 
-    return (unsigned)(h >> (64 - DBT_HASH_BITS));
+    return (unsigned)(h >> (64 - DBT_HASH_BITS)) ^ ((unsigned)(uintptr_t)at >> 4 & 255);
 }
 
 Block *block_at(DbtMachine *d, const uint8_t *at, uint32_t mode)

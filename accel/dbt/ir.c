@@ -70,20 +70,6 @@ void ir_begin(IrBlock *b, uint64_t pc, uint64_t mode)
     b->n_insns = b->n_guest = b->n_imms = b->n_mems = 0;
 }
 
-IrInsn *ir_emit(IrBlock *b, IrOp op, IrType type, IrRef dst, IrRef a, IrRef second)
-{
-    g_assert(b->n_insns < IR_MAX_INSNS);
-    IrInsn *i = &b->insns[b->n_insns++];
-    memset(i, 0, sizeof *i);
-    i->op = (uint8_t)op;
-    i->type = (uint8_t)type;
-    i->dst = dst;
-    i->a = a;
-    i->b = second;
-    i->guest = (uint16_t)(b->n_guest ? b->n_guest - 1 : 0);
-    return i;
-}
-
 IrGuest *ir_insn(IrBlock *b, int32_t offset)
 {
     g_assert(b->n_guest < IR_MAX_GUEST);

@@ -208,7 +208,15 @@ typedef struct IrVecDesc {
 IrBlock *ir_new(void);                  /* one allocation with room for the maxima; g_free() */
 IrBlock *ir_copy(const IrBlock *b);     /* one allocation of just the size; g_free() */
 void     ir_begin(IrBlock *b, uint64_t pc, uint64_t mode);
-IrInsn  *ir_emit(IrBlock *b, IrOp op, IrType type, IrRef dst, IrRef a, IrRef second);    /* zeroed but for these and guest */
+/* Zeroed but for these and guest. */
+static inline IrInsn *ir_emit(IrBlock *b, IrOp op, IrType type, IrRef dst, IrRef a, IrRef second)
+{
+    g_assert(b->n_insns < IR_MAX_INSNS);
+    IrInsn *i = &b->insns[b->n_insns++];
+    *i = (IrInsn){ .op = (uint8_t)op, .type = (uint8_t)type, .dst = dst, .a = a, .b = second,
+                   .guest = (uint16_t)(b->n_guest - (b->n_guest != 0)) };
+    return i;
+}
 IrGuest *ir_insn(IrBlock *b, int32_t offset);  /* starts a guest instruction: its row of the table (set length) and `insn` */
 IrRef    ir_imm(IrBlock *b, uint64_t value);
 uint16_t ir_mem(IrBlock *b, const IrMem *mem);

@@ -127,6 +127,71 @@ static bool add_as_lea(Em *e, Opnd a, Opnd b)
     return true;
 }
 
+/* The host register that an operand is in as it stands, or NO_REG. */
+static unsigned plain_reg(const Em *e, IrRef r)
+{
+    return r.kind == IR_GUEST && !r.high_byte ? e->gpr[r.id] : NO_REG;
+}
+
+/* An operand that needs no other instruction: such a register, memory whose host address is in one, or a constant. */
+static bool plain_operand(const Em *e, IrRef r, IrType type, Opnd *o)
+{
+    unsigned reg;
+
+    if (r.kind == IR_GUEST) {
+        *o = (Opnd){ .kind = O_REG, .reg = (uint8_t)(reg = plain_reg(e, r)) };
+    } else if (r.kind == IR_IMM) {
+        *o = (Opnd){ .kind = O_IMM, .imm = e->ir->imms[r.id] & (UINT64_MAX >> (64 - (8u << type))) };
+        return imm_fits(o->imm, type);
+    } else if (r.kind == IR_HOST) {
+        *o = (Opnd){ .kind = O_MEM, .reg = (uint8_t)(reg = e->at[val_of(r)]), .disp = e->n->disp };
+    } else {
+        return false;
+    }
+    return reg < 16;
+}
+
+/* Most of what there is: one host instruction on operands as they stand. */
+static bool alu_plain(Em *e, unsigned digit)
+{
+    const IrInsn *n = e->n;
+    IrType type = n->type;
+    bool compares = n->op == IR_cmp || n->op == IR_test, all = n->sets == FL_ALL;
+    Opnd a, b;
+
+    if ((!compares && !same_ref(n->dst, n->a)) || n->op == IR_adc || n->op == IR_sbb || !plain_operand(e, n->a, type, &a) ||
+        !plain_operand(e, n->b, type, &b) || a.kind == O_IMM || (b.kind == O_MEM && (a.kind == O_MEM || n->op == IR_test))) {
+        return false;
+    }
+    if (!all && (a.kind == O_MEM || b.kind == O_MEM)) {
+        return false;                   /* flags may want the register that the address is in */
+    }
+    if ((n->op == IR_add || n->op == IR_sub) && type >= IR_I32 && a.kind == O_REG && !(n->sets & (e->lb[e->i + 1] | e->fb[e->i + 1])) &&
+        ((e->lb[e->i] | e->fb[e->i]) & e->host & ~e->mem)) {
+        return false;                   /* there are flags to keep: lea */
+    }
+    all ? flags_all_begin(e) : flags_begin(e, FL_ALL);
+    if (n->locked) {
+        e8(e, 0xf0);
+    }
+    if (n->op == IR_test) {
+        if (b.kind == O_IMM) {
+            e_op(e, type == IR_I8 ? 0xf6 : 0xf7, type_flags(type) & ~(unsigned)E_R8, 0, rm_of(a));
+            e_imm_typed(e, type, b.imm);
+        } else {
+            e_typed(e, 0x85, type, b.reg, rm_of(a));
+        }
+    } else if (b.kind == O_IMM) {
+        e_alu_imm(e, digit, type, rm_of(a), b.imm);
+    } else if (a.kind == O_MEM) {
+        e_typed(e, digit << 3 | 1, type, b.reg, rm_of(a));
+    } else {
+        e_alu_rr(e, digit, type, a.reg, rm_of(b));
+    }
+    all ? flags_all_end(e) : flags_end(e, FL_ALL);
+    return true;
+}
+
 void em_alu(Em *e)
 {
     static const uint8_t digits[IR_N_OPS] = { [IR_add] = 0, [IR_or] = 1, [IR_adc] = 2, [IR_sbb] = 3, [IR_and] = 4, [IR_sub] = 5,
@@ -137,6 +202,9 @@ void em_alu(Em *e)
     IrRef ra = n->a, rb = n->b;
     bool commutes = ir_op_props[n->op] & COMMUTES;
 
+    if (alu_plain(e, digit)) {
+        return;
+    }
     if (n->op == IR_adc || n->op == IR_sbb) {
         flags_want(e, FL_C);
     }
@@ -338,12 +406,6 @@ void em_shld(Em *e)
 }
 
 /* ---- moves ---- */
-
-/* The host register that an operand is in as it stands, or NO_REG. */
-static unsigned plain_reg(const Em *e, IrRef r)
-{
-    return r.kind == IR_GUEST && !r.high_byte ? e->gpr[r.id] : NO_REG;
-}
 
 /* Between registers, of constants, of what a host address that is in a register points to: most of what there is. */
 static bool mov_plain(Em *e)

@@ -21,7 +21,7 @@
 #include <string.h>
 #include "accel/dbt/ir.h"
 
-enum { MAX_OPEN = 6, MAX_USERS = 32, MAX_SPAN = 64, FIRST_SHARED = 4, N_GUEST = 32,
+enum { MAX_OPEN = 6, MAX_USERS = 32, MAX_SPAN = 64, FIRST_SHARED = 4, N_GUEST = 32, NO_VALUE = 64,
        SYM_NONE = 0, SYM_PAGE = 1, SYM_FIRST = 2,               /* absolute, relative to the page base, registers */
        GONE = IR_N_OPS };
 
@@ -52,8 +52,10 @@ typedef struct Merge {
     IrBlock *b;
     unsigned n_hosts, hosts_used, next_symbol;
     bool     removed;                   /* some check has gone */
-    bool     keep;                      /* this guest instruction calls a helper: its checks stay its own */
-    Value    guest[N_GUEST], temp[IR_TEMPS];
+    bool     keep;                      /* this guest instruction has called a helper: its checks stay its own */
+    bool     any_host;                  /* any in host[] */
+    uint64_t known;                     /* bits: of value[]; others get a symbol of their own when they are asked for */
+    Value    value[N_GUEST + IR_TEMPS]; /* guest registers, temporaries */
     unsigned used;                      /* bits: of open[] */
     uint64_t key[MAX_OPEN];             /* Key.all of each */
     Open     open[MAX_OPEN];
@@ -61,14 +63,23 @@ typedef struct Merge {
     struct { Open *open; int64_t at; } host[FIRST_SHARED];      /* of this guest instruction */
 } Merge;
 
-static Value *value_of(Merge *g, IrRef r)
+/* Index in value[], or NO_VALUE. */
+static unsigned index_of(IrRef r)
 {
-    return r.kind == IR_GUEST && r.id < N_GUEST && !r.high_byte ? &g->guest[r.id] : r.kind == IR_TEMP ? &g->temp[r.id] : NULL;
+    return r.kind == IR_GUEST && r.id < N_GUEST ? r.id : r.kind == IR_TEMP ? N_GUEST + r.id : NO_VALUE;
 }
 
-static Value fresh(Merge *g)
+static const Value *value_of(Merge *g, IrRef r)
 {
-    return (Value){ (uint16_t)g->next_symbol++, 64, 0 };
+    unsigned k = index_of(r);
+    if (k == NO_VALUE || r.high_byte) {
+        return NULL;
+    }
+    if (!(g->known >> k & 1)) {
+        g->known |= UINT64_C(1) << k;
+        g->value[k] = (Value){ (uint16_t)g->next_symbol++, 64, 0 };
+    }
+    return &g->value[k];
 }
 
 /* What the operation leaves in dst, if that is a known register and a constant. */
@@ -125,26 +136,21 @@ static bool follow(Merge *g, const IrInsn *i, Value *out)
     return true;
 }
 
-static Value *written(Merge *g, IrRef r)        /* ah to bh are part of what their register holds */
-{
-    return r.kind == IR_GUEST && r.id < N_GUEST ? &g->guest[r.id] : r.kind == IR_TEMP ? &g->temp[r.id] : NULL;
-}
-
 static void wrote(Merge *g, const IrInsn *i)
 {
     Value v;
+    unsigned k = index_of(i->dst);
 
-    if (!((i->dst.kind | i->dst2.kind) & (IR_GUEST | IR_TEMP))) {
-        return;
+    if (k != NO_VALUE) {                /* ah to bh are part of what their register holds */
+        if (!i->dst.high_byte && follow(g, i, &v)) {
+            g->value[k] = v;
+            g->known |= UINT64_C(1) << k;
+        } else {
+            g->known &= ~(UINT64_C(1) << k);
+        }
     }
-    bool known = follow(g, i, &v);
-    Value *to = written(g, i->dst);
-    if (to) {
-        *to = known && !i->dst.high_byte ? v : fresh(g);
-    }
-    to = written(g, i->dst2);
-    if (to) {
-        *to = fresh(g);
+    if (i->dst2.kind != IR_NONE && (k = index_of(i->dst2)) != NO_VALUE) {
+        g->known &= ~(UINT64_C(1) << k);
     }
 }
 
@@ -207,9 +213,10 @@ static void settle(Merge *g, Open *o)
 
 static void forget_hosts(Merge *g)
 {
-    for (unsigned h = 0; h < FIRST_SHARED; h++) {
+    for (unsigned h = 0; g->any_host && h < FIRST_SHARED; h++) {
         g->host[h].open = NULL;
     }
+    g->any_host = false;
 }
 
 static bool is_in_use(const Merge *g, const Open *o)
@@ -268,6 +275,17 @@ static bool join(Merge *g, Open *o, const IrMem *m, int64_t at)
     return true;
 }
 
+/* Does the guest instruction of the check at n? */
+static bool calls_helper(const IrBlock *b, unsigned n)
+{
+    while (++n < b->n_insns && b->insns[n].op != IR_insn) {
+        if (b->insns[n].op == IR_helper) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check(Merge *g, unsigned n)
 {
     IrInsn *i = &g->b->insns[n];
@@ -280,11 +298,12 @@ static void check(Merge *g, unsigned n)
         return;
     }
     g->host[h].open = NULL;
-    if (g->keep || !address(g, m, &key, &at) || m->span > MAX_SPAN) {
+    if (g->keep || calls_helper(g->b, n) || !address(g, m, &key, &at) || m->span > MAX_SPAN) {
         return;
     }
     for (unsigned k = 0; k < MAX_OPEN; k++) {
         if (g->key[k] == key.all && (g->used >> k & 1) && join(g, &g->open[k], m, at)) {
+            g->any_host = true;
             g->host[h].open = &g->open[k];
             g->host[h].at = at;
             g->removed = true;
@@ -305,6 +324,7 @@ static void check(Merge *g, unsigned n)
         o->check = n;
         o->own = o->lo = at;
         o->hi = at + m->span;
+        g->any_host = true;
         g->host[h].open = o;
         g->host[h].at = at;
     }
@@ -322,26 +342,6 @@ static void use(Merge *g, unsigned n)
     }
 }
 
-static bool any_helper(const IrBlock *b)
-{
-    unsigned n = 0;
-    while (n < b->n_insns && b->insns[n].op != IR_helper) {
-        n++;
-    }
-    return n < b->n_insns;
-}
-
-/* The guest instruction that starts at n. */
-static bool calls_helper(const IrBlock *b, unsigned n)
-{
-    while (++n < b->n_insns && b->insns[n].op != IR_insn) {
-        if (b->insns[n].op == IR_helper) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void settle_all(Merge *g)
 {
     for (unsigned k = 0; k < MAX_OPEN; k++) {
@@ -350,13 +350,6 @@ static void settle_all(Merge *g)
         }
     }
     forget_hosts(g);
-}
-
-static void forget_guest(Merge *g)
-{
-    for (unsigned r = 0; r < N_GUEST; r++) {
-        g->guest[r] = fresh(g);
-    }
 }
 
 void ir_merge_checks(IrBlock *b, unsigned n_hosts)
@@ -372,27 +365,26 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
     g.hosts_used = 0;
     g.next_symbol = SYM_FIRST;
     g.keep = g.removed = false;
-    memset(g.temp, 0, sizeof g.temp);
+    g.known = 0;
+    g.any_host = true;
     memset(g.last_use, 0, sizeof g.last_use);
     forget_hosts(&g);
     g.used = 0;                         /* open[], which is most of it, stays as it is */
     memset(g.key, 0, sizeof g.key);
-    forget_guest(&g);
-    bool helpers = any_helper(b);
     for (unsigned n = 0; n < b->n_insns; n++) {
         IrInsn *i = &b->insns[n];
         switch (i->op) {
         case IR_insn:
             forget_hosts(&g);
-            g.keep = helpers && calls_helper(b, n);
+            g.keep = false;
             break;
         case IR_chk:
             check(&g, n);
             break;
         case IR_helper:
             settle_all(&g);
-            forget_guest(&g);
-            wrote(&g, i);
+            g.known = 0;
+            g.keep = true;
             break;
         default:
             if (ir_kinds(i) & IR_HOST) {

@@ -568,10 +568,8 @@ static bool decode_plain(X86Insn *o, const uint8_t *code)
     return true;
 }
 
-X86DecodeResult x86_decode(X86Insn *o, const uint8_t *code, unsigned n, uint64_t mode)
+static G_GNUC_NO_INLINE X86DecodeResult decode_any(X86Insn *o, const uint8_t *code, unsigned n, uint64_t mode)
 {
-    if (n >= READABLE && (mode & X86_MODE_CODE64) && decode_plain(o, code))
-        return DEC_OK;
     bool code64 = mode & X86_MODE_CODE64, addr = false;
     uint8_t copy[READABLE] = { 0 };
     if (n < READABLE)
@@ -608,6 +606,13 @@ X86DecodeResult x86_decode(X86Insn *o, const uint8_t *code, unsigned n, uint64_t
         r = DEC_MORE;
     }
     return r;
+}
+
+X86DecodeResult x86_decode(X86Insn *o, const uint8_t *code, unsigned n, uint64_t mode)
+{
+    if (n >= READABLE && (mode & X86_MODE_CODE64) && decode_plain(o, code))
+        return DEC_OK;
+    return decode_any(o, code, n, mode);
 }
 
 const X86Row *x86_rows(unsigned *n)

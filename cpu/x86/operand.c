@@ -20,13 +20,12 @@ static const uint8_t width_class[OPD_N] = {
 
 IrType tr_operand_type(const X86Insn *i, unsigned k)
 {
-    unsigned class = width_class[i->row->ops[k]];
-    switch (class) {
-    case BY_SIZE: return tr_type(i->osize);
-    case WIDE: return i->osize == 8 ? IR_I64 : IR_I32;
-    case Z: return i->osize == 2 ? IR_I16 : IR_I32;
-    default: return (IrType)(class - BYTE);
-    }
+    static const uint8_t types[Z + 1][3] = {            /* by operand size: 2, 4, 8 */
+        [BY_SIZE] = { IR_I16, IR_I32, IR_I64 }, [BYTE] = { IR_I8, IR_I8, IR_I8 }, [WORD] = { IR_I16, IR_I16, IR_I16 },
+        [DWORD] = { IR_I32, IR_I32, IR_I32 }, [QWORD] = { IR_I64, IR_I64, IR_I64 }, [WIDE] = { IR_I32, IR_I32, IR_I64 },
+        [Z] = { IR_I16, IR_I32, IR_I32 },
+    };
+    return (IrType)types[width_class[i->row->ops[k]]][i->osize >> 2];
 }
 
 IrRef tr_reg(const X86Insn *i, IrType type, unsigned reg)
@@ -80,7 +79,7 @@ IrRef tr_check_mem(X86Tr *t, IrMem *m, unsigned span, unsigned access)
     return h;
 }
 
-IrRef tr_check(X86Tr *t, const X86Insn *i, unsigned span, unsigned access)
+G_GNUC_NO_INLINE IrRef tr_check(X86Tr *t, const X86Insn *i, unsigned span, unsigned access)
 {
     IrMem m;
     tr_address(t, i, &m);
@@ -122,7 +121,7 @@ IrRef tr_offset(X86Tr *t, const X86Insn *i)
 }
 
 /* The offset of MOV's direct form stands in the instruction. */
-static IrRef check_moffs(X86Tr *t, const X86Insn *i, unsigned span, unsigned access)
+static G_GNUC_NO_INLINE IrRef check_moffs(X86Tr *t, const X86Insn *i, unsigned span, unsigned access)
 {
     IrMem m = { .segment = SEG_NONE, .offset_bits = i->asize * 8 };
     if (i->asize == 8 && (int64_t)i->imm != (int32_t)i->imm) {

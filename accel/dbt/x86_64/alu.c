@@ -423,15 +423,27 @@ static bool mov_plain(Em *e)
             e_mov_imm(e, to, type == IR_I64 ? e->ir->imms[n->a.id] : (uint32_t)e->ir->imms[n->a.id]);
             return true;
         }
+        if (n->a.kind == IR_TEMP && (from = e->at[n->a.id]) < 16) {
+            e_op(e, 0x8b, type == IR_I64 ? E_W : 0, to, rm_reg(from));
+            return true;
+        }
         if ((from = plain_reg(e, n->a)) != NO_REG) {
             if (from != to || type == IR_I32) {
                 e_op(e, 0x8b, type == IR_I64 ? E_W : 0, to, rm_reg(from));
             }
             return true;
         }
-    } else if (n->dst.kind == IR_HOST && (from = plain_reg(e, n->a)) != NO_REG && (to = e->at[val_of(n->dst)]) < 16) {
-        e_typed(e, 0x89, type, from, rm_mem(to, n->disp));
-        return true;
+    } else if (n->dst.kind == IR_HOST && (to = e->at[val_of(n->dst)]) < 16) {
+        from = n->a.kind == IR_TEMP ? e->at[n->a.id] : plain_reg(e, n->a);
+        if (from < 16) {
+            e_typed(e, 0x89, type, from, rm_mem(to, n->disp));
+            return true;
+        }
+        if (n->a.kind == IR_IMM && imm_fits(e->ir->imms[n->a.id], type)) {
+            e_op(e, type == IR_I8 ? 0xc6 : 0xc7, type_flags(type) & ~(unsigned)E_R8, 0, rm_mem(to, n->disp));
+            e_imm_typed(e, type, e->ir->imms[n->a.id]);
+            return true;
+        }
     }
     return false;
 }

@@ -166,7 +166,7 @@ static EmitFn *const emitters[IR_N_OPS] = {
     [IR_btr] = em_bt, [IR_btc] = em_bt, [IR_bsf] = em_bscan, [IR_bsr] = em_bscan, [IR_tzcnt] = em_bscan, [IR_lzcnt] = em_bscan,
     [IR_popcnt] = em_bscan, [IR_crc32] = em_crc32, [IR_getfl] = em_getfl, [IR_setfl] = em_setfl, [IR_cmc] = em_cmc,
     [IR_chk] = em_chk, [IR_xchg] = em_atomic, [IR_xadd] = em_atomic, [IR_cmpxchg] = em_atomic, [IR_fence] = em_fence, [IR_prefetch] = em_prefetch,
-    [IR_insn] = em_insn, [IR_chkcs] = em_chkcs, [IR_chkpc] = em_chkpc, [IR_guard] = em_guard, [IR_jmp] = em_jmp, [IR_br] = em_br, [IR_brz] = em_brz, [IR_brnz] = em_brz,
+    [IR_chkcs] = em_chkcs, [IR_chkpc] = em_chkpc, [IR_guard] = em_guard, [IR_jmp] = em_jmp, [IR_br] = em_br, [IR_brz] = em_brz, [IR_brnz] = em_brz,
     [IR_jind] = em_jind, [IR_jguess] = em_jguess, [IR_exit_pc] = em_exit_pc, [IR_exit_next] = em_exit_next, [IR_helper] = em_helper, [IR_vop] = em_vop, [IR_bulk] = em_bulk,
 };
 
@@ -182,8 +182,13 @@ static void emit_body(Em *e)
 {
     const IrBlock *ir = e->ir;
 
-    for (e->i = 0; e->i < ir->n_insns && !e->full; e->i++) {
-        const IrInsn *n = &ir->insns[e->i];
+    for (unsigned i = 0; i < ir->n_insns && !e->full; i++) {
+        const IrInsn *n = &ir->insns[i];
+        if (n->op == IR_insn) {
+            e->guest_pc = n->imm;
+            continue;
+        }
+        e->i = i;
         e->n = n;
         if (e->p + ROOM > e->end) {
             e->full = true;
@@ -195,7 +200,7 @@ static void emit_body(Em *e)
         }
         emitters[n->op](e);
         regs_end_insn(e);
-        if (e->recipe.how && e->recipe_at != e->i && touches(e, n, e->recipe.regs)) {
+        if (e->recipe.how && e->recipe_at != i && touches(e, n, e->recipe.regs)) {
             e->recipe.how = RECIPE_NONE;
         }
     }

@@ -10,11 +10,6 @@
  */
 #include "accel/dbt/x86_64/emit.h"
 
-void em_insn(Em *e)
-{
-    e->guest_pc = e->n->imm;
-}
-
 Stub *new_stub(Em *e, StubKind kind)
 {
     if (e->n_stubs >= MAX_STUBS) {

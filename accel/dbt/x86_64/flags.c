@@ -107,6 +107,9 @@ static void other_liveness(Em *e, const IrInsn *n, unsigned *l, unsigned *f)
     case IR_jguess:
         *l = FL_ALL;
         break;
+    case IR_vop:
+        e->n_vops += !is_x87(&e->g->vecs[n->sub]);
+        break;
     case IR_bulk:                       /* the helper behind it wants all flags */
         e->n_links++;
         break;
@@ -126,22 +129,33 @@ static void other_liveness(Em *e, const IrInsn *n, unsigned *l, unsigned *f)
 void liveness(Em *e)
 {
     const IrBlock *ir = e->ir;
-    unsigned l = FL_ALL, f = 0;
-    uint16_t v = 0;
+    const IrInsn *insns = ir->insns;
+    uint8_t *lb = e->lb, *fb = e->fb;
+    uint16_t *vb = e->vb, v = 0;
+    unsigned l = FL_ALL, f = 0, i = ir->n_insns;
 
     e->n_vops = 0;
     e->n_links = 0;
     e->last_loop = 0;
-    e->lb[ir->n_insns] = (uint8_t)l;
-    e->fb[ir->n_insns] = 0;
-    e->vb[ir->n_insns] = 0;
-    for (unsigned i = ir->n_insns; i-- > 0;) {
-        const IrInsn *n = &ir->insns[i];
-        unsigned t = traits[n->op];
-        if (t & L_OTHER) {
-            other_liveness(e, n, &l, &f);
-        } else {
-            unsigned k = t & (L_COUNT | L_VOP) ? kills(e, n) : n->sets;
+    for (;;) {
+        lb[i] = (uint8_t)l;
+        fb[i] = (uint8_t)f;
+        vb[i] = v;
+        if (!i) {
+            break;
+        }
+        const IrInsn *n = &insns[--i];
+        if (n->op == IR_insn) {
+            continue;
+        }
+        unsigned t = traits[n->op], k = n->sets;
+        if (t) {
+            if (t & (L_OTHER | L_VOP)) {
+                other_liveness(e, n, &l, &f);
+            }
+            if (t & (L_OTHER | L_COUNT | L_VOP)) {
+                k = t & L_OTHER ? 0 : kills(e, n);
+            }
             l &= ~k;
             f &= ~k;
             if (t & L_READS) {
@@ -150,7 +164,9 @@ void liveness(Em *e)
             if (t & L_LEAVES) {
                 f = FL_ALL;
             }
-            e->n_vops += t & L_VOP && !is_x87(&e->g->vecs[n->sub]);
+        } else {
+            l &= ~k;
+            f &= ~k;
         }
         if (ir_kinds(n) & (IR_TEMP | IR_HOST)) {
             v = (uint16_t)((v & ~defs(n)) | uses(n));
@@ -159,9 +175,6 @@ void liveness(Em *e)
             const IrMem *mem = &ir->mems[n->mem];
             v |= val_bit(mem->base) | val_bit(mem->index);
         }
-        e->lb[i] = (uint8_t)l;
-        e->fb[i] = (uint8_t)f;
-        e->vb[i] = v;
     }
 }
 

@@ -219,7 +219,7 @@ void     em_mul(Em *e), em_mul2(Em *e), em_div(Em *e), em_shld(Em *e), em_bt(Em 
 void     em_getfl(Em *e), em_setfl(Em *e), em_cmc(Em *e), em_lea(Em *e), em_chk(Em *e), em_atomic(Em *e), em_fence(Em *e), em_prefetch(Em *e);
 void     em_chkcs(Em *e), em_chkpc(Em *e), em_guard(Em *e), em_jmp(Em *e), em_br(Em *e), em_brz(Em *e), em_jind(Em *e), em_jguess(Em *e);
 void     em_exit_pc(Em *e), em_exit_next(Em *e);
-void     em_helper(Em *e), em_vop(Em *e), em_insn(Em *e), em_bulk(Em *e);
+void     em_helper(Em *e), em_vop(Em *e), em_bulk(Em *e);
 void     em_x87(Em *e, const IrVecDesc *d);
 void     x87_flush(Em *e), x87_stub_store(Em *e, const Stub *s), x87_stub_load(Em *e, const Stub *s);
 static inline bool is_x87(const IrVecDesc *d) { return (d->enc >> 8 & 0xff) == V87; }

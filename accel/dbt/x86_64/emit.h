@@ -59,11 +59,10 @@ static inline uint8_t *put_modrm(uint8_t *p, unsigned reg, Rm m)
 
 static inline void e_modrm(Em *e, unsigned reg, Rm m) { e->p = put_modrm(e->p, reg, m); }
 
-static inline void e_op(Em *e, uint32_t opc, unsigned flags, unsigned reg, Rm m)
+static inline uint8_t *put_op(uint8_t *p, uint32_t opc, unsigned flags, unsigned reg, Rm m)
 {
     unsigned rex = (flags & E_W ? 8 : 0) | (reg & 8) >> 1 | (m.reg == NO_REG ? 0 : (m.reg & 8) >> 3);
     unsigned map = opc >> 8 & 0xff, prefix = opc >> 16 & 0xff;
-    uint8_t *p = e->p;
 
     rex |= m.index == NO_REG ? 0 : (m.index & 8) >> 2;
     if (rex || ((flags & E_R8) && reg >= 4) || ((flags & E_M8) && !m.mem && m.reg >= 4)) {
@@ -80,7 +79,15 @@ static inline void e_op(Em *e, uint32_t opc, unsigned flags, unsigned reg, Rm m)
     *p = map == 2 ? 0x38 : 0x3a;
     p += map > 1;
     *p++ = (uint8_t)opc;
-    e->p = put_modrm(p, reg, m);
+    return put_modrm(p, reg, m);
+}
+
+static inline void e_op(Em *e, uint32_t opc, unsigned flags, unsigned reg, Rm m) { e->p = put_op(e->p, opc, flags, reg, m); }
+
+static inline uint8_t *put_imm32(uint8_t *p, uint32_t v)
+{
+    memcpy(p, &v, 4);
+    return p + 4;
 }
 
 static inline unsigned type_flags(IrType t)
@@ -99,19 +106,20 @@ static inline void e_load(Em *e, unsigned reg, Rm m) { e_op(e, 0x8b, E_W, reg, m
 static inline void e_store(Em *e, unsigned reg, Rm m) { e_op(e, 0x89, E_W, reg, m); }
 static inline void e_mov_imm(Em *e, unsigned reg, uint64_t v)      /* keeps the flags */
 {
+    uint8_t *p = e->p;
+
     if (v <= UINT32_MAX) {
-        if (reg & 8) {
-            e8(e, 0x41);
-        }
-        e8(e, 0xb8 | (reg & 7));
-        e32(e, (uint32_t)v);
+        *p = 0x41;
+        p += reg >> 3;
+        *p++ = (uint8_t)(0xb8 | (reg & 7));
+        e->p = put_imm32(p, (uint32_t)v);
     } else if ((int64_t)v == (int32_t)v) {
-        e_op(e, 0xc7, E_W, 0, rm_reg(reg));
-        e32(e, (uint32_t)v);
+        e->p = put_imm32(put_op(p, 0xc7, E_W, 0, rm_reg(reg)), (uint32_t)v);
     } else {
-        e8(e, 0x48 | reg >> 3);
-        e8(e, 0xb8 | (reg & 7));
-        e64(e, v);
+        p[0] = (uint8_t)(0x48 | reg >> 3);
+        p[1] = (uint8_t)(0xb8 | (reg & 7));
+        memcpy(p + 2, &v, 8);
+        e->p = p + 10;
     }
 }
 /* zero-extending load of a type from register or memory */
@@ -126,14 +134,7 @@ static inline void e_movzx(Em *e, unsigned to, Rm m, IrType t)
 }
 static inline void e_imm_typed(Em *e, IrType t, uint64_t v)     /* immediate of an instruction of this type */
 {
-    if (t == IR_I8) {
-        e8(e, (unsigned)v);
-    } else if (t == IR_I16) {
-        e8(e, (unsigned)v);
-        e8(e, (unsigned)(v >> 8));
-    } else {
-        e32(e, (uint32_t)v);
-    }
+    e->p = put_imm32(e->p, (uint32_t)v) - (t == IR_I8 ? 3 : t == IR_I16 ? 2 : 0);
 }
 static inline int64_t imm_signed(uint64_t v, IrType t)
 {
@@ -144,24 +145,23 @@ static inline bool imm_fits(uint64_t v, IrType t) { return t != IR_I64 || (int64
 static inline void e_alu_imm(Em *e, unsigned digit, IrType t, Rm m, uint64_t v)
 {
     int64_t s = imm_signed(v, t);
-    if (t != IR_I8 && s == (int8_t)s) {
-        e_op(e, 0x83, type_flags(t), digit, m);
-        e8(e, (unsigned)v);
-    } else {
-        e_op(e, t == IR_I8 ? 0x80 : 0x81, type_flags(t) & ~(unsigned)E_R8, digit, m);
-        e_imm_typed(e, t, v);
-    }
+    bool is_short = s == (int8_t)s;     /* of bytes as well */
+    uint8_t *p = put_op(e->p, t == IR_I8 ? 0x80 : is_short ? 0x83 : 0x81, type_flags(t) & ~(unsigned)E_R8, digit, m);
+    e->p = put_imm32(p, (uint32_t)v) - (is_short ? 3 : t == IR_I16 ? 2 : 0);
 }
 static inline void e_alu_rr(Em *e, unsigned digit, IrType t, unsigned to, Rm from) { e_typed(e, digit << 3 | 3, t, to, from); }
 /* rotate right without touching the flags: RORX */
 static inline void e_rorx(Em *e, unsigned to, unsigned from, unsigned n, bool w)
 {
-    e8(e, 0xc4);
-    e8(e, (to & 8 ? 0 : 0x80) | 0x40 | (from & 8 ? 0 : 0x20) | 3);
-    e8(e, (w ? 0x80 : 0) | 0x7b);       /* vvvv 1111, L 0, pp F2 */
-    e8(e, 0xf0);
-    e8(e, 0xc0 | (to & 7) << 3 | (from & 7));
-    e8(e, n);
+    uint8_t *p = e->p;
+
+    p[0] = 0xc4;
+    p[1] = (uint8_t)((to & 8 ? 0 : 0x80) | 0x40 | (from & 8 ? 0 : 0x20) | 3);
+    p[2] = (w ? 0x80 : 0) | 0x7b;       /* vvvv 1111, L 0, pp F2 */
+    p[3] = 0xf0;
+    p[4] = (uint8_t)(0xc0 | (to & 7) << 3 | (from & 7));
+    p[5] = (uint8_t)n;
+    e->p = p + 6;
 }
 static inline void e_shift_imm(Em *e, unsigned digit, IrType t, unsigned reg, unsigned n)
 {
@@ -170,16 +170,20 @@ static inline void e_shift_imm(Em *e, unsigned digit, IrType t, unsigned reg, un
 }
 static inline uint8_t *e_jcc(Em *e, unsigned cc)        /* returns its rel32 */
 {
-    e8(e, 0x0f);
-    e8(e, 0x80 | cc);
-    e32(e, 0);
-    return e->p - 4;
+    uint8_t *p = e->p;
+
+    p[0] = 0x0f;
+    p[1] = (uint8_t)(0x80 | cc);
+    e->p = put_imm32(p + 2, 0);
+    return p + 2;
 }
 static inline uint8_t *e_jmp(Em *e)
 {
-    e8(e, 0xe9);
-    e32(e, 0);
-    return e->p - 4;
+    uint8_t *p = e->p;
+
+    p[0] = 0xe9;
+    e->p = put_imm32(p + 1, 0);
+    return p + 1;
 }
 static inline void patch_to(uint8_t *rel, const uint8_t *to)
 {

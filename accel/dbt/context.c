@@ -382,6 +382,25 @@ static bool is_idle(const DbtCpu *c, unsigned i)
     return later >= DBT_CONTEXTS * 3 / 4;
 }
 
+static void twin_drop(DbtContext *x)
+{
+    if (x->twin) {
+        x->twin->twin = NULL;
+        x->twin = NULL;
+    }
+}
+
+/* Not where caches are of each context of a kernel as well: they would have to be told. */
+void dbt_twins(DbtCpu *c, DbtContext *one, DbtContext *other)
+{
+    if (c->dbt->ic != IC_ALL && c->dbt->tier2 != TIER2_ALL) {
+        twin_drop(one);
+        twin_drop(other);
+        one->twin = other;
+        other->twin = one;
+    }
+}
+
 /* A context that was idle in the same mode keeps what it knows of global pages; else the oldest begins with what another knows. */
 static unsigned context_find(DbtCpu *c, const DbtKey *key)
 {
@@ -403,6 +422,7 @@ static unsigned context_find(DbtCpu *c, const DbtKey *key)
     c->stats->contexts++;
     if (alike >= 0 && is_idle(c, (unsigned)alike)) {
         victim = (unsigned)alike;
+        twin_drop(&c->contexts[victim]);
         context_flush_local(c, &c->contexts[victim]);
         context_shrink(c, &c->contexts[victim]);
         c->keys[victim].key = c->contexts[victim].key = *key;
@@ -410,6 +430,7 @@ static unsigned context_find(DbtCpu *c, const DbtKey *key)
     }
     victim = oldest;
     if (c->keys[victim].made) {
+        twin_drop(&c->contexts[victim]);
         context_flush(c, &c->contexts[victim]);
         context_shrink(c, &c->contexts[victim]);
     } else {
@@ -430,6 +451,9 @@ void dbt_mode_changed(DbtCpu *c)
         return;
     }
     c->keys[now].last_used = ++c->tick;
+    if (c->ctx->twin) {
+        c->keys[c->ctx->twin->index].last_used = c->tick;
+    }
     uint8_t *guess = &c->guess[((key.space ^ key.mode ^ key.mode >> 32) * UINT64_C(0x9e3779b97f4a7c15)) >> 58];
     if (!has_key(c, *guess, &key)) {
         *guess = (uint8_t)context_find(c, &key);

@@ -85,6 +85,8 @@ typedef struct DbtKey {                 /* all that translation and code depend 
 } DbtKey;
 
 typedef struct DbtContext {
+    struct DbtContext *twin;            /* the same but for one right of data accesses, which code changes often: dbt_twins(); or NULL */
+    uint64_t tlb_mask;                  /* DbtCpu.tlb_mask while it is current */
     TlbEntry *tlb, *victim;             /* tlb_n each, one behind the other; victim: what tlb[] held before, for refills; unused while
                                            TLBF_FILLED is clear */
     uint32_t tlb_n;                     /* DBT_TLB_N to DBT_TLB_MAX, by how it is used: tlb_adapt() */
@@ -212,7 +214,7 @@ static inline void dbt_use(DbtCpu *c, DbtContext *x)
     }
     c->ctx = x;
     c->tlb = x->tlb;
-    c->tlb_mask = (uint64_t)(x->tlb_n - 1) << DBT_TLB_SHIFT;
+    c->tlb_mask = x->tlb_mask = (uint64_t)(x->tlb_n - 1) << DBT_TLB_SHIFT;
 }
 /* Tables of no entry yet. */
 static inline void dbt_context_empty(DbtContext *x)
@@ -318,6 +320,8 @@ static inline bool dbt_is_bad_target(const DbtCpu *c, uint64_t to)
 /* ---- for the guest's C code (cpu/x86) ---- */
 void     dbt_leave(DbtCpu *c) G_GNUC_NORETURN;          /* abandon the current instruction: the state in the struct is what counts */
 void     dbt_mode_changed(DbtCpu *c);   /* key() may differ now: switches context; cheap if it does not */
+/* mode_data alone has led from one to the other, and leads back: IR_bulk 2 and 3 do it without C from now on. */
+void     dbt_twins(DbtCpu *c, DbtContext *one, DbtContext *other);
 void     dbt_space_changed(DbtCpu *c);  /* vcpu.as is another now; key() must tell the two apart */
 void     dbt_flush_all(DbtCpu *c);      /* every context of this vCPU */
 void     dbt_flush_space(DbtCpu *c, uint64_t mask, uint64_t space, bool keep_global);   /* contexts with (key.space & mask) == space */

@@ -98,6 +98,18 @@ uint64_t x86_h_sti(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     return 0;
 }
 
+static void smap_rights(X86Cpu *c, uint64_t rflags)
+{
+    DbtContext *was = c->dbt.ctx;
+    bool other = (c->rflags ^ rflags) & EF_AC;
+
+    c->rflags = rflags;
+    dbt_mode_changed(&c->dbt);
+    if (other) {
+        dbt_twins(&c->dbt, was, c->dbt.ctx);
+    }
+}
+
 uint64_t x86_h_clac(void *cpu, uint64_t a, uint64_t b, uint64_t d)
 {
     X86Cpu *c = cpu;
@@ -105,8 +117,7 @@ uint64_t x86_h_clac(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     if (c->cpl || !x86_feat(c, FEAT_7_EBX, 20)) {
         x86_raise_ud(c);
     }
-    c->rflags &= ~(uint64_t)EF_AC;
-    dbt_mode_changed(&c->dbt);
+    smap_rights(c, c->rflags & ~(uint64_t)EF_AC);
     return 0;
 }
 
@@ -117,8 +128,7 @@ uint64_t x86_h_stac(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     if (c->cpl || !x86_feat(c, FEAT_7_EBX, 20)) {
         x86_raise_ud(c);
     }
-    c->rflags |= EF_AC;
-    dbt_mode_changed(&c->dbt);
+    smap_rights(c, c->rflags | EF_AC);
     return 0;
 }
 

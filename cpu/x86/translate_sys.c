@@ -350,9 +350,18 @@ void x86_tr_CLI(X86Tr *t, const X86Insn *i)
         and_look_up(t, XH_cli);
 }
 
-/* No code depends on AC at privilege 0: the block goes on with another TLB. */
-void x86_tr_CLAC(X86Tr *t, const X86Insn *i) { helper0(t, XH_clac); }
-void x86_tr_STAC(X86Tr *t, const X86Insn *i) { helper0(t, XH_stac); }
+/* No code depends on AC at privilege 0: what follows only has another TLB, which native code finds by itself where it was before. */
+static void smap_rights(X86Tr *t, unsigned helper, bool set)
+{
+    if (!tr_cpl(t) && x86_has_feature(t->cpu, F_SMAP)) {
+        IrInsn *n = emit(t, IR_bulk, IR_I32, NONE, CTX(rflags), tr_imm(t, EF_AC));
+        n->sub = 2 + set;
+        n->imm = t->next;
+    }
+    helper0(t, helper);
+}
+void x86_tr_CLAC(X86Tr *t, const X86Insn *i) { smap_rights(t, XH_clac, false); }
+void x86_tr_STAC(X86Tr *t, const X86Insn *i) { smap_rights(t, XH_stac, true); }
 
 void x86_tr_SWAPGS(X86Tr *t, const X86Insn *i)
 {

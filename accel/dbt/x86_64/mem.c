@@ -262,6 +262,35 @@ static void bulk_page(Em *e, unsigned x, unsigned tmp, bool write, unsigned shif
  * The host's own string instruction on the host's memory: rcx, rsi and rdi are the guest's.  All or nothing, in one page of each
  * side, so that there is no state in between; the helper that follows does the rest.
  */
+/* The current context's twin, if it is known and the bit changes (2 clears it, 3 sets it): on with the next. */
+static void em_twin(Em *e)
+{
+    const IrInsn *n = e->n;
+    bool set = n->sub == 3;
+    uint32_t bit = (uint32_t)e->ir->imms[n->b.id];
+    Rm flags = rm_cpu((int32_t)n->a.id - BIAS);
+    uint8_t *slow[2];
+
+    flags_save(e);
+    e_load(e, RAX, rm_cpu(CPU(ctx)));
+    e_load(e, R11, rm_mem(RAX, offsetof(DbtContext, twin)));
+    e_op(e, 0x85, E_W, R11, rm_reg(R11));
+    slow[0] = e_jcc(e, CC_E);
+    e_op(e, 0xf7, 0, 0, flags);         /* test */
+    e32(e, bit);
+    slow[1] = e_jcc(e, set ? CC_NE : CC_E);
+    e_alu_imm(e, set ? 1 : 4, IR_I32, flags, set ? bit : ~bit);
+    e_store(e, R11, rm_cpu(CPU(ctx)));
+    e_load(e, RAX, rm_mem(R11, offsetof(DbtContext, tlb)));
+    e_store(e, RAX, rm_cpu(CPU(tlb)));
+    e_load(e, RAX, rm_mem(R11, offsetof(DbtContext, tlb_mask)));
+    e_store(e, RAX, rm_cpu(CPU(tlb_mask)));
+    em_exit_to(e, n->imm);
+    patch_to(slow[0], e->p);
+    patch_to(slow[1], e->p);
+    e->host = 0;
+}
+
 void em_bulk(Em *e)
 {
     const IrInsn *n = e->n;
@@ -269,6 +298,10 @@ void em_bulk(Em *e)
     unsigned shift = n->type, wide = n->type == IR_I64 ? E_W : n->type == IR_I16 ? E_16 : 0;
     uint8_t *slow[6] = { NULL };
 
+    if (n->sub >= 2) {
+        em_twin(e);
+        return;
+    }
     g_assert(x64_gpr[1] == RCX && x64_gpr[6] == RSI && x64_gpr[7] == RDI && x64_gpr[0] == R9);
     flags_clobber(e);
     e_alu_imm(e, 7, IR_I64, rm_cpu((int32_t)n->a.id - BIAS), 1);

@@ -202,21 +202,6 @@ void code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n)
     g_mutex_unlock(&d->lock);
 }
 
-void code_renew(DbtMachine *d, DbtRegion *dr, uint64_t offset)
-{
-    uint64_t index = offset >> DBT_PAGE_BITS, in_page = offset & (DBT_PAGE - 1), mask = code_granule_mask(in_page, in_page + 1);
-
-    g_mutex_lock(&d->lock);
-    const CodePage *p = dr->pages[index];
-    for (unsigned i = 0; p && i < p->blocks->len; i++) {        /* dead ones stay for the next store to sort out */
-        Block *b = p->blocks->pdata[i];
-        if (!b->dead && (code_granules(d, dr, index, b) & mask)) {
-            block_retire(d, b);
-        }
-    }
-    g_mutex_unlock(&d->lock);
-}
-
 void code_page_sweep(const DbtMachine *d, const DbtRegion *dr, uint64_t index)
 {
     CodePage *p = dr->pages[index];

@@ -269,7 +269,7 @@ static VcpuExit dbt_run(Vcpu *v)
     const DbtGuest *g = c->guest;
 
     if (sigsetjmp(c->leave, 0)) {
-        c->in_code = false;
+        c->in_code = c->seen.wanted = false;
         while (machine_exclusive_held(v->machine)) {
             machine_exclusive_end(v->machine);
         }
@@ -514,6 +514,7 @@ static const struct { size_t offset; const char *text; } stat_rows[] = {
     STAT(cache_new, "blocks that are new to it"), STAT(cache_differ, "blocks in it that are not what is translated"),
     STAT(traces, "traces made"), STAT(trace_insns, "guest instructions in them"), STAT(trace_loops, "of them, loops"),
     STAT(traces_not, "traces begun and not made"), STAT(trace_us, "microseconds of making them"),
+    STAT(trace_looks, "looks at hot blocks before that"), STAT(trace_records, "paths recorded"),
     STAT(trace_checks, "looks at a trace's pages"), STAT(trace_refused, "of them, pages that are others"),
     STAT(traces_lost, "traces given up for that"),
     STAT(far_pairs, "pairs of pages for jumps from one to the other"), STAT(far_checks, "looks at whether they are one"),

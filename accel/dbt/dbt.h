@@ -197,6 +197,11 @@ typedef struct DbtCpu {
     struct DbtTracer *tracer;           /* trace.c */
     struct DbtFarCpu *far;              /* far.c */
     int32_t      far_budget;            /* jumps to other pages that find another word, until one of them looks */
+    struct DbtSeen {                    /* what tier 0 has accessed, for whoever sets `wanted` */
+        bool     wanted, write[4];
+        unsigned n;
+        uint64_t linear[4];
+    } seen;
     DbtIc      **ic_used;               /* [DBT_IC_N]: those that are not empty; all are behind the guest's struct: DbtGuest.ic_offset */
 } DbtCpu;
 

@@ -11,7 +11,7 @@
  * everywhere.  Interrupts fall where time is spent: what they meet twice is made again with caches, and the blocks it leads to.
  *
  * A place that goes from page to page loses by its cache: each miss is a branch that was not foreseen.  Misses count down a budget;
- * if it did not last, whoever used it up is translated again without.  That is drawing lots in proportion to misses.
+ * if it did not last, whoever used it up goes on without.  That is drawing lots in proportion to misses.
  *
  * Threads: a vCPU's own, except ic_flush() and ic_unwrite(), also called for stopped vCPUs.
  */
@@ -19,7 +19,7 @@
 #include "accel/dbt/internal.h"
 #include "core/compiler.h"
 
-enum { HOT = 2, FORGET_AFTER = 2048, NS_A_MISS = 200 };             /* fewer on average: too many */
+enum { HOT = 2, FORGET_AFTER = 2048, NS_A_MISS = 200, TEST_BUDGET = 2 };             /* fewer on average: too many */
 static const uint64_t no_jump = UINT64_C(1) << 62;      /* no sum of a canonical page and 32 bits */
 
 static DbtIc *ic_at(const DbtCpu *c, unsigned k) { return (DbtIc *)((char *)c + c->guest->ic_offset) + k; }
@@ -36,7 +36,7 @@ void ic_init(DbtCpu *c)
         ic_empty(ic_at(c, k));
     }
     c->ic_used = g_new0(DbtIc *, DBT_IC_N);
-    c->ic_budget = DBT_IC_BUDGET;
+    c->ic_budget = trace_is_test(c->dbt) ? TEST_BUDGET : DBT_IC_BUDGET;
 }
 
 bool ic_wanted(const DbtMachine *d, const DbtGuest *g, uint64_t mode)
@@ -150,6 +150,23 @@ bool ic_is_bad(const DbtMachine *d, const uint8_t *at)
     return __atomic_load_n(&d->ic_bad[h / 8], __ATOMIC_RELAXED) >> (h & 7) & 1;
 }
 
+static bool bit_of(const uint8_t *bits, unsigned h) { return __atomic_load_n(&bits[h / 8], __ATOMIC_RELAXED) >> (h & 7) & 1; }
+static unsigned place_of(const uint8_t *at, bool write) { return hash_of(at, IC_HASH_BITS) ^ write; }
+
+void ic_seen(DbtMachine *d, const uint8_t *at, bool write, bool same)
+{
+    unsigned h = place_of(at, write);
+
+    __atomic_or_fetch(&(same ? d->ic_stays : d->ic_roams)[h / 8], (uint8_t)(1u << (h & 7)), __ATOMIC_RELAXED);
+}
+
+bool ic_roams(const DbtMachine *d, const uint8_t *at, bool write) { return bit_of(d->ic_roams, place_of(at, write)); }
+
+bool ic_stays(const DbtMachine *d, const uint8_t *at, bool write)
+{
+    return bit_of(d->ic_stays, place_of(at, write)) && !ic_roams(d, at, write);
+}
+
 bool ic_is_hot(const DbtMachine *d, const uint8_t *at)
 {
     unsigned h = hash_of(at, IC_HASH_BITS);
@@ -199,19 +216,21 @@ void ic_sample(DbtCpu *c)
     }
 }
 
-void ic_look(DbtCpu *c, int32_t offset)
+bool ic_look(DbtCpu *c, int32_t offset)
 {
     uint64_t now = (uint64_t)g_get_monotonic_time(), since = now - c->ic_tick;
     DbtRegion *dr;
 
     c->ic_tick = now;
-    c->ic_budget = DBT_IC_BUDGET;
-    const uint8_t *at = since > DBT_IC_BUDGET * NS_A_MISS / 1000 ? NULL : fetched(c, c->pc_base + (uint64_t)(int64_t)offset, &dr);
-    if (!at) {
-        return;
+    c->ic_budget = trace_is_test(c->dbt) ? TEST_BUDGET : DBT_IC_BUDGET;
+    if (!trace_is_test(c->dbt) && since > DBT_IC_BUDGET * NS_A_MISS / 1000) {
+        return false;
     }
-    unsigned h = hash_of(at, IC_HASH_BITS);
-    __atomic_or_fetch(&c->dbt->ic_bad[h / 8], (uint8_t)(1u << (h & 7)), __ATOMIC_RELAXED);
-    code_renew(c->dbt, dr, (uint64_t)(at - dr->host));
+    const uint8_t *at = fetched(c, c->pc_base + (uint64_t)(int64_t)offset, &dr);
+    if (at) {
+        unsigned h = hash_of(at, IC_HASH_BITS);
+        __atomic_or_fetch(&c->dbt->ic_bad[h / 8], (uint8_t)(1u << (h & 7)), __ATOMIC_RELAXED);
+    }
     c->stats->ic_given_up++;
+    return true;
 }

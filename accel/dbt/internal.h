@@ -58,6 +58,7 @@ typedef struct Trace {
     Block     *block;
     unsigned   n_pages, guard;          /* guard: number plus 1 of what says that the other pages are where they were; 0: one page */
     unsigned   refused;                 /* times they were not; atomic */
+    bool       restless;                /* a loop that was seen to leave soon */
     TracePage  pages[TRACE_PAGES];
 } Trace;
 
@@ -67,7 +68,8 @@ typedef struct DbtStats {               /* "info jit" */
     uint64_t lookups, refills, steps, exits, flushes, page_flushes, switches, contexts, invalidated,
              reclaims, reclaimed, full, revived, victims, grown, beside, across, links, unmerged, ic_hot, ic_given_up,
              far_pairs, far_checks, far_refused,
-             traces, trace_insns, trace_loops, trace_checks, trace_refused, traces_lost, traces_not, trace_us;
+             traces, trace_insns, trace_loops, trace_checks, trace_refused, traces_lost, traces_not, trace_us,
+             trace_looks, trace_records;
     uint64_t cache_taken, cache_insns, cache_new, cache_differ;
     uint64_t no_crossing, no_slow_mode, no_fault, no_ram, no_code;      /* refills refused, by why */
 } DbtStats;
@@ -117,6 +119,7 @@ struct DbtMachine {
     struct DbtCache *cache;             /* cache.c; NULL: none */
     uint8_t   ic_hot[(1 << IC_HASH_BITS) / 8];  /* blocks, by their start, hashed, that shall have inline caches; with the lock */
     uint8_t   ic_bad[(1 << IC_HASH_BITS) / 8];  /* guest instructions, hashed, that are better without; atomic */
+    uint8_t   ic_stays[(1 << IC_HASH_BITS) / 8], ic_roams[(1 << IC_HASH_BITS) / 8];    /* those seen in the same page, in others; atomic */
     uint8_t   ic_heat[1 << IC_HEAT_BITS];       /* how often a block was met, hashed; atomic, not exact */
     uint32_t  ic_samples;
     GPtrArray *traces;                  /* Trace; with the lock */
@@ -153,7 +156,6 @@ CodePage  *code_page(const DbtRegion *dr, uint64_t offset);     /* or NULL */
 /* May a store of n bytes at offset (in one page) go straight to RAM?  Counts towards lifting the guard. */
 bool       code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned n);
 void       code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n);
-void       code_renew(DbtMachine *d, DbtRegion *dr, uint64_t offset);  /* blocks near that byte are to be made again as other host code */
 CodePage  *code_page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page);
 void       code_page_made(CodePage *p);        /* with the lock; NULL: nothing */
 void       code_page_sweep(const DbtMachine *d, const DbtRegion *dr, uint64_t index);   /* with the lock: blocks without an address go */
@@ -184,6 +186,9 @@ void       far_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page, bool ne
 void       far_check(DbtCpu *c, unsigned k);    /* pair k: a jump from the page at pc_base to pc has found another word */
 
 /* trace.c */
+/* Tests want all that can be made, where blocks come and go. */
+enum { TRACE_TEST_HOT = 100 };
+static inline bool trace_is_test(const DbtMachine *d) { return d->tier2_hot < TRACE_TEST_HOT; }
 void       trace_init(DbtCpu *c);
 void       trace_fini(DbtCpu *c);
 void       trace_free(DbtMachine *d, unsigned number); /* with the lock, or as the last: its block is free, and guards are empty */
@@ -249,13 +254,17 @@ bool       ic_is_hot(const DbtMachine *d, const uint8_t *at);   /* with the lock
 bool       ic_make_hot(DbtMachine *d, const uint8_t *at);       /* with the lock; false: it was */
 void       ic_sample(DbtCpu *c);        /* something interrupts code that is to go on at c->pc */
 bool       ic_is_bad(const DbtMachine *d, const uint8_t *at);   /* at: host address of a guest instruction */
+/* Tier 0 has seen the instruction at that host address once more: was it in the same page as the last time? */
+void       ic_seen(DbtMachine *d, const uint8_t *at, bool write, bool same);
+bool       ic_stays(const DbtMachine *d, const uint8_t *at, bool write);        /* seen more than once, always in one page */
+bool       ic_roams(const DbtMachine *d, const uint8_t *at, bool write);        /* seen in several pages */
 void       ic_context(DbtCpu *c);       /* c->ctx has changed */
 void       ic_flush(DbtCpu *c, DbtContext *x);            /* if they are of x */
 void       ic_flush_page(DbtCpu *c, DbtContext *x, uint64_t page);   /* and the one before, whose last instruction may reach into it */
 void       ic_unwrite(DbtCpu *c, const uint8_t *host_page);
 void       ic_flush_dead(DbtCpu *c);    /* c->pc's block has died: jumps to it, so that they look for another */
-/* The budget of misses is used up; the last was of the instruction at pc_base + offset. */
-void       ic_look(DbtCpu *c, int32_t offset);
+/* The budget of misses is used up; the last was of the instruction at pc_base + offset: is that place better without? */
+bool       ic_look(DbtCpu *c, int32_t offset);
 
 /* tlb.c */
 void       tlb_map_changed(DbtCpu *c);

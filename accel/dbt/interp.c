@@ -256,6 +256,10 @@ static inline bool check(Run *r, const IrInsn *i)
     }
     h->linear = linear;
     h->waits = r->c->waits;
+    if (G_UNLIKELY(r->c->seen.wanted) && r->c->seen.n < G_N_ELEMENTS(r->c->seen.linear)) {
+        r->c->seen.write[r->c->seen.n] = m->access & IR_WRITE;
+        r->c->seen.linear[r->c->seen.n++] = linear;
+    }
     h->host = tlb_hit(r->c, linear, m->span, m->access);
     if (!h->host || (m->align && (linear & (m->align - 1u)))) {
         return check_slow(r, m, h);

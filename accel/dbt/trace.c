@@ -8,6 +8,10 @@
  * compared with where its call came from (`jguess`).  So merged checks, dead flags and registers of a loop reach across what
  * were blocks, and nothing is looked up on the way.  The trace takes the place of the block at its start.
  *
+ * Some entries before that, tier 0 runs a little from there only to see which pages its instructions access: where it is the same
+ * page each time, an inline cache is worth a try (ic.c).  A loop goes on for a few turns behind its path: if these are others, guest
+ * registers do not change places in it, which would cost more than so few turns give back.
+ *
  * A trace goes through several pages.  That the others are where they were is looked at when it is entered: `guard` is the number of a word
  * of the CPU's, which says for which page base that has been found; these words are those of one context and go with what
  * it flushes.  A store to code that any page's part was made of kills the trace as it does a block.
@@ -16,14 +20,20 @@
  * Threads: recording is a vCPU's own; Trace structs are made and read with DbtMachine.lock.
  */
 #include <string.h>
+#include <time.h>
 #include "accel/dbt/internal.h"
 
 enum { TRACE_INSNS = 96, TRACE_LEAST = 3, TRIES = 4, RETURNS = 32, PEEK = 64, KILLED_MAX = 64, REFUSED_MAX = 64, SHARE = 20,
-       TEST_HOT = 100, FAR = 1 << 28 };
+       FAR = 1 << 28,
+       WATCHES = 1, WATCH_INSNS = 64, WATCH_AFTER = 41,   /* looks at a block before its trace is made, and entries between them */
+       TURNS = 3, MET_BITS = 12 };
 
 typedef struct DbtTracer {
     uint64_t pc[TRACE_INSNS + 1];       /* of the path's instructions, and where it goes on */
     unsigned n;
+    bool     restless;                  /* it is a loop, which went another way in the next few turns */
+    uint8_t  watches[DBT_HOT_N];        /* by counter: looks so far */
+    struct { uint32_t place, page; } met[1 << MET_BITS];       /* which page an instruction was seen to access last, hashed */
     uint64_t returns[RETURNS];          /* where calls of the path return to */
     unsigned n_returns;
     IrBlock *ir;
@@ -31,7 +41,7 @@ typedef struct DbtTracer {
     uint64_t pages;                     /* hash bits of the pages that they speak of */
     unsigned n_used;
     uint16_t used[DBT_GUARDS];          /* those that are set */
-    int64_t  since, spent;              /* microseconds */
+    int64_t  spent;                     /* microseconds of its thread */
 } DbtTracer;
 
 static uint64_t *guards(const DbtCpu *c) { return (uint64_t *)((char *)c + c->guest->ic_offset + DBT_GUARD_AT); }
@@ -40,7 +50,7 @@ static uint64_t page_bit(uint64_t page) { return UINT64_C(1) << ((page >> DBT_PA
 
 void trace_init(DbtCpu *c)
 {
-    DbtTracer *t = c->tracer = g_new0(DbtTracer, 1);
+    c->tracer = g_new0(DbtTracer, 1);
 
     for (unsigned k = 0; c->guest->ic_offset && k < DBT_GUARDS; k++) {
         guards(c)[k] = DBT_GUARD_NONE;
@@ -48,7 +58,6 @@ void trace_init(DbtCpu *c)
     for (unsigned k = 0; c->guest->ic_offset && k < DBT_HOT_N; k++) {
         counters(c)[k] = c->dbt->tier2_hot;
     }
-    t->since = g_get_monotonic_time();
 }
 
 void trace_fini(DbtCpu *c)
@@ -104,12 +113,9 @@ static uint8_t *tries(DbtMachine *d, const uint8_t *at)
     return &d->trace_tries[((uintptr_t)at * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - TRACE_TRY_BITS)];
 }
 
-/* Tests want all that can be made, where blocks come and go. */
-static bool is_test(const DbtMachine *d) { return d->tier2_hot < TEST_HOT; }
-
 bool trace_counts(const DbtMachine *d, const DbtGuest *g, const uint8_t *at, uint32_t mode)
 {
-    return wanted(d, g, mode) && (is_test(d) || *tries((DbtMachine *)d, at) < TRIES);
+    return wanted(d, g, mode) && (trace_is_test(d) || *tries((DbtMachine *)d, at) < TRIES);
 }
 
 unsigned trace_counter(DbtMachine *d)
@@ -214,17 +220,81 @@ uint64_t trace_granules(const DbtMachine *d, const Block *b, const uint8_t *page
 
 /* ---- recording ---- */
 
+/* The instruction at pc has accessed linear. */
+static void note(DbtCpu *c, DbtTracer *t, uint64_t pc, uint64_t linear, bool write)
+{
+    unsigned f = (pc >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
+
+    if (c->ctx->fetch[f].tag != ((pc & -(uint64_t)DBT_PAGE) | 1)) {
+        return;
+    }
+    const uint8_t *at = c->ctx->fetch[f].host + (pc & (DBT_PAGE - 1));
+    uint64_t h = ((uintptr_t)at ^ write) * UINT64_C(0x9e3779b97f4a7c15);
+    unsigned k = (unsigned)(h >> (64 - MET_BITS));
+    uint32_t page = (uint32_t)(linear >> DBT_PAGE_BITS), place = (uint32_t)h;
+    if (t->met[k].place == place) {
+        ic_seen(c->dbt, at, write, t->met[k].page == page);
+    }
+    t->met[k].place = place;
+    t->met[k].page = page;
+}
+
+/* One instruction of tier 0, whose accesses are looked at. */
+static bool step(DbtCpu *c, DbtTracer *t)
+{
+    uint64_t pc = c->pc;
+    const DbtContext *x = c->ctx;
+
+    c->seen.n = 0;
+    c->seen.wanted = true;
+    bool done = dbt_step_alone(c);
+    c->seen.wanted = false;
+    for (unsigned k = 0; k < c->seen.n && c->ctx == x; k++) {
+        note(c, t, pc, c->seen.linear[k], c->seen.write[k]);
+    }
+    return done;
+}
+
+/* Run on for a while, only to see which pages are accessed. */
+static void watch(DbtCpu *c, DbtTracer *t)
+{
+    const DbtContext *x = c->ctx;
+    unsigned left = WATCH_INSNS;
+
+    while (left-- && c->ctx == x && !block_must_leave(c) && step(c, t)) {
+    }
+}
+
+/* The path is a loop.  Is it the same in the next turns? */
+static bool is_restless(DbtCpu *c, DbtTracer *t)
+{
+    const DbtContext *x = c->ctx;
+    const unsigned n = t->n;
+
+    for (unsigned i = 0; i < TURNS * n && i < 2 * TRACE_INSNS && c->ctx == x && !block_must_leave(c); i++) {
+        if (c->pc != t->pc[i % n]) {
+            return true;
+        }
+        if (!step(c, t)) {
+            break;
+        }
+    }
+    return false;
+}
+
 /* Run on from c->pc.  False: something else is to be done first.  (What raises does not come back.) */
 static bool record(DbtCpu *c, DbtTracer *t)
 {
     const DbtContext *x = c->ctx;
 
     t->n = 0;
+    t->restless = false;
     while (t->n < TRACE_INSNS && c->ctx == x) {
         for (unsigned k = 0; k < t->n; k++) {
             if (t->pc[k] == c->pc) {    /* up to there; 0: it is a loop */
                 t->n = k ? k : t->n;
                 t->pc[t->n] = c->pc;
+                t->restless = !k && is_restless(c, t);
                 return true;
             }
         }
@@ -232,7 +302,7 @@ static bool record(DbtCpu *c, DbtTracer *t)
             return false;
         }
         t->pc[t->n] = c->pc;
-        if (!dbt_step_alone(c)) {
+        if (!step(c, t)) {
             return t->n;
         }
         t->n++;
@@ -602,7 +672,7 @@ static bool make_locked(DbtCpu *c, DbtTracer *t, Trace *tr, CodePage **pages)
     const Block *old = block_at(d, at, mode);
 
     for (unsigned k = 0; k < tr->n_pages; k++) {
-        if (pages[k]->killed > KILLED_MAX && !is_test(d)) {
+        if (pages[k]->killed > KILLED_MAX && !trace_is_test(d)) {
             return false;
         }
     }
@@ -623,6 +693,7 @@ static bool make_locked(DbtCpu *c, DbtTracer *t, Trace *tr, CodePage **pages)
     }
     tr->n_pages = used;
     tr->guard = used > 1 ? guard_find(d) : 0;
+    tr->restless = t->restless;
     unsigned in_page = (unsigned)((uintptr_t)at & (DBT_PAGE - 1));
     Block *b = tr->block = block_new(d);
     *b = (Block){ .at = at, .mode = mode, .length = (uint16_t)t->ir->length, .from = (uint16_t)in_page, .to = (uint16_t)(in_page + 1) };
@@ -674,7 +745,7 @@ static void make(DbtCpu *c, DbtTracer *t)
     if (flushes != c->map_flushes || !make_locked(c, t, &tr, pages)) {
         d->stats.traces_not++;
         Block *b = block_at(d, at, (uint32_t)c->ctx->key.mode);
-        if (*tried == TRIES && b && b->counted && !is_test(d)) {
+        if (*tried == TRIES && b && b->counted && !trace_is_test(d)) {
             block_retire(d, b);         /* to be made again without a counter */
         }
     }
@@ -684,24 +755,42 @@ static void make(DbtCpu *c, DbtTracer *t)
     g_mutex_unlock(&d->lock);
 }
 
+/* CPU time of this thread, in microseconds: a busy host is not to make traces dearer. */
+static int64_t thread_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 const void *trace_hot(DbtCpu *c, unsigned counter)
 {
     DbtTracer *t = c->tracer;
-    int64_t now = g_get_monotonic_time();
+    int64_t now = thread_us();
 
     counters(c)[counter] = c->dbt->tier2_hot + 1;       /* more than 1: the block is to get somewhere */
-    if (c->debug || c->ctx != t->ctx || (!is_test(c->dbt) && t->spent * SHARE > now - t->since)) {
+    if (c->debug || c->ctx != t->ctx || (!trace_is_test(c->dbt) && t->spent * SHARE > now)) {
         return dbt_lookup(c);
     }
     if (!t->ir) {
         t->ir = ir_new();
     }
     const DbtContext *x = c->ctx;
-    bool whole = record(c, t);
-    if (whole && c->ctx == x && t->n >= TRACE_LEAST) {
-        make(c, t);
+    if (!trace_is_test(c->dbt) && t->watches[counter] < WATCHES) {
+        t->watches[counter]++;
+        counters(c)[counter] = WATCH_AFTER;
+        c->stats->trace_looks++;
+        watch(c, t);
+    } else {
+        c->stats->trace_records++;
+        bool whole = record(c, t);
+        if (whole && c->ctx == x && t->n >= TRACE_LEAST) {
+            t->watches[counter] = 0;    /* the next to have it is another block's, as like as not */
+            make(c, t);
+        }
     }
-    int64_t took = g_get_monotonic_time() - now;
+    int64_t took = thread_us() - now;
     t->spent += took;
     c->stats->trace_us += (uint64_t)took;
     return dbt_lookup(c);

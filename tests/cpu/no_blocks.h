@@ -7,7 +7,6 @@
  * Threads: any.
  */
 void block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode) { (void)d; (void)at; (void)mode; }
-void code_renew(DbtMachine *d, DbtRegion *dr, uint64_t offset) { (void)d; (void)dr; (void)offset; }
 const void *trace_hot(DbtCpu *c, unsigned counter) { (void)c; (void)counter; return NULL; }
 const void *trace_check(DbtCpu *c, unsigned number) { (void)c; (void)number; return NULL; }
 unsigned trace_counter(DbtMachine *d) { (void)d; return 0; }

@@ -348,6 +348,7 @@ static void x64_begin(DbtMachine *d, unsigned generation)
 
     x->recs_used[x->generation] = x->n_recs;
     x->generation = generation;
+    x->n_ic_stays = 0;
     x->used = part_at(x, generation);
     x->end = x->used + part_bytes(x) - 64;
     x->n_recs = generation * recs;
@@ -412,7 +413,7 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block 
         em_vec_check(e);
     }
     unsigned last = loops_by(e);
-    if (last && regs_choose(e, last) && (e->swaps || e->trace)) {
+    if (last && !(e->trace && e->trace->restless) && regs_choose(e, last) && (e->swaps || e->trace)) {
         emit_loop_head(e, b);
     }
     emit_body(e);

@@ -59,22 +59,19 @@ void em_jmp_cache(Em *e)
     patch_thunk(e, jmp_cache(e), e->x->second);
 }
 
-/* A rel32 that is patched later: not across an 8-byte boundary, so that the store is atomic. */
-static void align_rel32(Em *e, unsigned opcode_bytes)
+/* Not across an 8-byte boundary, so that the store is atomic. */
+void align_patch(Em *e, unsigned skip, unsigned bytes)
 {
-    unsigned at = ((uintptr_t)e->p + opcode_bytes) % 8, pad = at > 4 ? 8 - at : 0;
+    static const uint8_t nops[8][7] = { { 0 }, { 0x90 }, { 0x66, 0x90 }, { 0x0f, 0x1f, 0 }, { 0x0f, 0x1f, 0x40, 0 }, { 0x0f, 0x1f, 0x44, 0, 0 },
+                                        { 0x66, 0x0f, 0x1f, 0x44, 0, 0 }, { 0x0f, 0x1f, 0x80, 0, 0, 0, 0 } };
+    unsigned at = ((uintptr_t)e->p + skip) % 8, pad = at + bytes > 8 ? 8 - at : 0;
 
-    if (pad == 3) {                     /* one instruction */
-        e8(e, 0x0f);
-        e8(e, 0x1f);
-        e8(e, 0x00);
-    } else if (pad) {
-        if (pad == 2) {
-            e8(e, 0x66);
-        }
-        e8(e, 0x90);
-    }
+    memcpy(e->p, nops[pad], pad);
+    e->p += pad;
 }
+
+/* A rel32 that is patched later. */
+static void align_rel32(Em *e, unsigned opcode_bytes) { align_patch(e, opcode_bytes, 4); }
 
 static bool same_page(int32_t target) { return target >= 0 && target < DBT_PAGE; }
 
@@ -393,11 +390,37 @@ static void stub_refill(Em *e, const Stub *s)
 
 static void stub_ic(Em *e, const Stub *s)
 {
+    unsigned y = s->y == NO_REG ? RCX : s->y;
+    Rm tag = rm_mem(y, s->write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read));
+
     e_op(e, 0x33, E_W, s->x, rm_ic(e, e->x->recs[s->rec].ic, offsetof(DbtIc, key)));
     x87_stub_store(e, s);
     e_push_rec(e, s->rec);
     e_call_thunk(e, e->x->ic[s->x == RAX ? 0 : s->x - R10 + 1][s->write]);
     x87_stub_load(e, s);
+    patch_to(e_jmp(e), s->back);
+    if (!e->x->recs[s->rec].has_ic) {
+        return;
+    }
+    if (s->y == NO_REG) {               /* here it goes on when the cache has been given up: ic_give_up() */
+        e8(e, 0x51);                    /* push rcx */
+    }
+    tlb_entry(e, y, s->x);
+    e_op(e, 0x33, E_W, s->x, tag);
+    e_alu_imm(e, 7, IR_I64, rm_reg(s->x), DBT_PAGE - s->span);
+    uint8_t *miss = e_jcc8(e, CC_A);
+    e_op(e, 0x03, E_W, s->x, rm_mem(y, offsetof(TlbEntry, page)));
+    if (s->y == NO_REG) {
+        e8(e, 0x59);                    /* pop rcx */
+    }
+    patch_to(e_jmp(e), s->back);
+    patch8(e, miss);
+    e_op(e, 0x33, E_W, s->x, tag);
+    if (s->y == NO_REG) {
+        e8(e, 0x59);
+    }
+    e_push_rec(e, s->rec);
+    e_call_thunk(e, e->x->refill[s->x == RAX ? 0 : s->x - R10 + 1]);
     patch_to(e_jmp(e), s->back);
 }
 

@@ -19,12 +19,14 @@
  *     cmp  X, [cpu.ic[k].limit]                    jae  stub
  *     add  X, [cpu.ic[k].value]
  *
+ * One that misses too often is given up for good: a jump to the TLB's check, out of line, takes the place of its first instruction.
+ *
  * Spec: accel/dbt/dbt.h, TlbEntry; Intel SDM (325462) vol. 1, 3.3.7 and 3.7.5 (addresses), vol. 3, 5.3 (limits).
  * Threads: emission, see x64.h.
  */
 #include "accel/dbt/x86_64/emit.h"
 
-enum { CACHE_LINE = 64 };
+enum { CACHE_LINE = 64, IC_STAYS_MAX = 192 };
 G_STATIC_ASSERT(sizeof(TlbEntry) == 1 << DBT_TLB_SHIFT);
 
 /* Register with an address operand, loaded to `into` (NO_REG: a new scratch register) where it is in memory. */
@@ -144,28 +146,61 @@ static bool is_steady(const Em *e, const IrMem *m)
     return m->index.kind == IR_NONE && (m->base.kind == IR_NONE || (m->base.kind == IR_GUEST && m->base.id == e->g->stack_reg));
 }
 
+/*
+ * Is an inline cache worth trying?  In blocks and loops where nothing speaks against it; elsewhere where something speaks for it, and
+ * for the first (so the hottest) places alone: all of them would fill the host's L1 cache.
+ */
+static bool ic_promises(const Em *e, const IrMem *m)
+{
+    const uint8_t *at = trace_host(e->trace, e->b, e->guest_pc);
+    bool write = (m->merged ? m->own_access : m->access) & IR_WRITE;
+
+    if (ic_is_bad(e->d, at)) {
+        return false;
+    }
+    if (is_steady(e, m)) {
+        return true;
+    }
+    if (e->ic_all) {
+        return !ic_roams(e->d, at, write);
+    }
+    if (e->x->n_ic_stays < IC_STAYS_MAX && ic_stays(e->d, at, write)) {
+        e->x->n_ic_stays++;
+        return true;
+    }
+    return false;
+}
+
 /* The inline cache of this check.  IC_NONE where it needs a second register anyway, or host state would have to be put aside. */
 static int ic_of(const Em *e, const IrMem *m)
 {
-    if (!e->ics || (!e->ic_all && !is_steady(e, m)) || e->x87_n || m->limit || m->locked || m->span >= IC_WRITE ||
-        ic_is_bad(e->d, trace_host(e->trace, e->b, e->guest_pc))) {
+    if (!e->ics || e->x87_n || m->limit || m->locked || m->span >= IC_WRITE || !ic_promises(e, m)) {
         return IC_NONE;
     }
     return ic_take(e->x, m->span | (m->access & IR_WRITE ? IC_WRITE : 0u));
 }
 
-static void ic_check(Em *e, const IrMem *m, unsigned x, uint32_t rec, unsigned k)
+/* y: a free register, or NO_REG. */
+static void ic_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t rec, unsigned k)
 {
-    e->x->recs[rec].ic = k & 0xfff;
+    LeaveRec *r = &e->x->recs[rec];
+
+    r->ic = k & 0xfff;
+    r->has_ic = !e->x87_c1;             /* else there is more in its stub */
+    align_patch(e, 0, 5);
+    const uint8_t *site = e->p;
     e_op(e, 0x33, E_W, x, rm_ic(e, k, offsetof(DbtIc, key)));
     e_op(e, 0x3b, E_W, x, rm_ic(e, k, offsetof(DbtIc, limit)));
     e_jcc(e, CC_AE);
     Stub *s = new_stub(e, STUB_IC);
     s->x = (uint8_t)x;
+    s->y = (uint8_t)y;
+    s->span = (uint16_t)m->span;
     s->write = m->access & IR_WRITE;
     s->rec = rec;
     e_op(e, 0x03, E_W, x, rm_ic(e, k, offsetof(DbtIc, value)));
     s->back = e->p;
+    g_assert(e->p - site == IC_CODE);
 }
 
 void tlb_entry(Em *e, unsigned y, unsigned x)
@@ -230,7 +265,7 @@ void em_chk(Em *e)
     if (stack < DBT_STACK_LIMITS) {
         stack_check(e, x, rec, stack);
     } else if (ic != IC_NONE) {
-        ic_check(e, m, x, rec, (unsigned)ic);
+        ic_check(e, m, x, free_scratch(e), rec, (unsigned)ic);
     } else {
         tlb_check(e, m, x, y, rec);
     }

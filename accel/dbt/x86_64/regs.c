@@ -199,6 +199,16 @@ static unsigned take_in(Em *e, bool for_value)
 
 unsigned take(Em *e) { return take_in(e, false); }
 
+unsigned free_scratch(const Em *e)
+{
+    for (unsigned k = 0; k < 3; k++) {
+        if (e->owner[scratch[k]] == FREE && !(e->held >> scratch[k] & 1)) {
+            return scratch[k];
+        }
+    }
+    return NO_REG;
+}
+
 void take_rax(Em *e)
 {
     if (e->owner[RAX] < N_VALS) {

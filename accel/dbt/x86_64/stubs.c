@@ -174,15 +174,37 @@ static const void *check_c(DbtCpu *c, uint32_t trace)
     return trace_check(c, trace);
 }
 
-static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec)
+/* from: where the call of ic[] in the check's stub returns to: a jump back behind the check, then the check without the cache. */
+static void ic_give_up(const X64 *x, const uint8_t *from)
+{
+    int32_t rel;
+    uint64_t code;
+
+    memcpy(&rel, from + 1, 4);
+    const uint8_t *site = from + 5 + rel - IC_CODE;
+    uint8_t *at = x->rw + (site - x->rx);
+    if (*site == 0xe9) {
+        return;                         /* it has been: this is the check without */
+    }
+    g_assert((uintptr_t)at % 8 <= 3);
+    uint64_t *word = (uint64_t *)((uintptr_t)at & -(uintptr_t)8);
+    memcpy(&code, word, 8);
+    rel = (int32_t)(from + 5 - (site + 5));
+    ((uint8_t *)&code)[(uintptr_t)at % 8] = 0xe9;
+    memcpy((uint8_t *)&code + (uintptr_t)at % 8 + 1, &rel, 4);
+    __atomic_store_n(word, code, __ATOMIC_RELEASE);
+}
+
+/* from: where the stub goes on. */
+static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec, const uint8_t *from)
 {
     const LeaveRec *r = &x64_of(c)->recs[rec];
     order_arrive(c->dbt);
     unsigned access = r->access & 15;
 
     c->miss_rec = 0;
-    if (c->ic_budget < 0) {
-        ic_look(c, r->pc);
+    if (c->ic_budget < 0 && r->has_ic && ic_look(c, r->pc)) {
+        ic_give_up(x64_of(c), from);
     }
     if (!r->merged) {
         void *host = dbt_refill(c, linear, r->span, access == IR_READ ? IR_READ | DBT_BOUNCE : access);
@@ -566,6 +588,7 @@ static void make_refill(Em *e, unsigned k, unsigned reg)
     rsp_add(e, -8);
     e_mov_rr(e, RSI, reg);
     e_op(e, 0x8b, 0, RDX, rm_mem(RSP, 8 + 9 * 8 + 8));
+    e_load(e, RCX, rm_mem(RSP, 8 + 9 * 8));
     cpu_to_rdi(e);
     e_alu_imm(e, 7, IR_I32, rm_cpu(CPU(vec_live)), 0);
     uint8_t *vectors = e_jcc8(e, CC_NE);

@@ -37,7 +37,8 @@ typedef struct LeaveRec {
     uint8_t  own_at, own_span;
     uint8_t  access;                    /* IR_* | own IR_* << 4 */
     uint8_t  how, mask;                 /* RECIPE_*; flags (FL_*) to compute */
-    uint8_t  op, type : 4, exact : 4;   /* exact: a page fault of the check's (own) access is what its instruction raises */
+    uint8_t  op, type : 4, exact : 1;   /* exact: a page fault of the check's (own) access is what its instruction raises */
+    uint8_t  has_ic : 1;                /* it has an inline cache that can be given up */
     uint8_t  a : 4, r : 4, b;           /* guest registers */
     uint8_t  merged;
     int32_t  imm;                       /* second operand if b is 0xff */
@@ -45,7 +46,8 @@ typedef struct LeaveRec {
     const void *unmerged;               /* where it goes on if the merged check fails; atomic, NULL: not known yet */
 } LeaveRec;
 
-enum { IC_WRITE = 128, IC_NONE = -1 };
+enum { IC_WRITE = 128, IC_NONE = -1,
+       IC_CODE = 27 };                  /* bytes of the check from its first instruction, which is patched, to where its stub comes back */
 enum { LEAVE_IC_AT = offsetof(LeaveRec, imm) + 4, LEAVE_IC_SHIFT = 20 };     /* the word with LeaveRec.ic in its upper bits */
 
 typedef struct Recipe {
@@ -77,6 +79,7 @@ typedef struct X64 {
     uint32_t  n_lazy;
     uint8_t   lazy_of[LAZY_MAX];        /* generations that name it */
     uint32_t  n_ic;                     /* inline caches given out so far; each is of several places in the end, which have one kind: */
+    uint32_t  n_ic_stays;               /* of them, in this generation, in traces that are no loops */
     uint8_t   ic_kind[DBT_IC_DATA];     /* bytes of the access, IC_WRITE */
     uint16_t  ic_last[256];             /* of each kind, that given out last */
     uint8_t   ic_jump_of[DBT_IC_JUMPS]; /* generation that has it, plus 1 */
@@ -99,7 +102,8 @@ typedef struct Stub {                   /* out of line: emitted after the block 
     StubKind  kind;
     uint8_t  *from;                     /* rel32 to fill in (its four bytes) */
     uint8_t  *back;
-    uint8_t   x, y;                     /* STUB_REFILL: address and entry registers; STUB_GUESS: where it goes, in x */
+    uint8_t   x, y;                     /* STUB_REFILL, STUB_IC: address and entry registers; STUB_GUESS: where it goes, in x */
+    uint16_t  span;                     /* STUB_IC: bytes of the access */
     uint16_t  borrowed;                 /* STUB_LEAVE, STUB_GUESS: registers to restore first */
     uint8_t   x87_n, x87[8], x87_c1;    /* the host's x87 at the branch: x87.c */
     bool      write, save;              /* save: STUB_EXIT stores the host's flags first */
@@ -170,6 +174,7 @@ bool     regs_choose(Em *e, unsigned last);     /* for a block that loops, by it
 void     regs_swap(Em *e);              /* the code that makes them, or undoes it; by rax, keeps flags */
 void     regs_unswap_c(uint64_t *gpr, uint32_t swaps);          /* the same after all have been stored as if they had not */
 void     regs_free_dead(Em *e);         /* regs_end_insn() */
+unsigned free_scratch(const Em *e);     /* one that nobody holds, or NO_REG */
 unsigned take(Em *e);                   /* a scratch register, held until the operation ends; moves no flags */
 void     take_rax(Em *e);               /* before operands are resolved */
 void     give(Em *e, unsigned reg);
@@ -230,6 +235,7 @@ void     em_call(Em *e, const void *fn);
 void     em_load_pc(Em *e, unsigned reg, int32_t offset);       /* reg = page base + offset */
 void     em_exit_to(Em *e, int32_t target);     /* go to page base + target: flags are in cpu->fl */
 void     em_jmp_cache(Em *e);           /* go to the linear address in r10 */
+void     align_patch(Em *e, unsigned skip, unsigned bytes);    /* so many bytes, behind `skip`, are to be replaced by one store */
 Stub    *new_stub(Em *e, StubKind kind);        /* `from` is the rel32 just emitted */
 void     leave_if(Em *e, unsigned cc, uint32_t rec);
 void     emit_stubs(Em *e);

@@ -255,6 +255,13 @@ typedef struct DbtX87 {
     uint8_t  env[28];                   /* scratch, of native code */
 } DbtX87;
 
+/* A helper need not be called where the 16 bits at `at` of the CPU struct are `is`, and of the byte at `clear_at` none of `clear` is set. */
+typedef struct DbtIdle {
+    size_t   at, clear_at;              /* at 0: no such condition */
+    uint16_t is;
+    uint8_t  clear;
+} DbtIdle;
+
 typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/x86/guest.c */
     const char *name;
     /*
@@ -285,6 +292,7 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
      * stays as it is while the machine runs (the CPU model); place: all that depends on the linear address c->pc.
      */
     uint64_t (*cache_key)(DbtCpu *c, uint64_t place[2]);
+    const struct DbtIdle *(*idle_helper)(unsigned helper);     /* when it does nothing; NULL: not known, or never; may be NULL itself */
     uint64_t mode_slow;
     uint64_t space_domain;              /* bits of DbtKey.space: global pages are the same where these are (x86: ASIDs of guests) */
     size_t   ic_offset;                 /* in the CPU struct's memory, DBT_IC_BYTES; 0: there are no inline caches and no traces */

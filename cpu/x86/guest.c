@@ -6,6 +6,7 @@
  * Spec: Intel SDM (325462) vol. 1 ch. 3 (the register state).
  * Threads: the vCPU's own; reset, save and load with it parked.
  */
+#include "cpu/x86/x87.h"
 #include "cpu/x86/simd.h"
 #include "cpu/x86/sys.h"
 #include "cpu/x86/decode.h"
@@ -122,6 +123,16 @@ static const IrHelperDesc helpers[] = {
 };
 _Static_assert(G_N_ELEMENTS(helpers) == XH_N, "one row a helper");
 
+/* MMX instructions one after another: a pending x87 exception is all that there is to see, and what they enter they are in. */
+static const DbtIdle *idle_helper(unsigned helper)
+{
+    static const DbtIdle check = { 0, offsetof(X86Cpu, fpu_sw), 0, SW_ES },
+                         enter = { offsetof(X86Cpu, fpu_top), offsetof(X86Cpu, fpu_sw), 0xff00, SW_ES };      /* TOP 0, all valid */
+
+    _Static_assert(offsetof(X86Cpu, fpu_valid) == offsetof(X86Cpu, fpu_top) + 1, "as one word");
+    return helper == XH_mmx_enter ? &enter : helper == XH_mmx_check ? &check : NULL;
+}
+
 enum { IC_OFFSET = (sizeof(X86Cpu) + 63) & ~63 };
 
 /*
@@ -168,6 +179,7 @@ const DbtGuest x86_dbt_guest = {
     .mode_user = X86_MODE_CPL,
     .mode_wide = X86_MODE_CODE64,
     .helpers = helpers,
+    .idle_helper = idle_helper,
     .n_helpers = XH_N,
     .vecs = x86_vecs,
     .n_vecs = XV_N_ALL,

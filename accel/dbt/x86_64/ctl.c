@@ -328,6 +328,26 @@ static void arg(Em *e, unsigned reg, IrRef r, IrType type)
     }
 }
 
+/* The helper would do nothing: the rel32 of a jump over its call. */
+static uint8_t *skip_idle(Em *e, const DbtIdle *idle)
+{
+    uint8_t *call = NULL;
+
+    if (idle->at) {
+        e_op(e, 0x81, E_16, 7, rm_cpu((int32_t)idle->at - BIAS));       /* cmp word */
+        e8(e, idle->is & 0xff);
+        e8(e, idle->is >> 8);
+        call = e_jcc8(e, CC_NE);
+    }
+    e_op(e, 0xf6, 0, 0, rm_cpu((int32_t)idle->clear_at - BIAS));        /* test byte */
+    e8(e, idle->clear);
+    uint8_t *skip = e_jcc(e, CC_E);
+    if (call) {
+        patch8(e, call);
+    }
+    return skip;
+}
+
 void em_helper(Em *e)
 {
     const IrInsn *n = e->n;
@@ -340,6 +360,11 @@ void em_helper(Em *e)
         after &= (uint16_t)~(1u << n->dst.id);
     }
     drop_scratch(e, after);
+    const DbtIdle *idle = e->g->idle_helper ? e->g->idle_helper(n->sub) : NULL;
+    uint8_t *skip = NULL;
+    if (idle) {
+        skip = skip_idle(e, idle);
+    }
     if (pc) {
         take_rax(e);
         e_mov_imm(e, RAX, (uint64_t)(int64_t)e->guest_pc);
@@ -351,6 +376,9 @@ void em_helper(Em *e)
     arg(e, RCX, n->c, n->type);
     em_call(e, (const void *)h->fn);
     e_call_thunk(e, e->x->reload);      /* keeps rax */
+    if (skip) {
+        patch_to(skip, e->p);
+    }
     forget_scratch(e);
     if (h->props & (H_FLAGS_IN | H_FLAGS_OUT | H_RAISES)) {
         e->mem = FL_ALL;

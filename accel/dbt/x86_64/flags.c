@@ -108,7 +108,7 @@ static void other_liveness(Em *e, const IrInsn *n, unsigned *l, unsigned *f)
         *l = FL_ALL;
         break;
     case IR_vop:
-        e->n_vops += !is_x87(&e->g->vecs[n->sub]);
+        e->n_vops += !is_x87(&e->g->vecs[n->sub]) && !(e->g->vecs[n->sub].props & V_MMX);
         break;
     case IR_bulk:                       /* the helper behind it wants all flags */
         e->n_links++;

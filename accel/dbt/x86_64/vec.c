@@ -5,7 +5,10 @@
  * Spec: accel/dbt/ir.h, IrVecDesc; Intel SDM (325383) vol. 2.
  * A VEX form is emitted as it is: all of the guest's vector registers are the host's of the same number.
  *
- * Omits: MMX operations always call C; the guest's x87 registers are never in the host's.
+ * MMX operations run on the host's MM0: guest registers stay in the struct, since all that calls C would have to empty the host's, which are
+ * its x87 registers.  EMMS follows the last of a row of them.
+ *
+ * Omits: those that read or write XMM registers as well call C.
  * Threads: emission, see x64.h.
  */
 #include "accel/dbt/x86_64/emit.h"
@@ -18,11 +21,18 @@ static bool is_native(const IrInsn *n, const IrVecDesc *d)
            !(n->a.kind == IR_VEC && n->a.id >= HOST_XMM) && n->b.kind == IR_NONE && !n->vl;
 }
 
+/* By the host's MM0. */
+static bool is_mmx(const IrInsn *n, const IrVecDesc *d)
+{
+    return d->enc && (d->props & V_MMX) && !(d->props & (V_FP | V_IMPLICIT0)) && !(n->dst.kind == IR_VEC && n->dst.id < 64) &&
+           !(n->a.kind == IR_VEC && n->a.id < 64) && n->b.kind == IR_NONE && !n->vl;
+}
+
 bool em_vop_is_native(const Em *e, const IrInsn *n)
 {
     const IrVecDesc *d = &e->g->vecs[n->sub];
 
-    return !is_x87(d) && ((d->props & V_VEX) || is_native(n, d));
+    return !is_x87(d) && ((d->props & V_VEX) || is_native(n, d) || is_mmx(n, d));
 }
 
 static bool has_imm(uint32_t enc)
@@ -74,6 +84,79 @@ static void vop_native(Em *e, const IrVecDesc *d)
     e_op(e, enc, w, reg, to_rm ? dst : a);
     if (has_imm(enc)) {
         e8(e, n->imm8);
+    }
+    if (to != NO_REG) {
+        dst_done(e, n->dst, type, to);
+    }
+}
+
+/* ---- MMX ---- */
+
+static Rm mmx_at(const Em *e, IrRef r) { return rm_cpu((int32_t)(e->g->mmx_offset + (r.id - 64u) * e->g->mmx_stride) - BIAS); }
+
+enum { MOVQ_LOAD = 0x16f, MOVQ_STORE = 0x17f };
+
+/* Does another follow, with nothing in between that may call C? */
+static bool mmx_goes_on(const Em *e)
+{
+    for (unsigned i = e->i + 1; i < e->ir->n_insns; i++) {
+        const IrInsn *n = &e->ir->insns[i];
+        if (n->op == IR_vop) {
+            return is_mmx(n, &e->g->vecs[n->sub]);
+        }
+        if (n->op != IR_insn && !(n->op == IR_mov && n->dst.kind == IR_CTX)) {
+            return false;
+        }
+    }
+    return false;
+}
+
+static void vop_mmx(Em *e, const IrVecDesc *d)
+{
+    const IrInsn *n = e->n;
+    IrType type = n->type == IR_I64 ? IR_I64 : IR_I32;
+    uint32_t enc = d->enc & 0xffffff;
+    bool digit = d->enc >> 24, to_mmx = n->dst.kind == IR_VEC, from_mmx = n->a.kind == IR_VEC;
+    bool store = n->dst.kind == IR_HOST || (!to_mmx && dst_in_rm(n, d->enc));
+    unsigned w = type == IR_I64 && (d->props & (V_GPR_DST | V_GPR_SRC)) ? E_W : 0, to = NO_REG, reg = 0;
+    Rm rm = rm_reg(0);
+
+    if (to_mmx && from_mmx && (enc & 0xff) == 0x7f) {   /* MOVQ to a register by the form that stores */
+        enc = MOVQ_LOAD;
+    }
+    if (to_mmx && (d->props & V_DST_READ)) {
+        e_op(e, MOVQ_LOAD, 0, 0, mmx_at(e, n->dst));
+    }
+    if (!to_mmx) {                      /* its source is a register */
+        e_op(e, MOVQ_LOAD, 0, 0, mmx_at(e, n->a));
+    } else if (from_mmx) {
+        rm = mmx_at(e, n->a);
+    } else if (n->a.kind != IR_NONE) {
+        rm = rm_of(src_rm(e, n->a, type));
+    }
+    if (n->dst.kind == IR_HOST) {
+        rm = rm_of(place(e, n->dst));
+    } else if (!to_mmx) {
+        to = dst_reg(e, n->dst, type, 0);
+        if (store) {
+            rm = rm_reg(to);
+        } else {
+            reg = to;
+        }
+    }
+    if (digit) {
+        reg = (d->enc >> 24) - 1;
+    }
+    e_op(e, enc, w, reg, rm);
+    if (has_imm(enc)) {
+        e8(e, n->imm8);
+    }
+    if (to_mmx) {
+        e_op(e, MOVQ_STORE, 0, 0, mmx_at(e, n->dst));
+    }
+    if (!mmx_goes_on(e)) {
+        e8(e, 0x0f);
+        e8(e, 0x77);
     }
     if (to != NO_REG) {
         dst_done(e, n->dst, type, to);
@@ -245,6 +328,11 @@ void em_vop(Em *e)
 
     if (is_x87(d)) {
         em_x87(e, d);
+        return;
+    }
+    if (is_mmx(n, d)) {
+        x87_flush(e);
+        vop_mmx(e, d);
         return;
     }
     if (!(d->props & V_VEX) && !is_native(n, d)) {

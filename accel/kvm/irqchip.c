@@ -3,8 +3,8 @@
  * irqchip.c -- KVM's own interrupt controllers behind core/irqchip.h: wires, messages, their state to and from the devices'.
  *
  * Spec: Linux Documentation/virt/kvm/api.rst, 4.24 to 4.27 (irqchip), 4.52 (routing), 4.57 (local APIC), 4.71 (MSI), 7.5 (split).
- * Omits: KVM's PIT: hw/timer/i8254.c drives interrupt line 0 in every mode.  An IO-APIC pin in ExtINT mode.  irqfd: all
- *   interrupts come from threads of this process that hold the machine lock, and KVM_SIGNAL_MSI costs less than a descriptor.
+ * Omits: an IO-APIC pin in ExtINT mode.  irqfd: all
+ *   interrupts come from threads of this process, and KVM_SIGNAL_MSI costs any of them less than a descriptor (tests/kvm/signals.c).
  * Threads: KvmMachine.irq_lock guards wires and routes, and is innermost; state moves while the vCPUs are parked.
  *
  * kernel-irqchip=on: the 8259 pair, the IO-APIC and the local APICs are KVM's; split: the local APICs alone; off: none.

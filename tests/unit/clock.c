@@ -97,7 +97,7 @@ END_TEST
 START_TEST(clock_stops)
 {
     T        t = { .id = 1 };
-    uint64_t a;
+    uint64_t a, lag;
 
     m = machine_new();
     ck_assert_uint_eq(time_now(m, TIME_GUEST), 0);
@@ -110,12 +110,17 @@ START_TEST(clock_stops)
     clock_run(m, true);
     run_until(1);
     ck_assert_int_eq(n_fired, 1);
+    lag = time_lag(m);
+    g_usleep(2000);
+    ck_assert_uint_eq(time_lag(m), lag);        /* to the ns */
     clock_run(m, false);
     a = time_now(m, TIME_GUEST);
     ck_assert(a > 1000000);
     g_usleep(2000);
     ck_assert_uint_eq(time_now(m, TIME_GUEST), a);
+    ck_assert_uint_ge(time_lag(m), lag + 2000000);
     clock_run(m, true);
+    ck_assert_uint_ge(time_lag(m), lag + 2000000);
     ck_assert(time_now(m, TIME_GUEST) - a < 1000000000);
     machine_free(m);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* timer.c -- 8254, port 61, RTC and HPET, scripted from their data sheets. */
+#include "core/irqchip.h"
 #include "tests/dev/scripted/rig.h"
 
 #define HZ 1193182ull
@@ -335,11 +336,88 @@ START_TEST(hpet_level)
 }
 END_TEST
 
+/* ---- a timer that the accelerator has: state goes to it and comes from it, and a machine without one goes on ---- */
+
+static PitState there;
+static unsigned stores;
+
+static bool fake_make(Machine *m) { return true; }
+static void fake_fetch(Machine *m, PitState *s) { *s = there; }
+static void fake_store(Machine *m, const PitState *s)
+{
+    there = *s;
+    stores++;
+}
+
+static void move_pit(Device *d, IrqChip *to)
+{
+    GByteArray *saved = g_byte_array_new();
+    GBytes *bytes;
+
+    if (d->class->refresh) {
+        d->class->refresh(d);
+    }
+    state_save(saved, d->path, d->class->fields, d->class->regs, d);
+    bytes = g_bytes_new(saved->data, saved->len);
+    rig.m->irqchip = to;
+    d->class->reset(d);
+    ck_assert(state_load(bytes, d->path, d->class->fields, d->class->regs, d, NULL));
+    ck_assert(d->class->restored(d, NULL));
+    g_bytes_unref(bytes);
+    g_byte_array_unref(saved);
+}
+
+START_TEST(pit_outside)
+{
+    IrqChip chip = { .pit_make = fake_make, .pit_fetch = fake_fetch, .pit_store = fake_store };
+    bool gate, on;
+
+    pit_connect(rig.pit, wire_sink, &wire, 0);
+    load(0, 2, 2386);
+    rig_run_ns(ticks(5000));
+    outb(0x61, 3);
+    load(2, 0, 50000);
+    rig_run_ns(ticks(1000));
+    ck_assert(wire.level && !pit_speaker(rig.pit, &gate, &on));
+    stores = 0;
+    move_pit(rig.pit, &chip);
+    ck_assert(stores && !wire.level);           /* the wire is the other one's */
+    ck_assert(there.channel[0].count == 2386 && there.channel[0].mode == 2 && there.channel[0].rw == 3 && there.channel[0].gate);
+    ck_assert(there.channel[2].count == 50000 && there.channel[2].mode == 0 && there.channel[2].gate);
+    ck_assert_uint_le(there.channel[2].loaded_ns, rig_time() - ticks(999));
+    ck_assert_uint_ge(there.channel[2].loaded_ns, rig_time() - ticks(1001));
+    ck_assert(there.speaker && there.makes_up && !there.cut);
+    wire.rises = 0;
+    rig_run_ns(100000000);
+    ck_assert_uint_eq(wire.rises, 0);
+    pit_cut(rig.pit, true);                     /* the HPET takes IRQ 0 */
+    ck_assert(there.cut && there.channel[0].count == 2386);
+    pit_cut(rig.pit, false);
+    ck_assert(!there.cut && pit_speaker(rig.pit, &gate, &on) && gate && on);
+    there.channel[0].count = 1193;              /* the guest programs it there */
+    there.channel[1] = (PitChannel){ .count = 700, .mode = 2, .rw = 3, .gate = true, .latched_bytes = 1, .latched_count = 0x1234, .read_msb = true };
+    there.channel[2].gate = there.speaker = false;
+    ck_assert(pit_speaker(rig.pit, &gate, &on) && !gate && !on);
+    there.channel[0].count = 0;                 /* what nobody may believe */
+    there.channel[0].mode = 0xff;
+    ck_assert(pit_speaker(rig.pit, &gate, &on));
+    there.channel[0].count = 1193;
+    there.channel[0].mode = 2;
+    move_pit(rig.pit, NULL);
+    wire.rises = 0;
+    rig_run_ns(1000000000);
+    ck_assert_uint_ge(wire.rises, 999);
+    ck_assert_uint_le(wire.rises, 1001);
+    ck_assert_uint_eq(inb(0x41), 0x12);         /* the second byte of what was latched there */
+}
+END_TEST
+
 Suite *suite_timer(void)
 {
     Suite *timer_suite = suite_create("timers");
 
     RIG_TEST(timer, pit_rate);
+    RIG_TEST(timer, pit_outside);
     RIG_TEST(timer, pit_counts);
     RIG_TEST(timer, pit_one_shot);
     RIG_TEST(timer, pit_gate);

@@ -8,17 +8,17 @@
 #include <string.h>
 #include "accel/dbt/internal.h"
 
-static void jmp_clear_slot(DbtContext *x, unsigned slot)
-{
-    x->jmp[slot] = x->jmp_victim[slot] = (JmpEntry){ dbt_jmp_empty(slot), NULL };
-}
+static JmpEntry no_jump(unsigned slot) { return (JmpEntry){ dbt_jmp_empty(slot), NULL }; }
 
 static void jmp_clear(DbtContext *x, unsigned list)
 {
     for (unsigned i = 0; i < x->n_jmp[list]; i++) {
         unsigned slot = x->jmp_filled[list][i];
-        jmp_clear_slot(x, slot);
-        x->jmp_in[slot] &= (uint8_t)~(1u << list);
+        x->jmp[slot] = no_jump(slot);
+        if (x->jmp_in[slot] & DBT_JMP_VICTIM) {
+            x->jmp_victim[slot] = no_jump(slot);
+        }
+        x->jmp_in[slot] &= (uint8_t)~(1u << list | DBT_JMP_VICTIM);
     }
     x->n_jmp[list] = 0;
     x->code_pages[list] = 0;
@@ -29,7 +29,7 @@ static uint64_t page_bit(uint64_t linear) { return UINT64_C(1) << ((linear >> DB
 static void jmp_clear_if(JmpEntry *j, unsigned slot, uint64_t mask, uint64_t at, uint64_t reach)
 {
     if (at - (j->pc & mask) <= reach) {
-        *j = (JmpEntry){ dbt_jmp_empty(slot), NULL };
+        *j = no_jump(slot);
     }
 }
 
@@ -40,7 +40,9 @@ static void jmp_clear_part(DbtContext *x, uint64_t mask, uint64_t at, uint64_t r
         for (unsigned i = 0; i < x->n_jmp[list]; i++) {
             unsigned slot = x->jmp_filled[list][i];
             jmp_clear_if(&x->jmp[slot], slot, mask, at, reach);
-            jmp_clear_if(&x->jmp_victim[slot], slot, mask, at, reach);
+            if (x->jmp_in[slot] & DBT_JMP_VICTIM) {
+                jmp_clear_if(&x->jmp_victim[slot], slot, mask, at, reach);
+            }
         }
     }
 }
@@ -84,6 +86,7 @@ void tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages)
             unsigned home = dbt_jmp_slot(x->jmp[other].pc);
             jmp_note_as(x, home, other);
             x->jmp_victim[home] = x->jmp[other];
+            x->jmp_in[home] |= DBT_JMP_VICTIM;
         }
         x->jmp[other] = x->jmp[slot];
         jmp_note_as(x, other, slot);
@@ -96,12 +99,16 @@ void tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages)
 const void *tlb_jmp_victim(DbtCpu *c)
 {
     unsigned slot = dbt_jmp_slot(c->pc);
-    JmpEntry *v = &c->ctx->jmp_victim[slot], was = *v;
+    JmpEntry *v = &c->ctx->jmp_victim[slot], was;
 
+    if (!(c->ctx->jmp_in[slot] & DBT_JMP_VICTIM)) {
+        return NULL;                    /* a line of the host's cache less: so it is with all that a new process looks up */
+    }
+    was = *v;
     if (was.pc != c->pc || !was.code) {
         return NULL;
     }
-    *v = (JmpEntry){ dbt_jmp_empty(slot), NULL };                /* if its code is dead, the next look-up goes all the way */
+    *v = no_jump(slot);                /* if its code is dead, the next look-up goes all the way */
     tlb_jmp_put(c, was.pc, was.code, true);
     return was.code;
 }
@@ -198,7 +205,7 @@ static void context_make(DbtCpu *c, unsigned i)
     c->keys[i].global_lo = UINT64_MAX;
     dbt_context_empty(x);
     for (unsigned s = 0; s < DBT_JMP_N; s++) {
-        jmp_clear_slot(x, s);
+        x->jmp[s] = x->jmp_victim[s] = no_jump(s);
     }
 }
 
@@ -353,9 +360,12 @@ static void context_inherit(DbtCpu *c, unsigned to)
     }
     for (unsigned i = 0; i < from->n_jmp[1]; i++) {
         unsigned slot = from->jmp_filled[1][i];
-        if (from->jmp_in[slot] == 2) {
+        if ((from->jmp_in[slot] & 3) == 2) {
             x->jmp[slot] = from->jmp[slot];
-            x->jmp_victim[slot] = from->jmp_victim[slot];
+            if (from->jmp_in[slot] & DBT_JMP_VICTIM) {
+                x->jmp_victim[slot] = from->jmp_victim[slot];
+                x->jmp_in[slot] |= DBT_JMP_VICTIM;
+            }
             jmp_note(x, slot, 1);
         }
     }

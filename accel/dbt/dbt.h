@@ -17,7 +17,7 @@
 #include "accel/dbt/ir.h"
 
 enum { DBT_PAGE_BITS = 12, DBT_PAGE = 4096, DBT_TLB_N = 1 << 10, DBT_TLB_MAX = 1 << 14, DBT_TLB_SHIFT = 5,
-       DBT_JMP_BITS = 13, DBT_JMP_N = 1 << DBT_JMP_BITS, DBT_CONTEXTS = 16, DBT_FETCH_N = 64, DBT_LARGE = 6,
+       DBT_JMP_BITS = 13, DBT_JMP_N = 1 << DBT_JMP_BITS, DBT_JMP_VICTIM = 4, DBT_CONTEXTS = 16, DBT_FETCH_N = 64, DBT_LARGE = 6,
        DBT_BESIDE_N = 16, DBT_BESIDE_MAX = 64 };        /* bytes of a store that asks for two granules at most */
 
 /*
@@ -102,7 +102,7 @@ typedef struct DbtContext {
     uint64_t code_pages[2];             /* hash bits of the pages that targets of each list lie in */
     uint8_t  n_large;                   /* > DBT_LARGE: anything may stem from a large page */
     uint16_t jmp_filled[2][DBT_JMP_N];
-    uint8_t  jmp_in[DBT_JMP_N];         /* bit k: in jmp_filled[k] */
+    uint8_t  jmp_in[DBT_JMP_N];         /* bit k: in jmp_filled[k]; DBT_JMP_VICTIM: its jmp_victim[] may hold something */
     JmpEntry jmp_victim[DBT_JMP_N];     /* what had to make room in jmp[], for dbt_lookup() */
     uint64_t large[DBT_LARGE];          /* linear >> 30 of large pages that something was entered from */
     uint64_t fetch_used, fetch_global, fetch_large;         /* bits of fetch[] */

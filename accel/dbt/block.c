@@ -130,8 +130,7 @@ static void exits_peek(DbtMachine *d, IrBlock *ir, Block *b, const uint8_t *page
 {
     unsigned from = b->from, to = b->to;
 
-    for (unsigned i = 0; i < ir->n_insns; i++) {
-        IrInsn *n = &ir->insns[i];
+    for (IrInsn *n = ir->insns, *end = n + ir->n_insns; n < end; n++) {
         if (n->op != IR_jmp && n->op != IR_br && n->op != IR_brz && n->op != IR_brnz) {
             continue;
         }

@@ -51,7 +51,7 @@ typedef struct Open {                   /* a check that others may join */
 typedef struct Merge {
     IrBlock *b;
     unsigned n_hosts, hosts_used, next_symbol;
-    bool     removed;                   /* some check has gone */
+    unsigned removed;                   /* the first check that has gone, or how many operations there are */
     bool     keep;                      /* this guest instruction has called a helper: its checks stay its own */
     bool     any_host;                  /* any in host[] */
     uint64_t known;                     /* bits: of value[]; others get a symbol of their own when they are asked for */
@@ -306,7 +306,7 @@ static void check(Merge *g, unsigned n)
             g->any_host = true;
             g->host[h].open = &g->open[k];
             g->host[h].at = at;
-            g->removed = true;
+            g->removed = MIN(g->removed, n);
             i->op = GONE;
             return;
         }
@@ -355,7 +355,6 @@ static void settle_all(Merge *g)
 void ir_merge_checks(IrBlock *b, unsigned n_hosts)
 {
     Merge g;
-    unsigned kept = 0;
 
     if (b->n_guest < 2 || b->n_mems < 2 || !n_hosts) {
         return;                         /* a single instruction is for tier 0, which wants it exact */
@@ -364,15 +363,16 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
     g.n_hosts = MIN(n_hosts, IR_HOSTS - FIRST_SHARED);
     g.hosts_used = 0;
     g.next_symbol = SYM_FIRST;
-    g.keep = g.removed = false;
+    g.keep = false;
+    g.removed = b->n_insns;
     g.known = 0;
     g.any_host = true;
     memset(g.last_use, 0, sizeof g.last_use);
     forget_hosts(&g);
     g.used = 0;                         /* open[], which is most of it, stays as it is */
     memset(g.key, 0, sizeof g.key);
-    for (unsigned n = 0; n < b->n_insns; n++) {
-        IrInsn *i = &b->insns[n];
+    IrInsn *i = b->insns;
+    for (unsigned n = 0, n_insns = b->n_insns; n < n_insns; n++, i++) {
         switch (i->op) {
         case IR_insn:
             forget_hosts(&g);
@@ -394,13 +394,11 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
         }
     }
     settle_all(&g);
-    for (unsigned n = 0; g.removed && n < b->n_insns; n++) {
+    unsigned kept = g.removed;
+    for (unsigned n = kept, n_insns = b->n_insns; n < n_insns; n++) {
         if (b->insns[n].op != GONE) {
-            if (kept != n) {
-                b->insns[kept] = b->insns[n];
-            }
-            kept++;
+            b->insns[kept++] = b->insns[n];
         }
     }
-    b->n_insns = g.removed ? kept : b->n_insns;
+    b->n_insns = kept;
 }

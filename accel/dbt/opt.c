@@ -149,8 +149,7 @@ static void note_copy(IrBlock *b, Copies *k, const IrInsn *i)
 static void forward(IrBlock *b)
 {
     Copies copies = { 0 };
-    for (unsigned n = 0; n < b->n_insns; n++) {
-        IrInsn *i = &b->insns[n];
+    for (IrInsn *i = b->insns, *end = i + b->n_insns; i < end; i++) {
         if (traits[i->op] & (T_STARTS | T_CALLS)) {
             if (copies.known && !(traits[i->op] & T_STARTS)) {
                 for (IrRef *r = &i->a; r <= &i->c; r++) {
@@ -241,14 +240,15 @@ static Found backward(IrBlock *b, unsigned flags_live_out)
 {
     Found found = { 0, b->n_insns };
     unsigned live = flags_live_out, fault = 0, temps = 0;
+    IrInsn *i = b->insns + b->n_insns;
     for (unsigned n = b->n_insns; n-- > 0;) {
-        IrInsn *i = &b->insns[n];
-        unsigned t = traits[i->op], props = ir_op_props[i->op];
-
+        i--;
+        unsigned t = traits[i->op];
         if (t & T_STARTS) {
             temps = 0;
             continue;
         }
+        unsigned props = ir_op_props[i->op];
         if (t & T_EXITS) {
             live = (i->op == IR_jmp ? 0 : live) | i->live;
             fault = (i->op == IR_jmp ? 0 : fault) | i->live_fault;

@@ -182,8 +182,8 @@ static void emit_body(Em *e)
 {
     const IrBlock *ir = e->ir;
 
-    for (unsigned i = 0; i < ir->n_insns && !e->full; i++) {
-        const IrInsn *n = &ir->insns[i];
+    const IrInsn *n = ir->insns;
+    for (unsigned i = 0, n_insns = ir->n_insns; i < n_insns && !e->full; i++, n++) {
         if (n->op == IR_insn) {
             e->guest_pc = n->imm;
             continue;

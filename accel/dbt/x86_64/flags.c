@@ -129,7 +129,7 @@ static void other_liveness(Em *e, const IrInsn *n, unsigned *l, unsigned *f)
 void liveness(Em *e)
 {
     const IrBlock *ir = e->ir;
-    const IrInsn *insns = ir->insns;
+    const IrInsn *n = ir->insns + ir->n_insns;
     uint8_t *lb = e->lb, *fb = e->fb;
     uint16_t *vb = e->vb, v = 0;
     unsigned l = FL_ALL, f = 0, i = ir->n_insns;
@@ -144,7 +144,8 @@ void liveness(Em *e)
         if (!i) {
             break;
         }
-        const IrInsn *n = &insns[--i];
+        i--;
+        n--;
         if (n->op == IR_insn) {
             continue;
         }

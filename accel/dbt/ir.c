@@ -70,16 +70,6 @@ void ir_begin(IrBlock *b, uint64_t pc, uint64_t mode)
     b->n_insns = b->n_guest = b->n_imms = b->n_mems = 0;
 }
 
-IrGuest *ir_insn(IrBlock *b, int32_t offset)
-{
-    g_assert(b->n_guest < IR_MAX_GUEST);
-    IrGuest *g = &b->guest[b->n_guest++];
-    g->offset = offset;
-    g->length = 0;
-    ir_emit(b, IR_insn, IR_I64, ir_none(), ir_none(), ir_none())->imm = offset;
-    return g;
-}
-
 IrRef ir_imm(IrBlock *b, uint64_t value)
 {
     for (unsigned i = b->n_imms; i-- > 0 && b->n_imms - i <= 8;) {

@@ -217,7 +217,15 @@ static inline IrInsn *ir_emit(IrBlock *b, IrOp op, IrType type, IrRef dst, IrRef
                    .guest = (uint16_t)(b->n_guest - (b->n_guest != 0)) };
     return i;
 }
-IrGuest *ir_insn(IrBlock *b, int32_t offset);  /* starts a guest instruction: its row of the table (set length) and `insn` */
+/* Starts a guest instruction: its row of the table (set length) and `insn`. */
+static inline IrGuest *ir_insn(IrBlock *b, int32_t offset)
+{
+    g_assert(b->n_guest < IR_MAX_GUEST && b->n_insns < IR_MAX_INSNS);
+    IrGuest *g = &b->guest[b->n_guest];
+    *g = (IrGuest){ .offset = offset };
+    b->insns[b->n_insns++] = (IrInsn){ .op = IR_insn, .type = IR_I64, .imm = offset, .guest = (uint16_t)b->n_guest++ };
+    return g;
+}
 IrRef    ir_imm(IrBlock *b, uint64_t value);
 uint16_t ir_mem(IrBlock *b, const IrMem *mem);
 /* IrKind of all operands, or-ed (of a chk or lea: not of its address). */

@@ -89,7 +89,8 @@ static char *with_properties(const Entry *e, const char *text)
 {
     char   **words = g_strsplit(text, " ", -1);
     GString *out = g_string_new(NULL);
-    char    *slash = *text == '/' && e->fields && field_find(e->fields, "fmt") ? words[0] : NULL;    /* x/8xb ADDRESS; elsewhere a path */
+    bool     formats = e->fields && field_find(e->fields, "fmt");
+    char    *slash = *text == '/' && formats ? words[0] : NULL;         /* x/8xb ADDRESS; elsewhere a path */
     const Field *next = e->fields;
 
     for (char **w = words + (slash != NULL); *w; w++) {

@@ -28,7 +28,8 @@ static const Field accel_fields[] = {
     { .name = "halt-poll-ns", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(KvmMachine, halt_poll_ns), .count = 1,
       .def = UINT32_MAX, .help = "How long a halted vCPU polls before it sleeps; not given: as the host is set." },
     { .name = "notify-vmexit", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(KvmMachine, notify), .count = 1,
-      .aux = notify_names, .def = NOTIFY_RUN, .help = "When a guest lets no event in for long, where the processor tells: go on, end, or do not look." },
+      .aux = notify_names, .def = NOTIFY_RUN,
+      .help = "When a guest lets no event in for long, where the processor tells: go on, end, or do not look." },
     { .name = "notify-window", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(KvmMachine, notify_window), .count = 1,
       .help = "How long that is, in cycles of the processor's crystal, beside its own threshold." },
     { .name = "cpu-pm", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(KvmMachine, cpu_pm), .count = 1,
@@ -158,7 +159,8 @@ static void filter_msrs(KvmMachine *k)
     static uint8_t none[1];             /* a bit that is 0: not KVM's to answer */
 
     for (unsigned i = 0; i < G_N_ELEMENTS(model_msrs); i++) {
-        f.ranges[i] = (struct kvm_msr_filter_range){ .flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE, .nmsrs = 1, .base = model_msrs[i], .bitmap = none };
+        f.ranges[i] = (struct kvm_msr_filter_range){ .flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE, .nmsrs = 1,
+                                                     .base = model_msrs[i], .bitmap = none };
     }
     ioctl(k->vm, KVM_X86_SET_MSR_FILTER, &f);
 }

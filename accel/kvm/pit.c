@@ -42,9 +42,11 @@ static void channel_in(PitChannel *c, const struct kvm_pit_channel_state *s, int
     bool both = s->rw_mode == RW_BOTH;
 
     *c = (PitChannel){
-        .count = s->count, .loaded_ns = s->count_load_time > lag ? (uint64_t)(s->count_load_time - lag) : 0, .latched_count = s->latched_count,
-        .mode = s->mode < MODE_NONE ? s->mode : MODE_SQUARE, .rw = s->rw_mode, .bcd = s->bcd, .gate = s->gate, .latched_status = s->status,
-        .status_latched = s->status_latched, .write_lsb = s->write_latch, .write_msb = both && s->write_state == SECOND_BYTE,
+        .count = s->count,
+        .loaded_ns = s->count_load_time > lag ? (uint64_t)(s->count_load_time - lag) : 0,
+        .latched_count = s->latched_count, .latched_status = s->status, .status_latched = s->status_latched,
+        .mode = s->mode < MODE_NONE ? s->mode : MODE_SQUARE, .rw = s->rw_mode, .bcd = s->bcd, .gate = s->gate,
+        .write_lsb = s->write_latch, .write_msb = both && s->write_state == SECOND_BYTE,
         .latched_bytes = s->count_latched == RW_BOTH ? 2 : s->count_latched ? 1 : 0,
     };
     c->read_msb = both && (s->count_latched ? s->count_latched == LATCHED_MSB : s->read_state == SECOND_BYTE);
@@ -55,9 +57,11 @@ static void channel_out(struct kvm_pit_channel_state *s, const PitChannel *c, in
     bool both = c->rw == RW_BOTH;
 
     *s = (struct kvm_pit_channel_state){
-        .count = c->count, .count_load_time = (int64_t)c->loaded_ns + lag, .latched_count = c->latched_count, .mode = c->mode, .rw_mode = c->rw,
-        .bcd = c->bcd, .gate = c->gate, .status = c->latched_status, .status_latched = c->status_latched, .write_latch = c->write_lsb,
-        .write_state = both && c->write_msb ? SECOND_BYTE : c->rw, .read_state = both && c->read_msb && !c->latched_bytes ? SECOND_BYTE : c->rw,
+        .count = c->count, .count_load_time = (int64_t)c->loaded_ns + lag,
+        .latched_count = c->latched_count, .status = c->latched_status, .status_latched = c->status_latched,
+        .mode = c->mode, .rw_mode = c->rw, .bcd = c->bcd, .gate = c->gate, .write_latch = c->write_lsb,
+        .write_state = both && c->write_msb ? SECOND_BYTE : c->rw,
+        .read_state = both && c->read_msb && !c->latched_bytes ? SECOND_BYTE : c->rw,
         .count_latched = !c->latched_bytes ? 0 : c->latched_bytes == 2 ? RW_BOTH : both ? LATCHED_MSB : c->rw,
     };
 }
@@ -83,7 +87,8 @@ static void kvm_pit_store(Machine *m, const PitState *p)
 {
     KvmMachine *k = kvm_of(m);
     struct kvm_reinject_control again = { .pit_reinject = p->makes_up };
-    struct kvm_pit_state2 s = { .flags = (p->speaker ? KVM_PIT_FLAGS_SPEAKER_DATA_ON : 0) | (p->cut ? KVM_PIT_FLAGS_HPET_LEGACY : 0) };
+    struct kvm_pit_state2 s = { .flags = (p->speaker ? KVM_PIT_FLAGS_SPEAKER_DATA_ON : 0) |
+                                         (p->cut ? KVM_PIT_FLAGS_HPET_LEGACY : 0) };
 
     k->pit_lag = (int64_t)time_lag(m);
     for (unsigned n = 0; n < N_CHANNELS; n++) {

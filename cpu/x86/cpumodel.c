@@ -231,9 +231,12 @@ static const struct Property {
     { "check", SWITCH, M(check), 0, 0 }, { "l3-cache", SWITCH, M(l3_cache), 0, 0 },
     { "hv-spinlocks", NUMBER, M(hv_spinlocks), 0xfff, UINT32_MAX }, { "hv-passthrough", SWITCH, M(hv_all), 0, 0 },
     { "hv-vendor-id", TEXT, M(hv_vendor), 0, 12 }, { "hv-enforce-cpuid", SWITCH, M(hv_enforce), 0, 0 },
-    { "hv-version-id-build", NUMBER, M(hv_version[0]), 0, UINT32_MAX }, { "hv-version-id-major", NUMBER, M(hv_version[1]), 0, UINT16_MAX },
-    { "hv-version-id-minor", NUMBER, M(hv_version[2]), 0, UINT16_MAX }, { "hv-version-id-spack", NUMBER, M(hv_version[3]), 0, UINT32_MAX },
-    { "hv-version-id-sbranch", NUMBER, M(hv_version[4]), 0, UINT8_MAX }, { "hv-version-id-snumber", NUMBER, M(hv_version[5]), 0, 0xffffff },
+    { "hv-version-id-build", NUMBER, M(hv_version[0]), 0, UINT32_MAX },
+    { "hv-version-id-major", NUMBER, M(hv_version[1]), 0, UINT16_MAX },
+    { "hv-version-id-minor", NUMBER, M(hv_version[2]), 0, UINT16_MAX },
+    { "hv-version-id-spack", NUMBER, M(hv_version[3]), 0, UINT32_MAX },
+    { "hv-version-id-sbranch", NUMBER, M(hv_version[4]), 0, UINT8_MAX },
+    { "hv-version-id-snumber", NUMBER, M(hv_version[5]), 0, 0xffffff },
     { "kvm-pv-enforce-cpuid", SWITCH, M(pv_enforce), 0, 0 }, { "kvm-hint-dedicated", SWITCH, M(dedicated), 0, 0 },
     { "migratable", SWITCH, M(taken), 0, 0 },           /* everything can be saved */
     { "full-cpuid-auto-level", ONLY_ON, 0, 0, 0 }, { "cpuid-0xb", ONLY_ON, 0, 0, 0 }, { "fill-mtrr-mask", ONLY_ON, 0, 0, 0 },
@@ -464,8 +467,8 @@ bool x86_cpuid_init(X86Cpu *c, GError **err)
     settle_identity(c, &ch);
     const struct AccelOps *accel = c->dbt.vcpu.machine->accel;
     if (accel && !accel->cpu_can && (ch.hv_spinlocks || ch.hv_all || ch.hv_enforce || ch.pv_enforce || ch.dedicated)) {
-        return fail(err, "-cpu %s: hv-spinlocks, hv-passthrough, hv-enforce-cpuid, kvm-pv-enforce-cpuid and kvm-hint-dedicated are not to be "
-                    "had with -accel %s", name, accel->name);
+        return fail(err, "-cpu %s: hv-spinlocks, hv-passthrough, hv-enforce-cpuid, kvm-pv-enforce-cpuid and "
+                    "kvm-hint-dedicated are not to be had with -accel %s", name, accel->name);
     }
     return true;
 }

@@ -277,9 +277,12 @@ static void store(Pit *s)
     for (unsigned n = 0; n < N_COUNTERS; n++) {
         const Counter *c = &s->counter[n];
         p.channel[n] = (PitChannel){
-            .count = c->next_count ? c->next_count : c->count, .loaded_ns = tick_ns(now - MIN(now, elapsed(c, now))), .mode = c->mode, .rw = c->rw,
-            .bcd = c->bcd, .gate = c->gate, .read_msb = c->read_msb, .write_msb = c->write_msb, .status_latched = c->status_latched,
-            .latched_status = c->latched_status, .latched_bytes = c->latched_bytes, .latched_count = c->latched_count, .write_lsb = c->write_lsb,
+            .count = c->next_count ? c->next_count : c->count,
+            .loaded_ns = tick_ns(now - MIN(now, elapsed(c, now))),
+            .mode = c->mode, .rw = c->rw, .bcd = c->bcd, .gate = c->gate,
+            .read_msb = c->read_msb, .write_msb = c->write_msb, .write_lsb = c->write_lsb,
+            .status_latched = c->status_latched, .latched_status = c->latched_status,
+            .latched_bytes = c->latched_bytes, .latched_count = c->latched_count,
         };
     }
     timer_stop(&s->timer);

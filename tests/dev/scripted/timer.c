@@ -395,7 +395,8 @@ START_TEST(pit_outside)
     pit_cut(rig.pit, false);
     ck_assert(!there.cut && pit_speaker(rig.pit, &gate, &on) && gate && on);
     there.channel[0].count = 1193;              /* the guest programs it there */
-    there.channel[1] = (PitChannel){ .count = 700, .mode = 2, .rw = 3, .gate = true, .latched_bytes = 1, .latched_count = 0x1234, .read_msb = true };
+    there.channel[1] = (PitChannel){ .count = 700, .mode = 2, .rw = 3, .gate = true, .read_msb = true,
+                                     .latched_bytes = 1, .latched_count = 0x1234 };
     there.channel[2].gate = there.speaker = false;
     ck_assert(pit_speaker(rig.pit, &gate, &on) && !gate && !on);
     there.channel[0].count = 0;                 /* what nobody may believe */

@@ -24,7 +24,7 @@
 #include "accel/dbt/internal.h"
 
 enum { TRACE_INSNS = 96, TRACE_LEAST = 3, TRIES = 4, RETURNS = 32, PEEK = 64, KILLED_MAX = 64, REFUSED_MAX = 64, SHARE = 20,
-       FAR = 1 << 28,
+       FAR = 1 << 28, CREDIT_US = 5000, /* what is not spent is not kept for long: many short programs would each have their traces */
        WATCHES = 1, WATCH_INSNS = 64, WATCH_AFTER = 41,   /* looks at a block before its trace is made, and entries between them */
        TURNS = 3, MET_BITS = 12 };
 
@@ -41,7 +41,7 @@ typedef struct DbtTracer {
     uint64_t pages;                     /* hash bits of the pages that they speak of */
     unsigned n_used;
     uint16_t used[DBT_GUARDS];          /* those that are set */
-    int64_t  spent;                     /* microseconds of its thread */
+    int64_t  last, credit;              /* microseconds of its thread; that it may spend, SHARE of them for each */
 } DbtTracer;
 
 static uint64_t *guards(const DbtCpu *c) { return (uint64_t *)((char *)c + c->guest->ic_offset + DBT_GUARD_AT); }
@@ -770,7 +770,9 @@ const void *trace_hot(DbtCpu *c, unsigned counter)
     int64_t now = thread_us();
 
     counters(c)[counter] = c->dbt->tier2_hot + 1;       /* more than 1: the block is to get somewhere */
-    if (c->debug || c->ctx != t->ctx || (!trace_is_test(c->dbt) && t->spent * SHARE > now)) {
+    t->credit = MIN(t->credit + now - t->last, CREDIT_US * SHARE);
+    t->last = now;
+    if (c->debug || c->ctx != t->ctx || (!trace_is_test(c->dbt) && t->credit < 0)) {
         return dbt_lookup(c);
     }
     if (!t->ir) {
@@ -791,7 +793,7 @@ const void *trace_hot(DbtCpu *c, unsigned counter)
         }
     }
     int64_t took = thread_us() - now;
-    t->spent += took;
+    t->credit -= took * SHARE;
     c->stats->trace_us += (uint64_t)took;
     return dbt_lookup(c);
 }

@@ -2,7 +2,7 @@
 /*
  * trace.c -- tier 2: hot paths through several blocks, each translated as one.
  *
- * Blocks of user code count how often they are entered from behind or from elsewhere.  When a counter is used up, tier 0 runs what
+ * Blocks of user code that interrupts have met (ic.c) count how often they are entered from behind or from elsewhere.  When a counter is used up, tier 0 runs what
  * comes next, one instruction at a time, and notes where it goes, until it meets itself or there is enough.  That path is
  * translated as one list of operations: what branches off becomes an exit, direct jumps and calls vanish, and a return is
  * compared with where its call came from (`jguess`).  So merged checks, dead flags and registers of a loop reach across what

@@ -18,7 +18,7 @@
  */
 #include "accel/dbt/internal.h"
 
-enum { HASH_BITS = 13, PAIRS = 32768, BUDGET = 12, REFUSED_MAX = 32 };
+enum { HASH_BITS = 13, PAIRS = 32768, BUDGET = 12, BUDGET_NEW = 48, BUDGET_TAKEN = 1024, REFUSED_MAX = 32 };
 
 typedef struct FarPair {
     const uint8_t *page, *to;           /* host pages; page NULL: free; to NULL: not known yet */
@@ -200,6 +200,7 @@ void far_context(DbtCpu *c)
         if (c->ctx != f->ctx) {
             forget(c, LOCAL);
             f->ctx = c->ctx;
+            c->far_budget = BUDGET_NEW;         /* it may not stay for long */
         }
     } else if (kind_of(c, c->ctx) != f->kind) {
         forget(c, GLOBAL);
@@ -292,5 +293,9 @@ void far_check(DbtCpu *c, unsigned k)
     f->page[set][f->n[set]] = page;
     f->word[set][f->n[set]++] = p->word;
     f->pages[set] |= page_bit(page) | page_bit(c->pc_base);
-    words(c)[p->word] = c->pc_base;
+    uint64_t *w = &words(c)[p->word];
+    if (*w != DBT_GUARD_NONE && *w != c->pc_base) {
+        c->far_budget = BUDGET_TAKEN;   /* it is another page's as well: not in turns */
+    }
+    *w = c->pc_base;
 }

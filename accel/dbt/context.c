@@ -214,6 +214,7 @@ void tlb_init(DbtCpu *c)
     c->contexts = dbt_huge_new(DBT_CONTEXTS * sizeof(DbtContext));
     context_make(c, 0);
     dbt_use(c, &c->contexts[0]);
+    dbt_constants(c);
     ic_init(c);
 }
 

@@ -85,6 +85,7 @@ typedef struct DbtKey {                 /* all that translation and code depend 
 } DbtKey;
 
 typedef struct DbtContext {
+    JmpEntry jmp[DBT_JMP_N];            /* first, and aligned as the struct is: translated code needs no displacement */
     struct DbtContext *twin;            /* the same but for one right of data accesses, which code changes often: dbt_twins(); or NULL */
     uint64_t tlb_mask;                  /* DbtCpu.tlb_mask while it is current */
     TlbEntry *tlb, *victim;             /* tlb_n each, one behind the other; victim: what tlb[] held before, for refills; unused while
@@ -93,7 +94,6 @@ typedef struct DbtContext {
     uint32_t pushed_out, exchanged;     /* entries that made room; that came back: since */
     int64_t  adapted;                   /* this time, in microseconds */
     uint16_t *filled;                   /* slots; n_filled of them */
-    JmpEntry jmp[DBT_JMP_N] __attribute__((aligned(64)));
     DbtStack stack;                     /* while it is not the current one */
     DbtKey   key;
     unsigned index;                     /* in DbtCpu.contexts and keys */
@@ -137,6 +137,9 @@ typedef struct DbtWalk {                /* result of a page-table walk */
     uint32_t error;                     /* the guest's own error code, where the walk failed */
 } DbtWalk;
 
+enum { DBT_LAST_N = 3 };
+static inline unsigned dbt_last_span(unsigned k) { return k ? 1u << (k + 1) : 1; }     /* 1, 4, 8 */
+
 typedef struct DbtCpu {
     Vcpu         vcpu;                  /* vcpu.attention is tested at back edges and indirect targets */
     /* ---- hot: translated code reaches these with short displacements ---- */
@@ -150,6 +153,7 @@ typedef struct DbtCpu {
     uint32_t     vec_live;              /* native engine: 1: bits 127:0 of the vector registers and MXCSR are in the host's, not in the
                                            struct; 2: bits 255:0 */
     DbtStack     stack;                 /* the current context's */
+    uint64_t     last[DBT_LAST_N];      /* last offset in a page for an access of dbt_last_span(): constants, shorter to name than to say */
     uint64_t     gpr[32];               /* guest general registers (x86 uses 16) */
     uint64_t     spill[16];             /* temporaries that found no host register */
     /* ---- run time ---- */
@@ -220,6 +224,12 @@ static inline void dbt_use(DbtCpu *c, DbtContext *x)
     c->ctx = x;
     c->tlb = x->tlb;
     c->tlb_mask = x->tlb_mask = (uint64_t)(x->tlb_n - 1) << DBT_TLB_SHIFT;
+}
+static inline void dbt_constants(DbtCpu *c)
+{
+    for (unsigned k = 0; k < DBT_LAST_N; k++) {
+        c->last[k] = DBT_PAGE - dbt_last_span(k);
+    }
 }
 /* Tables of no entry yet. */
 static inline void dbt_context_empty(DbtContext *x)

@@ -661,6 +661,7 @@ int main(int argc, char **argv)
             }
             if (runs == 0) {
                 dbt_context_empty(ctx);
+                dbt_constants(&cpu->dbt);
                 dbt_use(&cpu->dbt, ctx);
                 for (unsigned i = 0; i < DBT_JMP_N; i++) {
                     ctx->jmp[i].pc = dbt_jmp_empty(i);

@@ -224,6 +224,7 @@ void fake_load(FakeCpu *c, const FakeState *s)
 {
     DbtContext *x = c->dbt.ctx;
     dbt_context_empty(x);
+    dbt_constants(&c->dbt);
     dbt_use(&c->dbt, x);
     for (unsigned i = 0; i < DBT_JMP_N; i++) {
         x->jmp[i] = (JmpEntry){ dbt_jmp_empty(i), NULL };

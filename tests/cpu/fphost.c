@@ -93,6 +93,7 @@ static X86Cpu *new_cpu(const DbtGuest *guest)
     c->dbt.ctx = aligned_alloc(_Alignof(DbtContext), sizeof(DbtContext));
     memset(c->dbt.ctx, 0, sizeof(DbtContext));
     dbt_context_empty(c->dbt.ctx);
+    dbt_constants(&c->dbt);
     dbt_use(&c->dbt, c->dbt.ctx);
     c->seg[S_CS].attr = ATTR_L;
     c->efer = EFER_LMA;

@@ -355,6 +355,7 @@ int main(int argc, char **argv)
     c->dbt.ctx = aligned_alloc(_Alignof(DbtContext), sizeof(DbtContext));
     memset(c->dbt.ctx, 0, sizeof(DbtContext));
     dbt_context_empty(c->dbt.ctx);
+    dbt_constants(&c->dbt);
     dbt_use(&c->dbt, c->dbt.ctx);
     c->efer = EFER_LMA;
     c->seg[S_SS].attr = ATTR_DB;

@@ -434,7 +434,7 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block 
     }
     x->n_links += b->n_links;
     b->code_bytes = (uint32_t)(e->p - e->start);
-    x->used = ((size_t)(e->p - x->rw) + 15) & ~(size_t)15;
+    x->used = ((size_t)(e->p - x->rw) + BLOCK_ALIGN - 1) & ~(size_t)(BLOCK_ALIGN - 1);
     return true;
 }
 

@@ -45,7 +45,8 @@ static uint8_t *jmp_cache(Em *e)        /* returns the rel32 of a jump for what 
     G_STATIC_ASSERT(sizeof(JmpEntry) == 1 << JMP_SHIFT);
     e_rorx(e, RAX, R10, DBT_JMP_BITS, false);
     e_alu_rr(e, 6, IR_I32, RAX, rm_reg(R10));
-    e_alu_imm(e, 4, IR_I32, rm_reg(RAX), DBT_JMP_N - 1);
+    e8(e, 0x25);                        /* and eax */
+    e32(e, DBT_JMP_N - 1);
     e_shift_imm(e, 4, IR_I32, RAX, JMP_SHIFT);
     e_op(e, 0x03, E_W, RAX, rm_cpu(CPU(ctx)));
     e_op(e, 0x3b, E_W, R10, rm_mem(RAX, offsetof(DbtContext, jmp) + offsetof(JmpEntry, pc)));
@@ -408,10 +409,16 @@ void em_vec_check(Em *e)
 
 static void stub_refill(Em *e, const Stub *s)
 {
-    e_op(e, 0x33, E_W, s->x, rm_mem(s->y, s->write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+    unsigned k = s->x == RAX ? 0 : s->x - R10 + 1u, undo = 0;
+
+    if (s->y == RAX || s->y == R10 || s->y == R11) {
+        undo = e->x->refill_undo[k][s->y == RAX ? 0 : s->y - R10 + 1][s->write];
+    } else {
+        e_op(e, 0x33, E_W, s->x, rm_mem(s->y, s->write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+    }
     x87_stub_store(e, s);
     e_push_rec(e, s->rec);
-    e_call_thunk(e, e->x->refill[s->x == RAX ? 0 : s->x - R10 + 1]);
+    e_call_thunk(e, undo ? undo : e->x->refill[k]);
     x87_stub_load(e, s);
     patch_to(e_jmp(e), s->back);
 }

@@ -216,7 +216,15 @@ static void tlb_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t re
 
     tlb_entry(e, y, x);
     e_op(e, 0x33, E_W, x, rm_mem(y, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
-    e_alu_imm(e, 7, IR_I64, rm_reg(x), DBT_PAGE - m->span);
+    unsigned k = 0;
+    while (k < DBT_LAST_N && dbt_last_span(k) != m->span) {
+        k++;
+    }
+    if (k < DBT_LAST_N) {
+        e_op(e, 0x3b, E_W, x, rm_cpu(CPU(last) + 8 * (int32_t)k));
+    } else {
+        e_alu_imm(e, 7, IR_I64, rm_reg(x), DBT_PAGE - m->span);
+    }
     e_jcc(e, CC_A);
     Stub *s = new_stub(e, STUB_REFILL);
     s->x = (uint8_t)x;

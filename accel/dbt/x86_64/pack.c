@@ -385,6 +385,6 @@ bool x64_unpack(DbtMachine *d, const DbtGuest *g, const uint8_t *from, size_t n,
     b->code_bytes = p.h.code_bytes;
     x->n_recs += p.h.n_recs;
     x->n_links += p.h.n_links;
-    x->used = (x->used + p.h.code_bytes + 15) & ~(size_t)15;
+    x->used = (x->used + p.h.code_bytes + BLOCK_ALIGN - 1) & ~(size_t)(BLOCK_ALIGN - 1);
     return true;
 }

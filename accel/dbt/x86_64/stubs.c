@@ -625,6 +625,19 @@ static void make_refill(Em *e, unsigned k, unsigned reg)
     patch_to(e_jmp(e), join);
 }
 
+/* refill_undo[x][y][write]: the same with what the check has made of the address in x by the tag in entry y. */
+static void make_refill_undo(Em *e)
+{
+    static const uint8_t regs[3] = { RAX, R10, R11 };
+
+    for (unsigned k = 0; k < 3 * 3 * 2; k++) {
+        unsigned a = k / 6, b = k / 2 % 3;
+        e->x->refill_undo[a][b][k % 2] = thunk_here(e);
+        e_op(e, 0x33, E_W, regs[a], rm_mem(regs[b], k % 2 ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+        e_jmp_thunk(e, e->x->refill[a]);
+    }
+}
+
 /*
  * In the array of those that are used, if it was empty: the host's Z flag says so.  Else what it held was of no use any more, which
  * counts.  i: its address; keeps all but rcx.
@@ -840,6 +853,7 @@ bool thunks_make(X64 *x, Em *e)
         make_ic(e, 2, R11, w);
     }
     make_ic_jump(e);
+    make_refill_undo(e);
     stack_make(e);
     x->first = x->used = thunk_here(e);
     return true;

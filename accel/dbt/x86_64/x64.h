@@ -21,6 +21,7 @@
 #include "accel/dbt/internal.h"
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, NO_REG = 0xff };
+enum { BLOCK_ALIGN = 8 };               /* for x64_kill() and align_rel32() */
 enum { BIAS = offsetof(DbtCpu, vcpu.attention) + 128 };
 #define CPU(member) ((int32_t)offsetof(DbtCpu, member) - BIAS)
 enum { N_GPR = 16, N_VALS = IR_TEMPS + IR_HOSTS, JMP_SHIFT = 4,
@@ -86,7 +87,8 @@ typedef struct X64 {
     uint16_t  lazy_hash[LAZY_HASH];
     /* thunks, as offsets in the arena: stubs.c */
     uint32_t  enter, leave, link, second, second_from, miss, miss_unmerged, exit_at, exit_pc, spill, spill_at, reload;
-    uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3], ic[3][2], hot, check, far, stack[3], ic_jump;      /* the last of them: pack.c */
+    uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3], ic[3][2], hot, check, far, stack[3], refill_undo[3][3][2],
+              ic_jump;                  /* the last of them: pack.c */
 } X64;
 
 typedef struct Opnd {                   /* where a source or destination is, in the host's terms */

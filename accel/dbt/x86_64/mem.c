@@ -324,6 +324,12 @@ static void em_twin(Em *e)
     slow[1] = e_jcc(e, set ? CC_NE : CC_E);
     e_alu_imm(e, set ? 1 : 4, IR_I32, flags, set ? bit : ~bit);
     e_store(e, R11, rm_cpu(CPU(ctx)));
+    for (int32_t k = 0; k < (int32_t)sizeof(DbtStack); k += 8) {        /* each has its own, as dbt_use() knows */
+        e_load(e, R10, rm_cpu(CPU(stack) + k));
+        e_store(e, R10, rm_mem(RAX, (int32_t)offsetof(DbtContext, stack) + k));
+        e_load(e, R10, rm_mem(R11, (int32_t)offsetof(DbtContext, stack) + k));
+        e_store(e, R10, rm_cpu(CPU(stack) + k));
+    }
     e_load(e, RAX, rm_mem(R11, offsetof(DbtContext, tlb)));
     e_store(e, RAX, rm_cpu(CPU(tlb)));
     e_load(e, RAX, rm_mem(R11, offsetof(DbtContext, tlb_mask)));

@@ -10,7 +10,7 @@
 #include "accel/dbt/internal.h"
 #include "core/trace.h"
 
-enum { LIFT_AFTER = 64 };
+enum { LIFT_AFTER = 64, STALE_STORES = 32 };
 
 DbtRegion *code_region(DbtMachine *d, Region *r)
 {
@@ -160,10 +160,59 @@ uint64_t code_granules(const DbtMachine *d, const DbtRegion *dr, uint64_t page_i
     return mask;
 }
 
+/*
+ * With several vCPUs the granules of a block that one of them has killed stay marked: another may be in that block, and if it writes to
+ * what it is about to execute, it must leave.  Enough stores to granules of which nothing else is left have the vCPUs stopped once;
+ * none is in a dead block then.
+ */
+static void stale_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, uint64_t killed)
+{
+    CodePage *p = dr->pages[index];
+
+    if (killed && d->cpus->len > 1) {
+        if (!p->stale) {
+            StalePage s = { dr, index };
+            g_array_append_val(d->stale_pages, s);
+        }
+        p->stale |= killed;
+    } else if (!killed && p->stale && ++p->stale_stores == STALE_STORES) {
+        p->stale_stores = 0;
+        __atomic_store_n(&d->stale_wanted, true, __ATOMIC_SEQ_CST);
+        for (unsigned i = 0; i < d->cpus->len; i++) {
+            vcpu_kick(d->cpus->pdata[i]);
+        }
+    }
+}
+
+static void stale_stopped(void *arg)
+{
+    DbtMachine *d = arg;
+
+    for (unsigned i = 0; i < d->cpus->len; i++) {
+        if (((DbtCpu *)d->cpus->pdata[i])->in_code) {
+            return;                     /* waits for a lock in a helper, and may return into a dead block */
+        }
+    }
+    g_mutex_lock(&d->lock);
+    for (unsigned i = 0; i < d->stale_pages->len; i++) {
+        const StalePage *s = &g_array_index(d->stale_pages, StalePage, i);
+        code_page_sweep(d, s->region, s->index);
+    }
+    g_array_set_size(d->stale_pages, 0);
+    g_mutex_unlock(&d->lock);
+}
+
+void code_stale_clear(DbtMachine *d)
+{
+    if (__atomic_exchange_n(&d->stale_wanted, false, __ATOMIC_SEQ_CST)) {
+        machine_exclusive(d->machine, stale_stopped, d);
+    }
+}
+
 static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, uint64_t mask)
 {
     CodePage *p = dr->pages[index];
-    uint64_t left = 0;
+    uint64_t left = 0, killed = 0;
     unsigned traces = 0;
 
     if (!p || !(p->granules & mask)) {
@@ -175,6 +224,7 @@ static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, ui
         if (g & mask) {
             block_kill(d, b);
             p->killed++;
+            killed |= g;
             g = 0;
         }
         if (g) {
@@ -185,7 +235,8 @@ static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, ui
             g_ptr_array_remove_index_fast(p->blocks, i);
         }
     }
-    __atomic_store_n(&p->granules, left, __ATOMIC_SEQ_CST);
+    stale_locked(d, dr, index, killed);
+    __atomic_store_n(&p->granules, left | p->stale, __ATOMIC_SEQ_CST);
     __atomic_store_n(&p->traces, traces, __ATOMIC_SEQ_CST);
 }
 
@@ -217,6 +268,7 @@ void code_page_sweep(const DbtMachine *d, const DbtRegion *dr, uint64_t index)
         }
     }
     g_ptr_array_set_size(p->blocks, (gint)kept);
+    p->stale = 0;
     __atomic_store_n(&p->granules, left, __ATOMIC_SEQ_CST);
     __atomic_store_n(&p->traces, traces, __ATOMIC_SEQ_CST);
 }

@@ -289,6 +289,9 @@ static VcpuExit dbt_run(Vcpu *v)
         if (__atomic_load_n(&c->dbt->full, __ATOMIC_RELAXED)) {
             block_reclaim(c->dbt);
         }
+        if (G_UNLIKELY(__atomic_load_n(&c->dbt->stale_wanted, __ATOMIC_RELAXED))) {
+            code_stale_clear(c->dbt);
+        }
         if (g->idle(c)) {
             g->stopped(c);
             return (VcpuExit){ .why = EXIT_HALT };
@@ -362,6 +365,7 @@ static bool dbt_init(Machine *m, GError **err)
     g_mutex_init(&d->lock);
     d->hash = dbt_huge_new(sizeof(Block *) << DBT_HASH_BITS);
     d->slabs = g_ptr_array_new();
+    d->stale_pages = g_array_new(FALSE, FALSE, sizeof(StalePage));
     for (unsigned g = 0; g < DBT_GENERATIONS; g++) {
         d->blocks[g] = g_ptr_array_new();
     }

@@ -19,6 +19,8 @@
  */
 typedef struct CodePage {
     uint64_t granules;
+    uint64_t stale;                     /* of them, those of dead blocks that another vCPU may still be in: its stores there are to be seen */
+    unsigned stale_stores;              /* to no others, since somebody looked whether one is */
     GPtrArray *blocks;                  /* Block */
     bool     guarded;
     unsigned making;                    /* translations in progress: every store counts as one to code */
@@ -26,6 +28,8 @@ typedef struct CodePage {
     unsigned traces;                    /* made of it, and of other pages; atomic */
     unsigned clean_stores;              /* let through to the guarded page; enough of them without code lift the guard */
 } CodePage;
+
+typedef struct StalePage { struct DbtRegion *region; uint64_t index; } StalePage;
 
 typedef struct DbtRegion {              /* a Region with host memory that code was run from */
     Region   *region;
@@ -127,6 +131,8 @@ struct DbtMachine {
     uint8_t   guards[DBT_GUARDS];       /* in use */
     uint8_t   trace_tries[1 << TRACE_TRY_BITS];         /* traces begun, by a hash of where; with the lock */
     bool      full;                     /* block_reclaim() is wanted; atomic */
+    bool      stale_wanted;             /* code_stale_clear() is; atomic */
+    GArray   *stale_pages;              /* StalePage; with the lock */
     bool      drop_all;                 /* of all generations; atomic */
     GPtrArray *cpus;                    /* DbtCpu */
     DbtStats  stats;
@@ -158,7 +164,9 @@ bool       code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, un
 void       code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n);
 CodePage  *code_page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page);
 void       code_page_made(CodePage *p);        /* with the lock; NULL: nothing */
-void       code_page_sweep(const DbtMachine *d, const DbtRegion *dr, uint64_t index);   /* with the lock: blocks without an address go */
+void       code_stale_clear(DbtMachine *d);     /* from the run loop: stores to granules without code are clean again, if no vCPU is in any */
+/* With the lock, no vCPU is in a block: those without an address, and dead ones, go. */
+void       code_page_sweep(const DbtMachine *d, const DbtRegion *dr, uint64_t index);
 uint64_t   code_granule_mask(uint64_t from, uint64_t to);      /* bytes [from, to) of a page */
 uint64_t   code_granules(const DbtMachine *d, const DbtRegion *dr, uint64_t page_index, const Block *b);
 

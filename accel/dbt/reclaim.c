@@ -160,4 +160,5 @@ void block_free_all(DbtMachine *d)
         dbt_huge_free(d->slabs->pdata[i], BLOCKS_IN_SLAB * sizeof(Block));
     }
     g_ptr_array_free(d->slabs, TRUE);
+    g_array_free(d->stale_pages, TRUE);
 }

@@ -162,12 +162,18 @@ static void pending(void)
 }
 
 /* ---- the 8254, by the IO-APIC and by the 8259 ---- */
-static void pit_program(u32 mode, u32 count)
+/* *hits from before the count was there: with it the first may come at once. */
+static u32 pit_program(u32 mode, u32 count, const volatile u32 *hits)
 {
+    u32 before;
+
     outb(PIT_CONTROL, (u8)(0x30 | mode << 1));
     sti();                              /* OUT may have risen: that is none of ours */
+    relax();
+    before = *hits;
     outb(PIT0, (u8)count);
     outb(PIT0, (u8)(count >> 8));
+    return before;
 }
 
 static void pit(int by_pic)
@@ -183,9 +189,7 @@ static void pit(int by_pic)
         outb(PIC1 + 1, by_pic ? 0xfe : 0xff);
         outb(PIT_CONTROL, 0x30);
         sti();
-        before = *hits;
-        pit_program(mode, count);
-        before = mode == 2 || mode == 3 ? before : *hits;
+        before = pit_program(mode, count, hits);
         wait(hits, before + (mode == 2 || mode == 3 ? 3 : 1));
     }
     outb(PIT_CONTROL, 0x30);

@@ -301,10 +301,6 @@ static void bulk_page(Em *e, unsigned x, unsigned tmp, bool write, unsigned shif
     e_op(e, 0x03, E_W, x, rm_mem(RAX, offsetof(TlbEntry, page)));
 }
 
-/*
- * The host's own string instruction on the host's memory: rcx, rsi and rdi are the guest's.  All or nothing, in one page of each
- * side, so that there is no state in between; the helper that follows does the rest.
- */
 /* The current context's twin, if it is known and the bit changes (2 clears it, 3 sets it): on with the next. */
 static void em_twin(Em *e)
 {
@@ -340,6 +336,10 @@ static void em_twin(Em *e)
     e->host = 0;
 }
 
+/*
+ * The host's own string instruction on the host's memory: rcx, rsi and rdi are the guest's.  All or nothing, in one page of each
+ * side, so that there is no state in between; the helper that follows does the rest.
+ */
 void em_bulk(Em *e)
 {
     const IrInsn *n = e->n;

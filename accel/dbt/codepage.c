@@ -188,10 +188,8 @@ static void stale_stopped(void *arg)
 {
     DbtMachine *d = arg;
 
-    for (unsigned i = 0; i < d->cpus->len; i++) {
-        if (((DbtCpu *)d->cpus->pdata[i])->in_code) {
-            return;                     /* waits for a lock in a helper, and may return into a dead block */
-        }
+    if (block_in_use(d)) {
+        return;
     }
     g_mutex_lock(&d->lock);
     for (unsigned i = 0; i < d->stale_pages->len; i++) {

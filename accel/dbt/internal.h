@@ -171,6 +171,8 @@ uint64_t   code_granule_mask(uint64_t from, uint64_t to);      /* bytes [from, t
 uint64_t   code_granules(const DbtMachine *d, const DbtRegion *dr, uint64_t page_index, const Block *b);
 
 /* reclaim.c */
+/* All vCPUs are stopped: is one of them to return into a block, since it waits in a helper?  Then it will see its attention set when that is over. */
+bool       block_in_use(const DbtMachine *d);
 bool       block_any(const DbtMachine *d);      /* have any been made? */
 /* With the lock: the part being filled is full.  Go on in the next, if that is empty, and have the one behind it emptied meanwhile. */
 bool       block_generation_advance(DbtCpu *c);

@@ -47,6 +47,7 @@ static void reclaim_locked(DbtMachine *d, unsigned generation)
             }
         }
     }
+    g_array_set_size(d->stale_pages, 0);        /* they were among these */
     for (unsigned i = 0; i < blocks->len; i++) {
         block_free(d, blocks->pdata[i]);
     }
@@ -59,16 +60,21 @@ static void reclaim_locked(DbtMachine *d, unsigned generation)
     g_ptr_array_set_size(blocks, 0);
 }
 
+bool block_in_use(const DbtMachine *d)
+{
+    for (unsigned i = 0; i < d->cpus->len; i++) {
+        if (((DbtCpu *)d->cpus->pdata[i])->in_code) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void reclaim_stopped(void *arg)
 {
     DbtMachine *d = arg;
 
-    for (unsigned i = 0; i < d->cpus->len; i++) {
-        if (((DbtCpu *)d->cpus->pdata[i])->in_code) {
-            return;                     /* waits for a lock in a helper: it will see its attention set when that is over */
-        }
-    }
-    if (!__atomic_load_n(&d->full, __ATOMIC_RELAXED)) {
+    if (block_in_use(d) || !__atomic_load_n(&d->full, __ATOMIC_RELAXED)) {
         return;
     }
     bool all = __atomic_exchange_n(&d->drop_all, false, __ATOMIC_SEQ_CST);

@@ -274,7 +274,7 @@ static void emit_loop_head(Em *e, Block *b)
 
 static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b)
 {
-    X64 *x = &((X64Data *)d->backend_data)->x;
+    X64 *x = x64_of(d);
 
     e->p = e->start = x->rw + x->used;
     e->end = x->rw + x->end;
@@ -343,7 +343,7 @@ static size_t part_at(const X64 *x, unsigned generation) { return ((x->first + 6
 
 static void x64_begin(DbtMachine *d, unsigned generation)
 {
-    X64 *x = &((X64Data *)d->backend_data)->x;
+    X64 *x = x64_of(d);
     uint32_t recs = x->max_recs / DBT_GENERATIONS, links = x->max_links / DBT_GENERATIONS;
 
     x->recs_used[x->generation] = x->n_recs;
@@ -378,7 +378,7 @@ void x64_ready(DbtMachine *d, const DbtGuest *g)
 
 bool x64_room(DbtMachine *d, size_t bytes, uint32_t recs, uint32_t links)
 {
-    X64 *x = &((X64Data *)d->backend_data)->x;
+    X64 *x = x64_of(d);
 
     if (x->end - x->used < bytes || x->end_recs - x->n_recs < recs || x->end_links - x->n_links < links) {
         return false;
@@ -452,7 +452,7 @@ static void link_to(const X64 *x, const BlockLink *l, size_t target)
 
 static void x64_link(DbtMachine *d, BlockLink *l, const Block *to)
 {
-    const X64 *x = &((X64Data *)d->backend_data)->x;
+    const X64 *x = x64_of(d);
 
     if (to) {
         size_t entry = (size_t)((const uint8_t *)to->entry - x->rx);
@@ -465,13 +465,13 @@ static void x64_link(DbtMachine *d, BlockLink *l, const Block *to)
 
 static void x64_unlink(DbtMachine *d, BlockLink *l)
 {
-    link_to(&((X64Data *)d->backend_data)->x, l, l->stub & ~LINK_BACK);
+    link_to(x64_of(d), l, l->stub & ~LINK_BACK);
 }
 
 /* The first instruction is seven bytes at an aligned address: a jump takes its place in one store. */
 static void x64_kill(DbtMachine *d, Block *b)
 {
-    const X64 *x = &((X64Data *)d->backend_data)->x;
+    const X64 *x = x64_of(d);
     uint8_t *at = x->rw + ((const uint8_t *)b->entry - x->rx);
     uint64_t code;
 
@@ -488,7 +488,7 @@ const uint8_t x64_head[7] = { 0x49, 0x81, 0xe2, 0x00, 0xf0, 0xff, 0xff };      /
 
 static void x64_revive(DbtMachine *d, Block *b)
 {
-    const X64 *x = &((X64Data *)d->backend_data)->x;
+    const X64 *x = x64_of(d);
     uint8_t *at = x->rw + ((const uint8_t *)b->entry - x->rx);
     uint64_t code;
 
@@ -514,7 +514,7 @@ static void unmerged_forget(X64 *x, unsigned generation)
 
 static void x64_reclaim(DbtMachine *d, unsigned generation)
 {
-    X64 *x = &((X64Data *)d->backend_data)->x;
+    X64 *x = x64_of(d);
 
     x->recs_used[generation] = 0;
     unmerged_forget(x, generation);

@@ -235,7 +235,33 @@ static inline void pop(Em *e, unsigned r)
     e8(e, 0x58 | (r & 7));
 }
 
+/* Pushed first to last. */
+static inline void pushes(Em *e, const uint8_t *regs, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        push(e, regs[i]);
+    }
+}
+
+static inline void pops(Em *e, const uint8_t *regs, unsigned n)
+{
+    while (n) {
+        pop(e, regs[--n]);
+    }
+}
+
 static inline void ret(Em *e) { e8(e, 0xc3); }
+/* The end of a thunk that has pushed these, to the stub that has pushed the number of its record. */
+static inline void pops_ret(Em *e, const uint8_t *regs, unsigned n)
+{
+    pops(e, regs, n);
+    e8(e, 0xc2);                        /* ret 8 */
+    e8(e, 8);
+    e8(e, 0);
+}
+static inline void rsp_add(Em *e, int n) { e_alu_imm(e, 0, IR_I64, rm_reg(RSP), (uint64_t)(int64_t)n); }
+static inline void cpu_to_rdi(Em *e) { e_op(e, 0x8d, E_W, RDI, rm_mem(RBP, -BIAS)); }
+static inline Rm vec_live(void) { return rm_cpu(CPU(vec_live)); }
 static inline uint8_t *e_jcc8(Em *e, unsigned cc)       /* short; returns its rel8 */
 {
     e8(e, 0x70 | cc);

@@ -45,7 +45,6 @@ typedef struct Parts {                  /* of a packed block */
     const uint8_t *recs, *links, *recipes, *relocs, *code;
 } Parts;
 
-static X64 *x64_of(const DbtMachine *d) { return &((X64Data *)d->backend_data)->x; }
 static const uint32_t *thunks(const X64 *x) { return (const uint32_t *)((const char *)x + THUNKS_AT); }
 
 static uint32_t get32(const uint8_t *p)

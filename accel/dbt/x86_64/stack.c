@@ -44,14 +44,13 @@ void stack_check(Em *e, unsigned x, uint32_t rec, unsigned limit)
 /* stack[k]: linear address ^ key in reg, which becomes the host address; else as refill[k], which does what the TLB does not have. */
 static void make(Em *e, unsigned k, unsigned reg)
 {
+    static const uint8_t saved[3] = { RCX, RDX, RDI };
     X64 *x = e->x;
     Rm read = rm_mem(RDX, offsetof(TlbEntry, read)), write = rm_mem(RDX, offsetof(TlbEntry, write));
 
     x->stack[k] = thunk_here(e);
     e_op(e, 0x33, E_W, reg, rm_cpu(CPU(stack.key)));
-    push(e, RCX);
-    push(e, RDX);
-    push(e, RDI);
+    pushes(e, saved, 3);
     e_op(e, 0x8b, 0, RCX, rm_mem(RSP, 32));
     e_shift_imm(e, 4, IR_I64, RCX, 5);
     e_mov_imm(e, RDX, (uintptr_t)x->recs);
@@ -87,18 +86,11 @@ static void make(Em *e, unsigned k, unsigned reg)
     uint8_t *crosses = e_jcc8(e, CC_A);
     e_load(e, reg, rm_mem(RDX, offsetof(TlbEntry, page)));
     e_alu_rr(e, 0, IR_I64, reg, rm_reg(RDI));
-    pop(e, RDI);
-    pop(e, RDX);
-    pop(e, RCX);
-    e8(e, 0xc2);                        /* ret 8 */
-    e8(e, 8);
-    e8(e, 0);
+    pops_ret(e, saved, 3);
     patch8(e, to_write);
     patch8(e, miss);
     patch8(e, crosses);
-    pop(e, RDI);
-    pop(e, RDX);
-    pop(e, RCX);
+    pops(e, saved, 3);
     e_jmp_thunk(e, x->refill[k]);
 }
 

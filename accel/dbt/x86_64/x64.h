@@ -258,9 +258,13 @@ unsigned stack_limit(const Em *e, const IrMem *m);      /* which limit of DbtSta
 void     stack_check(Em *e, unsigned x, uint32_t rec, unsigned limit);
 void     stack_make(Em *e);
 
+/* miss.c */
+void     miss_make(Em *e);
+
 /* stubs.c */
 uint32_t thunk_here(Em *e);             /* aligned */
 bool     thunks_make(X64 *x, Em *e);
 void     flags_settle(DbtCpu *c);       /* registers in the struct are as they were when fl was stored */
+static inline X64 *x64_of(const DbtMachine *d) { return &((X64Data *)d->backend_data)->x; }
 static inline uint32_t arena_off(const X64 *x, const uint8_t *rw) { return (uint32_t)(rw - x->rw); }
 #endif

@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 
 typedef struct BlockNode BlockNode;
+struct BlockStats;
 typedef enum { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD, BLK_ZERO } BlockOp;
 
 typedef struct BlockReq {
@@ -24,6 +25,8 @@ typedef struct BlockReq {
     BlockNode *node;                  /* private, from here on: where it was submitted */
     struct BlockReq *next;
     int result;
+    struct BlockStats *stats[2];      /* those of the node that it was submitted to */
+    int64_t start_ns;
 } BlockReq;
 
 typedef enum { BLK_CACHE_WRITEBACK, BLK_CACHE_NONE, BLK_CACHE_WRITETHROUGH, BLK_CACHE_UNSAFE, BLK_CACHE_DIRECTSYNC } BlockCache;
@@ -52,6 +55,7 @@ struct BlockNode {
     bool       readonly;
     BlockNode *child, *backing;       /* owned */
     struct NamedNode *named;          /* whose description it was opened by: block/nodes.c; or NULL */
+    struct BlockStats *stats[2];      /* of the drive that it is in, and of the named node: each NULL where there is none */
 };
 
 extern const BlockDriver *const block_drivers[];        /* from block/drivers.def, NULL-terminated */

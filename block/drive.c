@@ -19,6 +19,14 @@ static void drive_free(Drive *d)
     g_free(d);
 }
 
+void drive_put(Drive *d, BlockNode *n)
+{
+    d->node = n;
+    if (n) {
+        n->stats[0] = &d->stats;
+    }
+}
+
 Drive *drive_find(Machine *m, const char *id)
 {
     for (guint i = 0; m->drives && i < m->drives->len; i++) {
@@ -40,12 +48,19 @@ static void *find_link(Machine *m, const char *id)
     if (!d && (node = node_use(m, id, &ro, NULL))) {
         d = g_new0(Drive, 1);
         d->id = g_strdup(id);
-        d->node = node;
+        drive_put(d, node);
         d->readonly = ro;
         d->anonymous = true;
         g_ptr_array_add(m->drives, d);
     }
     return d;
+}
+
+const char *drive_user_name(const Drive *d)
+{
+    const Device *dev = d->user;
+
+    return dev->id ? dev->id : dev->path;
 }
 
 bool drive_claim(Drive *d, void *dev, GError **err)
@@ -71,7 +86,7 @@ static Drive *open_one(Machine *m, const OptDrive *o, GError **err)
     if (o->file) {
         BlockOpen how = { .file = o->file, .format = o->format, .cache = caches[o->cache], .readonly = d->readonly,
                           .snapshot = o->snapshot };
-        d->node = contents_whole(o->file, m->options->loadvm || m->options->incoming, err) ? block_open(m, &how, err) : NULL;
+        drive_put(d, contents_whole(o->file, m->options->loadvm || m->options->incoming, err) ? block_open(m, &how, err) : NULL);
         if (!d->node) {
             drive_free(d);
             return NULL;

@@ -6,7 +6,7 @@
  */
 #ifndef BLOCK_DRIVE_H
 #define BLOCK_DRIVE_H
-#include "block/block.h"
+#include "block/stats.h"
 
 typedef struct Drive {
     char      *id;
@@ -18,12 +18,15 @@ typedef struct Drive {
     bool       changed;               /* another medium, or none: set before on_change, which takes it */
     void     (*on_change)(void *user);          /* the device's, or NULL: the medium stays */
     bool       locked, tray_open;     /* by the guest */
+    BlockStats stats;                 /* of all media that were in it */
 } Drive;
 
 bool   drives_open(Machine *m, GError **err);         /* all of -drive; device properties of kind "drive" find them */
 Drive *drive_find(Machine *m, const char *id);
 bool   drive_claim(Drive *d, void *dev, GError **err);
 void   drives_close(Machine *m);
+void   drive_put(Drive *d, BlockNode *n);     /* the medium from now on; NULL: none */
+const char *drive_user_name(const Drive *d);  /* of the device that has it: its id, or its path */
 void   drive_tray(Drive *d, Machine *m, bool open);     /* it has moved: programs hear of it; media.c */
 /* What programs hear of a node, as members of an object; media.c. */
 void   media_say_node(GVariantBuilder *b, const char *file, const char *driver, uint64_t bytes, bool ro, bool direct, bool no_flush);

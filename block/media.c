@@ -54,7 +54,7 @@ static GVariant *query(Machine *m)
         object_start(&one);
         say(&one, "device", d->anonymous ? "" : d->id);
         if (d->user) {
-            say(&one, "qdev", ((const Device *)d->user)->id ? ((const Device *)d->user)->id : ((const Device *)d->user)->path);
+            say(&one, "qdev", drive_user_name(d));
         }
         say(&one, "type", "unknown");
         say_bool(&one, "removable", d->on_change != NULL);
@@ -144,11 +144,13 @@ static bool change(Machine *m, const MediumChange *c, GError **err)
     if (c->what & MEDIUM_REMOVE) {
         BlockNode *old = d->node;
         block_drain(m);               /* requests of the guest's that use it */
-        d->node = NULL;
+        drive_put(d, NULL);
         tell(d);
         block_close(old);
     }
-    d->node = new ? new : d->node;
+    if (new) {
+        drive_put(d, new);
+    }
     if (c->what & MEDIUM_CLOSE) {
         drive_tray(d, m, false);
     }
@@ -159,5 +161,6 @@ static bool change(Machine *m, const MediumChange *c, GError **err)
 void media_hooks(Machine *m)
 {
     m->hooks.query_block = query;
+    m->hooks.query_blockstats = stats_of_drives;
     m->hooks.medium = change;
 }

@@ -6,7 +6,7 @@
  * Omits: throttling, fault injection, changing the graph while it is in use.
  * Threads: BlockState.mutex guards the list of finished requests; all else with the machine lock.
  */
-#include "block/block.h"
+#include "block/stats.h"
 #include "core/options.h"
 #include "core/trace.h"
 #include <errno.h>
@@ -57,6 +57,7 @@ static gboolean finisher_dispatch(GSource *source, GSourceFunc fn, gpointer arg)
     while (r) {
         BlockReq *next = r->next;
         bs->in_flight--;
+        stats_done(r, false);
         trace_block_done(r->node->name, r->op, r->offset, r->result);
         r->done(r, r->result);
         r = next;
@@ -133,8 +134,11 @@ void block_submit(BlockNode *n, BlockReq *req)
     BlockState *bs = state_of(n->machine);
     int bad = check(n, req);
     req->node = n;
+    stats_start(req);
     bs->in_flight++;
     if (bad) {
+        stats_done(req, true);
+        memset(req->stats, 0, sizeof(req->stats));
         block_finish(req, bad);
     } else {
         n->drv->submit(n, req);

@@ -28,6 +28,7 @@ typedef struct NamedNode {
     bool              implicit;       /* file's description stood within another's, and goes with it */
     unsigned          users;
     uint64_t          bytes;
+    BlockStats        stats;          /* of the graph opened by this description */
 } NamedNode;
 
 static const char *const discards[] = { "ignore", "unmap", NULL };
@@ -125,6 +126,7 @@ BlockNode *node_use(Machine *m, const char *name, bool *readonly, GError **err)
     }
     if ((top = open_graph(m, n, err))) {
         top->named = n;
+        top->stats[1] = &n->stats;
         use(n, 1);
         *readonly = top->readonly;
     }
@@ -331,6 +333,33 @@ static GVariant *query(Machine *m)
     return g_variant_builder_end(&list);
 }
 
+/* What goes through raw goes to the file below as it is. */
+static const BlockStats *counted(Machine *m, const NamedNode *n)
+{
+    for (guint i = 0; i < m->nodes->len; i++) {
+        const NamedNode *above = m->nodes->pdata[i];
+        if (above->file == n) {
+            return &above->stats;
+        }
+    }
+    return &n->stats;
+}
+
+GVariant *stats_of_nodes(Machine *m)
+{
+    GVariantBuilder list, one;
+
+    list_start(&list);
+    for (guint i = 0; m->nodes && i < m->nodes->len; i++) {
+        const NamedNode *n = m->nodes->pdata[i];
+        object_start(&one);
+        say(&one, "node-name", n->name);
+        say_value(&one, "stats", stats_of(counted(m, n)));
+        list_object(&list, &one);
+    }
+    return g_variant_builder_end(&list);
+}
+
 bool nodes_open(Machine *m, GError **err)
 {
     GPtrArray *list = m->options->blockdevs;
@@ -338,6 +367,7 @@ bool nodes_open(Machine *m, GError **err)
     m->hooks.blockdev_add = add;
     m->hooks.blockdev_del = del;
     m->hooks.query_nodes = query;
+    m->hooks.query_nodestats = stats_of_nodes;
     for (guint i = 0; list && i < list->len; i++) {
         const OptBlockdev *o = list->pdata[i];
         if (!add(m, o, err)) {

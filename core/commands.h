@@ -55,6 +55,9 @@ typedef struct PortArgs {
 typedef struct NodeNameArgs {
     char *node_name;
 } NodeNameArgs;
+typedef struct StatsArgs {
+    bool query_nodes;
+} StatsArgs;
 typedef struct NodesArgs {
     bool flat;
 } NodesArgs;
@@ -84,7 +87,7 @@ typedef struct TraceArgs {
     bool  on, ignore_unavailable;
 } TraceArgs;
 
-extern const Field port_in_args[], port_out_args[], query_nodes_args[], remove_medium_args[], insert_medium_args[], blockdev_del_args[], info_trace_args[], trace_event_args[], trace_get_args[], trace_set_args[];
+extern const Field port_in_args[], port_out_args[], query_nodes_args[], stats_args[], remove_medium_args[], insert_medium_args[], blockdev_del_args[], info_trace_args[], trace_event_args[], trace_get_args[], trace_set_args[];
 extern const Field id_args[], x_args[], help_args[], print_args[], memsave_args[], pmemsave_args[], dump_guest_args[],
     qom_list_args[], qom_get_args[], qom_set_args[], types_args[], typename_args[], eject_args[], medium_args[],
     link_args[], balloon_args[], option_args[], expire_args[], fdname_args[], caps_args[], netdev_add_args[], add_fd_args[], remove_fd_args[], chardev_add_args[],
@@ -101,7 +104,7 @@ COMMAND(cmd_info_uuid); COMMAND(cmd_info_pic); COMMAND(cmd_info_pci);
 /* qmp_query.c */
 COMMAND(cmd_query_uuid); COMMAND(cmd_query_cpus_fast); COMMAND(cmd_query_kvm); COMMAND(cmd_query_target);
 COMMAND(cmd_query_machines); COMMAND(cmd_query_command_line_options); COMMAND(cmd_query_mice); COMMAND(cmd_query_chardev);
-COMMAND(cmd_query_chardev_backends); COMMAND(cmd_query_block); COMMAND(cmd_query_pci); COMMAND(cmd_query_vnc);
+COMMAND(cmd_query_chardev_backends); COMMAND(cmd_query_block); COMMAND(cmd_query_blockstats); COMMAND(cmd_info_blockstats); COMMAND(cmd_query_pci); COMMAND(cmd_query_vnc);
 COMMAND(cmd_query_events); COMMAND(cmd_query_iothreads); COMMAND(cmd_query_audiodevs); COMMAND(cmd_query_memory_size);
 COMMAND(cmd_query_vnc_servers);
 /* qmp_act.c */

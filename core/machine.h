@@ -23,6 +23,7 @@ typedef enum { RUN_PAUSED, RUN_RUNNING, RUN_SHUTDOWN, RUN_FATAL, RUN_INMIGRATE, 
 /* What commands ask of layers that stand on core; each is set by the one that has it, or NULL.  Values are a{sv} or av. */
 typedef struct MachineHooks {
     GVariant *(*query_block)(Machine *m);
+    GVariant *(*query_blockstats)(Machine *m), *(*query_nodestats)(Machine *m);
     bool     (*medium)(Machine *m, const struct MediumChange *c, GError **err);
     bool     (*blockdev_add)(Machine *m, const struct OptBlockdev *o, GError **err);
     bool     (*blockdev_del)(Machine *m, const char *node_name, GError **err);

@@ -239,7 +239,7 @@ static bool cmd_cpus(Machine *m, void *args, Reply *reply, GError **err)
 
     for (unsigned i = 0; i < m->vcpus->len; i++) {
         const Vcpu *v = m->vcpus->pdata[i];
-        g_string_append_printf(s, "CPU #%u: %s%s\n", v->index, v->cpu_ops->name,
+        g_string_append_printf(s, "%c CPU #%u: thread_id=%d%s\n", i ? ' ' : '*', v->index, (int)v->tid,
                                __atomic_load_n(&v->halted, __ATOMIC_RELAXED) ? " (halted)" : "");
     }
     say(reply, "text", s->str);

@@ -117,6 +117,10 @@ const Field query_nodes_args[] = {
     CONFIG(NodesArgs, flat, .help = "Without what is below them; it never is there."),
     FIELD_END
 };
+const Field stats_args[] = {
+    CONFIG_AS(StatsArgs, query_nodes, "query-nodes", .help = "Of named nodes instead of drives."),
+    FIELD_END
+};
 const Field blockdev_del_args[] = {
     { .name = "node-name", .type = T_STR, .flags = F_CONFIG | F_REQUIRED, .count = 1, .offset = offsetof(NodeNameArgs, node_name),
       .help = "The node." },

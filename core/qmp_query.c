@@ -216,6 +216,11 @@ bool cmd_query_block(Machine *m, void *args, Reply *reply, GError **err)
     return whole(reply, m->hooks.query_block, m);
 }
 
+bool cmd_query_blockstats(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return whole(reply, ((StatsArgs *)args)->query_nodes ? m->hooks.query_nodestats : m->hooks.query_blockstats, m);
+}
+
 bool cmd_query_pci(Machine *m, void *args, Reply *reply, GError **err)
 {
     return whole(reply, m->hooks.query_pci, m);

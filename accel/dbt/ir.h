@@ -250,6 +250,9 @@ unsigned ir_cond_flags(unsigned cc);                    /* FL_* that the conditi
 
 /* ---- passes (opt.c) ---- */
 void     ir_optimise(IrBlock *b, unsigned flags_live_out);      /* folding, dead flags and temporaries, live and live_fault */
+/* For a block that goes back to its own start: flags read from there on; *fault: needed only if something leaves; *written: guest registers
+ * 0 to 15 that may be written before the last such place.  What its other exits want has been filled in. */
+unsigned ir_flags_at_start(const IrBlock *b, unsigned *fault, unsigned *written);
 /* Let checks of neighbouring addresses share one host address (merge.c): h4 .. h4 + n_hosts - 1, at most IR_SHARED_HOSTS; 0: none.  A shared
  * address lives from its check to its last use, across guest instructions but not across helpers.  Call it before
  * ir_optimise(). */

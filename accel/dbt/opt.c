@@ -208,6 +208,46 @@ static unsigned flags_read(const IrInsn *i)
     }
 }
 
+unsigned ir_flags_at_start(const IrBlock *b, unsigned *fault, unsigned *written)
+{
+    unsigned wanted = 0, pending = FL_ALL, wrote = 0;
+
+    *fault = *written = 0;
+    for (unsigned n = 0; n < b->n_insns && pending; n++) {
+        const IrInsn *i = &b->insns[n];
+        unsigned t = traits[i->op], at = 0;
+        if (t & T_STARTS) {
+            continue;
+        }
+        if (t & T_EXITS && i->imm == (int32_t)(b->pc & 0xfff)) {
+            wrote = UINT16_MAX;         /* here again, with what is pending: another turn may write anything before it leaves */
+            at = *fault & pending;
+        } else if (t & T_EXITS) {
+            wanted |= i->live & pending;
+            at = i->live_fault & pending;
+            wrote |= at ? i->sub : 0;
+        } else if (ir_op_props[i->op] & LEAVES) {
+            at = pending;
+        }
+        if (at) {
+            *fault |= at;
+            *written |= wrote;
+        }
+        wanted |= t & T_FLAGS ? flags_read(i) & pending : 0;
+        if (i->op == IR_jmp) {
+            break;
+        }
+        if (ir_op_props[i->op] & ENDS) {
+            wanted |= pending;
+        }
+        if (!(t & T_EXITS) && i->sets && always_sets(b, i)) {
+            pending &= ~(unsigned)i->sets;
+        }
+        wrote |= (i->dst.kind == IR_GUEST ? 1u << (i->dst.id & 15) : 0) | (i->dst2.kind == IR_GUEST ? 1u << (i->dst2.id & 15) : 0);
+    }
+    return wanted;
+}
+
 static unsigned temp_bit(IrRef r)
 {
     return r.kind == IR_TEMP ? 1u << r.id : 0;

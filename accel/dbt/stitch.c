@@ -263,6 +263,21 @@ static void peek(const DbtGuest *g, TraceCode *t)
     }
 }
 
+/* The same where it goes back to its own start: what the list itself does with them. */
+static void peek_own(IrBlock *ir)
+{
+    unsigned fault, written, wanted = ir_flags_at_start(ir, &fault, &written);
+
+    for (unsigned i = 0; i < ir->n_insns; i++) {
+        IrInsn *n = &ir->insns[i];
+        if ((n->op == IR_jmp || is_exit(n->op)) && n->imm == (int32_t)(ir->pc & (DBT_PAGE - 1))) {
+            n->live = (uint8_t)wanted;
+            n->live_fault = (uint8_t)(fault & ~wanted);
+            n->sub = (uint16_t)written;
+        }
+    }
+}
+
 /* The page that its last jump leads to, to be linked to, if it is at hand. */
 static void add_last_page(const TracePath *path, TraceCode *t)
 {
@@ -314,6 +329,7 @@ bool trace_stitch(const TracePath *path, TraceCode *t)
         n->imm = (int32_t)to;
     }
     peek(d->guest, t);
+    peek_own(ir);
     add_last_page(path, t);
     keep_used_pages(t, path->n_pages);
     if (path->one_cpu) {

@@ -413,7 +413,8 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block 
         em_vec_check(e);
     }
     unsigned last = loops_by(e);
-    if (last && !(e->trace && e->trace->restless) && regs_choose(e, last) && (e->swaps || e->trace)) {
+    if (last && !(e->trace && e->trace->restless) && regs_choose(e, last) &&
+        (e->swaps || (e->trace && (e->trace->guard || e->n_vops)))) {          /* else there is nothing to go past */
         emit_loop_head(e, b);
     }
     emit_body(e);
@@ -456,7 +457,8 @@ static void x64_link(DbtMachine *d, BlockLink *l, const Block *to)
 
     if (to) {
         size_t entry = (size_t)((const uint8_t *)to->entry - x->rx);
-        unsigned test = l->stub & LINK_BACK ? (unsigned)BODY_TEST + (to->counted ? BODY_COUNT : 0) : 0;
+        bool back = l->stub & LINK_BACK;
+        unsigned test = (back ? BODY_TEST : 0u) + (to->counted && (back || l->from->trace) ? BODY_COUNT : 0u);
         link_to(x, l, entry + (l->loop ? to->loop : to->body - test));
     } else {
         __atomic_store_n(&l->cached, true, __ATOMIC_RELAXED);   /* its stub looks */

@@ -82,7 +82,7 @@ static bool unsaved(const Em *e, unsigned wanted) { return (wanted & e->host & ~
 /* The block's own jump back to its start, where guest registers may have changed places. */
 static bool is_loop(const Em *e, int32_t target) { return e->loops && target == (int32_t)(e->ir->pc & (DBT_PAGE - 1)); }
 
-static void link_here(Em *e, int32_t target, bool far);
+static void link_here(Em *e, int32_t target, int32_t page);
 
 /* A conditional exit: the jump, with its stub. */
 static void exit_if(Em *e, unsigned cc, int32_t target, unsigned wanted)
@@ -97,7 +97,7 @@ static void exit_if(Em *e, unsigned cc, int32_t target, unsigned wanted)
     if (!save && same_page(target) && (!e->swaps || is_loop(e, target))) {
         align_rel32(e, 2);
         e_jcc(e, cc);
-        link_here(e, target, false);
+        link_here(e, target, 0);
         return;
     }
     e_jcc(e, cc);
@@ -107,8 +107,19 @@ static void exit_if(Em *e, unsigned cc, int32_t target, unsigned wanted)
     s->pc = e->guest_pc;
 }
 
-/* The rel32 just emitted is a link; far: target is an offset in another page, whose base pc_base has been made. */
-static void link_here(Em *e, int32_t target, bool far)
+/*
+ * Is an exit check wanted on the way to that offset from the page base?  Without one all go to a block that starts behind this one, so that
+ * nothing goes round.  A trace may exit before where it starts, from whatever place.
+ */
+static bool is_back(const Em *e, int32_t target)
+{
+    int32_t from = e->trace ? (int32_t)(e->ir->pc & (DBT_PAGE - 1)) : e->guest_pc;
+
+    return target <= from || (!e->wide && !same_page(target));
+}
+
+/* The rel32 just emitted is a link; page: target is an offset in another page so far away, whose base pc_base has been made. */
+static void link_here(Em *e, int32_t target, int32_t page)
 {
     if (e->b->n_links >= e->n_links) {
         e->full = true;
@@ -116,8 +127,8 @@ static void link_here(Em *e, int32_t target, bool far)
     }
     unsigned k = e->b->n_links++;
     e->d->links[e->b->links + k] = (BlockLink){ .target = (int16_t)target, .patch = arena_off(e->x, e->p - 4), .from = e->b,
-                                                .loop = !far && is_loop(e, target), .far = far,
-                                                .stub = target <= e->guest_pc || e->trace ? LINK_BACK : 0 };
+                                                .loop = !page && is_loop(e, target), .far = page,
+                                                .stub = is_back(e, page + target) ? LINK_BACK : 0 };
 }
 
 static void link_stubs(Em *e)
@@ -162,11 +173,9 @@ static void em_far(Em *e, unsigned k, unsigned word, int32_t target)
     e_store(e, R10, rm_cpu(CPU(pc_base)));
     e_jmp(e);
     g_assert(e->p - start == FAR_BYTES + 4);
-    link_here(e, target & (DBT_PAGE - 1), true);
+    link_here(e, target & (DBT_PAGE - 1), page);
     if (!e->full) {
-        BlockLink *l = &e->d->links[e->b->links + e->b->n_links - 1];
-        l->pair = true;
-        l->stub = page < 0 || !e->wide ? LINK_BACK : 0;         /* no way round without an exit check */
+        e->d->links[e->b->links + e->b->n_links - 1].pair = true;
     }
 }
 
@@ -178,7 +187,7 @@ void em_exit_to(Em *e, int32_t target)
     if (same_page(target)) {
         align_rel32(e, 1);
         e_jmp(e);
-        link_here(e, target, false);
+        link_here(e, target, 0);
         return;
     }
     int64_t page = (int64_t)target & -(int64_t)DBT_PAGE;
@@ -188,7 +197,7 @@ void em_exit_to(Em *e, int32_t target)
         e_store(e, R10, rm_cpu(CPU(pc_base)));
         align_rel32(e, 1);
         e_jmp(e);
-        link_here(e, target & (DBT_PAGE - 1), true);
+        link_here(e, target & (DBT_PAGE - 1), (int32_t)page);
         return;
     }
     unsigned word, pair = far_pair(e->d, e->g, e->b, page, &word);

@@ -7,9 +7,10 @@
  * translated as one list of operations (stitch.c), so that merged checks, dead flags and registers of a loop reach across what
  * were blocks, and nothing is looked up on the way.  The trace takes the place of the block at its start.
  *
- * Some entries before that, tier 0 runs a little from there only to see which pages its instructions access: where it is the same
- * page each time, an inline cache is worth a try (ic.c).  A loop goes on for a few turns behind its path: if these are others, guest
- * registers do not change places in it, which would cost more than so few turns give back.
+ * A path that is taken only now and then is none: some entries later tier 0 runs from there again, and what it does otherwise is the
+ * end of the path.  It also sees which pages instructions access: where it is the same page each time, an inline cache is worth a try
+ * (ic.c).  A loop is followed for a few turns: if these are others, guest registers do not change places in it, which would cost more
+ * than so few turns give back.
  *
  * A trace goes through several pages.  That the others are where they were is looked at when it is entered: `guard` is the number of a word
  * of the CPU's, which says for which page base that has been found; these words are those of one context and go with what
@@ -22,15 +23,21 @@
 #include <time.h>
 #include "accel/dbt/stitch.h"
 
-enum { TRIES = 4, KILLED_MAX = 64, REFUSED_MAX = 64, SHARE = 20,
+enum { TRIES = 4, TEST_TRIES = 16, KILLED_MAX = 64, REFUSED_MAX = 64, SHARE = 20,
        CREDIT_US = 5000, /* what is not spent is not kept for long: many short programs would each have their traces */
-       WATCHES = 1, WATCH_INSNS = 64, WATCH_AFTER = 41,   /* looks at a block before its trace is made, and entries between them */
-       TURNS = 3, MET_BITS = 12 };
+       LOOKS = 2, LOOK_AFTER = 41,      /* more looks at a path before it is made a trace, and entries between them */
+       PATHS = 64, TURNS = 3, MET_BITS = 12 };
+
+typedef struct Candidate {              /* a path that is looked at */
+    unsigned counter, looks, n;         /* counter: number plus 1 */
+    bool     restless;
+    uint64_t pc[TRACE_INSNS + 1];
+} Candidate;
 
 typedef struct DbtTracer {
     TracePath path;
     TraceCode code;
-    uint8_t  watches[DBT_HOT_N];        /* by counter: looks so far */
+    Candidate paths[PATHS];             /* by counter */
     struct { uint32_t place, page; } met[1 << MET_BITS];       /* which page an instruction was seen to access last, hashed */
     const DbtContext *ctx;              /* whose guards they are */
     uint64_t pages;                     /* hash bits of the pages that they speak of */
@@ -111,7 +118,7 @@ static uint8_t *tries(DbtMachine *d, const uint8_t *at)
 
 bool trace_counts(const DbtMachine *d, const DbtGuest *g, const uint8_t *at, uint32_t mode)
 {
-    return wanted(d, g, mode) && (trace_is_test(d) || *tries((DbtMachine *)d, at) < TRIES);
+    return wanted(d, g, mode) && *tries((DbtMachine *)d, at) < (trace_is_test(d) ? TEST_TRIES : TRIES);
 }
 
 unsigned trace_counter(DbtMachine *d)
@@ -251,21 +258,10 @@ static bool step(DbtCpu *c, DbtTracer *t)
     return done;
 }
 
-/* Run on for a while, only to see which pages are accessed. */
-static void watch(DbtCpu *c, DbtTracer *t)
-{
-    const DbtContext *x = c->ctx;
-    unsigned left = WATCH_INSNS;
-
-    while (left-- && c->ctx == x && !block_must_leave(c) && step(c, t)) {
-    }
-}
-
 /* The path is a loop.  Is it the same in the next turns? */
-static bool is_restless(DbtCpu *c, DbtTracer *tracer)
+static bool is_restless(DbtCpu *c, DbtTracer *tracer, const Candidate *t)
 {
     const DbtContext *x = c->ctx;
-    TracePath *t = &tracer->path;
     const unsigned n = t->n;
 
     for (unsigned i = 0; i < TURNS * n && i < 2 * TRACE_INSNS && c->ctx == x && !block_must_leave(c); i++) {
@@ -280,10 +276,9 @@ static bool is_restless(DbtCpu *c, DbtTracer *tracer)
 }
 
 /* Run on from c->pc.  False: something else is to be done first.  (What raises does not come back.) */
-static bool record(DbtCpu *c, DbtTracer *tracer)
+static bool record(DbtCpu *c, DbtTracer *tracer, Candidate *t)
 {
     const DbtContext *x = c->ctx;
-    TracePath *t = &tracer->path;
 
     t->n = 0;
     t->restless = false;
@@ -292,7 +287,7 @@ static bool record(DbtCpu *c, DbtTracer *tracer)
             if (t->pc[k] == c->pc) {    /* up to there; 0: it is a loop */
                 t->n = k ? k : t->n;
                 t->pc[t->n] = c->pc;
-                t->restless = !k && is_restless(c, tracer);
+                t->restless = !k && is_restless(c, tracer, t);
                 return true;
             }
         }
@@ -307,6 +302,23 @@ static bool record(DbtCpu *c, DbtTracer *tracer)
     }
     t->pc[t->n] = c->pc;
     return true;
+}
+
+/* Run on from the path's start: it ends where that does not lead along it. */
+static void look(DbtCpu *c, DbtTracer *tracer, Candidate *t)
+{
+    const DbtContext *x = c->ctx;
+    bool loop = t->pc[t->n] == t->pc[0];
+
+    for (unsigned i = 0; i < t->n && c->ctx == x && !block_must_leave(c) && step(c, tracer); i++) {
+        if (c->pc != t->pc[i + 1]) {
+            t->n = i + 1;
+            return;
+        }
+    }
+    if (loop && c->pc == t->pc[0]) {
+        t->restless |= is_restless(c, tracer, t);
+    }
 }
 
 /* The pages of the path, as far as there is room for them. */
@@ -444,6 +456,37 @@ static void find_after(const DbtCpu *c, TracePath *p)
     }
 }
 
+/* At a block that counts: a trace, or none.  Too often, and it is made again without a counter. */
+static void tried_locked(DbtMachine *d, const uint8_t *at, uint32_t mode, bool made)
+{
+    uint8_t *tried = tries(d, at), most = trace_is_test(d) ? TEST_TRIES : TRIES;
+
+    d->stats.traces_not += !made;
+    if (made && trace_is_test(d)) {
+        *tried = 0;
+        return;
+    }
+    *tried += *tried < most;
+    Block *b = block_at(d, at, mode);
+    if (!made && *tried == most && b && b->counted) {
+        block_retire(d, b);
+    }
+}
+
+/* There is no path from pc on. */
+static void give_up(DbtCpu *c, uint64_t pc)
+{
+    DbtMachine *d = c->dbt;
+    DbtRegion *dr;
+    const uint8_t *page = tlb_fetch_quiet(c, pc, &dr);
+
+    if (page && dr) {
+        g_mutex_lock(&d->lock);
+        tried_locked(d, page + (pc & (DBT_PAGE - 1)), (uint32_t)c->ctx->key.mode, false);
+        g_mutex_unlock(&d->lock);
+    }
+}
+
 static void make(DbtCpu *c, DbtTracer *t)
 {
     DbtMachine *d = c->dbt;
@@ -453,6 +496,7 @@ static void make(DbtCpu *c, DbtTracer *t)
 
     find_pages(c, p);
     if (!p->n_pages) {
+        give_up(c, p->pc[0]);
         return;
     }
     find_after(c, p);
@@ -463,18 +507,11 @@ static void make(DbtCpu *c, DbtTracer *t)
         pages[k] = code_page_guard(d, p->pages[k].region, p->pages[k].host);
     }
     g_mutex_lock(&d->lock);
-    uint8_t *at = p->pages[0].host + (p->pc[0] & (DBT_PAGE - 1)), *tried = tries(d, at);
-    *tried += *tried < TRIES;
     if (!guard_find(d)) {
         p->after.host = NULL;
     }
-    if (flushes != c->map_flushes || !make_locked(d, p, &t->code, pages)) {
-        d->stats.traces_not++;
-        Block *b = block_at(d, at, (uint32_t)c->ctx->key.mode);
-        if (*tried == TRIES && b && b->counted && !trace_is_test(d)) {
-            block_retire(d, b);         /* to be made again without a counter */
-        }
-    }
+    bool made = flushes == c->map_flushes && make_locked(d, p, &t->code, pages);
+    tried_locked(d, p->pages[0].host + (p->pc[0] & (DBT_PAGE - 1)), (uint32_t)c->ctx->key.mode, made);
     for (unsigned k = 0; k < p->n_pages; k++) {
         code_page_made(pages[k]);
     }
@@ -488,6 +525,43 @@ static int64_t thread_us(void)
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* The path from c->pc on: recorded, looked at again, or made a trace. */
+static void attend(DbtCpu *c, DbtTracer *t, unsigned counter)
+{
+    const DbtContext *x = c->ctx;
+    Candidate *p = &t->paths[counter % PATHS];
+    bool known = p->counter == counter + 1 && p->pc[0] == c->pc, good = true;
+
+    if (!known) {
+        c->stats->trace_records++;
+        p->counter = 0;
+        p->looks = 0;
+        good = record(c, t, p) && c->ctx == x;
+        p->counter = good ? counter + 1 : 0;
+    } else {
+        c->stats->trace_looks++;
+        p->counter = 0;                 /* what raises does not come back */
+        look(c, t, p);
+        good = c->ctx == x;
+        p->counter = counter + 1;
+        p->looks++;
+    }
+    if (!good) {
+        p->counter = 0;
+    } else if (p->n < TRACE_LEAST) {
+        p->counter = 0;
+        give_up(c, p->pc[0]);
+    } else if (p->looks < LOOKS && !trace_is_test(c->dbt)) {
+        counters(c)[counter] = LOOK_AFTER;
+    } else {
+        p->counter = 0;                 /* the next to have it is another block's, as like as not */
+        memcpy(t->path.pc, p->pc, (p->n + 1) * sizeof(*p->pc));
+        t->path.n = p->n;
+        t->path.restless = p->restless;
+        make(c, t);
+    }
 }
 
 const void *trace_hot(DbtCpu *c, unsigned counter)
@@ -505,20 +579,7 @@ const void *trace_hot(DbtCpu *c, unsigned counter)
         t->code.ir = ir_new();
         t->code.piece = ir_new();
     }
-    const DbtContext *x = c->ctx;
-    if (!trace_is_test(c->dbt) && t->watches[counter] < WATCHES) {
-        t->watches[counter]++;
-        counters(c)[counter] = WATCH_AFTER;
-        c->stats->trace_looks++;
-        watch(c, t);
-    } else {
-        c->stats->trace_records++;
-        bool whole = record(c, t);
-        if (whole && c->ctx == x && t->path.n >= TRACE_LEAST) {
-            t->watches[counter] = 0;    /* the next to have it is another block's, as like as not */
-            make(c, t);
-        }
-    }
+    attend(c, t, counter);
     int64_t took = thread_us() - now;
     t->credit -= took * SHARE;
     c->stats->trace_us += (uint64_t)took;

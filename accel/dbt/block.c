@@ -126,7 +126,7 @@ void block_free(DbtMachine *d, Block *b)
 /* ---- making blocks ---- */
 
 /* Flags wanted at direct exits: where the code there is in sight and overwrites them all first, none, or only by what leaves before. */
-static void exits_peek(DbtMachine *d, IrBlock *ir, Block *b, const uint8_t *page)
+static void exits_peek(DbtCpu *c, IrBlock *ir, Block *b, const uint8_t *page)
 {
     unsigned from = b->from, to = b->to;
 
@@ -142,7 +142,7 @@ static void exits_peek(DbtMachine *d, IrBlock *ir, Block *b, const uint8_t *page
         if (hi - lo > (unsigned)(b->to - b->from) + PEEK_MAX) {
             continue;
         }
-        DbtFlagsFate fate = d->guest->flags_fate(ir->mode, page + n->imm, MIN(64, DBT_PAGE - (unsigned)n->imm), &n->sub);
+        DbtFlagsFate fate = c->guest->flags_fate(c, ir->mode, page + n->imm, MIN(64, DBT_PAGE - (unsigned)n->imm), &n->sub);
         if (fate != FATE_WANTED) {
             n->live = 0;
             n->live_fault = fate == FATE_FAULT ? FL_ALL : 0;
@@ -331,7 +331,7 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
                      (trace_is_test(d) || d->ic != IC_USER || ic_is_hot(d, at));
         log_guest_code(c, ir, at - in_page);
         log_block(d, ir, LOG_IR, "IR");
-        exits_peek(d, ir, b, at - in_page);
+        exits_peek(c, ir, b, at - in_page);
         if (!d->no_opt) {
             if (d->cpus->len == 1) {
                 ir_unlock(ir);

@@ -282,7 +282,7 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     void (*translate)(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next, unsigned max_guest_insns);
     /* What becomes of the arithmetic flags in this code.  FATE_FAULT: *regs are the guest registers (bits 0 to 15) that may be
      * written before the last place that may leave while they are wanted. */
-    DbtFlagsFate (*flags_fate)(uint64_t mode, const uint8_t *code, unsigned n, uint16_t *regs);
+    DbtFlagsFate (*flags_fate)(DbtCpu *c, uint64_t mode, const uint8_t *code, unsigned n, uint16_t *regs);
     bool (*walk)(DbtCpu *c, uint64_t linear, DbtAccess access, DbtWalk *out);    /* sets A and D; false: out->error */
     void (*fault)(DbtCpu *c, uint64_t linear, DbtAccess access, const DbtWalk *walk) G_GNUC_NORETURN;   /* raise it */
     void (*trap)(DbtCpu *c, DbtTrap what, unsigned seg) G_GNUC_NORETURN;    /* seg: IrMem.segment; SEG_NONE: the default one */

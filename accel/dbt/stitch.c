@@ -240,7 +240,7 @@ static unsigned piece(const TracePath *path, TraceCode *t, unsigned i, bool *end
 }
 
 /* Flags wanted where it is left: where the code there is of the trace's pages, look at it. */
-static void peek(const DbtGuest *g, TraceCode *t)
+static void peek(DbtCpu *c, TraceCode *t)
 {
     IrBlock *ir = t->ir;
 
@@ -253,7 +253,7 @@ static void peek(const DbtGuest *g, TraceCode *t)
         TracePage *p = page_of(t, n->imm);
         if (p) {
             unsigned at = (unsigned)(n->imm - p->delta), bytes = MIN(PEEK, DBT_PAGE - at);
-            DbtFlagsFate fate = g->flags_fate(ir->mode, p->host + at, bytes, &n->sub);
+            DbtFlagsFate fate = c->guest->flags_fate(c, ir->mode, p->host + at, bytes, &n->sub);
             if (fate != FATE_WANTED) {
                 n->live = 0;
                 n->live_fault = fate == FATE_FAULT ? FL_ALL : 0;
@@ -328,7 +328,7 @@ bool trace_stitch(const TracePath *path, TraceCode *t)
         IrInsn *n = ir_emit(ir, IR_jmp, IR_I64, ir_none(), ir_none(), ir_none());
         n->imm = (int32_t)to;
     }
-    peek(d->guest, t);
+    peek(path->cpu, t);
     peek_own(ir);
     add_last_page(path, t);
     keep_used_pages(t, path->n_pages);

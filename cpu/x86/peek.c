@@ -7,6 +7,8 @@
  */
 #include "cpu/x86/translate.h"
 
+enum { LOOK_AHEAD = 16 };               /* instructions of vectors, or half as many of others */
+
 bool x86_has_feature(const X86Cpu *c, X86Feature f)
 {
     static const struct { uint8_t word, bit; } where[F_N] = {
@@ -41,27 +43,31 @@ bool x86_has_feature(const X86Cpu *c, X86Feature f)
 /* Does the instruction work on registers alone, so that it can neither fault nor leave? */
 static bool is_register_only(const X86Insn *i)
 {
-    return (i->row->props & PURE) && !i->row->feature && (!i->row->has_modrm || i->mod == 3 || i->row->tr == x86_tr_LEA ||
-                                                          i->row->tr == x86_tr_NOP);
+    return (i->row->props & PURE) && (!i->row->has_modrm || i->mod == 3 || i->row->tr == x86_tr_LEA || i->row->tr == x86_tr_NOP);
+}
+
+/* It writes its first operand and no flags, whether another is memory or not. */
+static bool is_plain_move(const X86Insn *i)
+{
+    X86TrFn *tr = i->row->tr;
+    return tr == x86_tr_MOV || tr == x86_tr_MOVZX || tr == x86_tr_MOVSX || tr == x86_tr_MOVSXD || tr == x86_tr_MOVBE ||
+           tr == x86_tr_SHLX || tr == x86_tr_SHRX || tr == x86_tr_SARX || tr == x86_tr_RORX;
 }
 
 /* A load, store, push or pop, or an operation on memory that writes all flags: it leaves, if it does, before it writes anything. */
 static bool is_plain_access(const X86Insn *i)
 {
     X86TrFn *tr = i->row->tr;
-    if (i->row->feature || i->lock)
+    if (i->lock)
         return false;
-    return tr == x86_tr_MOV || tr == x86_tr_MOVZX || tr == x86_tr_MOVSX || tr == x86_tr_MOVSXD || tr == x86_tr_PUSH ||
-           (tr == x86_tr_POP && (!i->row->has_modrm || i->mod == 3)) ||
+    return is_plain_move(i) || tr == x86_tr_PUSH || (tr == x86_tr_POP && (!i->row->has_modrm || i->mod == 3)) ||
            ((i->row->props & PURE) && (i->row->props & WFLAGS));
 }
 
 /* A register operation that writes its first operand and no flags. */
 static bool is_plain_register(const X86Insn *i)
 {
-    X86TrFn *tr = i->row->tr;
-    return tr == x86_tr_MOV || tr == x86_tr_MOVZX || tr == x86_tr_MOVSX || tr == x86_tr_MOVSXD || tr == x86_tr_LEA ||
-           tr == x86_tr_NOP;
+    return is_plain_move(i) || i->row->tr == x86_tr_LEA || i->row->tr == x86_tr_NOP;
 }
 
 /* The general registers that a plain one writes; ah to bh count as both readings. */
@@ -71,7 +77,7 @@ static unsigned written(const X86Insn *i)
     if (i->row->tr == x86_tr_NOP)
         return 0;
     switch (i->row->ops[0]) {
-    case OPD_Gb: case OPD_Gw: case OPD_Gd: case OPD_Gv: case OPD_Gy:
+    case OPD_Gb: case OPD_Gw: case OPD_Gd: case OPD_Gv: case OPD_Gy: case OPD_G:
         r = i->reg;
         break;
     case OPD_Zb: case OPD_Zv:
@@ -88,26 +94,53 @@ static unsigned written(const X86Insn *i)
     return 1u << r | 1u << (r & 3) | (i->row->tr == x86_tr_POP ? 1u << R_RSP : 0);
 }
 
-DbtFlagsFate x86_flags_fate(uint64_t mode, const uint8_t *code, unsigned n, uint16_t *regs)
+/* One operation on vectors, as IR, that can raise nothing but for its operand in memory; *props: V_FLAGS and the like. */
+static bool is_vector(const X86Cpu *c, uint64_t mode, const X86Insn *i, unsigned *props)
 {
-    unsigned at = 0, wrote = 0;
+    const X86Row *row = i->row;
+    if (i->lock || !(row->props & (ISVOP | ISVEX)) || !row->tr)
+        return false;
+    if (row->tr == x86_tr_vex) {
+        const X86VexRow *v = &x86_vex_rows[row->sub];
+        *props = v->props & V_FLAGS;
+        return (mode & X86_MODE_AVX) && !(mode & X86_MODE_XMEXC) && !(v->props & (VX_MASK4 | VX_MASK8 | VX_GATHER)) &&
+               v->feature[i->vl] != F_N && x86_has_feature(c, F_AVX) && x86_has_feature(c, v->feature[i->vl]);
+    }
+    *props = x86_vecs[row->sub].props;
+    return (row->props & ISVOP) && (mode & X86_MODE_SSE) && !(*props & V_MMX) && !((*props & V_FP) && (mode & X86_MODE_XMEXC));
+}
+
+/* General registers that an operation on vectors writes. */
+static unsigned vector_written(const X86Insn *i, unsigned props)
+{
+    unsigned dst = i->row->tr == x86_tr_vex ? x86_vex_rows[i->row->sub].ops[0] : i->row->ops[0];
+    unsigned w = props & V_GPR1 ? 1u << R_RCX : 0;
+    return w | (dst == OPD_G ? 1u << i->reg : dst == OPD_E && i->mod == 3 ? 1u << i->rm : 0);
+}
+
+DbtFlagsFate x86_flags_fate(DbtCpu *cpu, uint64_t mode, const uint8_t *code, unsigned n, uint16_t *regs)
+{
+    const X86Cpu *c = (X86Cpu *)cpu;
+    unsigned at = 0, wrote = 0, left = LOOK_AHEAD;
     bool partly = false;                /* some flag may have changed */
     DbtFlagsFate fate = FATE_DEAD;
-    for (unsigned k = 0; k < 8; k++) {
+    while (left) {
         X86Insn i;
-        if (x86_decode(&i, code + at, n - at, mode) != DEC_OK || (i.row->props & RFLAGS))
+        unsigned props = 0;
+        if (x86_decode(&i, code + at, n - at, mode) != DEC_OK || (i.row->props & RFLAGS) || !x86_has_feature(c, i.row->feature))
             return FATE_WANTED;
-        bool pure = is_register_only(&i);
+        bool vector = is_vector(c, mode, &i, &props), pure = vector ? i.mod == 3 : is_register_only(&i);
         if (!pure) {
-            if (partly || !is_plain_access(&i))
+            if (partly || !(vector || is_plain_access(&i)))
                 return FATE_WANTED;
             fate = FATE_FAULT;
             *regs = (uint16_t)wrote;
         }
-        if (i.row->props & WFLAGS)
+        if ((i.row->props & WFLAGS) || (props & V_FLAGS))
             return fate;
-        partly |= pure && !is_plain_register(&i);
-        wrote |= written(&i);
+        partly |= pure && !vector && !is_plain_register(&i);
+        wrote |= vector ? vector_written(&i, props) : written(&i);
+        left -= vector ? 1 : 2;         /* loops of vectors are longer */
         at += i.length;
     }
     return FATE_WANTED;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The translator against the processor and against itself: `make check-cpu`; what a run does follows from its seed.
 CAPSTONE  := $(shell pkg-config --libs capstone 2>/dev/null)
-CPU_TESTS := softfloat now3d ops blocks native simd x87 vex evex evex_rules $(if $(CAPSTONE),decode) fxsave be_native
+CPU_TESTS := softfloat now3d ops blocks native peek simd x87 vex evex evex_rules $(if $(CAPSTONE),decode) fxsave be_native
 CPU_IR    := ir opt merge irtext interp
 SOFTFLOAT := $(patsubst %.c,$(B)/%.o,$(wildcard cpu/softfloat/*.c))
 CPU_TCC    := $(patsubst %,$(B)/accel/dbt/tcc/%.o,render support compile)
@@ -15,7 +15,7 @@ $(B)/tests/cpu/blocks: $(patsubst %,$(B)/tests/cpu/%.o,blocks gen fake) $(CPU_IR
 # The front end with memory of the test's own instead of the run time.
 NATIVE := $(patsubst %,$(B)/cpu/x86/%.o,decode translate translate_int translate_sys translate_simd translate_x87 translate_vex translate_evex evex evex_int evex_perm evex_fp evex_fp2 evex_mask bmi operand peek string misc simd \
           now3d x87_vop x87_host x87_soft simd_aes simd_sha simd_fp simd_fp_soft simd_int simd_move simd_str) $(SOFTFLOAT) $(B)/accel/dbt/ir.o $(B)/accel/dbt/opt.o $(B)/accel/dbt/merge.o $(B)/accel/dbt/interp.o $(B)/accel/dbt/irtext.o
-$(B)/tests/cpu/native $(B)/tests/cpu/decode: %: %.o $(B)/tests/cpu/flat.o $(NATIVE)
+$(B)/tests/cpu/native $(B)/tests/cpu/peek $(B)/tests/cpu/decode: %: %.o $(B)/tests/cpu/flat.o $(NATIVE)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(CAPSTONE)      # the second reader of x86 code
 
 FP_OBJ := $(patsubst %,$(B)/cpu/x86/%.o,simd_exc fxsave x87 vex_run vex_soft evex_run) $(NATIVE) $(CPU_NATIVE)

@@ -74,8 +74,8 @@ static bool is_plain_register(const X86Insn *i)
 static unsigned written(const X86Insn *i)
 {
     unsigned r;
-    if (i->row->tr == x86_tr_NOP)
-        return 0;
+    if (i->row->tr == x86_tr_NOP)       /* 90H with REX.B exchanges */
+        return !i->map && i->opcode == 0x90 && (i->rex & 1) ? 1u << R_RAX | 1u << 8 : 0;
     switch (i->row->ops[0]) {
     case OPD_Gb: case OPD_Gw: case OPD_Gd: case OPD_Gv: case OPD_Gy: case OPD_G:
         r = i->reg;

@@ -156,6 +156,11 @@ typedef struct DbtCpu {
     uint64_t     last[DBT_LAST_N];      /* last offset in a page for an access of dbt_last_span(): constants, shorter to name than to say */
     uint64_t     gpr[32];               /* guest general registers (x86 uses 16) */
     uint64_t     spill[16];             /* temporaries that found no host register */
+    struct DbtHoist {                   /* of the loop that runs: x86_64/loop.c */
+        uint64_t host[12];              /* host address of each hoisted check, or its distance from the linear one; as many as IR_HOISTED */
+        uint64_t turns, stop;           /* turns left for all of them; the counter's value when they are over */
+        uint32_t wait;                  /* turns until it is looked whether they are good */
+    } hoist;
     /* ---- run time ---- */
     const struct DbtGuest *guest;
     DbtMachine  *dbt;

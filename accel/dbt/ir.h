@@ -260,6 +260,23 @@ void     ir_merge_checks(IrBlock *b, unsigned n_hosts);
 /* With one vCPU: read-modify-writes are whole as they are.  Those that are but barriers stay locked, and xchg: devices' threads may
  * look at guest memory meanwhile.  Before ir_merge_checks(). */
 void     ir_unlock(IrBlock *b);
+/*
+ * Checks of a loop (operation `last` jumps to the list's own start) whose address advances by a constant each turn, `step`, or stays: 0.  `at` is
+ * it in terms of what registers are at the start.  If n_moving, register `counter` advances by counter_step in the type.  After all other passes.
+ */
+enum { IR_HOISTED = 12 };
+typedef struct IrHoisted {
+    uint16_t insn;                      /* the check */
+    int16_t  step;
+    IrMem    at;
+} IrHoisted;
+typedef struct IrHoist {
+    unsigned  n, n_moving, last;
+    uint8_t   counter, counter_type;
+    int32_t   counter_step;
+    IrHoisted of[IR_HOISTED];
+} IrHoist;
+bool     ir_hoist(const IrBlock *b, unsigned last, IrHoist *h);        /* false: there are none */
 void     ir_plain(IrBlock *b);          /* instead: every flag that is set is live, and all at exits */
 bool     ir_verify(const IrBlock *b, GString *why);     /* the rules above: on every block in debug builds and tests */
 void     ir_print(const IrBlock *b, GString *out);      /* -d ir, opt */

@@ -272,6 +272,36 @@ static void emit_loop_head(Em *e, Block *b)
     e->loop_hot = b->counted ? emit_count(e) : NULL;
 }
 
+/* The same for one with hoisted checks: the first turn without, then a look, then the rest. */
+static void emit_turns(Em *e, Block *b)
+{
+    unsigned links = e->n_links;
+    uint8_t vec_sure = e->vec_sure;
+    bool ics = e->ics;
+
+    e->loops = true;
+    e->loop_first = NULL;
+    regs_swap(e);
+    e->ics = false;
+    emit_body(e);
+    if (e->full) {
+        return;
+    }
+    loop_check(e);
+    e->turn = TURN_REST;
+    e->ics = ics;
+    e->vec_sure = vec_sure;
+    e->host = 0;
+    e->mem = FL_ALL;
+    e->recipe.how = RECIPE_NONE;
+    forget_scratch(e);
+    liveness(e);
+    e->n_links = links;
+    b->loop = (uint16_t)(e->p - e->start);
+    loop_head(e);
+    emit_body(e);
+}
+
 static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b)
 {
     X64 *x = x64_of(d);
@@ -290,7 +320,9 @@ static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, const IrBlock *ir,
     e->trace = b->trace ? d->traces->pdata[b->trace - 1] : NULL;
     e->ics = ic_wanted(d, g, ir->mode) && (e->trace || ic_is_hot(d, b->at));
     e->counter = b->counted ? trace_counter(d) : 0;
-    e->loops = false;
+    e->loops = e->at_end = false;
+    e->turn = TURN_ALL;
+    e->n_loop_fails = 0;
     e->loop_hot = NULL;
     e->keeps = d->cache && !e->ics;
     e->n_relocs = 0;
@@ -405,6 +437,14 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block 
     uint32_t recs = e->first_rec = x->n_recs;
     b->n_links = 0;
     b->links = x->n_links;
+    unsigned last = loops_by(e);
+    bool hoists = last && e->trace && !e->trace->restless && loop_hoists(e);
+    bool loops = last && !(e->trace && e->trace->restless) && regs_choose(e, hoists ? e->hoist.last : last);
+    hoists &= loops;
+    if (hoists) {
+        e->turn = TURN_FIRST;
+        e->n_links = 2 * e->n_links + 1;
+    }
     if (e->n_links > x->end_links - x->n_links) {
         return false;
     }
@@ -412,12 +452,14 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block 
     if (e->n_vops) {
         em_vec_check(e);
     }
-    unsigned last = loops_by(e);
-    if (last && !(e->trace && e->trace->restless) && regs_choose(e, last) &&
-        (e->swaps || (e->trace && (e->trace->guard || e->n_vops)))) {          /* else there is nothing to go past */
-        emit_loop_head(e, b);
+    if (hoists) {
+        emit_turns(e, b);
+    } else {
+        if (loops && (e->swaps || (e->trace && (e->trace->guard || e->n_vops)))) {      /* else there is nothing to go past */
+            emit_loop_head(e, b);
+        }
+        emit_body(e);
     }
-    emit_body(e);
     if (!e->full) {
         if (e->loops) {
             patch_to(e->loop_attention, e->p);
@@ -427,6 +469,9 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block 
         e_mov_imm(e, RAX, ir->pc & (DBT_PAGE - 1));
         e_jmp_thunk(e, x->exit_at);
         emit_hot_stubs(e);
+        if (hoists) {
+            loop_fail(e);
+        }
         emit_stubs(e);
     }
     if (e->full) {

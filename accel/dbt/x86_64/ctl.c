@@ -80,7 +80,10 @@ static bool same_page(int32_t target) { return target >= 0 && target < DBT_PAGE;
 static bool unsaved(const Em *e, unsigned wanted) { return (wanted & e->host & ~e->mem) != 0; }
 
 /* The block's own jump back to its start, where guest registers may have changed places. */
-static bool is_loop(const Em *e, int32_t target) { return e->loops && target == (int32_t)(e->ir->pc & (DBT_PAGE - 1)); }
+static bool is_loop(const Em *e, int32_t target)
+{
+    return e->loops && (e->turn == TURN_ALL || e->at_end) && target == (int32_t)(e->ir->pc & (DBT_PAGE - 1));
+}
 
 static void link_here(Em *e, int32_t target, int32_t page);
 
@@ -94,10 +97,21 @@ static void exit_if(Em *e, unsigned cc, int32_t target, unsigned wanted)
         save = false;
     }
 
+    bool round = e->turn != TURN_ALL && e->i == e->hoist.last;
+    if (round && save) {
+        flags_save(e);
+        save = false;
+    }
+    if (round && e->turn == TURN_FIRST) {
+        e->loop_first = e_jcc(e, cc);
+        return;
+    }
+    e->at_end = round;
     if (!save && same_page(target) && (!e->swaps || is_loop(e, target))) {
         align_rel32(e, 2);
         e_jcc(e, cc);
         link_here(e, target, 0);
+        e->at_end = false;
         return;
     }
     e_jcc(e, cc);
@@ -229,7 +243,11 @@ void em_jmp(Em *e)
     if (unsaved(e, wanted | fault) && (wanted || !flags_leave_recipe(e, fault, e->n->sub))) {
         flags_save(e);
     }
-    em_exit_to(e, e->n->imm);
+    if (e->turn != TURN_FIRST || e->i != e->hoist.last) {       /* else loop_check() is next */
+        e->at_end = e->turn != TURN_ALL && e->i == e->hoist.last;
+        em_exit_to(e, e->n->imm);
+        e->at_end = false;
+    }
 }
 
 void em_br(Em *e)

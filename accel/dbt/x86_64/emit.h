@@ -27,6 +27,7 @@ static inline Rm rm_reg(unsigned r) { return (Rm){ .reg = (uint8_t)r, .index = N
 static inline Rm rm_mem(unsigned base, int32_t disp) { return (Rm){ .reg = (uint8_t)base, .index = NO_REG, .mem = true, .disp = disp }; }
 static inline Rm rm_cpu(int32_t disp) { return rm_mem(RBP, disp); }
 static inline Rm rm_ic(const Em *e, unsigned k, size_t member) { return rm_cpu((int32_t)(e->x->guest->ic_offset + k * sizeof(DbtIc) + member) - BIAS); }
+Rm em_seg_base(const Em *e, const IrMem *m);            /* mem.c */
 static inline Rm rm_of(Opnd o) { return o.kind == O_MEM ? rm_mem(o.reg, o.disp) : rm_reg(o.reg); }
 
 /*

@@ -162,7 +162,7 @@ void liveness(Em *e)
             if (t & L_READS) {
                 l |= reads(n);
             }
-            if (t & L_LEAVES) {
+            if (t & L_LEAVES && !loop_holds(e, i)) {
                 f = FL_ALL;
             }
         } else {

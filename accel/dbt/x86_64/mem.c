@@ -44,8 +44,7 @@ static unsigned addr_reg(Em *e, IrRef r, unsigned into)
     return into;
 }
 
-/* Offset part of an address into x, a held register that holds no operand of it; low: only its low 32 bits are wanted. */
-static void address(Em *e, const IrMem *m, unsigned x, bool low)
+void em_address(Em *e, const IrMem *m, unsigned x, bool low)
 {
     unsigned size = m->offset_bits == 64 && !low ? E_W : 0;
     bool has_base = m->base.kind != IR_NONE, has_index = m->index.kind != IR_NONE;
@@ -99,14 +98,14 @@ void em_lea(Em *e)
     if (m->index.kind == IR_GUEST && e->gpr[m->index.id] != NO_REG) {
         avoid |= 1u << e->gpr[m->index.id];
     }
-    /* One lea reads before it writes; address() needs a free register otherwise. */
+    /* One lea reads before it writes; em_address() needs a free register otherwise. */
     bool simple = !m->pc_relative && m->base.kind == IR_GUEST && e->gpr[m->base.id] != NO_REG && m->offset_bits != 16 &&
                   (m->index.kind == IR_NONE || (m->index.kind == IR_GUEST && e->gpr[m->index.id] != NO_REG));
     if (n->dst.kind == IR_TEMP && e->at[n->dst.id] < 16) {
         avoid |= 1u << e->at[n->dst.id];
     }
     unsigned to = dst_reg(e, n->dst, n->type, simple ? 0 : avoid);
-    address(e, m, to, n->type <= IR_I32);
+    em_address(e, m, to, n->type <= IR_I32);
     dst_done(e, n->dst, n->type, to);
 }
 
@@ -114,6 +113,8 @@ static int32_t seg_disp(const Em *e, const IrMem *m, size_t member)
 {
     return (int32_t)(e->g->seg_offset + m->segment * e->g->seg_stride + member) - BIAS;
 }
+
+Rm em_seg_base(const Em *e, const IrMem *m) { return rm_cpu(seg_disp(e, m, e->g->seg_base)); }
 
 static void limit_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t rec)
 {
@@ -240,6 +241,10 @@ void em_chk(Em *e)
     const IrInsn *n = e->n;
     const IrMem *m = &e->ir->mems[n->mem];
     bool wide = m->linear_bits == 64;
+
+    if (loop_chk(e)) {
+        return;
+    }
     unsigned stack = stack_limit(e, m);
     int ic = stack < DBT_STACK_LIMITS ? IC_NONE : ic_of(e, m);
     unsigned h = val_of(n->dst);
@@ -255,14 +260,14 @@ void em_chk(Em *e)
         give(e, x);
         x = better;
     }
-    address(e, m, x, false);
+    em_address(e, m, x, false);
     unsigned y = ic != IC_NONE || stack < DBT_STACK_LIMITS ? (unsigned)NO_REG : take(e);
     uint32_t rec = leave_rec(e, m);
     if (m->limit) {
         limit_check(e, m, x, y, rec);
     }
     if (m->segment != SEG_NONE) {
-        e_op(e, 0x03, wide ? E_W : 0, x, rm_cpu(seg_disp(e, m, e->g->seg_base)));
+        e_op(e, 0x03, wide ? E_W : 0, x, em_seg_base(e, m));
     }
     if (m->locked && m->span > 1) {
         e_mov32(e, y, x);

@@ -131,7 +131,12 @@ typedef struct Em {
     unsigned  i;                        /* its index */
     bool      wide, ymm, full;
     bool      ics, ic_all;              /* this code has inline caches; for more than addresses that hardly change, and jumps */
-    bool      loops;                    /* its own jumps back to its start go to Block.loop */
+    bool      loops;                    /* its own jumps back to its start go to Block.loop; */
+    enum { TURN_ALL, TURN_FIRST, TURN_REST } turn;      /* if there are hoisted checks: loop.c */
+    bool      at_end;                   /* of the rest of turns: the only such jump then */
+    IrHoist   hoist;
+    uint8_t  *loop_fails[2 * IR_HOISTED], *loop_waits, *loop_first, *look;        /* rel32s; the look */
+    unsigned  n_loop_fails;
     const Trace *trace;                 /* NULL: a block */
     bool      keeps;                    /* the block may be packed: relocs[] are all that depends on its place */
     bool      merge;                    /* flags of this operation are merged into cpu->fl after it */
@@ -233,6 +238,8 @@ static inline bool is_x87(const IrVecDesc *d) { return (d->enc >> 8 & 0xff) == V
 void     em_vec_check(Em *e);
 bool     em_vop_is_native(const Em *e, const IrInsn *n);        /* code, no call and no x87 */
 void     tlb_entry(Em *e, unsigned y, unsigned x);      /* y = the TLB's entry for linear address x; no flags are kept */
+void     em_address(Em *e, const IrMem *m, unsigned x, bool low);       /* offset part into x, a held register that holds no operand of it;
+                                           low: only its low 32 bits are wanted */
 void     em_call(Em *e, const void *fn);
 void     em_load_pc(Em *e, unsigned reg, int32_t offset);       /* reg = page base + offset */
 void     em_exit_to(Em *e, int32_t target);     /* go to page base + target: flags are in cpu->fl */
@@ -252,6 +259,14 @@ extern const uint8_t x64_head[7];       /* the first instruction of each block *
 size_t   x64_pack(DbtMachine *d, const Block *b, uint8_t *to, size_t room);
 bool     x64_unpack(DbtMachine *d, const DbtGuest *g, const uint8_t *from, size_t n, Block *b, bool *full);
 bool     x64_host(uint32_t *words, unsigned n);
+
+/* loop.c */
+bool     loop_hoists(Em *e);            /* has the trace a loop with hoisted checks? */
+void     loop_check(Em *e);             /* between the first turn and the rest */
+void     loop_head(Em *e);              /* of each turn of the rest */
+bool     loop_chk(Em *e);               /* the check at hand, if it is one of them */
+bool     loop_holds(const Em *e, unsigned i);   /* is the check at i? */
+void     loop_fail(Em *e);              /* out of line */
 
 /* stack.c */
 unsigned stack_limit(const Em *e, const IrMem *m);      /* which limit of DbtStack is this check's; DBT_STACK_LIMITS: none */

@@ -80,6 +80,70 @@ static void loop(Code *c)
     put(c, top - (c->n + 1));
 }
 
+static void put_rex_w(Code *c) { put_bytes(c, "\x48", c->mode == M_LONG && !one_in(c->r, 4)); }
+
+/* One operation of a loop over memory: off rsi and rdi, which advance, off rbx with rcx as index, which is the count, or off nothing of that. */
+static void walk_step(Code *c)
+{
+    static const struct { uint8_t n, w; char code[4]; } ops[] = {
+        { 2, 1, "\x8b\x46" }, { 2, 1, "\x89\x47" }, { 2, 1, "\x01\x46" }, { 2, 1, "\x13\x47" }, { 3, 0, "\x0f\xb6\x56" }, { 3, 1, "\x8b\x54\x8b" },
+        { 3, 1, "\x89\x54\x8b" }, { 3, 0, "\x0f\x28\x46" }, { 3, 0, "\x0f\x10\x4f" }, { 3, 0, "\x0f\x11\x4e" }, { 3, 0, "\x0f\x29\x4f" }, { 2, 1, "\x89\x53" },
+        { 3, 0, "\x64\x8b\x46" }, { 2, 1, "\x3b\x46" }, { 2, 0, "\x88\x47" }, { 3, 0, "\x8a\x44\x0e" }, { 3, 0, "\x0f\xc1\x47" }, { 2, 1, "\x8d\x56" },
+    };
+    static const struct { uint8_t n; char code[7]; } plain[] = {
+        { 2, "\x50\x5a" }, { 2, "\x01\xd0" }, { 3, "\x0f\x92\xc2" }, { 4, "\x74\x02\x01\xd0" }, { 4, "\x39\x06\x74\x00" }, { 6, "\x89\xf2\x8b\x42\x08\x90" },
+        { 2, "\xd1\xe0" }, { 5, "\x72\x03\x83\xc6\x00" }, { 5, "\x0f\xba\xe0\x03\x90" }, { 2, "\xf7\xe2" }, { 2, "\x9c\x58" },
+    };
+    if (one_in(c->r, 4)) {
+        unsigned k = rng_below(c->r, G_N_ELEMENTS(plain));
+        put_bytes(c, plain[k].code, plain[k].n);
+        return;
+    }
+    unsigned k = rng_below(c->r, G_N_ELEMENTS(ops));
+    if (ops[k].w) {
+        put_rex_w(c);
+    }
+    put_bytes(c, ops[k].code, ops[k].n);
+    put(c, rng_below(c->r, 4) ? 16 * rng_below(c->r, 4) : (unsigned)rng(c->r) & 0xff);
+}
+
+/* A loop over memory, mostly through several pages, some of which may not be there or hold what runs. */
+static void walk(Code *c)
+{
+    static const int8_t steps[] = { 0, 1, 2, 4, 4, 8, 8, 16, 16, 3, 12, 64, -1, -4, -8, -16, -24 };
+
+    if (is_16(c->mode)) {
+        loop(c);
+        return;
+    }
+    for (unsigned k = 0; k < 3; k++) {  /* mov esi, edi, ebx */
+        put(c, k == 0 ? 0xbe : k == 1 ? 0xbf : 0xbb);
+        put_n(c, one_in(c->r, 10) ? c->at + c->n + rng_below(c->r, 256) : (DATA + 0x7000 + rng_below(c->r, 0x7800)) & (one_in(c->r, 2) ? ~15u : ~0u), 4);
+    }
+    put(c, 0xb9);
+    put_n(c, one_in(c->r, 4) ? 1 + rng_below(c->r, 8) : 1 + rng_below(c->r, 600), 4);
+    unsigned top = c->n;
+    for (unsigned k = 1 + rng_below(c->r, 5); k; k--) {
+        walk_step(c);
+    }
+    for (unsigned k = 0; k < 2; k++) {
+        unsigned step = (uint8_t)steps[rng_below(c->r, G_N_ELEMENTS(steps))];
+        put_rex_w(c);
+        put(c, one_in(c->r, 4) ? 0x8d : 0x83);
+        put(c, c->p[c->n - 1] == 0x8d ? k ? 0x7f : 0x76 : k ? 0xc7 : 0xc6);     /* lea esi, [esi + n]; add esi, n */
+        put(c, step);
+        if (one_in(c->r, 3)) {
+            walk_step(c);
+        }
+    }
+    if (one_in(c->r, 4)) {
+        put(c, 0xe2);                   /* loop */
+    } else {
+        put_bytes(c, "\xff\xc9\x75", 3);                       /* dec ecx; jnz */
+    }
+    put(c, top - (c->n + 1));
+}
+
 static void control(Code *c)            /* CR0 and CR4: a bit changes */
 {
     static const uint8_t cr0[] = { 3, 16, 18, 1 }, cr4[] = { 4, 7, 9, 2, 3, 11, 16 };
@@ -180,7 +244,7 @@ static void anything(Code *c)
 }
 
 typedef void Maker(Code *c);
-static Maker *const makers[] = { chunk, chunk, modify, modify, loop, control, page, page, segment, far_away, system_register, anything, anything };
+static Maker *const makers[] = { chunk, chunk, modify, modify, loop, walk, walk, control, page, page, segment, far_away, system_register, anything, anything };
 
 static void program(Case *k, Rng *r)
 {

@@ -215,6 +215,7 @@ void tlb_init(DbtCpu *c)
     context_make(c, 0);
     dbt_use(c, &c->contexts[0]);
     dbt_constants(c);
+    c->user_ctx = c->contexts + DBT_CONTEXTS;           /* none: no context has this for its gate, nor NULL */
     ic_init(c);
 }
 
@@ -401,6 +402,33 @@ static void twin_drop(DbtContext *x)
     }
 }
 
+static void gate_drop(DbtCpu *c, DbtContext *x)
+{
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        if (c->keys[i].made && c->contexts[i].gate == x) {
+            c->contexts[i].gate = NULL;
+        }
+    }
+    x->gate = NULL;
+}
+
+void dbt_gates_drop(DbtCpu *c)
+{
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        if (c->keys[i].made) {
+            c->contexts[i].gate = NULL;
+        }
+    }
+}
+
+/* Not where caches are of each context of a kernel as well: they would have to be told. */
+void dbt_gate(DbtCpu *c, DbtContext *from, DbtContext *to)
+{
+    if (from != to && c->dbt->ic != IC_ALL && c->dbt->tier2 != TIER2_ALL) {
+        from->gate = to;
+    }
+}
+
 /* Not where caches are of each context of a kernel as well: they would have to be told. */
 void dbt_twins(DbtCpu *c, DbtContext *one, DbtContext *other)
 {
@@ -434,6 +462,7 @@ static unsigned context_find(DbtCpu *c, const DbtKey *key)
     if (alike >= 0 && is_idle(c, (unsigned)alike)) {
         victim = (unsigned)alike;
         twin_drop(&c->contexts[victim]);
+        gate_drop(c, &c->contexts[victim]);
         context_flush_local(c, &c->contexts[victim]);
         context_shrink(c, &c->contexts[victim]);
         c->keys[victim].key = c->contexts[victim].key = *key;
@@ -442,6 +471,7 @@ static unsigned context_find(DbtCpu *c, const DbtKey *key)
     victim = oldest;
     if (c->keys[victim].made) {
         twin_drop(&c->contexts[victim]);
+        gate_drop(c, &c->contexts[victim]);
         context_flush(c, &c->contexts[victim]);
         context_shrink(c, &c->contexts[victim]);
     } else {
@@ -453,6 +483,15 @@ static unsigned context_find(DbtCpu *c, const DbtKey *key)
     return victim;
 }
 
+/* It, and what code goes over to by itself. */
+static void ran(DbtCpu *c, const DbtContext *x)
+{
+    c->keys[x->index].last_used = c->tick;
+    if (x->twin) {
+        c->keys[x->twin->index].last_used = c->tick;
+    }
+}
+
 void dbt_mode_changed(DbtCpu *c)
 {
     DbtKey key = c->guest->key(c);
@@ -461,9 +500,13 @@ void dbt_mode_changed(DbtCpu *c)
     if (has_key(c, now, &key)) {
         return;
     }
-    c->keys[now].last_used = ++c->tick;
-    if (c->ctx->twin) {
-        c->keys[c->ctx->twin->index].last_used = c->tick;
+    ++c->tick;
+    ran(c, c->ctx);
+    if (c->ctx->gate) {
+        ran(c, c->ctx->gate);
+    }
+    if (c->ctx->twin && c->ctx->twin->gate) {
+        ran(c, c->ctx->twin->gate);
     }
     uint8_t *guess = &c->guess[((key.space ^ key.mode ^ key.mode >> 32) * UINT64_C(0x9e3779b97f4a7c15)) >> 58];
     if (!has_key(c, *guess, &key)) {
@@ -472,6 +515,9 @@ void dbt_mode_changed(DbtCpu *c)
     dbt_use(c, &c->contexts[*guess]);
     ic_context(c);
     far_context(c);
+    if ((c->ctx->key.mode & c->guest->mode_user) == c->guest->mode_user) {
+        c->user_ctx = c->ctx;
+    }
     c->stats->switches++;
 }
 

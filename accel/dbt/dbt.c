@@ -505,7 +505,7 @@ static const struct { size_t offset; const char *text; } stat_rows[] = {
     STAT(ir_insns, "IR operations"), STAT(code_bytes, "host bytes"), STAT(invalidated, "blocks dropped"),
     STAT(reclaims, "parts of the arena given back"), STAT(reclaimed, "blocks that were in them"), STAT(full, "times the arena was full"), STAT(lookups, "look-ups beyond the jump cache"),
     STAT(exits, "entries from the run loop"), STAT(steps, "single steps of tier 0"), STAT(refills, "TLB refills"),
-    STAT(flushes, "TLB flushes"), STAT(page_flushes, "TLB page flushes"), STAT(switches, "context switches"),
+    STAT(flushes, "TLB flushes"), STAT(page_flushes, "TLB page flushes"), STAT(switches, "context switches by C"),
     STAT(contexts, "contexts made"), STAT(revived, "blocks whose code has come back"),
     STAT(links, "direct jumps that looked for their target"), STAT(unmerged, "merged checks that went to unmerged code"),
     STAT(victims, "refills from what had to make room"), STAT(beside, "stores that missed beside, or to, known code"),

@@ -87,6 +87,7 @@ typedef struct DbtKey {                 /* all that translation and code depend 
 typedef struct DbtContext {
     JmpEntry jmp[DBT_JMP_N];            /* first, and aligned as the struct is: translated code needs no displacement */
     struct DbtContext *twin;            /* the same but for one right of data accesses, which code changes often: dbt_twins(); or NULL */
+    struct DbtContext *gate;            /* where the instruction that enters the kernel, or leaves it, leads to from here: dbt_gate(); or NULL */
     uint64_t tlb_mask;                  /* DbtCpu.tlb_mask while it is current */
     TlbEntry *tlb, *victim;             /* tlb_n each, one behind the other; victim: what tlb[] held before, for refills; unused while
                                            TLBF_FILLED is clear */
@@ -170,6 +171,7 @@ typedef struct DbtCpu {
     DbtContextKey keys[DBT_CONTEXTS];
     uint8_t      guess[64];             /* by a hash of the key: which context it had last */
     uint64_t     tick;                  /* for last_used */
+    DbtContext  *user_ctx;              /* the last one of user code: whom inline caches, far words and traces are told of */
     bool         in_code;               /* looks for a block or runs one: its code must stay */
     struct DbtStats *stats;
     struct DbtCpuPrivate *steps;        /* dbt.c */
@@ -350,6 +352,9 @@ void     dbt_leave(DbtCpu *c) G_GNUC_NORETURN;          /* abandon the current i
 void     dbt_mode_changed(DbtCpu *c);   /* key() may differ now: switches context; cheap if it does not */
 /* mode_data alone has led from one to the other, and leads back: IR_bulk 2 and 3 do it without C from now on. */
 void     dbt_twins(DbtCpu *c, DbtContext *one, DbtContext *other);
+/* An instruction has led from one to the other, and does so each time that its IR_gate's condition holds, until dbt_gates_drop(). */
+void     dbt_gate(DbtCpu *c, DbtContext *from, DbtContext *to);
+void     dbt_gates_drop(DbtCpu *c);
 void     dbt_space_changed(DbtCpu *c);  /* vcpu.as is another now; key() must tell the two apart */
 void     dbt_flush_all(DbtCpu *c);      /* every context of this vCPU */
 void     dbt_flush_space(DbtCpu *c, uint64_t mask, uint64_t space, bool keep_global);   /* contexts with (key.space & mask) == space */

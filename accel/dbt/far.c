@@ -205,6 +205,7 @@ void far_context(DbtCpu *c)
     } else if (kind_of(c, c->ctx) != f->kind) {
         forget(c, GLOBAL);
         f->kind = kind_of(c, c->ctx);
+        dbt_gates_drop(c);              /* they would not tell us */
     }
 }
 

@@ -702,6 +702,10 @@ bool interp_run(DbtCpu *cpu, const IrBlock *block)
     op_helper:
         call_helper(&r, i);
         NEXT;
+    op_gate: {
+        cpu->guest->helpers[i->sub].fn(cpu, 0, 0, B);
+        return __atomic_load_n(&cpu->vcpu.attention, __ATOMIC_RELAXED);
+    }
     op_vop:
         vector_op(&r, i);
         NEXT;

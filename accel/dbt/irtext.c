@@ -86,7 +86,7 @@ static void print_insn(const IrBlock *b, const IrInsn *i, GString *out)
     if (i->op == IR_br || i->op == IR_sel || i->op == IR_setcc) {
         g_string_append_printf(out, ".%s", cc_names[i->cond & 15]);
     }
-    if (i->op == IR_helper || i->op == IR_vop) {
+    if (i->op == IR_helper || i->op == IR_gate || i->op == IR_vop) {
         g_string_append_printf(out, " #%u", i->sub);
     }
     const IrRef *refs[5] = { &i->dst, &i->dst2, &i->a, &i->b, &i->c };

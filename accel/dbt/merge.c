@@ -381,7 +381,7 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
         case IR_chk:
             check(&g, n);
             break;
-        case IR_helper:
+        case IR_helper: case IR_gate:
             settle_all(&g);
             g.known = 0;
             g.keep = true;

@@ -27,7 +27,7 @@ enum {
     T_XOR = 128,
 };
 static const uint8_t traits[IR_N_OPS] = {
-    [IR_insn] = T_STARTS, [IR_helper] = T_CALLS | T_FLAGS, [IR_vop] = T_CALLS, [IR_jmp] = T_EXITS, [IR_br] = T_EXITS | T_FLAGS, [IR_brz] = T_EXITS,
+    [IR_insn] = T_STARTS, [IR_helper] = T_CALLS | T_FLAGS, [IR_gate] = T_FLAGS, [IR_vop] = T_CALLS, [IR_jmp] = T_EXITS, [IR_br] = T_EXITS | T_FLAGS, [IR_brz] = T_EXITS,
     [IR_brnz] = T_EXITS, [IR_sel] = T_FLAGS, [IR_setcc] = T_FLAGS, [IR_adc] = T_FLAGS, [IR_sbb] = T_FLAGS, [IR_cmc] = T_FLAGS, [IR_getfl] = T_FLAGS,
     [IR_jguess] = T_FLAGS, [IR_rcl] = T_FLAGS | T_COUNT, [IR_rcr] = T_FLAGS | T_COUNT, [IR_shl] = T_COUNT, [IR_shr] = T_COUNT, [IR_sar] = T_COUNT,
     [IR_rol] = T_COUNT, [IR_ror] = T_COUNT, [IR_shld] = T_COUNT, [IR_shrd] = T_COUNT, [IR_chk] = T_ADDRESS, [IR_lea] = T_ADDRESS,
@@ -201,7 +201,7 @@ static unsigned flags_read(const IrInsn *i)
         return FL_C;
     case IR_getfl: case IR_jguess:
         return FL_ALL;
-    case IR_helper:                     /* nearly all raise or read them; the table belongs to the guest */
+    case IR_helper: case IR_gate:       /* nearly all raise or read them; the table belongs to the guest */
         return FL_ALL;
     default:
         return 0;
@@ -353,7 +353,7 @@ static bool reads_guest(const IrBlock *b, const IrInsn *i, unsigned r)
 static bool is_barrier(const IrInsn *i)
 {
     return (ir_op_props[i->op] & (LEAVES | ENDS)) || i->op == IR_br || i->op == IR_brz || i->op == IR_brnz ||
-           i->op == IR_jguess || i->op == IR_bulk || i->op == IR_helper || i->op == IR_vop;
+           i->op == IR_jguess || i->op == IR_bulk || i->op == IR_helper || i->op == IR_gate || i->op == IR_vop;
 }
 
 /* r += constant, of which no flag is wanted. */

@@ -9,7 +9,6 @@
  */
 #include "cpu/x86/sys.h"
 
-enum { CODE = ATTR_P | ATTR_S | 0xb | ATTR_G, DATA = ATTR_P | ATTR_S | 3 | ATTR_G | ATTR_DB };
 enum { MODE_FLAT = X86_MODE_FLAT_CS | X86_MODE_FLAT_DS | X86_MODE_FLAT_ES | X86_MODE_FLAT_SS };
 
 static inline void flat(X86Cpu *c, unsigned s, unsigned selector, unsigned attr, bool data)
@@ -28,8 +27,8 @@ static inline void flat(X86Cpu *c, unsigned s, unsigned selector, unsigned attr,
 /* CS and SS at privilege dpl, code64 or 32-bit code. */
 static inline void load_flat(X86Cpu *c, unsigned cs, unsigned ss, unsigned dpl, bool code64)
 {
-    flat(c, S_CS, cs, CODE | dpl << ATTR_DPL_SHIFT | (code64 ? ATTR_L : ATTR_DB), false);
-    flat(c, S_SS, ss, DATA | dpl << ATTR_DPL_SHIFT, true);
+    flat(c, S_CS, cs, X86_FLAT_CODE | dpl << ATTR_DPL_SHIFT | (code64 ? ATTR_L : ATTR_DB), false);
+    flat(c, S_SS, ss, X86_FLAT_DATA | dpl << ATTR_DPL_SHIFT, true);
     x86_set_cpl(c, dpl);
     if (code64) {
         c->mode_seg = X86_MODE_CODE64 | MODE_FLAT;
@@ -42,6 +41,8 @@ uint64_t x86_h_syscall(void *cpu, uint64_t a, uint64_t b, uint64_t len)
 {
     X86Cpu *c = cpu;
     uint64_t flags;
+    DbtContext *was = c->dbt.ctx;
+    bool plain = c->cpl == 3 && x86_code64(c) && !(c->rflags & X86_GATE_FLAGS);
 
     if (!(c->efer & EFER_SCE) || (c->vendor_intel && !x86_code64(c))) {
         x86_raise_ud(c);
@@ -65,6 +66,9 @@ uint64_t x86_h_syscall(void *cpu, uint64_t a, uint64_t b, uint64_t len)
     }
     x86_put_rflags(c, flags, UINT64_MAX);
     dbt_mode_changed(&c->dbt);
+    if (plain) {
+        dbt_gate(&c->dbt, was, c->dbt.ctx);
+    }
     return 0;
 }
 
@@ -73,6 +77,8 @@ uint64_t x86_h_sysret(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     X86Cpu *c = cpu;
     bool to64 = ((d >> 8) & 0xff) == 8;
     unsigned base = (unsigned)(c->star >> 48) & 0xfffc;
+    DbtContext *was = c->dbt.ctx;
+    bool plain = to64 && x86_code64(c) && !((c->dbt.gpr[R_R11] | (c->rflags & EF_RF)) & X86_GATE_FLAGS);
 
     if (!(c->efer & EFER_SCE) || (c->vendor_intel && !x86_code64(c))) {
         x86_raise_ud(c);
@@ -83,11 +89,14 @@ uint64_t x86_h_sysret(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     load_flat(c, (to64 ? base + 16 : base) | 3, (base + 8) | 3, 3, to64);
     c->dbt.pc = to64 ? c->dbt.gpr[R_RCX] : (uint32_t)c->dbt.gpr[R_RCX];
     if (x86_lma(c)) {
-        x86_put_rflags(c, c->dbt.gpr[R_R11], 0x3c7fd7 & ~(uint64_t)EF_RF);
+        x86_put_rflags(c, c->dbt.gpr[R_R11], X86_SYSRET_FLAGS);
     } else {
         x86_put_rflags(c, EF_IF, EF_IF);
     }
     dbt_mode_changed(&c->dbt);
+    if (plain) {
+        dbt_gate(&c->dbt, was, c->dbt.ctx);
+    }
     return 0;
 }
 

@@ -9,8 +9,6 @@
  */
 #include "cpu/x86/sys.h"
 
-enum { EF_KNOWN = EF_TF | EF_IF | EF_DF | EF_IOPL | EF_NT | EF_RF | EF_VM | EF_AC | EF_VIF | EF_VIP | EF_ID };
-
 /* ---- EFLAGS ---- */
 uint64_t x86_rflags(const X86Cpu *c)
 {
@@ -194,6 +192,7 @@ void x86_cr_changed(X86Cpu *c)
     if (!(c->cr0 & CR0_TS) && c->cr4 & CR4_OSXSAVE && (c->xcr0 & 6) == 6) {
         c->mode_cr |= X86_MODE_AVX;
     }
+    uint32_t old_mmu = c->mode_mmu;
     c->mode_mmu = (a20_off ? MMU_A20_OFF : 0) | (c->in_smm ? MMU_SMM : 0);
     if (c->cr0 & CR0_PG) {
         c->mode_mmu |= MMU_PG | (c->cr0 & CR0_WP ? MMU_WP : 0) | (c->cr4 & CR4_PAE ? MMU_PAE : 0) |
@@ -208,6 +207,9 @@ void x86_cr_changed(X86Cpu *c)
     }
     if (c->mode_cr & (X86_MODE_SINGLE | X86_MODE_WATCH)) {
         x86_poll_soon(c);
+    }
+    if (c->dbt.contexts && c->mode_mmu != old_mmu) {
+        dbt_gates_drop(&c->dbt);        /* user code's key does not tell SMAP */
     }
     if (c->dbt.contexts) {              /* not before the accelerator has made its part */
         dbt_mode_changed(&c->dbt);

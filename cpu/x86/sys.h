@@ -13,6 +13,13 @@
 #include "cpu/x86/apicif.h"
 #include "core/log.h"
 
+enum { EF_KNOWN = EF_TF | EF_IF | EF_DF | EF_IOPL | EF_NT | EF_RF | EF_VM | EF_AC | EF_VIF | EF_VIP | EF_ID };
+/* SYSCALL and SYSRET without C: not while one of these is set, before the former and after the latter. */
+enum { X86_GATE_FLAGS = EF_TF | EF_IOPL | EF_RF | EF_VM | EF_AC };
+/* What they load (SDM vol. 2): flat segments, present, accessed. */
+enum { X86_FLAT_CODE = ATTR_P | ATTR_S | 0xb | ATTR_G, X86_FLAT_DATA = ATTR_P | ATTR_S | 3 | ATTR_G | ATTR_DB };
+enum { X86_SYSRET_FLAGS = 0x3c7fd7 & ~EF_RF };
+
 /* ---- descriptors (SDM vol. 3 3.4.5, 3.5) ---- */
 enum {                                  /* system descriptor types */
     DT_TSS16 = 1, DT_LDT = 2, DT_TSS16_BUSY = 3, DT_CALL16 = 4, DT_TASK = 5, DT_INT16 = 6, DT_TRAP16 = 7,

@@ -263,8 +263,6 @@ void x86_tr_INT(X86Tr *t, const X86Insn *i) { leave_len(t, i, XH_int, i->imm); }
 void x86_tr_INT3(X86Tr *t, const X86Insn *i) { leave_len(t, i, XH_int3, 0); }
 void x86_tr_INT1(X86Tr *t, const X86Insn *i) { leave_len(t, i, XH_int1, 0); }
 void x86_tr_INTO(X86Tr *t, const X86Insn *i) { leave_len(t, i, XH_into, 0); }
-void x86_tr_SYSCALL(X86Tr *t, const X86Insn *i) { leave_len(t, i, XH_syscall, 0); }
-void x86_tr_SYSRET(X86Tr *t, const X86Insn *i) { leave_by(t, i, XH_sysret, 0); }
 void x86_tr_SYSENTER(X86Tr *t, const X86Insn *i) { leave_by(t, i, XH_sysenter, 0); }
 void x86_tr_SYSEXIT(X86Tr *t, const X86Insn *i) { leave_by(t, i, XH_sysexit, 0); }
 void x86_tr_RSM(X86Tr *t, const X86Insn *i) { leave_len(t, i, XH_rsm, 0); }

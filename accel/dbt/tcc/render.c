@@ -504,6 +504,15 @@ static void say_insn(Render *r, const IrInsn *i)
     case IR_br: case IR_brz: case IR_brnz: say_branch(r, i); break;
     case IR_jmp: case IR_jind: case IR_exit_pc: case IR_exit_next: say_end(r, i); break;
     case IR_helper: say_helper(r, i); break;
+    case IR_gate: {
+        IrInsn call = *i;
+        call.a = ir_none();
+        call.c = i->b;
+        call.b = ir_none();
+        say_helper(r, &call);
+        say(r, "return ATTENTION != 0;\n");
+        break;
+    }
     case IR_vop: say_vop(r, i); break;
     default:
         if (i->locked)

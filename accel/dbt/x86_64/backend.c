@@ -167,7 +167,7 @@ static EmitFn *const emitters[IR_N_OPS] = {
     [IR_popcnt] = em_bscan, [IR_crc32] = em_crc32, [IR_getfl] = em_getfl, [IR_setfl] = em_setfl, [IR_cmc] = em_cmc,
     [IR_chk] = em_chk, [IR_xchg] = em_atomic, [IR_xadd] = em_atomic, [IR_cmpxchg] = em_atomic, [IR_fence] = em_fence, [IR_prefetch] = em_prefetch,
     [IR_chkcs] = em_chkcs, [IR_chkpc] = em_chkpc, [IR_guard] = em_guard, [IR_jmp] = em_jmp, [IR_br] = em_br, [IR_brz] = em_brz, [IR_brnz] = em_brz,
-    [IR_jind] = em_jind, [IR_jguess] = em_jguess, [IR_exit_pc] = em_exit_pc, [IR_exit_next] = em_exit_next, [IR_helper] = em_helper, [IR_vop] = em_vop, [IR_bulk] = em_bulk,
+    [IR_jind] = em_jind, [IR_jguess] = em_jguess, [IR_exit_pc] = em_exit_pc, [IR_exit_next] = em_exit_next, [IR_helper] = em_helper, [IR_vop] = em_vop, [IR_bulk] = em_bulk, [IR_gate] = em_gate,
 };
 
 static bool touches(const Em *e, const IrInsn *n, unsigned regs)
@@ -194,7 +194,7 @@ static void emit_body(Em *e)
             e->full = true;
             return;
         }
-        if ((e->x87_n | e->x87_c1) && (n->op == IR_helper || n->op == IR_br || n->op == IR_brz || n->op == IR_brnz || n->op == IR_bulk || n->op == IR_jguess ||
+        if ((e->x87_n | e->x87_c1) && (n->op == IR_helper || n->op == IR_br || n->op == IR_brz || n->op == IR_brnz || n->op == IR_bulk || n->op == IR_gate || n->op == IR_jguess ||
                          (ir_op_props[n->op] & ENDS))) {
             x87_flush(e);
         }

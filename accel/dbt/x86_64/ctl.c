@@ -505,8 +505,27 @@ static void stub_guess(Em *e, const Stub *s)
     jump_missed(e, s->pc);
 }
 
+/* The helper of operation s->rec, as its block's end. */
+static void stub_gate(Em *e, const Stub *s)
+{
+    const IrInsn *n = &e->ir->insns[s->rec];
+
+    restore_borrowed(e, s->borrowed);
+    e_mov_imm(e, RAX, (uint64_t)(int64_t)s->pc);
+    e_call_thunk(e, e->x->spill_at);
+    e_mov_imm(e, RSI, 0);
+    e_mov_imm(e, RDX, 0);
+    e_mov_imm(e, RCX, e->ir->imms[n->b.id]);
+    em_call(e, (const void *)e->g->helpers[n->sub].fn);
+    e_call_thunk(e, e->x->reload);
+    e_load(e, R10, rm_cpu(CPU(pc)));
+    em_jmp_cache(e);
+}
+
 void emit_stubs(Em *e)
 {
+    const uint8_t *gate = NULL;
+
     for (unsigned i = 0; i < e->n_stubs && !e->full; i++) {
         const Stub *s = &e->stubs[i];
         if (e->p + 256 > e->end) {
@@ -551,6 +570,14 @@ void emit_stubs(Em *e)
             e_alu_imm(e, 0, e->wide ? IR_I64 : IR_I32, rm_reg(R10), (uint32_t)s->target);
             e_mov_imm(e, R11, s->rec);
             e_jmp_thunk(e, e->x->far);
+            break;
+        case STUB_GATE:
+            if (gate) {
+                patch_to(s->from, gate);
+            } else {
+                gate = e->p;
+                stub_gate(e, s);
+            }
             break;
         case STUB_VEC:
             e_call_thunk(e, e->ymm ? e->x->vec_load_ymm : e->x->vec_load);

@@ -26,7 +26,7 @@ static const uint8_t traits[IR_N_OPS] = {
     [IR_sel] = L_READS, [IR_setcc] = L_READS, [IR_getfl] = L_READS, [IR_lea] = L_ADDRESS, [IR_chk] = L_LEAVES | L_ADDRESS,
     [IR_divu] = L_LEAVES, [IR_divs] = L_LEAVES, [IR_guard] = L_LEAVES, [IR_chkcs] = L_LEAVES, [IR_chkpc] = L_LEAVES, [IR_vop] = L_VOP,
     [IR_jmp] = L_OTHER, [IR_br] = L_OTHER, [IR_brz] = L_OTHER, [IR_brnz] = L_OTHER, [IR_jind] = L_OTHER, [IR_exit_pc] = L_OTHER,
-    [IR_exit_next] = L_OTHER, [IR_jguess] = L_OTHER, [IR_bulk] = L_OTHER, [IR_helper] = L_OTHER,
+    [IR_exit_next] = L_OTHER, [IR_jguess] = L_OTHER, [IR_bulk] = L_OTHER, [IR_helper] = L_OTHER, [IR_gate] = L_OTHER,
 };
 
 static unsigned shift_imm(const Em *e, const IrInsn *n)        /* count, or 0 where it is zero or not known */
@@ -104,7 +104,7 @@ static void other_liveness(Em *e, const IrInsn *n, unsigned *l, unsigned *f)
         *l = FL_ALL;
         *f = 0;
         break;
-    case IR_jguess:
+    case IR_jguess: case IR_gate:
         *l = FL_ALL;
         break;
     case IR_vop:

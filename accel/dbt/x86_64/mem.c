@@ -306,6 +306,57 @@ static void bulk_page(Em *e, unsigned x, unsigned tmp, bool write, unsigned shif
     e_op(e, 0x03, E_W, x, rm_mem(RAX, offsetof(TlbEntry, page)));
 }
 
+/* From the context in rax, the current one, to that in r11, as dbt_use() does; clobbers rax and r10. */
+static void go_over(Em *e)
+{
+    e_store(e, R11, rm_cpu(CPU(ctx)));
+    for (int32_t k = 0; k < (int32_t)sizeof(DbtStack); k += 8) {        /* each has its own */
+        e_load(e, R10, rm_cpu(CPU(stack) + k));
+        e_store(e, R10, rm_mem(RAX, (int32_t)offsetof(DbtContext, stack) + k));
+        e_load(e, R10, rm_mem(R11, (int32_t)offsetof(DbtContext, stack) + k));
+        e_store(e, R10, rm_cpu(CPU(stack) + k));
+    }
+    e_load(e, RAX, rm_mem(R11, offsetof(DbtContext, tlb)));
+    e_store(e, RAX, rm_cpu(CPU(tlb)));
+    e_load(e, RAX, rm_mem(R11, offsetof(DbtContext, tlb_mask)));
+    e_store(e, RAX, rm_cpu(CPU(tlb_mask)));
+}
+
+static void gate_unless(Em *e, unsigned cc)
+{
+    e_jcc(e, cc);
+    Stub *s = new_stub(e, STUB_GATE);
+    s->rec = e->i;
+    s->borrowed = e->borrowed;
+    s->pc = e->guest_pc;
+}
+
+/* What is known of user code, inline caches and the like, is of one context: no other is gone over to. */
+void em_gate(Em *e)
+{
+    const IrInsn *n = e->n;
+
+    flags_save(e);
+    if (n->a.kind != IR_NONE) {
+        unsigned a = src_reg(e, n->a, IR_I64);
+        e_op(e, 0x85, E_W, a, rm_reg(a));
+        gate_unless(e, CC_NE);
+    }
+    drop_scratch(e, e->vb[e->i + 1]);
+    e_load(e, RAX, rm_cpu(CPU(ctx)));
+    e_load(e, R11, rm_mem(RAX, offsetof(DbtContext, gate)));
+    if (n->imm8) {
+        e_op(e, 0x3b, E_W, R11, rm_cpu(CPU(user_ctx)));
+        gate_unless(e, CC_NE);
+    } else {
+        e_op(e, 0x85, E_W, R11, rm_reg(R11));
+        gate_unless(e, CC_E);
+    }
+    go_over(e);
+    forget_scratch(e);
+    e->host = 0;
+}
+
 /* The current context's twin, if it is known and the bit changes (2 clears it, 3 sets it): on with the next. */
 static void em_twin(Em *e)
 {
@@ -324,17 +375,7 @@ static void em_twin(Em *e)
     e32(e, bit);
     slow[1] = e_jcc(e, set ? CC_NE : CC_E);
     e_alu_imm(e, set ? 1 : 4, IR_I32, flags, set ? bit : ~bit);
-    e_store(e, R11, rm_cpu(CPU(ctx)));
-    for (int32_t k = 0; k < (int32_t)sizeof(DbtStack); k += 8) {        /* each has its own, as dbt_use() knows */
-        e_load(e, R10, rm_cpu(CPU(stack) + k));
-        e_store(e, R10, rm_mem(RAX, (int32_t)offsetof(DbtContext, stack) + k));
-        e_load(e, R10, rm_mem(R11, (int32_t)offsetof(DbtContext, stack) + k));
-        e_store(e, R10, rm_cpu(CPU(stack) + k));
-    }
-    e_load(e, RAX, rm_mem(R11, offsetof(DbtContext, tlb)));
-    e_store(e, RAX, rm_cpu(CPU(tlb)));
-    e_load(e, RAX, rm_mem(R11, offsetof(DbtContext, tlb_mask)));
-    e_store(e, RAX, rm_cpu(CPU(tlb_mask)));
+    go_over(e);
     em_exit_to(e, n->imm);
     patch_to(slow[0], e->p);
     patch_to(slow[1], e->p);

@@ -49,7 +49,7 @@ static bool count_uses(const Em *e, unsigned last, uint16_t *uses)
 {
     for (unsigned i = 0; i < e->ir->n_insns; i++) {
         const IrInsn *n = &e->ir->insns[i];
-        if (n->op == IR_helper || n->op == IR_bulk || (n->op == IR_vop && !em_vop_is_native(e, n))) {
+        if (n->op == IR_helper || n->op == IR_gate || n->op == IR_bulk || (n->op == IR_vop && !em_vop_is_native(e, n))) {
             return false;
         }
         if (i > last) {

@@ -99,7 +99,7 @@ typedef struct Opnd {                   /* where a source or destination is, in 
     uint64_t imm;
 } Opnd;
 
-typedef enum { STUB_REFILL, STUB_IC, STUB_STACK, STUB_LEAVE, STUB_EXIT, STUB_JUMP, STUB_GUESS, STUB_VEC, STUB_FAR } StubKind;
+typedef enum { STUB_REFILL, STUB_IC, STUB_STACK, STUB_LEAVE, STUB_EXIT, STUB_JUMP, STUB_GUESS, STUB_VEC, STUB_FAR, STUB_GATE } StubKind;
 typedef struct Stub {                   /* out of line: emitted after the block */
     StubKind  kind;
     uint8_t  *from;                     /* rel32 to fill in (its four bytes) */
@@ -109,8 +109,8 @@ typedef struct Stub {                   /* out of line: emitted after the block 
     uint16_t  borrowed;                 /* STUB_LEAVE, STUB_GUESS: registers to restore first */
     uint8_t   x87_n, x87[8], x87_c1;    /* the host's x87 at the branch: x87.c */
     bool      write, save;              /* save: STUB_EXIT stores the host's flags first */
-    uint32_t  rec;                      /* STUB_FAR: number of the pair */
-    int32_t   target, pc;               /* STUB_EXIT, STUB_FAR: offset from the page base; of the guest instruction that exits */
+    uint32_t  rec;                      /* STUB_FAR: number of the pair; STUB_GATE: of the operation */
+    int32_t   target, pc;               /* STUB_EXIT, STUB_FAR: offset from the page base; of the guest instruction that exits, or is at a gate */
 } Stub;
 
 typedef enum { RELOC_SKIP, RELOC_THUNK, RELOC_CALL, RELOC_REC, RELOC_LINK, RELOC_RECIPE } RelocKind;
@@ -231,7 +231,7 @@ void     em_mul(Em *e), em_mul2(Em *e), em_div(Em *e), em_shld(Em *e), em_bt(Em 
 void     em_getfl(Em *e), em_setfl(Em *e), em_cmc(Em *e), em_lea(Em *e), em_chk(Em *e), em_atomic(Em *e), em_fence(Em *e), em_prefetch(Em *e);
 void     em_chkcs(Em *e), em_chkpc(Em *e), em_guard(Em *e), em_jmp(Em *e), em_br(Em *e), em_brz(Em *e), em_jind(Em *e), em_jguess(Em *e);
 void     em_exit_pc(Em *e), em_exit_next(Em *e);
-void     em_helper(Em *e), em_vop(Em *e), em_bulk(Em *e);
+void     em_helper(Em *e), em_vop(Em *e), em_bulk(Em *e), em_gate(Em *e);
 void     em_x87(Em *e, const IrVecDesc *d);
 void     x87_flush(Em *e), x87_stub_store(Em *e, const Stub *s), x87_stub_load(Em *e, const Stub *s);
 static inline bool is_x87(const IrVecDesc *d) { return (d->enc >> 8 & 0xff) == V87; }

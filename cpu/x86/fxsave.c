@@ -106,6 +106,18 @@ static unsigned n_regs(const X86Cpu *c, const Part *p) { return x86_code64(c) ? 
 
 static uint8_t *part_reg(X86Cpu *c, const Part *p, unsigned i) { return (uint8_t *)c + p->at + p->stride * (p->first + i); }
 
+/* The parts that every process has in 16 bytes at a time, which the compiler moves without a call. */
+static void copy_regs(uint8_t *to, size_t to_step, const uint8_t *from, size_t from_step, unsigned each, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++, to += to_step, from += from_step) {
+        if (each == 16) {
+            memcpy(to, from, 16);
+        } else {
+            memcpy(to, from, each);
+        }
+    }
+}
+
 static bool part_in_use(X86Cpu *c, const Part *p)
 {
     uint64_t any = 0;
@@ -278,51 +290,60 @@ static bool x87_in_use(const X86Cpu *c)
     return any;
 }
 
-static uint64_t in_use(X86Cpu *c, bool with_mxcsr)
+/* Of those that are wanted. */
+static uint64_t in_use(X86Cpu *c, uint64_t want, bool with_mxcsr)
 {
-    uint64_t sse = with_mxcsr && c->mxcsr != X86_MXCSR_RESET, used = x87_in_use(c) ? COMP_X87 : 0;
+    uint64_t sse = with_mxcsr && c->mxcsr != X86_MXCSR_RESET, used = want & COMP_X87 && x87_in_use(c) ? COMP_X87 : 0;
     for (unsigned i = 0; i < 16; i++)
         sse |= c->vec[i].u64[0] | c->vec[i].u64[1];
     for (unsigned k = 0; k < G_N_ELEMENTS(parts); k++)
-        used |= (uint64_t)part_in_use(c, &parts[k]) << parts[k].comp;
-    return used | (sse ? COMP_SSE : 0);
+        used |= want >> parts[k].comp & 1 ? (uint64_t)part_in_use(c, &parts[k]) << parts[k].comp : 0;
+    return used | (sse ? want & COMP_SSE : 0);
 }
 
-static void store_part(X86Cpu *c, uint64_t at, const Area *m, unsigned from, unsigned n)
+/* m: a copy to be stored, or (in_place) the area itself. */
+static void store_part(X86Cpu *c, uint64_t at, const Area *m, bool in_place, unsigned from, unsigned n)
 {
-    dbt_store_bytes(&c->dbt, at + from, m->b + from, n);
+    if (!in_place)
+        dbt_store_bytes(&c->dbt, at + from, m->b + from, n);
 }
 
 uint64_t x86_h_xsave(void *cpu, uint64_t a, uint64_t b, uint64_t how)
 {
     X86Cpu *c = cpu;
-    Area m;
+    Area copy, *m = &copy;
     xs_check(c, how);
-    bool compact = how & (XS_C | XS_S);
-    uint64_t want = requested(c), used = in_use(c, compact), write = how & (XS_C | XS_S | XS_OPT) ? want & used : want;
-    unsigned bytes = part_offset(NULL, want, compact);
+    bool compact = how & (XS_C | XS_S), rex_w = how & XS_REX_W;
+    uint64_t want = requested(c), used = in_use(c, want, compact), write = how & (XS_C | XS_S | XS_OPT) ? want & used : want;
+    unsigned bytes = part_offset(NULL, want, compact), room;
     uint64_t at = area_at(c, (unsigned)b, a, bytes, 64, true);
-    dbt_check(&c->dbt, at, bytes, ACCESS_WRITE);
-    put_x87(c, &m, how & XS_REX_W);
-    put_mxcsr(c, &m);
-    put_xmm(c, &m);
+    uint8_t *host = dbt_host(&c->dbt, at, ACCESS_WRITE, &room);
+    bool in_place = host && room >= bytes;
+    if (in_place)
+        m = (Area *)host;
+    else
+        dbt_check(&c->dbt, at, bytes, ACCESS_WRITE);
     if (write & COMP_X87) {
-        store_part(c, at, &m, 0, FX_MXCSR);
-        store_part(c, at, &m, FX_ST, 128);
+        put_x87(c, m, rex_w);
+        store_part(c, at, m, in_place, 0, FX_MXCSR);
+        store_part(c, at, m, in_place, FX_ST, 128);
     }
-    if (compact ? write & COMP_SSE : want & (COMP_SSE | COMP_AVX))
-        store_part(c, at, &m, FX_MXCSR, 8);
-    if (write & COMP_SSE)
-        store_part(c, at, &m, FX_XMM, 16 * n_xmm(c));
+    if (compact ? write & COMP_SSE : want & (COMP_SSE | COMP_AVX)) {
+        put_mxcsr(c, m);
+        store_part(c, at, m, in_place, FX_MXCSR, 8);
+    }
+    if (write & COMP_SSE) {
+        put_xmm(c, m);
+        store_part(c, at, m, in_place, FX_XMM, 16 * n_xmm(c));
+    }
     for (const Part *p = parts; p < parts + G_N_ELEMENTS(parts); p++) {
         if (!(write >> p->comp & 1))
             continue;
         unsigned from = part_offset(p, want, compact);
-        for (unsigned i = 0; i < n_regs(c, p); i++)
-            memcpy(m.b + from + i * p->each, part_reg(c, p, i), p->each);
-        store_part(c, at, &m, from, n_regs(c, p) * p->each);
+        copy_regs(m->b + from, p->each, part_reg(c, p, 0), p->stride, p->each, n_regs(c, p));
+        store_part(c, at, m, in_place, from, n_regs(c, p) * p->each);
     }
-    uint64_t header[2] = { want & used, want | XCOMP_COMPACT };
+    uint64_t header[2] = { used, want | XCOMP_COMPACT };
     if (!compact)
         header[0] |= dbt_load(&c->dbt, at + XS_HEADER, 8) & ~want;
     dbt_store_bytes(&c->dbt, at + XS_HEADER, header, compact ? 16 : 8);
@@ -377,8 +398,8 @@ uint64_t x86_h_xrstor(void *cpu, uint64_t a, uint64_t b, uint64_t how)
     uint64_t pkru = c->pkru;
     for (const Part *p = parts; p < parts + G_N_ELEMENTS(parts); p++) {
         const Area *from = bv >> p->comp & 1 ? &m : &zero;
-        for (unsigned i = 0; (want >> p->comp & 1) && i < n_regs(c, p); i++)
-            memcpy(part_reg(c, p, i), from->b + part_offset(p, comp, compact) + i * p->each, p->each);
+        if (want >> p->comp & 1)
+            copy_regs(part_reg(c, p, 0), p->stride, from->b + part_offset(p, comp, compact), p->each, p->each, n_regs(c, p));
     }
     if (want & COMP_PKRU) {
         uint32_t loaded = (uint32_t)c->pkru;

@@ -548,10 +548,14 @@ const void *dbt_unmerged(DbtCpu *c)
 
 const void *dbt_slow(DbtCpu *c)
 {
-    const JmpEntry *j;
-
     trace_dbt_slow(c->pc);
     dbt_step(c);
-    j = &c->ctx->jmp[dbt_jmp_slot(c->pc)];
+    return dbt_go_on(c);
+}
+
+const void *dbt_go_on(DbtCpu *c)
+{
+    const JmpEntry *j = &c->ctx->jmp[dbt_jmp_slot(c->pc)];
+
     return j->pc == c->pc && !block_must_leave(c) ? j->code : dbt_lookup(c);
 }

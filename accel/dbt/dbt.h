@@ -292,6 +292,8 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     DbtFlagsFate (*flags_fate)(DbtCpu *c, uint64_t mode, const uint8_t *code, unsigned n, uint16_t *regs);
     bool (*walk)(DbtCpu *c, uint64_t linear, DbtAccess access, DbtWalk *out);    /* sets A and D; false: out->error */
     void (*fault)(DbtCpu *c, uint64_t linear, DbtAccess access, const DbtWalk *walk) G_GNUC_NORETURN;   /* raise it */
+    /* The same of native code, whose locals are in the struct: may come back when pc is the handler's. */
+    void (*fault_enter)(DbtCpu *c, uint64_t linear, DbtAccess access, const DbtWalk *walk);
     void (*trap)(DbtCpu *c, DbtTrap what, unsigned seg) G_GNUC_NORETURN;    /* seg: IrMem.segment; SEG_NONE: the default one */
     /* The indirect branch at c->pc is done but for its jump, to an address that is not canonical: take back what it did, raise. */
     void (*bad_target)(DbtCpu *c) G_GNUC_NORETURN;
@@ -479,5 +481,6 @@ const void *dbt_link_lookup(DbtCpu *c, BlockLink *l, unsigned word);
 /* A merged check failed for the instruction at c->pc: the same code with a check for each access, from there to its end;
  * good for the block of that check as long as it exists.  NULL: dbt_slow(). */
 const void *dbt_unmerged(DbtCpu *c);
+const void *dbt_go_on(DbtCpu *c);       /* code for c->pc, which something else than code has set */
 const void *dbt_slow(DbtCpu *c);        /* a check failed for the instruction at c->pc: dbt_step(), then dbt_lookup() */
 #endif

@@ -388,6 +388,17 @@ static uint64_t load_part(DbtCpu *c, const uint8_t *host, uint64_t phys, unsigne
 }
 
 /* Where the vCPU has waited for a lock since it checked, the page may hold code by now. */
+static inline void put_host(uint8_t *host, uint64_t v, unsigned bytes)
+{
+    switch (bytes) {
+    case 1: *host = (uint8_t)v; break;
+    case 2: { uint16_t x = (uint16_t)v; __builtin_memcpy(host, &x, 2); break; }
+    case 4: { uint32_t x = (uint32_t)v; __builtin_memcpy(host, &x, 4); break; }
+    case 8: __builtin_memcpy(host, &v, 8); break;
+    default: memcpy(host, &v, bytes);
+    }
+}
+
 static void store_part(DbtCpu *c, const DbtAccessDesc *d, uint8_t *host, bool code, uint64_t phys, uint64_t v, unsigned bytes)
 {
     if (!host) {
@@ -401,13 +412,7 @@ static void store_part(DbtCpu *c, const DbtAccessDesc *d, uint8_t *host, bool co
         }
         return;
     }
-    switch (bytes) {
-    case 1: *host = (uint8_t)v; break;
-    case 2: { uint16_t x = (uint16_t)v; __builtin_memcpy(host, &x, 2); break; }
-    case 4: { uint32_t x = (uint32_t)v; __builtin_memcpy(host, &x, 4); break; }
-    case 8: __builtin_memcpy(host, &v, 8); break;
-    default: memcpy(host, &v, bytes);
-    }
+    put_host(host, v, bytes);
     if (code || d->waits != c->waits) {
         dbt_wrote(c, phys, bytes);
     }
@@ -480,18 +485,36 @@ void dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, void *buf
     }
 }
 
+/* What the TLB has in its first place, as generated code would find it. */
+static inline uint8_t *at_hand(const DbtCpu *c, uint64_t linear, unsigned bytes, bool write)
+{
+    const TlbEntry *e = &c->ctx->tlb[tlb_slot(c->ctx, linear)];
+    uint64_t in_page = linear ^ (write ? e->write : e->read);
+
+    return in_page <= DBT_PAGE - (uint64_t)bytes ? (uint8_t *)(uintptr_t)(e->page + in_page) : NULL;
+}
+
 uint64_t dbt_load(DbtCpu *c, uint64_t linear, unsigned bytes)
 {
+    const uint8_t *host = at_hand(c, linear, bytes, false);
     DbtAccessDesc d;
 
+    if (G_LIKELY(host != NULL)) {
+        return load_part(c, host, 0, bytes);
+    }
     dbt_access(c, linear, bytes, IR_READ, &d);
     return dbt_desc_load(c, &d, 0, bytes);
 }
 
 void dbt_store(DbtCpu *c, uint64_t linear, uint64_t value, unsigned bytes)
 {
+    uint8_t *host = at_hand(c, linear, bytes, true);
     DbtAccessDesc d;
 
+    if (G_LIKELY(host != NULL)) {
+        put_host(host, value, bytes);
+        return;
+    }
     dbt_access(c, linear, bytes, IR_WRITE, &d);
     dbt_desc_store(c, &d, 0, value, bytes);
 }

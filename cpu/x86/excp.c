@@ -97,7 +97,8 @@ static bool pushes_error(unsigned vector)
  */
 enum { NESTED_MAX = 8 };
 
-static void raise_kind(X86Cpu *c, unsigned vector, X86EventKind kind, uint32_t error)
+/* Comes back when the handler has been entered. */
+static void enter(X86Cpu *c, unsigned vector, X86EventKind kind, uint32_t error)
 {
     if (c->sys_cpl >= 0) {
         x86_system_end(c, (unsigned)c->sys_cpl);
@@ -127,13 +128,17 @@ static void raise_kind(X86Cpu *c, unsigned vector, X86EventKind kind, uint32_t e
     }
     c->delivering = (int16_t)vector;
     x86_deliver(c, vector, kind, pushes_error(vector), error, x86_rip(c));
-    dbt_leave(&c->dbt);
 }
 
 void x86_raise(X86Cpu *c, unsigned vector, uint32_t error)
 {
-    raise_kind(c, vector, vector == EXC_DB ? EVENT_TRAP : EVENT_FAULT, error);
-    g_assert_not_reached();
+    enter(c, vector, vector == EXC_DB ? EVENT_TRAP : EVENT_FAULT, error);
+    dbt_leave(&c->dbt);
+}
+
+void x86_enter_page_fault(X86Cpu *c, uint32_t error)
+{
+    enter(c, EXC_PF, EVENT_FAULT, error);
 }
 
 void x86_raise_ud(X86Cpu *c)

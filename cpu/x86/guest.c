@@ -14,7 +14,7 @@
 #include "core/machine.h"
 
 /* ---- what the MMU and single operations raise ---- */
-G_GNUC_NORETURN static void guest_fault(DbtCpu *dc, uint64_t linear, DbtAccess access, const DbtWalk *walk)
+static void guest_fault_enter(DbtCpu *dc, uint64_t linear, DbtAccess access, const DbtWalk *walk)
 {
     X86Cpu *c = (X86Cpu *)dc;
 
@@ -30,7 +30,13 @@ G_GNUC_NORETURN static void guest_fault(DbtCpu *dc, uint64_t linear, DbtAccess a
     linear = x86_lma(c) ? linear : (uint32_t)linear;
     x86_svm_exception(c, EXC_PF, walk->error, linear);
     c->cr2 = linear;
-    x86_raise(c, EXC_PF, walk->error);
+    x86_enter_page_fault(c, walk->error);
+}
+
+G_GNUC_NORETURN static void guest_fault(DbtCpu *dc, uint64_t linear, DbtAccess access, const DbtWalk *walk)
+{
+    guest_fault_enter(dc, linear, access, walk);
+    dbt_leave(dc);
 }
 
 /* PUSH to RET: what uses the stack without naming it. */
@@ -161,6 +167,7 @@ const DbtGuest x86_dbt_guest = {
     .flags_fate = x86_flags_fate,
     .walk = x86_walk,
     .fault = guest_fault,
+    .fault_enter = guest_fault_enter,
     .trap = guest_trap,
     .bad_target = guest_bad_target,
     .key = x86_key,

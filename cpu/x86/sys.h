@@ -14,6 +14,8 @@
 #include "core/log.h"
 
 enum { EF_KNOWN = EF_TF | EF_IF | EF_DF | EF_IOPL | EF_NT | EF_RF | EF_VM | EF_AC | EF_VIF | EF_VIP | EF_ID };
+void x86_enter_page_fault(X86Cpu *c, uint32_t error);    /* as x86_raise(), but comes back when the handler has been entered */
+
 /* SYSCALL and SYSRET without C: not while one of these is set, before the former and after the latter. */
 enum { X86_GATE_FLAGS = EF_TF | EF_IOPL | EF_RF | EF_VM | EF_AC };
 /* What they load (SDM vol. 2): flat segments, present, accessed. */

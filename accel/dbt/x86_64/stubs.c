@@ -76,7 +76,7 @@ static const void *unmerged(DbtCpu *c, LeaveRec *r)
 }
 
 /* Checks come before all effects of their instruction, in the order of its accesses: the first walk that fails is its fault. */
-static void raise_miss(DbtCpu *c, const LeaveRec *r, uint32_t rec)
+static bool raise_miss(DbtCpu *c, const LeaveRec *r, uint32_t rec)
 {
     unsigned shift = 64 - c->guest->canonical_bits;
     unsigned access = r->merged ? r->access >> 4 : r->access & 15;
@@ -84,9 +84,11 @@ static void raise_miss(DbtCpu *c, const LeaveRec *r, uint32_t rec)
 
     if (c->miss_rec == rec + 1 && r->exact && (canonical || !(c->ctx->key.mode & c->guest->mode_wide))) {
         c->miss_rec = 0;
-        c->guest->fault(c, c->miss_linear, access & IR_WRITE ? ACCESS_WRITE : ACCESS_READ, &c->miss);
+        c->guest->fault_enter(c, c->miss_linear, access & IR_WRITE ? ACCESS_WRITE : ACCESS_READ, &c->miss);
+        return true;
     }
     c->miss_rec = 0;
+    return false;
 }
 
 static const void *leave_c(DbtCpu *c, uint32_t rec)
@@ -101,7 +103,9 @@ static const void *leave_c(DbtCpu *c, uint32_t rec)
     if (r->how) {
         c->fl = leave_flags(c, r);
     }
-    raise_miss(c, r, rec);
+    if (raise_miss(c, r, rec)) {
+        return dbt_go_on(c);
+    }
     if (r->merged && (to = unmerged(c, r))) {
         return to;                      /* tests for an exit request itself */
     }

@@ -320,6 +320,7 @@ static VcpuExit dbt_run(Vcpu *v)
 
 static const char *const engine_names[] = { "native", "interp", "tcc", NULL };
 static const char *const tier2_names[] = { "off", "on", "all", NULL };
+static const char *const tier2_thread_names[] = { "auto", "on", "off", NULL };
 static const char *const ic_names[] = { "user", "all", "off", NULL };
 static const Field accel_fields[] = {
     { .name = "engine", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, engine), .count = 1, .aux = engine_names,
@@ -344,6 +345,8 @@ static const Field accel_fields[] = {
       .help = "Which hot code is made into traces, paths through several blocks: none, user code (on), or all (for tests)." },
     { .name = "x-tier2-hot", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2_hot), .count = 1,
       .def = 2000, .min = 1, .max = 1000000, .help = "How often a block is entered before a trace is made from there." },
+    { .name = "x-tier2-thread", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2_thread), .count = 1,
+      .aux = tier2_thread_names, .help = "Who makes them: a thread if the host has a CPU more than the machine (auto), always (on), or vCPUs." },
     { .name = "x-tlb-restless", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tlb_restless), .count = 1,
       .help = "Give TLBs another size at every chance: slow, for tests." },
     { .name = "perfmap", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, perfmap), .count = 1,
@@ -390,7 +393,11 @@ static bool dbt_init(Machine *m, GError **err)
     if (d->engine == ENGINE_TCC && !tcc_engine_init(d, err)) {
         return false;
     }
-    return (!d->backend || d->backend->init(d, err)) && cache_init(d, err);
+    if (d->backend && !d->backend->init(d, err)) {
+        return false;
+    }
+    trace_work_init(d);
+    return cache_init(d, err);
 }
 
 static bool dbt_vcpu_init(Vcpu *v, GError **err)
@@ -435,6 +442,7 @@ static void dbt_fini(Machine *m)
     DbtMachine *d = dbt_of(m);
 
     tcc_engine_fini(d);
+    trace_work_fini(d);
     cache_fini(d);
     block_free_all(d);
     far_fini(d);
@@ -455,6 +463,9 @@ static void flush_stopped(void *m)
 {
     DbtMachine *d = dbt_of(m);
 
+    g_mutex_lock(&d->lock);
+    d->trace_epoch++;
+    g_mutex_unlock(&d->lock);
     for (unsigned i = 0; i < d->cpus->len; i++) {
         tlb_map_changed(d->cpus->pdata[i]);
     }
@@ -517,6 +528,7 @@ static const struct { size_t offset; const char *text; } stat_rows[] = {
     STAT(cache_taken, "blocks taken from the cache on disk"), STAT(cache_insns, "guest instructions in them"),
     STAT(cache_new, "blocks that are new to it"), STAT(cache_differ, "blocks in it that are not what is translated"),
     STAT(traces, "traces made"), STAT(trace_insns, "guest instructions in them"), STAT(trace_loops, "of them, loops"),
+    STAT(traces_beside, "made by the thread beside"), STAT(trace_beside_us, "microseconds of its time"),
     STAT(traces_not, "traces begun and not made"), STAT(trace_us, "microseconds of making them"),
     STAT(trace_looks, "looks at hot blocks before that"), STAT(trace_records, "paths recorded"),
     STAT(trace_checks, "looks at a trace's pages"), STAT(trace_refused, "of them, pages that are others"),

@@ -287,6 +287,8 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
      * emit nothing (n_guest 0) and tier 0 raises the fault.  Ends each block with an ENDS operation.
      */
     void (*translate)(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next, unsigned max_guest_insns);
+    /* All of c that translate() reads, to a struct that nobody runs. */
+    void (*front_state)(const DbtCpu *c, DbtCpu *to);
     /* What becomes of the arithmetic flags in this code.  FATE_FAULT: *regs are the guest registers (bits 0 to 15) that may be
      * written before the last place that may leave while they are wanted. */
     DbtFlagsFate (*flags_fate)(DbtCpu *c, uint64_t mode, const uint8_t *code, unsigned n, uint16_t *regs);

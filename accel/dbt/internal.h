@@ -73,7 +73,7 @@ typedef struct DbtStats {               /* "info jit" */
              reclaims, reclaimed, full, revived, victims, grown, beside, across, links, unmerged, ic_hot, ic_given_up,
              far_pairs, far_checks, far_refused,
              traces, trace_insns, trace_loops, trace_checks, trace_refused, traces_lost, traces_not, trace_us,
-             trace_looks, trace_records;
+             trace_looks, trace_records, traces_beside, trace_beside_us;
     uint64_t cache_taken, cache_insns, cache_new, cache_differ;
     uint64_t no_crossing, no_slow_mode, no_fault, no_ram, no_code;      /* refills refused, by why */
 } DbtStats;
@@ -81,6 +81,7 @@ typedef struct DbtStats {               /* "info jit" */
 enum { IC_USER, IC_ALL, IC_OFF };      /* which code has inline caches */
 enum { IC_HASH_BITS = 16, IC_HEAT_BITS = 12, TRACE_TRY_BITS = 14 };
 enum { TIER2_OFF, TIER2_USER, TIER2_ALL };             /* which code has traces */
+enum { TIER2_THREAD_AUTO, TIER2_THREAD_ON, TIER2_THREAD_OFF };         /* who makes them */
 enum { ENGINE_NATIVE, ENGINE_INTERP, ENGINE_TCC };
 
 struct DbtMachine {
@@ -98,6 +99,7 @@ struct DbtMachine {
     uint32_t  ic;                       /* IC_* */
     uint32_t  tier2;                    /* TIER2_* */
     uint32_t  tier2_hot;                /* entries of a block until a trace is made from there */
+    uint32_t  tier2_thread;             /* TIER2_THREAD_* */
     bool      tlb_restless;             /* another size of TLB at every chance: for tests */
     uint32_t  tcc_hot;                  /* engine tcc: runs after which a block is compiled */
     bool      tcc_wait;                 /* and the vCPU waits for it */
@@ -127,6 +129,8 @@ struct DbtMachine {
     uint8_t   ic_heat[1 << IC_HEAT_BITS];       /* how often a block was met, hashed; atomic, not exact */
     uint32_t  ic_samples;
     GPtrArray *traces;                  /* Trace; with the lock */
+    struct TraceWorker *trace_worker;   /* tracework.c; NULL: none */
+    uint64_t  trace_epoch;              /* memory may have moved, blocks may have been dropped since; with the lock */
     unsigned  n_counters;
     uint8_t   guards[DBT_GUARDS];       /* in use */
     uint8_t   trace_tries[1 << TRACE_TRY_BITS];         /* traces begun, by a hash of where; with the lock */
@@ -201,6 +205,8 @@ enum { TRACE_TEST_HOT = 100 };
 static inline bool trace_is_test(const DbtMachine *d) { return d->tier2_hot < TRACE_TEST_HOT; }
 void       trace_init(DbtCpu *c);
 void       trace_fini(DbtCpu *c);
+void       trace_work_init(DbtMachine *d);     /* tracework.c */
+void       trace_work_fini(DbtMachine *d);
 void       trace_free(DbtMachine *d, unsigned number); /* with the lock, or as the last: its block is free, and guards are empty */
 bool       trace_counts(const DbtMachine *d, const DbtGuest *g, const uint8_t *at, uint32_t mode);  /* shall the block there count its entries? */
 unsigned   trace_counter(DbtMachine *d);        /* with the lock: number of a counter for a block */

@@ -82,6 +82,7 @@ static void reclaim_stopped(void *arg)
         tcc_engine_forget(d);
     }
     g_mutex_lock(&d->lock);
+    d->trace_epoch += all;
     for (unsigned i = 0; i < d->cpus->len; i++) {
         dbt_flush_all(d->cpus->pdata[i]);
     }

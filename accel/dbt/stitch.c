@@ -211,7 +211,7 @@ static unsigned piece(const TracePath *path, TraceCode *t, unsigned i, bool *end
         return 0;
     }
     ir_begin(s, path->pc[i], to->mode);
-    g->translate(path->cpu, s, p->host + in_page, DBT_PAGE - in_page, NULL, path->n - i);
+    g->translate(path->cpu, s, path->bytes[p - t->pages] + in_page, DBT_PAGE - in_page, NULL, path->n - i);
     if (!s->n_guest || !room_for(to, s) || has_x87(s)) {
         return 0;
     }
@@ -240,7 +240,7 @@ static unsigned piece(const TracePath *path, TraceCode *t, unsigned i, bool *end
 }
 
 /* Flags wanted where it is left: where the code there is of the trace's pages, look at it. */
-static void peek(DbtCpu *c, TraceCode *t)
+static void peek(const TracePath *path, TraceCode *t)
 {
     IrBlock *ir = t->ir;
 
@@ -253,7 +253,7 @@ static void peek(DbtCpu *c, TraceCode *t)
         TracePage *p = page_of(t, n->imm);
         if (p) {
             unsigned at = (unsigned)(n->imm - p->delta), bytes = MIN(PEEK, DBT_PAGE - at);
-            DbtFlagsFate fate = c->guest->flags_fate(c, ir->mode, p->host + at, bytes, &n->sub);
+            DbtFlagsFate fate = path->cpu->guest->flags_fate(path->cpu, ir->mode, path->bytes[p - t->pages] + at, bytes, &n->sub);
             if (fate != FATE_WANTED) {
                 n->live = 0;
                 n->live_fault = fate == FATE_FAULT ? FL_ALL : 0;
@@ -328,7 +328,7 @@ bool trace_stitch(const TracePath *path, TraceCode *t)
         IrInsn *n = ir_emit(ir, IR_jmp, IR_I64, ir_none(), ir_none(), ir_none());
         n->imm = (int32_t)to;
     }
-    peek(path->cpu, t);
+    peek(path, t);
     peek_own(ir);
     add_last_page(path, t);
     keep_used_pages(t, path->n_pages);

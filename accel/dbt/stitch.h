@@ -20,6 +20,7 @@ typedef struct TracePath {              /* in */
     bool     one_cpu;                   /* the machine has one */
     unsigned n_pages;
     TracePage pages[TRACE_PAGES];       /* it leads through these, */
+    const uint8_t *bytes[TRACE_PAGES];  /* what is in each, to be read in place of the page, */
     TracePage after;                    /* and on to this one, if host is set */
 } TracePath;
 
@@ -35,4 +36,11 @@ typedef struct TraceCode {              /* out */
 } TraceCode;
 
 bool trace_stitch(const TracePath *p, TraceCode *t);    /* false: it is not worth it */
+
+/* tracework.c: make it, now or by the thread beside; `own` is scratch.  False: it is to be asked for later. */
+bool trace_make(DbtCpu *c, TracePath *path, TraceCode *own);
+int64_t trace_beside_us(DbtMachine *d);         /* what that thread has spent since this was asked last */
+/* trace.c */
+int64_t trace_thread_us(void);          /* CPU time of this thread, in microseconds: a busy host is not to make traces dearer */
+void trace_tried_locked(DbtMachine *d, const uint8_t *at, uint32_t mode, bool made);   /* a trace has been made there, or not */
 #endif

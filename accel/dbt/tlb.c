@@ -175,8 +175,8 @@ static bool store_may_go(DbtCpu *c, const struct RamHit *h, uint64_t phys, unsig
         return false;
     }
     const CodePage *p = code_page(h->code, offset);
-    if (p && __atomic_load_n(&p->traces, __ATOMIC_SEQ_CST)) {
-        return false;
+    if (p && (__atomic_load_n(&p->traces, __ATOMIC_SEQ_CST) || __atomic_load_n(&p->making, __ATOMIC_SEQ_CST))) {
+        return false;                   /* a trace is there, or is being made by another thread */
     }
     code_written(c->dbt, h->code, offset, bytes);
     return true;

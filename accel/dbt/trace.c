@@ -16,14 +16,14 @@
  * of the CPU's, which says for which page base that has been found; these words are those of one context and go with what
  * it flushes.  A store to code that any page's part was made of kills the trace as it does a block.
  *
- * Omits: what stitch.c does.
+ * Omits: what tracework.c and stitch.c do with the path.
  * Threads: recording is a vCPU's own; Trace structs are made and read with DbtMachine.lock.
  */
 #include <string.h>
 #include <time.h>
 #include "accel/dbt/stitch.h"
 
-enum { TRIES = 4, TEST_TRIES = 16, KILLED_MAX = 64, REFUSED_MAX = 64, SHARE = 20,
+enum { TRIES = 4, TEST_TRIES = 16, REFUSED_MAX = 64, SHARE = 20, BESIDE_SHARE = 5,
        CREDIT_US = 5000, /* what is not spent is not kept for long: many short programs would each have their traces */
        LOOKS = 2, LOOK_AFTER = 41,      /* more looks at a path before it is made a trace, and entries between them */
        PATHS = 64, TURNS = 3, MET_BITS = 12 };
@@ -43,7 +43,8 @@ typedef struct DbtTracer {
     uint64_t pages;                     /* hash bits of the pages that they speak of */
     unsigned n_used;
     uint16_t used[DBT_GUARDS];          /* those that are set */
-    int64_t  last, credit;              /* microseconds of its thread; that it may spend, SHARE of them for each */
+    int64_t  last, credit;              /* microseconds of its thread; that it may spend: SHARE of them for each, BESIDE_SHARE for each of
+                                           the thread beside */
 } DbtTracer;
 
 static uint64_t *guards(const DbtCpu *c) { return (uint64_t *)((char *)c + c->guest->ic_offset + DBT_GUARD_AT); }
@@ -69,38 +70,6 @@ void trace_fini(DbtCpu *c)
         g_free(c->tracer->code.piece);
     }
     g_free(c->tracer);
-}
-
-void trace_free(DbtMachine *d, unsigned number)
-{
-    Trace *t = d->traces->pdata[number];
-
-    if (t->guard) {
-        d->guards[t->guard - 1] = false;
-    }
-    g_free(t);
-    d->traces->pdata[number] = NULL;
-}
-
-/* Its number; the first that none has. */
-static unsigned keep(DbtMachine *d, Trace *t)
-{
-    for (unsigned k = 0; k < d->traces->len; k++) {
-        if (!d->traces->pdata[k]) {
-            d->traces->pdata[k] = t;
-            return k;
-        }
-    }
-    g_ptr_array_add(d->traces, t);
-    return d->traces->len - 1;
-}
-
-/* A free guard's number plus 1, or 0. */
-static unsigned guard_find(const DbtMachine *d)
-{
-    const uint8_t *at = memchr(d->guards, false, DBT_GUARDS);
-
-    return at ? (unsigned)(at - d->guards) + 1 : 0;
 }
 
 /* ---- which code ---- */
@@ -346,118 +315,10 @@ static void find_pages(DbtCpu *c, TracePath *t)
     }
 }
 
-/* ---- making it ---- */
-
-static void log_trace(const TraceCode *t)
-{
-    if (log_on(LOG_OPT)) {
-        g_autoptr(GString) s = g_string_new(NULL);
-        g_string_printf(s, "trace at %#" PRIx64 " mode %#" PRIx64 ", %u pages\n", t->ir->pc, t->ir->mode, t->n_pages);
-        ir_print(t->ir, s);
-        log_write("%s", s->str);
-    }
-}
-
-/* What is not of the path's pages is led to alone. */
-static void publish(DbtMachine *d, const Trace *tr, Block *b, const TracePath *path, CodePage **pages)
-{
-    Block *old = block_at(d, b->at, b->mode);
-
-    if (old) {
-        block_retire(d, old);
-    }
-    g_ptr_array_add(d->blocks[d->generation], b);
-    for (unsigned k = 0; k < tr->n_pages; k++) {
-        for (unsigned i = 0; i < path->n_pages; i++) {
-            if (path->pages[i].delta == tr->pages[k].delta) {
-                __atomic_or_fetch(&pages[i]->granules, tr->pages[k].granules, __ATOMIC_SEQ_CST);
-                g_ptr_array_add(pages[i]->blocks, b);
-                __atomic_add_fetch(&pages[i]->traces, 1, __ATOMIC_SEQ_CST);
-            }
-        }
-    }
-    block_publish(d, b);
-}
-
-/* Its Trace, kept. */
-static Trace *keep_code(DbtMachine *d, const TraceCode *t, Block *b, bool restless)
-{
-    Trace *tr = g_new0(Trace, 1);
-
-    tr->block = b;
-    tr->n_pages = t->n_pages;
-    memcpy(tr->pages, t->pages, sizeof(tr->pages));
-    tr->guard = t->n_pages > 1 ? guard_find(d) : 0;
-    tr->restless = restless;
-    if (tr->guard) {
-        d->guards[tr->guard - 1] = true;
-    }
-    b->trace = (keep(d, tr) + 1) & 0x7fffffff;
-    return tr;
-}
-
-static void log_code(const DbtMachine *d, const Block *b, const TracePath *path)
-{
-    if (d->perfmap_file) {
-        fprintf(d->perfmap_file, "%" PRIxPTR " %x t%" PRIx64 "_%x\n", (uintptr_t)b->entry, b->code_bytes, path->pc[0],
-                (unsigned)path->mode);
-    }
-    if (log_on(LOG_OUT_ASM)) {
-        g_autoptr(GString) s = g_string_new(NULL);
-        if (d->backend->print(b, s)) {
-            log_write("code for %#" PRIx64 " (trace)\n%s", path->pc[0], s->str);
-        }
-    }
-}
-
-/* With the lock held and the pages guarded. */
-static bool make_locked(DbtMachine *d, const TracePath *path, TraceCode *t, CodePage **pages)
-{
-    uint32_t mode = (uint32_t)path->mode;
-    uint8_t *at = path->pages[0].host + (path->pc[0] & (DBT_PAGE - 1));
-    const Block *old = block_at(d, at, mode);
-
-    for (unsigned k = 0; k < path->n_pages; k++) {
-        if (pages[k]->killed > KILLED_MAX && !trace_is_test(d)) {
-            return false;
-        }
-    }
-    if ((old && old->trace) || (path->n_pages > 1 && !guard_find(d)) || !trace_stitch(path, t)) {
-        return false;
-    }
-    unsigned in_page = (unsigned)((uintptr_t)at & (DBT_PAGE - 1));
-    Block *b = block_new(d);
-    *b = (Block){ .at = at, .mode = mode, .length = (uint16_t)t->ir->length, .from = (uint16_t)in_page, .to = (uint16_t)(in_page + 1) };
-    Trace *tr = keep_code(d, t, b, path->restless);
-    log_trace(t);
-    if (!d->backend->emit(d, d->guest, t->ir, b)) {
-        block_free(d, b);               /* the next block sees to the arena */
-        return false;
-    }
-    publish(d, tr, b, path, pages);
-    log_code(d, b, path);
-    d->stats.traces++;
-    d->stats.trace_insns += t->n;
-    d->stats.trace_loops += path->pc[t->n] == path->pc[0];
-    d->stats.code_bytes += b->code_bytes;
-    return true;
-}
-
-/* The page that the path goes on to, to be linked to, if it is at hand. */
-static void find_after(const DbtCpu *c, TracePath *p)
-{
-    uint64_t page = p->pc[p->n] & -(uint64_t)DBT_PAGE;
-    unsigned f = (page >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
-
-    p->after.host = NULL;
-    if (c->ctx->fetch[f].tag == (page | 1) && c->ctx->fetch[f].region) {
-        p->after = (TracePage){ .host = c->ctx->fetch[f].host, .region = c->ctx->fetch[f].region,
-                                .delta = (int64_t)(page - (p->pc[0] & -(uint64_t)DBT_PAGE)) };
-    }
-}
+/* ---- what becomes of it ---- */
 
 /* At a block that counts: a trace, or none.  Too often, and it is made again without a counter. */
-static void tried_locked(DbtMachine *d, const uint8_t *at, uint32_t mode, bool made)
+void trace_tried_locked(DbtMachine *d, const uint8_t *at, uint32_t mode, bool made)
 {
     uint8_t *tried = tries(d, at), most = trace_is_test(d) ? TEST_TRIES : TRIES;
 
@@ -482,44 +343,45 @@ static void give_up(DbtCpu *c, uint64_t pc)
 
     if (page && dr) {
         g_mutex_lock(&d->lock);
-        tried_locked(d, page + (pc & (DBT_PAGE - 1)), (uint32_t)c->ctx->key.mode, false);
+        trace_tried_locked(d, page + (pc & (DBT_PAGE - 1)), (uint32_t)c->ctx->key.mode, false);
         g_mutex_unlock(&d->lock);
     }
 }
 
-static void make(DbtCpu *c, DbtTracer *t)
+/* The page that the path goes on to, to be linked to, if it is at hand. */
+static void find_after(const DbtCpu *c, TracePath *p)
 {
-    DbtMachine *d = c->dbt;
-    CodePage *pages[TRACE_PAGES];
+    uint64_t page = p->pc[p->n] & -(uint64_t)DBT_PAGE;
+    unsigned f = (page >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
+
+    p->after.host = NULL;
+    if (c->ctx->fetch[f].tag == (page | 1) && c->ctx->fetch[f].region) {
+        p->after = (TracePage){ .host = c->ctx->fetch[f].host, .region = c->ctx->fetch[f].region,
+                                .delta = (int64_t)(page - (p->pc[0] & -(uint64_t)DBT_PAGE)) };
+    }
+}
+
+/* The path is in t->path.  False: later. */
+static bool order(DbtCpu *c, DbtTracer *t)
+{
     TracePath *p = &t->path;
-    uint64_t flushes = c->map_flushes;
 
     find_pages(c, p);
     if (!p->n_pages) {
         give_up(c, p->pc[0]);
-        return;
+        return true;
     }
     find_after(c, p);
     p->cpu = c;
     p->mode = (uint32_t)c->ctx->key.mode;
-    p->one_cpu = d->cpus->len == 1;
+    p->one_cpu = c->dbt->cpus->len == 1;
     for (unsigned k = 0; k < p->n_pages; k++) {
-        pages[k] = code_page_guard(d, p->pages[k].region, p->pages[k].host);
+        p->bytes[k] = p->pages[k].host;
     }
-    g_mutex_lock(&d->lock);
-    if (!guard_find(d)) {
-        p->after.host = NULL;
-    }
-    bool made = flushes == c->map_flushes && make_locked(d, p, &t->code, pages);
-    tried_locked(d, p->pages[0].host + (p->pc[0] & (DBT_PAGE - 1)), (uint32_t)c->ctx->key.mode, made);
-    for (unsigned k = 0; k < p->n_pages; k++) {
-        code_page_made(pages[k]);
-    }
-    g_mutex_unlock(&d->lock);
+    return trace_make(c, p, &t->code);
 }
 
-/* CPU time of this thread, in microseconds: a busy host is not to make traces dearer. */
-static int64_t thread_us(void)
+int64_t trace_thread_us(void)
 {
     struct timespec t;
 
@@ -556,31 +418,31 @@ static void attend(DbtCpu *c, DbtTracer *t, unsigned counter)
     } else if (p->looks < LOOKS && !trace_is_test(c->dbt)) {
         counters(c)[counter] = LOOK_AFTER;
     } else {
-        p->counter = 0;                 /* the next to have it is another block's, as like as not */
         memcpy(t->path.pc, p->pc, (p->n + 1) * sizeof(*p->pc));
         t->path.n = p->n;
         t->path.restless = p->restless;
-        make(c, t);
+        if (order(c, t)) {
+            p->counter = 0;             /* the next to have it is another block's, as like as not */
+        } else {
+            p->looks = LOOKS - 1;
+            counters(c)[counter] = LOOK_AFTER;
+        }
     }
 }
 
 const void *trace_hot(DbtCpu *c, unsigned counter)
 {
     DbtTracer *t = c->tracer;
-    int64_t now = thread_us();
+    int64_t now = trace_thread_us();
 
     counters(c)[counter] = c->dbt->tier2_hot + 1;       /* more than 1: the block is to get somewhere */
-    t->credit = MIN(t->credit + now - t->last, CREDIT_US * SHARE);
+    t->credit = MIN(t->credit + now - t->last, CREDIT_US * SHARE) - trace_beside_us(c->dbt) * BESIDE_SHARE;
     t->last = now;
     if (c->debug || c->ctx != t->ctx || (!trace_is_test(c->dbt) && t->credit < 0)) {
         return dbt_lookup(c);
     }
-    if (!t->code.ir) {
-        t->code.ir = ir_new();
-        t->code.piece = ir_new();
-    }
     attend(c, t, counter);
-    int64_t took = thread_us() - now;
+    int64_t took = trace_thread_us() - now;
     t->credit -= took * SHARE;
     c->stats->trace_us += (uint64_t)took;
     return dbt_lookup(c);

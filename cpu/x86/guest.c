@@ -161,9 +161,22 @@ static uint64_t cache_key(DbtCpu *dc, uint64_t place[2])
     return h;
 }
 
+static void front_state(const DbtCpu *from, DbtCpu *to)
+{
+    const X86Cpu *c = (const X86Cpu *)from;
+    X86Cpu *t = (X86Cpu *)to;
+
+    memcpy(t->feat, c->feat, sizeof(t->feat));
+    t->seg[S_CS] = c->seg[S_CS];
+    t->fpu_cw = c->fpu_cw;
+    t->fpu_top = c->fpu_top;
+    t->fpu_valid = c->fpu_valid;
+}
+
 const DbtGuest x86_dbt_guest = {
     .name = "x86",
     .translate = x86_translate,
+    .front_state = front_state,
     .flags_fate = x86_flags_fate,
     .walk = x86_walk,
     .fault = guest_fault,

@@ -159,7 +159,7 @@ static bool build(Machine *m, const char *engine, const char *bios, GError **err
 {
     bool traces = !strcmp(engine, "traces");    /* of all code, from its second entry on */
     g_autofree char *accel = g_strdup_printf("dbt,engine=%s,x-ic=all,tb-size=8%s", traces ? "native" : engine,
-                                             traces ? ",x-tier2=all,x-tier2-hot=1" : "");
+                                             traces ? ",x-tier2=all,x-tier2-hot=1,x-tier2-thread=off" : "");
     const char *argv[] = { "proof", "-accel", accel, "-cpu", "max", "-m", "16", "-nodefaults", "-display", "none", "-bios", bios, NULL };
 
     return machine_from(m, argv, err) && chr_open_all(m, err);

@@ -141,7 +141,7 @@ static void link_here(Em *e, int32_t target, int32_t page)
     }
     unsigned k = e->b->n_links++;
     e->d->links[e->b->links + k] = (BlockLink){ .target = (int16_t)target, .patch = arena_off(e->x, e->p - 4), .from = e->b,
-                                                .loop = !page && is_loop(e, target), .far = page,
+                                                .loop = !page && is_loop(e, target), .far = page != 0,
                                                 .stub = is_back(e, page + target) ? LINK_BACK : 0 };
 }
 

@@ -29,7 +29,7 @@ $(B)/tests/cpu/evex_rules: $(patsubst %,$(B)/tests/cpu/%.o,evex_rules evex_ref e
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
 # The native back end against ir_eval().
-$(B)/tests/cpu/be_native: $(B)/tests/cpu/be_native.o $(CPU_NATIVE) $(B)/accel/dbt/ir.o
+$(B)/tests/cpu/be_native: $(B)/tests/cpu/be_native.o $(CPU_NATIVE) $(B)/accel/dbt/ir.o $(B)/accel/dbt/opt.o
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(shell pkg-config --libs capstone 2>/dev/null)
 
 MODES_SEED  ?= 7

@@ -337,9 +337,10 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
                 ir_unlock(ir);
             }
             ir_merge_checks(ir, d->no_merge || (mode & DBT_MODE_UNMERGED) ? 0 : IR_SHARED_HOSTS);
-            ir_optimise(ir, FL_ALL);
+            ir_optimise(ir, FL_ALL, d->guest->helpers);
         } else {
             ir_plain(ir);
+            ir_liveness(ir, d->guest->helpers, NULL);
         }
         log_block(d, ir, LOG_OPT, "optimised");
         if (!d->backend) {

@@ -454,7 +454,7 @@ typedef struct DbtBackend {             /* accel/dbt/<host>/ */
     const char *name;
     bool  (*init)(DbtMachine *d, GError **err);
     void  (*fini)(DbtMachine *d);                       /* no vCPU and no block is left */
-    bool  (*emit)(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b);   /* fills the native part; false: arena full */
+    bool  (*emit)(DbtMachine *d, const DbtGuest *g, IrBlock *ir, Block *b);         /* fills the native part; false: arena full */
     /*
      * For the cache on disk.  pack: the block just emitted, without what depends on where it is; bytes written, or 0: it cannot be
      * kept.  unpack: the same block elsewhere; false: nonsense, or *full.  host: words that name what code depends on of the

@@ -34,12 +34,12 @@ const uint8_t ir_op_props[IR_N_OPS] = {
 static IrBlock *block_alloc(unsigned insns, unsigned guest, unsigned imms, unsigned mems)
 {
     size_t at_imms = sizeof(IrBlock), at_insns = at_imms + imms * sizeof(uint64_t);
-    size_t at_mems = at_insns + insns * sizeof(IrInsn), at_guest = at_mems + mems * sizeof(IrMem);
+    size_t at_mems = at_insns + (insns + 1) * sizeof(IrInsn), at_guest = at_mems + mems * sizeof(IrMem);
     char *p = g_malloc(at_guest + guest * sizeof(IrGuest));
     IrBlock *b = (IrBlock *)p;
     memset(b, 0, sizeof *b);
     b->imms = (uint64_t *)(p + at_imms);
-    b->insns = (IrInsn *)(p + at_insns);
+    b->insns = (IrInsn *)(p + at_insns) + 1;            /* IrInsn.after */
     b->mems = (IrMem *)(p + at_mems);
     b->guest = (IrGuest *)(p + at_guest);
     return b;

@@ -101,6 +101,11 @@ typedef struct IrMem {                  /* an addressing mode, kept whole */
     uint8_t  own_access;
 } IrMem;
 
+typedef struct IrLive {                 /* at a place in the list: */
+    uint8_t  flags, fault;              /* FL_* read later; wanted only if something leaves before the next writer */
+    uint16_t values;                    /* bits: temporaries, from bit 8 on host addresses, read later */
+} IrLive;
+
 enum { IR_ONLY_RAISES = 1 };             /* a helper that changes nothing unless it raises: checks may follow it */
 typedef struct IrInsn {
     uint8_t  op, type;                  /* IrOp; IrType of the result (of the access, for chk: informative) */
@@ -120,6 +125,7 @@ typedef struct IrInsn {
     IrRef    dst, dst2, a, b, c;
     int32_t  disp;                      /* added to the host address of every IR_HOST operand here */
     int32_t  imm;                       /* insn, chkcs, jmp, br*, exit_next: offset from the page base */
+    IrLive   after;                     /* from ir_optimise() on; before the first operation: that of insns[-1] */
 } IrInsn;
 
 typedef struct IrGuest {                /* one guest instruction of the block */
@@ -136,6 +142,8 @@ typedef struct IrBlock {
     uint32_t length;                    /* guest bytes consumed */
     bool     two_pages;                 /* the last instruction reaches into the next page */
     unsigned n_insns, n_guest, n_imms, n_mems;
+    unsigned n_exits, n_vops;           /* from ir_optimise() on: operations that may go directly somewhere else; vops */
+    bool     loops;                     /* the same: an exit goes to the block's own start */
     IrInsn  *insns;                     /* IR_MAX_* of each after ir_new(), just enough after ir_copy() */
     IrGuest *guest;
     uint64_t *imms;
@@ -249,7 +257,11 @@ bool     ir_cond(unsigned cc, unsigned flags);
 unsigned ir_cond_flags(unsigned cc);                    /* FL_* that the condition reads */
 
 /* ---- passes (opt.c) ---- */
-void     ir_optimise(IrBlock *b, unsigned flags_live_out);      /* folding, dead flags and temporaries, live and live_fault */
+/* Folding, dead flags and temporaries, live and live_fault, liveness.  helpers: what they do to flags; NULL: anything. */
+void     ir_optimise(IrBlock *b, unsigned flags_live_out, const IrHelperDesc *helpers);
+/* Liveness alone, for a back end, of a list that is to stay as it is.  hoist: checks that do not leave; or NULL. */
+struct IrHoist;
+void     ir_liveness(IrBlock *b, const IrHelperDesc *helpers, const struct IrHoist *hoist);
 /* For a block that goes back to its own start: flags read from there on; *fault: needed only if something leaves; *written: guest registers
  * 0 to 15 that may be written before the last such place.  What its other exits want has been filled in. */
 unsigned ir_flags_at_start(const IrBlock *b, unsigned *fault, unsigned *written);
@@ -277,6 +289,15 @@ typedef struct IrHoist {
     IrHoisted of[IR_HOISTED];
 } IrHoist;
 bool     ir_hoist(const IrBlock *b, unsigned last, IrHoist *h);        /* false: there are none */
+static inline int ir_hoisted(const IrHoist *h, unsigned insn)          /* which of them is the check; -1: none */
+{
+    for (unsigned k = 0; k < h->n; k++) {
+        if (h->of[k].insn == insn) {
+            return (int)k;
+        }
+    }
+    return -1;
+}
 void     ir_plain(IrBlock *b);          /* instead: every flag that is set is live, and all at exits */
 bool     ir_verify(const IrBlock *b, GString *why);     /* the rules above: on every block in debug builds and tests */
 void     ir_print(const IrBlock *b, GString *out);      /* -d ir, opt */

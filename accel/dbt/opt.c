@@ -4,7 +4,8 @@
  *
  * Forward, inside each guest instruction: copies of registers and constants held in temporaries are read from where they
  * came from, and operations on constants fold.  Backward: which flags are read later (`live`) or seen by an exception
- * only (`live_fault`), and dead temporaries, comparisons and moves go.
+ * only (`live_fault`), and dead temporaries, comparisons and moves go; what is live behind each operation that stays is
+ * written down for the back end (`after`).
  * ir_merge_checks() lets one memory check serve several accesses near to one base register.
  *
  * Nothing here removes a write to a guest register, memory or the CPU struct.
@@ -25,13 +26,25 @@ enum {
     T_ADDRESS = 32,                     /* has an IrMem */
     T_SUM = 64,                         /* add, sub */
     T_XOR = 128,
+    T_BULK = 256,                       /* may go on elsewhere, though it reads as no exit */
+    T_STAYS = 512,                      /* whoever reads what it writes */
+    T_LEAVES = 1024,                    /* LEAVES of ir.def */
 };
-static const uint8_t traits[IR_N_OPS] = {
-    [IR_insn] = T_STARTS, [IR_helper] = T_CALLS | T_FLAGS, [IR_gate] = T_FLAGS, [IR_vop] = T_CALLS, [IR_jmp] = T_EXITS, [IR_br] = T_EXITS | T_FLAGS, [IR_brz] = T_EXITS,
-    [IR_brnz] = T_EXITS, [IR_sel] = T_FLAGS, [IR_setcc] = T_FLAGS, [IR_adc] = T_FLAGS, [IR_sbb] = T_FLAGS, [IR_cmc] = T_FLAGS, [IR_getfl] = T_FLAGS,
-    [IR_jguess] = T_FLAGS, [IR_rcl] = T_FLAGS | T_COUNT, [IR_rcr] = T_FLAGS | T_COUNT, [IR_shl] = T_COUNT, [IR_shr] = T_COUNT, [IR_sar] = T_COUNT,
-    [IR_rol] = T_COUNT, [IR_ror] = T_COUNT, [IR_shld] = T_COUNT, [IR_shrd] = T_COUNT, [IR_chk] = T_ADDRESS, [IR_lea] = T_ADDRESS,
-    [IR_add] = T_SUM, [IR_sub] = T_SUM | T_XOR, [IR_xor] = T_XOR,
+#define ANY2(op, x, y) ((op) == IR_##x || (op) == IR_##y)
+#define ANY4(op, x, y, z, w) (ANY2(op, x, y) || ANY2(op, z, w))
+#define TRAITS(op, props) \
+    (((op) == IR_insn ? T_STARTS : 0) | (ANY2(op, helper, vop) ? T_CALLS : 0) | \
+     (ANY4(op, jmp, br, brz, brnz) ? T_EXITS : 0) | \
+     (ANY4(op, sel, setcc, br, jguess) || ANY4(op, adc, sbb, cmc, getfl) || \
+      ANY4(op, rcl, rcr, helper, gate) ? T_FLAGS : 0) | \
+     (ANY4(op, shl, shr, sar, rol) || ANY4(op, ror, rcl, rcr, shld) || (op) == IR_shrd ? T_COUNT : 0) | \
+     (ANY2(op, chk, lea) ? T_ADDRESS : 0) | (ANY2(op, add, sub) ? T_SUM : 0) | \
+     (ANY2(op, xor, sub) ? T_XOR : 0) | ((op) == IR_bulk ? T_BULK : 0) | \
+     ((props) & (EFFECT | LEAVES | ENDS) ? T_STAYS : 0) | ((props) & LEAVES ? T_LEAVES : 0))
+static const uint16_t traits[IR_N_OPS] = {
+#define IR(name, props, meaning) [IR_##name] = TRAITS(IR_##name, props),
+#include "accel/dbt/ir.def"
+#undef IR
 };
 
 /* ---- forward: copies and constants ---- */
@@ -192,6 +205,7 @@ static bool always_sets(const IrBlock *b, const IrInsn *i)
     return !(traits[i->op] & T_COUNT) || (count.kind == IR_IMM && (b->imms[count.id] & (i->type == IR_I64 ? 63 : 31)));
 }
 
+/* Of a helper, for those that do not know it: helper_flags(). */
 static unsigned flags_read(const IrInsn *i)
 {
     switch (i->op) {
@@ -199,9 +213,7 @@ static unsigned flags_read(const IrInsn *i)
         return ir_cond_flags(i->cond);
     case IR_adc: case IR_sbb: case IR_rcl: case IR_rcr: case IR_cmc:
         return FL_C;
-    case IR_getfl: case IR_jguess:
-        return FL_ALL;
-    case IR_helper: case IR_gate:       /* nearly all raise or read them; the table belongs to the guest */
+    case IR_getfl: case IR_jguess: case IR_helper: case IR_gate:
         return FL_ALL;
     default:
         return 0;
@@ -248,9 +260,12 @@ unsigned ir_flags_at_start(const IrBlock *b, unsigned *fault, unsigned *written)
     return wanted;
 }
 
-static unsigned temp_bit(IrRef r)
+static unsigned temp_bit(IrRef r) { return r.kind == IR_TEMP ? 1u << r.id : 0; }
+/* As IrLive.values has them; without branches. */
+static unsigned value_bit(IrRef r)
 {
-    return r.kind == IR_TEMP ? 1u << r.id : 0;
+    G_STATIC_ASSERT(IR_TEMPS == 8 && IR_HOSTS == 8);
+    return ((r.kind & IR_TEMP ? 1u : 0u) | (r.kind & IR_HOST ? 1u << IR_TEMPS : 0u)) << (r.id & 7);
 }
 
 /* Of one without effects: does nobody want its results?  (A load from checked memory may go.) */
@@ -276,62 +291,131 @@ typedef struct Found {
     unsigned gone;                      /* the first operation that has gone, or how many there are */
 } Found;
 
-static Found backward(IrBlock *b, unsigned flags_live_out)
+typedef struct Live { unsigned flags, fault, values; } Live;     /* IrLive while it is worked out */
+
+/* Flags live before the helper. */
+static void helper_flags(const IrInsn *i, const IrHelperDesc *helpers, Live *s)
 {
-    Found found = { 0, b->n_insns };
-    unsigned live = flags_live_out, fault = 0, temps = 0;
-    IrInsn *i = b->insns + b->n_insns;
-    for (unsigned n = b->n_insns; n-- > 0;) {
-        i--;
-        unsigned t = traits[i->op];
-        if (t & T_STARTS) {
-            temps = 0;
-            continue;
-        }
-        unsigned props = ir_op_props[i->op];
+    unsigned props = helpers ? helpers[i->sub].props : H_STATE & ~H_FLAGS_OUT;
+
+    if (props & H_FLAGS_OUT) {
+        s->flags = s->fault = 0;
+    }
+    if (props & (H_FLAGS_IN | H_RAISES)) {
+        s->flags = FL_ALL;
+    }
+}
+
+static void note_live(IrInsn *i, Live s)
+{
+    i->after = (IrLive){ (uint8_t)s.flags, (uint8_t)s.fault, (uint16_t)s.values };
+}
+
+/* What is live before i, from what is after it. */
+static inline Live live_before(const IrBlock *b, const IrInsn *i, const IrHelperDesc *helpers, Live s)
+{
+    unsigned t = traits[i->op];
+
+    if (i->sets && always_sets(b, i)) {
+        s.flags &= ~(unsigned)i->sets;
+        s.fault &= ~(unsigned)i->sets;
+    }
+    if (t & (T_EXITS | T_FLAGS)) {
         if (t & T_EXITS) {
-            live = (i->op == IR_jmp ? 0 : live) | i->live;
-            fault = (i->op == IR_jmp ? 0 : fault) | i->live_fault;
+            bool goes_on = i->op != IR_jmp;
+            s.flags = (goes_on ? s.flags : 0) | i->live;
+            s.fault = (goes_on ? s.fault : 0) | i->live_fault;
+        }
+        if (i->op == IR_helper) {
+            helper_flags(i, helpers, &s);
         } else {
-            unsigned sets = i->sets, wanted = sets & (live | fault);
-            i->live = (uint8_t)(sets & live);
-            i->live_fault = (uint8_t)(wanted & ~live);
-            if (!wanted && !(props & (EFFECT | LEAVES | ENDS)) && is_unwanted(i, temps)) {
-                i->op = GONE;
-                found.gone = n;
-                continue;
-            }
-            if (sets && always_sets(b, i)) {
-                live &= ~sets;
-                fault &= ~sets;
-            }
-        }
-        if (t & T_FLAGS) {
-            live |= flags_read(i);
-        }
-        if (props & LEAVES) {
-            fault = FL_ALL;
-        }
-        if (ir_kinds(i) & IR_TEMP) {
-            temps &= ~(temp_bit(i->dst) | temp_bit(i->dst2));
-            temps |= temp_bit(i->a) | temp_bit(i->b) | temp_bit(i->c);
-            if (i->op == IR_vop) {
-                temps |= temp_bit(i->dst);      /* may be a source too */
-            }
-        }
-        if (t & T_ADDRESS) {
-            temps |= temp_bit(b->mems[i->mem].base) | temp_bit(b->mems[i->mem].index);
-        }
-        if (t & T_XOR && is_zeroing(i) && b->n_imms < IR_MAX_IMMS) {
-            i->op = IR_mov;
-            i->sets = i->undef = 0;
-            i->a = ir_imm(b, 0);
-            i->b = ir_none();
-        } else if (t & T_SUM) {
-            found.steps += is_step(i);
+            s.flags |= flags_read(i);
         }
     }
+    if (t & T_LEAVES) {
+        s.fault = FL_ALL;
+    }
+    if (ir_kinds(i) & (IR_TEMP | IR_HOST)) {
+        unsigned dst = value_bit(i->dst), reads = value_bit(i->a) | value_bit(i->b) | value_bit(i->c);
+        bool writes = i->dst.kind == IR_TEMP || i->op == IR_chk;
+        s.values &= ~((writes ? dst : 0) | temp_bit(i->dst2));
+        s.values |= reads | (writes && i->op != IR_vop ? 0 : dst);      /* a vop's may be a source too */
+    }
+    if (t & T_ADDRESS) {
+        const IrMem *m = &b->mems[i->mem];
+        s.values |= temp_bit(m->base) | temp_bit(m->index);
+    }
+    return s;
+}
+
+/* What the block has of exits and vops. */
+static void count(IrBlock *b, const IrInsn *i)
+{
+    b->n_vops += i->op == IR_vop;
+    b->n_exits += i->op != IR_vop && i->op != IR_helper;
+    b->loops |= (traits[i->op] & T_EXITS) && i->imm == (int32_t)(b->pc & 0xfff);
+}
+
+static Found backward(IrBlock *b, unsigned flags_live_out, const IrHelperDesc *helpers)
+{
+    Found found = { 0, b->n_insns };
+    Live s = { .flags = flags_live_out };
+    IrInsn *i = b->insns + b->n_insns;
+
+    b->n_exits = b->n_vops = 0;
+    b->loops = false;
+    for (unsigned n = b->n_insns; n-- > 0;) {
+        i--;
+        note_live(i, s);
+        unsigned t = traits[i->op];
+        if (t & T_STARTS) {
+            continue;
+        }
+        if (!(t & T_STAYS) && !(i->sets & (s.flags | s.fault)) && is_unwanted(i, s.values)) {
+            i->op = GONE;
+            found.gone = n;
+            continue;
+        }
+        if (i->sets) {
+            i->live = (uint8_t)(i->sets & s.flags);
+            i->live_fault = (uint8_t)(i->sets & s.fault & ~s.flags);
+        }
+        if (t & (T_XOR | T_SUM | T_EXITS | T_CALLS | T_BULK)) {
+            if (t & (T_EXITS | T_CALLS | T_BULK)) {
+                count(b, i);
+            } else if (t & T_XOR && is_zeroing(i) && b->n_imms < IR_MAX_IMMS) {
+                i->op = IR_mov;
+                i->sets = i->undef = 0;
+                i->a = ir_imm(b, 0);
+                i->b = ir_none();
+            } else {
+                found.steps += is_step(i);
+            }
+        }
+        s = live_before(b, i, helpers, s);
+    }
+    note_live(b->insns - 1, s);
     return found;
+}
+
+void ir_liveness(IrBlock *b, const IrHelperDesc *helpers, const IrHoist *hoist)
+{
+    Live s = { .flags = FL_ALL };
+
+    b->n_exits = b->n_vops = 0;
+    b->loops = false;
+    for (IrInsn *i = b->insns + b->n_insns; i-- > b->insns;) {
+        note_live(i, s);
+        if (traits[i->op] & (T_EXITS | T_CALLS | T_BULK)) {
+            count(b, i);
+        }
+        unsigned fault = s.fault;
+        s = live_before(b, i, helpers, s);
+        if (hoist && i->op == IR_chk && ir_hoisted(hoist, (unsigned)(i - b->insns)) >= 0) {
+            s.fault = fault;
+        }
+    }
+    note_live(b->insns - 1, s);
 }
 
 /* ---- constants added to a register more than once: push push push ---- */
@@ -419,10 +503,10 @@ static void close_gaps(IrBlock *b, unsigned first)
     b->n_insns = kept;
 }
 
-void ir_optimise(IrBlock *b, unsigned flags_live_out)
+void ir_optimise(IrBlock *b, unsigned flags_live_out, const IrHelperDesc *helpers)
 {
     forward(b);
-    Found found = backward(b, flags_live_out);
+    Found found = backward(b, flags_live_out, helpers);
     unsigned gone = found.steps > 1 ? join_steps(b, found.gone) : found.gone;
     if (gone < b->n_insns) {
         close_gaps(b, gone);

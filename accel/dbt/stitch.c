@@ -336,6 +336,6 @@ bool trace_stitch(const TracePath *path, TraceCode *t)
         ir_unlock(ir);
     }
     ir_merge_checks(ir, d->no_merge ? 0 : IR_SHARED_HOSTS);
-    ir_optimise(ir, FL_ALL);
+    ir_optimise(ir, FL_ALL, d->guest->helpers);
     return true;
 }

@@ -635,6 +635,7 @@ int main(int argc, char **argv)
         rnd();
         gen(1 + pick(12));
         Block blk = { 0 };
+        ir_liveness(ir, helpers, NULL);
         if (!dbt_backend_x86_64.emit(&d, &guest, ir, &blk)) {
             dbt_backend_x86_64.reclaim(&d, 0);
             dbt_backend_x86_64.begin(&d, 0);

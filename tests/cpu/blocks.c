@@ -38,11 +38,12 @@ static IrBlock *prepared(const IrBlock *raw, unsigned how)
         ir_merge_checks(b, 4);
     }
     if (how & OPTIMISE) {
-        ir_optimise(b, FL_ALL);
+        ir_optimise(b, FL_ALL, NULL);
     } else {
         for (unsigned i = 0; i < b->n_insns; i++) {
             b->insns[i].live |= b->insns[i].sets;
         }
+        ir_liveness(b, NULL, NULL);
     }
     return b;
 }

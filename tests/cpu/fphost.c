@@ -164,7 +164,7 @@ static void run_block(X86Cpu *c, IrBlock *b, bool native)
         if (b->insns[k].op == IR_jmp)
             b->insns[k].live = FL_ALL;                  /* the successor wants them all */
     }
-    ir_optimise(b, FL_ALL);
+    ir_optimise(b, FL_ALL, helpers);
     GString *why = g_string_new(NULL);
     if (!ir_verify(b, why)) {
         ir_print(b, why);

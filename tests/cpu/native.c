@@ -125,7 +125,7 @@ static bool run_here(X86Cpu *c, IrBlock *b, State *s, const uint8_t *insn, unsig
         if (b->insns[k].op == IR_jmp)
             b->insns[k].live = FL_ALL;                  /* the successor wants them all */
     }
-    ir_optimise(b, FL_ALL);
+    ir_optimise(b, FL_ALL, helpers);
     if (sigsetjmp(flat_trapped, 1))
         return false;
     interp_run(&c->dbt, b);

@@ -104,7 +104,7 @@ static bool add_as_lea(Em *e, Opnd a, Opnd b)
     const IrInsn *n = e->n;
     bool sub = n->op == IR_sub;
 
-    if (n->type < IR_I32 || (n->sets & (e->lb[e->i + 1] | e->fb[e->i + 1])) || in_place(e, n->dst, n->type) ||
+    if (n->type < IR_I32 || (n->sets & needed_after(e)) || in_place(e, n->dst, n->type) ||
         a.kind != O_REG || (sub && b.kind != O_IMM) || b.kind == O_MEM || !imm_fits(b.imm, n->type)) {
         return false;
     }
@@ -113,7 +113,7 @@ static bool add_as_lea(Em *e, Opnd a, Opnd b)
         return false;
     }
     unsigned to = dst_reg(e, n->dst, n->type, 0);
-    if (to == a.reg && !(((e->lb[e->i] | e->fb[e->i]) & e->host) & ~e->mem)) {
+    if (to == a.reg && !((needed_before(e) & e->host) & ~e->mem)) {
         return false;                   /* no copy, no flags to keep: add is shorter */
     }
     Rm m = rm_mem(a.reg, (int32_t)(sub ? -d : d));
@@ -166,8 +166,8 @@ static bool alu_plain(Em *e, unsigned digit)
     if (!all && (a.kind == O_MEM || b.kind == O_MEM)) {
         return false;                   /* flags may want the register that the address is in */
     }
-    if ((n->op == IR_add || n->op == IR_sub) && type >= IR_I32 && a.kind == O_REG && !(n->sets & (e->lb[e->i + 1] | e->fb[e->i + 1])) &&
-        ((e->lb[e->i] | e->fb[e->i]) & e->host & ~e->mem)) {
+    if ((n->op == IR_add || n->op == IR_sub) && type >= IR_I32 && a.kind == O_REG && !(n->sets & needed_after(e)) &&
+        (needed_before(e) & e->host & ~e->mem)) {
         return false;                   /* there are flags to keep: lea */
     }
     all ? flags_all_begin(e) : flags_begin(e, FL_ALL);
@@ -482,7 +482,7 @@ void em_mov(Em *e)
         return;
     }
     if (n->dst.kind == IR_TEMP && n->a.kind == IR_TEMP && type == IR_I64 && n->dst.id != n->a.id &&
-        e->at[n->a.id] < 16 && !(e->vb[e->i + 1] >> n->a.id & 1)) {
+        e->at[n->a.id] < 16 && !(e->n->after.values >> n->a.id & 1)) {
         rename_val(e, n->a.id, n->dst.id);
         return;
     }

@@ -326,7 +326,7 @@ void em_setfl(Em *e)
 {
     static const uint16_t in_fl[6] = { 0x100, 0x400, 0x1000, 0x4000, 0x8000, 1 };       /* FL_* by bit number */
     const IrInsn *n = e->n;
-    unsigned need = e->lb[e->i + 1] | e->fb[e->i + 1], keep = need & ~(unsigned)n->sets, mask = 0;
+    unsigned need = needed_after(e), keep = need & ~(unsigned)n->sets, mask = 0;
 
     if (n->sets == FL_C && n->a.kind == IR_IMM) {
         flags_begin(e, FL_C);

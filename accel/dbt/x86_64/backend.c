@@ -255,10 +255,27 @@ static void emit_hot_stubs(Em *e)
     }
 }
 
-/* The last operation that jumps back to the block's own start, or 0.  (Not where links to it depend on more than its page and mode.) */
-static unsigned loops_by(const Em *e)
+/* Does it jump back to its own start?  (Not where links to it depend on more than its page and mode.) */
+static bool is_loop(const Em *e)
 {
-    return e->b->at2 || (e->b->mode & DBT_MODE_UNMERGED) ? 0 : e->last_loop;
+    return e->ir->loops && !e->b->at2 && !(e->b->mode & DBT_MODE_UNMERGED);
+}
+
+/* Does it use the host's vector registers? */
+static bool has_vectors(const Em *e)
+{
+    const IrInsn *n = e->ir->insns;
+
+    for (unsigned left = e->ir->n_vops; left; n++) {
+        if (n->op == IR_vop) {
+            const IrVecDesc *d = &e->g->vecs[n->sub];
+            if (!is_x87(d) && !(d->props & V_MMX)) {
+                return true;
+            }
+            left--;
+        }
+    }
+    return false;
 }
 
 /* Behind the body's entry: guest registers change places; then an exit check of its own for each turn. */
@@ -275,7 +292,6 @@ static void emit_loop_head(Em *e, Block *b)
 /* The same for one with hoisted checks: the first turn without, then a look, then the rest. */
 static void emit_turns(Em *e, Block *b)
 {
-    unsigned links = e->n_links;
     uint8_t vec_sure = e->vec_sure;
     bool ics = e->ics;
 
@@ -283,6 +299,7 @@ static void emit_turns(Em *e, Block *b)
     e->loop_first = NULL;
     regs_swap(e);
     e->ics = false;
+    ir_liveness(e->ir, e->g->helpers, NULL);    /* there may have been no room for it before */
     emit_body(e);
     if (e->full) {
         return;
@@ -295,14 +312,13 @@ static void emit_turns(Em *e, Block *b)
     e->mem = FL_ALL;
     e->recipe.how = RECIPE_NONE;
     forget_scratch(e);
-    liveness(e);
-    e->n_links = links;
+    ir_liveness(e->ir, e->g->helpers, &e->hoist);
     b->loop = (uint16_t)(e->p - e->start);
     loop_head(e);
     emit_body(e);
 }
 
-static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b)
+static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, IrBlock *ir, Block *b)
 {
     X64 *x = x64_of(d);
 
@@ -421,7 +437,7 @@ bool x64_room(DbtMachine *d, size_t bytes, uint32_t recs, uint32_t links)
     return true;
 }
 
-static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block *b)
+static bool x64_emit(DbtMachine *d, const DbtGuest *g, IrBlock *ir, Block *b)
 {
     X64Data *s = d->backend_data;
     X64 *x = &s->x;
@@ -432,30 +448,31 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, const IrBlock *ir, Block 
         return false;
     }
     em_reset(e, d, g, ir, b);
-    liveness(e);
-    e->ic_all = !e->trace || loops_by(e);
+    e->ic_all = !e->trace || is_loop(e);
     uint32_t recs = e->first_rec = x->n_recs;
     b->n_links = 0;
     b->links = x->n_links;
-    unsigned last = loops_by(e);
+    unsigned last = is_loop(e) ? last_loop(e) : 0;
     bool hoists = last && e->trace && !e->trace->restless && loop_hoists(e);
     bool loops = last && !(e->trace && e->trace->restless) && regs_choose(e, hoists ? e->hoist.last : last);
     hoists &= loops;
+    e->n_links = ir->n_exits;
     if (hoists) {
         e->turn = TURN_FIRST;
-        e->n_links = 2 * e->n_links + 1;
+        e->n_links = 2 * ir->n_exits + 1;
     }
     if (e->n_links > x->end_links - x->n_links) {
         return false;
     }
     uint8_t *attention = emit_head(e, b);
-    if (e->n_vops) {
+    bool vectors = has_vectors(e);
+    if (vectors) {
         em_vec_check(e);
     }
     if (hoists) {
         emit_turns(e, b);
     } else {
-        if (loops && (e->swaps || (e->trace && (e->trace->guard || e->n_vops)))) {      /* else there is nothing to go past */
+        if (loops && (e->swaps || (e->trace && (e->trace->guard || vectors)))) {      /* else there is nothing to go past */
             emit_loop_head(e, b);
         }
         emit_body(e);

@@ -381,7 +381,7 @@ void em_helper(Em *e)
     const IrInsn *n = e->n;
     const IrHelperDesc *h = &e->g->helpers[n->sub];
     bool pc = h->props & (H_RAISES | H_JUMPS);
-    uint16_t after = e->vb[e->i + 1];
+    uint16_t after = e->n->after.values;
 
     flags_clobber(e);
     if (n->dst.kind == IR_TEMP) {

@@ -15,19 +15,12 @@
 enum { RECIPE_REACH = 48,               /* operations looked ahead */
        LAZY_TRIES = 16 };               /* looked at for a number that nobody has */
 
-/* ---- liveness ---- */
-
-/* What makes an operation more to liveness than its operands and `sets`: most have none of it. */
-enum { L_COUNT = 1, L_READS = 2, L_LEAVES = 4, L_ADDRESS = 8, L_VOP = 16,
-       L_OTHER = 128 };                 /* other_liveness() */
-static const uint8_t traits[IR_N_OPS] = {
-    [IR_shl] = L_COUNT, [IR_shr] = L_COUNT, [IR_sar] = L_COUNT, [IR_rol] = L_COUNT, [IR_ror] = L_COUNT, [IR_rcl] = L_COUNT | L_READS,
-    [IR_rcr] = L_COUNT | L_READS, [IR_shld] = L_COUNT, [IR_shrd] = L_COUNT, [IR_adc] = L_READS, [IR_sbb] = L_READS, [IR_cmc] = L_READS,
-    [IR_sel] = L_READS, [IR_setcc] = L_READS, [IR_getfl] = L_READS, [IR_lea] = L_ADDRESS, [IR_chk] = L_LEAVES | L_ADDRESS,
-    [IR_divu] = L_LEAVES, [IR_divs] = L_LEAVES, [IR_guard] = L_LEAVES, [IR_chkcs] = L_LEAVES, [IR_chkpc] = L_LEAVES, [IR_vop] = L_VOP,
-    [IR_jmp] = L_OTHER, [IR_br] = L_OTHER, [IR_brz] = L_OTHER, [IR_brnz] = L_OTHER, [IR_jind] = L_OTHER, [IR_exit_pc] = L_OTHER,
-    [IR_exit_next] = L_OTHER, [IR_jguess] = L_OTHER, [IR_bulk] = L_OTHER, [IR_helper] = L_OTHER, [IR_gate] = L_OTHER,
-};
+/* A count of zero leaves the flags as they are. */
+static bool is_shift(const IrInsn *n)
+{
+    G_STATIC_ASSERT(IR_shrd - IR_shl == 8);     /* ir.def */
+    return n->op >= IR_shl && n->op <= IR_shrd;
+}
 
 static unsigned shift_imm(const Em *e, const IrInsn *n)        /* count, or 0 where it is zero or not known */
 {
@@ -38,145 +31,10 @@ static unsigned shift_imm(const Em *e, const IrInsn *n)        /* count, or 0 wh
 /* Flags that n surely overwrites. */
 unsigned kills(const Em *e, const IrInsn *n)
 {
-    if (traits[n->op] & (L_COUNT | L_VOP)) {
-        if (n->op == IR_vop) {
-            return e->g->vecs[n->sub].props & V_FLAGS ? FL_ALL : 0;
-        }
-        return shift_imm(e, n) ? n->sets : 0;
+    if (n->op == IR_vop) {
+        return e->g->vecs[n->sub].props & V_FLAGS ? FL_ALL : 0;
     }
-    return n->sets;
-}
-
-static unsigned reads(const IrInsn *n)
-{
-    switch (n->op) {
-    case IR_sel: case IR_setcc:
-        return ir_cond_flags(n->cond);
-    case IR_getfl:
-        return FL_ALL;
-    default:
-        return FL_C;
-    }
-}
-
-static uint16_t val_bit(IrRef r)
-{
-    return r.kind & (IR_TEMP | IR_HOST) ? (uint16_t)(1u << val_of(r)) : 0;
-}
-
-static uint16_t uses(const IrInsn *n)
-{
-    return val_bit(n->a) | val_bit(n->b) | val_bit(n->c) | (n->op != IR_chk && n->dst.kind == IR_HOST ? val_bit(n->dst) : 0);
-}
-
-static uint16_t defs(const IrInsn *n)
-{
-    if (n->op == IR_chk) {
-        return val_bit(n->dst);
-    }
-    return (n->dst.kind == IR_TEMP ? val_bit(n->dst) : 0) | (n->dst2.kind == IR_TEMP ? val_bit(n->dst2) : 0);
-}
-
-/* Flags live before n, and those live for a fault, from what they are after it. */
-static void other_liveness(Em *e, const IrInsn *n, unsigned *l, unsigned *f)
-{
-    bool exits = n->op == IR_br || n->op == IR_brz || n->op == IR_brnz || n->op == IR_jmp;
-    if (exits && !e->last_loop && n->imm == (int32_t)(e->ir->pc & (DBT_PAGE - 1))) {
-        e->last_loop = (unsigned)(n - e->ir->insns);
-    }
-    switch (n->op) {
-    case IR_br:
-        *l |= n->live | ir_cond_flags(n->cond);
-        *f |= n->live_fault;
-        e->n_links++;
-        break;
-    case IR_brz: case IR_brnz:
-        *l |= n->live;
-        *f |= n->live_fault;
-        e->n_links++;
-        break;
-    case IR_jmp:
-        *l = n->live;
-        *f = n->live_fault;
-        e->n_links++;
-        break;
-    case IR_jind: case IR_exit_pc: case IR_exit_next:
-        *l = FL_ALL;
-        *f = 0;
-        break;
-    case IR_jguess: case IR_gate:
-        *l = FL_ALL;
-        break;
-    case IR_vop:
-        e->n_vops += !is_x87(&e->g->vecs[n->sub]) && !(e->g->vecs[n->sub].props & V_MMX);
-        break;
-    case IR_bulk:                       /* the helper behind it wants all flags */
-        e->n_links++;
-        break;
-    case IR_helper: {
-        unsigned props = e->g->helpers[n->sub].props;
-        if (props & H_FLAGS_OUT) {
-            *l = *f = 0;
-        }
-        if (props & (H_FLAGS_IN | H_RAISES)) {
-            *l = FL_ALL;
-        }
-        break;
-    }
-    }
-}
-
-void liveness(Em *e)
-{
-    const IrBlock *ir = e->ir;
-    const IrInsn *n = ir->insns + ir->n_insns;
-    uint8_t *lb = e->lb, *fb = e->fb;
-    uint16_t *vb = e->vb, v = 0;
-    unsigned l = FL_ALL, f = 0, i = ir->n_insns;
-
-    e->n_vops = 0;
-    e->n_links = 0;
-    e->last_loop = 0;
-    for (;;) {
-        lb[i] = (uint8_t)l;
-        fb[i] = (uint8_t)f;
-        vb[i] = v;
-        if (!i) {
-            break;
-        }
-        i--;
-        n--;
-        if (n->op == IR_insn) {
-            continue;
-        }
-        unsigned t = traits[n->op], k = n->sets;
-        if (t) {
-            if (t & (L_OTHER | L_VOP)) {
-                other_liveness(e, n, &l, &f);
-            }
-            if (t & (L_OTHER | L_COUNT | L_VOP)) {
-                k = t & L_OTHER ? 0 : kills(e, n);
-            }
-            l &= ~k;
-            f &= ~k;
-            if (t & L_READS) {
-                l |= reads(n);
-            }
-            if (t & L_LEAVES && !loop_holds(e, i)) {
-                f = FL_ALL;
-            }
-        } else {
-            l &= ~k;
-            f &= ~k;
-        }
-        if (ir_kinds(n) & (IR_TEMP | IR_HOST)) {
-            v = (uint16_t)((v & ~defs(n)) | uses(n));
-        }
-        if (t & L_ADDRESS) {
-            const IrMem *mem = &ir->mems[n->mem];
-            v |= val_bit(mem->base) | val_bit(mem->index);
-        }
-    }
+    return is_shift(n) && !shift_imm(e, n) ? 0 : n->sets;
 }
 
 /* ---- moving them ---- */
@@ -227,17 +85,17 @@ static bool recipe_holds(const Em *e, unsigned missing)
     }
     for (unsigned i = e->i; i < e->ir->n_insns && i < e->i + RECIPE_REACH; i++) {
         const IrInsn *n = &e->ir->insns[i];
-        if (!(e->fb[i] & missing)) {
+        if (!(n[-1].after.fault & missing)) {
             return true;
         }
         bool exits = n->op == IR_jmp || n->op == IR_br || n->op == IR_brz || n->op == IR_brnz;
         if (exits && (n->live_fault & missing)) {       /* before what follows it, which may want none of them */
             return false;
         }
-        if (!((e->lb[i + 1] | e->fb[i + 1]) & missing)) {
+        if (!((n->after.flags | n->after.fault) & missing)) {
             return true;
         }
-        if ((e->lb[i + 1] & missing) || n->sets || kills(e, n) || writes_any(e, n, e->recipe.regs)) {
+        if ((n->after.flags & missing) || n->sets || kills(e, n) || writes_any(e, n, e->recipe.regs)) {
             return false;
         }
     }
@@ -248,15 +106,15 @@ void flags_clobber(Em *e)
 {
     unsigned lost = e->host & ~e->mem;
 
-    if ((lost & e->lb[e->i]) || ((lost & e->fb[e->i]) && !recipe_holds(e, lost & e->fb[e->i]))) {
+    const IrLive *live = live_before(e);
+
+    if ((lost & live->flags) || ((lost & live->fault) && !recipe_holds(e, lost & live->fault))) {
         flags_save(e);
     }
     e->host = 0;
 }
 
 /* ---- operations that set flags ---- */
-
-static unsigned needed_after(const Em *e) { return e->lb[e->i + 1] | e->fb[e->i + 1]; }
 
 void flags_begin(Em *e, unsigned hw)
 {
@@ -345,7 +203,7 @@ static Recipe recipe_make(const Em *e)
 /* Where nothing that may leave wants them there is no need of one. */
 static void recipe_note(Em *e)
 {
-    if (e->fb[e->i + 1] & e->n->sets) {
+    if (e->n->after.fault & e->n->sets) {
         e->recipe = recipe_make(e);
         e->recipe_at = e->i;
     } else {
@@ -467,7 +325,7 @@ bool flags_leave_recipe(Em *e, unsigned fault, unsigned written)
 uint32_t leave_rec(Em *e, const IrMem *m)
 {
     X64 *x = e->x;
-    unsigned lost = e->fb[e->i] & ~e->mem & ~e->host;
+    unsigned lost = live_before(e)->fault & ~e->mem & ~e->host;
 
     if (x->n_recs >= x->end_recs) {
         e->full = true;

@@ -34,18 +34,6 @@ bool loop_hoists(Em *e)
     return last < ir->n_insns && !(ir->mode & e->g->mode_slow) && ir_hoist(ir, last, &e->hoist);
 }
 
-static int hoisted(const Em *e, unsigned i)
-{
-    for (unsigned k = 0; k < e->hoist.n; k++) {
-        if (e->hoist.of[k].insn == i) {
-            return (int)k;
-        }
-    }
-    return -1;
-}
-
-bool loop_holds(const Em *e, unsigned i) { return e->turn == TURN_REST && e->ir->insns[i].op == IR_chk && hoisted(e, i) >= 0; }
-
 static void fail_if(Em *e, unsigned cc)
 {
     e->loop_fails[e->n_loop_fails++] = e_jcc(e, cc);
@@ -160,7 +148,7 @@ void loop_head(Em *e)
 
 bool loop_chk(Em *e)
 {
-    int k = e->turn == TURN_REST ? hoisted(e, e->i) : -1;
+    int k = e->turn == TURN_REST ? ir_hoisted(&e->hoist, e->i) : -1;
 
     if (k < 0) {
         return false;

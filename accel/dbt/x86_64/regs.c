@@ -37,6 +37,18 @@ void regs_begin(Em *e)
 static const uint8_t swap_in[] = { 9, 10, 11, 14, 15 };        /* guest registers of the struct; 4 bits of Em.swaps each */
 enum { SWAP_GAIN = 3 };                 /* operands: six instructions for a pair, and at least a few turns */
 
+unsigned last_loop(const Em *e)
+{
+    for (unsigned i = e->ir->n_insns; i-- > 0;) {
+        const IrInsn *n = &e->ir->insns[i];
+        bool exits = n->op == IR_br || n->op == IR_brz || n->op == IR_brnz || n->op == IR_jmp;
+        if (exits && n->imm == (int32_t)(e->ir->pc & (DBT_PAGE - 1))) {
+            return i;
+        }
+    }
+    return 0;
+}
+
 static void use(uint16_t *uses, IrRef r)
 {
     if (r.kind == IR_GUEST) {
@@ -246,7 +258,7 @@ void release(Em *e, IrRef r)
     unsigned v = val_of(r), reg = e->at[v];
     if (reg < 16) {
         e->held &= (uint16_t)~(1u << reg);
-        if (!(e->vb[e->i + 1] >> v & 1)) {
+        if (!(e->n->after.values >> v & 1)) {
             e->owner[reg] = FREE;
             e->at[v] = NOWHERE;
         }
@@ -265,7 +277,7 @@ void operands_done(Em *e)
 
 void regs_free_dead(Em *e)
 {
-    uint16_t live = e->vb[e->i + 1];
+    uint16_t live = e->n->after.values;
 
     for (unsigned k = 0; k < 3; k++) {
         unsigned r = scratch[k], v = e->owner[r];

@@ -282,7 +282,7 @@ static void vop_call(Em *e, const IrVecDesc *d)
 {
     const IrInsn *n = e->n;
     IrType type = n->type == IR_I64 ? IR_I64 : IR_I32;
-    uint16_t after = e->vb[e->i + 1];
+    uint16_t after = e->n->after.values;
     bool to_gpr = n->dst.kind == IR_GUEST || n->dst.kind == IR_TEMP;
 
     flags_clobber(e);

@@ -126,7 +126,7 @@ typedef struct Em {
     DbtMachine *d;
     X64      *x;
     const DbtGuest *g;
-    const IrBlock *ir;
+    IrBlock  *ir;                       /* the back end may work its liveness out again */
     const IrInsn *n;                    /* being emitted, */
     unsigned  i;                        /* its index */
     bool      wide, ymm, full;
@@ -158,13 +158,10 @@ typedef struct Em {
     unsigned  recipe_at;                /* the operation it is of */
     uint8_t   vec_sure;                 /* vectors are loaded at this point */
     uint8_t   x87_n, x87[8], x87_c1;    /* guest registers on the host's x87 stack, where C1 is: x87.c */
-    unsigned  n_stubs, n_links, n_vops, n_relocs;
-    unsigned  last_loop;                /* the last operation that jumps to the block's own start, or 0 */
+    unsigned  n_stubs, n_relocs;
+    unsigned  n_links;                  /* that it may have */
     uint32_t  first_rec;
     Block    *b;
-    /* liveness before each operation: flags read later; flags to be had if something leaves; values */
-    uint8_t   lb[IR_MAX_INSNS + 1], fb[IR_MAX_INSNS + 1];
-    uint16_t  vb[IR_MAX_INSNS + 1];
     Stub      stubs[MAX_STUBS];
     Reloc     relocs[MAX_RELOCS];
 } Em;
@@ -176,6 +173,7 @@ typedef struct X64Data {                /* DbtMachine.backend_data */
 
 /* regs.c */
 void     regs_begin(Em *e);
+unsigned last_loop(const Em *e);        /* the last operation that jumps to the block's own start, or 0 */
 bool     regs_choose(Em *e, unsigned last);     /* for a block that loops, by its operation `last`: which guest registers had better change
                                            places; false: it must not loop by itself */
 void     regs_swap(Em *e);              /* the code that makes them, or undoes it; by rax, keeps flags */
@@ -211,8 +209,12 @@ static inline void regs_end_insn(Em *e)
 }
 static inline unsigned val_of(IrRef r) { return r.kind == IR_HOST ? IR_TEMPS + r.id : r.id; }
 
+/* Liveness around the operation at hand. */
+static inline const IrLive *live_before(const Em *e) { return &e->n[-1].after; }
+static inline unsigned needed_before(const Em *e) { return live_before(e)->flags | live_before(e)->fault; }
+static inline unsigned needed_after(const Em *e) { return e->n->after.flags | e->n->after.fault; }
+
 /* flags.c */
-void     liveness(Em *e);
 void     flags_want(Em *e, unsigned mask);      /* have these in the host's flags */
 void     flags_save(Em *e);
 void     flags_clobber(Em *e);          /* the host's flags are about to be lost */
@@ -265,7 +267,6 @@ bool     loop_hoists(Em *e);            /* has the trace a loop with hoisted che
 void     loop_check(Em *e);             /* between the first turn and the rest */
 void     loop_head(Em *e);              /* of each turn of the rest */
 bool     loop_chk(Em *e);               /* the check at hand, if it is one of them */
-bool     loop_holds(const Em *e, unsigned i);   /* is the check at i? */
 void     loop_fail(Em *e);              /* out of line */
 
 /* stack.c */

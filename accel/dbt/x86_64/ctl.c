@@ -10,15 +10,34 @@
  */
 #include "accel/dbt/x86_64/emit.h"
 
-Stub *new_stub(Em *e, StubKind kind)
+static Stub *next_stub(Em *e)
 {
     if (e->n_stubs >= MAX_STUBS) {
         e->full = true;
         e->n_stubs = 0;
     }
-    Stub *s = &e->stubs[e->n_stubs++];
+    return &e->stubs[e->n_stubs++];
+}
+
+Stub *new_stub(Em *e, StubKind kind)
+{
+    Stub *s = next_stub(e);
     *s = (Stub){ .kind = kind, .from = e->p - 4, .x87_n = e->x87_n, .x87_c1 = e->x87_c1 };
     memcpy(s->x87, e->x87, sizeof s->x87);
+    return s;
+}
+
+Stub *check_stub(Em *e, uint32_t rec, uint32_t thunk)
+{
+    Stub *s = next_stub(e);
+
+    s->kind = STUB_CHECK;
+    s->from = e->p - 4;
+    s->rec = rec;
+    s->thunk = thunk;
+    if ((s->x87_n = e->x87_n) | (s->x87_c1 = e->x87_c1)) {
+        memcpy(s->x87, e->x87, sizeof s->x87);
+    }
     return s;
 }
 
@@ -434,18 +453,28 @@ void em_vec_check(Em *e)
 
 /* ---- out of line ---- */
 
+static void stub_check(Em *e, const Stub *s)
+{
+    bool x87 = s->x87_n | s->x87_c1;
+
+    if (x87) {
+        x87_stub_store(e, s);
+    }
+    e_push_rec(e, s->rec);
+    e_call_thunk(e, s->thunk);
+    if (x87) {
+        x87_stub_load(e, s);
+    }
+    patch_to(e_jmp(e), s->back);
+}
+
+/* y is a guest register that was put aside. */
 static void stub_refill(Em *e, const Stub *s)
 {
-    unsigned k = s->x == RAX ? 0 : s->x - R10 + 1u, undo = 0;
-
-    if (s->y == RAX || s->y == R10 || s->y == R11) {
-        undo = e->x->refill_undo[k][s->y == RAX ? 0 : s->y - R10 + 1][s->write];
-    } else {
-        e_op(e, 0x33, E_W, s->x, rm_mem(s->y, s->write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
-    }
+    e_op(e, 0x33, E_W, s->x, rm_mem(s->y, s->write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
     x87_stub_store(e, s);
     e_push_rec(e, s->rec);
-    e_call_thunk(e, undo ? undo : e->x->refill[k]);
+    e_call_thunk(e, e->x->refill[scratch_number(s->x)]);
     x87_stub_load(e, s);
     patch_to(e_jmp(e), s->back);
 }
@@ -458,7 +487,7 @@ static void stub_ic(Em *e, const Stub *s)
     e_op(e, 0x33, E_W, s->x, rm_ic(e, e->x->recs[s->rec].ic, offsetof(DbtIc, key)));
     x87_stub_store(e, s);
     e_push_rec(e, s->rec);
-    e_call_thunk(e, e->x->ic[s->x == RAX ? 0 : s->x - R10 + 1][s->write]);
+    e_call_thunk(e, e->x->ic[scratch_number(s->x)][s->write]);
     x87_stub_load(e, s);
     patch_to(e_jmp(e), s->back);
     if (!e->x->recs[s->rec].has_ic) {
@@ -482,7 +511,7 @@ static void stub_ic(Em *e, const Stub *s)
         e8(e, 0x59);
     }
     e_push_rec(e, s->rec);
-    e_call_thunk(e, e->x->refill[s->x == RAX ? 0 : s->x - R10 + 1]);
+    e_call_thunk(e, e->x->refill[scratch_number(s->x)]);
     patch_to(e_jmp(e), s->back);
 }
 
@@ -534,18 +563,14 @@ void emit_stubs(Em *e)
         }
         patch_to(s->from, e->p);
         switch (s->kind) {
+        case STUB_CHECK:
+            stub_check(e, s);
+            break;
         case STUB_REFILL:
             stub_refill(e, s);
             break;
         case STUB_IC:
             stub_ic(e, s);
-            break;
-        case STUB_STACK:
-            x87_stub_store(e, s);
-            e_push_rec(e, s->rec);
-            e_call_thunk(e, e->x->stack[s->x == RAX ? 0 : s->x - R10 + 1]);
-            x87_stub_load(e, s);
-            patch_to(e_jmp(e), s->back);
             break;
         case STUB_LEAVE:
             x87_stub_store(e, s);

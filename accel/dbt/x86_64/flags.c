@@ -102,16 +102,15 @@ static bool recipe_holds(const Em *e, unsigned missing)
     return false;
 }
 
-void flags_clobber(Em *e)
+/* flags_clobber(), where some are in the host's only. */
+void flags_lose(Em *e)
 {
     unsigned lost = e->host & ~e->mem;
-
     const IrLive *live = live_before(e);
 
     if ((lost & live->flags) || ((lost & live->fault) && !recipe_holds(e, lost & live->fault))) {
         flags_save(e);
     }
-    e->host = 0;
 }
 
 /* ---- operations that set flags ---- */

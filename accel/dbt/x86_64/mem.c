@@ -211,7 +211,7 @@ void tlb_entry(Em *e, unsigned y, unsigned x)
     e_op(e, 0x03, E_W, y, rm_cpu(CPU(tlb)));
 }
 
-static void tlb_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t rec)
+void tlb_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t rec)
 {
     bool write = m->access & IR_WRITE;
 
@@ -227,11 +227,16 @@ static void tlb_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t re
         e_alu_imm(e, 7, IR_I64, rm_reg(x), DBT_PAGE - m->span);
     }
     e_jcc(e, CC_A);
-    Stub *s = new_stub(e, STUB_REFILL);
-    s->x = (uint8_t)x;
-    s->y = (uint8_t)y;
-    s->write = write;
-    s->rec = rec;
+    Stub *s;
+    if (y == RAX || y == R10 || y == R11) {
+        s = check_stub(e, rec, e->x->refill_undo[scratch_number(x)][scratch_number(y)][write]);
+    } else {
+        s = new_stub(e, STUB_REFILL);
+        s->x = (uint8_t)x;
+        s->y = (uint8_t)y;
+        s->write = write;
+        s->rec = rec;
+    }
     e_op(e, 0x03, E_W, x, rm_mem(y, offsetof(TlbEntry, page)));
     s->back = e->p;
 }
@@ -242,7 +247,7 @@ void em_chk(Em *e)
     const IrMem *m = &e->ir->mems[n->mem];
     bool wide = m->linear_bits == 64;
 
-    if (loop_chk(e)) {
+    if (loop_chk(e) || chk_by_form(e)) {
         return;
     }
     unsigned stack = stack_limit(e, m);

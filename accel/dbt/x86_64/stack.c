@@ -34,9 +34,7 @@ void stack_check(Em *e, unsigned x, uint32_t rec, unsigned limit)
     e_op(e, 0x33, E_W, x, rm_cpu(CPU(stack.key)));
     e_op(e, 0x3b, E_W, x, rm_cpu(CPU(stack.limit) + 8 * (int32_t)limit));
     e_jcc(e, CC_AE);
-    Stub *s = new_stub(e, STUB_STACK);
-    s->x = (uint8_t)x;
-    s->rec = rec;
+    Stub *s = check_stub(e, rec, e->x->stack[scratch_number(x)]);
     e_op(e, 0x03, E_W, x, rm_cpu(CPU(stack.page)));
     s->back = e->p;
 }

@@ -423,6 +423,7 @@ bool thunks_make(X64 *x, Em *e)
 
     miss_make(e);
     stack_make(e);
+    forms_make(e);
     x->first = x->used = thunk_here(e);
     return true;
 }

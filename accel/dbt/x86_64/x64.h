@@ -63,6 +63,9 @@ typedef struct Recipe {
  */
 enum { LAZY_BITS = 15, LAZY_MAX = 1 << LAZY_BITS, LAZY_HASH = 1 << 12, FL_REAL = 1 << 9 };
 
+/* Bytes of a memory check behind its address, with room to be copied in one piece; from: its rel32. */
+typedef struct CheckForm { uint8_t code[40], n, from; } CheckForm;
+
 typedef struct X64 {
     const DbtGuest *guest;
     uint8_t  *rw, *rx;                  /* two views of one memory */
@@ -85,6 +88,8 @@ typedef struct X64 {
     uint16_t  ic_last[256];             /* of each kind, that given out last */
     uint8_t   ic_jump_of[DBT_IC_JUMPS]; /* generation that has it, plus 1 */
     uint16_t  lazy_hash[LAZY_HASH];
+    /* By scratch_number() of the registers; to be written; a span that last[] does not have: form.c. */
+    CheckForm stack_form[3], tlb_form[3][3][2][2];
     /* thunks, as offsets in the arena: stubs.c */
     uint32_t  enter, leave, link, second, second_from, miss, miss_unmerged, exit_at, exit_pc, spill, spill_at, reload;
     uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3], ic[3][2], hot, check, far, stack[3], refill_undo[3][3][2],
@@ -99,7 +104,9 @@ typedef struct Opnd {                   /* where a source or destination is, in 
     uint64_t imm;
 } Opnd;
 
-typedef enum { STUB_REFILL, STUB_IC, STUB_STACK, STUB_LEAVE, STUB_EXIT, STUB_JUMP, STUB_GUESS, STUB_VEC, STUB_FAR, STUB_GATE } StubKind;
+typedef enum {
+    STUB_CHECK, STUB_REFILL, STUB_IC, STUB_LEAVE, STUB_EXIT, STUB_JUMP, STUB_GUESS, STUB_VEC, STUB_FAR, STUB_GATE
+} StubKind;
 typedef struct Stub {                   /* out of line: emitted after the block */
     StubKind  kind;
     uint8_t  *from;                     /* rel32 to fill in (its four bytes) */
@@ -109,7 +116,7 @@ typedef struct Stub {                   /* out of line: emitted after the block 
     uint16_t  borrowed;                 /* STUB_LEAVE, STUB_GUESS: registers to restore first */
     uint8_t   x87_n, x87[8], x87_c1;    /* the host's x87 at the branch: x87.c */
     bool      write, save;              /* save: STUB_EXIT stores the host's flags first */
-    uint32_t  rec;                      /* STUB_FAR: number of the pair; STUB_GATE: of the operation */
+    uint32_t  rec, thunk;               /* STUB_FAR: number of the pair; STUB_GATE: of the operation; STUB_CHECK: where it goes */
     int32_t   target, pc;               /* STUB_EXIT, STUB_FAR: offset from the page base; of the guest instruction that exits, or is at a gate */
 } Stub;
 
@@ -217,13 +224,21 @@ static inline unsigned needed_after(const Em *e) { return e->n->after.flags | e-
 /* flags.c */
 void     flags_want(Em *e, unsigned mask);      /* have these in the host's flags */
 void     flags_save(Em *e);
-void     flags_clobber(Em *e);          /* the host's flags are about to be lost */
+void     flags_lose(Em *e);
 void     flags_begin(Em *e, unsigned hw);       /* hw: flags that the host instruction writes */
 void     flags_end(Em *e, unsigned hw);
 void     flags_all_begin(Em *e);        /* the same for an operation that writes all six and no more */
 void     flags_all_end(Em *e);
 void     flags_store(Em *e);            /* lahf; seto; mov: nothing else */
 bool     flags_leave_recipe(Em *e, unsigned fault, unsigned written);   /* store a recipe's number for such an exit, if that will do */
+/* The host's flags are about to be lost. */
+static inline void flags_clobber(Em *e)
+{
+    if (e->host & ~e->mem) {
+        flags_lose(e);
+    }
+    e->host = 0;
+}
 unsigned kills(const Em *e, const IrInsn *n);
 uint32_t leave_rec(Em *e, const IrMem *m);
 
@@ -248,6 +263,7 @@ void     em_exit_to(Em *e, int32_t target);     /* go to page base + target: fla
 void     em_jmp_cache(Em *e);           /* go to the linear address in r10 */
 void     align_patch(Em *e, unsigned skip, unsigned bytes);    /* so many bytes, behind `skip`, are to be replaced by one store */
 Stub    *new_stub(Em *e, StubKind kind);        /* `from` is the rel32 just emitted */
+Stub    *check_stub(Em *e, uint32_t rec, uint32_t thunk);       /* the same, STUB_CHECK; `back` is the caller's */
 void     leave_if(Em *e, unsigned cc, uint32_t rec);
 void     emit_stubs(Em *e);
 
@@ -273,6 +289,12 @@ void     loop_fail(Em *e);              /* out of line */
 unsigned stack_limit(const Em *e, const IrMem *m);      /* which limit of DbtStack is this check's; DBT_STACK_LIMITS: none */
 void     stack_check(Em *e, unsigned x, uint32_t rec, unsigned limit);
 void     stack_make(Em *e);
+
+/* mem.c; form.c */
+void     tlb_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t rec);
+bool     chk_by_form(Em *e);            /* em_chk(), for most; false: not for this one, but the host's flags are saved */
+void     forms_make(Em *e);
+static inline unsigned scratch_number(unsigned reg) { return reg == RAX ? 0 : reg - R10 + 1; }  /* of RAX, R10, R11 */
 
 /* miss.c */
 void     miss_make(Em *e);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * form.c -- most memory checks, copied from forms instead of encoded.
+ *
+ * Behind its address a check of the stack's page or of the TLB (stack.c, mem.c) is always the same bytes for the same scratch
+ * registers, but for how long the access is and where its stub is.  So each is encoded once, by the functions that encode the
+ * others, and copied.  em_chk() has what is left: segments, limits, alignment, temporaries, inline caches.
+ *
+ * Threads: emission, see x64.h.
+ */
+#include "accel/dbt/x86_64/emit.h"
+
+G_STATIC_ASSERT(CPU(last) >= -128 && CPU(last) + 8 * DBT_LAST_N <= 128);
+enum { LIMIT_BACK = 3, IMM_BACK = 6 };  /* from the rel32: the disp8, or the imm32, of the comparison before the jump */
+
+static const uint8_t scratch[3] = { RAX, R10, R11 };
+
+static void form_end(Em *e, CheckForm *f, const uint8_t *start)
+{
+    f->n = (uint8_t)(e->p - start);
+    f->from = (uint8_t)(e->stubs[0].from - start);
+    g_assert(f->n <= sizeof(f->code));
+    memcpy(f->code, start, f->n);
+    e->n_stubs = 0;
+}
+
+void forms_make(Em *e)
+{
+    X64 *x = e->x;
+    uint8_t code[64], *p = e->p;
+
+    e->n_stubs = 0;
+    for (unsigned a = 0; a < 3; a++) {
+        e->p = code;
+        stack_check(e, scratch[a], 0, 0);
+        form_end(e, &x->stack_form[a], code);
+        for (unsigned k = 0; k < 3 * 2 * 2; k++) {
+            unsigned b = k / 4;
+            IrMem m = { .span = k & 1 ? DBT_PAGE / 2 : dbt_last_span(0), .access = k & 2 ? IR_WRITE : IR_READ };
+            if (b != a) {
+                e->p = code;
+                tlb_check(e, &m, scratch[a], scratch[b], 0);
+                form_end(e, &x->tlb_form[a][b][k >> 1 & 1][k & 1], code);
+            }
+        }
+    }
+    e->p = p;
+}
+
+static bool is_plain(const Em *e, IrRef r)
+{
+    return r.kind == IR_NONE || (r.kind == IR_GUEST && !r.high_byte && e->gpr[r.id] != NO_REG);
+}
+
+/* The address of such an access in register x: as address() has it. */
+static void plain_address(Em *e, const IrMem *m, unsigned x)
+{
+    unsigned size = m->offset_bits == 64 ? E_W : 0;
+
+    if (m->pc_relative) {
+        e_op(e, 0x8b, size, x, rm_cpu(CPU(pc_base)));
+        if (m->disp) {
+            e_op(e, 0x8d, size, x, rm_mem(x, m->disp));
+        }
+    } else if (m->index.kind == IR_NONE && !m->disp) {
+        e_op(e, 0x8b, size, x, rm_reg(e->gpr[m->base.id]));
+    } else {
+        Rm at = rm_mem(e->gpr[m->base.id], m->disp);
+        if (m->index.kind) {
+            at.index = e->gpr[m->index.id];
+            at.scale = m->scale;
+        }
+        e_op(e, 0x8d, size, x, at);
+    }
+}
+
+static void put_form(Em *e, const CheckForm *f, uint32_t rec, uint32_t thunk)
+{
+    uint8_t *p = e->p;
+
+    memcpy(p, f->code, sizeof(f->code));
+    e->p = p + f->from + 4;
+    check_stub(e, rec, thunk)->back = p + f->n;
+    e->p = p + f->n;
+}
+
+static void put_stack(Em *e, unsigned x, uint32_t rec, unsigned limit)
+{
+    unsigned a = scratch_number(x);
+    const CheckForm *f = &e->x->stack_form[a];
+    uint8_t *at = e->p + f->from - LIMIT_BACK;
+
+    put_form(e, f, rec, e->x->stack[a]);
+    *at = (uint8_t)(*at + 8 * limit);
+}
+
+static void put_tlb(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t rec)
+{
+    unsigned a = scratch_number(x), b = scratch_number(y), write = (m->access & IR_WRITE) != 0;
+    unsigned k = m->span == 8 ? 2 : m->span == 4 ? 1 : m->span == 1 ? 0 : DBT_LAST_N;
+    const CheckForm *f = &e->x->tlb_form[a][b][write][k == DBT_LAST_N];
+    uint8_t *from = e->p + f->from;
+
+    put_form(e, f, rec, e->x->refill_undo[a][b][write]);
+    if (k < DBT_LAST_N) {
+        from[-LIMIT_BACK] = (uint8_t)(from[-LIMIT_BACK] + 8 * k);
+    } else {
+        put_imm32(from - IMM_BACK, DBT_PAGE - m->span);
+    }
+}
+
+bool chk_by_form(Em *e)
+{
+    const IrInsn *n = e->n;
+    const IrMem *m = &e->ir->mems[n->mem];
+
+    if (m->segment != SEG_NONE || m->limit || m->locked || m->align > 1 || m->offset_bits == 16 || (e->x87_n | e->x87_c1) ||
+        !is_plain(e, m->base) || !is_plain(e, m->index) || (!m->pc_relative && !m->base.kind)) {
+        return false;
+    }
+    unsigned stack = stack_limit(e, m), h = val_of(n->dst), x, y = NO_REG;
+    if (stack == DBT_STACK_LIMITS && e->ics) {
+        return false;
+    }
+    flags_clobber(e);
+    if (e->at[h] < 16) {                /* a new address in the same name */
+        e->owner[e->at[h]] = FREE;
+        e->at[h] = NOWHERE;
+    }
+    x = e->owner[R11] == FREE ? R11 : R10;      /* rax is better kept for flags */
+    if (stack == DBT_STACK_LIMITS) {
+        y = e->owner[RAX] == FREE ? RAX : R10;
+    }
+    if (e->owner[x] != FREE || x == y || (y != NO_REG && e->owner[y] != FREE)) {
+        return false;
+    }
+    plain_address(e, m, x);
+    uint32_t rec = leave_rec(e, m);
+    if (y == NO_REG) {
+        put_stack(e, x, rec, stack);
+    } else {
+        put_tlb(e, m, x, y, rec);
+    }
+    e->owner[x] = (uint8_t)h;
+    e->at[h] = (uint8_t)x;
+    return true;
+}

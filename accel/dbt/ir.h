@@ -131,6 +131,7 @@ typedef struct IrInsn {
 typedef struct IrGuest {                /* one guest instruction of the block */
     int32_t  offset;                    /* from the page base */
     uint8_t  length;
+    bool     calls;                     /* it has a helper: its checks stay its own */
 } IrGuest;
 
 enum { IR_MAX_INSNS = 1024, IR_MAX_GUEST = 128, IR_MAX_IMMS = 512, IR_MAX_MEMS = 512,
@@ -223,6 +224,9 @@ static inline IrInsn *ir_emit(IrBlock *b, IrOp op, IrType type, IrRef dst, IrRef
     IrInsn *i = &b->insns[b->n_insns++];
     *i = (IrInsn){ .op = (uint8_t)op, .type = (uint8_t)type, .dst = dst, .a = a, .b = second,
                    .guest = (uint16_t)(b->n_guest - (b->n_guest != 0)) };
+    if (op == IR_helper) {
+        b->guest[i->guest].calls = true;
+    }
     return i;
 }
 /* Starts a guest instruction: its row of the table (set length) and `insn`. */

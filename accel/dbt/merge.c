@@ -52,8 +52,7 @@ typedef struct Merge {
     IrBlock *b;
     unsigned n_hosts, hosts_used, next_symbol;
     unsigned removed;                   /* the first check that has gone, or how many operations there are */
-    bool     keep;                      /* this guest instruction has called a helper: its checks stay its own */
-    bool     any_host;                  /* any in host[] */
+    unsigned hosts;                     /* bits: of host[] */
     uint64_t known;                     /* bits: of value[]; others get a symbol of their own when they are asked for */
     Value    value[N_GUEST + IR_TEMPS]; /* guest registers, temporaries */
     unsigned used;                      /* bits: of open[] */
@@ -211,18 +210,10 @@ static void settle(Merge *g, Open *o)
     g->used &= ~(1u << (o - g->open));
 }
 
-static void forget_hosts(Merge *g)
-{
-    for (unsigned h = 0; g->any_host && h < FIRST_SHARED; h++) {
-        g->host[h].open = NULL;
-    }
-    g->any_host = false;
-}
-
 static bool is_in_use(const Merge *g, const Open *o)
 {
     for (unsigned h = 0; h < FIRST_SHARED; h++) {
-        if (g->host[h].open == o) {
+        if ((g->hosts >> h & 1) && g->host[h].open == o) {
             return true;
         }
     }
@@ -232,13 +223,15 @@ static bool is_in_use(const Merge *g, const Open *o)
 /* Room for another open check: an unused one, or the oldest that this guest instruction does not need. */
 static Open *open_slot(Merge *g)
 {
+    unsigned free = ~g->used & ((1u << MAX_OPEN) - 1);
     Open *oldest = NULL;
+
+    if (free) {
+        return &g->open[__builtin_ctz(free)];
+    }
     for (unsigned k = 0; k < MAX_OPEN; k++) {
         Open *o = &g->open[k];
-        if (!(g->used >> k & 1)) {
-            return o;
-        }
-        if (!is_in_use(g, o) && (!oldest || o->check < oldest->check)) {
+        if ((!oldest || o->check < oldest->check) && !is_in_use(g, o)) {
             oldest = o;
         }
     }
@@ -275,15 +268,12 @@ static bool join(Merge *g, Open *o, const IrMem *m, int64_t at)
     return true;
 }
 
-/* Does the guest instruction of the check at n? */
-static bool calls_helper(const IrBlock *b, unsigned n)
+/* What host address h of this guest instruction is of. */
+static void set_host(Merge *g, unsigned h, Open *o, int64_t at)
 {
-    while (++n < b->n_insns && b->insns[n].op != IR_insn) {
-        if (b->insns[n].op == IR_helper) {
-            return true;
-        }
-    }
-    return false;
+    g->hosts |= 1u << h;
+    g->host[h].open = o;
+    g->host[h].at = at;
 }
 
 static void check(Merge *g, unsigned n)
@@ -297,15 +287,14 @@ static void check(Merge *g, unsigned n)
     if (h >= FIRST_SHARED) {
         return;
     }
-    g->host[h].open = NULL;
-    if (g->keep || calls_helper(g->b, n) || !address(g, m, &key, &at) || m->span > MAX_SPAN) {
+    g->hosts &= ~(1u << h);
+    if (g->b->guest[i->guest].calls || !address(g, m, &key, &at) || m->span > MAX_SPAN) {
         return;
     }
-    for (unsigned k = 0; k < MAX_OPEN; k++) {
-        if (g->key[k] == key.all && (g->used >> k & 1) && join(g, &g->open[k], m, at)) {
-            g->any_host = true;
-            g->host[h].open = &g->open[k];
-            g->host[h].at = at;
+    for (unsigned used = g->used; used; used &= used - 1) {
+        unsigned k = (unsigned)__builtin_ctz(used);
+        if (g->key[k] == key.all && join(g, &g->open[k], m, at)) {
+            set_host(g, h, &g->open[k], at);
             g->removed = MIN(g->removed, n);
             i->op = GONE;
             return;
@@ -313,8 +302,9 @@ static void check(Merge *g, unsigned n)
     }
     Open *o = open_slot(g);
     if (o) {
-        g->used |= 1u << (o - g->open);
-        g->key[o - g->open] = key.all;
+        unsigned k = (unsigned)(o - g->open);
+        g->used |= 1u << k;
+        g->key[k] = key.all;
         o->access = o->own_access = m->access;
         o->align = m->align;
         o->host = 0;
@@ -324,9 +314,7 @@ static void check(Merge *g, unsigned n)
         o->check = n;
         o->own = o->lo = at;
         o->hi = at + m->span;
-        g->any_host = true;
-        g->host[h].open = o;
-        g->host[h].at = at;
+        set_host(g, h, o, at);
     }
 }
 
@@ -335,21 +323,22 @@ static void use(Merge *g, unsigned n)
 {
     const IrInsn *i = &g->b->insns[n];
     unsigned h = i->dst.kind == IR_HOST ? i->dst.id : i->a.kind == IR_HOST ? i->a.id : i->b.kind == IR_HOST ? i->b.id : i->c.id;
-    Open *o = h < FIRST_SHARED ? g->host[h].open : NULL;
-    if (o && o->n_users < MAX_USERS) {
-        o->users[o->n_users].insn = (uint16_t)n;
-        o->users[o->n_users++].at = g->host[h].at;
+
+    if (h < FIRST_SHARED && (g->hosts >> h & 1)) {
+        Open *o = g->host[h].open;
+        if (o->n_users < MAX_USERS) {
+            o->users[o->n_users].insn = (uint16_t)n;
+            o->users[o->n_users++].at = g->host[h].at;
+        }
     }
 }
 
 static void settle_all(Merge *g)
 {
-    for (unsigned k = 0; k < MAX_OPEN; k++) {
-        if (g->used >> k & 1) {
-            settle(g, &g->open[k]);
-        }
+    while (g->used) {
+        settle(g, &g->open[__builtin_ctz(g->used)]);
     }
-    forget_hosts(g);
+    g->hosts = 0;
 }
 
 void ir_merge_checks(IrBlock *b, unsigned n_hosts)
@@ -363,20 +352,16 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
     g.n_hosts = MIN(n_hosts, IR_HOSTS - FIRST_SHARED);
     g.hosts_used = 0;
     g.next_symbol = SYM_FIRST;
-    g.keep = false;
     g.removed = b->n_insns;
     g.known = 0;
-    g.any_host = true;
+    g.hosts = 0;
     memset(g.last_use, 0, sizeof g.last_use);
-    forget_hosts(&g);
     g.used = 0;                         /* open[], which is most of it, stays as it is */
-    memset(g.key, 0, sizeof g.key);
     IrInsn *i = b->insns;
     for (unsigned n = 0, n_insns = b->n_insns; n < n_insns; n++, i++) {
         switch (i->op) {
         case IR_insn:
-            forget_hosts(&g);
-            g.keep = false;
+            g.hosts = 0;
             break;
         case IR_chk:
             check(&g, n);
@@ -384,7 +369,6 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
         case IR_helper: case IR_gate:
             settle_all(&g);
             g.known = 0;
-            g.keep = true;
             break;
         default:
             if (ir_kinds(i) & IR_HOST) {

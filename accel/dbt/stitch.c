@@ -66,7 +66,7 @@ static void append(IrBlock *to, const IrBlock *s, unsigned n, unsigned guests, i
         to->mems[to->n_mems + i].disp += s->mems[i].pc_relative ? delta : 0;
     }
     for (unsigned i = 0; i < guests; i++) {
-        to->guest[to->n_guest + i] = (IrGuest){ s->guest[i].offset + delta, s->guest[i].length };
+        to->guest[to->n_guest + i] = (IrGuest){ s->guest[i].offset + delta, s->guest[i].length, s->guest[i].calls };
         to->length += s->guest[i].length;
     }
     memcpy(to->imms + to->n_imms, s->imms, s->n_imms * sizeof(*s->imms));

@@ -125,33 +125,38 @@ void block_free(DbtMachine *d, Block *b)
 
 /* ---- making blocks ---- */
 
-/* Flags wanted at direct exits: where the code there is in sight and overwrites them all first, none, or only by what leaves before. */
+/* Flags wanted at a direct exit: where the code there is in sight and overwrites them all first, none, or only by what leaves before. */
+static void exit_peek(DbtCpu *c, const IrBlock *ir, IrInsn *n, Block *b, const uint8_t *page)
+{
+    n->live = FL_ALL;
+    if (b->at2 || n->imm < 0 || n->imm >= DBT_PAGE) {
+        return;
+    }
+    unsigned lo = MIN(b->from, (unsigned)n->imm), hi = MAX(b->to, MIN((unsigned)n->imm + 64, DBT_PAGE));
+    if (hi - lo > MIN(ir->length, DBT_PAGE - (ir->pc & (DBT_PAGE - 1))) + PEEK_MAX) {
+        return;
+    }
+    DbtFlagsFate fate = c->guest->flags_fate(c, ir->mode, page + n->imm, MIN(64, DBT_PAGE - (unsigned)n->imm), &n->sub);
+    if (fate != FATE_WANTED) {
+        n->live = 0;
+        n->live_fault = fate == FATE_FAULT ? FL_ALL : 0;
+        b->from = (uint16_t)lo;
+        b->to = (uint16_t)hi;
+    }
+}
+
+/* Of all of them, the first first; the block depends on what was looked at. */
 static void exits_peek(DbtCpu *c, IrBlock *ir, Block *b, const uint8_t *page)
 {
-    unsigned from = b->from, to = b->to;
+    uint16_t exits[IR_MAX_INSNS];
+    unsigned n = 0;
 
-    for (IrInsn *n = ir->insns, *end = n + ir->n_insns; n < end; n++) {
-        if (n->op != IR_jmp && n->op != IR_br && n->op != IR_brz && n->op != IR_brnz) {
-            continue;
-        }
-        n->live = FL_ALL;
-        if (b->at2 || n->imm < 0 || n->imm >= DBT_PAGE) {
-            continue;
-        }
-        unsigned lo = MIN(from, (unsigned)n->imm), hi = MAX(to, MIN((unsigned)n->imm + 64, DBT_PAGE));
-        if (hi - lo > (unsigned)(b->to - b->from) + PEEK_MAX) {
-            continue;
-        }
-        DbtFlagsFate fate = c->guest->flags_fate(c, ir->mode, page + n->imm, MIN(64, DBT_PAGE - (unsigned)n->imm), &n->sub);
-        if (fate != FATE_WANTED) {
-            n->live = 0;
-            n->live_fault = fate == FATE_FAULT ? FL_ALL : 0;
-            from = lo;
-            to = hi;
-        }
+    for (unsigned k = ir->last_exit; k; k = ir->insns[k - 1].mem) {
+        exits[n++] = (uint16_t)(k - 1);
     }
-    b->from = (uint16_t)from;
-    b->to = (uint16_t)to;
+    while (n) {
+        exit_peek(c, ir, &ir->insns[exits[--n]], b, page);
+    }
 }
 
 /* In the cache line it starts in is all that a look-up needs. */

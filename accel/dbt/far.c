@@ -18,7 +18,7 @@
  */
 #include "accel/dbt/internal.h"
 
-enum { HASH_BITS = 13, PAIRS = 32768, BUDGET = 12, BUDGET_NEW = 48, BUDGET_TAKEN = 1024, REFUSED_MAX = 32 };
+enum { HASH_BITS = 13, RECENT_BITS = 10, PAIRS = 32768, BUDGET = 12, BUDGET_NEW = 48, BUDGET_TAKEN = 1024, REFUSED_MAX = 32 };
 
 typedef struct FarPair {
     const uint8_t *page, *to;           /* host pages; page NULL: free; to NULL: not known yet */
@@ -33,6 +33,7 @@ typedef struct FarPair {
 struct DbtFar {
     FarPair  pair[PAIRS];
     uint16_t hash[1 << HASH_BITS];      /* by the page: number plus 1 */
+    uint16_t recent[1 << RECENT_BITS];  /* by page and distance: the pair last wanted there, if it still is that one */
     unsigned used, free;                /* free: number plus 1 */
 };
 
@@ -71,6 +72,17 @@ void far_fini(DbtMachine *d)
 static unsigned hash_of(const uint8_t *page) { return (unsigned)(((uintptr_t)page * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - HASH_BITS)); }
 static unsigned first_word(const uint8_t *page) { return (unsigned)(((uintptr_t)page * UINT64_C(0xd6e8feb86659fd93)) >> 40) & (DBT_FAR_N - 1); }
 
+static bool pair_is(const FarPair *p, const uint8_t *page, uint32_t mode, int64_t delta)
+{
+    return p->page == page && p->mode == mode && p->delta == delta && p->refused < REFUSED_MAX;
+}
+
+static uint16_t *recent(DbtFar *f, const uint8_t *page, int64_t delta)
+{
+    uint64_t h = ((uintptr_t)page + (uint64_t)delta * 3) * UINT64_C(0x9e3779b97f4a7c15);
+    return &f->recent[h >> (64 - RECENT_BITS)];
+}
+
 /* Number plus 1 of the page's pair, or 0; then *word is one that no pair of the page has. */
 static unsigned pair_find(const DbtFar *f, const uint8_t *page, uint32_t mode, int64_t delta, unsigned *word)
 {
@@ -81,7 +93,7 @@ static unsigned pair_find(const DbtFar *f, const uint8_t *page, uint32_t mode, i
         if (p->page != page) {
             continue;
         }
-        if (p->mode == mode && p->delta == delta && p->refused < REFUSED_MAX) {
+        if (pair_is(p, page, mode, delta)) {
             return k;
         }
         n = MAX(n, ((p->word - first_word(page)) & (DBT_FAR_N - 1)) + 1);
@@ -111,7 +123,11 @@ unsigned far_pair(DbtMachine *d, const DbtGuest *g, const Block *b, int64_t delt
     if (!g->ic_offset || !g->mode_user || d->no_far || d->cache || delta != (int32_t)delta) {
         return 0;
     }
-    unsigned k = pair_find(f, page, mode_of(b), delta, word);
+    uint16_t *last = recent(f, page, delta);
+    unsigned k = *last;
+    if (!k || !pair_is(&f->pair[k - 1], page, mode_of(b), delta)) {
+        k = pair_find(f, page, mode_of(b), delta, word);
+    }
     if (!k) {
         k = pair_new(f);
         if (!k) {
@@ -122,6 +138,7 @@ unsigned far_pair(DbtMachine *d, const DbtGuest *g, const Block *b, int64_t delt
         *slot = (uint16_t)k;
         d->stats.far_pairs++;
     }
+    *last = (uint16_t)k;
     *word = f->pair[k - 1].word;
     f->pair[k - 1].generations |= (uint8_t)(1u << d->generation);
     return k;

@@ -286,9 +286,11 @@ static bool is_zeroing(const IrInsn *i)
 
 static bool is_step(const IrInsn *i);
 
+enum { STEPS_MAX = 64 };
 typedef struct Found {
-    unsigned steps;                     /* r += constant */
+    unsigned steps;                     /* r += constant: how many, the last STEPS_MAX of them, from the last on */
     unsigned gone;                      /* the first operation that has gone, or how many there are */
+    uint16_t step[STEPS_MAX];
 } Found;
 
 typedef struct Live { unsigned flags, fault, values; } Live;     /* IrLive while it is worked out */
@@ -356,9 +358,8 @@ static void count(IrBlock *b, const IrInsn *i)
     b->loops |= (traits[i->op] & T_EXITS) && i->imm == (int32_t)(b->pc & 0xfff);
 }
 
-static Found backward(IrBlock *b, unsigned flags_live_out, const IrHelperDesc *helpers)
+static void backward(IrBlock *b, unsigned flags_live_out, const IrHelperDesc *helpers, Found *found)
 {
-    Found found = { 0, b->n_insns };
     Live s = { .flags = flags_live_out };
     IrInsn *i = b->insns + b->n_insns;
 
@@ -373,7 +374,7 @@ static Found backward(IrBlock *b, unsigned flags_live_out, const IrHelperDesc *h
         }
         if (!(t & T_STAYS) && !(i->sets & (s.flags | s.fault)) && is_unwanted(i, s.values)) {
             i->op = GONE;
-            found.gone = n;
+            found->gone = n;
             continue;
         }
         if (i->sets) {
@@ -388,14 +389,13 @@ static Found backward(IrBlock *b, unsigned flags_live_out, const IrHelperDesc *h
                 i->sets = i->undef = 0;
                 i->a = ir_imm(b, 0);
                 i->b = ir_none();
-            } else {
-                found.steps += is_step(i);
+            } else if (is_step(i) && found->steps < STEPS_MAX) {
+                found->step[found->steps++] = (uint16_t)n;
             }
         }
         s = live_before(b, i, helpers, s);
     }
     note_live(b->insns - 1, s);
-    return found;
 }
 
 void ir_liveness(IrBlock *b, const IrHelperDesc *helpers, const IrHoist *hoist)
@@ -479,16 +479,15 @@ static bool join_next(IrBlock *b, unsigned n)
     return false;
 }
 
-/* Returns the first that has gone, or `gone`. */
-static unsigned join_steps(IrBlock *b, unsigned gone)
+static void join_steps(IrBlock *b, Found *found)
 {
-    for (unsigned n = 0; n < b->n_insns; n++) {
-        if (is_step(&b->insns[n]) && join_next(b, n)) {
+    for (unsigned k = found->steps; k-- > 0;) {
+        unsigned n = found->step[k];
+        if (join_next(b, n)) {
             b->insns[n].op = GONE;
-            gone = MIN(gone, n);
+            found->gone = MIN(found->gone, n);
         }
     }
-    return gone;
 }
 
 /* Last, when the passes' stores have long left the host's store buffer: a copy of what was just written waits for them. */
@@ -506,10 +505,15 @@ static void close_gaps(IrBlock *b, unsigned first)
 void ir_optimise(IrBlock *b, unsigned flags_live_out, const IrHelperDesc *helpers)
 {
     forward(b);
-    Found found = backward(b, flags_live_out, helpers);
-    unsigned gone = found.steps > 1 ? join_steps(b, found.gone) : found.gone;
-    if (gone < b->n_insns) {
-        close_gaps(b, gone);
+    Found found;
+    found.steps = 0;
+    found.gone = b->n_insns;
+    backward(b, flags_live_out, helpers, &found);
+    if (found.steps > 1) {
+        join_steps(b, &found);
+    }
+    if (found.gone < b->n_insns) {
+        close_gaps(b, found.gone);
     }
 }
 

@@ -151,8 +151,10 @@ static void exits_peek(DbtCpu *c, IrBlock *ir, Block *b, const uint8_t *page)
     uint16_t exits[IR_MAX_INSNS];
     unsigned n = 0;
 
-    for (unsigned k = ir->last_exit; k; k = ir->insns[k - 1].mem) {
-        exits[n++] = (uint16_t)(k - 1);
+    for (unsigned k = ir->n_insns; n < ir->n_direct && k-- > 0;) {      /* most stand at the end */
+        if (ir_exits(ir->insns[k].op)) {
+            exits[n++] = (uint16_t)k;
+        }
     }
     while (n) {
         exit_peek(c, ir, &ir->insns[exits[--n]], b, page);

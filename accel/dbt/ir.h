@@ -119,8 +119,7 @@ typedef struct IrInsn {
                                            0 to 15 that it may write before the last such place */
     uint16_t guest;                     /* index in the block's table of guest instructions */
     uint16_t sub;                       /* helper or vop number */
-    uint16_t mem;                       /* index of an IrMem: chk, lea; of jmp, br, brz, brnz as ir_emit() makes them: number plus 1 of
-                                           the one before, or 0 */
+    uint16_t mem;                       /* index of an IrMem: chk, lea */
     uint8_t  imm8;                      /* immediate byte of a vop; of a helper IR_ONLY_RAISES or 0 */
     uint8_t  vl;                        /* VEX vop: 1: 256 bits; | VL_CLEAR: there are bits 511:256 to clear in the destination */
     IrRef    dst, dst2, a, b, c;
@@ -144,7 +143,7 @@ typedef struct IrBlock {
     uint32_t length;                    /* guest bytes consumed */
     bool     two_pages;                 /* the last instruction reaches into the next page */
     unsigned n_insns, n_guest, n_imms, n_mems;
-    unsigned last_exit;                 /* until passes run: number plus 1 of the last jmp, br, brz or brnz */
+    unsigned n_direct;                  /* how many jmp, br, brz and brnz ir_emit() has made */
     unsigned n_exits, n_vops;           /* from ir_optimise() on: operations that may go directly somewhere else; vops */
     bool     loops;                     /* the same: an exit goes to the block's own start */
     IrInsn  *insns;                     /* IR_MAX_* of each after ir_new(), just enough after ir_copy() */
@@ -221,7 +220,7 @@ IrBlock *ir_copy(const IrBlock *b);     /* one allocation of just the size; g_fr
 void     ir_begin(IrBlock *b, uint64_t pc, uint64_t mode);
 /* Does it go directly to page base + imm? */
 static inline bool ir_exits(IrOp op) { return op == IR_jmp || op == IR_br || op == IR_brz || op == IR_brnz; }
-/* Zeroed but for these, guest and what an exit has in mem. */
+/* Zeroed but for these and guest. */
 static inline IrInsn *ir_emit(IrBlock *b, IrOp op, IrType type, IrRef dst, IrRef a, IrRef second)
 {
     g_assert(b->n_insns < IR_MAX_INSNS);
@@ -231,8 +230,7 @@ static inline IrInsn *ir_emit(IrBlock *b, IrOp op, IrType type, IrRef dst, IrRef
     if (op == IR_helper) {
         b->guest[i->guest].calls = true;
     } else if (ir_exits(op)) {
-        i->mem = (uint16_t)b->last_exit;
-        b->last_exit = b->n_insns;
+        b->n_direct++;
     }
     return i;
 }

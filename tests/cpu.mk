@@ -5,7 +5,7 @@ CPU_TESTS := softfloat now3d ops blocks native peek simd x87 vex evex evex_rules
 CPU_IR    := ir opt merge irtext interp
 SOFTFLOAT := $(patsubst %.c,$(B)/%.o,$(wildcard cpu/softfloat/*.c))
 CPU_TCC    := $(patsubst %,$(B)/accel/dbt/tcc/%.o,render support compile)
-CPU_NATIVE := $(patsubst %.c,$(B)/%.o,$(wildcard accel/dbt/x86_64/*.c) accel/dbt/huge.c accel/dbt/ic.c core/disas.c)
+CPU_NATIVE := $(patsubst %.c,$(B)/%.o,$(wildcard accel/dbt/x86_64/*.c) accel/dbt/huge.c accel/dbt/ic.c accel/dbt/hoist.c core/disas.c)
 
 $(B)/tests/cpu/ops: $(B)/tests/cpu/ops.o $(B)/accel/dbt/ir.o
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)

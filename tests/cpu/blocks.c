@@ -128,7 +128,7 @@ static bool native_open(Native *n, FakeCpu *c)
     return true;
 }
 
-static Block *native_block(Native *n, const IrBlock *ir)
+static Block *native_block(Native *n, IrBlock *ir)
 {
     Block *b = g_new0(Block, 1);
     b->length = (uint16_t)ir->length;

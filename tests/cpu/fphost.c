@@ -129,7 +129,7 @@ X86Cpu *guest_new(void) { return new_cpu(&guest); }
 static unsigned refusals;               /* that dbt_refill() may still make */
 
 /* A block by the native engine: emitted, run once. */
-static void run_native(X86Cpu *c, const IrBlock *b)
+static void run_native(X86Cpu *c, IrBlock *b)
 {
 #if defined(__x86_64__)
     static DbtMachine d = { .tb_mib = 16, .guest = &guest, .backend = &dbt_backend_x86_64 };

@@ -347,7 +347,7 @@ void em_gate(Em *e)
         e_op(e, 0x85, E_W, a, rm_reg(a));
         gate_unless(e, CC_NE);
     }
-    drop_scratch(e, e->vb[e->i + 1]);
+    drop_scratch(e, e->n->after.values);
     e_load(e, RAX, rm_cpu(CPU(ctx)));
     e_load(e, R11, rm_mem(RAX, offsetof(DbtContext, gate)));
     if (n->imm8) {

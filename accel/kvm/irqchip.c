@@ -231,6 +231,16 @@ static void kvm_ioapic_store(Machine *m, const IoapicState *s)
 
 /* ---- the local APIC, and whether its CPU sleeps or waits for a start ---- */
 
+/* An INIT or a start that waits changes all registers when this is asked for: before they are read. */
+void kvm_apic_settle(KvmCpu *k)
+{
+    struct kvm_mp_state mp;
+
+    if (k->kvm->machine->irqchip) {
+        ioctl(k->fd, KVM_GET_MP_STATE, &mp);
+    }
+}
+
 void kvm_apic_in(KvmCpu *k, uint64_t base)
 {
     struct kvm_lapic_state a;

@@ -113,6 +113,7 @@ bool kvm_irqchip_init(KvmMachine *k, GError **err);
 void kvm_irqchip_fini(KvmMachine *k);
 void kvm_irqchip_rewire(KvmMachine *k);
 void kvm_irqchip_nmi(KvmCpu *k);        /* its own thread */
+void kvm_apic_settle(KvmCpu *k);
 void kvm_apic_in(KvmCpu *k, uint64_t base);
 void kvm_apic_out(KvmCpu *k);
 

@@ -339,6 +339,7 @@ void kvm_get_regs(Vcpu *v)
     struct kvm_xcrs  x = { 0 };
     g_autofree struct kvm_xsave *area = g_new0(struct kvm_xsave, 1);
 
+    kvm_apic_settle(k);
     if (ioctl(k->fd, KVM_GET_REGS, &r) < 0 || ioctl(k->fd, KVM_GET_SREGS, &s) < 0 || ioctl(k->fd, KVM_GET_DEBUGREGS, &d) < 0 ||
         ioctl(k->fd, KVM_GET_XSAVE, area) < 0) {
         g_printerr("ryokan: kvm: CPU %u: cannot read its registers: %s\n", v->index, g_strerror(errno));
@@ -396,7 +397,8 @@ static struct kvm_sregs sregs_out(const X86Cpu *c)
 
 static void events_out(KvmCpu *k)
 {
-    const X86Cpu *c = k->c;
+    X86Cpu *c = k->c;
+    bool    shadowed = c->activity == X86_RUN && x86_shadowed(c);       /* one that is over would keep a halted CPU asleep */
     struct kvm_vcpu_events e = { .flags = KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_NMI_PENDING };
 
     e.nmi.masked = c->nmi_blocked;
@@ -407,8 +409,8 @@ static void events_out(KvmCpu *k)
     }
     e.interrupt.injected = c->acked != 0;
     e.interrupt.nr = c->acked & 0xff;
-    e.interrupt.shadow = (c->shadow & SHADOW_STI ? KVM_X86_SHADOW_INT_STI : 0) |
-                         (c->shadow & SHADOW_SS ? KVM_X86_SHADOW_INT_MOV_SS : 0);
+    e.interrupt.shadow = !shadowed ? 0 : (c->shadow & SHADOW_STI ? KVM_X86_SHADOW_INT_STI : 0) |
+                                         (c->shadow & SHADOW_SS ? KVM_X86_SHADOW_INT_MOV_SS : 0);
     ioctl(k->fd, KVM_SET_VCPU_EVENTS, &e);
 }
 

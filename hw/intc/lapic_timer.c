@@ -158,6 +158,8 @@ void lapic_timer_set_locked(Lapic *s, uint32_t initial, uint32_t count)
     s->start_ns = now > gone ? now - gone : 0;
     if (initial && (count || timer_mode(s) == TIMER_PERIODIC)) {
         arm_next_period(s, now);
+    } else if (initial) {
+        timer_arm(&s->timer, now);    /* over: was it told?  The accelerator does not say.  Once too often harms nobody */
     }
 }
 

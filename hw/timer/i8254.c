@@ -326,30 +326,26 @@ bool pit_speaker(void *pit, bool *gate, bool *on)
     return outside(s) != NULL;
 }
 
-void pit_set_speaker(void *pit, bool on)
+/* What the accelerator's own cannot know by itself. */
+static void tell_outside(Pit *s, bool *what, bool on)
 {
-    Pit *s = pit;
-
-    if (s->speaker != on) {
+    if (*what != on) {
         pit_refresh(s);
-        s->speaker = on;
+        *what = on;
         if (outside(s)) {
             store(s);
         }
     }
 }
 
+void pit_set_speaker(void *pit, bool on)
+{
+    tell_outside(pit, &((Pit *)pit)->speaker, on);
+}
+
 void pit_cut(void *pit, bool cut)
 {
-    Pit *s = pit;
-
-    if (s->cut != cut) {
-        pit_refresh(s);
-        s->cut = cut;
-        if (outside(s)) {
-            store(s);
-        }
-    }
+    tell_outside(pit, &((Pit *)pit)->cut, cut);
 }
 
 /* After any change to a counter: counter 0 drives a wire. */

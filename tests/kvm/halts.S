@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * halts.S -- a BIOS image for a guest that is nearly always halted, behind STI, and woken by its APIC's one-shot timer, which it sets
+ * again each time: a '.' a turn.  What keeps it halted when it is moved, a shadow of interrupts that outlives its HLT or a tick
+ * that is lost, ends it.
+ *
+ * In real mode, which a /dev/kvm that interprets ring 0 knows; FS reaches all memory, since what is behind its selector stays.
+ */
+        .set    APIC, 0xfee00000
+        .set    SVR, 0xf0
+        .set    EOI, 0xb0
+        .set    LVT_TIMER, 0x320
+        .set    COUNT, 0x380
+        .set    DIVIDE, 0x3e0
+        .set    TURN, 30000000                  # of a bus clock of 1 GHz
+        .set    VECTOR, 0x40
+        .code16
+        .section .text
+        .globl  _start
+_start: .org    0xf000
+start:
+        cli
+        xorw    %ax, %ax
+        movw    %ax, %ds
+        movw    %ax, %ss
+        movw    $0x7000, %sp
+        movw    $tick, 4 * VECTOR
+        movw    $0xf000, 4 * VECTOR + 2
+        movb    $0xff, %al                      # no 8259
+        outb    %al, $0x21
+        lgdtl   %cs:gdtr
+        movl    %cr0, %eax
+        orb     $1, %al
+        movl    %eax, %cr0
+        movw    $8, %bx
+        movw    %bx, %fs
+        andb    $0xfe, %al
+        movl    %eax, %cr0
+        movl    $APIC, %ebx
+        movl    $0x1ff, %fs:SVR(%ebx)
+        movl    $0x0b, %fs:DIVIDE(%ebx)
+        movl    $VECTOR, %fs:LVT_TIMER(%ebx)
+        movl    $TURN, %fs:COUNT(%ebx)
+1:      cli                                     # STI casts its shadow only where interrupts were off
+        sti
+        hlt
+        jmp     1b
+tick:
+        movb    $'.', %al
+        outb    %al, $0xe9
+        movl    $0, %fs:EOI(%ebx)
+        movl    $TURN, %fs:COUNT(%ebx)
+        iret
+gdt:    .quad   0, 0x00cf92000000ffff
+gdtr:   .word   15
+        .long   0xf0000 + gdt
+        .org    0xfff0
+        ljmp    $0xf000, $start
+        .org    0x10000

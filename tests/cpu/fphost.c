@@ -199,6 +199,11 @@ const void *dbt_slow(DbtCpu *c)
     return NULL;
 }
 
+const void *dbt_go_on(DbtCpu *c)
+{
+    return dbt_slow(c);
+}
+
 bool guest_translated(X86Cpu *c, const uint8_t *code, unsigned n, uint64_t mode, bool native)
 {
     static IrBlock *b;

@@ -132,16 +132,16 @@ static void exit_peek(DbtCpu *c, const IrBlock *ir, IrInsn *n, Block *b, const u
     if (b->at2 || n->imm < 0 || n->imm >= DBT_PAGE) {
         return;
     }
-    unsigned lo = MIN(b->from, (unsigned)n->imm), hi = MAX(b->to, MIN((unsigned)n->imm + 64, DBT_PAGE));
-    if (hi - lo > MIN(ir->length, DBT_PAGE - (ir->pc & (DBT_PAGE - 1))) + PEEK_MAX) {
-        return;
-    }
-    DbtFlagsFate fate = c->guest->flags_fate(c, ir->mode, page + n->imm, MIN(64, DBT_PAGE - (unsigned)n->imm), &n->sub);
-    if (fate != FATE_WANTED) {
+    unsigned most = MIN(ir->length, DBT_PAGE - (ir->pc & (DBT_PAGE - 1))) + PEEK_MAX;
+    DbtPeek p = { .page = page, .at = (unsigned)n->imm, .lo = b->to > most ? b->to - most : 0, .hi = MIN(b->from + most, DBT_PAGE) };
+    DbtFlagsFate fate = c->guest->flags_fate(c, ir->mode, &p);
+    unsigned from = MIN(b->from, p.lo), to = MAX(b->to, p.hi);
+    if (fate != FATE_WANTED && to - from <= most) {
         n->live = 0;
         n->live_fault = fate == FATE_FAULT ? FL_ALL : 0;
-        b->from = (uint16_t)lo;
-        b->to = (uint16_t)hi;
+        n->sub = p.regs;
+        b->from = (uint16_t)from;
+        b->to = (uint16_t)to;
     }
 }
 

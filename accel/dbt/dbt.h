@@ -264,6 +264,12 @@ typedef enum {
     FATE_FAULT,                         /* overwritten before they are read, but a check of memory may leave before */
     FATE_DEAD,                          /* overwritten before anything reads them or leaves */
 } DbtFlagsFate;
+typedef struct DbtPeek {
+    const uint8_t *page;                /* in: host address; where to begin, and offsets that may be looked at; */
+    unsigned at, lo, hi;                /* out: those that were */
+    uint16_t regs;                      /* out, for FATE_FAULT: guest registers (bits 0 to 15) that may be written before the last place
+                                           that may leave while the flags are wanted */
+} DbtPeek;
 
 /* C1 of the x87 as native code leaves it, where the last operation sets it: host_x87 of the CPU struct. */
 enum { DBT_X87_NONE = 0x8000 };         /* nothing is left: it is in the guest's status word */
@@ -289,9 +295,7 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     void (*translate)(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next, unsigned max_guest_insns);
     /* All of c that translate() reads, to a struct that nobody runs. */
     void (*front_state)(const DbtCpu *c, DbtCpu *to);
-    /* What becomes of the arithmetic flags in this code.  FATE_FAULT: *regs are the guest registers (bits 0 to 15) that may be
-     * written before the last place that may leave while they are wanted. */
-    DbtFlagsFate (*flags_fate)(DbtCpu *c, uint64_t mode, const uint8_t *code, unsigned n, uint16_t *regs);
+    DbtFlagsFate (*flags_fate)(DbtCpu *c, uint64_t mode, DbtPeek *p);   /* what becomes of the arithmetic flags in this code */
     bool (*walk)(DbtCpu *c, uint64_t linear, DbtAccess access, DbtWalk *out);    /* sets A and D; false: out->error */
     void (*fault)(DbtCpu *c, uint64_t linear, DbtAccess access, const DbtWalk *walk) G_GNUC_NORETURN;   /* raise it */
     /* The same of native code, whose locals are in the struct: may come back when pc is the handler's. */

@@ -252,12 +252,14 @@ static void peek(const TracePath *path, TraceCode *t)
         n->live = FL_ALL;
         TracePage *p = page_of(t, n->imm);
         if (p) {
-            unsigned at = (unsigned)(n->imm - p->delta), bytes = MIN(PEEK, DBT_PAGE - at);
-            DbtFlagsFate fate = path->cpu->guest->flags_fate(path->cpu, ir->mode, path->bytes[p - t->pages] + at, bytes, &n->sub);
+            unsigned at = (unsigned)(n->imm - p->delta);
+            DbtPeek k = { .page = path->bytes[p - t->pages], .at = at, .lo = at > PEEK ? at - PEEK : 0, .hi = MIN(at + PEEK, DBT_PAGE) };
+            DbtFlagsFate fate = path->cpu->guest->flags_fate(path->cpu, ir->mode, &k);
             if (fate != FATE_WANTED) {
                 n->live = 0;
                 n->live_fault = fate == FATE_FAULT ? FL_ALL : 0;
-                p->granules |= code_granule_mask(at, at + bytes);
+                n->sub = k.regs;
+                p->granules |= code_granule_mask(k.lo, k.hi);
             }
         }
     }

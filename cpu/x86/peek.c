@@ -118,30 +118,58 @@ static unsigned vector_written(const X86Insn *i, unsigned props)
     return w | (dst == OPD_G ? 1u << i->reg : dst == OPD_E && i->mod == 3 ? 1u << i->rm : 0);
 }
 
-DbtFlagsFate x86_flags_fate(DbtCpu *cpu, uint64_t mode, const uint8_t *code, unsigned n, uint16_t *regs)
+/* A shift by a constant that is not zero. */
+static bool is_shift(const X86Insn *i)
+{
+    X86TrFn *tr = i->row->tr;
+    return (tr == x86_tr_SHL || tr == x86_tr_SHR || tr == x86_tr_SAR) && i->row->ops[1] != OPD_CL &&
+           (i->row->ops[1] == OPD_ONE || (i->imm & 31));
+}
+
+/* A direct jump whose target is known, and whose block cannot fault by being entered. */
+static bool is_jump(const X86Insn *i, uint64_t mode)
+{
+    return i->row->tr == x86_tr_JMP && (i->row->ops[0] == OPD_Jb || i->row->ops[0] == OPD_Jz) && i->osize != 2 && (mode & X86_MODE_FLAT_CS);
+}
+
+DbtFlagsFate x86_flags_fate(DbtCpu *cpu, uint64_t mode, DbtPeek *p)
 {
     const X86Cpu *c = (X86Cpu *)cpu;
-    unsigned at = 0, wrote = 0, left = LOOK_AHEAD;
+    unsigned lo = p->at, hi = p->at, wrote = 0, left = LOOK_AHEAD;
+    int64_t at = p->at;
     bool partly = false;                /* some flag may have changed */
-    DbtFlagsFate fate = FATE_DEAD;
-    while (left) {
+    DbtFlagsFate fate = mode & X86_MODE_FLAT_CS ? FATE_DEAD : FATE_FAULT;      /* the limit is checked where a block is entered */
+    p->regs = 0;
+    while (left && at >= p->lo && at < p->hi) {
         X86Insn i;
-        unsigned props = 0;
-        if (x86_decode(&i, code + at, n - at, mode) != DEC_OK || (i.row->props & RFLAGS) || !x86_has_feature(c, i.row->feature))
+        unsigned props = 0, n = MIN(p->hi - (unsigned)at, 15);
+        if (x86_decode(&i, p->page + at, n, mode) != DEC_OK || !x86_has_feature(c, i.row->feature))
             return FATE_WANTED;
-        bool vector = is_vector(c, mode, &i, &props), pure = vector ? i.mod == 3 : is_register_only(&i);
+        lo = MIN(lo, (unsigned)at);
+        at += i.length;
+        hi = MAX(hi, (unsigned)at);
+        bool vector = is_vector(c, mode, &i, &props), jump = is_jump(&i, mode), shift = is_shift(&i);
+        bool pure = jump || (vector ? i.mod == 3 : is_register_only(&i));
+        if ((i.row->props & RFLAGS) && !shift)
+            return FATE_WANTED;
         if (!pure) {
-            if (partly || !(vector || is_plain_access(&i)))
+            if (partly || !(vector || (shift && !i.lock) || is_plain_access(&i)))
                 return FATE_WANTED;
             fate = FATE_FAULT;
-            *regs = (uint16_t)wrote;
+            p->regs = (uint16_t)wrote;
         }
-        if ((i.row->props & WFLAGS) || (props & V_FLAGS))
+        if ((i.row->props & WFLAGS) || (props & V_FLAGS) || shift) {
+            p->lo = lo;
+            p->hi = hi;
             return fate;
-        partly |= pure && !vector && !is_plain_register(&i);
-        wrote |= vector ? vector_written(&i, props) : written(&i);
+        }
+        if (jump) {
+            at += (int64_t)i.imm;
+        } else {
+            partly |= pure && !vector && !is_plain_register(&i);
+            wrote |= vector ? vector_written(&i, props) : written(&i);
+        }
         left -= vector ? 1 : 2;         /* loops of vectors are longer */
-        at += i.length;
     }
     return FATE_WANTED;
 }

@@ -55,11 +55,11 @@ static inline IrInsn *emit_flags(X86Tr *t, IrOp op, IrType type, IrRef dst, IrRe
 
 /* Those that others name; the rest are declared in decode.c. */
 X86TrFn x86_tr_LEA, x86_tr_LEAVE, x86_tr_NOP, x86_tr_BSF, x86_tr_BSR, x86_tr_MOV, x86_tr_MOVZX, x86_tr_MOVSX, x86_tr_MOVSXD, x86_tr_PUSH, x86_tr_POP, x86_tr_RET, x86_tr_LOOP, x86_tr_MOVBE,
-    x86_tr_SHLX, x86_tr_SHRX, x86_tr_SARX, x86_tr_RORX, x86_tr_vex;
+    x86_tr_SHLX, x86_tr_SHRX, x86_tr_SARX, x86_tr_RORX, x86_tr_vex, x86_tr_JMP, x86_tr_SHL, x86_tr_SHR, x86_tr_SAR;
 
 /* ---- for guest.c ---- */
 void   x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next, unsigned max_guest_insns);
-DbtFlagsFate x86_flags_fate(DbtCpu *cpu, uint64_t mode, const uint8_t *code, unsigned n, uint16_t *regs);
+DbtFlagsFate x86_flags_fate(DbtCpu *cpu, uint64_t mode, DbtPeek *p);
 
 /* ---- translate.c ---- */
 void   tr_helper(X86Tr *t, unsigned number, IrRef dst, IrRef a, IrRef b, IrRef c);

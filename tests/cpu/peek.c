@@ -103,20 +103,20 @@ int main(int argc, char **argv)
         if (!(v >> 16 & 3))
             c->feat[v >> 24 & 7] &= (uint32_t)rnd();
         uint8_t page[64] = { 0 };
-        uint16_t regs = 0, after = 0;
         X86Insn i;
         make(page, wide);
         if (x86_decode(&i, page, 15, mode) != DEC_OK)
             continue;
         memcpy(page + i.length, (uint8_t[]){ 0x8a, 0x03, 0x31, 0xc0 }, 4);      /* mov al, [rbx]; xor eax, eax */
-        DbtFlagsFate fate = x86_flags_fate(&c->dbt, mode, page, 60, &regs);
+        DbtPeek p = { .page = page, .hi = 60 }, first = { .page = page, .hi = i.length };
+        DbtFlagsFate fate = x86_flags_fate(&c->dbt, mode, &p);
         if (fate == FATE_WANTED)
             continue;
-        DbtFlagsFate alone = x86_flags_fate(&c->dbt, mode, page, i.length, &after);     /* FATE_WANTED: it is passed over */
+        DbtFlagsFate alone = x86_flags_fate(&c->dbt, mode, &first);     /* FATE_WANTED: it is passed over */
         ir_begin(b, 0x400000, mode);
         x86_translate(&c->dbt, b, page, 60, NULL, 1);
         Seen s = look(b);
-        const char *what = judge(alone != FATE_WANTED ? alone : fate, &s, regs, alone != FATE_WANTED);
+        const char *what = judge(alone != FATE_WANTED ? alone : fate, &s, p.regs, alone != FATE_WANTED);
         passed++;
         over += alone == FATE_WANTED;
         vectors += (i.row->props & (ISVOP | ISVEX)) != 0;

@@ -160,6 +160,7 @@ static void context_flush(DbtCpu *c, DbtContext *x)
         entry_clear(x, x->filled[i]);
     }
     x->n_filled = 0;
+    memset(x->local, 0, sizeof(x->local));
     x->n_large = 0;
     jmp_clear(x, 0);
     jmp_clear(x, 1);
@@ -168,29 +169,59 @@ static void context_flush(DbtCpu *c, DbtContext *x)
     c->keys[x->index].global_hi = 0;
 }
 
-/* All but what stems from global pages. */
-static void context_flush_local(DbtCpu *c, DbtContext *x)
+/* What is not of global pages goes from a slot of the TLB; is something left? */
+static bool slot_flush_local(DbtContext *x, unsigned slot)
 {
-    unsigned kept = 0;
+    TlbEntry *e = &x->tlb[slot], *v = &x->victim[slot];
 
-    ic_flush(c, x);
-    far_flush(c, x, false);
+    if (!(v->phys & TLBF_GLOBAL)) {
+        v->phys = 0;
+    }
+    if (!(e->phys & TLBF_GLOBAL)) {
+        if (!v->phys) {
+            *e = (TlbEntry){ .read = tlb_empty(slot), .write = tlb_empty(slot), .phys = TLBF_FILLED };     /* it stays in filled[] */
+            return false;
+        }
+        *e = *v;
+        v->phys = 0;
+    }
+    return true;
+}
+
+/* A kernel's TLB holds little that is its space's own: only that is looked at. */
+static void tlb_flush_local(DbtContext *x)
+{
+    unsigned n = 0, kept = 0, words = x->tlb_n / 64;
+
+    for (unsigned k = 0; k < words; k++) {
+        n += (unsigned)__builtin_popcountll(x->local[k]);
+    }
+    for (unsigned k = 0; n < x->n_filled / 2 && k < words; k++) {
+        for (; x->local[k]; x->local[k] &= x->local[k] - 1) {
+            slot_flush_local(x, k * 64 + (unsigned)__builtin_ctzll(x->local[k]));
+        }
+    }
+    if (n < x->n_filled / 2) {
+        return;
+    }
     for (unsigned i = 0; i < x->n_filled; i++) {
         unsigned slot = x->filled[i];
-        if (!(x->victim[slot].phys & TLBF_GLOBAL)) {
-            x->victim[slot].phys = 0;
-        }
-        if (x->tlb[slot].phys & TLBF_GLOBAL) {
-            x->filled[kept++] = (uint16_t)slot;
-        } else if (x->victim[slot].phys) {
-            x->tlb[slot] = x->victim[slot];
-            x->victim[slot].phys = 0;
+        if (slot_flush_local(x, slot)) {
             x->filled[kept++] = (uint16_t)slot;
         } else {
-            entry_clear(x, slot);
+            x->tlb[slot].phys = 0;
         }
     }
     x->n_filled = (uint16_t)kept;
+    memset(x->local, 0, words * sizeof(*x->local));
+}
+
+/* All but what stems from global pages. */
+static void context_flush_local(DbtCpu *c, DbtContext *x)
+{
+    ic_flush(c, x);
+    far_flush(c, x, false);
+    tlb_flush_local(x);
     jmp_clear(x, 0);
     fetch_clear(x, ~x->fetch_global);
 }
@@ -250,6 +281,9 @@ static void entry_copy(DbtContext *x, const TlbEntry *e, unsigned from)
     if (to == &x->tlb[slot]) {
         x->filled[x->n_filled++] = (uint16_t)slot;
     }
+    if (!(e->phys & TLBF_GLOBAL)) {
+        tlb_note_local(x, slot);
+    }
 }
 
 static void tables_free(DbtContext *x)
@@ -275,6 +309,7 @@ static void context_resize(DbtCpu *c, DbtContext *x, unsigned n)
         x->filled = (uint16_t *)(tlb + 2 * n);
         x->tlb_n = n;
         x->n_filled = 0;
+        memset(x->local, 0, sizeof(x->local));
         memset(x->victim, 0, tables / 2);
         for (unsigned s = 0; s < n; s++) {
             x->tlb[s] = (TlbEntry){ .read = tlb_empty(s), .write = tlb_empty(s) };

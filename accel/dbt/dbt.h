@@ -13,6 +13,7 @@
 #ifndef ACCEL_DBT_DBT_H
 #define ACCEL_DBT_DBT_H
 #include <setjmp.h>
+#include <string.h>
 #include "core/vcpu.h"
 #include "accel/dbt/ir.h"
 
@@ -95,6 +96,7 @@ typedef struct DbtContext {
     uint32_t pushed_out, exchanged;     /* entries that made room; that came back: since */
     int64_t  adapted;                   /* this time, in microseconds */
     uint16_t *filled;                   /* slots; n_filled of them */
+    uint64_t local[DBT_TLB_MAX / 64];   /* a bit for each slot that something not global may be in, or behind */
     DbtStack stack;                     /* while it is not the current one */
     DbtKey   key;
     unsigned index;                     /* in DbtCpu.contexts and keys */
@@ -112,6 +114,7 @@ typedef struct DbtContext {
     uint16_t first_filled[DBT_TLB_N];
 } __attribute__((aligned(64))) DbtContext;     /* so that a neighbour's address differs in one bit */
 
+static inline void tlb_note_local(DbtContext *x, unsigned slot) { x->local[slot / 64] |= UINT64_C(1) << (slot % 64); }
 static inline unsigned dbt_beside_slot(uint64_t host_page) { return (host_page >> DBT_PAGE_BITS) & (DBT_BESIDE_N - 1); }
 static inline unsigned tlb_slot(const DbtContext *x, uint64_t v) { return (v >> DBT_PAGE_BITS) & (x->tlb_n - 1); }
 
@@ -246,6 +249,7 @@ static inline void dbt_context_empty(DbtContext *x)
     x->tlb_n = DBT_TLB_N;
     x->filled = x->first_filled;
     x->n_filled = 0;
+    memset(x->local, 0, sizeof(x->local));
     for (unsigned s = 0; s < DBT_TLB_N; s++) {
         x->tlb[s] = (TlbEntry){ .read = tlb_empty(s), .write = tlb_empty(s) };
         x->victim[s].phys = 0;

@@ -130,6 +130,9 @@ static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, const struct RamH
         x->pushed_out++;
     }
     tlb_entry_flush_page(&x->victim[slot], slot, page, false);
+    if (!w->global) {
+        tlb_note_local(x, slot);
+    }
     bool guarded = w->writable && !write_ok && h->seen == (SEEN_READ | SEEN_WRITE);
     e->phys = phys | TLBF_FILLED | (guarded ? TLBF_GUARDED : 0) | (w->global ? TLBF_GLOBAL : 0) |
               (w->page_bytes > DBT_PAGE ? TLBF_LARGE : 0);

@@ -40,6 +40,8 @@ typedef struct Reg {                  /* one guest-visible register */
 typedef struct MmioOps {              /* for the banks a Reg table cannot express */
     uint64_t (*read)(void *dev, hwaddr off, unsigned size);
     void     (*write)(void *dev, hwaddr off, uint64_t val, unsigned size);
+    /* Up to n reads of off, one behind the other, at once: how many were done, and 0 where they are to be done singly; or NULL. */
+    unsigned (*read_many)(void *dev, hwaddr off, void *to, unsigned size, unsigned n);
     uint8_t  min, max;                /* sizes implemented (0: 1 and 8); core splits and merges, and aligns: a device
                                          only ever sees off as a multiple of size */
     bool     big_endian;
@@ -111,6 +113,7 @@ void     as_free(AddressSpace *as);
 Machine *as_machine(const AddressSpace *as);
 bool     as_lookup(AddressSpace *as, hwaddr at, bool write, MemRange *out);     /* the line of the FlatView, false:
                                           the hole from `at` on; no lock */
+unsigned io_read_many(AddressSpace *as, hwaddr at, void *to, unsigned size, unsigned n);      /* MmioOps.read_many, if that is there */
 uint64_t io_read(AddressSpace *as, hwaddr at, unsigned size, MemResult *res);   /* takes the machine lock if needed */
 MemResult io_write(AddressSpace *as, hwaddr at, uint64_t val, unsigned size);
 

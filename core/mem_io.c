@@ -323,6 +323,26 @@ uint64_t io_read(AddressSpace *as, hwaddr at, unsigned size, MemResult *res)
     return v;
 }
 
+unsigned io_read_many(AddressSpace *as, hwaddr at, void *to, unsigned size, unsigned n)
+{
+    Machine *m = as->machine;
+    MemRange l;
+    unsigned done = 0;
+
+    if (!as_lookup(as, at, false, &l) || in_line(&l, at, size) != size || l.region->host || !l.region->io || !l.region->io->read_many ||
+        !is_whole(l.region->io, l.from + (at - l.at), size) || log_on(LOG_IO)) {
+        return 0;
+    }
+    const Region *r = l.region;
+    machine_lock(m);
+    if (device_enter(m->mem, as, r)) {
+        done = r->io->read_many(r->dev, l.from + (at - l.at), to, size, n);
+        m->mem->n_active--;
+    }
+    machine_unlock(m);
+    return done;
+}
+
 MemResult io_write(AddressSpace *as, hwaddr at, uint64_t val, unsigned size)
 {
     MemRange l;

@@ -184,6 +184,7 @@ void     x86_st(X86Cpu *c, unsigned s, uint64_t offset, uint64_t value, unsigned
 uint32_t x86_mode(X86Cpu *c);                           /* X86_MODE_* of the current state */
 void     x86_mode_changed(X86Cpu *c);                   /* after a change of what x86_mode() depends on (MXCSR, CR0, ...) */
 bool     x86_io_allowed(X86Cpu *c, unsigned port, unsigned bytes);      /* IOPL and the TSS's bit map; may raise #PF */
+unsigned x86_io_in_many(X86Cpu *c, unsigned port, unsigned bytes, void *to, unsigned n);     /* how many of n were read at once; 0: none */
 uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned bytes);           /* the bus cycle alone */
 void     x86_io_out(X86Cpu *c, unsigned port, uint64_t value, unsigned bytes);
 extern const DbtGuest x86_dbt_guest;                    /* guest.c */

@@ -330,6 +330,25 @@ uint64_t x86_h_out(void *cpu, uint64_t port, uint64_t bytes, uint64_t value)
     return 0;
 }
 
+/*
+ * As many elements as a device gives at once and a page of RAM takes.  They are stored behind the device's back: who waits for the
+ * machine lock may find code in that page afterwards.
+ */
+static bool ins_many(Str *s, unsigned port)
+{
+    uint8_t row[DBT_PAGE];
+    uint64_t k = s->left, to;
+
+    if (!span(s, R_RDI, S_ES, true, &k, &to) || k < 2)
+        return false;
+    unsigned n = x86_io_in_many(s->c, port, s->bytes, row, (unsigned)k);
+    if (!n)
+        return false;
+    dbt_store_bytes(&s->c->dbt, to, row, n * s->bytes);
+    done_elements(s, n, false, true);
+    return true;
+}
+
 uint64_t x86_h_ins(void *cpu, uint64_t a, uint64_t len, uint64_t unused)
 {
     X86Cpu *c = cpu;
@@ -339,7 +358,13 @@ uint64_t x86_h_ins(void *cpu, uint64_t a, uint64_t len, uint64_t unused)
         port_allowed(c, port, s.bytes, true);
     else if (!x86_io_allowed(c, port, s.bytes))         /* nothing to do, but not for everybody */
         x86_raise_gp(c, 0);
+    bool many = c->df > 0 && !s.one;
     while (s.left) {
+        if (many && (many = ins_many(&s, port))) {
+            if (!go_on(&s))
+                break;
+            continue;
+        }
         uint64_t to = x86_seg_linear(c, S_ES, offset(&s, R_RDI), s.bytes, true);
         dbt_check(&c->dbt, to, s.bytes, ACCESS_WRITE);  /* before the port is read */
         dbt_store(&c->dbt, to, x86_io_in(c, port, s.bytes), s.bytes);

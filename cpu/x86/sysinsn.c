@@ -712,6 +712,18 @@ uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned bytes)
     return v;
 }
 
+unsigned x86_io_in_many(X86Cpu *c, unsigned port, unsigned bytes, void *to, unsigned n)
+{
+    if (G_UNLIKELY(x86_events(c) & X86_EV_SMI) || G_UNLIKELY(c->cr4 & CR4_DE && c->mode_cr & X86_MODE_WATCH)) {
+        return 0;
+    }
+    n = io_read_many(c->dbt.vcpu.machine->as_io, port & 0xffff, to, bytes, n);
+    if (n) {
+        io_done(c, port, bytes, true);
+    }
+    return n;
+}
+
 void x86_io_out(X86Cpu *c, unsigned port, uint64_t value, unsigned bytes)
 {
     if (log_on(LOG_IO)) {

@@ -64,6 +64,23 @@ static uint64_t data_read(IdeChannel *ch, unsigned size)
     return val;
 }
 
+/* What a program reads by REP INS: up to the block's end. */
+static unsigned cmd_read_many(void *dev, hwaddr off, void *to, unsigned size, unsigned n)
+{
+    IdeChannel *ch = dev;
+    IdeDrive *d = current(ch);
+    if (off != R_DATA || !d || d->phase != PH_IN || !(d->status & ST_DRQ) || d->pos >= d->block_end) {
+        return 0;
+    }
+    n = MIN(n, (d->block_end - d->pos) / size);
+    memcpy(to, d->pio + d->pos, n * size);
+    d->pos += n * size;
+    if (n && d->pos >= d->block_end) {
+        block_over(d);
+    }
+    return n;
+}
+
 static void data_write(IdeChannel *ch, uint64_t val, unsigned size)
 {
     IdeDrive *d = current(ch);
@@ -246,7 +263,7 @@ static void ctl_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     ide_update_irq(ch);
 }
 
-static const MmioOps cmd_io = { .read = cmd_read, .write = cmd_write, .min = 1, .max = 4 };
+static const MmioOps cmd_io = { .read = cmd_read, .write = cmd_write, .read_many = cmd_read_many, .min = 1, .max = 4 };
 static const MmioOps ctl_io = { .read = ctl_read, .write = ctl_write, .min = 1, .max = 1 };
 
 void ide_channel_reset(IdeChannel *ch)

@@ -153,6 +153,43 @@ START_TEST(pio_read)
 }
 END_TEST
 
+static void is_pattern(const uint8_t *b, uint64_t sector, unsigned from, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        ck_assert_uint_eq(b[i], pattern(sector, from + i));
+    }
+}
+
+/* What REP INS takes at once: never beyond a block. */
+START_TEST(pio_read_many)
+{
+    AddressSpace *io = rig.m->as_io;
+    uint8_t b[2048] = { 0 };
+
+    ck_assert_uint_eq(io_read_many(io, CMD, b, 2, 16), 0);      /* nothing to read */
+    command(CMD, 0x20, 5, 3);
+    ck_assert_uint_eq(settle(CMD) & (DRQ | ERR), DRQ);
+    ck_assert_uint_eq(io_read_many(io, CMD + 7, b, 1, 16), 0);  /* not the data port */
+    ck_assert_uint_eq(io_read_many(io, CMD, b, 2, 100), 100);
+    is_pattern(b, 5, 0, 200);
+    ck_assert_uint_eq(b[200], 0);
+    ck_assert_uint_eq(in(CMD, 2), pattern(5, 200) | pattern(5, 201) << 8);
+    ck_assert_uint_eq(io_read_many(io, CMD, b, 2, 1000), 155);
+    is_pattern(b, 5, 202, 310);
+    ck_assert_uint_eq(settle(CMD) & (DRQ | ERR), DRQ);
+    ck_assert_uint_eq(io_read_many(io, CMD, b, 4, 512), 128);
+    is_pattern(b, 6, 0, 512);
+    ck_assert_uint_eq(settle(CMD) & (DRQ | ERR), DRQ);
+    ck_assert_uint_eq(io_read_many(io, CMD, b, 1, 1), 1);
+    ck_assert_uint_eq(io_read_many(io, CMD, b, 2, 512), 255);
+    is_pattern(b, 7, 1, 510);
+    ck_assert_uint_eq(io_read_many(io, CMD, b, 2, 512), 0);     /* half an element */
+    ck_assert_uint_eq(in(CMD, 2), pattern(7, 511));
+    ck_assert_uint_eq(settle(CMD) & (DRQ | ERR), 0);
+    ck_assert_uint_eq(io_read_many(io, CMD, b, 2, 16), 0);
+}
+END_TEST
+
 START_TEST(pio_write_multiple)
 {
     out(CMD + 2, 8, 1);
@@ -492,6 +529,7 @@ Suite *suite_ide(void)
 {
     Suite *s = suite_create("ide");
     IDE_TEST(pio_read);
+    IDE_TEST(pio_read_many);
     IDE_TEST(pio_write_multiple);
     IDE_TEST(dma_read);
     IDE_TEST(dma_write_long_table);

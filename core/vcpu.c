@@ -194,7 +194,14 @@ Vcpu *vcpu_new(Machine *m, const CpuOps *ops, GError **err)
     v->cpu_ops = ops;
     v->as = v->spaces[0] = m->as_memory;
     v->outside = true;
-    if ((ops->init && !ops->init(v, err)) || (m->accel && m->accel->vcpu_init && !m->accel->vcpu_init(v, err))) {
+    if (ops->init && !ops->init(v, err)) {
+        free(v);
+        return NULL;
+    }
+    if (m->accel && m->accel->vcpu_init && !m->accel->vcpu_init(v, err)) {
+        if (ops->fini) {
+            ops->fini(v);
+        }
         free(v);
         return NULL;
     }

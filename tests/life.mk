@@ -8,3 +8,9 @@ check-life: $(LIFE)
 	$(LIFE) 100
 .PHONY: check-life
 -include $(LIFE).d
+# Clocks over stops, under KVM: run by tests/cli/kvm, which `make check` does where the other is built.
+STOPS := $(B)/tests/kvm/stops
+$(STOPS): $(STOPS).o $(LIBOBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+$(LIFE): | $(STOPS)
+-include $(STOPS).d

@@ -71,6 +71,8 @@ typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
     bool     has_irq_lock;
     uint32_t wires;                     /* levels of global system interrupts */
     bool     rewire;                    /* KVM does not know them; atomic */
+    bool     has_clock;                 /* KVM's clocks have been set, */
+    int64_t  clock_lag;                 /* and run by the guest's time and this much of the host's */
     bool     has_pit;                   /* KVM has the 8254 */
     int64_t  pit_lag;                   /* host's time less the guest's, by which its counts run */
     uint32_t route_on;                  /* split: level-triggered pins of the IO-APIC, and what they send */
@@ -84,7 +86,6 @@ typedef struct KvmCpu {
     int      tid;                       /* of its thread; 0: has not run yet; atomic */
     struct kvm_run *run;
     bool     io_pending;                /* KVM completes the access when it is entered next */
-    int64_t  lag;                       /* host's time less the guest's, when it was left: what it grows by is a stop */
     uint64_t tsc_khz;
     struct kvm_dirty_gfn *ring;         /* or NULL */
     uint32_t ring_next;
@@ -164,6 +165,9 @@ void kvm_x86_can(Machine *m, uint32_t *feat);           /* takes out what it can
 bool kvm_x86_cpuid(KvmCpu *k, GError **err);
 void kvm_get_regs(Vcpu *v);
 void kvm_set_regs(Vcpu *v);
-void kvm_clock_note(KvmCpu *k);         /* the guest is left, */
-void kvm_clock_resume(KvmCpu *k);       /* and goes on, perhaps after a stop that its TSC is not to see */
+
+/* clock.c */
+uint64_t kvm_tsc(KvmCpu *k);
+void kvm_tsc_set(KvmCpu *k, uint64_t tsc);
+void kvm_clock_resume(KvmMachine *k);   /* the guest goes on, perhaps after a stop that it is not to see */
 #endif

@@ -334,6 +334,28 @@ static void restart(KvmCpu *k, uint32_t ev)
     kvm_set_regs(v);
 }
 
+/*
+ * An interrupt that this program's controllers have acknowledged.  Where KVM has the local APIC, KVM_INTERRUPT would put it where no
+ * state has it and nothing but its delivery takes it away again: it is made one that was about to be delivered.
+ */
+static void interrupt(KvmCpu *k, uint8_t vector)
+{
+    struct kvm_interrupt irq = { .irq = vector };
+    struct kvm_mp_state  awake = { KVM_MP_STATE_RUNNABLE };
+    struct kvm_vcpu_events e;
+
+    if (!k->kvm->machine->irqchip) {
+        ioctl(k->fd, KVM_INTERRUPT, &irq);
+    } else if (ioctl(k->fd, KVM_GET_VCPU_EVENTS, &e) == 0) {
+        e.flags = 0;
+        e.interrupt.injected = 1;
+        e.interrupt.nr = vector;
+        e.interrupt.soft = 0;
+        ioctl(k->fd, KVM_SET_VCPU_EVENTS, &e);
+        ioctl(k->fd, KVM_SET_MP_STATE, &awake);         /* this alone would not wake a halted one */
+    }
+}
+
 static void inject(KvmCpu *k)
 {
     X86Cpu *c = k->c;
@@ -352,9 +374,9 @@ static void inject(KvmCpu *k)
         ioctl(k->fd, KVM_NMI, 0);
     }
     if (ev & X86_EV_INTR && !c->dbt.vcpu.debug.single && r->ready_for_interrupt_injection && r->if_flag) {
-        struct kvm_interrupt irq = { .irq = (uint32_t)c->apic_ops->ack(c->apic) };
-        if ((int)irq.irq >= 0) {
-            ioctl(k->fd, KVM_INTERRUPT, &irq);
+        int vector = c->apic_ops->ack(c->apic);
+        if (vector >= 0) {
+            interrupt(k, (uint8_t)vector);
             r->ready_for_interrupt_injection = 0;
         }
     }
@@ -405,7 +427,7 @@ VcpuExit kvm_vcpu_run(Vcpu *v)
     if (!k->tid) {
         __atomic_store_n(&k->tid, (int)syscall(SYS_gettid), __ATOMIC_SEQ_CST);
     }
-    kvm_clock_resume(k);
+    kvm_clock_resume(k->kvm);
     if (v->index == 0) {
         kvm_pit_resume(k->kvm);
     }
@@ -439,7 +461,6 @@ VcpuExit kvm_vcpu_run(Vcpu *v)
         VcpuExit last = settle(k);
         x = last.why == GO_ON.why ? x : last;
     }
-    kvm_clock_note(k);
     return x;
 }
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * x86.c -- the state of an x86 CPU to and from KVM: registers, MSRs, XSAVE area, pending events, CPUID, and the TSC.
+ * x86.c -- the state of an x86 CPU to and from KVM: registers, MSRs, XSAVE area, pending events, CPUID.
  *
  * Spec: Linux Documentation/virt/kvm/api.rst and struct definitions of linux/kvm.h; Intel SDM (325462) vol. 4 for MSRs.
  * Omits: an exception that KVM had queued, but not delivered, when the guest was left (a fault comes again by itself);
@@ -14,7 +14,7 @@
 #include <sys/ioctl.h>
 
 #define B(n) (1u << (n))
-enum { MSR_TSC = 0x10, MSR_MCG_CAP = 0x179, MSR_MC0_CTL = 0x400, CPUID_MOST = 256, XSAVE_BYTES = 4096 };
+enum { MSR_MCG_CAP = 0x179, MSR_MC0_CTL = 0x400, CPUID_MOST = 256, XSAVE_BYTES = 4096 };
 
 /* ---- what this host can give ---- */
 static const struct { uint32_t leaf; uint8_t sub, reg; uint32_t without; } words[X86_N_FEATS] = {
@@ -217,48 +217,6 @@ static void msrs(KvmCpu *k, unsigned long what)
     }
 }
 
-/* ---- time: the guest's clock stands still while the machine is stopped, KVM's TSC does not ---- */
-static int64_t lag_now(const KvmCpu *k)
-{
-    return (int64_t)time_lag(k->kvm->machine);
-}
-
-/* Rounding apart, what the guest would have read when it was left. */
-static uint64_t tsc_of_guest(KvmCpu *k)
-{
-    uint64_t tsc = 0;
-    int64_t  stopped = lag_now(k) - k->lag;
-
-    kvm_msr_do(k, KVM_GET_MSRS, MSR_TSC, &tsc);
-    return stopped > 0 ? tsc - (uint64_t)(stopped / 1000) * k->tsc_khz / 1000 : tsc;
-}
-
-static void clock_set(KvmCpu *k, uint64_t tsc)
-{
-    struct kvm_clock_data d = { .clock = time_now(k->kvm->machine, TIME_GUEST) };
-
-    kvm_msr_do(k, KVM_SET_MSRS, MSR_TSC, &tsc);
-    if (k->c->dbt.vcpu.index == 0) {
-        ioctl(k->kvm->vm, KVM_SET_CLOCK, &d);
-    }
-    ioctl(k->fd, KVM_KVMCLOCK_CTRL, 0); /* its watchdogs are told; refused where it has no such clock */
-    k->lag = lag_now(k);
-}
-
-void kvm_clock_note(KvmCpu *k)
-{
-    k->lag = lag_now(k);
-}
-
-void kvm_clock_resume(KvmCpu *k)
-{
-    enum { A_STOP_NS = 1000000 };
-
-    if (lag_now(k) - k->lag > A_STOP_NS) {
-        clock_set(k, tsc_of_guest(k));
-    }
-}
-
 /* ---- registers ---- */
 #define GPRS(X) X(rax, R_RAX) X(rbx, R_RBX) X(rcx, R_RCX) X(rdx, R_RDX) X(rsi, R_RSI) X(rdi, R_RDI) X(rsp, R_RSP) \
     X(rbp, R_RBP) X(r8, R_R8) X(r9, R_R9) X(r10, R_R10) X(r11, R_R11) X(r12, R_R12) X(r13, R_R13) X(r14, R_R14) X(r15, R_R15)
@@ -363,7 +321,7 @@ void kvm_get_regs(Vcpu *v)
     x86_xsave_in(c, area, k->kvm->xsave_at);
     msrs(k, KVM_GET_MSRS);
     kvm_pv_msrs(k, KVM_GET_MSRS);
-    c->tsc_offset = tsc_of_guest(k) - time_now(v->machine, TIME_GUEST);
+    c->tsc_offset = kvm_tsc(k) - time_now(v->machine, TIME_GUEST);
     events_in(k);
     kvm_nested_in(k);
     x86_all_segs_update(c);
@@ -439,6 +397,9 @@ void kvm_set_regs(Vcpu *v)
     memcpy(d.db, c->dr, sizeof d.db);
     x86_xsave_out(c, area, k->kvm->xsave_at);
     k->io_pending = false;
+    if (__atomic_load_n(&k->kvm->slots_stale, __ATOMIC_SEQ_CST)) {      /* KVM reads and writes memory for some of these */
+        machine_exclusive(v->machine, kvm_slots_update, v->machine);
+    }
     kvm_nested_leave(k);
     set(k, KVM_SET_SREGS, "segments and control registers", &s);
     set(k, KVM_SET_REGS, "registers", &r);
@@ -447,7 +408,7 @@ void kvm_set_regs(Vcpu *v)
     }
     set(k, KVM_SET_XSAVE, "x87 and vector registers", area);
     set(k, KVM_SET_DEBUGREGS, "debug registers", &d);
-    clock_set(k, x86_tsc(c));
+    kvm_tsc_set(k, x86_tsc(c));
     msrs(k, KVM_SET_MSRS);
     kvm_pv_msrs(k, KVM_SET_MSRS);
     kvm_nested_out(k);

@@ -257,7 +257,8 @@ static bool join(Merge *g, Open *o, const IrMem *m, int64_t at)
 {
     int64_t lo = MIN(o->lo, at), hi = MAX(o->hi, at + m->span);
     unsigned align = MAX(o->align, m->align);
-    if (hi - lo > MAX_SPAN || o->n_users >= MAX_USERS / 2 || (align && ((uint64_t)(at - o->own) & (align - 1))) || !take_host(g, o)) {
+    uint64_t odd = align ? ((uint64_t)(at - o->own) | (uint64_t)(lo - o->own)) & (align - 1) : 0;     /* lo is what is tested */
+    if (hi - lo > MAX_SPAN || o->n_users >= MAX_USERS / 2 || odd || !take_host(g, o)) {
         return false;
     }
     o->lo = lo;

@@ -82,7 +82,7 @@ void block_kill(DbtMachine *d, Block *b)
 void block_retire(DbtMachine *d, Block *b)
 {
     block_kill(d, b);
-    b->mode = (uint32_t)RETIRED;
+    __atomic_store_n(&b->mode, (uint32_t)RETIRED, __ATOMIC_RELAXED);
 }
 
 /* What runs often is to be made again, with inline caches: that block and where it goes by links, as far as loops reach. */
@@ -454,7 +454,7 @@ static Block *find_once(DbtCpu *c, uint32_t mode)
     uint8_t *at = page + (c->pc & (DBT_PAGE - 1));
     Block *b = __atomic_load_n(&c->dbt->hash[hash_of(at, mode)], __ATOMIC_ACQUIRE);
     for (; b; b = __atomic_load_n(&b->hash_next, __ATOMIC_ACQUIRE)) {
-        if (b->at == at && b->mode == mode &&
+        if (b->at == at && __atomic_load_n(&b->mode, __ATOMIC_RELAXED) == mode &&
             (!b->at2 || b->at2 == tlb_fetch(c, (c->pc & -(uint64_t)DBT_PAGE) + DBT_PAGE, &dr2))) {
             return b;
         }

@@ -171,7 +171,7 @@ bool ic_is_hot(const DbtMachine *d, const uint8_t *at)
 {
     unsigned h = hash_of(at, IC_HASH_BITS);
 
-    return d->ic == IC_ALL || (d->ic_hot[h / 8] >> (h & 7) & 1);
+    return d->ic == IC_ALL || (__atomic_load_n(&d->ic_hot[h / 8], __ATOMIC_RELAXED) >> (h & 7) & 1);
 }
 
 bool ic_make_hot(DbtMachine *d, const uint8_t *at)
@@ -179,7 +179,7 @@ bool ic_make_hot(DbtMachine *d, const uint8_t *at)
     unsigned h = hash_of(at, IC_HASH_BITS);
     bool was = ic_is_hot(d, at);
 
-    d->ic_hot[h / 8] |= (uint8_t)(1u << (h & 7));
+    __atomic_or_fetch(&d->ic_hot[h / 8], (uint8_t)(1u << (h & 7)), __ATOMIC_RELAXED);
     return !was;
 }
 

@@ -13,7 +13,7 @@
  * than so few turns give back.
  *
  * A trace goes through several pages.  That the others are where they were is looked at when it is entered: `guard` is the number of a word
- * of the CPU's, which says for which page base that has been found; these words are those of one context and go with what
+ * of the CPU's, which says for which page base that has been found; these words are those of one context, put aside while another's user code runs, and go with what
  * it flushes.  A store to code that any page's part was made of kills the trace as it does a block.
  *
  * Omits: what tracework.c and stitch.c do with the path.
@@ -34,12 +34,19 @@ typedef struct Candidate {              /* a path that is looked at */
     uint64_t pc[TRACE_INSNS + 1];
 } Candidate;
 
+typedef struct Guards {                 /* of a context that does not run: those that are set */
+    unsigned n;
+    uint64_t pages;
+    struct { uint64_t value; uint16_t at; } set[DBT_GUARDS];
+} Guards;
+
 typedef struct DbtTracer {
     TracePath path;
     TraceCode code;
     Candidate paths[PATHS];             /* by counter */
     struct { uint32_t place, page; } met[1 << MET_BITS];       /* which page an instruction was seen to access last, hashed */
-    const DbtContext *ctx;              /* whose guards they are */
+    Guards  *aside[DBT_CONTEXTS];       /* by DbtContext.index; NULL: has never had any */
+    const DbtContext *ctx;              /* whose guards those of the CPU are */
     uint64_t pages;                     /* hash bits of the pages that they speak of */
     unsigned n_used;
     uint16_t used[DBT_GUARDS];          /* those that are set */
@@ -68,6 +75,9 @@ void trace_fini(DbtCpu *c)
     if (c->tracer) {
         g_free(c->tracer->code.ir);
         g_free(c->tracer->code.piece);
+        for (unsigned k = 0; k < DBT_CONTEXTS; k++) {
+            g_free(c->tracer->aside[k]);
+        }
     }
     g_free(c->tracer);
 }
@@ -108,27 +118,66 @@ static void forget(DbtCpu *c)
     t->pages = 0;
 }
 
+/* Two programs that take turns are not to look at all of their traces' pages each time. */
+static void put_aside(DbtCpu *c, DbtTracer *t)
+{
+    Guards **g = &t->aside[t->ctx->index];
+
+    if (!*g) {
+        *g = g_new(Guards, 1);
+    }
+    (*g)->n = t->n_used;
+    (*g)->pages = t->pages;
+    for (unsigned k = 0; k < t->n_used; k++) {
+        (*g)->set[k].at = t->used[k];
+        (*g)->set[k].value = guards(c)[t->used[k]];
+    }
+}
+
+static void take_back(DbtCpu *c, DbtTracer *t)
+{
+    Guards *g = t->aside[t->ctx->index];
+
+    for (unsigned k = 0; g && k < g->n; k++) {
+        guards(c)[g->set[k].at] = g->set[k].value;
+        t->used[k] = g->set[k].at;
+    }
+    t->n_used = g ? g->n : 0;
+    t->pages = g ? g->pages : 0;
+}
+
 void trace_context(DbtCpu *c)
 {
     DbtTracer *t = c->tracer;
 
     if (t && c->ctx != t->ctx && wanted(c->dbt, c->guest, (uint32_t)c->ctx->key.mode)) {
+        if (t->ctx && (t->n_used || t->aside[t->ctx->index])) {
+            put_aside(c, t);
+        }
         forget(c);
         t->ctx = c->ctx;
+        take_back(c, t);
     }
 }
 
 void trace_flush(DbtCpu *c, const DbtContext *x)
 {
-    if (c->tracer && x == c->tracer->ctx) {
+    if (!c->tracer) {
+        return;
+    }
+    if (x == c->tracer->ctx) {
         forget(c);
+    } else if (c->tracer->aside[x->index]) {
+        c->tracer->aside[x->index]->n = 0;
     }
 }
 
 void trace_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page)
 {
-    if (c->tracer && x == c->tracer->ctx && (c->tracer->pages & page_bit(page))) {
-        forget(c);
+    DbtTracer *t = c->tracer;
+
+    if (t && (x == t->ctx ? t->pages : t->aside[x->index] ? t->aside[x->index]->pages : 0) & page_bit(page)) {
+        trace_flush(c, x);
     }
 }
 
@@ -334,8 +383,8 @@ void trace_tried_locked(DbtMachine *d, const uint8_t *at, uint32_t mode, bool ma
     }
 }
 
-/* There is no path from pc on. */
-static void give_up(DbtCpu *c, uint64_t pc)
+/* There is no path from pc on; times: how often that has to be seen less. */
+static void give_up(DbtCpu *c, uint64_t pc, unsigned times)
 {
     DbtMachine *d = c->dbt;
     DbtRegion *dr;
@@ -343,7 +392,9 @@ static void give_up(DbtCpu *c, uint64_t pc)
 
     if (page && dr) {
         g_mutex_lock(&d->lock);
-        trace_tried_locked(d, page + (pc & (DBT_PAGE - 1)), (uint32_t)c->ctx->key.mode, false);
+        while (times--) {
+            trace_tried_locked(d, page + (pc & (DBT_PAGE - 1)), (uint32_t)c->ctx->key.mode, false);
+        }
         g_mutex_unlock(&d->lock);
     }
 }
@@ -368,7 +419,7 @@ static bool order(DbtCpu *c, DbtTracer *t)
 
     find_pages(c, p);
     if (!p->n_pages) {
-        give_up(c, p->pc[0]);
+        give_up(c, p->pc[0], 1);
         return true;
     }
     find_after(c, p);
@@ -387,6 +438,20 @@ int64_t trace_thread_us(void)
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/*
+ * What is saved is mostly jumps from page to page, returns among them, and what a loop does each turn: direct jumps inside a page cost blocks
+ * little, and a second copy of their code costs more.
+ */
+static bool is_worth_it(const Candidate *p)
+{
+    bool far = false;
+
+    for (unsigned k = 0; k < p->n; k++) {
+        far |= (p->pc[k] ^ p->pc[k + 1]) >> DBT_PAGE_BITS != 0;
+    }
+    return far || p->pc[p->n] == p->pc[0];
 }
 
 /* The path from c->pc on: recorded, looked at again, or made a trace. */
@@ -414,7 +479,10 @@ static void attend(DbtCpu *c, DbtTracer *t, unsigned counter)
         p->counter = 0;
     } else if (p->n < TRACE_LEAST) {
         p->counter = 0;
-        give_up(c, p->pc[0]);
+        give_up(c, p->pc[0], 1);
+    } else if (!trace_is_test(c->dbt) && p->looks && !is_worth_it(p)) {
+        p->counter = 0;
+        give_up(c, p->pc[0], TRIES);
     } else if (p->looks < LOOKS && !trace_is_test(c->dbt)) {
         counters(c)[counter] = LOOK_AFTER;
     } else {

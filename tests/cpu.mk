@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The translator against the processor and against itself: `make check-cpu`; what a run does follows from its seed.
 CAPSTONE  := $(shell pkg-config --libs capstone 2>/dev/null)
-CPU_TESTS := softfloat now3d ops blocks native peek simd x87 vex evex evex_rules $(if $(CAPSTONE),decode) fxsave be_native
+CPU_TESTS := softfloat now3d ops merge blocks native peek simd x87 vex evex evex_rules $(if $(CAPSTONE),decode) fxsave be_native
 CPU_IR    := ir opt merge irtext interp
 SOFTFLOAT := $(patsubst %.c,$(B)/%.o,$(wildcard cpu/softfloat/*.c))
 CPU_TCC    := $(patsubst %,$(B)/accel/dbt/tcc/%.o,render support compile)
 CPU_NATIVE := $(patsubst %.c,$(B)/%.o,$(wildcard accel/dbt/x86_64/*.c) accel/dbt/huge.c accel/dbt/ic.c accel/dbt/hoist.c core/disas.c)
 
 $(B)/tests/cpu/ops: $(B)/tests/cpu/ops.o $(B)/accel/dbt/ir.o
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
+$(B)/tests/cpu/merge: $(patsubst %,$(B)/%.o,tests/cpu/merge accel/dbt/ir accel/dbt/merge)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 $(B)/tests/cpu/blocks: $(patsubst %,$(B)/tests/cpu/%.o,blocks gen fake) $(CPU_IR:%=$(B)/accel/dbt/%.o) $(CPU_NATIVE) $(CPU_TCC)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)

@@ -13,7 +13,8 @@
  *
  * A wider check crosses a page more often, and then costs a step of tier 0: hence MAX_SPAN.
  *
- * An access that has to be aligned joins, and is joined by, those at a multiple of its alignment: what is misaligned is for unmerged code.
+ * The lowest address is what is tested for alignment: an access that has to be aligned lies at a multiple of its alignment from
+ * that, now and when others join.  What is misaligned is for unmerged code.
  *
  * Omits: 16-bit addresses and segment limits (offsets wrap, so neighbours need not be adjacent), locked accesses.
  * Threads: a list belongs to the thread that builds it.
@@ -257,8 +258,9 @@ static bool join(Merge *g, Open *o, const IrMem *m, int64_t at)
 {
     int64_t lo = MIN(o->lo, at), hi = MAX(o->hi, at + m->span);
     unsigned align = MAX(o->align, m->align);
-    uint64_t odd = align ? ((uint64_t)(at - o->own) | (uint64_t)(lo - o->own)) & (align - 1) : 0;     /* lo is what is tested */
-    if (hi - lo > MAX_SPAN || o->n_users >= MAX_USERS / 2 || odd || !take_host(g, o)) {
+    /* What is tested is the lowest address, so what has to be aligned lies at a multiple from that. */
+    bool fits = !(m->align && ((uint64_t)(at - lo) & (m->align - 1u))) && !(o->align && ((uint64_t)(o->lo - lo) & (o->align - 1u)));
+    if (hi - lo > MAX_SPAN || o->n_users >= MAX_USERS / 2 || !fits || !take_host(g, o)) {
         return false;
     }
     o->lo = lo;

@@ -154,8 +154,7 @@ void tlb_entry_flush_page(TlbEntry *e, unsigned slot, uint64_t page, bool global
 
 static void context_flush(DbtCpu *c, DbtContext *x)
 {
-    ic_flush(c, x);
-    far_flush(c, x, true);
+    shortcut_flush(c, x, true);
     for (unsigned i = 0; i < x->n_filled; i++) {
         entry_clear(x, x->filled[i]);
     }
@@ -219,8 +218,7 @@ static void tlb_flush_local(DbtContext *x)
 /* All but what stems from global pages. */
 static void context_flush_local(DbtCpu *c, DbtContext *x)
 {
-    ic_flush(c, x);
-    far_flush(c, x, false);
+    shortcut_flush(c, x, false);
     tlb_flush_local(x);
     jmp_clear(x, 0);
     fetch_clear(x, ~x->fetch_global);
@@ -548,8 +546,7 @@ void dbt_mode_changed(DbtCpu *c)
         *guess = (uint8_t)context_find(c, &key);
     }
     dbt_use(c, &c->contexts[*guess]);
-    ic_context(c);
-    far_context(c);
+    shortcut_context(c);
     if ((c->ctx->key.mode & c->guest->mode_user) == c->guest->mode_user) {
         c->user_ctx = c->ctx;
     }
@@ -612,8 +609,7 @@ static void context_flush_large(DbtCpu *c, DbtContext *x, uint64_t linear)
 {
     uint64_t mask = -(UINT64_C(1) << 30), at = linear & mask, fetches = 0;
 
-    ic_flush(c, x);
-    far_flush(c, x, true);
+    shortcut_flush(c, x, true);
     for (unsigned i = 0; i < x->n_filled; i++) {
         unsigned slot = x->filled[i];
         for (TlbEntry *e = &x->tlb[slot];; e = &x->victim[slot]) {
@@ -648,14 +644,12 @@ static void context_flush_page(DbtCpu *c, DbtContext *x, uint64_t linear, bool g
     }
     if (page) {
         jmp_clear_page(x, page, near_global);
-        ic_flush_page(c, x, page);
-        far_flush_page(c, x, page, near_global);
+        shortcut_flush_page(c, x, page, near_global);
     } else {                            /* 4 GiB may be the same to 32-bit code */
         jmp_clear(x, 0);
         jmp_clear(x, 1);
         fetch_clear(x, UINT64_MAX);
-        ic_flush(c, x);
-        far_flush(c, x, true);
+        shortcut_flush(c, x, true);
     }
     if (near_large(x, linear)) {
         context_flush_large(c, x, linear);
@@ -698,19 +692,9 @@ static void unwrite_slot(DbtContext *x, unsigned slot, const uint8_t *host_page)
     }
 }
 
-void beside_forget(DbtCpu *c, const uint8_t *host_page)
-{
-    struct DbtBeside *s = &c->beside[dbt_beside_slot((uintptr_t)host_page)];
-
-    if (s->page == (uintptr_t)host_page) {
-        s->page = 0;
-    }
-}
-
 void tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots)
 {
-    ic_unwrite(c, host_page);
-    beside_forget(c, host_page);
+    shortcut_unwrite(c, host_page);
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
         DbtContext *x = &c->contexts[i];
         if (!c->keys[i].made) {

@@ -72,7 +72,7 @@ static inline uint64_t dbt_ic_target(uint64_t pc) { return UINT64_C(1) << (pc >>
 /*
  * The page that the stack pointer was in last, if it may be written: an access of at most DBT_STACK_SPAN(k) bytes at x off the stack
  * pointer hits if (x ^ key) < limit[k]; the host address is page + (x ^ key).  Empty: no limit lets anything through.  Of a context, and
- * emptied where inline caches are (ic.c).
+ * emptied where inline caches are (shortcut.c).
  */
 enum { DBT_STACK_LIMITS = 4 };
 #define DBT_STACK_SPAN(k) (8u << (k))

@@ -5,8 +5,6 @@
  * What is in one is in the TLB or the jump cache of its context as well, or was until something pushed it out: so it goes when
  * a flush takes that.  Caches are the current context's; in user code they stay over a system call, as the kernel's has none.
  *
- * The page of the stack (DbtStack), which each context has, is emptied with them.
- *
  * Which code has them: what is worth it.  Each has a line of the host's cache to itself, so a large program would lose by having them
  * everywhere.  Interrupts fall where time is spent: what they meet twice is made again with caches, and the blocks it leads to.
  *
@@ -58,19 +56,14 @@ static void ic_clear(DbtCpu *c)
 
 void ic_context(DbtCpu *c)
 {
-    trace_context(c);
     if (c->ctx != c->ic_ctx && ic_wanted(c->dbt, c->guest, c->ctx->key.mode)) {
         ic_clear(c);
         c->ic_ctx = c->ctx;
     }
 }
 
-static DbtStack *stack_of(DbtCpu *c, DbtContext *x) { return x == c->ctx ? &c->stack : &x->stack; }
-
-void ic_flush(DbtCpu *c, DbtContext *x)
+void ic_flush(DbtCpu *c, const DbtContext *x)
 {
-    trace_flush(c, x);
-    *stack_of(c, x) = (DbtStack){ 0 };
     if (x == c->ic_ctx) {
         ic_clear(c);
     }
@@ -97,12 +90,8 @@ static bool is_of_page(const DbtCpu *c, const DbtIc *i, uint64_t page)
     return page - (i->key & -(uint64_t)DBT_PAGE) <= DBT_PAGE;
 }
 
-void ic_flush_page(DbtCpu *c, DbtContext *x, uint64_t page)
+void ic_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page)
 {
-    trace_flush_page(c, x, page);
-    if (stack_of(c, x)->key == page) {
-        *stack_of(c, x) = (DbtStack){ 0 };
-    }
     if (x == c->ic_ctx) {
         ic_clear_if(c, is_of_page, page);
     }
@@ -117,11 +106,6 @@ static bool has_value(const DbtCpu *c, const DbtIc *i, uint64_t host_page)
 void ic_unwrite(DbtCpu *c, const uint8_t *host_page)
 {
     ic_clear_if(c, has_value, (uintptr_t)host_page);
-    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
-        if (c->keys[i].made && stack_of(c, &c->contexts[i])->page == (uintptr_t)host_page) {
-            *stack_of(c, &c->contexts[i]) = (DbtStack){ 0 };
-        }
-    }
 }
 
 static bool is_jump_to(const DbtCpu *c, const DbtIc *i, uint64_t pc)

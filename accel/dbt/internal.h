@@ -253,7 +253,6 @@ Block     *past_find(DbtMachine *d, const uint8_t *at, uint32_t mode);  /* dead,
 void       tlb_init(DbtCpu *c);
 /* Drop write tags of this page in all contexts; slots: of DbtRegion.writable. */
 void       tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots);
-void       beside_forget(DbtCpu *c, const uint8_t *host_page); /* DbtCpu.beside; the vCPU is stopped */
 void       tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages);     /* after tlb_fetch() of pc */
 const void *tlb_jmp_victim(DbtCpu *c);  /* code for c->pc that had to leave the jump cache, put back; or NULL */
 void       tlb_adapt(DbtCpu *c);        /* between runs: should the current context's TLB have more entries? */
@@ -261,6 +260,13 @@ void       tlb_fini(DbtCpu *c);
 void       tlb_entry_flush_page(TlbEntry *e, unsigned slot, uint64_t page, bool globals_only);
 bool       tlb_victim_take(DbtContext *x, uint64_t linear, unsigned ir_access);  /* linear's page stood in its slot before: exchange */
 void       tlb_entered(DbtCpu *c, uint64_t linear, const DbtWalk *w);    /* linear was entered from this page */
+
+/* shortcut.c */
+void       shortcut_context(DbtCpu *c);
+void       shortcut_flush(DbtCpu *c, DbtContext *x, bool globals);
+void       shortcut_flush_page(DbtCpu *c, DbtContext *x, uint64_t page, bool near_global);
+void       shortcut_unwrite(DbtCpu *c, const uint8_t *host_page);
+void       beside_forget(DbtCpu *c, const uint8_t *host_page); /* DbtCpu.beside; the vCPU is stopped */
 
 /* ic.c */
 void       ic_init(DbtCpu *c);
@@ -275,8 +281,8 @@ void       ic_seen(DbtMachine *d, const uint8_t *at, bool write, bool same);
 bool       ic_stays(const DbtMachine *d, const uint8_t *at, bool write);        /* seen more than once, always in one page */
 bool       ic_roams(const DbtMachine *d, const uint8_t *at, bool write);        /* seen in several pages */
 void       ic_context(DbtCpu *c);       /* c->ctx has changed */
-void       ic_flush(DbtCpu *c, DbtContext *x);            /* if they are of x */
-void       ic_flush_page(DbtCpu *c, DbtContext *x, uint64_t page);   /* and the one before, whose last instruction may reach into it */
+void       ic_flush(DbtCpu *c, const DbtContext *x);            /* if they are of x */
+void       ic_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page);   /* and the one before, whose last instruction may reach into it */
 void       ic_unwrite(DbtCpu *c, const uint8_t *host_page);
 void       ic_flush_dead(DbtCpu *c);    /* c->pc's block has died: jumps to it, so that they look for another */
 /* The budget of misses is used up; the last was of the instruction at pc_base + offset: is that place better without? */

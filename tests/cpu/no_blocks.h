@@ -10,9 +10,6 @@ void block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode) { (void)d; (voi
 const void *trace_hot(DbtCpu *c, unsigned counter) { (void)c; (void)counter; return NULL; }
 const void *trace_check(DbtCpu *c, unsigned number) { (void)c; (void)number; return NULL; }
 unsigned trace_counter(DbtMachine *d) { (void)d; return 0; }
-void trace_context(DbtCpu *c) { (void)c; }
-void trace_flush(DbtCpu *c, const DbtContext *x) { (void)c; (void)x; }
-void trace_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page) { (void)c; (void)x; (void)page; }
 unsigned far_pair(DbtMachine *d, const DbtGuest *g, const Block *b, int64_t delta, unsigned *word)
 {
     (void)d; (void)g; (void)b; (void)delta; (void)word;

@@ -11,6 +11,7 @@
 #include "core/options.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -34,6 +35,8 @@ static const Field accel_fields[] = {
       .help = "How long that is, in cycles of the processor's crystal, beside its own threshold." },
     { .name = "cpu-pm", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(KvmMachine, cpu_pm), .count = 1,
       .help = "The guest's HLT and PAUSE halt and slow the host's processor; as -overcommit cpu-pm=on." },
+    { .name = "kvm-shadow-mem", .type = T_U64, .flags = F_CONFIG, .offset = offsetof(KvmMachine, shadow_bytes), .count = 1,
+      .help = "Bytes of memory for KVM's shadow page tables; not given: as many as it takes." },
     FIELD_END
 };
 
@@ -136,6 +139,12 @@ static bool set_notify(KvmMachine *k, GError **err)
            fail(err, "-accel kvm,notify-vmexit: this host cannot tell of such guests; leave it and notify-window out");
 }
 
+static bool set_shadow(KvmMachine *k, GError **err)
+{
+    return !k->shadow_bytes || ioctl(k->vm, KVM_SET_NR_MMU_PAGES, (unsigned long)(k->shadow_bytes / KVM_PAGE)) == 0 ||
+           fail(err, "-accel kvm,kvm-shadow-mem=%" PRIu64 ": KVM refuses it: %s; leave it out", k->shadow_bytes, g_strerror(errno));
+}
+
 static bool set_cpu_pm(KvmMachine *k, GError **err)
 {
     int can = ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_X86_DISABLE_EXITS);
@@ -217,7 +226,7 @@ static bool kvm_init(Machine *m, GError **err)
     k->slots_stale = true;
     kvm_bells_init(k);
     ask_for_msrs(k);
-    return set_halt_poll(k, err) && set_cpu_pm(k, err) && set_notify(k, err) && kvm_ring_init(k, err) && kvm_irqchip_init(k, err) && kvm_x86_init(k, err);
+    return set_halt_poll(k, err) && set_shadow(k, err) && set_cpu_pm(k, err) && set_notify(k, err) && kvm_ring_init(k, err) && kvm_irqchip_init(k, err) && kvm_x86_init(k, err);
 }
 
 static void kvm_fini(Machine *m)

@@ -47,6 +47,7 @@ typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
     bool     cpu_pm;                    /* the guest halts the host's processor itself */
     uint32_t halt_poll_ns;              /* UINT32_MAX: not said */
     uint32_t notify_window;
+    uint64_t shadow_bytes;              /* of KVM's shadow page tables; 0: not said */
     Machine *machine;
     int      fd, vm;                    /* /dev/kvm, the VM */
     int      run_bytes;                 /* of struct kvm_run's mapping */

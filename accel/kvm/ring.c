@@ -106,7 +106,8 @@ bool kvm_ring_init(KvmMachine *k, GError **err)
                     most / sizeof(struct kvm_dirty_gfn));
     }
     cap.args[0] = k->ring_entries * sizeof(struct kvm_dirty_gfn);
-    return ioctl(k->vm, KVM_ENABLE_CAP, &cap) == 0 || fail(err, "-accel kvm,dirty-ring-size=%u: %s", k->ring_entries, g_strerror(errno));
+    return ioctl(k->vm, KVM_ENABLE_CAP, &cap) == 0 || fail(err, "-accel kvm,dirty-ring-size=%u: KVM refuses it: %s; some hosts want 1024 "
+                                                           "or more", k->ring_entries, g_strerror(errno));
 }
 
 bool kvm_ring_map(KvmCpu *c, GError **err)

@@ -4,7 +4,7 @@
  *
  * Spec: Linux Documentation/virt/kvm/api.rst and struct definitions of linux/kvm.h; Intel SDM (325462) vol. 4 for MSRs.
  * Omits: an exception that KVM had queued, but not delivered, when the guest was left (a fault comes again by itself);
- *   FCS and FDS; MSRs of performance counters.
+ *   an INIT that waits for the end of system management mode; FCS and FDS; MSRs of performance counters.
  * Threads: the vCPU's own, or any while it is parked.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)

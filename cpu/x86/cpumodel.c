@@ -294,6 +294,25 @@ static bool set_property(CpuChoice *ch, const struct Property *p, const char *va
     }
 }
 
+/* Names of the peer's that are not here, and why. */
+static const struct { const char *name, *why; } left_out[] = {
+    { "hv-evmcs", "it shortens VT-x for a hypervisor in the guest, and guests have SVM here" },
+    { "hv-emsr-bitmap", "it is for a Hyper-V in the guest, which wants VT-x or what goes with hv-evmcs" },
+    { "hv-tlbflush-direct", "it is for a Hyper-V in the guest, which wants VT-x or what goes with hv-evmcs" },
+    { "hv-syndbg", "there is no network transport for Windows' debugger; -gdb and a serial port are there" },
+    { "kvm-msi-ext-dest-id", "it is for APIC ids beyond 255, which no machine has here" },
+};
+
+static bool unknown(const char *key, GError **err)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(left_out); i++) {
+        if (feature_named(left_out[i].name, key, strlen(key))) {
+            return fail(err, "-cpu: %s is not supported: %s; leave it out", left_out[i].name, left_out[i].why);
+        }
+    }
+    return fail(err, "-cpu: no feature or property \"%s\"; see -cpu help", key);
+}
+
 static bool set_one(CpuChoice *ch, const char *key, const char *val, GError **err)
 {
     const Feature *f = feature_find(key, strlen(key));
@@ -309,7 +328,7 @@ static bool set_one(CpuChoice *ch, const char *key, const char *val, GError **er
         return true;
     }
     if (!f) {
-        return fail(err, "-cpu: no feature or property \"%s\"; see -cpu help", key);
+        return unknown(key, err);
     }
     if (!parse_on_off(val, &on, err, key)) {
         return false;

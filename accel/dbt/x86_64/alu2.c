@@ -25,7 +25,7 @@ void em_mul(Em *e)
         flags_end(e, FL_ALL);
         return;
     }
-    if (ra.kind == IR_IMM) {
+    if (ra.kind == IR_IMM || (same_ref(n->dst, rb) && !same_ref(n->dst, ra) && rb.kind == IR_GUEST)) {
         IrRef t = ra;
         ra = rb;
         rb = t;

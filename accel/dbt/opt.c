@@ -265,7 +265,8 @@ static unsigned temp_bit(IrRef r) { return r.kind == IR_TEMP ? 1u << r.id : 0; }
 static unsigned value_bit(IrRef r)
 {
     G_STATIC_ASSERT(IR_TEMPS == 8 && IR_HOSTS == 8);
-    return ((r.kind & IR_TEMP ? 1u : 0u) | (r.kind & IR_HOST ? 1u << IR_TEMPS : 0u)) << (r.id & 7);
+    static const uint16_t first[IR_KINDS_END] = { [IR_TEMP] = 1, [IR_HOST] = 1 << IR_TEMPS };
+    return (unsigned)first[r.kind] << (r.id & 7);
 }
 
 /* Of one without effects: does nobody want its results?  (A load from checked memory may go.) */
@@ -310,7 +311,9 @@ static void helper_flags(const IrInsn *i, const IrHelperDesc *helpers, Live *s)
 
 static void note_live(IrInsn *i, Live s)
 {
-    i->after = (IrLive){ (uint8_t)s.flags, (uint8_t)s.fault, (uint16_t)s.values };
+    i->after.flags = (uint8_t)s.flags;
+    i->after.fault = (uint8_t)s.fault;
+    i->after.values = (uint16_t)s.values;
 }
 
 /* What is live before i, from what is after it. */

@@ -191,10 +191,9 @@ void block_publish(DbtMachine *d, Block *b)
 
 static void block_add_locked(DbtMachine *d, Block *b, CodePage *p, CodePage *p2)
 {
-    __atomic_or_fetch(&p->granules, code_granule_mask(b->from, b->to), __ATOMIC_SEQ_CST);
+    code_page_cover(p, b->from, b->to);
     if (p2) {
-        __atomic_or_fetch(&p2->granules, code_granule_mask(0, b->length - (DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1)))),
-                          __ATOMIC_SEQ_CST);
+        code_page_cover(p2, 0, b->length - (DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1))));
     }
     block_publish(d, b);
     g_ptr_array_add(p->blocks, b);

@@ -3,7 +3,7 @@
  * codepage.c -- pages of RAM that blocks come from: their guard, and stores to them.
  *
  * A page that code was translated from is guarded: it is writable in no TLB, and each store to it asks whether its 64-byte
- * granule is clean.
+ * granule is clean, or at least its 8 bytes are.
  *
  * Threads: any vCPU; DbtMachine.lock.
  */
@@ -48,6 +48,90 @@ uint64_t code_granule_mask(uint64_t from, uint64_t to)    /* bytes [from, to) of
     unsigned first = (unsigned)(from >> 6), last = (unsigned)((to - 1) >> 6);
 
     return (~UINT64_C(0) >> (63 - (last - first))) << first;
+}
+
+/* ---- which bytes hold code ---- */
+
+static void octets_add(uint64_t *octets, unsigned from, unsigned to)
+{
+    for (unsigned first = from / 8, last = (to - 1) / 8; first <= last; first = (first | 63) + 1) {
+        unsigned n = MIN(last, first | 63) - first;
+        octets[first / 64] |= (~UINT64_C(0) >> (63 - n)) << (first & 63);
+    }
+}
+
+static void octets_add_granules(uint64_t *octets, uint64_t granules)
+{
+    for (; granules; granules &= granules - 1) {
+        unsigned g = (unsigned)__builtin_ctzll(granules);
+        octets[g / 8] |= UINT64_C(0xff) << (g % 8 * 8);
+    }
+}
+
+/* Bytes of the page that the block depends on, but for traces, of which granules are known. */
+static void octets_add_block(uint64_t *octets, const DbtMachine *d, const Block *b, const uint8_t *page)
+{
+    if (d->backend && b->trace) {
+        octets_add_granules(octets, trace_granules(d, b, page));
+        return;
+    }
+    if ((uint64_t)(b->at - page) < DBT_PAGE) {
+        octets_add(octets, b->from, b->to);
+    }
+    if (b->at2 == page) {               /* the same page twice is possible */
+        octets_add(octets, 0, b->length - (unsigned)(DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1))));
+    }
+}
+
+/* Does it depend on any of bytes [from, to) of the page?  A trace is said to. */
+static bool block_has(const DbtMachine *d, const Block *b, const uint8_t *page, unsigned from, unsigned to)
+{
+    return (d->backend && b->trace) || ((uint64_t)(b->at - page) < DBT_PAGE && b->from < to && from < b->to) ||
+           (b->at2 == page && from < b->length - (DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1))));
+}
+
+static bool octets_hit(const uint64_t *octets, unsigned from, unsigned to)
+{
+    uint64_t of[CODE_OCTETS] = { 0 };
+
+    octets_add(of, from, to);
+    for (unsigned k = from / 512; k <= (to - 1) / 512; k++) {
+        if (__atomic_load_n(&octets[k], __ATOMIC_SEQ_CST) & of[k]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void code_page_cover_granules(CodePage *p, uint64_t granules)
+{
+    uint64_t of[CODE_OCTETS] = { 0 };
+
+    octets_add_granules(of, granules);
+    for (unsigned k = 0; k < CODE_OCTETS; k++) {
+        __atomic_or_fetch(&p->octets[k], of[k], __ATOMIC_SEQ_CST);
+    }
+    __atomic_or_fetch(&p->granules, granules, __ATOMIC_SEQ_CST);
+}
+
+void code_page_cover(CodePage *p, unsigned from, unsigned to)
+{
+    uint64_t of[CODE_OCTETS] = { 0 };
+
+    octets_add(of, from, to);
+    for (unsigned k = from / 512; k <= (to - 1) / 512; k++) {
+        __atomic_or_fetch(&p->octets[k], of[k], __ATOMIC_SEQ_CST);
+    }
+    __atomic_or_fetch(&p->granules, code_granule_mask(from, to), __ATOMIC_SEQ_CST);
+}
+
+/* What is left of it. */
+static void page_set_code(CodePage *p, uint64_t granules, const uint64_t *octets)
+{
+    for (unsigned k = 0; k < CODE_OCTETS; k++) {
+        __atomic_store_n(&p->octets[k], octets[k], __ATOMIC_SEQ_CST);
+    }
+    __atomic_store_n(&p->granules, granules, __ATOMIC_SEQ_CST);
 }
 
 /* ---- guarding pages ---- */
@@ -129,7 +213,8 @@ bool code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned
     }
     unsigned let_through = __atomic_add_fetch(&p->clean_stores, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&p->making, __ATOMIC_SEQ_CST) ||
-        (__atomic_load_n(&p->granules, __ATOMIC_SEQ_CST) & code_granule_mask(in_page, in_page + n))) {
+        ((__atomic_load_n(&p->granules, __ATOMIC_SEQ_CST) & code_granule_mask(in_page, in_page + n)) &&
+         octets_hit(p->octets, (unsigned)in_page, (unsigned)in_page + n))) {
         __atomic_sub_fetch(&p->clean_stores, 1, __ATOMIC_SEQ_CST);
         return false;
     }
@@ -207,10 +292,12 @@ void code_stale_clear(DbtMachine *d)
     }
 }
 
-static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, uint64_t mask)
+/* Bytes [from, to) of the page. */
+static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, unsigned from, unsigned to)
 {
     CodePage *p = dr->pages[index];
-    uint64_t left = 0, killed = 0;
+    uint64_t mask = code_granule_mask(from, to), left = 0, killed = 0, octets[CODE_OCTETS] = { 0 };
+    const uint8_t *page = dr->host + (index << DBT_PAGE_BITS);
     unsigned traces = 0;
 
     if (!p || !(p->granules & mask)) {
@@ -219,7 +306,7 @@ static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, ui
     for (unsigned i = 0; i < p->blocks->len;) {
         Block *b = p->blocks->pdata[i];
         uint64_t g = b->dead ? 0 : code_granules(d, dr, index, b);
-        if (g & mask) {
+        if ((g & mask) && block_has(d, b, page, from, to)) {
             block_kill(d, b);
             p->killed++;
             killed |= g;
@@ -227,6 +314,7 @@ static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, ui
         }
         if (g) {
             left |= g;
+            octets_add_block(octets, d, b, page);
             traces += d->backend && b->trace;
             i++;
         } else {
@@ -234,7 +322,8 @@ static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, ui
         }
     }
     stale_locked(d, dr, index, killed);
-    __atomic_store_n(&p->granules, left | p->stale, __ATOMIC_SEQ_CST);
+    octets_add_granules(octets, p->stale);
+    page_set_code(p, left | p->stale, octets);
     __atomic_store_n(&p->traces, traces, __ATOMIC_SEQ_CST);
 }
 
@@ -244,7 +333,7 @@ void code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n)
     g_mutex_lock(&d->lock);
     while (n) {
         uint64_t in_page = offset & (DBT_PAGE - 1), part = MIN(n, DBT_PAGE - in_page);
-        page_written_locked(d, dr, offset >> DBT_PAGE_BITS, code_granule_mask(in_page, in_page + part));
+        page_written_locked(d, dr, offset >> DBT_PAGE_BITS, (unsigned)in_page, (unsigned)(in_page + part));
         offset += part;
         n -= part;
     }
@@ -254,19 +343,20 @@ void code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n)
 void code_page_sweep(const DbtMachine *d, const DbtRegion *dr, uint64_t index)
 {
     CodePage *p = dr->pages[index];
-    uint64_t left = 0;
+    uint64_t left = 0, octets[CODE_OCTETS] = { 0 };
     unsigned kept = 0, traces = 0;
 
     for (unsigned i = 0; i < p->blocks->len; i++) {
         Block *b = p->blocks->pdata[i];
         if (b->at && !b->dead) {
             left |= code_granules(d, dr, index, b);
+            octets_add_block(octets, d, b, dr->host + (index << DBT_PAGE_BITS));
             traces += d->backend && b->trace;
             p->blocks->pdata[kept++] = b;
         }
     }
     g_ptr_array_set_size(p->blocks, (gint)kept);
     p->stale = 0;
-    __atomic_store_n(&p->granules, left, __ATOMIC_SEQ_CST);
+    page_set_code(p, left, octets);
     __atomic_store_n(&p->traces, traces, __ATOMIC_SEQ_CST);
 }

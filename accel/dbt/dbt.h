@@ -192,7 +192,7 @@ typedef struct DbtCpu {
      */
     struct DbtBeside {
         uint64_t page;                  /* 0: none */
-        const uint64_t *granules;
+        const void *code;               /* CodePage */
     } beside[DBT_BESIDE_N];
     uint32_t     waits;                 /* times this vCPU may have waited for a lock: what was checked before is to be checked again */
     uint64_t     map_flushes;

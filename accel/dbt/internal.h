@@ -17,8 +17,10 @@
  * What is known of one page of RAM or ROM that code was translated from.  `granules`: one bit for each 64 bytes that some
  * block covers.  While `guarded`, no vCPU has the page writable in a TLB: every store asks code_written().
  */
+enum { CODE_OCTETS = 8 };               /* words of CodePage.octets: a bit for each 8 bytes of a page */
 typedef struct CodePage {
     uint64_t granules;
+    uint64_t octets[CODE_OCTETS];       /* inside granules: the same for each 8 bytes, as data often lies right beside code */
     uint64_t stale;                     /* of them, those of dead blocks that another vCPU may still be in: its stores there are to be seen */
     unsigned stale_stores;              /* to no others, since somebody looked whether one is */
     GPtrArray *blocks;                  /* Block */
@@ -168,6 +170,9 @@ bool       code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, un
 void       code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n);
 CodePage  *code_page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page);
 void       code_page_made(CodePage *p);        /* with the lock; NULL: nothing */
+/* With the lock: code depends on bytes [from, to) of the page, or on these granules. */
+void       code_page_cover(CodePage *p, unsigned from, unsigned to);
+void       code_page_cover_granules(CodePage *p, uint64_t granules);
 void       code_stale_clear(DbtMachine *d);     /* from the run loop: stores to granules without code are clean again, if no vCPU is in any */
 /* With the lock, no vCPU is in a block: those without an address, and dead ones, go. */
 void       code_page_sweep(const DbtMachine *d, const DbtRegion *dr, uint64_t index);

@@ -169,7 +169,7 @@ static bool store_may_go(DbtCpu *c, const struct RamHit *h, uint64_t phys, unsig
         const CodePage *p = code_page(h->code, offset);
         if (p) {                        /* the next one asks in generated code */
             uint64_t page = (uintptr_t)(h->host + (phys - h->at)) & -(uint64_t)DBT_PAGE;
-            c->beside[dbt_beside_slot(page)] = (struct DbtBeside){ page, &p->granules };
+            c->beside[dbt_beside_slot(page)] = (struct DbtBeside){ page, p };
         }
         return true;
     }

@@ -91,7 +91,7 @@ static void publish(DbtMachine *d, const Trace *tr, Block *b, const TracePath *p
     for (unsigned k = 0; k < tr->n_pages; k++) {
         for (unsigned i = 0; i < path->n_pages; i++) {
             if (path->pages[i].delta == tr->pages[k].delta) {
-                __atomic_or_fetch(&pages[i]->granules, tr->pages[k].granules, __ATOMIC_SEQ_CST);
+                code_page_cover_granules(pages[i], tr->pages[k].granules);
                 g_ptr_array_add(pages[i]->blocks, b);
                 __atomic_add_fetch(&pages[i]->traces, 1, __ATOMIC_SEQ_CST);
             }

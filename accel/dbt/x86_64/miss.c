@@ -123,15 +123,24 @@ static void victim(Em *e, unsigned reg)
     pops(e, kept + 2, 2);
 }
 
+/* at: the entry of DbtCpu.beside for host address rcx, by rdi. */
+static void beside_entry(Em *e, Rm *at)
+{
+    *at = (Rm){ .reg = RBP, .index = RDI, .mem = true, .disp = CPU(beside) };
+    e_mov_rr(e, RDI, RCX);
+    e_shift_imm(e, 5, IR_I32, RDI, DBT_PAGE_BITS - 4);
+    e_alu_imm(e, 4, IR_I32, rm_reg(RDI), (DBT_BESIDE_N - 1) << 4);
+}
+
 /*
- * A store beside code: DbtCpu.beside knows the page, and no code lies in the granules of its first and last byte.  If not it goes on.
- * rax and the stack as for victim().
+ * A store beside code: DbtCpu.beside knows the page, and no code lies in the granules of its first and last byte; or in their 8 bytes,
+ * which are all that a store of up to 9 touches.  If not it goes on.  rax and the stack as for victim().
  */
 static void beside(Em *e, unsigned reg)
 {
     G_STATIC_ASSERT(sizeof(struct DbtBeside) == 16 && offsetof(CodePage, granules) == 0);
-    Rm at = (Rm){ .reg = RBP, .index = RDI, .mem = true, .disp = CPU(beside) };
-    uint8_t *none[6];
+    Rm at, octets = rm_mem(RDI, offsetof(CodePage, octets));
+    uint8_t *none[7], *near[2];
 
     e_op(e, 0xf6, 0, 0, rm_mem(RAX, offsetof(LeaveRec, access)));       /* test */
     e8(e, IR_WRITE);
@@ -154,28 +163,45 @@ static void beside(Em *e, unsigned reg)
     e8(e, TLBF_GUARDED);
     none[2] = e_jcc(e, CC_E);
     e_load(e, RCX, rm_mem(RCX, offsetof(TlbEntry, page)));
-    e_mov_rr(e, RDI, RCX);
-    e_shift_imm(e, 5, IR_I32, RDI, DBT_PAGE_BITS - 4);
-    e_alu_imm(e, 4, IR_I32, rm_reg(RDI), (DBT_BESIDE_N - 1) << 4);
+    beside_entry(e, &at);
     e_op(e, 0x3b, E_W, RCX, at);
     none[3] = e_jcc(e, CC_NE);
-    at.disp += (int32_t)offsetof(struct DbtBeside, granules);
+    at.disp += (int32_t)offsetof(struct DbtBeside, code);
     e_load(e, RDI, at);
     e_load(e, RDI, rm_mem(RDI, 0));
     e_alu_rr(e, 0, IR_I64, RCX, rm_reg(RDX));
     e_shift_imm(e, 5, IR_I32, RDX, 6);
     e_shift_imm(e, 5, IR_I32, RSI, 6);
     e_op(e, 0x1a3, E_W, RDX, rm_reg(RDI));      /* bt */
-    none[4] = e_jcc(e, CC_B);
+    near[0] = e_jcc(e, CC_B);
     e_op(e, 0x1a3, E_W, RSI, rm_reg(RDI));
-    none[5] = e_jcc(e, CC_B);
+    near[1] = e_jcc(e, CC_B);
     e_op(e, 0x85, E_W, RDI, rm_reg(RDI));       /* no code any more: the guard is to be lifted */
-    uint8_t *free = e_jcc(e, CC_E);
+    uint8_t *free = e_jcc(e, CC_E), *go = e->p;
     e_store(e, RCX, reg == RAX ? rm_mem(RSP, 32) : rm_reg(reg));
     e_load(e, RAX, rm_cpu(CPU(stats)));
     e_op(e, 0xff, E_W, 0, rm_mem(RAX, offsetof(DbtStats, beside)));
     pops_ret(e, kept, 5);
-    for (unsigned i = 0; i < 6; i++) {
+
+    patch_to(near[0], e->p);
+    patch_to(near[1], e->p);
+    e_movzx(e, RSI, rm_mem(RAX, offsetof(LeaveRec, span)), IR_I16);
+    e_alu_imm(e, 7, IR_I32, rm_reg(RSI), 9);
+    none[4] = e_jcc(e, CC_A);
+    e_mov32(e, RDX, RCX);
+    e_alu_imm(e, 4, IR_I32, rm_reg(RDX), DBT_PAGE - 1);
+    e_op(e, 0x8d, E_W, RSI, (Rm){ .reg = RDX, .index = RSI, .mem = true, .disp = -1 });
+    e_shift_imm(e, 5, IR_I32, RDX, 3);
+    e_shift_imm(e, 5, IR_I32, RSI, 3);
+    beside_entry(e, &at);
+    at.disp += (int32_t)offsetof(struct DbtBeside, code);
+    e_load(e, RDI, at);
+    e_op(e, 0x1a3, E_W, RDX, octets);           /* bt: of all the words */
+    none[5] = e_jcc(e, CC_B);
+    e_op(e, 0x1a3, E_W, RSI, octets);
+    none[6] = e_jcc(e, CC_B);
+    patch_to(e_jmp(e), go);
+    for (unsigned i = 0; i < G_N_ELEMENTS(none); i++) {
         patch_to(none[i], e->p);
     }
     patch_to(free, e->p);

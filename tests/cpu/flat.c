@@ -42,6 +42,7 @@ void x86_raise_gp(X86Cpu *c, uint32_t error) { siglongjmp(flat_trapped, 1); }
 void x86_raise_ud(X86Cpu *c) { siglongjmp(flat_trapped, 1); }
 bool x86_io_allowed(X86Cpu *c, unsigned port, unsigned n) { return false; }
 void x86_svm_io(X86Cpu *c, unsigned port, unsigned bytes, bool in) { }
+unsigned x86_io_in_many(X86Cpu *c, unsigned port, unsigned n, void *to, unsigned k) { return 0; }
 uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned n) { return 0; }
 void x86_io_out(X86Cpu *c, unsigned port, uint64_t v, unsigned n) { }
 void flat_trap(DbtCpu *c, DbtTrap what, unsigned seg) { siglongjmp(flat_trapped, 1); }

@@ -246,6 +246,7 @@ void dbt_store(DbtCpu *c, uint64_t linear, uint64_t v, unsigned n) { memcpy((voi
 void x86_set_pc(X86Cpu *c, uint64_t rip) { c->dbt.pc = rip; }
 bool x86_io_allowed(X86Cpu *c, unsigned port, unsigned n) { return false; }
 void x86_svm_io(X86Cpu *c, unsigned port, unsigned bytes, bool in) { }
+unsigned x86_io_in_many(X86Cpu *c, unsigned port, unsigned n, void *to, unsigned k) { return 0; }
 uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned n) { return 0; }
 void x86_io_out(X86Cpu *c, unsigned port, uint64_t v, unsigned n) { }
 

@@ -33,6 +33,7 @@ uint64_t dbt_load(DbtCpu *c, uint64_t linear, unsigned n) { uint64_t v = 0; memc
 void dbt_store(DbtCpu *c, uint64_t linear, uint64_t v, unsigned n) { memcpy((void *)linear, &v, n); }
 void dbt_check(DbtCpu *c, uint64_t linear, unsigned n, DbtAccess a) { }
 void dbt_load_bytes(DbtCpu *c, uint64_t linear, void *to, unsigned n) { memcpy(to, (void *)linear, n); }
+void dbt_store_bytes(DbtCpu *c, uint64_t linear, const void *from, unsigned n) { memcpy((void *)linear, from, n); }
 uint64_t x86_seg_linear(X86Cpu *c, unsigned s, uint64_t offset, unsigned n, bool w) { return offset; }
 uint64_t x86_ld(X86Cpu *c, unsigned s, uint64_t at, unsigned n) { return dbt_load(&c->dbt, at, n); }
 void x86_st(X86Cpu *c, unsigned s, uint64_t at, uint64_t v, unsigned n) { dbt_store(&c->dbt, at, v, n); }

@@ -73,6 +73,13 @@ $(B)/tests/cpu/proof/modes: $(MODES_OBJ) $(LIBOBJ)
 TESTS += $(B)/tests/cpu/proof/proof $(B)/tests/cpu/proof/modes
 check check-cpu: $(B)/tests/cpu/proof/proof $(B)/tests/cpu/proof/modes
 
+# Sequences once more with a trace from the second entry of each block on.
+PROOF_TRACES := $(B)/tests/cpu/proof/traces
+$(PROOF_TRACES): $(B)/tests/cpu/proof/proof
+	@printf '#!/bin/sh\nexec $< -q -e traces -n 60000\n' > $@ && chmod +x $@
+TESTS += $(PROOF_TRACES)
+check check-cpu: $(PROOF_TRACES)
+
 # The decoder against libzydis, where it is.
 ZYDIS := $(filter yes,$(CONFIG_ZYDIS))
 ifneq ($(ZYDIS),)

@@ -342,7 +342,7 @@ static const Field accel_fields[] = {
     { .name = "x-ic", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, ic), .count = 1, .aux = ic_names,
       .help = "Which code has inline caches before the TLB: user code, all (for tests), or none." },
     { .name = "x-tier2", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2), .count = 1, .aux = tier2_names,
-      .help = "Which hot code is made into traces, paths through several blocks: none, user code (on), or all (for tests)." },
+      .def = TIER2_USER, .help = "Which hot code is made into traces, paths through several blocks: none, user code (on), or all (for tests)." },
     { .name = "x-tier2-hot", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2_hot), .count = 1,
       .def = 2000, .min = 1, .max = 1000000, .help = "How often a block is entered before a trace is made from there." },
     { .name = "x-tier2-thread", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2_thread), .count = 1,

@@ -346,7 +346,7 @@ static const Field accel_fields[] = {
     { .name = "x-tier2-hot", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2_hot), .count = 1,
       .def = 2000, .min = 1, .max = 1000000, .help = "How often a block is entered before a trace is made from there." },
     { .name = "x-tier2-thread", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2_thread), .count = 1,
-      .aux = tier2_thread_names, .help = "Who makes them: a thread if the host has a CPU more than the machine (auto), always (on), or vCPUs." },
+      .aux = tier2_thread_names, .help = "Who makes them: a thread if the machine has one CPU and the host more (auto), always (on), or vCPUs." },
     { .name = "x-tlb-restless", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tlb_restless), .count = 1,
       .help = "Give TLBs another size at every chance: slow, for tests." },
     { .name = "perfmap", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, perfmap), .count = 1,

@@ -39,6 +39,8 @@ bool trace_stitch(const TracePath *p, TraceCode *t);    /* false: it is not wort
 
 /* tracework.c: make it, now or by the thread beside; `own` is scratch.  False: it is to be asked for later. */
 bool trace_make(DbtCpu *c, TracePath *path, TraceCode *own);
+/* The thread may hold the lock for long.  Who has stored to code waits for it, and what tier 0 reads meanwhile is newer than what blocks are of. */
+bool trace_is_busy(const DbtMachine *d);
 int64_t trace_beside_us(DbtMachine *d);         /* what that thread has spent since this was asked last */
 /* trace.c */
 int64_t trace_thread_us(void);          /* CPU time of this thread, in microseconds: a busy host is not to make traces dearer */

@@ -506,7 +506,7 @@ const void *trace_hot(DbtCpu *c, unsigned counter)
     counters(c)[counter] = c->dbt->tier2_hot + 1;       /* more than 1: the block is to get somewhere */
     t->credit = MIN(t->credit + now - t->last, CREDIT_US * SHARE) - trace_beside_us(c->dbt) * BESIDE_SHARE;
     t->last = now;
-    if (c->debug || c->ctx != t->ctx || (!trace_is_test(c->dbt) && t->credit < 0)) {
+    if (c->debug || c->ctx != t->ctx || trace_is_busy(c->dbt) || (!trace_is_test(c->dbt) && t->credit < 0)) {
         return dbt_lookup(c);
     }
     attend(c, t, counter);

@@ -2,7 +2,8 @@
 /*
  * tracework.c -- tier 2: a path that trace.c has found becomes a trace, on the vCPU that asks or on a thread beside it.
  *
- * Where the host has a CPU more than the machine, a thread makes the traces, one at a time.  The vCPU guards the path's pages and gives it
+ * Where the machine has one CPU and the host more, a thread makes the traces, one at a time.  (With several, what one has stored to code
+ * waits for the lock meanwhile, and another may see the new code in tier 0 and run the old block after it: rare, but no longer as rare.)  The vCPU guards the path's pages and gives it
  * copies of their bytes.  The thread works on these, then takes DbtMachine.lock and compares them with what is in the pages: `making`
  * (codepage.c) has stores to them wait for the lock since, as with a block that a vCPU makes.  What has changed is dropped; so is
  * all that was asked for before memory has moved or blocks have been dropped (DbtMachine.trace_epoch).  If the thread had to wait for a CPU, the
@@ -21,7 +22,7 @@ typedef struct TraceWorker {
     GThread   *thread;
     GMutex     lock;
     GCond      more;
-    bool       busy, ready, stop;       /* busy: from when a vCPU takes it; ready: the order is complete */
+    bool       busy, ready, stop;       /* busy: from when a vCPU takes it, atomic; ready: the order is complete */
     unsigned   host_cpus;               /* that it may run on; atomic */
     unsigned   crowded;                 /* orders to be made by vCPUs; atomic, not exact */
     int64_t    spent_us;                /* of its CPU time, not yet asked for; atomic */
@@ -244,7 +245,8 @@ static void *work(void *arg)
         g_mutex_unlock(&w->lock);
         carry_out(w);
         g_mutex_lock(&w->lock);
-        w->ready = w->busy = false;
+        w->ready = false;
+        __atomic_store_n(&w->busy, false, __ATOMIC_RELEASE);
     }
     g_mutex_unlock(&w->lock);
     return NULL;
@@ -283,6 +285,11 @@ void trace_work_fini(DbtMachine *d)
     d->trace_worker = NULL;
 }
 
+bool trace_is_busy(const DbtMachine *d)
+{
+    return d->trace_worker && __atomic_load_n(&d->trace_worker->busy, __ATOMIC_ACQUIRE);
+}
+
 int64_t trace_beside_us(DbtMachine *d)
 {
     return d->trace_worker ? __atomic_exchange_n(&d->trace_worker->spent_us, 0, __ATOMIC_RELAXED) : 0;
@@ -297,7 +304,7 @@ static TraceWorker *worker_take(DbtMachine *d, bool *later)
     bool always = d->tier2_thread == TIER2_THREAD_ON;
 
     *later = false;
-    if (!w || (!always && __atomic_load_n(&w->host_cpus, __ATOMIC_RELAXED) <= d->cpus->len)) {
+    if (!w || (!always && (d->cpus->len > 1 || __atomic_load_n(&w->host_cpus, __ATOMIC_RELAXED) < 2))) {
         return NULL;
     }
     unsigned crowded = __atomic_load_n(&w->crowded, __ATOMIC_RELAXED);
@@ -307,7 +314,7 @@ static TraceWorker *worker_take(DbtMachine *d, bool *later)
     }
     g_mutex_lock(&w->lock);
     *later = w->busy;
-    w->busy = true;
+    __atomic_store_n(&w->busy, true, __ATOMIC_RELEASE);
     g_mutex_unlock(&w->lock);
     return *later ? NULL : w;
 }
@@ -316,7 +323,7 @@ static void worker_leave(TraceWorker *w, bool ready)
 {
     g_mutex_lock(&w->lock);
     w->ready = ready;
-    w->busy = ready;
+    __atomic_store_n(&w->busy, ready, __ATOMIC_RELEASE);
     g_cond_signal(&w->more);
     g_mutex_unlock(&w->lock);
 }

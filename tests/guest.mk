@@ -18,10 +18,11 @@ $(GUEST_B)/%.bin: $(GUEST_B)/%.o tests/guest/boot.S tests/guest/flat.ld
 	$(CC) -m32 -c -DPAYLOAD='"$(GUEST_B)/$*.payload"' -o $(GUEST_B)/$*.boot.o tests/guest/boot.S
 	objcopy -O binary -j .text $(GUEST_B)/$*.boot.o $@
 $(GUEST_B)/real.bin: tests/guest/real.S
-$(GUEST_B)/halts.bin: tests/kvm/halts.S
-$(GUEST_B)/real.bin $(GUEST_B)/halts.bin:
+$(GUEST_B)/halts.bin $(GUEST_B)/faults.bin: tests/kvm/halts.S
+$(GUEST_B)/faults.bin: GUEST_D := -DFAULTS
+$(GUEST_B)/real.bin $(GUEST_B)/halts.bin $(GUEST_B)/faults.bin:
 	@mkdir -p $(@D)
-	$(CC) -m32 -c -o $(@:.bin=.boot.o) $<
+	$(CC) -m32 $(GUEST_D) -c -o $(@:.bin=.boot.o) $<
 	objcopy -O binary -j .text $(@:.bin=.boot.o) $@
 
 $(GUEST_B)/exits.o: tests/kvm/exits.c tests/guest/lib.h
@@ -35,7 +36,7 @@ $(GUEST_B)/models: tests/guest/models $(GUEST_B)/model.bin $(B)/ryokan
 	@cp $< $@
 
 # A program for tests/run: all guests on both engines.
-$(GUEST_B)/guests: tests/guest/guests $(GUESTS:%=$(GUEST_B)/%.bin) $(GUEST_B)/halts.bin $(GUEST_B)/migrate $(B)/ryokan
+$(GUEST_B)/guests: tests/guest/guests $(GUESTS:%=$(GUEST_B)/%.bin) $(GUEST_B)/halts.bin $(GUEST_B)/faults.bin $(GUEST_B)/migrate $(B)/ryokan
 	@cp $< $@
 ifeq ($(shell uname -m),x86_64)
 TESTS += $(GUEST_B)/guests $(GUEST_B)/models

@@ -356,6 +356,10 @@ static void interrupt(KvmCpu *k, uint8_t vector)
     }
 }
 
+/*
+ * No interrupt is acknowledged while an instruction waits for what its exit gave it: if it ends in a fault, KVM delivers that and
+ * forgets the interrupt that it was handed.  KVM leaves the guest again as soon as the instruction is over.
+ */
 static void inject(KvmCpu *k)
 {
     X86Cpu *c = k->c;
@@ -373,7 +377,7 @@ static void inject(KvmCpu *k)
         take(c, X86_EV_NMI);
         ioctl(k->fd, KVM_NMI, 0);
     }
-    if (ev & X86_EV_INTR && !c->dbt.vcpu.debug.single && r->ready_for_interrupt_injection && r->if_flag) {
+    if (ev & X86_EV_INTR && !c->dbt.vcpu.debug.single && r->ready_for_interrupt_injection && r->if_flag && !k->io_pending) {
         int vector = c->apic_ops->ack(c->apic);
         if (vector >= 0) {
             interrupt(k, (uint8_t)vector);

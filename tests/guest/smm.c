@@ -142,7 +142,9 @@ static void wake_it(void)
     check("back to the halt after RSM", awake, 0);
     poke(0xfec8, 0);
     smi_to_ap();
-    wait_a_little();
+    for (u32 i = 0; !awake && i < 20000000; i++) {     /* it has still to return, and may wait for a host's CPU */
+        relax();
+    }
     check("or on, if the handler says so", awake, 1);
 }
 static void disturb(void)

@@ -405,6 +405,9 @@ static bool dbt_vcpu_init(Vcpu *v, GError **err)
     DbtCpu *c = (DbtCpu *)v;
 
     c->dbt = dbt_of(v->machine);
+    if (c->dbt->cpus->len && c->dbt->tier2_thread == TIER2_THREAD_ON) {
+        return fail(err, "accel dbt: x-tier2-thread=on is for machines of one CPU: say auto or off, or -smp 1");
+    }
     c->dbt->guest = c->guest;
     c->ir = ir_new();
     c->stats = g_new0(DbtStats, 1);     /* its own: counters that vCPUs share cost a cache miss each */

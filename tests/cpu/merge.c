@@ -10,18 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "accel/dbt/ir.h"
+#include "tests/cpu/rnd.h"
 
 enum { BASE = 3, MOST = 24 };
 typedef struct Access { int32_t at; unsigned span, align, access; } Access;
-
-static uint64_t seed_state;
-static uint64_t rnd(void)
-{
-    seed_state ^= seed_state << 13;
-    seed_state ^= seed_state >> 7;
-    seed_state ^= seed_state << 17;
-    return seed_state * 0x2545f4914f6cdd1d;
-}
 
 static void add(IrBlock *b, const Access *a, unsigned k)
 {
@@ -69,7 +61,7 @@ int main(int argc, char **argv)
     unsigned count = argc > 2 ? (unsigned)atoi(argv[2]) : 100000, before = 0, after = 0, bad = 0;
     IrBlock *b = ir_new();
 
-    seed_state = (argc > 1 ? strtoull(argv[1], NULL, 0) : 1) * 0x9e3779b97f4a7c15u;
+    seed(argc, argv);
     for (unsigned k = 0; k < count && bad < 10; k++) {
         Access a[MOST];
         unsigned n = 2 + (unsigned)(rnd() % (MOST - 1));

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include "cpu/x86/translate.h"
 #include "tests/cpu/flat.h"
+#include "tests/cpu/rnd.h"
 
 #ifndef __x86_64__
 int main(void) { printf("native: this host is another architecture; nothing to compare with\n"); return 0; }
@@ -25,18 +26,9 @@ int main(void) { printf("native: this host is another architecture; nothing to c
 enum { AREA = 0x20000000, AREA_BYTES = 8192, MIDDLE = AREA + 4096 };
 typedef struct State { uint64_t r[16], flags; } State;
 
-static uint64_t seed_state;
 static uint8_t *code;                   /* executable */
 enum { USER32_CS = 0x23, USER_CS = 0x33, USER_DS = 0x2b };      /* Linux, arch/x86: its fixed selectors */
 static State *host;                     /* below 2 GiB, beside the area */
-
-static uint64_t rnd(void)
-{
-    seed_state ^= seed_state << 13;
-    seed_state ^= seed_state >> 7;
-    seed_state ^= seed_state << 17;
-    return seed_state * 0x2545f4914f6cdd1d;
-}
 
 static const IrHelperDesc helpers[XH_N] = {
 #define H(name) [XH_##name] = { #name, x86_h_##name, 0 }
@@ -336,7 +328,7 @@ int main(int argc, char **argv)
 {
     static uint8_t alt[65536];
     unsigned count = argc > 2 ? (unsigned)atoi(argv[2]) : 200000;
-    seed_state = (argc > 1 ? strtoull(argv[1], NULL, 0) : 1) * 0x9e3779b97f4a7c15u;
+    seed(argc, argv);
     uint8_t *area = mmap((void *)AREA, AREA_BYTES + 8192, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (area != (void *)AREA) {
         perror("native: mmap");

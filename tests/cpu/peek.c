@@ -13,15 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cpu/x86/translate.h"
-
-static uint64_t seed_state;
-static uint64_t rnd(void)
-{
-    seed_state ^= seed_state << 13;
-    seed_state ^= seed_state >> 7;
-    seed_state ^= seed_state << 17;
-    return seed_state * 0x2545f4914f6cdd1d;
-}
+#include "tests/cpu/rnd.h"
 
 typedef struct Seen {                   /* of one instruction's IR */
     bool     bad, leaves;
@@ -90,7 +82,7 @@ static const char *judge(DbtFlagsFate fate, const Seen *s, unsigned regs, bool e
 int main(int argc, char **argv)
 {
     unsigned count = argc > 2 ? (unsigned)atoi(argv[2]) : 400000, passed = 0, vectors = 0, over = 0, bad = 0;
-    seed_state = (argc > 1 ? strtoull(argv[1], NULL, 0) : 1) * 0x9e3779b97f4a7c15u;
+    seed(argc, argv);
     X86Cpu *c = aligned_alloc(64, (sizeof *c + 63) & ~(size_t)63);
     IrBlock *b = ir_new();
     memset(c, 0, sizeof *c);

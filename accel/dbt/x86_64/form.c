@@ -123,11 +123,8 @@ bool chk_by_form(Em *e)
         return false;
     }
     flags_clobber(e);
-    if (e->at[h] < 16) {                /* a new address in the same name */
-        e->owner[e->at[h]] = FREE;
-        e->at[h] = NOWHERE;
-    }
-    x = e->owner[R11] == FREE ? R11 : R10;      /* rax is better kept for flags */
+    drop_host(e, h);
+    x = e->owner[R11] == FREE ? R11 : R10;      /* as take_host() has it, where one is free */
     if (stack == DBT_STACK_LIMITS) {
         y = e->owner[RAX] == FREE ? RAX : R10;
     }

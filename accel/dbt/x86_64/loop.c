@@ -159,16 +159,8 @@ bool loop_chk(Em *e)
     if (step && !by_lea) {
         flags_clobber(e);
     }
-    if (e->at[h] < 16) {                /* a new address in the same name */
-        e->owner[e->at[h]] = FREE;
-    }
-    e->at[h] = NOWHERE;
-    unsigned x = take(e);
-    if (x == RAX) {                     /* rax is better kept for flags */
-        unsigned better = take(e);
-        give(e, x);
-        x = better;
-    }
+    drop_host(e, h);
+    unsigned x = take_host(e);
     if (!step) {
         e_load(e, x, slot((unsigned)k));
     } else if (by_lea) {

@@ -255,16 +255,8 @@ void em_chk(Em *e)
     unsigned h = val_of(n->dst);
 
     flags_clobber(e);
-    if (e->at[h] < 16) {                /* a new address in the same name */
-        e->owner[e->at[h]] = FREE;
-    }
-    e->at[h] = NOWHERE;
-    unsigned x = take(e);
-    if (x == RAX) {                     /* rax is better kept for flags */
-        unsigned better = take(e);
-        give(e, x);
-        x = better;
-    }
+    drop_host(e, h);
+    unsigned x = take_host(e);
     em_address(e, m, x, false);
     unsigned y = ic != IC_NONE || stack < DBT_STACK_LIMITS ? (unsigned)NO_REG : take(e);
     uint32_t rec = leave_rec(e, m);

@@ -211,6 +211,18 @@ static unsigned take_in(Em *e, bool for_value)
 
 unsigned take(Em *e) { return take_in(e, false); }
 
+unsigned take_host(Em *e)
+{
+    unsigned x = take(e);
+
+    if (x == RAX) {                     /* better kept for flags */
+        unsigned better = take(e);
+        give(e, x);
+        x = better;
+    }
+    return x;
+}
+
 unsigned free_scratch(const Em *e)
 {
     for (unsigned k = 0; k < 3; k++) {

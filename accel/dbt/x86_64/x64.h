@@ -189,6 +189,7 @@ void     regs_free_dead(Em *e);         /* regs_end_insn() */
 unsigned free_scratch(const Em *e);     /* one that nobody holds, or NO_REG */
 unsigned take(Em *e);                   /* a scratch register, held until the operation ends; moves no flags */
 void     take_rax(Em *e);               /* before operands are resolved */
+unsigned take_host(Em *e);              /* take() for a host address */
 void     give(Em *e, unsigned reg);
 Opnd     src(Em *e, IrRef r, IrType type);      /* no high bytes: these are moved to a scratch register */
 Opnd     src_rm(Em *e, IrRef r, IrType type);   /* register or memory */
@@ -213,6 +214,14 @@ static inline void regs_end_insn(Em *e)
         regs_free_dead(e);
     }
     e->held = 0;
+}
+/* A check is about to give value v, a host address, anew: what the name had goes. */
+static inline void drop_host(Em *e, unsigned v)
+{
+    if (e->at[v] < 16) {
+        e->owner[e->at[v]] = FREE;
+    }
+    e->at[v] = NOWHERE;
 }
 static inline unsigned val_of(IrRef r) { return r.kind == IR_HOST ? IR_TEMPS + r.id : r.id; }
 

@@ -7,6 +7,7 @@
  * Threads: main thread; look-ups with the machine lock.
  */
 #include "block/contents.h"
+#include "core/commands.h"
 #include "core/options.h"
 #include "core/snapfile.h"
 #include <string.h>
@@ -61,6 +62,14 @@ const char *drive_user_name(const Drive *d)
     const Device *dev = d->user;
 
     return dev->id ? dev->id : dev->path;
+}
+
+void drive_say_names(GVariantBuilder *b, const Drive *d)
+{
+    say(b, "device", d->anonymous ? "" : d->id);
+    if (d->user) {
+        say(b, "qdev", drive_user_name(d));
+    }
 }
 
 bool drive_claim(Drive *d, void *dev, GError **err)

@@ -27,6 +27,7 @@ bool   drive_claim(Drive *d, void *dev, GError **err);
 void   drives_close(Machine *m);
 void   drive_put(Drive *d, BlockNode *n);     /* the medium from now on; NULL: none */
 const char *drive_user_name(const Drive *d);  /* of the device that has it: its id, or its path */
+void   drive_say_names(GVariantBuilder *b, const Drive *d);   /* members "device" and "qdev" of an answer */
 void   drive_tray(Drive *d, Machine *m, bool open);     /* it has moved: programs hear of it; media.c */
 /* What programs hear of a node, as members of an object; media.c. */
 void   media_say_node(GVariantBuilder *b, const char *file, const char *driver, uint64_t bytes, bool ro, bool direct, bool no_flush);

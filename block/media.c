@@ -52,10 +52,7 @@ static GVariant *query(Machine *m)
     for (guint i = 0; m->drives && i < m->drives->len; i++) {
         const Drive *d = m->drives->pdata[i];
         object_start(&one);
-        say(&one, "device", d->anonymous ? "" : d->id);
-        if (d->user) {
-            say(&one, "qdev", drive_user_name(d));
-        }
+        drive_say_names(&one, d);
         say(&one, "type", "unknown");
         say_bool(&one, "removable", d->on_change != NULL);
         say_bool(&one, "locked", d->locked);

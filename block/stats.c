@@ -93,10 +93,7 @@ GVariant *stats_of_drives(Machine *m)
     for (guint i = 0; m->drives && i < m->drives->len; i++) {
         const Drive *d = m->drives->pdata[i];
         object_start(&one);
-        say(&one, "device", d->anonymous ? "" : d->id);
-        if (d->user) {
-            say(&one, "qdev", drive_user_name(d));
-        }
+        drive_say_names(&one, d);
         if (d->node && node_name(d->node)) {
             say(&one, "node-name", node_name(d->node));
         }

@@ -126,11 +126,6 @@ static void any(GString *s, GVariant *one)
 
 static void block_image(GString *s, GVariant *in)
 {
-    const char *node = str(in, "node-name");
-
-    if (*node) {
-        g_string_append_printf(s, " (%s)", node);
-    }
     g_string_append_printf(s, ": %s (%s%s)\n", str(in, "file"), str(in, "drv"), yes(in, "ro") ? ", read-only" : "");
 }
 
@@ -149,6 +144,10 @@ static void block_line(GString *s, GVariant *one)
 
     g_string_append_printf(s, "%s%s", s->len ? "\n" : "", str(one, "device"));
     if (in) {
+        const char *node = str(in, "node-name");
+        if (*node) {
+            g_string_append_printf(s, " (%s)", node);
+        }
         block_image(s, in);
     } else {
         g_string_append(s, ": [not inserted]\n");
@@ -174,7 +173,7 @@ bool cmd_info_block(Machine *m, void *args, Reply *reply, GError **err)
 static void node_line(GString *s, GVariant *one)
 {
     g_string_append_printf(s, "%s%s", s->len ? "\n" : "", str(one, "node-name"));
-    g_string_append_printf(s, ": %s (%s%s)\n", str(one, "file"), str(one, "drv"), yes(one, "ro") ? ", read-only" : "");
+    block_image(s, one);
     block_cache(s, one);
 }
 

@@ -17,12 +17,12 @@ $(GUEST_B)/%.bin: $(GUEST_B)/%.o tests/guest/boot.S tests/guest/flat.ld
 	objcopy -O binary $(GUEST_B)/$*.elf $(GUEST_B)/$*.payload
 	$(CC) -m32 -c -DPAYLOAD='"$(GUEST_B)/$*.payload"' -o $(GUEST_B)/$*.boot.o tests/guest/boot.S
 	objcopy -O binary -j .text $(GUEST_B)/$*.boot.o $@
-$(GUEST_B)/real.bin: tests/guest/real.S
-$(GUEST_B)/halts.bin $(GUEST_B)/faults.bin: tests/kvm/halts.S
+$(GUEST_B)/real.bin: tests/guest/real.S tests/guest/unreal.inc
+$(GUEST_B)/halts.bin $(GUEST_B)/faults.bin: tests/kvm/halts.S tests/guest/unreal.inc
 $(GUEST_B)/faults.bin: GUEST_D := -DFAULTS
 $(GUEST_B)/real.bin $(GUEST_B)/halts.bin $(GUEST_B)/faults.bin:
 	@mkdir -p $(@D)
-	$(CC) -m32 $(GUEST_D) -c -o $(@:.bin=.boot.o) $<
+	$(CC) -m32 -I. $(GUEST_D) -c -o $(@:.bin=.boot.o) $<
 	objcopy -O binary -j .text $(@:.bin=.boot.o) $@
 
 $(GUEST_B)/exits.o: tests/kvm/exits.c tests/guest/lib.h

@@ -359,8 +359,9 @@ static uint32_t answer(VirtioGpu *g, const VirtChain *c)
     return (uint32_t)virtio_write(&g->v, c, 0, q.reply, MIN(q.reply_bytes, c->in_bytes));
 }
 
-void gpu_queue(VirtioGpu *g, unsigned n)
+void gpu_queue(void *gpu, unsigned n)
 {
+    VirtioGpu *g = gpu;
     VirtChain *c = NULL;
     unsigned i;
     for (i = 0; i < BURST && (c = virtio_pop(&g->v, n)); i++) {
@@ -374,27 +375,31 @@ void gpu_queue(VirtioGpu *g, unsigned n)
 }
 
 /* ---- configuration: 0 events, 4 events to clear, 8 screens, 12 capability sets ---- */
-uint64_t gpu_features(const VirtioGpu *g)
+uint64_t gpu_features(void *gpu)
 {
-    return g->edid ? F_EDID : 0;
+    return ((const VirtioGpu *)gpu)->edid ? F_EDID : 0;
 }
 
-void gpu_config(const VirtioGpu *g, uint8_t *image)
+void gpu_config(void *gpu, uint8_t *image)
 {
-    put32(image, g->events);
+    put32(image, ((const VirtioGpu *)gpu)->events);
     put32(image + CONFIG_SCANOUTS, 1);
 }
 
-void gpu_config_write(VirtioGpu *g, unsigned at, uint8_t val)
+void gpu_config_write(void *gpu, unsigned at, uint8_t val)
 {
+    VirtioGpu *g = gpu;
+
     if (at >= 4 && at < 8) {
         g->events &= ~((uint32_t)val << (8 * (at - 4)));
     }
 }
 
 /* ---- life ---- */
-void gpu_driver_reset(VirtioGpu *g)
+void gpu_driver_reset(void *gpu)
 {
+    VirtioGpu *g = gpu;
+
     memset(g->resource, 0, sizeof(g->resource));
     memset(g->cursor, 0, sizeof(g->cursor));
     g->cursor_shown = g->cursor_x = g->cursor_y = g->hot_x = g->hot_y = 0;
@@ -490,36 +495,7 @@ typedef struct GpuPci {
     VirtioGpu g;
 } GpuPci;
 
-static uint64_t features(void *dev)
-{
-    return gpu_features(&((GpuPci *)dev)->g);
-}
-
-static void config(void *dev, uint8_t *image)
-{
-    gpu_config(&((GpuPci *)dev)->g, image);
-}
-
-static void config_write(void *dev, unsigned at, uint8_t val)
-{
-    gpu_config_write(&((GpuPci *)dev)->g, at, val);
-}
-
-static void queue(void *dev, unsigned n)
-{
-    gpu_queue(&((GpuPci *)dev)->g, n);
-}
-
-static void driver_reset(void *dev)
-{
-    gpu_driver_reset(&((GpuPci *)dev)->g);
-}
-
-static const VirtioOps gpu_pci_ops = {
-    .id = VIRTIO_ID_GPU, .config_bytes = GPU_CONFIG_BYTES, .features_of = features,
-        .config = config, .config_write = config_write,
-    .queue = queue, .reset = driver_reset,
-};
+static const VirtioOps gpu_pci_ops = GPU_OPS(GpuPci, g);
 
 static bool virtio_gpu_realize(void *dev, GError **err)
 {

@@ -62,15 +62,20 @@ extern const Field virtio_gpu_fields[];
     { .name = "backings", .type = T_RAM, .flags = F_STATE, .offset = offsetof(S, m.backings), .count = 1 },                  \
     VIRTIO_FIELDS(S, m.v)
 
-/* ops' hooks get the PciDevice; the class's own find the VirtioGpu in it and call these. */
 void gpu_init(VirtioGpu *g, PciDevice *pci, const VirtioOps *ops, unsigned bar, unsigned msix_bar);
 void gpu_free(VirtioGpu *g);
 bool gpu_restored(VirtioGpu *g, GError **err);
-uint64_t gpu_features(const VirtioGpu *g);
-void gpu_config(const VirtioGpu *g, uint8_t *image);
-void gpu_config_write(VirtioGpu *g, unsigned at, uint8_t val);
-void gpu_queue(VirtioGpu *g, unsigned n);
-void gpu_driver_reset(VirtioGpu *g);
+/* What virtio asks of the GPU, which is member m of a device S. */
+enum { GPU_CONFIG_BYTES = 16 };
+#define GPU_OPS(S, m)                                                                              \
+    { .id = VIRTIO_ID_GPU, .part = offsetof(S, m), .config_bytes = GPU_CONFIG_BYTES,               \
+      .features_of = gpu_features, .config = gpu_config, .config_write = gpu_config_write,         \
+      .queue = gpu_queue, .reset = gpu_driver_reset }
+uint64_t gpu_features(void *gpu);
+void gpu_config(void *gpu, uint8_t *image);
+void gpu_config_write(void *gpu, unsigned at, uint8_t val);
+void gpu_queue(void *gpu, unsigned n);
+void gpu_driver_reset(void *gpu);
 /* virtio_gpu_draw.c */
 GpuResource *gpu_resource(VirtioGpu *g, uint32_t id);
 void gpu_show(VirtioGpu *g);          /* the scanout has changed */
@@ -78,5 +83,4 @@ void gpu_show(VirtioGpu *g);          /* the scanout has changed */
 void gpu_dirty(VirtioGpu *g, uint32_t x, uint32_t y, uint32_t width, uint32_t height);
 void gpu_cursor_set(VirtioGpu *g, const GpuResource *r);
 void gpu_cursor_move(VirtioGpu *g, uint32_t x, uint32_t y, bool shown);
-enum { GPU_CONFIG_BYTES = 16 };
 #endif

@@ -17,36 +17,7 @@ typedef struct VirtioVga {
     VirtioGpu g;
 } VirtioVga;
 
-static uint64_t features(void *dev)
-{
-    return gpu_features(&((VirtioVga *)dev)->g);
-}
-
-static void config(void *dev, uint8_t *image)
-{
-    gpu_config(&((VirtioVga *)dev)->g, image);
-}
-
-static void config_write(void *dev, unsigned at, uint8_t val)
-{
-    gpu_config_write(&((VirtioVga *)dev)->g, at, val);
-}
-
-static void queue(void *dev, unsigned n)
-{
-    gpu_queue(&((VirtioVga *)dev)->g, n);
-}
-
-static void driver_reset(void *dev)
-{
-    gpu_driver_reset(&((VirtioVga *)dev)->g);
-}
-
-static const VirtioOps virtio_vga_ops = {
-    .id = VIRTIO_ID_GPU, .config_bytes = GPU_CONFIG_BYTES, .features_of = features,
-        .config = config, .config_write = config_write,
-    .queue = queue, .reset = driver_reset,
-};
+static const VirtioOps virtio_vga_ops = GPU_OPS(VirtioVga, g);
 
 static bool virtio_vga_realize(void *dev, GError **err)
 {

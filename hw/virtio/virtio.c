@@ -38,7 +38,7 @@ void virtio_error(Virtio *v, const char *fmt, ...)
 
 uint64_t virtio_offered(const Virtio *v)
 {
-    uint64_t own = v->ops->features_of ? v->ops->features_of(v->pci) : v->ops->features;
+    uint64_t own = v->ops->features_of ? v->ops->features_of(virtio_part(v)) : v->ops->features;
     return own | VIRTIO_F_INDIRECT | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1;
 }
 
@@ -73,10 +73,10 @@ void virtio_reset(Virtio *v)
     v->cfg_read = 0;
     queues_reset(v);
     if (ran && v->ops->status) {
-        v->ops->status(v->pci, false);
+        v->ops->status(virtio_part(v), false);
     }
     if (v->ops->reset) {
-        v->ops->reset(v->pci);
+        v->ops->reset(virtio_part(v));
     }
 }
 
@@ -101,7 +101,7 @@ void virtio_set_status(Virtio *v, uint8_t val)
     }
     v->status = val | (old & (VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK)) | keep;
     if ((v->status & ~old & VIRTIO_DRIVER_OK) && v->ops->status) {
-        v->ops->status(v->pci, true);
+        v->ops->status(virtio_part(v), true);
     }
 }
 
@@ -134,7 +134,7 @@ void virtio_kick(Virtio *v, unsigned n)
 {
     trace_virtio_queue_notify(v->pci->dev.path, n);
     if (n < v->n_queues && v->queue[n].enabled && virtio_running(v)) {
-        v->ops->queue(v->pci, n);
+        v->ops->queue(virtio_part(v), n);
     }
 }
 

@@ -155,7 +155,7 @@ static uint64_t config_read(Virtio *v, unsigned at, unsigned size)
     uint8_t image[VIRTIO_CONFIG_MAX] = { 0 };
     uint64_t val = 0;
     if (v->ops->config) {
-        v->ops->config(v->pci, image);
+        v->ops->config(virtio_part(v), image);
     }
     for (unsigned i = 0; i < size && at + i < v->ops->config_bytes; i++) {
         val |= (uint64_t)image[at + i] << (8 * i);
@@ -166,7 +166,7 @@ static uint64_t config_read(Virtio *v, unsigned at, unsigned size)
 static void config_write(Virtio *v, unsigned at, unsigned size, uint64_t val)
 {
     for (unsigned i = 0; v->ops->config_write && i < size && at + i < v->ops->config_bytes; i++) {
-        v->ops->config_write(v->pci, at + i, (uint8_t)(val >> (8 * i)));
+        v->ops->config_write(virtio_part(v), at + i, (uint8_t)(val >> (8 * i)));
     }
 }
 

@@ -68,5 +68,32 @@ __attribute__((unused)) static void expect(const char *name, u32 vector, u32 err
 {
     check(name, (u64)seen.vector << 32 | (u32)seen.error, (u64)vector << 32 | error);
 }
+/* One that nobody expects ends the guest. */
+__attribute__((unused)) static void unexpected(void)
+{
+    put("not ok: exception ");
+    put_hex(seen.vector);
+    put(" error ");
+    put_hex(seen.error);
+    put(" at ");
+    put_hex(seen.ip);
+    put(" cr2 ");
+    put_hex(seen.cr2);
+    put("\n");
+    n_failed++;
+    finish();
+}
+
+/*
+ * In assembly: entries of 64 vectors, which push an error code where the CPU does not, and their
+ * vector; and `stubs`, where each is.
+ */
+#define STUBS(push, address)                                                                       \
+    ".altmacro; .macro stub n; stub_\\n: "                                                         \
+    ".if (\\n == 8) || (\\n >= 10 && \\n <= 14) || (\\n == 17); .else; " push " $0; .endif;"       \
+    push " $\\n; jmp common; .endm; .set i, 0; .rept 64; stub %i; .set i, i + 1; .endr;"           \
+    ".macro addr n; " address " stub_\\n; .endm;"                                                  \
+    ".data; .globl stubs; stubs: .set i, 0; .rept 64; addr %i; .set i, i + 1; .endr; .text"
+
 #define AT(label) ({ extern char label[]; (word)label; })
 #endif

@@ -50,17 +50,7 @@ __attribute__((used)) void exception(Frame *f)
         return;
     }
     if (!resume) {
-        put("not ok: exception ");
-        put_hex(f->vector);
-        put(" error ");
-        put_hex(f->error);
-        put(" at ");
-        put_hex(f->rip);
-        put(" cr2 ");
-        put_hex(seen.cr2);
-        put("\n");
-        n_failed++;
-        finish();
+        unexpected();
     }
     f->rip = resume;
     f->rflags &= ~0x40000ull;
@@ -69,10 +59,7 @@ asm("common: pushq %rax; pushq %rcx; pushq %rdx; pushq %rbx; pushq %rbp; pushq %
     "pushq %r12; pushq %r13; pushq %r14; pushq %r15; cld; movq %rsp, %rdi; movq %rsp, %rbx; andq $~15, %rsp; call exception; movq %rbx, %rsp;"
     "popq %r15; popq %r14; popq %r13; popq %r12; popq %r11; popq %r10; popq %r9; popq %r8; popq %rdi; popq %rsi; popq %rbp; popq %rbx;"
     "popq %rdx; popq %rcx; popq %rax; addq $16, %rsp; iretq;"
-    ".altmacro; .macro stub n; stub_\\n: .if (\\n == 8) || (\\n >= 10 && \\n <= 14) || (\\n == 17); .else; pushq $0; .endif;"
-    "pushq $\\n; jmp common; .endm; .set i, 0; .rept 64; stub %i; .set i, i + 1; .endr;"
-    ".macro addr n; .quad stub_\\n; .endm;"
-    ".data; .globl stubs; stubs: .set i, 0; .rept 64; addr %i; .set i, i + 1; .endr; .text");
+    STUBS("pushq", ".quad"));
 extern u64 stubs[64];
 
 #define CLOBBER "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc"

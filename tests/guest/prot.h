@@ -54,27 +54,14 @@ __attribute__((used)) void exception(Frame *f)
         return;
     }
     if (!resume) {
-        put("not ok: exception ");
-        put_hex(f->vector);
-        put(" error ");
-        put_hex(f->error);
-        put(" at ");
-        put_hex(f->eip);
-        put(" cr2 ");
-        put_hex(seen.cr2);
-        put("\n");
-        n_failed++;
-        finish();
+        unexpected();
     }
     f->eip = resume;
     f->eflags &= ~0x100u;
 }
 asm("common: pusha; pushl %ds; pushl %es; pushl %fs; pushl %gs; movw $16, %ax; movw %ax, %ds; movw %ax, %es; cld; pushl %esp;"
     "call exception; popl %eax; popl %gs; popl %fs; popl %es; popl %ds; popa; addl $8, %esp; iret;"
-    ".altmacro; .macro stub n; stub_\\n: .if (\\n == 8) || (\\n >= 10 && \\n <= 14) || (\\n == 17); .else; pushl $0; .endif;"
-    "pushl $\\n; jmp common; .endm; .set i, 0; .rept 64; stub %i; .set i, i + 1; .endr;"
-    ".macro addr n; .long stub_\\n; .endm;"
-    ".data; .globl stubs; stubs: .set i, 0; .rept 64; addr %i; .set i, i + 1; .endr; .text");
+    STUBS("pushl", ".long"));
 extern u32 stubs[64];
 
 /* Run code that must raise: afterwards `seen` tells what came. */

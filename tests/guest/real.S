@@ -5,6 +5,7 @@
  *
  * Spec: Intel SDM vol. 3 ch. 20.  Each test has a letter; it prints "ok real-X" or "not ok real-X".
  */
+        .include "tests/guest/unreal.inc"
         .code16
         .section .text
         .globl  _start
@@ -91,14 +92,7 @@ f_next: cmpw    $f_at - _start, 0x500
         test    'J', e
 
         /* K: unreal mode: a limit loaded in protected mode stays */
-        lgdtl   %cs:(gdtr - _start)
-        movl    %cr0, %eax
-        orb     $1, %al
-        movl    %eax, %cr0
-        movw    $8, %bx
-        movw    %bx, %fs
-        andb    $0xfe, %al
-        movl    %eax, %cr0
+        enter_unreal
         xorw    %bx, %bx
         movw    %bx, %fs
         movl    $0x200000, %edi
@@ -203,9 +197,7 @@ h_fault:                                        /* notes the IP and goes on at 0
         iretw
 h_step: incw    0x530
         iretw
-gdt:    .quad   0, 0x00cf93000000ffff
-gdtr:   .word   15
-        .long   gdt - _start + 0xf0000
+        unreal_gdt
 
 s_ok:   .asciz  "ok real-"
 s_bad:  .asciz  "not ok real-"

@@ -9,6 +9,7 @@
  *
  * In real mode, which a /dev/kvm that interprets ring 0 knows; FS reaches all memory, since what is behind its selector stays.
  */
+        .include "tests/guest/unreal.inc"
         .set    APIC, 0xfee00000
         .set    SVR, 0xf0
         .set    EOI, 0xb0
@@ -37,14 +38,7 @@ start:
         movw    $0xf000, 4 * 13 + 2
         movb    $0xff, %al                      # no 8259
         outb    %al, $0x21
-        lgdtl   %cs:gdtr
-        movl    %cr0, %eax
-        orb     $1, %al
-        movl    %eax, %cr0
-        movw    $8, %bx
-        movw    %bx, %fs
-        andb    $0xfe, %al
-        movl    %eax, %cr0
+        enter_unreal
         movl    $APIC, %ebx
         movl    $0x1ff, %fs:SVR(%ebx)
         movl    $0x0b, %fs:DIVIDE(%ebx)
@@ -74,9 +68,7 @@ tick:
 fault:  movw    %sp, %bp
         addw    $2, (%bp)                       # past RDMSR
         iret
-gdt:    .quad   0, 0x00cf92000000ffff
-gdtr:   .word   15
-        .long   0xf0000 + gdt
+        unreal_gdt
         .org    0xfff0
         ljmp    $0xf000, $start
         .org    0x10000

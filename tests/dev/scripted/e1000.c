@@ -91,13 +91,7 @@ static void up(void)
     n_sent = 0;
 }
 
-#define NIC_TEST(fn)                                                                               \
-    do {                                                                                           \
-        TCase *t_ = tcase_create("e1000/" #fn);                                                    \
-        tcase_add_checked_fixture(t_, up, rig_down);                                               \
-        tcase_add_test(t_, fn);                                                                    \
-        suite_add_tcase(s, t_);                                                                    \
-    } while (0)
+#define NIC_TEST(fn) RIG_TEST_IN(s, "e1000", up, rig_down, fn)
 
 static bool pin(void)
 {

@@ -73,13 +73,7 @@ static void down(void)
     g_free(path);
 }
 
-#define FDC_TEST(fn)                                                                               \
-    do {                                                                                           \
-        TCase *t_ = tcase_create("fdc/" #fn);                                                      \
-        tcase_add_checked_fixture(t_, up, down);                                                   \
-        tcase_add_test(t_, fn);                                                                    \
-        suite_add_tcase(s, t_);                                                                    \
-    } while (0)
+#define FDC_TEST(fn) RIG_TEST_IN(s, "fdc", up, down, fn)
 
 static bool irq6(void)
 {

@@ -106,13 +106,7 @@ static void down(void)
     g_free(cd_path);
 }
 
-#define IDE_TEST(fn)                                                                               \
-    do {                                                                                           \
-        TCase *t_ = tcase_create("ide/" #fn);                                                      \
-        tcase_add_checked_fixture(t_, up, down);                                                   \
-        tcase_add_test(t_, fn);                                                                    \
-        suite_add_tcase(s, t_);                                                                    \
-    } while (0)
+#define IDE_TEST(fn) RIG_TEST_IN(s, "ide", up, down, fn)
 
 static void command(uint16_t base, uint8_t cmd, uint32_t lba, uint8_t n)
 {

@@ -166,13 +166,7 @@ START_TEST(save_and_load)
 }
 END_TEST
 
-#define FLASH_TEST(fn)                                                                             \
-    do {                                                                                           \
-        TCase *t_ = tcase_create("pflash/" #fn);                                                   \
-        tcase_add_checked_fixture(t_, up, down);                                                   \
-        tcase_add_test(t_, fn);                                                                    \
-        suite_add_tcase(pflash_suite, t_);                                                         \
-    } while (0)
+#define FLASH_TEST(fn) RIG_TEST_IN(pflash_suite, "pflash", up, down, fn)
 
 Suite *suite_pflash(void)
 {

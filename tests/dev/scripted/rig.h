@@ -75,13 +75,14 @@ typedef struct Wire { bool level; unsigned rises; } Wire;
 void     wire_sink(void *wire, unsigned n, bool level);
 
 /* A test case of its own for each test: its name is what the runner prints. */
-#define RIG_TEST(suite, fn)                                                                        \
+#define RIG_TEST_IN(suite, name, up, down, fn)                                                     \
     do {                                                                                           \
-        TCase *t_ = tcase_create(#suite "/" #fn);                                                  \
-        tcase_add_checked_fixture(t_, up, rig_down);                                               \
+        TCase *t_ = tcase_create(name "/" #fn);                                                    \
+        tcase_add_checked_fixture(t_, up, down);                                                   \
         tcase_add_test(t_, fn);                                                                    \
-        suite_add_tcase(suite##_suite, t_);                                                        \
+        suite_add_tcase(suite, t_);                                                                \
     } while (0)
+#define RIG_TEST(suite, fn) RIG_TEST_IN(suite##_suite, #suite, up, rig_down, fn)
 
 /* Save, load, save: the bytes of both saves must agree. */
 void     rig_round_trip(void);

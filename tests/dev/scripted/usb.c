@@ -54,13 +54,7 @@ static void down(void)
     rig_down();
 }
 
-#define USB_TEST(up_, fn)                                                                          \
-    do {                                                                                           \
-        TCase *t_ = tcase_create("usb/" #fn);                                                      \
-        tcase_add_checked_fixture(t_, up_, down);                                                  \
-        tcase_add_test(t_, fn);                                                                    \
-        suite_add_tcase(s, t_);                                                                    \
-    } while (0)
+#define USB_TEST(up_, fn) RIG_TEST_IN(s, "usb", up_, down, fn)
 
 /* ---- UHCI ---- */
 

@@ -158,11 +158,7 @@ static bool pin(void)
     return pci_config_read(&rig.host->bus, DEVFN, 0x06, 2) & 8;
 }
 
-#define V_TEST(fn) do { \
-    TCase *t_ = tcase_create("virtio/" #fn); \
-    tcase_add_checked_fixture(t_, up, rig_down); \
-    tcase_add_test(t_, fn); \
-    suite_add_tcase(s, t_); } while (0)
+#define V_TEST(fn) RIG_TEST_IN(s, "virtio", up, rig_down, fn)
 
 START_TEST(negotiation)
 {

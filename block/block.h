@@ -2,10 +2,11 @@
 /*
  * block.h -- disks.  A node is a format or protocol over zero or more children.
  *
- * block_submit() never blocks; done() runs in the machine's main context with the machine lock, exactly once, and never
- * from within block_submit().
+ * block_submit() never blocks; done() runs in the machine's main context with the machine lock,
+ * exactly once, and never from within block_submit().
  *
- * Threads: submit and close with the machine lock; a driver may work in the pool's threads and calls block_finish() there.
+ * Threads: submit and close with the machine lock; a driver may work in the pool's threads and
+ *   calls block_finish() there.
  */
 #ifndef BLOCK_BLOCK_H
 #define BLOCK_BLOCK_H
@@ -29,12 +30,14 @@ typedef struct BlockReq {
     int64_t start_ns;
 } BlockReq;
 
-typedef enum { BLK_CACHE_WRITEBACK, BLK_CACHE_NONE, BLK_CACHE_WRITETHROUGH, BLK_CACHE_UNSAFE, BLK_CACHE_DIRECTSYNC } BlockCache;
+typedef enum { BLK_CACHE_WRITEBACK, BLK_CACHE_NONE, BLK_CACHE_WRITETHROUGH, BLK_CACHE_UNSAFE,
+               BLK_CACHE_DIRECTSYNC } BlockCache;
 
 typedef struct BlockOpen {            /* how to open an image */
     const char *file, *format;        /* format NULL: look at the contents */
     BlockCache cache;
-    bool readonly, snapshot;          /* snapshot: writes go to a scratch file that is gone afterwards */
+    /* snapshot: writes go to a scratch file that is gone afterwards */
+    bool readonly, snapshot;
 } BlockOpen;
 
 typedef struct BlockDriver {
@@ -54,21 +57,27 @@ struct BlockNode {
     uint64_t   bytes;
     bool       readonly;
     BlockNode *child, *backing;       /* owned */
-    struct NamedNode *named;          /* whose description it was opened by: block/nodes.c; or NULL */
-    struct BlockStats *stats[2];      /* of the drive that it is in, and of the named node: each NULL where there is none */
+    struct NamedNode *named;        /* whose description it was opened by: block/nodes.c; or NULL */
+    /* of the drive that it is in, and of the named node: each NULL where there is none */
+    struct BlockStats *stats[2];
 };
 
-extern const BlockDriver *const block_drivers[];        /* from block/drivers.def, NULL-terminated */
+extern const BlockDriver *const block_drivers[];       /* from block/drivers.def, NULL-terminated */
 
-BlockNode *block_open(Machine *m, const BlockOpen *how, GError **err);      /* the whole graph for an image */
+/* the whole graph for an image */
+BlockNode *block_open(Machine *m, const BlockOpen *how, GError **err);
 void       block_close(BlockNode *n);         /* waits for what is in flight */
 void       block_submit(BlockNode *n, BlockReq *req);
 void       block_finish(BlockReq *req, int result);     /* drivers: any thread */
 void       block_state_free(Machine *m);
 bool       block_in_flight(Machine *m);
-void       block_drain(Machine *m);           /* runs the main context's completions until nothing is in flight */
+/* runs the main context's completions until nothing is in flight */
+void       block_drain(Machine *m);
 
-/* block/nodes.c: the graph that a named node describes, opened; whoever closes it lets go of the name. */
+/*
+ * block/nodes.c: the graph that a named node describes, opened; whoever closes it lets go of the
+ * name.
+ */
 BlockNode *node_use(Machine *m, const char *name, bool *readonly, GError **err);
 void       node_unuse(struct NamedNode *n);
 const char *node_name(const BlockNode *n);    /* NULL: it was not opened by name */
@@ -76,23 +85,31 @@ bool       nodes_open(Machine *m, GError **err);        /* all of -blockdev */
 void       nodes_close(Machine *m);
 
 /* For drivers: a node of one driver; and blocking work done by a thread of the pool. */
-BlockNode *block_node_new(Machine *m, const char *driver, const char *name, const BlockOpen *how, GError **err);
-/* For block/saved.c: the next run of at most `most` sectors that the overlay holds, from *from on; 0: there is none. */
+BlockNode *block_node_new(Machine *m, const char *driver, const char *name, const BlockOpen *how,
+                          GError **err);
+/*
+ * For block/saved.c: the next run of at most `most` sectors that the overlay holds, from *from on;
+ * 0: there is none.
+ */
 uint64_t   overlay_next(const BlockNode *n, uint64_t *from, uint64_t most);
-void       overlay_hold_all(BlockNode *n);    /* of the image below nothing is seen any more: zeros where nothing was written */
+/* of the image below nothing is seen any more: zeros where nothing was written */
+void       overlay_hold_all(BlockNode *n);
 struct stat;
-bool       block_file_stat(const BlockNode *n, struct stat *st);      /* false: not a node of file.c */
+/* false: not a node of file.c */
+bool       block_file_stat(const BlockNode *n, struct stat *st);
 int        block_file_fd(const BlockNode *n);          /* -1: likewise */
-/* For block/contents.c: the image's contents have a name from now on; sectors that changed since they had the name id, from *from
- * on and before end (all, where the name is another); 0: none. */
+/* For block/contents.c: the image's contents have a name from now on; sectors that changed since
+ * they had the name id, from *from on and before end (all, where the name is another); 0: none. */
 enum { RAW_PART = 64 << 10 };
 bool       block_is_raw(const BlockNode *n);
 void       raw_set_id(BlockNode *n, uint64_t id);
 bool       raw_has_id(const BlockNode *n, uint64_t id);        /* changed since or not */
-uint64_t   raw_same_as(const BlockNode *n);           /* the name, if nothing has changed since; or 0 */
+/* the name, if nothing has changed since; or 0 */
+uint64_t   raw_same_as(const BlockNode *n);
 uint64_t   raw_next_change(const BlockNode *n, uint64_t id, uint64_t *from, uint64_t end);
 struct DiskOps;
 extern const struct DiskOps block_disk_ops;            /* block/saved.c */
-bool       overlay_start(BlockNode *n, GError **err);          /* its scratch file; after backing is set */
+/* its scratch file; after backing is set */
+bool       overlay_start(BlockNode *n, GError **err);
 void       block_work(BlockNode *n, BlockReq *req, int (*work)(BlockNode *n, BlockReq *req));
 #endif

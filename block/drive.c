@@ -75,7 +75,9 @@ void drive_say_names(GVariantBuilder *b, const Drive *d)
 bool drive_claim(Drive *d, void *dev, GError **err)
 {
     if (d->user && d->user != dev) {
-        return fail(err, "drive %s is already used by another device; give each device its own -drive", d->id);
+        return fail(err,
+                    "drive %s is already used by another device; give each device its own -drive",
+                    d->id);
     }
     d->user = dev;
     return true;
@@ -93,9 +95,12 @@ static Drive *open_one(Machine *m, const OptDrive *o, GError **err)
     d->is_cdrom = o->media == MEDIA_CDROM;
     d->readonly = o->readonly || d->is_cdrom;
     if (o->file) {
-        BlockOpen how = { .file = o->file, .format = o->format, .cache = caches[o->cache], .readonly = d->readonly,
+        BlockOpen how = { .file = o->file, .format = o->format, .cache = caches[o->cache],
+                          .readonly = d->readonly,
                           .snapshot = o->snapshot };
-        drive_put(d, contents_whole(o->file, m->options->loadvm || m->options->incoming, err) ? block_open(m, &how, err) : NULL);
+        drive_put(d, contents_whole(o->file, m->options->loadvm || m->options->incoming, err)
+                         ? block_open(m, &how, err)
+                         : NULL);
         if (!d->node) {
             drive_free(d);
             return NULL;

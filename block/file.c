@@ -111,7 +111,8 @@ static int punch(FileState *s, uint64_t at, uint64_t n)
 {
     uint64_t range[2] = { at, n };
     int rc = s->is_device ? ioctl(s->fd, BLKZEROOUT, range)
-                          : fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)n);
+                          : fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at,
+                                      (off_t)n);
     return rc ? -errno : 0;
 }
 
@@ -132,7 +133,9 @@ static int work(BlockNode *n, BlockReq *r)
         return 0;
     case BLK_ZERO:
         rc = punch(s, r->offset, r->length);
-        return rc == -EOPNOTSUPP || rc == -ENOTTY || rc == -EINVAL ? write_zeros(s, r->offset, r->length) : rc;
+        return rc == -EOPNOTSUPP || rc == -ENOTTY || rc == -EINVAL
+                   ? write_zeros(s, r->offset, r->length)
+                   : rc;
     }
     return -EINVAL;
 }
@@ -154,7 +157,9 @@ static bool take_lock(BlockNode *n, int fd, GError **err)
 #ifdef F_OFD_SETLK
     struct flock l = { .l_type = n->readonly ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
     if (fcntl(fd, F_OFD_SETLK, &l) && (errno == EAGAIN || errno == EACCES)) {
-        return fail(err, "drive file %s: in use by another process; end it, or open the image with readonly=on in both",
+        return fail(err,
+                    "drive file %s: in use by another process; end it, or open the image with "
+                    "readonly=on in both",
                     n->name);
     }
 #endif
@@ -175,7 +180,8 @@ static bool measure(BlockNode *n, int fd, GError **err)
     s->is_device = S_ISBLK(st.st_mode);
     if (s->is_device) {
         if (ioctl(fd, BLKGETSIZE64, &bytes)) {
-            return fail(err, "drive file %s: cannot tell the device's size: %s", n->name, g_strerror(errno));
+            return fail(err, "drive file %s: cannot tell the device's size: %s", n->name,
+                        g_strerror(errno));
         }
     } else if (S_ISREG(st.st_mode)) {
         bytes = (uint64_t)st.st_size;
@@ -191,14 +197,17 @@ static bool file_open(BlockNode *n, const BlockOpen *how, GError **err)
     FileState *s = n->state;
     bool sync = how->cache == BLK_CACHE_WRITETHROUGH || how->cache == BLK_CACHE_DIRECTSYNC;
     bool direct = how->cache == BLK_CACHE_NONE || how->cache == BLK_CACHE_DIRECTSYNC;
-    int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (n->readonly ? O_RDONLY : O_RDWR) | (sync ? O_DSYNC : 0);
+    int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (n->readonly ? O_RDONLY : O_RDWR) |
+                (sync ? O_DSYNC : 0);
     s->direct_fd = -1;
     s->no_flush = how->cache == BLK_CACHE_UNSAFE;
     s->fd = open(how->file, flags);
     if (s->fd < 0) {
         int why = errno;
-        bool would = !n->readonly && (why == EACCES || why == EROFS || why == EPERM) && access(how->file, R_OK) == 0;
-        return fail(err, "drive file %s: %s%s", how->file, why == EISDIR ? "is a directory; name an image in it" : g_strerror(why),
+        bool would = !n->readonly && (why == EACCES || why == EROFS || why == EPERM) &&
+                     access(how->file, R_OK) == 0;
+        return fail(err, "drive file %s: %s%s", how->file,
+                    why == EISDIR ? "is a directory; name an image in it" : g_strerror(why),
                     would ? "; make it writable, or add readonly=on or snapshot=on" : "");
     }
     if (!measure(n, s->fd, err) || !take_lock(n, s->fd, err)) {

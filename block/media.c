@@ -2,7 +2,8 @@
 /*
  * media.c -- what the monitor asks of drives: which there are, and another medium in one of them.
  *
- * Spec: QAPI schema of the QEMU Machine Protocol, module "block": members of query-block, DEVICE_TRAY_MOVED.
+ * Spec: QAPI schema of the QEMU Machine Protocol, module "block": members of query-block,
+ *   DEVICE_TRAY_MOVED.
  * Omits: backing chains in the answer.
  * Threads: the main context with the machine lock.
  */
@@ -10,7 +11,8 @@
 #include "core/commands.h"
 #include "core/trace.h"
 
-void media_say_node(GVariantBuilder *b, const char *file, const char *driver, uint64_t bytes, bool ro, bool direct, bool no_flush)
+void media_say_node(GVariantBuilder *b, const char *file, const char *driver, uint64_t bytes,
+                    bool ro, bool direct, bool no_flush)
 {
     GVariantBuilder img, cache;
 
@@ -121,7 +123,9 @@ static bool change(Machine *m, const MediumChange *c, GError **err)
         return fail(err, "Tray of device '%s' is not open", c->device);
     }
     if ((c->what & MEDIUM_OPEN) && d->locked && !c->force) {
-        return fail(err, "Device '%s' is locked by the guest; force=true takes the medium out all the same", d->id);
+        return fail(
+            err, "Device '%s' is locked by the guest; force=true takes the medium out all the same",
+            d->id);
     }
     if (c->what & MEDIUM_INSERT) {
         bool      ro = d->is_cdrom || c->read_only == 1 || (c->read_only == 0 && d->readonly);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * node.c -- block nodes: opening a graph, checking requests, threads for blocking work, completions in the main context.
+ * node.c -- block nodes: opening a graph, checking requests, threads for blocking work, completions
+ * in the main context.
  *
  * Spec: none.
  * Omits: throttling, fault injection, changing the graph while it is in use.
@@ -23,7 +24,7 @@ const BlockDriver *const block_drivers[] = {
     NULL
 };
 
-typedef struct Finisher {             /* a GSource whose ready time says that requests are finished */
+typedef struct Finisher {           /* a GSource whose ready time says that requests are finished */
     GSource base;
     struct BlockState *bs;
 } Finisher;
@@ -184,7 +185,8 @@ static const BlockDriver *driver_find(const char *name)
     return NULL;
 }
 
-BlockNode *block_node_new(Machine *m, const char *driver, const char *name, const BlockOpen *how, GError **err)
+BlockNode *block_node_new(Machine *m, const char *driver, const char *name, const BlockOpen *how,
+                          GError **err)
 {
     BlockNode *n = g_new0(BlockNode, 1);
     n->drv = driver_find(driver);
@@ -250,13 +252,15 @@ static bool read_head(BlockNode *n, uint8_t *buf, GError **err)
         int      result;
     } r = { .result = 1 };
     struct iovec iov = { buf, MIN(HEAD_BYTES, n->bytes) };
-    r.req = (BlockReq){ .op = BLK_READ, .length = iov.iov_len, .iov = &iov, .n_iov = 1, .done = head_done };
+    r.req = (BlockReq){ .op = BLK_READ, .length = iov.iov_len, .iov = &iov, .n_iov = 1,
+                        .done = head_done };
     if (!iov.iov_len) {
         return true;
     }
     block_submit(n, &r.req);
     block_drain(n->machine);
-    return !r.result || fail(err, "drive file %s: cannot read it: %s", n->name, g_strerror(-r.result));
+    return !r.result ||
+           fail(err, "drive file %s: cannot read it: %s", n->name, g_strerror(-r.result));
 }
 
 static bool check_format(BlockNode *file, const BlockOpen *how, GError **err)
@@ -264,7 +268,8 @@ static bool check_format(BlockNode *file, const BlockOpen *how, GError **err)
     uint8_t head[HEAD_BYTES] = { 0 };
     if (how->format) {
         if (strcmp(how->format, "raw")) {
-            return fail(err, "drive file %s: format=%s is not supported; convert the image to raw", how->file, how->format);
+            return fail(err, "drive file %s: format=%s is not supported; convert the image to raw",
+                        how->file, how->format);
         }
         return true;
     }

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nodes.c -- -blockdev: nodes that programs name, describe apart from the device that will use them, and put together.
+ * nodes.c -- -blockdev: nodes that programs name, describe apart from the device that will use
+ * them, and put together.
  *
- * Spec: QAPI schema of the QEMU Machine Protocol, module "block-core": BlockdevOptions of the drivers file, host_device and raw.
- * Omits: nodes over nodes but raw over a file; changing a node (blockdev-reopen); raw's offset= and size=.
+ * Spec: QAPI schema of the QEMU Machine Protocol, module "block-core": BlockdevOptions of the
+ *   drivers file, host_device and raw.
+ * Omits: nodes over nodes but raw over a file; changing a node (blockdev-reopen); raw's offset= and
+ *   size=.
  * Threads: the main context with the machine lock.
  *
- * A named node is a description, checked by opening it once.  A device or a tray that names one opens the graph it describes,
- * and it counts as used until that is closed: so a file under a disk that is only read is opened for reading.
+ * A named node is a description, checked by opening it once.  A device or a tray that names one
+ * opens the graph it describes, and it counts as used until that is closed: so a file under a disk
+ * that is only read is opened for reading.
  */
 #include "block/contents.h"
 #include "block/drive.h"
@@ -25,7 +29,8 @@ typedef struct NamedNode {
     const BlockDriver *drv;
     NodeArgs          args;
     struct NamedNode *file;           /* of raw */
-    bool              implicit;       /* file's description stood within another's, and goes with it */
+    /* file's description stood within another's, and goes with it */
+    bool              implicit;
     unsigned          users;
     uint64_t          bytes;
     BlockStats        stats;          /* of the graph opened by this description */
@@ -80,8 +85,9 @@ static BlockNode *open_file(Machine *m, const NamedNode *f, bool readonly, GErro
     BlockOpen how = { .file = f->args.filename, .readonly = readonly || f->args.read_only,
                       .cache = f->args.no_flush ? BLK_CACHE_UNSAFE : f->args.direct ? BLK_CACHE_NONE : BLK_CACHE_WRITEBACK };
 
-    return contents_whole(how.file, m->options->loadvm || m->options->incoming, err) ? block_node_new(m, "file", how.file, &how, err)
-                                                                                      : NULL;
+    return contents_whole(how.file, m->options->loadvm || m->options->incoming, err)
+               ? block_node_new(m, "file", how.file, &how, err)
+               : NULL;
 }
 
 /* raw over file, also where a device names the file itself. */
@@ -191,9 +197,11 @@ static const char *take(GPtrArray *pairs, const char *key)
     return NULL;
 }
 
-static NamedNode *make(Machine *m, const char *driver, const char *name, const GPtrArray *rest, bool implicit, GError **err);
+static NamedNode *make(Machine *m, const char *driver, const char *name, const GPtrArray *rest,
+                       bool implicit, GError **err);
 
-static bool set_args(Machine *m, NamedNode *n, const Field *fields, const GPtrArray *rest, GError **err)
+static bool set_args(Machine *m, NamedNode *n, const Field *fields, const GPtrArray *rest,
+                     GError **err)
 {
     g_autoptr(GPtrArray) inner = below(rest);
     bool                 ok = true, nested = fields == blockdev_raw_args && inner->len;
@@ -201,11 +209,13 @@ static bool set_args(Machine *m, NamedNode *n, const Field *fields, const GPtrAr
     fields_defaults(fields, &n->args);
     for (unsigned i = 0; ok && rest && i < rest->len; i++) {
         const OptPair *p = rest->pdata[i];
-        ok = (nested && g_str_has_prefix(p->key, "file.")) || field_parse(fields, &n->args, p->key, p->val, err);
+        ok = (nested && g_str_has_prefix(p->key, "file.")) ||
+             field_parse(fields, &n->args, p->key, p->val, err);
     }
     if (ok && nested && !n->args.file) {
         const char *drv = take(inner, "driver"), *id = take(inner, "node-name");
-        n->file = drv ? make(m, drv, id, inner, true, err) : (fail(err, "Parameter 'file.driver' is missing"), NULL);
+        n->file = drv ? make(m, drv, id, inner, true, err)
+                      : (fail(err, "Parameter 'file.driver' is missing"), NULL);
         if (!n->file) {
             return false;
         }
@@ -219,7 +229,8 @@ static bool link_file(Machine *m, NamedNode *n, GError **err)
     NamedNode *file = n->file ? n->file : find(m, n->args.file);
 
     if (!file) {
-        return fail(err, "Cannot find device='%.200s' nor node-name='%.200s'", n->args.file, n->args.file);
+        return fail(err, "Cannot find device='%.200s' nor node-name='%.200s'", n->args.file,
+                    n->args.file);
     }
     if (strcmp(file->drv->name, "file") || file->users) {
         return fail(err, "Node '%.200s' cannot be below '%.200s': it %s", file->name, n->name,
@@ -262,7 +273,8 @@ static bool check_name(Machine *m, const char *name, GError **err)
 }
 
 /* implicit: it is opened with the node whose description it is part of. */
-static NamedNode *make(Machine *m, const char *driver, const char *name, const GPtrArray *rest, bool implicit, GError **err)
+static NamedNode *make(Machine *m, const char *driver, const char *name, const GPtrArray *rest,
+                       bool implicit, GError **err)
 {
     NamedNode   *n;
     const Field *fields = NULL;
@@ -285,8 +297,8 @@ static NamedNode *make(Machine *m, const char *driver, const char *name, const G
         n->drv = strcmp((*d)->name, fields == blockdev_raw_args ? "raw" : "file") ? n->drv : *d;
     }
     g_ptr_array_add(m->nodes, n);
-    if (!set_args(m, n, fields, rest, err) || (fields == blockdev_raw_args && !link_file(m, n, err)) ||
-        (!implicit && !try(m, n, err))) {
+    if (!set_args(m, n, fields, rest, err) ||
+        (fields == blockdev_raw_args && !link_file(m, n, err)) || (!implicit && !try(m, n, err))) {
         if (n->file && !n->file->users) {       /* made for it, and not linked yet */
             use(n->file, 1);
         }
@@ -327,7 +339,8 @@ static GVariant *query(Machine *m)
         const NamedNode *n = m->nodes->pdata[i], *f = n->file ? n->file : n;
         object_start(&one);
         say(&one, "node-name", n->name);
-        media_say_node(&one, f->args.filename, n->drv->name, n->bytes, n->args.read_only, f->args.direct, f->args.no_flush);
+        media_say_node(&one, f->args.filename, n->drv->name, n->bytes, n->args.read_only,
+                       f->args.direct, f->args.no_flush);
         list_object(&list, &one);
     }
     return g_variant_builder_end(&list);

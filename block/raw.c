@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * raw.c -- the raw format: a disk's bytes as they are; it notes which parts have changed since its contents had a name.
+ * raw.c -- the raw format: a disk's bytes as they are; it notes which parts have changed since its
+ * contents had a name.
  *
  * Spec: none.
  * Omits: offset= and size=.
@@ -12,7 +13,8 @@
 enum { SECTOR = 512 };
 
 typedef struct Raw {
-    uint64_t id;                      /* what the contents are but for the changed parts; 0: nobody knows */
+    /* what the contents are but for the changed parts; 0: nobody knows */
+    uint64_t id;
     uint8_t *changed;                 /* one bit for RAW_PART bytes; NULL: nobody has asked */
 } Raw;
 
@@ -25,8 +27,10 @@ static void raw_submit(BlockNode *n, BlockReq *req)
 {
     Raw *s = n->state;
 
-    if (s->changed && req->length && (req->op == BLK_WRITE || req->op == BLK_ZERO || req->op == BLK_DISCARD)) {
-        for (uint64_t i = req->offset / RAW_PART; i <= (req->offset + req->length - 1) / RAW_PART; i++) {
+    if (s->changed && req->length &&
+        (req->op == BLK_WRITE || req->op == BLK_ZERO || req->op == BLK_DISCARD)) {
+        for (uint64_t i = req->offset / RAW_PART; i <= (req->offset + req->length - 1) / RAW_PART;
+             i++) {
             s->changed[i / 8] |= (uint8_t)(1 << (i % 8));
         }
     }

@@ -2,8 +2,10 @@
 /*
  * stats.c -- what has been read from and written to a drive or a named node, and how long it took.
  *
- * Spec: QAPI schema of the QEMU Machine Protocol, module "block-core": query-blockstats, BlockDeviceStats.
- * Omits: histograms of latency and statistics of intervals (both have to be switched on there); merged requests: there are none.
+ * Spec: QAPI schema of the QEMU Machine Protocol, module "block-core": query-blockstats,
+ *   BlockDeviceStats.
+ * Omits: histograms of latency and statistics of intervals (both have to be switched on there);
+ *   merged requests: there are none.
  * Threads: with the machine lock.
  */
 #include "block/drive.h"
@@ -57,7 +59,9 @@ void stats_done(const BlockReq *req, bool refused)
 
 GVariant *stats_of(const BlockStats *s)
 {
-    static const char *const names[] = { [STAT_READ] = "rd", [STAT_WRITE] = "wr", [STAT_FLUSH] = "flush", [STAT_UNMAP] = "unmap" };
+    static const char *const names[] = {
+        [STAT_READ] = "rd", [STAT_WRITE] = "wr", [STAT_FLUSH] = "flush", [STAT_UNMAP] = "unmap"
+    };
     GVariantBuilder b, none;
 
     object_start(&b);

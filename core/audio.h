@@ -35,8 +35,9 @@ void audio_voice_close(AudioVoice *v);
 /* Also while it runs; what a guest asks for is cut to what can be. */
 void audio_voice_format(AudioVoice *v, AudioFormat f);
 void audio_voice_volume(AudioVoice *v, unsigned left, unsigned right);      /* 0..256 */
-void audio_voice_run(AudioVoice *v, bool on);   /* a stopped one costs nothing; also in restored() */
-uint32_t audio_rate(const AudioDev *a);         /* of the mixer: a voice of this rate is not converted */
+void audio_voice_run(AudioVoice *v, bool on);  /* a stopped one costs nothing; also in restored() */
+/* of the mixer: a voice of this rate is not converted */
+uint32_t audio_rate(const AudioDev *a);
 
 /* ---- for back ends: one file in ui/ and one line in ui/audiodevs.def ---- */
 typedef struct AudioOps {
@@ -46,8 +47,10 @@ typedef struct AudioOps {
     bool       (*open)(AudioDev *a, GError **err);        /* on failure nothing is left behind */
     void       (*close)(AudioDev *a);
     void       (*play)(AudioDev *a, const int16_t *stereo, size_t frames);      /* must not block */
-    void       (*silence)(AudioDev *a, uint64_t frames);  /* optional: for so long nothing was mixed */
-    void       (*about)(AudioDev *a, GVariantBuilder *to);      /* optional: further members for programs, a{sv} */
+    /* optional: for so long nothing was mixed */
+    void       (*silence)(AudioDev *a, uint64_t frames);
+    /* optional: further members for programs, a{sv} */
+    void       (*about)(AudioDev *a, GVariantBuilder *to);
 } AudioOps;
 
 typedef struct AudioOut {
@@ -62,7 +65,8 @@ struct AudioDev {
     AudioOut   out;
     GPtrArray *voices;                /* AudioVoice */
     Timer      tick;                  /* armed while a voice runs */
-    uint64_t   made;                  /* frames since guest time 0, given to the back end or skipped */
+    /* frames since guest time 0, given to the back end or skipped */
+    uint64_t   made;
     bool       started;               /* something has been played */
 };
 extern const AudioOps *const audio_back_ends[];       /* from ui/audiodevs.def, NULL-terminated */
@@ -73,7 +77,8 @@ extern const Field audio_out_fields[];
     { .name = "out", .type = T_STRUCT, .flags = F_CONFIG, .offset = offsetof(S, a.out), .count = 1,                         \
       .stride = sizeof(AudioOut), .aux = audio_out_fields, .help = "out.KEY: what is played." }
 
-bool  audiodevs_open(Machine *m, GError **err);       /* all of -audiodev; before the devices that name them */
+/* all of -audiodev; before the devices that name them */
+bool  audiodevs_open(Machine *m, GError **err);
 /* One more; props: OptPair. */
 AudioDev *audiodev_open(Machine *m, const AudioOps *ops, const char *id, const GPtrArray *props,
                         GError **err);
@@ -95,7 +100,8 @@ struct AudioVoice {                   /* for audio.c and audio_mix.c */
     bool        on;
     unsigned    volume[AUDIO_STEREO];
     uint64_t    step, phase;          /* input frames an output frame, place between two: 32.32 */
-    int16_t     tap[AUDIO_TAPS][AUDIO_STEREO];      /* the last input frames; phase: after the second */
+    /* the last input frames; phase: after the second */
+    int16_t     tap[AUDIO_TAPS][AUDIO_STEREO];
     int16_t     in[AUDIO_CHUNK][AUDIO_STEREO];
     unsigned    n_in, at;
 };

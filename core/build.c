@@ -33,12 +33,15 @@ bool machine_build(Machine *m, GError **err)
         return fail(err, "this program was built without an accelerator");
     }
     if (!region_try_ram(&m->ram, "ram", m->ram_bytes, err) ||
-        (m->options->memory_backend && !memory_backend_map(m, m->options->memory_backend, &m->ram, err)) || !numa_map(m, err) ||
+        (m->options->memory_backend &&
+         !memory_backend_map(m, m->options->memory_backend, &m->ram, err)) ||
+        !numa_map(m, err) ||
         !machine_set_accel(m, m->options->accel, m->options->accel_props, err)) {
         return false;
     }
     if (m->options->mem_lock && mlockall(MCL_CURRENT | MCL_FUTURE)) {
-        return fail(err, "-overcommit mem-lock=on: %s; raise the limit (ulimit -l)", g_strerror(errno));
+        return fail(err, "-overcommit mem-lock=on: %s; raise the limit (ulimit -l)",
+                    g_strerror(errno));
     }
     if (m->options->no_core) {
         madvise(m->ram.host, m->ram.size, MADV_DONTDUMP);

@@ -4,7 +4,8 @@
  *
  * Spec: none.  One timerfd wakes the main context at the earliest deadline of all, to the ns.
  * Omits: counting mode (time by instructions run).
- * Threads: any may read and arm, under Clock.lock or the sequence counter; timers fire in the main context.
+ * Threads: any may read and arm, under Clock.lock or the sequence counter; timers fire in the main
+ *   context.
  */
 #include "core/clock.h"
 #include "core/machine.h"
@@ -30,12 +31,15 @@ struct Clock {
     GPtrArray *heap[N_BASES];         /* binary heaps of Timer, earliest first */
     GSource   *source;
     int        fd;
-    uint64_t   programmed_ns;         /* of CLOCK_MONOTONIC, what the timerfd waits for; UINT64_MAX: nothing */
-    bool       firing;                /* the source will program the timerfd when it has run what is due */
+    /* of CLOCK_MONOTONIC, what the timerfd waits for; UINT64_MAX: nothing */
+    uint64_t   programmed_ns;
+    /* the source will program the timerfd when it has run what is due */
+    bool       firing;
 
     uint32_t   seq;                   /* odd while the next two change; readers try again */
     uint32_t   running;
-    uint64_t   guest_ns;              /* held: the time.  Running: to be added to CLOCK_MONOTONIC, modulo 2^64 */
+    /* held: the time.  Running: to be added to CLOCK_MONOTONIC, modulo 2^64 */
+    uint64_t   guest_ns;
 };
 
 static uint64_t host_ns(clockid_t id)
@@ -259,7 +263,8 @@ static gboolean clock_dispatch(GSource *source, GSourceFunc f, gpointer data)
     pthread_mutex_lock(&c->lock);
     c->firing = true;
     c->programmed_ns = UINT64_MAX;
-    for (unsigned budget = 64; budget && (t = take_due(c)); budget--) {     /* then let the other sources in */
+    for (unsigned budget = 64; budget && (t = take_due(c)); budget--) {
+        /* then let the other sources in */
         pthread_mutex_unlock(&c->lock);
         trace_timer_fire(t, t->base);
         t->fire(t->dev);

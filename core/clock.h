@@ -2,9 +2,10 @@
 /*
  * clock.h -- time, in ns.
  *
- * The guest's clock runs with the machine: stop, a snapshot or an overloaded host never make it jump back.  TSC, local
- * APIC timer, PIT, HPET and PM timer are all read from it, so they agree (the RTC by -rtc clock=).  In counting mode it is the number of
- * instructions run, and nothing else in a device may tell the time.
+ * The guest's clock runs with the machine: stop, a snapshot or an overloaded host never make it
+ * jump back.  TSC, local APIC timer, PIT, HPET and PM timer are all read from it, so they agree
+ * (the RTC by -rtc clock=).  In counting mode it is the number of instructions run, and nothing
+ * else in a device may tell the time.
  *
  * Threads: any arms and reads; fire() runs in the main context with the machine lock.
  */
@@ -18,11 +19,12 @@ typedef struct Timer {
     uint64_t deadline_ns;             /* UINT64_MAX: not armed */
     void   (*fire)(void *dev);
     void    *dev;
-    uint32_t slot;                    /* private to clock.c: place in the queue + 1; 0: not queued */
+    uint32_t slot;                   /* private to clock.c: place in the queue + 1; 0: not queued */
 } Timer;
 void     timer_init(Timer *t, Machine *m, TimeBase base, void (*fire)(void *dev), void *dev);
 uint64_t time_now(Machine *m, TimeBase base);
-uint64_t time_lag(Machine *m);          /* TIME_HOST less TIME_GUEST, modulo 2^64: exact, and the same while the machine runs */
+/* TIME_HOST less TIME_GUEST, modulo 2^64: exact, and the same while the machine runs */
+uint64_t time_lag(Machine *m);
 void     timer_arm(Timer *t, uint64_t deadline_ns);
 void     timer_stop(Timer *t);
 struct Clock *clock_new(Machine *m);

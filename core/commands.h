@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * commands.h -- private to the files that commands.def names: arguments that several commands share, and how to answer.
+ * commands.h -- private to the files that commands.def names: arguments that several commands
+ * share, and how to answer.
  *
  * Threads: the main context with the machine lock.
  */
@@ -87,52 +88,74 @@ typedef struct TraceArgs {
     bool  on, ignore_unavailable;
 } TraceArgs;
 
-extern const Field port_in_args[], port_out_args[], query_nodes_args[], stats_args[], remove_medium_args[], insert_medium_args[], blockdev_del_args[], info_trace_args[], trace_event_args[], trace_get_args[], trace_set_args[];
-extern const Field id_args[], x_args[], help_args[], print_args[], memsave_args[], pmemsave_args[], dump_guest_args[],
-    qom_list_args[], qom_get_args[], qom_set_args[], types_args[], typename_args[], eject_args[], medium_args[],
-    link_args[], balloon_args[], option_args[], expire_args[], fdname_args[], caps_args[], netdev_add_args[], add_fd_args[], remove_fd_args[], chardev_add_args[],
-    ringbuf_read_args[], ringbuf_write_args[];
+extern const Field port_in_args[], port_out_args[], query_nodes_args[], stats_args[],
+    remove_medium_args[], insert_medium_args[], blockdev_del_args[], info_trace_args[],
+    trace_event_args[], trace_get_args[], trace_set_args[];
+extern const Field id_args[], x_args[], help_args[], print_args[], memsave_args[], pmemsave_args[],
+    dump_guest_args[], qom_list_args[], qom_get_args[], qom_set_args[], types_args[],
+    typename_args[], eject_args[], medium_args[], link_args[], balloon_args[], option_args[],
+    expire_args[], fdname_args[], caps_args[], netdev_add_args[], add_fd_args[], remove_fd_args[],
+    chardev_add_args[], ringbuf_read_args[], ringbuf_write_args[];
 
 #define COMMAND(fn) bool fn(Machine *m, void *args, Reply *reply, GError **err)
 /* memory.c */
-COMMAND(cmd_x); COMMAND(cmd_xp); COMMAND(cmd_print); COMMAND(cmd_gpa2hva); COMMAND(cmd_gva2gpa); COMMAND(cmd_memsave);
+COMMAND(cmd_x); COMMAND(cmd_xp); COMMAND(cmd_print); COMMAND(cmd_gpa2hva); COMMAND(cmd_gva2gpa);
+COMMAND(cmd_memsave);
 COMMAND(cmd_pmemsave); COMMAND(cmd_dump_guest); COMMAND(cmd_info_mem); COMMAND(cmd_info_tlb);
 COMMAND(cmd_query_dump_capability);
 /* monitor_info.c */
-COMMAND(cmd_info_block); COMMAND(cmd_info_network); COMMAND(cmd_info_chardev); COMMAND(cmd_info_mice); COMMAND(cmd_info_vnc); COMMAND(cmd_info_kvm);
+COMMAND(cmd_info_block); COMMAND(cmd_info_network); COMMAND(cmd_info_chardev);
+COMMAND(cmd_info_mice); COMMAND(cmd_info_vnc); COMMAND(cmd_info_kvm);
 COMMAND(cmd_info_uuid); COMMAND(cmd_info_pic); COMMAND(cmd_info_pci);
 /* qmp_query.c */
-COMMAND(cmd_query_uuid); COMMAND(cmd_query_cpus_fast); COMMAND(cmd_query_kvm); COMMAND(cmd_query_target);
-COMMAND(cmd_query_machines); COMMAND(cmd_query_command_line_options); COMMAND(cmd_query_mice); COMMAND(cmd_query_chardev);
-COMMAND(cmd_query_chardev_backends); COMMAND(cmd_query_block); COMMAND(cmd_query_blockstats); COMMAND(cmd_info_blockstats); COMMAND(cmd_query_pci); COMMAND(cmd_query_vnc);
-COMMAND(cmd_query_events); COMMAND(cmd_query_iothreads); COMMAND(cmd_query_audiodevs); COMMAND(cmd_query_memory_size);
+COMMAND(cmd_query_uuid); COMMAND(cmd_query_cpus_fast); COMMAND(cmd_query_kvm);
+COMMAND(cmd_query_target);
+COMMAND(cmd_query_machines); COMMAND(cmd_query_command_line_options); COMMAND(cmd_query_mice);
+COMMAND(cmd_query_chardev);
+COMMAND(cmd_query_chardev_backends); COMMAND(cmd_query_block); COMMAND(cmd_query_blockstats);
+COMMAND(cmd_info_blockstats); COMMAND(cmd_query_pci); COMMAND(cmd_query_vnc);
+COMMAND(cmd_query_events); COMMAND(cmd_query_iothreads); COMMAND(cmd_query_audiodevs);
+COMMAND(cmd_query_memory_size);
 COMMAND(cmd_query_vnc_servers);
 /* qmp_act.c */
-COMMAND(cmd_wakeup); COMMAND(cmd_inject_nmi); COMMAND(cmd_expire_password); COMMAND(cmd_eject); COMMAND(cmd_change_medium);
-COMMAND(cmd_blockdev_add); COMMAND(cmd_blockdev_del); COMMAND(cmd_remove_medium); COMMAND(cmd_insert_medium); COMMAND(cmd_query_nodes);
-COMMAND(cmd_open_tray); COMMAND(cmd_close_tray); COMMAND(cmd_set_link); COMMAND(cmd_netdev_add); COMMAND(cmd_netdev_del); COMMAND(cmd_balloon); COMMAND(cmd_query_balloon); COMMAND(cmd_info_balloon);
+COMMAND(cmd_wakeup); COMMAND(cmd_inject_nmi); COMMAND(cmd_expire_password); COMMAND(cmd_eject);
+COMMAND(cmd_change_medium);
+COMMAND(cmd_blockdev_add); COMMAND(cmd_blockdev_del); COMMAND(cmd_remove_medium);
+COMMAND(cmd_insert_medium); COMMAND(cmd_query_nodes);
+COMMAND(cmd_open_tray); COMMAND(cmd_close_tray); COMMAND(cmd_set_link); COMMAND(cmd_netdev_add);
+COMMAND(cmd_netdev_del); COMMAND(cmd_balloon); COMMAND(cmd_query_balloon);
+COMMAND(cmd_info_balloon);
 /* objects/object.c */
 COMMAND(cmd_object_add); COMMAND(cmd_object_del);
 /* qmp_small.c */
 COMMAND(cmd_query_migrate_caps); COMMAND(cmd_migrate_set_caps);
-COMMAND(cmd_query_nothing); COMMAND(cmd_query_current_machine); COMMAND(cmd_query_hotpluggable_cpus); COMMAND(cmd_query_memdev);
+COMMAND(cmd_query_nothing); COMMAND(cmd_query_current_machine);
+COMMAND(cmd_query_hotpluggable_cpus); COMMAND(cmd_query_memdev);
 COMMAND(cmd_query_display_options); COMMAND(cmd_query_dump); COMMAND(cmd_rtc_reset_reinjection);
 /* actions.c */
 COMMAND(cmd_set_action); COMMAND(cmd_watchdog_action);
 /* fds.c */
-COMMAND(cmd_getfd); COMMAND(cmd_closefd); COMMAND(cmd_add_fd); COMMAND(cmd_remove_fd); COMMAND(cmd_query_fdsets);
+COMMAND(cmd_getfd); COMMAND(cmd_closefd); COMMAND(cmd_add_fd); COMMAND(cmd_remove_fd);
+COMMAND(cmd_query_fdsets);
 /* chardev/commands.c */
-COMMAND(cmd_chardev_add); COMMAND(cmd_chardev_change); COMMAND(cmd_chardev_remove); COMMAND(cmd_chardev_send_break);
-COMMAND(cmd_ringbuf_read); COMMAND(cmd_ringbuf_write); COMMAND(cmd_chardev_add_text); COMMAND(cmd_chardev_change_text);
+COMMAND(cmd_chardev_add); COMMAND(cmd_chardev_change); COMMAND(cmd_chardev_remove);
+COMMAND(cmd_chardev_send_break);
+COMMAND(cmd_ringbuf_read); COMMAND(cmd_ringbuf_write); COMMAND(cmd_chardev_add_text);
+COMMAND(cmd_chardev_change_text);
 /* qom.c */
-COMMAND(cmd_qom_list_types); COMMAND(cmd_qom_list); COMMAND(cmd_qom_get); COMMAND(cmd_qom_set); COMMAND(cmd_qom_list_properties);
+COMMAND(cmd_qom_list_types); COMMAND(cmd_qom_list); COMMAND(cmd_qom_get); COMMAND(cmd_qom_set);
+COMMAND(cmd_qom_list_properties);
 COMMAND(cmd_device_list_properties);
 /* monitor_more.c */
-COMMAND(cmd_port_in); COMMAND(cmd_port_out); COMMAND(cmd_log); COMMAND(cmd_info_qdm); COMMAND(cmd_info_qom_tree); COMMAND(cmd_info_numa);
-typedef const char *WordAt(Machine *m, unsigned i);     /* "": not this one; NULL: there are no more */
-WordAt *words_for(const char *command);                 /* what its first word may be; NULL: anything */
+COMMAND(cmd_port_in); COMMAND(cmd_port_out); COMMAND(cmd_log); COMMAND(cmd_info_qdm);
+COMMAND(cmd_info_qom_tree); COMMAND(cmd_info_numa);
+/* "": not this one; NULL: there are no more */
+typedef const char *WordAt(Machine *m, unsigned i);
+/* what its first word may be; NULL: anything */
+WordAt *words_for(const char *command);
 /* monitor_info.c */
-COMMAND(cmd_info_memdev); COMMAND(cmd_info_memory_size); COMMAND(cmd_info_hotpluggable_cpus); COMMAND(cmd_info_iothreads);
+COMMAND(cmd_info_memdev); COMMAND(cmd_info_memory_size); COMMAND(cmd_info_hotpluggable_cpus);
+COMMAND(cmd_info_iothreads);
 COMMAND(cmd_info_dump); COMMAND(cmd_info_nodes); COMMAND(cmd_info_fdsets);
 /* trace.c */
 COMMAND(cmd_info_traces); COMMAND(cmd_trace_event); COMMAND(cmd_trace_get); COMMAND(cmd_trace_set);
@@ -153,6 +176,7 @@ void say_text(Reply *reply, GString *text);     /* for the prompt; frees it */
 void list_start(GVariantBuilder *list);
 void list_object(GVariantBuilder *list, GVariantBuilder *object);       /* ends the object */
 void object_start(GVariantBuilder *object);
-void say_list(Reply *reply, const char *key, GVariantBuilder *list);    /* ends the list; key "return": it is the whole answer */
+/* ends the list; key "return": it is the whole answer */
+void say_list(Reply *reply, const char *key, GVariantBuilder *list);
 bool fail_not_found(GError **err, const char *fmt, ...) G_GNUC_PRINTF(2, 3);    /* DeviceNotFound */
 #endif

@@ -2,8 +2,9 @@
 /*
  * compiler.h -- what is said to the compiler and its sanitizers.
  *
- * order_publish(at) and order_arrive(at) state an order that ThreadSanitizer cannot see, because generated code makes it: what
- * a thread did before the first is there for a thread that runs the second.  They are nothing in other builds.
+ * order_publish(at) and order_arrive(at) state an order that ThreadSanitizer cannot see, because
+ * generated code makes it: what a thread did before the first is there for a thread that runs the
+ * second.  They are nothing in other builds.
  */
 #ifndef CORE_COMPILER_H
 #define CORE_COMPILER_H

@@ -128,7 +128,8 @@ void console_input(Console *con, const InputOps *ops, void *dev)
 
 static const AdapterOps *adapter(const Console *con, void **dev)
 {
-    const Asker *a = con->adapters->len ? &g_array_index(con->adapters, Asker, con->adapters->len - 1) : NULL;
+    const Asker *a =
+        con->adapters->len ? &g_array_index(con->adapters, Asker, con->adapters->len - 1) : NULL;
     *dev = a ? a->dev : NULL;
     return a ? a->ops : NULL;
 }
@@ -173,7 +174,8 @@ bool viewer_show(Viewer *v, unsigned n)
         v->ops->resized(v, to->surface);
     }
     console_refresh(to);
-    all = (pixman_box16_t){ 0, 0, (int16_t)pixman_image_get_width(to->surface), (int16_t)pixman_image_get_height(to->surface) };
+    all = (pixman_box16_t){ 0, 0, (int16_t)pixman_image_get_width(to->surface),
+                            (int16_t)pixman_image_get_height(to->surface) };
     v->ops->damaged(v, &all);
     return true;
 }
@@ -276,7 +278,8 @@ pixman_image_t *console_resize(Console *con, int width, int height)
 {
     width = CLAMP(width, 1, 16384);
     height = CLAMP(height, 1, 16384);
-    if (con->surface && pixman_image_get_width(con->surface) == width && pixman_image_get_height(con->surface) == height) {
+    if (con->surface && pixman_image_get_width(con->surface) == width &&
+        pixman_image_get_height(con->surface) == height) {
         return con->surface;
     }
     if (con->surface) {
@@ -322,14 +325,16 @@ void console_key(Console *con, unsigned evdev_code, bool down)
 
 bool console_is_text(const Console *con)
 {
-    const Asker *a = con->inputs->len ? &g_array_index(con->inputs, Asker, con->inputs->len - 1) : NULL;
+    const Asker *a =
+        con->inputs->len ? &g_array_index(con->inputs, Asker, con->inputs->len - 1) : NULL;
 
     return a && ((const InputOps *)a->ops)->symbol;
 }
 
 void console_symbol(Console *con, uint32_t keysym, unsigned mods)
 {
-    const Asker *a = con->inputs->len ? &g_array_index(con->inputs, Asker, con->inputs->len - 1) : NULL;
+    const Asker *a =
+        con->inputs->len ? &g_array_index(con->inputs, Asker, con->inputs->len - 1) : NULL;
 
     if (a && ((const InputOps *)a->ops)->symbol) {
         ((const InputOps *)a->ops)->symbol(a->dev, keysym, mods);
@@ -363,7 +368,9 @@ unsigned console_leds(Console *con)
 /* ---- the pointer ---- */
 static int extent(const Console *con, bool vertical)
 {
-    int n = !con->surface ? 640 : vertical ? pixman_image_get_height(con->surface) : pixman_image_get_width(con->surface);
+    int n = !con->surface ? 640
+            : vertical    ? pixman_image_get_height(con->surface)
+                          : pixman_image_get_width(con->surface);
     return MAX(n, 2);
 }
 
@@ -374,7 +381,8 @@ static int to_pixels(const Console *con, int v, bool vertical)
 
 static int from_pixels(const Console *con, int64_t pixels, bool vertical)
 {
-    return (int)(CLAMP(pixels, 0, extent(con, vertical) - 1) * POINTER_MAX / (extent(con, vertical) - 1));
+    return (int)(CLAMP(pixels, 0, extent(con, vertical) - 1) * POINTER_MAX /
+                 (extent(con, vertical) - 1));
 }
 
 bool console_is_absolute(Console *con)
@@ -395,7 +403,8 @@ void console_absolute(Console *con, int x, int y, int dz, unsigned buttons)
     void *dev;
     const InputOps *ops = input(con, false, &dev);
     int nx = x < 0 ? con->x : MIN(x, POINTER_MAX), ny = y < 0 ? con->y : MIN(y, POINTER_MAX);
-    int dx = to_pixels(con, nx, false) - to_pixels(con, con->x, false), dy = to_pixels(con, ny, true) - to_pixels(con, con->y, true);
+    int dx = to_pixels(con, nx, false) - to_pixels(con, con->x, false),
+        dy = to_pixels(con, ny, true) - to_pixels(con, con->y, true);
     con->x = nx;
     con->y = ny;
     con->buttons = buttons;

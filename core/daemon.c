@@ -2,7 +2,8 @@
 /*
  * daemon.c -- the process itself: in the background, its id in a file, less to lose.
  *
- * The parent of a daemon ends only when the machine stands, with the status that says whether it does.
+ * The parent of a daemon ends only when the machine stands, with the status that says whether it
+ * does.
  *
  * Spec: POSIX.1-2017, fork, setsid, lockf; Linux seccomp(2), prctl(2).
  * Omits: -sandbox's finer words: spawn=allow and the like take a whole group.
@@ -160,11 +161,15 @@ static const struct {
 #define ARCH 0
 #endif
 
-/* Loads the call's number and compares it with each of the list: a hit is refused, or in the worse groups ends the process. */
+/*
+ * Loads the call's number and compares it with each of the list: a hit is refused, or in the worse
+ * groups ends the process.
+ */
 bool daemon_sandbox(const SandboxArgs *a, GError **err)
 {
-    unsigned groups = (a->obsolete ? 0 : OBSOLETE) | (a->elevateprivileges ? ELEVATE : 0) | (a->spawn ? SPAWN : 0) |
-                      (a->resourcecontrol ? RESOURCE : 0), n = 0;
+    unsigned groups = (a->obsolete ? 0 : OBSOLETE) | (a->elevateprivileges ? ELEVATE : 0) |
+                      (a->spawn ? SPAWN : 0) | (a->resourcecontrol ? RESOURCE : 0),
+             n = 0;
     struct sock_filter code[2 * G_N_ELEMENTS(denied) + 5];
     struct sock_fprog  prog = { .filter = code };
 
@@ -172,22 +177,27 @@ bool daemon_sandbox(const SandboxArgs *a, GError **err)
         return fail(err, "-sandbox on: is not there for this kind of host");
     }
     if (a->elevateprivileges == SANDBOX_CHILDREN) {
-        groups &= ~(unsigned)ELEVATE;   /* no_new_privs alone keeps those that are started from it */
+        groups &= ~(unsigned)ELEVATE;  /* no_new_privs alone keeps those that are started from it */
     }
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
+    code[n++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    code[n++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     for (size_t i = 0; i < G_N_ELEMENTS(denied); i++) {
         if (denied[i].group & groups) {
-            code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)denied[i].number, 0, 1);
-            code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, denied[i].group == RESOURCE ? SECCOMP_RET_ERRNO | EPERM
-                                                                                              : SECCOMP_RET_KILL_PROCESS);
+            code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+                                                     (uint32_t)denied[i].number, 0, 1);
+            code[n++] = (struct sock_filter)BPF_STMT(
+                BPF_RET | BPF_K,
+                denied[i].group == RESOURCE ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_KILL_PROCESS);
         }
     }
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     prog.len = (unsigned short)n;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog)) {
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog)) {
         return fail(err, "-sandbox on: %s", g_strerror(errno));
     }
     return true;

@@ -5,11 +5,15 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
-/* In the child, the descriptor for daemon_ready(); 0 in the parent, with what it is to end with; -1: errno. */
+/*
+ * In the child, the descriptor for daemon_ready(); 0 in the parent, with what it is to end with;
+ * -1: errno.
+ */
 int  daemon_fork(int *status);
 void daemon_ready(int fd);
 bool daemon_pidfile(const char *path, GError **err);
-bool daemon_drop(const char *user, const char *root, GError **err);     /* -runas, -chroot; either may be NULL */
+/* -runas, -chroot; either may be NULL */
+bool daemon_drop(const char *user, const char *root, GError **err);
 
 enum { SANDBOX_ALLOW, SANDBOX_DENY, SANDBOX_CHILDREN };
 typedef struct SandboxArgs {

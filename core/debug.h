@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * debug.h -- what a debugger wants of the vCPUs: breakpoints, watchpoints, single steps, and what it was stopped by.
+ * debug.h -- what a debugger wants of the vCPUs: breakpoints, watchpoints, single steps, and what
+ * it was stopped by.
  *
- * Threads: Machine.debug is written while all vCPUs are parked, with the machine lock; vCPUs read it.  Vcpu.debug is the
- * vCPU's own while it is not parked, the main thread's else.
+ * Threads: Machine.debug is written while all vCPUs are parked, with the machine lock; vCPUs read
+ * it.  Vcpu.debug is the vCPU's own while it is not parked, the main thread's else.
  */
 #ifndef CORE_DEBUG_H
 #define CORE_DEBUG_H
@@ -26,7 +27,8 @@ struct Debug {
     DebugBreak breaks[DEBUG_MAX];
     DebugWatch watches[DEBUG_MAX];
     uint64_t   low[DEBUG_PAGE / 64];  /* a bit for each offset in a page that some breakpoint has */
-    void     (*stopped)(void *who);   /* the machine has stopped, whoever asked; main thread, with the lock */
+    /* the machine has stopped, whoever asked; main thread, with the lock */
+    void     (*stopped)(void *who);
     void      *who;
 };
 
@@ -36,9 +38,13 @@ static inline bool debug_low(const Debug *d, uint64_t pc)
 }
 
 const DebugBreak *debug_break_at(const Debug *d, uint64_t pc);
-const DebugWatch *debug_watch_at(const Debug *d, uint64_t at, uint64_t bytes, unsigned ways);   /* the first that is touched */
+/* the first that is touched */
+const DebugWatch *debug_watch_at(const Debug *d, uint64_t at, uint64_t bytes, unsigned ways);
 
-/* All with the machine stopped and its lock held.  false: no room, no such thing, or the accelerator cannot. */
+/*
+ * All with the machine stopped and its lock held.  false: no room, no such thing, or the
+ * accelerator cannot.
+ */
 Debug *debug_of(Machine *m);          /* made where there is none */
 bool debug_can(const Machine *m);
 bool debug_break_add(Machine *m, uint64_t at, bool hard);
@@ -46,7 +52,10 @@ bool debug_break_del(Machine *m, uint64_t at, bool hard);
 bool debug_watch_add(Machine *m, uint64_t at, uint64_t bytes, unsigned ways);
 bool debug_watch_del(Machine *m, uint64_t at, uint64_t bytes, unsigned ways);
 void debug_clear(Machine *m);         /* no break, no watch, nobody held or stepping */
-/* RAM and ROM; no device is asked, for that would change it.  ROM is not written.  false: there is none. */
+/*
+ * RAM and ROM; no device is asked, for that would change it.  ROM is not written.  false: there is
+ * none.
+ */
 bool debug_memory(AddressSpace *as, hwaddr at, uint8_t *buf, size_t n, bool write);
 void debug_stopped(Machine *m);       /* tells who listens */
 #endif

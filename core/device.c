@@ -69,7 +69,9 @@ void device_link_kind(Machine *m, const char *kind, void *(*find)(Machine *m, co
     g_hash_table_insert(m->link_kinds, (void *)kind, (void *)find);
 }
 
-/* bus/class, and .1, .2, ... from the second of a kind on: stable as long as the command line is. */
+/*
+ * bus/class, and .1, .2, ... from the second of a kind on: stable as long as the command line is.
+ */
 static char *make_path(Machine *m, const Bus *bus, const DeviceClass *class, const char *id)
 {
     char *base = id ? g_strdup_printf("%s/%s:%s", bus ? bus->name : "", class->name, id)
@@ -99,7 +101,8 @@ static bool set_globals(Device *d, GError **err)
 
     for (unsigned i = 0; list && i < list->len; i++) {
         const OptPair *p = list->pdata[i];
-        if ((is_for(p, d->class->name) || is_for(p, d->class->alias)) && !device_set(d, strchr(p->key, '.') + 1, p->val, err)) {
+        if ((is_for(p, d->class->name) || is_for(p, d->class->alias)) &&
+            !device_set(d, strchr(p->key, '.') + 1, p->val, err)) {
             return false;
         }
     }
@@ -122,13 +125,14 @@ void *device_new(Machine *m, Bus *bus, const char *class_name, const char *id, G
     if (!bus && class->bus) {
         bus = bus_find(m, class->bus);
         if (!bus) {
-            fail(err, "device \"%s\" needs a bus of type %s, which this machine does not have", class_name, class->bus);
+            fail(err, "device \"%s\" needs a bus of type %s, which this machine does not have",
+                 class_name, class->bus);
             return NULL;
         }
     }
     if (bus && class->bus && strcmp(bus->type, class->bus)) {
-        fail(err, "device \"%s\" plugs into a bus of type %s; \"%s\" is of type %s", class_name, class->bus, bus->name,
-             bus->type);
+        fail(err, "device \"%s\" plugs into a bus of type %s; \"%s\" is of type %s", class_name,
+             class->bus, bus->name, bus->type);
         return NULL;
     }
     d = g_malloc0(MAX(class->size, sizeof(Device)));
@@ -156,19 +160,20 @@ bool device_set(void *dev, const char *key, const char *val, GError **err)
         return fail(err, "device \"%s\": %s cannot change any more", d->class->name, key);
     }
     if (f && f->type == T_LINK && (f->flags & F_CONFIG)) {
-        void *(*find)(Machine *, const char *) = (void *(*)(Machine *, const char *))g_hash_table_lookup(
-            d->machine->link_kinds, f->aux ? f->aux : "device");
+        void *(*find)(Machine *, const char *) =
+            (void *(*)(Machine *, const char *))g_hash_table_lookup(d->machine->link_kinds,
+                                                                    f->aux ? f->aux : "device");
         void *to = find ? find(d->machine, val) : device_find(d->machine, val);
         if (!to) {
-            return fail(err, "device \"%s\": %s=%s: there is no %s with this id", d->class->name, key, val,
-                        f->aux ? (const char *)f->aux : "device");
+            return fail(err, "device \"%s\": %s=%s: there is no %s with this id", d->class->name,
+                        key, val, f->aux ? (const char *)f->aux : "device");
         }
         *(void **)(void *)((char *)dev + f->offset) = to;
         return true;
     }
     if (!field_parse(d->class->fields, d, key, val, &why)) {
-        fail(err, "device \"%s\": %s; \"-device %s,help\" lists its properties", d->class->name, why->message,
-             d->class->name);
+        fail(err, "device \"%s\": %s; \"-device %s,help\" lists its properties", d->class->name,
+             why->message, d->class->name);
         g_error_free(why);
         return false;
     }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * device_add.c -- devices by name: those of the command line, and those that come and go while the machine runs.
+ * device_add.c -- devices by name: those of the command line, and those that come and go while the
+ * machine runs.
  *
  * Spec: none; the words are those of -device and device_add.
- * Omits: taking back the wish that a device go (a guest that refuses has it asked again by another device_del).
+ * Omits: taking back the wish that a device go (a guest that refuses has it asked again by another
+ *   device_del).
  * Threads: with the machine lock.
  */
 #include "core/commands.h"
@@ -11,12 +13,13 @@
 #include "core/options.h"
 #include <string.h>
 
-enum { UNPLUG_RETRY_S = 5 };            /* a guest that has not answered by then may be asked again */
+enum { UNPLUG_RETRY_S = 5 };          /* a guest that has not answered by then may be asked again */
 
 static bool check_bus(const Device *d, const char *what, GError **err)
 {
     if (d->class->bus && !strcmp(d->class->bus, "sys")) {
-        return fail(err, "%s %s: is wired by the machine itself; it cannot be added", what, d->class->name);
+        return fail(err, "%s %s: is wired by the machine itself; it cannot be added", what,
+                    d->class->name);
     }
     if (d->machine->started && !(d->bus && d->bus->hotplug)) {
         return fail(err, "Bus '%s' does not support hotplugging", d->bus ? d->bus->name : "");

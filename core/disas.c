@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * disas.c -- machine code as text, by libcapstone, which is loaded when somebody asks for the first time.
+ * disas.c -- machine code as text, by libcapstone, which is loaded when somebody asks for the first
+ * time.
  *
- * Linked in the usual way it would cost each start 77,000 relocations, which is most of them, and 2 MiB.
+ * Linked in the usual way it would cost each start 77,000 relocations, which is most of them, and 2
+ * MiB.
  *
  * Omits: other architectures than x86.
  * Threads: any.
@@ -58,11 +60,16 @@ unsigned disas_x86(unsigned bits, uint64_t pc, const uint8_t *code, size_t n, GS
     unsigned        bytes = 0;
     csh             h;
 
-    if (!c || c->open(CS_ARCH_X86, bits == 64 ? CS_MODE_64 : bits == 32 ? CS_MODE_32 : CS_MODE_16, &h) != CS_ERR_OK) {
+    if (!c || c->open(CS_ARCH_X86,
+                      bits == 64   ? CS_MODE_64
+                      : bits == 32 ? CS_MODE_32
+                                   : CS_MODE_16,
+                      &h) != CS_ERR_OK) {
         return 0;
     }
     if (c->disasm(h, code, n, pc, 1, &insn)) {
-        g_string_append_printf(out, "%s%s%s", insn->mnemonic, *insn->op_str ? " " : "", insn->op_str);
+        g_string_append_printf(out, "%s%s%s", insn->mnemonic, *insn->op_str ? " " : "",
+                               insn->op_str);
         bytes = insn->size;
         c->free(insn, 1);
     }

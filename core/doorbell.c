@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * doorbell.c -- writes to a Region that only ring: by a call where the vCPU's write comes here, by a descriptor where an
- *   accelerator takes it without leaving the guest.
+ * doorbell.c -- writes to a Region that only ring: by a call where the vCPU's write comes here, by
+ *   a descriptor where an accelerator takes it without leaving the guest.
  *
  * Spec: none.
  * Omits: nothing.
  * Threads: with the machine lock; a descriptor that was written to rings in the main context.
  *
- * An accelerator asks doorbell_fd() for what its kernel is to write to.  Such a bell may ring late, and once for many writes:
- * whoever has one looks at what there is to do, not at how often it rang.  When the machine stops, what is on its way rings
- * first, so that a snapshot never misses one.
+ * An accelerator asks doorbell_fd() for what its kernel is to write to.  Such a bell may ring late,
+ * and once for many writes: whoever has one looks at what there is to do, not at how often it
+ * rang.  When the machine stops, what is on its way rings first, so that a snapshot never misses
+ * one.
  */
 #include "core/mem.h"
 #include "core/machine.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fds.c -- descriptors that a program has passed to this one: by name (getfd), or in sets that /dev/fdset/N opens (add-fd).
+ * fds.c -- descriptors that a program has passed to this one: by name (getfd), or in sets that
+ * /dev/fdset/N opens (add-fd).
  *
  * Spec: QAPI schema of the QEMU Machine Protocol, module "misc"; Linux unix(7), SCM_RIGHTS.
  * Omits: closing a set's descriptors when the last monitor hangs up.
@@ -186,9 +187,11 @@ bool cmd_add_fd(Machine *m, void *args, Reply *reply, GError **err)
     }
     if (m->fds->sets->len >= SET_MAX || set < -1) {
         close(fd);
-        return set < -1 ? fail(err, "Parameter 'fdset-id' expects a non-negative value") : fail(err, "add-fd: too many descriptors");
+        return set < -1 ? fail(err, "Parameter 'fdset-id' expects a non-negative value")
+                        : fail(err, "add-fd: too many descriptors");
     }
-    for (unsigned i = 0; a->set < 0 && i < m->fds->sets->len; i++) {    /* the first number that is free */
+    for (unsigned i = 0; a->set < 0 && i < m->fds->sets->len; i++) {
+        /* the first number that is free */
         set += ((SetFd *)m->fds->sets->pdata[i])->set == set + 1;
     }
     f = add_to_set(m, fd, a->set < 0 ? set + 1 : set, a->opaque);
@@ -209,9 +212,13 @@ bool cmd_remove_fd(Machine *m, void *args, Reply *reply, GError **err)
             any = true;
         }
     }
-    return any || (a->fd < 0 ? fail(err, "File descriptor named 'fdset-id:%" G_GINT64_FORMAT "' not found", a->set)
-                             : fail(err, "File descriptor named 'fdset-id:%" G_GINT64_FORMAT ", fd:%" G_GINT64_FORMAT "' not found",
-                                    a->set, a->fd));
+    return any ||
+           (a->fd < 0 ? fail(err, "File descriptor named 'fdset-id:%" G_GINT64_FORMAT "' not found",
+                             a->set)
+                      : fail(err,
+                             "File descriptor named 'fdset-id:%" G_GINT64_FORMAT
+                             ", fd:%" G_GINT64_FORMAT "' not found",
+                             a->set, a->fd));
 }
 
 bool cmd_query_fdsets(Machine *m, void *args, Reply *reply, GError **err)

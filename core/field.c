@@ -132,7 +132,8 @@ uint64_t field_int(const Field *f, const void *p)
 static bool in_range(const Field *f, uint64_t v)
 {
     if (ints[f->type].is_signed) {
-        int64_t s = (int64_t)v, lo = (int64_t)f->min, hi = f->max ? (int64_t)f->max : (int64_t)ints[f->type].max;
+        int64_t s = (int64_t)v, lo = (int64_t)f->min,
+                hi = f->max ? (int64_t)f->max : (int64_t)ints[f->type].max;
         if (!f->max && !f->min) {
             lo = -hi - 1;
         }
@@ -144,11 +145,11 @@ static bool in_range(const Field *f, uint64_t v)
 static bool range_error(const Field *f, const char *val, GError **err)
 {
     if (ints[f->type].is_signed) {
-        return fail(err, "%s=%s: must be %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, f->name, val, (int64_t)f->min,
-                    (int64_t)(f->max ? f->max : ints[f->type].max));
+        return fail(err, "%s=%s: must be %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, f->name, val,
+                    (int64_t)f->min, (int64_t)(f->max ? f->max : ints[f->type].max));
     }
-    return fail(err, "%s=%s: must be %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT, f->name, val, f->min,
-                f->max ? f->max : ints[f->type].max);
+    return fail(err, "%s=%s: must be %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT, f->name, val,
+                f->min, f->max ? f->max : ints[f->type].max);
 }
 
 static bool parse_enum(const Field *f, void *p, const char *val, GError **err)
@@ -269,8 +270,10 @@ bool fields_check(const Field *tab, const void *obj, GError **err)
         if (!(f->flags & F_CONFIG) || f->count != 1) {
             continue;
         }
-        if ((f->flags & F_REQUIRED) && (f->type == T_STR || f->type == T_LINK) && !*(void *const *)(const void *)p) {
-            return fail(err, "%s= is missing%s%s", f->name, f->help ? ": " : "", f->help ? f->help : "");
+        if ((f->flags & F_REQUIRED) && (f->type == T_STR || f->type == T_LINK) &&
+            !*(void *const *)(const void *)p) {
+            return fail(err, "%s= is missing%s%s", f->name, f->help ? ": " : "",
+                        f->help ? f->help : "");
         }
         if (is_int(f) && !in_range(f, field_int(f, p)) && field_int(f, p) != f->def) {
             char *text = field_print(f, obj);
@@ -371,7 +374,10 @@ static char *next_item(const char **at)
     return g_string_free(s, FALSE);
 }
 
-/* A word alone: the first field's value if it comes first, else a flag: "server" is server=on, "nowait" wait=off. */
+/*
+ * A word alone: the first field's value if it comes first, else a flag: "server" is server=on,
+ * "nowait" wait=off.
+ */
 static bool parse_word(const Field *tab, void *obj, const char *word, bool first, GError **err)
 {
     const Field *f = field_find(tab, word);

@@ -14,7 +14,8 @@
 
 typedef enum {
     T_BOOL = 1, T_U8, T_U16, T_U32, T_U64, T_I32, T_I64, T_STR, T_ENUM, T_LINK,
-    T_STRUCT,               /* nested, aux is its Field table: dotted keys, JSON objects, arrays of channels */
+    /* nested, aux is its Field table: dotted keys, JSON objects, arrays of channels */
+    T_STRUCT,
     T_LIST,                 /* GPtrArray of such structs: JSON lists */
     T_TIMER,                /* saved as a deadline on the timer's own clock, armed again on load */
     T_IRQ,                  /* saved as a level, loaded without a call of the sink */
@@ -24,8 +25,10 @@ enum {
     F_CONFIG = 1, F_STATE = 2, F_REQUIRED = 4, F_LIVE = 8,
     F_WHOLE = 16,           /* the whole text is the value, commas and all (-append, -kernel) */
     F_MIB = 32,             /* a bare number counts MiB (-m) */
-    F_MANY = 128,           /* T_LIST of char *: the key may be given again and again, each adds one */
-    F_REST = 64             /* T_LIST of OptPair: takes every key that no other field has (-device NAME,key=val,...) */
+    /* T_LIST of char *: the key may be given again and again, each adds one */
+    F_MANY = 128,
+    /* T_LIST of OptPair: takes every key that no other field has (-device NAME,key=val,...) */
+    F_REST = 64
 };
 
 typedef struct Field Field;
@@ -71,7 +74,9 @@ struct Field {
 #define CONFIG_ENUM(S, m, names, ...) FIELD_AS_(S, m, T_ENUM, F_CONFIG, 1, .aux = names, __VA_ARGS__)
 #define FIELD_END           { .name = NULL }
 
-/* A key=value pair as it was written; values of lists that others read (-device, -machine, -cpu). */
+/*
+ * A key=value pair as it was written; values of lists that others read (-device, -machine, -cpu).
+ */
 typedef struct OptPair {
     char *key, *val;
 } OptPair;
@@ -80,13 +85,19 @@ typedef struct OptPair {
 void fields_defaults(const Field *tab, void *obj);
 void fields_clear(const Field *tab, void *obj);         /* frees strings and lists */
 const Field *field_find(const Field *tab, const char *key);
-/* The integer, flag or choice at p, which f describes; T_I32 widened by its sign.  0, nothing, for other types. */
+/*
+ * The integer, flag or choice at p, which f describes; T_I32 widened by its sign.  0, nothing, for
+ * other types.
+ */
 uint64_t field_int(const Field *f, const void *p);
 void field_set_int(const Field *f, void *p, uint64_t v);
-char *field_print(const Field *f, const void *obj);     /* as field_parse takes it; NULL for what has no text */
-bool parse_size(const char *text, uint64_t unit, uint64_t *out, GError **err);    /* 512, 0x200, 64k, 1.5G; bare: x unit */
+/* as field_parse takes it; NULL for what has no text */
+char *field_print(const Field *f, const void *obj);
+/* 512, 0x200, 64k, 1.5G; bare: x unit */
+bool parse_size(const char *text, uint64_t unit, uint64_t *out, GError **err);
 #define RYOKAN_ERROR (g_quark_from_static_string("ryokan"))
-enum { RYOKAN_FAILED = 1, RYOKAN_NOT_FOUND, RYOKAN_NO_DEVICE };    /* codes: QMP's DeviceNotFound, DeviceNotActive */
+/* codes: QMP's DeviceNotFound, DeviceNotActive */
+enum { RYOKAN_FAILED = 1, RYOKAN_NOT_FOUND, RYOKAN_NO_DEVICE };
 bool fail(GError **err, const char *fmt, ...) G_GNUC_PRINTF(2, 3);    /* sets err, returns false */
 /* "a=1,b=2" with ",," for a comma; a first word without "=" is the value of the first field. */
 bool fields_parse_text(const Field *tab, void *obj, const char *text, GError **err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * font.c -- the letters of text consoles: drawn for this program; letters with accents are put together, lines are computed.
+ * font.c -- the letters of text consoles: drawn for this program; letters with accents are put
+ * together, lines are computed.
  *
  * Spec: Unicode 15 (Latin-1, canonical decomposition, Box Drawing, Block Elements).
  * Omits: scripts other than Latin; heavy and dashed lines look as light ones.
@@ -221,12 +222,14 @@ static void dot(uint8_t *rows, int x, int y)
 static void arms(uint8_t *rows, unsigned which, bool double_across, bool double_along)
 {
     for (int off = double_across ? -1 : 0; off <= (double_across ? 1 : 0); off += 2) {
-        for (int x = which & LEFT ? 0 : MID_X - double_along; (which & ACROSS) && x <= (which & RIGHT ? FONT_W - 1 : MID_X + double_along); x++) {
+        for (int x = which & LEFT ? 0 : MID_X - double_along;
+             (which & ACROSS) && x <= (which & RIGHT ? FONT_W - 1 : MID_X + double_along); x++) {
             dot(rows, x, MID_Y + off);
         }
     }
     for (int off = double_along ? -1 : 0; off <= (double_along ? 1 : 0); off += 2) {
-        for (int y = which & UP ? 0 : MID_Y - double_across; (which & ALONG) && y <= (which & DOWN ? FONT_H - 1 : MID_Y + double_across); y++) {
+        for (int y = which & UP ? 0 : MID_Y - double_across;
+             (which & ALONG) && y <= (which & DOWN ? FONT_H - 1 : MID_Y + double_across); y++) {
             dot(rows, MID_X + off, y);
         }
     }
@@ -243,7 +246,8 @@ static void box_line(uint32_t ch, uint8_t *rows)
         { ACROSS | UP, 1 }, { ACROSS | UP, 2 }, { ACROSS | UP, 3 }, { 15, 1 }, { 15, 2 }, { 15, 3 },
     };
     static const uint8_t curved[] = { RIGHT | DOWN, LEFT | DOWN, LEFT | UP, RIGHT | UP };
-    static const uint8_t halves[] = { LEFT, UP, RIGHT, DOWN, LEFT, UP, RIGHT, DOWN, ACROSS, ALONG, ACROSS, ALONG };
+    static const uint8_t halves[] = { LEFT, UP, RIGHT, DOWN, LEFT, UP, RIGHT, DOWN, ACROSS, ALONG,
+                                      ACROSS, ALONG };
     static const struct {
         uint16_t first;
         uint8_t  arms;
@@ -258,12 +262,14 @@ static void box_line(uint32_t ch, uint8_t *rows)
         arms(rows, halves[ch - 0x2574], false, false);
     } else if (ch >= 0x2571) {
         for (int y = 0; y < FONT_H; y++) {
-            rows[y] = (uint8_t)((ch != 0x2572 ? 1 << y / 2 : 0) | (ch != 0x2571 ? 0x80 >> y / 2 : 0));
+            rows[y] =
+                (uint8_t)((ch != 0x2572 ? 1 << y / 2 : 0) | (ch != 0x2571 ? 0x80 >> y / 2 : 0));
         }
     } else if (ch >= 0x256d) {
         arms(rows, curved[ch - 0x256d], false, false);
     } else if (ch >= 0x2550) {
-        arms(rows, doubled[ch - 0x2550][0], doubled[ch - 0x2550][1] & 1, doubled[ch - 0x2550][1] & 2);
+        arms(rows, doubled[ch - 0x2550][0], doubled[ch - 0x2550][1] & 1,
+             doubled[ch - 0x2550][1] & 2);
     } else {
         size_t i = 0;
         while (groups[i].first > ch) {

@@ -8,5 +8,6 @@
 #define CORE_FONT_H
 #include <stdint.h>
 enum { FONT_W = 8, FONT_H = 16 };
-void font_glyph(uint32_t ch, uint8_t rows[FONT_H]);     /* bit 7 is the left dot; a character it has not: a box */
+/* bit 7 is the left dot; a character it has not: a box */
+void font_glyph(uint32_t ch, uint8_t rows[FONT_H]);
 #endif

@@ -3,8 +3,9 @@
  * gdbstub.c -- a debugger's way in: gdb's remote serial protocol, all-stop, one thread a vCPU.
  *
  * Spec: Debugging with GDB, appendix E (Remote Protocol).
- * Omits: non-stop mode, several processes, tracing, reverse execution.  Where two vCPUs stop at the same moment one is
- *        reported; the other's breakpoint stops it again, its watchpoint does not.
+ * Omits: non-stop mode, several processes, tracing, reverse execution.  Where two vCPUs stop at the
+ *        same moment one is reported; the other's breakpoint stops it again, its watchpoint does
+ *        not.
  * Threads: the main context with the machine lock.
  */
 #include "core/gdbstub.h"
@@ -147,7 +148,9 @@ static void stop_reply(GdbStub *g)
     }
     g_string_printf(s, "T%02xthread:%x;", why ? SIG_TRAP : SIG_INT, g->thread + 1);
     if (why && why->debug.why == DEBUG_WATCH) {
-        static const char *const names[] = { [DEBUG_READ] = "rwatch", [DEBUG_WRITE] = "watch", [DEBUG_READ | DEBUG_WRITE] = "awatch" };
+        static const char *const names[] = {
+            [DEBUG_READ] = "rwatch", [DEBUG_WRITE] = "watch", [DEBUG_READ | DEBUG_WRITE] = "awatch"
+        };
         g_string_append_printf(s, "%s:%" PRIx64 ";", names[why->debug.ways], why->debug.at);
     } else if (why && why->debug.why == DEBUG_BREAK) {
         const DebugBreak *b = debug_break_at(m->debug, why->debug.at);
@@ -295,7 +298,9 @@ static void read_regs(GdbStub *g, const char *p)
     unsigned n;
 
     fetch_regs(v, false);
-    for (unsigned i = 0; i < REGS_MAX && (n = v->cpu_ops->gdb_read(v, i, buf)) && s->len + 2 * n <= PACKET_MAX; i++) {
+    for (unsigned i = 0;
+         i < REGS_MAX && (n = v->cpu_ops->gdb_read(v, i, buf)) && s->len + 2 * n <= PACKET_MAX;
+         i++) {
         hex(s, buf, n);
     }
     reply_string(g, s);
@@ -359,7 +364,8 @@ static bool memory(GdbStub *g, uint64_t at, uint8_t *buf, size_t n, bool write)
     Vcpu *v = vcpu(g, g->thread);
 
     fetch_regs(v, false);
-    return g->physical ? debug_memory(v->as, at, buf, n, write) : v->cpu_ops->gdb_memory(v, at, buf, n, write);
+    return g->physical ? debug_memory(v->as, at, buf, n, write)
+                       : v->cpu_ops->gdb_memory(v, at, buf, n, write);
 }
 
 static void read_memory(GdbStub *g, const char *p)
@@ -407,12 +413,15 @@ static void write_memory(GdbStub *g, const char *p, bool binary)
 /* Z and z: kind 0 and 1 breakpoints, 2 to 4 watchpoints for writes, reads, both. */
 static void points(GdbStub *g, const char *p, bool add)
 {
-    static const unsigned ways[] = { [2] = DEBUG_WRITE, [3] = DEBUG_READ, [4] = DEBUG_READ | DEBUG_WRITE };
+    static const unsigned ways[] = {
+        [2] = DEBUG_WRITE, [3] = DEBUG_READ, [4] = DEBUG_READ | DEBUG_WRITE
+    };
     uint64_t kind, at, n;
     Machine *m = g->machine;
     bool     ok;
 
-    if (!number(&p, &kind) || !symbol(&p, ',') || !number(&p, &at) || !symbol(&p, ',') || !number(&p, &n)) {
+    if (!number(&p, &kind) || !symbol(&p, ',') || !number(&p, &at) || !symbol(&p, ',') ||
+        !number(&p, &n)) {
         reply(g, "E22");
         return;
     }
@@ -490,7 +499,8 @@ static void q_extra(GdbStub *g, const char *p)
         reply(g, "E22");
         return;
     }
-    g_autofree char *text = g_strdup_printf("CPU#%d [%s]", t, vcpu(g, (unsigned)t)->halted ? "halted" : "running");
+    g_autofree char *text =
+        g_strdup_printf("CPU#%d [%s]", t, vcpu(g, (unsigned)t)->halted ? "halted" : "running");
     GString *s = g_string_new(NULL);
     hex(s, (uint8_t *)text, strlen(text));
     reply_string(g, s);
@@ -721,7 +731,10 @@ static void receive(void *dev, const uint8_t *buf, size_t n)
     }
 }
 
-/* Whoever connects finds the machine stopped; whoever goes without a word leaves it running, without traps. */
+/*
+ * Whoever connects finds the machine stopped; whoever goes without a word leaves it running,
+ * without traps.
+ */
 static void event(void *dev, ChrEvent e)
 {
     GdbStub *g = dev;
@@ -753,7 +766,8 @@ bool gdbstub_open(Machine *m, const char *device, GError **err)
         return fail(err, "gdb %s: there is a debugger's server already", device);
     }
     bool socket = g_str_has_prefix(device, "tcp:") || g_str_has_prefix(device, "unix:");
-    g_autofree char *spec = g_strconcat(device, socket && !strstr(device, ",server") ? ",server=on,wait=off" : "", NULL);
+    g_autofree char *spec = g_strconcat(
+        device, socket && !strstr(device, ",server") ? ",server=on,wait=off" : "", NULL);
     GError  *why = NULL;
     Chardev *c = chr_new(m, spec, NULL, &why);
     if (!c) {

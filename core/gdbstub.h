@@ -5,7 +5,8 @@
 #include "core/chardev.h"
 struct GdbStub;
 #define GDB_DEFAULT "tcp:127.0.0.1:1234"        /* anybody who gets there rules the guest and the monitor: this host only */
-bool gdbstub_open(Machine *m, const char *device, GError **err);    /* "none": the one there is takes nobody from now on */
+/* "none": the one there is takes nobody from now on */
+bool gdbstub_open(Machine *m, const char *device, GError **err);
 void gdbstub_free(Machine *m);        /* tells the debugger that the machine is gone */
 void gdbstub_destroy(struct GdbStub *g);         /* its character device is gone */
 #endif

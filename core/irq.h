@@ -27,7 +27,8 @@ typedef struct Msi {
     uint32_t data, requester;
 } Msi;
 
-static inline void irq_connect(Irq *q, void (*sink)(void *dev, unsigned n, bool level), void *dev, unsigned n)
+static inline void irq_connect(Irq *q, void (*sink)(void *dev, unsigned n, bool level), void *dev,
+                               unsigned n)
 {
     q->sink = sink;
     q->dev = dev;
@@ -44,7 +45,8 @@ static inline void irq_set(Irq *q, bool level)
     }
 }
 
-/* Several drivers on one wire: connect each to irq_gate_sink(gate).  The output is high while any of them is.
+/* Several drivers on one wire: connect each to irq_gate_sink(gate).  The output is high while any
+ * of them is.
  * Save `high` with the owner's state (STATE_STRUCT with irq_gate_fields). */
 typedef struct IrqGate {
     Irq      out;

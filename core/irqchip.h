@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * irqchip.h -- interrupt controllers that the accelerator has, and the machine's devices only stand for.
+ * irqchip.h -- interrupt controllers that the accelerator has, and the machine's devices only stand
+ * for.
  *
- * An accelerator that models local APICs itself, alone or with the 8259 pair and the IO-APIC, sets Machine.irqchip in init().
- * hw/intc then passes wires and messages on instead of acting on them, and keeps its Field tables as what snapshots hold: what is
- * behind them is fetched before they are read (DeviceClass.refresh) and stored after they were written (reset, restored).
+ * An accelerator that models local APICs itself, alone or with the 8259 pair and the IO-APIC, sets
+ * Machine.irqchip in init(). hw/intc then passes wires and messages on instead of acting on them,
+ * and keeps its Field tables as what snapshots hold: what is behind them is fetched before they are
+ * read (DeviceClass.refresh) and stored after they were written (reset, restored).
  * Local APICs go with their CPU: ApicOps.put_page and get_page, cpu/x86/apicif.h.
  * It may have the 8254 and port 61h too (pit_make): hw/timer then keeps its tables in the same way.
  *
- * Threads: with the machine lock, `wire` and `message` from any; fetch and store while all vCPUs are parked.
+ * Threads: with the machine lock, `wire` and `message` from any; fetch and store while all vCPUs
+ *   are parked.
  */
 #ifndef CORE_IRQCHIP_H
 #define CORE_IRQCHIP_H
 #include "core/irq.h"
 #include "core/machine.h"
 
-enum { IRQCHIP_PINS = 24 };           /* of the IO-APIC; global system interrupts are its pins, but 0 is pin 2 */
+/* of the IO-APIC; global system interrupts are its pins, but 0 is pin 2 */
+enum { IRQCHIP_PINS = 24 };
 
 typedef struct PicState {             /* one 8259A; bits as in its registers */
     uint8_t lines, irr, imr, isr, elcr, elcr_writable;
@@ -59,7 +63,10 @@ typedef struct IrqChip {
     bool (*pit_make)(Machine *m);     /* NULL: it has none.  false: it cannot.  Once is enough */
     void (*pit_fetch)(Machine *m, PitState *s);
     void (*pit_store)(Machine *m, const PitState *s);
-    /* not full: what pin n of the IO-APIC will send, NULL for nothing, so that the local APICs know whose EOI it wants */
+    /*
+     * not full: what pin n of the IO-APIC will send, NULL for nothing, so that the local APICs know
+     * whose EOI it wants
+     */
     void (*route)(Machine *m, unsigned pin, const Msi *msi);
     void (*eoi)(void *dev, uint8_t vector);     /* set by hw/intc: an EOI of a level interrupt */
     void  *eoi_dev;

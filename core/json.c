@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * json.c -- JSON text to values and back, for peers that may send anything: strict, and bounded in depth.
+ * json.c -- JSON text to values and back, for peers that may send anything: strict, and bounded in
+ * depth.
  *
  * Spec: RFC 8259.
  * Omits: U+0000 in strings; integers beyond 64 bits signed become floating point.
@@ -159,7 +160,8 @@ static GVariant *object(Text *t, GError **err)
 
     g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
     while (ok && !eat(t, '}')) {
-        ok = first || eat(t, ',') ? member(t, &b, seen, err) : bad(err, "an object lacks , or }") != NULL;
+        ok = first || eat(t, ',') ? member(t, &b, seen, err)
+                                  : bad(err, "an object lacks , or }") != NULL;
         first = false;
     }
     g_hash_table_destroy(seen);
@@ -178,7 +180,8 @@ static GVariant *number(Text *t, GError **err)
     bool        whole = true;
     double      d;
 
-    while (t->p < t->end && n < sizeof(text) - 1 && (g_ascii_isdigit(*t->p) || strchr("+-.eE", *t->p)) && *t->p) {
+    while (t->p < t->end && n < sizeof(text) - 1 &&
+           (g_ascii_isdigit(*t->p) || strchr("+-.eE", *t->p)) && *t->p) {
         whole &= !strchr(".eE", *t->p);
         text[n++] = *t->p++;
     }
@@ -283,7 +286,8 @@ static void print_items(GString *out, GVariant *v)
             g_string_append(out, ", ");
         }
         if (is_object) {
-            GVariant *key = g_variant_get_child_value(item, 0), *val = g_variant_get_child_value(item, 1);
+            GVariant *key = g_variant_get_child_value(item, 0),
+                     *val = g_variant_get_child_value(item, 1);
             json_print(out, key);
             g_string_append(out, ": ");
             json_print(out, val);
@@ -314,7 +318,8 @@ void json_print(GString *out, GVariant *v)
     } else if (g_variant_is_of_type(v, G_VARIANT_TYPE_INT64)) {
         g_string_append_printf(out, "%" G_GINT64_FORMAT, g_variant_get_int64(v));
     } else if (g_variant_is_of_type(v, G_VARIANT_TYPE_DOUBLE)) {
-        g_string_append(out, g_ascii_dtostr(number_text, sizeof(number_text), g_variant_get_double(v)));
+        g_string_append(out,
+                        g_ascii_dtostr(number_text, sizeof(number_text), g_variant_get_double(v)));
     } else if (g_variant_is_of_type(v, G_VARIANT_TYPE_ARRAY)) {
         print_items(out, v);
     } else {

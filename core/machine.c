@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * machine.c -- the machine's lock, its main loop, what asks it to stop, reset or end, and exclusive sections.
+ * machine.c -- the machine's lock, its main loop, what asks it to stop, reset or end, and exclusive
+ * sections.
  *
  * Spec: none.
  * Omits: nothing.
- * Threads: MachineSync.mutex guards who is in the guest, who is parked and who excludes the others.  It is innermost:
- *          nothing is called with it held.  The order is machine lock, then mutex.  pthread's mutexes, here and in clock.c
- *          and mem.c, because ThreadSanitizer does not see glib's.
+ * Threads: MachineSync.mutex guards who is in the guest, who is parked and who excludes the
+ *          others.  It is innermost: nothing is called with it held.  The order is machine lock,
+ *          then mutex.  pthread's mutexes, here and in clock.c and mem.c, because ThreadSanitizer
+ *          does not see glib's.
  */
 #include "core/machine.h"
 #include "core/options.h"
@@ -51,7 +53,8 @@ enum { OUT_EXCLUSIVE = 1, OUT_PAUSED = 2 };     /* bits of Machine.want_out */
 struct MachineSync {
     void    *owner;                   /* thread that holds the machine lock, as SELF; atomic */
     unsigned depth;
-    unsigned waiting;                 /* threads other than vCPUs that wait for the machine lock; atomic */
+    /* threads other than vCPUs that wait for the machine lock; atomic */
+    unsigned waiting;
     pthread_mutex_t mutex;
     pthread_cond_t  cond;
     pthread_cond_t  none_waiting;     /* `waiting` has become 0 */
@@ -88,8 +91,9 @@ static void lock_taken(struct MachineSync *s, unsigned depth)
 }
 
 /*
- * A mutex goes to whoever runs when it is let go, and that is a vCPU in a loop of port I/O each time: so threads that are
- * no vCPUs say that they wait, and vCPUs stand back until these have had the lock.
+ * A mutex goes to whoever runs when it is let go, and that is a vCPU in a loop of port I/O each
+ * time: so threads that are no vCPUs say that they wait, and vCPUs stand back until these have had
+ * the lock.
  */
 static void lock_before_guests(Machine *m)
 {
@@ -107,7 +111,10 @@ static void lock_before_guests(Machine *m)
     pthread_mutex_unlock(&s->mutex);
 }
 
-/* A vCPU that has to wait counts as stopped meanwhile, and comes back only when no exclusive section runs. */
+/*
+ * A vCPU that has to wait counts as stopped meanwhile, and comes back only when no exclusive
+ * section runs.
+ */
 static void lock_from_guest(Machine *m, Vcpu *v)
 {
     struct MachineSync *s = m->sync;
@@ -280,7 +287,9 @@ bool machine_paused(Machine *m)
     return (__atomic_load_n(&m->want_out, __ATOMIC_SEQ_CST) & OUT_PAUSED) != 0;
 }
 
-/* The calling vCPU's state is complete: wait here until the machine runs, or the thread is to end. */
+/*
+ * The calling vCPU's state is complete: wait here until the machine runs, or the thread is to end.
+ */
 void machine_park(Vcpu *v)
 {
     struct MachineSync *s = v->machine->sync;
@@ -288,7 +297,8 @@ void machine_park(Vcpu *v)
     pthread_mutex_lock(&s->mutex);
     v->parked = true;
     pthread_cond_broadcast(&s->cond);
-    while ((machine_paused(v->machine) || v->debug.held) && !__atomic_load_n(&v->stop, __ATOMIC_ACQUIRE)) {
+    while ((machine_paused(v->machine) || v->debug.held) &&
+           !__atomic_load_n(&v->stop, __ATOMIC_ACQUIRE)) {
         pthread_cond_wait(&s->cond, &s->mutex);
     }
     v->parked = false;
@@ -309,7 +319,10 @@ static void kick_all(Machine *m)
     }
 }
 
-/* Wait until all vCPUs are parked.  They may need the machine lock to get there: it is let go meanwhile. */
+/*
+ * Wait until all vCPUs are parked.  They may need the machine lock to get there: it is let go
+ * meanwhile.
+ */
 static void park_all(Machine *m)
 {
     struct MachineSync *s = m->sync;
@@ -462,7 +475,8 @@ static void cause_event(Machine *m, const char *event, const char *host, const c
     GVariantBuilder b;
 
     g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
-    g_variant_builder_add(&b, "{sv}", "guest", g_variant_new_boolean(!host || g_str_has_prefix(host, "guest-")));
+    g_variant_builder_add(&b, "{sv}", "guest",
+                          g_variant_new_boolean(!host || g_str_has_prefix(host, "guest-")));
     g_variant_builder_add(&b, "{sv}", "reason", g_variant_new_string(host ? host : guest));
     machine_event(m, event, g_variant_builder_end(&b));
 }
@@ -486,7 +500,8 @@ static void act_on_requests(Machine *m)
         cause_event(m, "SHUTDOWN", m->shutdown_cause, "guest-shutdown");
     } else if (what & REQ_SHUTDOWN) {
         clock_run(m, false);
-        cause_event(m, "SHUTDOWN", m->shutdown_cause, what & REQ_RESET ? "guest-reset" : "guest-shutdown");
+        cause_event(m, "SHUTDOWN", m->shutdown_cause,
+                    what & REQ_RESET ? "guest-reset" : "guest-shutdown");
         if (m->no_shutdown) {
             m->state = RUN_SHUTDOWN;
             machine_event(m, "STOP", NULL);
@@ -551,7 +566,8 @@ unsigned machine_cpu_id(const Machine *m, unsigned index)
 {
     const struct Options *o = m->options;
     unsigned threads = o && o->threads ? o->threads : 1, cores = o && o->cores ? o->cores : 1;
-    unsigned thread = index % threads, core = index / threads % cores, package = index / threads / cores;
+    unsigned thread = index % threads, core = index / threads % cores,
+             package = index / threads / cores;
 
     return thread | core << bits_for(threads) | package << (bits_for(threads) + bits_for(cores));
 }
@@ -596,7 +612,8 @@ void machine_free(Machine *m)
     console_close_viewers(m->console);  /* they have threads */
     machine_lock(m);
     map_begin(m);
-    for (unsigned i = m->devices->len; i-- > 0;) {      /* all of them before the first is freed: they point to each other */
+    for (unsigned i = m->devices->len; i-- > 0;) {
+        /* all of them before the first is freed: they point to each other */
         device_unrealize(m->devices->pdata[i]);
     }
     while (m->devices->len) {

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * machine.h -- the thing that everything hangs from.  No global mutable state: two machines fit in one process.
+ * machine.h -- the thing that everything hangs from.  No global mutable state: two machines fit in
+ * one process.
  *
- * Threads: one machine lock.  Device hooks, timers, block and net completions run with it held, in the main context.
- * A vCPU thread runs guest code without it and takes it around MMIO, port I/O and interrupt acknowledge.
+ * Threads: one machine lock.  Device hooks, timers, block and net completions run with it held, in
+ * the main context.
+ * A vCPU thread runs guest code without it and takes it around MMIO, port I/O and interrupt
+ * acknowledge.
  */
 #ifndef CORE_MACHINE_H
 #define CORE_MACHINE_H
@@ -18,9 +21,13 @@ struct OptNetdev;
 struct OptBlockdev;
 typedef struct AccelOps AccelOps;
 
-typedef enum { RUN_PAUSED, RUN_RUNNING, RUN_SHUTDOWN, RUN_FATAL, RUN_INMIGRATE, RUN_POSTMIGRATE } RunState;
+typedef enum { RUN_PAUSED, RUN_RUNNING, RUN_SHUTDOWN, RUN_FATAL, RUN_INMIGRATE,
+               RUN_POSTMIGRATE } RunState;
 
-/* What commands ask of layers that stand on core; each is set by the one that has it, or NULL.  Values are a{sv} or av. */
+/*
+ * What commands ask of layers that stand on core; each is set by the one that has it, or NULL.
+ * Values are a{sv} or av.
+ */
 typedef struct MachineHooks {
     GVariant *(*query_block)(Machine *m);
     GVariant *(*query_blockstats)(Machine *m), *(*query_nodestats)(Machine *m);
@@ -36,7 +43,8 @@ typedef struct MachineHooks {
     void     (*nmi)(Machine *m);
     GVariant *(*query_audiodevs)(Machine *m);
 } MachineHooks;
-typedef struct Ballooning {           /* the device that takes memory from the guest, if there is one */
+/* the device that takes memory from the guest, if there is one */
+typedef struct Ballooning {
     void      *dev;
     void     (*ask)(void *dev, uint64_t bytes);        /* the guest is to keep so much */
     uint64_t (*has)(void *dev);
@@ -58,7 +66,7 @@ struct Machine {
     const char    *name, *uuid;       /* -name, -uuid */
     uint64_t       ram_bytes;         /* -m */
     unsigned       n_cpus;            /* -smp */
-    Region         memory;            /* container: guest physical memory as devices and RAM map it */
+    Region         memory;          /* container: guest physical memory as devices and RAM map it */
     Region         io;                /* container: 64 KiB of I/O ports */
     Region         ram;               /* all of RAM, one region; mapped in pieces */
     AddressSpace  *as_memory, *as_io; /* what a system bus master sees */
@@ -66,19 +74,23 @@ struct Machine {
     GPtrArray     *buses;
     GPtrArray     *vcpus;             /* Vcpu */
     const AccelOps *accel;
-    struct IrqChip *irqchip;          /* interrupt controllers that it has, or NULL: core/irqchip.h */
+    struct IrqChip *irqchip;        /* interrupt controllers that it has, or NULL: core/irqchip.h */
     void          *accel_data;        /* owned by the accelerator */
     struct Clock  *clock;             /* private to clock.c */
     struct MemState *mem;             /* private to mem.c */
     struct Options *options;          /* parsed command line: core/options.c */
-    uint32_t       want_out;          /* not 0: run() has to return (stop, request, exclusive section); atomic */
+    /* not 0: run() has to return (stop, request, exclusive section); atomic */
+    uint32_t       want_out;
     int            exit_status;
     bool           no_reboot, no_shutdown;
     uint32_t       on_panic, on_watchdog;       /* core/actions.h */
-    const char    *paused_as;         /* why RUN_PAUSED, as query-status says it: "prelaunch", ...; NULL: "paused" */
+    /* why RUN_PAUSED, as query-status says it: "prelaunch", ...; NULL: "paused" */
+    const char    *paused_as;
     const char    *pause_cause;       /* the same of a pause that was asked for */
-    bool           started;           /* machine_start() has been: what comes now is plugged into a machine with power */
-    struct MachineSync *sync;         /* private to machine.c: requests, exclusive sections, lock owner */
+    /* machine_start() has been: what comes now is plugged into a machine with power */
+    bool           started;
+    /* private to machine.c: requests, exclusive sections, lock owner */
+    struct MachineSync *sync;
     struct Console *console;          /* core/display.h */
     struct ChrState *chardevs;        /* private to chardev.c */
     void          *block;             /* private to block/node.c */
@@ -90,17 +102,23 @@ struct Machine {
     GPtrArray     *nets;              /* NetEnd: net/net.h */
     GPtrArray     *audiodevs;         /* AudioDev: core/audio.h */
     unsigned       n_nics;            /* cards so far: their default addresses count up */
-    void         (*drain)(Machine *m);          /* waits until no disk request is in flight; set by block/, or NULL */
-    const struct DiskOps *disks;      /* what a snapshot holds of disks: set by block/, or NULL; core/snapfile.h */
+    /* waits until no disk request is in flight; set by block/, or NULL */
+    void         (*drain)(Machine *m);
+    /* what a snapshot holds of disks: set by block/, or NULL; core/snapfile.h */
+    const struct DiskOps *disks;
     struct Snapshots *snapshots;      /* private to snapshot.c */
     const struct MachineClass *class;
-    void          *machine_data;      /* of class->size bytes: options of the machine type, and what it owns */
-    void         (*power_button)(void *dev);     /* system_powerdown: set by the device that has the button */
+    /* of class->size bytes: options of the machine type, and what it owns */
+    void          *machine_data;
+    /* system_powerdown: set by the device that has the button */
+    void         (*power_button)(void *dev);
     void          *power_button_dev;
-    void         (*eject)(void *dev, bool is_reset);    /* what machine_eject_request() asks for, and each reset; or NULL */
+    /* what machine_eject_request() asks for, and each reset; or NULL */
+    void         (*eject)(void *dev, bool is_reset);
     void          *eject_dev;
     GPtrArray     *event_sinks;       /* Qmp */
-    const char    *shutdown_cause, *reset_cause;         /* who on the host asked, as the events say; NULL: the guest */
+    /* who on the host asked, as the events say; NULL: the guest */
+    const char    *shutdown_cause, *reset_cause;
     Debug         *debug;             /* core/debug.h; NULL: there never was a debugger */
     struct GdbStub *gdb;              /* private to gdbstub.c */
     unsigned       dump_state;        /* of dump-guest-memory: core/memory.c */
@@ -113,17 +131,23 @@ struct Machine {
     Ballooning     balloon;
 };
 
-/* Create an empty machine: lock, context, clock, address spaces, "sys" bus.  machine_free ends its vCPUs first. */
+/*
+ * Create an empty machine: lock, context, clock, address spaces, "sys" bus.  machine_free ends its
+ * vCPUs first.
+ */
 Machine *machine_new(void);
 void machine_free(Machine *m);
-unsigned machine_cpu_id(const Machine *m, unsigned index);      /* bits for thread, core and package, as -smp says */
-bool machine_build(Machine *m, GError **err);      /* from m->options: memory, accelerator, devices */
-bool machine_start(Machine *m, GError **err);      /* reset everything, start the vCPU threads; then machine_cont */
-int  machine_run(Machine *m);         /* the main loop, until an exit is asked for; the exit status */
+/* bits for thread, core and package, as -smp says */
+unsigned machine_cpu_id(const Machine *m, unsigned index);
+bool machine_build(Machine *m, GError **err);    /* from m->options: memory, accelerator, devices */
+/* reset everything, start the vCPU threads; then machine_cont */
+bool machine_start(Machine *m, GError **err);
+int  machine_run(Machine *m);       /* the main loop, until an exit is asked for; the exit status */
 void machine_reset(Machine *m);       /* now: vCPUs parked, lock held */
 #define ERRORS_PER_SECOND 20          /* lines about a guest's errors that the log takes; a guest can make any number */
 unsigned machine_error_count(Machine *m);
-bool machine_paused(Machine *m);      /* a vCPU must not enter the guest now: stopped, or a request waits */
+/* a vCPU must not enter the guest now: stopped, or a request waits */
+bool machine_paused(Machine *m);
 
 void machine_lock(Machine *m);        /* recursive */
 void machine_unlock(Machine *m);
@@ -135,37 +159,52 @@ typedef struct MachineClass {
     const char *alias;                /* "pc" for "pc-i440fx" ... or NULL */
     unsigned    max_cpus;
     uint64_t    min_ram, max_ram, default_ram;
-    const struct CpuOps *cpu;         /* the architecture, for "-cpu help" and to check -cpu; may be NULL */
-    const Field *fields;              /* "-machine pc,key=val": of a struct of `size` bytes, m->machine_data */
+    /* the architecture, for "-cpu help" and to check -cpu; may be NULL */
+    const struct CpuOps *cpu;
+    /* "-machine pc,key=val": of a struct of `size` bytes, m->machine_data */
+    const Field *fields;
     size_t      size;
-    bool      (*build)(Machine *m, GError **err);       /* create and wire all devices and vCPUs; inside a map_begin */
-    void      (*unbuild)(Machine *m);   /* devices and address spaces are gone: the rest, also after a failed build */
+    /* create and wire all devices and vCPUs; inside a map_begin */
+    bool      (*build)(Machine *m, GError **err);
+    /* devices and address spaces are gone: the rest, also after a failed build */
+    void      (*unbuild)(Machine *m);
 } MachineClass;
 extern const MachineClass *const machine_classes[];     /* NULL-terminated */
 
 /* machine_request(dev, what) in device.h; these act on the machine directly. */
 void machine_reset_request(Machine *m, const char *why);
-void machine_shutdown_request(Machine *m, const char *why);       /* power off; ends the process unless -no-shutdown */
-bool machine_powerdown(Machine *m);   /* press the power button: the guest shuts down if it wants to; false: there is none */
-void machine_pause_request(Machine *m, const char *why);    /* from any thread; why: as query-status says it */
-void machine_eject_request(Machine *m);                 /* devices go, with all vCPUs parked: nobody has a hand in them */
+/* power off; ends the process unless -no-shutdown */
+void machine_shutdown_request(Machine *m, const char *why);
+/* press the power button: the guest shuts down if it wants to; false: there is none */
+bool machine_powerdown(Machine *m);
+/* from any thread; why: as query-status says it */
+void machine_pause_request(Machine *m, const char *why);
+/* devices go, with all vCPUs parked: nobody has a hand in them */
+void machine_eject_request(Machine *m);
 void machine_exit_request(Machine *m, int status);      /* isa-debug-exit: leave with this status */
 void machine_stop(Machine *m);        /* vCPUs parked, guest clock stopped; idempotent */
 void machine_cont(Machine *m);
-bool machine_requested(const Machine *m);       /* a reset, power-off, exit or stop waits for the main loop */
-void machine_event(Machine *m, const char *name, GVariant *data);        /* to programs that listen; data: a{sv} or NULL; qmp.c */
+/* a reset, power-off, exit or stop waits for the main loop */
+bool machine_requested(const Machine *m);
+/* to programs that listen; data: a{sv} or NULL; qmp.c */
+void machine_event(Machine *m, const char *name, GVariant *data);
 
-/* A thread that runs guest code enters and leaves; a vCPU is "outside" in between.  For core/vcpu.c. */
-bool machine_set_accel(Machine *m, const AccelOps *a, const GPtrArray *props, GError **err);   /* OptPair; before vcpu_new */
+/*
+ * A thread that runs guest code enters and leaves; a vCPU is "outside" in between.  For
+ * core/vcpu.c.
+ */
+/* OptPair; before vcpu_new */
+bool machine_set_accel(Machine *m, const AccelOps *a, const GPtrArray *props, GError **err);
 void machine_park(Vcpu *v);
 void machine_wake(Machine *m);        /* parked vCPUs look again */
 void machine_enter_guest(Vcpu *v);    /* waits for an exclusive section to end */
 void machine_leave_guest(Vcpu *v);
 
 /*
- * Stop every vCPU but the caller's at an exit check, run fn, let them go on.  Caller: vCPU or main thread, with or
- * without the machine lock; fn may take the lock only if the caller holds it.  A vCPU that is halted, waits for the
- * machine lock or for another exclusive section counts as stopped.
+ * Stop every vCPU but the caller's at an exit check, run fn, let them go on.  Caller: vCPU or main
+ * thread, with or without the machine lock; fn may take the lock only if the caller holds it.  A
+ * vCPU that is halted, waits for the machine lock or for another exclusive section counts as
+ * stopped.
  */
 void machine_exclusive(Machine *m, void (*fn)(void *arg), void *arg);
 void machine_exclusive_begin(Machine *m);      /* the same in two halves; nests */

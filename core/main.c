@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * main.c -- from the command line to a running machine, and out again.  The only place that calls exit().
+ * main.c -- from the command line to a running machine, and out again.  The only place that calls
+ * exit().
  *
  * Spec: none.
  * Omits: nothing.
@@ -46,7 +47,8 @@ static gboolean signal_dispatch(GSource *source, GSourceFunc f, gpointer data)
     (void)f;
     (void)data;
     if (read(s->fd, &info, sizeof(info)) == sizeof(info)) {
-        g_printerr("ryokan: ended by signal %u (%s)\n", info.ssi_signo, strsignal((int)info.ssi_signo));
+        g_printerr("ryokan: ended by signal %u (%s)\n", info.ssi_signo,
+                   strsignal((int)info.ssi_signo));
         s->machine->shutdown_cause = "host-signal";
         machine_exit_request(s->machine, 0);
     }
@@ -62,7 +64,8 @@ static GSource *signals_init(Machine *m)
     sigset_t      set;
 
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);           /* a file that may not grow is an error of whoever writes it */
+    /* a file that may not grow is an error of whoever writes it */
+    signal(SIGXFSZ, SIG_IGN);
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
@@ -95,7 +98,8 @@ static bool open_viewers(Machine *m, GError **err)
 
 static bool drop_privileges(const struct Options *o, GError **err)
 {
-    return ((!o->runas && !o->chroot) || daemon_drop(o->runas, o->chroot, err)) && (!o->sandbox.enable || daemon_sandbox(&o->sandbox, err));
+    return ((!o->runas && !o->chroot) || daemon_drop(o->runas, o->chroot, err)) &&
+           (!o->sandbox.enable || daemon_sandbox(&o->sandbox, err));
 }
 
 static int die(GError *err)
@@ -125,7 +129,9 @@ int main(int argc, char **argv)
     if (o->daemonize) {
         daemon_fd = daemon_fork(&status);
         if (daemon_fd <= 0) {
-            return daemon_fd ? die(g_error_new(RYOKAN_ERROR, 1, "-daemonize: %s", g_strerror(errno))) : status;
+            return daemon_fd
+                       ? die(g_error_new(RYOKAN_ERROR, 1, "-daemonize: %s", g_strerror(errno)))
+                       : status;
         }
     }
     signals = signals_init(m);
@@ -139,8 +145,9 @@ int main(int argc, char **argv)
             monitors[i] = monitor_new(m, o->monitor_on[i]);
         }
     }
-    if (chr_open_all(m, &err) && open_viewers(m, &err) && (!o->pidfile || daemon_pidfile(o->pidfile, &err)) &&
-        drop_privileges(o, &err) && machine_start(m, &err) && snapshot_start(m, &err)) {
+    if (chr_open_all(m, &err) && open_viewers(m, &err) &&
+        (!o->pidfile || daemon_pidfile(o->pidfile, &err)) && drop_privileges(o, &err) &&
+        machine_start(m, &err) && snapshot_start(m, &err)) {
         if (daemon_fd) {
             daemon_ready(daemon_fd);
         }

@@ -33,8 +33,8 @@ void region_init_io(Region *r, const char *name, const MmioOps *io, void *dev, u
 }
 
 /*
- * Reserved only: the host gives a page when it is first touched.  RAM that is large enough lies so that the host's huge pages and
- * the guest's coincide: KVM maps no others as such.
+ * Reserved only: the host gives a page when it is first touched.  RAM that is large enough lies so
+ * that the host's huge pages and the guest's coincide: KVM maps no others as such.
  */
 bool region_try_ram(Region *r, const char *name, uint64_t size, GError **err)
 {
@@ -42,9 +42,11 @@ bool region_try_ram(Region *r, const char *name, uint64_t size, GError **err)
 
     region_init(r, name, size);
     uint64_t slack = size >= HUGE_FROM ? HUGE_PAGE : 0;
-    p = mmap(NULL, MAX(size + slack, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    p = mmap(NULL, MAX(size + slack, 1), PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p != MAP_FAILED && slack) {
-        uint64_t head = -(uintptr_t)p & (HUGE_PAGE - 1), rest = slack - head, used = (size + 4095) & ~UINT64_C(4095);
+        uint64_t head = -(uintptr_t)p & (HUGE_PAGE - 1), rest = slack - head,
+                 used = (size + 4095) & ~UINT64_C(4095);
         if (head) {
             munmap(p, head);
         }
@@ -54,7 +56,9 @@ bool region_try_ram(Region *r, const char *name, uint64_t size, GError **err)
         }
     }
     if (p == MAP_FAILED) {
-        return fail(err, "the host cannot give %" G_GUINT64_FORMAT " MiB of memory for %s; ask for less", size >> 20, name);
+        return fail(err,
+                    "the host cannot give %" G_GUINT64_FORMAT " MiB of memory for %s; ask for less",
+                    size >> 20, name);
     }
     if (slack) {
         madvise(p, size, MADV_HUGEPAGE);
@@ -74,8 +78,8 @@ void region_init_ram(Region *r, const char *name, uint64_t size)
 
 void region_clear(Region *r)
 {
-    if (mmap(r->host, MAX(r->size, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
-        MAP_FAILED) {
+    if (mmap(r->host, MAX(r->size, 1), PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
         memset(r->host, 0, r->size);
     }
     region_set_dirty(r, 0, r->size);
@@ -88,7 +92,8 @@ void region_clear(Region *r)
 bool region_discard(Region *ram, uint64_t from, uint64_t n)
 {
     if (from > ram->size || n > ram->size - from || !n ||
-        (madvise(ram->host + from, n, MADV_REMOVE) && madvise(ram->host + from, n, MADV_DONTNEED))) {
+        (madvise(ram->host + from, n, MADV_REMOVE) &&
+         madvise(ram->host + from, n, MADV_DONTNEED))) {
         return false;
     }
     region_set_dirty(ram, from, n);
@@ -127,7 +132,9 @@ void region_destroy(Region *r)
     region_init(r, NULL, 0);
 }
 
-/* Newest first among equals, so that what is mapped later lies on top; render() sorts by priority. */
+/*
+ * Newest first among equals, so that what is mapped later lies on top; render() sorts by priority.
+ */
 void region_add(Region *container, Mapping *part)
 {
     if (!container->parts) {
@@ -163,12 +170,14 @@ Mapping *region_map(Region *container, Region *r, hwaddr at)
 /* ---- building a view ---- */
 
 /* Put [at, at + size) where nothing lies yet. */
-static void view_insert(GArray *lines, hwaddr at, uint64_t size, uint64_t from, Region *r, uint8_t seen)
+static void view_insert(GArray *lines, hwaddr at, uint64_t size, uint64_t from, Region *r,
+                        uint8_t seen)
 {
     hwaddr   end = at + size;
     unsigned i = 0;
 
-    while (i < lines->len && g_array_index(lines, MemRange, i).at + g_array_index(lines, MemRange, i).size <= at) {
+    while (i < lines->len &&
+           g_array_index(lines, MemRange, i).at + g_array_index(lines, MemRange, i).size <= at) {
         i++;
     }
     while (at < end) {
@@ -211,8 +220,12 @@ static void parts_sort(GPtrArray *parts)
     }
 }
 
-/* Draw [lo, hi) of region r, whose byte 0 lies at `base` (modulo 2^64), below what is drawn already. */
-static void render(GArray *lines, Region *r, hwaddr base, uint64_t lo, uint64_t hi, uint8_t seen, int depth)
+/*
+ * Draw [lo, hi) of region r, whose byte 0 lies at `base` (modulo 2^64), below what is drawn
+ * already.
+ */
+static void render(GArray *lines, Region *r, hwaddr base, uint64_t lo, uint64_t hi, uint8_t seen,
+                   int depth)
 {
     hi = MIN(hi, r->size);
     if (lo >= hi || depth == MAX_NESTING) {
@@ -292,7 +305,8 @@ static FlatView *view_build(Region *root)
         v->n[dir] = lines_merge((MemRange *)(void *)lines->data, lines->len);
         v->line[dir] = (MemRange *)(void *)g_array_free(lines, FALSE);
     }
-    for (unsigned i = 0; i < v->n[VIEW_READ]; i++) {        /* lines that are alike both ways say so */
+    for (unsigned i = 0; i < v->n[VIEW_READ]; i++) {
+        /* lines that are alike both ways say so */
         MemRange *l = &v->line[VIEW_READ][i];
         int       j = line_find(v->line[VIEW_WRITE], v->n[VIEW_WRITE], l->at);
         if (j >= 0 && line_same(l, &v->line[VIEW_WRITE][j])) {
@@ -407,16 +421,20 @@ static void view_publish(AddressSpace *as, FlatView *new)
     }
     __atomic_store_n(&as->view, new, __ATOMIC_SEQ_CST);
     if (m->accel && m->accel->map_changed) {
-        GArray *gone = g_array_new(FALSE, FALSE, sizeof(MemRange)), *come = g_array_new(FALSE, FALSE, sizeof(MemRange));
+        GArray *gone = g_array_new(FALSE, FALSE, sizeof(MemRange)),
+               *come = g_array_new(FALSE, FALSE, sizeof(MemRange));
         view_diff(old, new, gone, come);
-        m->accel->map_changed(as, (MemRange *)(void *)gone->data, gone->len, (MemRange *)(void *)come->data, come->len);
+        m->accel->map_changed(as, (MemRange *)(void *)gone->data, gone->len,
+                              (MemRange *)(void *)come->data, come->len);
         g_array_free(gone, TRUE);
         g_array_free(come, TRUE);
     }
     view_unref(m->mem, old);
 }
 
-/* Address spaces with the same root share a view; one that comes out as it was keeps the old one. */
+/*
+ * Address spaces with the same root share a view; one that comes out as it was keeps the old one.
+ */
 static void views_update(Machine *m)
 {
     MemState *ms = m->mem;

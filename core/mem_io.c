@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * mem_io.c -- accesses through an AddressSpace: CPU port and memory-mapped I/O, DMA, pinning, dirty logs.
+ * mem_io.c -- accesses through an AddressSpace: CPU port and memory-mapped I/O, DMA, pinning, dirty
+ * logs.
  *
  * Spec: none.  Reads of nothing give all ones, writes to nothing and to ROM are dropped.
- * Omits: Region.pin and Region.translate; a write narrower than a device's least size is widened with zeros.
+ * Omits: Region.pin and Region.translate; a write narrower than a device's least size is widened
+ *   with zeros.
  * Threads: any; a device's callback runs with the machine lock.
  */
 #include "accel/accel.h"
@@ -50,7 +52,10 @@ static uint64_t low(uint64_t v, unsigned size)
     return size == 8 ? v : v & ((1ull << (8 * size)) - 1);
 }
 
-/* The next step of an access to [off, off + n): a size the device has, aligned.  It may start before off. */
+/*
+ * The next step of an access to [off, off + n): a size the device has, aligned.  It may start
+ * before off.
+ */
 static unsigned next_size(const MmioOps *io, hwaddr off, unsigned n)
 {
     unsigned min = MAX(io->min, 1), max = io->max ? io->max : 8, s = 8;
@@ -64,7 +69,8 @@ static unsigned next_size(const MmioOps *io, hwaddr off, unsigned n)
 /* Nearly all accesses: one that the device takes as it is. */
 static bool is_whole(const MmioOps *io, hwaddr off, unsigned n)
 {
-    return n >= io->min && n <= (io->max ? io->max : 8) && !(n & (n - 1)) && !(off & (n - 1)) && !io->big_endian;
+    return n >= io->min && n <= (io->max ? io->max : 8) && !(n & (n - 1)) && !(off & (n - 1)) &&
+           !io->big_endian;
 }
 
 static uint64_t ops_read(const Region *r, hwaddr off, unsigned n)
@@ -111,7 +117,8 @@ static void ops_write(const Region *r, hwaddr off, uint64_t val, unsigned n)
     }
 }
 
-static MemResult device_read(AddressSpace *as, const Region *r, hwaddr off, unsigned n, uint64_t *val)
+static MemResult device_read(AddressSpace *as, const Region *r, hwaddr off, unsigned n,
+                             uint64_t *val)
 {
     Machine  *m = as->machine;
     MemState *ms = m->mem;
@@ -128,13 +135,15 @@ static MemResult device_read(AddressSpace *as, const Region *r, hwaddr off, unsi
     machine_unlock(m);
     trace_region_read(r->name, off, n, *val);
     if (log_on(LOG_IO) || (res != MEM_OK && log_on(LOG_GUEST_ERRORS))) {
-        log_write("%s: read %s+0x%" PRIx64 " size %u -> 0x%" PRIx64 "%s\n", as->name, r->name, off, n, *val,
+        log_write("%s: read %s+0x%" PRIx64 " size %u -> 0x%" PRIx64 "%s\n", as->name, r->name, off,
+                  n, *val,
                   res == MEM_OK ? "" : " (refused: the device is busy with an access of its own)");
     }
     return res;
 }
 
-static MemResult device_write(AddressSpace *as, const Region *r, hwaddr off, uint64_t val, unsigned n)
+static MemResult device_write(AddressSpace *as, const Region *r, hwaddr off, uint64_t val,
+                              unsigned n)
 {
     Machine  *m = as->machine;
     MemState *ms = m->mem;
@@ -143,7 +152,8 @@ static MemResult device_write(AddressSpace *as, const Region *r, hwaddr off, uin
     machine_lock(m);
     trace_region_write(r->name, off, n, low(val, n));
     if (log_on(LOG_IO)) {
-        log_write("%s: write %s+0x%" PRIx64 " size %u <- 0x%" PRIx64 "\n", as->name, r->name, off, n, low(val, n));
+        log_write("%s: write %s+0x%" PRIx64 " size %u <- 0x%" PRIx64 "\n", as->name, r->name, off,
+                  n, low(val, n));
     }
     if (device_enter(ms, as, r)) {
         const Doorbell *b = r->bells ? region_doorbell_at(r, off, low(val, n), n) : NULL;
@@ -160,8 +170,9 @@ static MemResult device_write(AddressSpace *as, const Region *r, hwaddr off, uin
     }
     machine_unlock(m);
     if (res != MEM_OK && log_on(LOG_GUEST_ERRORS)) {
-        log_write("%s: write %s+0x%" PRIx64 " refused: the device is busy with an access of its own\n", as->name,
-                  r->name, off);
+        log_write("%s: write %s+0x%" PRIx64
+                  " refused: the device is busy with an access of its own\n",
+                  as->name, r->name, off);
     }
     return res;
 }
@@ -225,7 +236,8 @@ static void ram_written(Machine *m, Region *r, uint64_t from, uint64_t n)
 static MemResult unassigned(AddressSpace *as, hwaddr at, bool write, unsigned n)
 {
     if (log_on(LOG_UNIMP) && machine_error_count(as->machine) <= ERRORS_PER_SECOND) {
-        log_write("%s: %s of %u bytes at 0x%" PRIx64 ", where nothing is\n", as->name, write ? "write" : "read", n, at);
+        log_write("%s: %s of %u bytes at 0x%" PRIx64 ", where nothing is\n", as->name,
+                  write ? "write" : "read", n, at);
     }
     return MEM_UNMAPPED;
 }
@@ -248,7 +260,8 @@ MemResult as_read(AddressSpace *as, hwaddr at, void *buf, size_t n)
             memset(p, 0xff, n);
             return MEM_REFUSED;
         }
-        if (!as_lookup(as, at, false, &l)) {    /* as a whole: what appears there meanwhile must not tear the access */
+        if (!as_lookup(as, at, false, &l)) {
+            /* as a whole: what appears there meanwhile must not tear the access */
             k = in_line(&l, at, n);
             memset(p, 0xff, k);
             res = unassigned(as, at, false, (unsigned)MIN(k, UINT32_MAX));
@@ -329,7 +342,8 @@ unsigned io_read_many(AddressSpace *as, hwaddr at, void *to, unsigned size, unsi
     MemRange l;
     unsigned done = 0;
 
-    if (!as_lookup(as, at, false, &l) || in_line(&l, at, size) != size || l.region->host || !l.region->io || !l.region->io->read_many ||
+    if (!as_lookup(as, at, false, &l) || in_line(&l, at, size) != size || l.region->host ||
+        !l.region->io || !l.region->io->read_many ||
         !is_whole(l.region->io, l.from + (at - l.at), size) || log_on(LOG_IO)) {
         return 0;
     }
@@ -440,16 +454,19 @@ void region_set_dirty(Region *ram, uint64_t from, uint64_t n)
 }
 
 /*
- * Bits of the pages from `from` on, the first page in bit 0 of bitmap[0].  They are cleared before the caller looks at the
- * memory, and a store marks its page anew: one that comes in between is seen now, or next time.
+ * Bits of the pages from `from` on, the first page in bit 0 of bitmap[0].  They are cleared before
+ * the caller looks at the memory, and a store marks its page anew: one that comes in between is
+ * seen now, or next time.
  */
-void region_dirty_take(Region *ram, unsigned reader, uint64_t from, uint64_t n, unsigned long *bitmap)
+void region_dirty_take(Region *ram, unsigned reader, uint64_t from, uint64_t n,
+                       unsigned long *bitmap)
 {
     uint64_t       first = from >> DIRTY_PAGE_BITS, pages, i;
     unsigned long *map = __atomic_load_n(&ram->dirty[reader], __ATOMIC_ACQUIRE);
 
     if (ram->machine && ram->machine->accel && ram->machine->accel->dirty_sync) {
-        ram->machine->accel->dirty_sync(ram);       /* what it has logged on its own so far; it goes on logging */
+        /* what it has logged on its own so far; it goes on logging */
+        ram->machine->accel->dirty_sync(ram);
     }
     n = from < ram->size ? MIN(n, ram->size - from) : 0;
     pages = n ? ((from + n - 1) >> DIRTY_PAGE_BITS) - first + 1 : 0;

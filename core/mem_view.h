@@ -2,8 +2,8 @@
 /*
  * mem_view.h -- private to mem.c and mem_io.c: the flat view and the state of physical memory.
  *
- * Threads: a view never changes once published.  It is replaced under the machine lock, and searched by that lock's
- * holder, by a vCPU that names it in Vcpu.hazard, or under view_lock.
+ * Threads: a view never changes once published.  It is replaced under the machine lock, and
+ * searched by that lock's holder, by a vCPU that names it in Vcpu.hazard, or under view_lock.
  */
 #ifndef CORE_MEM_VIEW_H
 #define CORE_MEM_VIEW_H
@@ -34,7 +34,8 @@ typedef struct MemState {
     GPtrArray *spaces;                /* AddressSpace */
     GPtrArray *retired;               /* FlatView that may still be searched */
     GPtrArray *bells;                 /* Doorbell that has a descriptor */
-    pthread_mutex_t view_lock;             /* look-ups by threads that are no vCPU and do not hold the machine lock */
+    /* look-ups by threads that are no vCPU and do not hold the machine lock */
+    pthread_mutex_t view_lock;
     void      *active[MEM_DEPTH];     /* devices being accessed, innermost last; machine lock */
     unsigned   n_active;
 } MemState;

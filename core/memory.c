@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * memory.c -- guest memory looked at from outside: x, xp, print, memsave, pmemsave, and a core file of the whole machine.
+ * memory.c -- guest memory looked at from outside: x, xp, print, memsave, pmemsave, and a core file
+ * of the whole machine.
  *
- * Spec: gABI chapter 5 and psABI x86-64 for the core file; its notes are Linux's struct elf_prstatus.
- * Omits: cores by virtual address (paging=true), compressed ones (kdump); reading devices, which would change them.
+ * Spec: gABI chapter 5 and psABI x86-64 for the core file; its notes are Linux's struct
+ *   elf_prstatus.
+ * Omits: cores by virtual address (paging=true), compressed ones (kdump); reading devices, which
+ *   would change them.
  * Threads: the main context with the machine lock; the CPUs stand still meanwhile.
  */
 #include "core/commands.h"
@@ -126,7 +129,8 @@ static bool term(Expr *e, uint64_t *out, GError **err)
                 name[n++] = g_ascii_tolower(*e->p);
             }
         }
-        return (e->cpu && e->cpu->cpu_ops->inspect && e->cpu->cpu_ops->inspect->reg(e->cpu, name, out)) ||
+        return (e->cpu && e->cpu->cpu_ops->inspect &&
+                e->cpu->cpu_ops->inspect->reg(e->cpu, name, out)) ||
                fail(err, "there is no register $%s", name);
     }
     if (!g_ascii_isdigit(*e->p)) {
@@ -166,12 +170,17 @@ static bool sum(Expr *e, uint64_t *out, GError **err)
     if (!product(e, out, err)) {
         return false;
     }
-    while (e->p += strspn(e->p, " "), (op = *e->p) == '+' || op == '-' || op == '&' || op == '|' || op == '^') {
+    while (e->p += strspn(e->p, " "),
+           (op = *e->p) == '+' || op == '-' || op == '&' || op == '|' || op == '^') {
         e->p++;
         if (!product(e, &right, err)) {
             return false;
         }
-        *out = op == '+' ? *out + right : op == '-' ? *out - right : op == '&' ? *out & right : op == '|' ? *out | right : *out ^ right;
+        *out = op == '+'   ? *out + right
+               : op == '-' ? *out - right
+               : op == '&' ? *out & right
+               : op == '|' ? *out | right
+                           : *out ^ right;
     }
     return true;
 }
@@ -213,7 +222,9 @@ static bool parse_format(const char *text, Format *f, GError **err)
         case 'w': f->size = 4; break;
         case 'g': f->size = 8; break;
         case 'x': case 'd': case 'u': case 'o': case 'c': case 'i': f->kind = *text; break;
-        default: return fail(err, "\"%s\": a format is a count, one of x d u o c i, and one of b h w g", text);
+        default:
+            return fail(err, "\"%s\": a format is a count, one of x d u o c i, and one of b h w g",
+                        text);
         }
     }
     if (f->kind == 'c') {
@@ -291,7 +302,8 @@ static bool dump(Machine *m, const XArgs *a, bool phys, Reply *reply, GError **e
         if (ok) {
             dump_insns(m, v, phys, at, f.count, s);
         } else {
-            fail(err, "there is no libcapstone here, or none when this was built: there are no instructions, only x d u o c");
+            fail(err, "there is no libcapstone here, or none when this was built: there are no "
+                      "instructions, only x d u o c");
         }
     } else if (ok) {
         dump_words(m, phys ? NULL : v, at, &f, s);
@@ -353,7 +365,8 @@ bool cmd_gpa2hva(Machine *m, void *args, Reply *reply, GError **err)
         return fail(err, "No memory is mapped at address 0x%" PRIx64, at);
     }
     GString *s = g_string_new(NULL);
-    g_string_append_printf(s, "Host virtual address for 0x%" PRIx64 " (%s) is %p", at, l.region->name ? l.region->name : "memory",
+    g_string_append_printf(s, "Host virtual address for 0x%" PRIx64 " (%s) is %p", at,
+                           l.region->name ? l.region->name : "memory",
                            (void *)(l.region->host + l.from + (at - l.at)));
     say_text(reply, s);
     return true;
@@ -392,8 +405,10 @@ typedef struct Lines {
 static void end_run(Lines *l)
 {
     if (l->end > l->start) {
-        g_string_append_printf(l->s, "%016" PRIx64 "-%016" PRIx64 " %016" PRIx64 " %c%c%c\n", l->start, l->end, l->end - l->start,
-                               l->flags & PAGE_USER ? 'u' : '-', 'r', l->flags & PAGE_WRITE ? 'w' : '-');
+        g_string_append_printf(l->s, "%016" PRIx64 "-%016" PRIx64 " %016" PRIx64 " %c%c%c\n",
+                               l->start, l->end, l->end - l->start,
+                               l->flags & PAGE_USER ? 'u' : '-', 'r',
+                               l->flags & PAGE_WRITE ? 'w' : '-');
         l->n++;
     }
 }
@@ -404,9 +419,11 @@ static bool page(void *arg, const GuestPage *p)
     unsigned flags = p->flags & (PAGE_USER | PAGE_WRITE);
 
     if (!l->runs) {
-        g_string_append_printf(l->s, "%016" PRIx64 ": %016" PRIx64 " %c%c%c%c%c%c%c\n", p->linear, p->phys,
-                               p->flags & PAGE_NX ? 'X' : '-', p->flags & PAGE_GLOBAL ? 'G' : '-', p->bytes > 4096 ? 'P' : '-',
-                               p->flags & PAGE_DIRTY ? 'D' : '-', p->flags & PAGE_ACCESSED ? 'A' : '-',
+        g_string_append_printf(l->s, "%016" PRIx64 ": %016" PRIx64 " %c%c%c%c%c%c%c\n", p->linear,
+                               p->phys, p->flags & PAGE_NX ? 'X' : '-',
+                               p->flags & PAGE_GLOBAL ? 'G' : '-', p->bytes > 4096 ? 'P' : '-',
+                               p->flags & PAGE_DIRTY ? 'D' : '-',
+                               p->flags & PAGE_ACCESSED ? 'A' : '-',
                                p->flags & PAGE_USER ? 'U' : '-', p->flags & PAGE_WRITE ? 'W' : '-');
         l->n++;
     } else if (p->linear == l->end && flags == l->flags) {
@@ -457,7 +474,8 @@ bool cmd_info_tlb(Machine *m, void *args, Reply *reply, GError **err)
 
 static bool put(FILE *f, const char *name, const void *buf, size_t n, GError **err)
 {
-    return fwrite(buf, 1, n, f) == n || fail(err, "%s: cannot write it: %s", name, g_strerror(errno));
+    return fwrite(buf, 1, n, f) == n ||
+           fail(err, "%s: cannot write it: %s", name, g_strerror(errno));
 }
 
 static bool finish(FILE *f, const char *name, bool ok, GError **err)
@@ -485,7 +503,9 @@ static bool save(Machine *m, const SaveMemArgs *a, bool phys, GError **err)
     was_running = hold(m);
     while (ok && left) {
         size_t n = (size_t)MIN(left, CHUNK - (at & (CHUNK - 1)));
-        ok = (read_mem(m, v, at, buf, n) || fail(err, "Invalid addr 0x%016" PRIx64 "/size %" PRIu64 " specified", a->val, a->size)) &&
+        ok = (read_mem(m, v, at, buf, n) ||
+              fail(err, "Invalid addr 0x%016" PRIx64 "/size %" PRIu64 " specified", a->val,
+                   a->size)) &&
              put(f, a->filename, buf, n, err);
         at += n;
         left -= n;
@@ -517,7 +537,8 @@ const Field pmemsave_args[] = { SAVE_FIELDS, FIELD_END };
 
 /* ---- a core file ---- */
 
-enum { PRSTATUS_BYTES = 336, PRSTATUS_PID = 32, PRSTATUS_REGS = 112, NOTE_BYTES = 12 + 8 + PRSTATUS_BYTES };
+enum { PRSTATUS_BYTES = 336, PRSTATUS_PID = 32, PRSTATUS_REGS = 112,
+       NOTE_BYTES = 12 + 8 + PRSTATUS_BYTES };
 
 /* One CPU as a thread: struct user_regs_struct's order. */
 static void add_note(GByteArray *out, Vcpu *v)
@@ -552,7 +573,8 @@ static void add_loads(GArray *loads, const AddressSpace *as, const DumpGuestArgs
             to = MIN(to, a->begin + a->length);
         }
         if (l->region->host && !l->region->readonly && from < to) {
-            Elf64_Phdr p = { .p_type = PT_LOAD, .p_flags = PF_R | PF_W | PF_X, .p_paddr = from, .p_filesz = to - from,
+            Elf64_Phdr p = { .p_type = PT_LOAD, .p_flags = PF_R | PF_W | PF_X, .p_paddr = from,
+                             .p_filesz = to - from,
                              .p_memsz = to - from };
             g_array_append_val(loads, p);
         }
@@ -564,7 +586,8 @@ static bool write_core(Machine *m, FILE *f, const char *name, const DumpGuestArg
     GArray     *ph = g_array_new(FALSE, TRUE, sizeof(Elf64_Phdr));
     GByteArray *notes = g_byte_array_new();
     Elf64_Phdr  note = { .p_type = PT_NOTE };
-    Elf64_Ehdr  h = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT }, .e_type = ET_CORE,
+    Elf64_Ehdr  h = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+                                   EV_CURRENT }, .e_type = ET_CORE,
                       .e_machine = EM_X86_64, .e_version = EV_CURRENT, .e_phoff = sizeof(h), .e_ehsize = sizeof(h),
                       .e_phentsize = sizeof(Elf64_Phdr) };
     uint8_t    *buf = g_malloc(CHUNK);
@@ -585,7 +608,8 @@ static bool write_core(Machine *m, FILE *f, const char *name, const DumpGuestArg
         p->p_offset = at;
         at += p->p_filesz;
     }
-    ok = put(f, name, &h, sizeof(h), err) && put(f, name, ph->data, ph->len * sizeof(Elf64_Phdr), err) &&
+    ok = put(f, name, &h, sizeof(h), err) &&
+         put(f, name, ph->data, ph->len * sizeof(Elf64_Phdr), err) &&
          put(f, name, notes->data, notes->len, err);
     for (unsigned i = 1; ok && i < ph->len; i++) {
         const Elf64_Phdr *p = &g_array_index(ph, Elf64_Phdr, i);
@@ -688,7 +712,8 @@ bool cmd_dump_guest(Machine *m, void *args, Reply *reply, GError **err)
     FILE                *f;
 
     if (a->paging) {
-        return fail(err, "parameter 'paging': only false is there: a core file by physical address");
+        return fail(err,
+                    "parameter 'paging': only false is there: a core file by physical address");
     }
     if (a->format && strcmp(a->format, "elf")) {
         return fail(err, "parameter 'format': %.40s: there is elf", a->format);
@@ -707,7 +732,8 @@ bool cmd_dump_guest(Machine *m, void *args, Reply *reply, GError **err)
         return dump_guest(m, f, name, a, err);
     }
     d = g_new0(Dump, 1);
-    *d = (Dump){ .machine = m, .f = f, .name = g_strdup(name), .args = { .begin = a->begin, .length = a->length } };
+    *d = (Dump){ .machine = m, .f = f, .name = g_strdup(name), .args = { .begin = a->begin,
+                                                                         .length = a->length } };
     later = g_idle_source_new();
     g_source_set_priority(later, G_PRIORITY_DEFAULT);
     g_source_set_callback(later, dump_later, d, NULL);

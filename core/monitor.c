@@ -63,7 +63,8 @@ typedef struct InputData {
     uint32_t button, axis;
     int64_t  value;
 } InputData;
-static const char *const button_names[] = { "left", "right", "middle", "side", "extra", "wheel-up", "wheel-down", NULL };
+static const char *const button_names[] = { "left", "right", "middle", "side", "extra", "wheel-up",
+                                            "wheel-down", NULL };
 static const char *const axis_names[] = { "x", "y", NULL };
 static const char *const input_types[] = { "key", "btn", "rel", "abs", NULL };
 enum { INPUT_KEY, INPUT_BTN, INPUT_REL, INPUT_ABS };
@@ -213,9 +214,12 @@ static bool cmd_powerdown(Machine *m, void *args, Reply *reply, GError **err)
 
 static bool cmd_status(Machine *m, void *args, Reply *reply, GError **err)
 {
-    static const char *const states[] = { "paused", "running", "paused (shutdown)", "paused (internal error)",
+    static const char *const states[] = { "paused", "running", "paused (shutdown)",
+                                          "paused (internal error)",
         "paused (inmigrate)", "paused (postmigrate)" };
-    g_autofree char *why = m->state == RUN_PAUSED && m->paused_as ? g_strdup_printf("paused (%s)", m->paused_as) : NULL;
+    g_autofree char *why = m->state == RUN_PAUSED && m->paused_as
+                               ? g_strdup_printf("paused (%s)", m->paused_as)
+                               : NULL;
 
     say(reply, "VM status", why ? why : states[m->state]);
     return true;
@@ -239,7 +243,8 @@ static bool cmd_cpus(Machine *m, void *args, Reply *reply, GError **err)
 
     for (unsigned i = 0; i < m->vcpus->len; i++) {
         const Vcpu *v = m->vcpus->pdata[i];
-        g_string_append_printf(s, "%c CPU #%u: thread_id=%d%s\n", i ? ' ' : '*', v->index, (int)v->tid,
+        g_string_append_printf(s, "%c CPU #%u: thread_id=%d%s\n", i ? ' ' : '*', v->index,
+                               (int)v->tid,
                                __atomic_load_n(&v->halted, __ATOMIC_RELAXED) ? " (halted)" : "");
     }
     say(reply, "text", s->str);
@@ -283,8 +288,9 @@ static void print_view(GString *s, const AddressSpace *as)
             if (dir == VIEW_WRITE && l->seen == (SEEN_READ | SEEN_WRITE)) {
                 continue;
             }
-            g_string_append_printf(s, "  %016" PRIx64 "-%016" PRIx64 " %s %s %s+0x%" PRIx64 "\n", l->at, l->at + l->size - 1,
-                                   how[l->seen & 3], l->region->host ? (l->region->readonly ? "rom" : "ram") : "i/o",
+            g_string_append_printf(s, "  %016" PRIx64 "-%016" PRIx64 " %s %s %s+0x%" PRIx64 "\n",
+                                   l->at, l->at + l->size - 1, how[l->seen & 3],
+                                   l->region->host ? (l->region->readonly ? "rom" : "ram") : "i/o",
                                    l->region->name ? l->region->name : "?", l->from);
         }
     }
@@ -293,7 +299,8 @@ static void print_view(GString *s, const AddressSpace *as)
 static bool cmd_jit(Machine *m, void *args, Reply *reply, GError **err)
 {
     if (!m->accel || !m->accel->info) {
-        return fail(err, "info jit: accelerator %s keeps no counts", m->accel ? m->accel->name : "(none)");
+        return fail(err, "info jit: accelerator %s keeps no counts",
+                    m->accel ? m->accel->name : "(none)");
     }
     GString *s = g_string_new(NULL);
     m->accel->info(m, s);
@@ -389,7 +396,7 @@ static bool cmd_sendkey(Machine *m, void *args, Reply *reply, GError **err)
     const KeyNamesArgs *a = args;
     char              **names = g_strsplit(a->keys, "-", SENDKEY_MAX + 1);
     unsigned            codes[SENDKEY_MAX], n = 0;
-    bool                ok = g_strv_length(names) <= SENDKEY_MAX || fail(err, "sendkey: too many keys");
+    bool ok = g_strv_length(names) <= SENDKEY_MAX || fail(err, "sendkey: too many keys");
 
     for (; ok && names[n]; n++) {
         codes[n] = key_from_name(names[n]);
@@ -418,8 +425,11 @@ static bool cmd_input_send_event(Machine *m, void *args, Reply *reply, GError **
     }
     for (unsigned i = 0; i < n; i++) {
         const InputEvent *e = a->events->pdata[i];
-        if (e->type == INPUT_KEY && (!e->data.key.type || !e->data.key.data || !key_code(&e->data.key, err))) {
-            return err && *err ? false : fail(err, "input-send-event: key needs data.key.type and data.key.data");
+        if (e->type == INPUT_KEY &&
+            (!e->data.key.type || !e->data.key.data || !key_code(&e->data.key, err))) {
+            return err && *err
+                       ? false
+                       : fail(err, "input-send-event: key needs data.key.type and data.key.data");
         }
     }
     for (unsigned i = 0; i < n; i++) {
@@ -453,8 +463,9 @@ static bool cmd_mouse_move(Machine *m, void *args, Reply *reply, GError **err)
 {
     const MouseMoveArgs *a = args;
 
-    console_pointer(m->console, CLAMP(a->dx, -POINTER_MAX, POINTER_MAX), CLAMP(a->dy, -POINTER_MAX, POINTER_MAX),
-                    CLAMP(a->dz, -100, 100), console_buttons(m->console));
+    console_pointer(m->console, CLAMP(a->dx, -POINTER_MAX, POINTER_MAX),
+                    CLAMP(a->dy, -POINTER_MAX, POINTER_MAX), CLAMP(a->dz, -100, 100),
+                    console_buttons(m->console));
     return true;
 }
 
@@ -473,7 +484,8 @@ static bool cmd_device_add(Machine *m, void *args, Reply *reply, GError **err)
     if (!a->driver) {
         return fail(err, "Parameter 'driver' is missing");
     }
-    return (device_class_find(a->driver) || fail(err, "'%.200s' is not a valid device model name", a->driver)) &&
+    return (device_class_find(a->driver) ||
+            fail(err, "'%.200s' is not a valid device model name", a->driver)) &&
            options_check_device(m, a, err) && device_add(m, a, err);
 }
 
@@ -487,7 +499,8 @@ static void usb_line(GString *s, const Bus *bus)
     for (unsigned i = 0; i < bus->children->len; i++) {
         const Device *d = bus->children->pdata[i];
         char         *text = bus->describe ? bus->describe(bus, d) : NULL;
-        g_string_append_printf(s, "  %s, %s%s%s\n", bus->name, text ? text : d->class->name, d->id ? ", ID: " : "", d->id ? d->id : "");
+        g_string_append_printf(s, "  %s, %s%s%s\n", bus->name, text ? text : d->class->name,
+                               d->id ? ", ID: " : "", d->id ? d->id : "");
         g_free(text);
     }
 }
@@ -568,7 +581,8 @@ static bool cmd_query_commands(Machine *m, void *args, Reply *reply, GError **er
 
 static bool cmd_query_status(Machine *m, void *args, Reply *reply, GError **err)
 {
-    static const char *const states[] = { "paused", "running", "shutdown", "internal-error", "inmigrate",
+    static const char *const states[] = { "paused", "running", "shutdown", "internal-error",
+                                          "inmigrate",
         "postmigrate" };
 
     say(reply, "status", m->state == RUN_PAUSED && m->paused_as ? m->paused_as : states[m->state]);
@@ -585,7 +599,8 @@ static bool cmd_query_name(Machine *m, void *args, Reply *reply, GError **err)
     return true;
 }
 
-static void add_cpu_definition(GVariantBuilder *list, const char *name, const char *alias_of, const CpuDefinition *d)
+static void add_cpu_definition(GVariantBuilder *list, const char *name, const char *alias_of,
+                               const CpuDefinition *d)
 {
     g_auto(GStrv) missing = g_strsplit(d->missing, " ", 0);
     g_autofree char *type = g_strdup_printf("%s-x86_64-cpu", name);

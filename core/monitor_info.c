@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * monitor_info.c -- "info" for people, of what programs ask with query-*: the same answers as lines of text, in the layout that QEMU's monitor has.
+ * monitor_info.c -- "info" for people, of what programs ask with query-*: the same answers as lines
+ * of text, in the layout that QEMU's monitor has.
  *
  * Spec: none.
  * Omits: nothing.
@@ -64,7 +65,8 @@ static void each_of(GString *s, GVariant *v, const char *key, Writer *write)
 }
 
 /* What a query answers, by write: once, or once for each of a list. */
-static bool from_query(Machine *m, const char *query, Writer *write, const char *none, Reply *reply, GError **err)
+static bool from_query(Machine *m, const char *query, Writer *write, const char *none, Reply *reply,
+                       GError **err)
 {
     GVariantBuilder b;
     GString        *s = g_string_new(NULL);
@@ -103,7 +105,9 @@ static void tree(GString *s, GVariant *v, unsigned depth)
         } else if (g_variant_is_of_type(val, G_VARIANT_TYPE_STRING)) {
             g_string_append_printf(s, " %s\n", g_variant_get_string(val, NULL));
         } else {
-            char *text = g_variant_is_of_type(val, G_VARIANT_TYPE("av")) ? NULL : g_variant_print(val, FALSE);
+            char *text = g_variant_is_of_type(val, G_VARIANT_TYPE("av"))
+                             ? NULL
+                             : g_variant_print(val, FALSE);
             GString *list = g_string_new(NULL);
             if (!text) {
                 json_print(list, val);
@@ -126,15 +130,17 @@ static void any(GString *s, GVariant *one)
 
 static void block_image(GString *s, GVariant *in)
 {
-    g_string_append_printf(s, ": %s (%s%s)\n", str(in, "file"), str(in, "drv"), yes(in, "ro") ? ", read-only" : "");
+    g_string_append_printf(s, ": %s (%s%s)\n", str(in, "file"), str(in, "drv"),
+                           yes(in, "ro") ? ", read-only" : "");
 }
 
 static void block_cache(GString *s, GVariant *in)
 {
     GVariant *cache = member(in, "cache");
 
-    g_string_append_printf(s, "    Cache mode:       %s%s%s\n", yes(cache, "writeback") ? "writeback" : "writethrough",
-                           yes(cache, "direct") ? ", direct" : "", yes(cache, "no-flush") ? ", ignore flushes" : "");
+    g_string_append_printf(
+        s, "    Cache mode:       %s%s%s\n", yes(cache, "writeback") ? "writeback" : "writethrough",
+        yes(cache, "direct") ? ", direct" : "", yes(cache, "no-flush") ? ", ignore flushes" : "");
     g_variant_unref(cache);
 }
 
@@ -156,7 +162,8 @@ static void block_line(GString *s, GVariant *one)
         g_string_append_printf(s, "    Attached to:      %s\n", str(one, "qdev"));
     }
     if (yes(one, "removable")) {
-        g_string_append_printf(s, "    Removable device: %slocked, tray %s\n", yes(one, "locked") ? "" : "not ",
+        g_string_append_printf(s, "    Removable device: %slocked, tray %s\n",
+                               yes(one, "locked") ? "" : "not ",
                                yes(one, "tray_open") ? "open" : "closed");
     }
     if (in) {
@@ -179,7 +186,8 @@ static void node_line(GString *s, GVariant *one)
 
 bool cmd_info_nodes(Machine *m, void *args, Reply *reply, GError **err)
 {
-    return from_query(m, "query-named-block-nodes", node_line, "There are no nodes with names\n", reply, err);
+    return from_query(m, "query-named-block-nodes", node_line, "There are no nodes with names\n",
+                      reply, err);
 }
 
 static void stats_line(GString *s, GVariant *one)
@@ -215,13 +223,16 @@ static void pci_region(GString *s, GVariant *r)
     if (io) {
         g_string_append(s, "I/O");
     } else {
-        g_string_append_printf(s, "%d bit %smemory", yes(r, "mem_type_64") ? 64 : 32, yes(r, "prefetch") ? "prefetchable " : "");
+        g_string_append_printf(s, "%d bit %smemory", yes(r, "mem_type_64") ? 64 : 32,
+                               yes(r, "prefetch") ? "prefetchable " : "");
     }
     if (at < 0) {
         g_string_append_printf(s, ", 0x%" PRIx64 " bytes, not mapped\n", size);
     } else {
-        g_string_append_printf(s, io ? " at 0x%04" PRIx64 " [0x%04" PRIx64 "].\n" : " at 0x%08" PRIx64 " [0x%08" PRIx64 "].\n", at,
-                               at + size - 1);
+        g_string_append_printf(s,
+                               io ? " at 0x%04" PRIx64 " [0x%04" PRIx64 "].\n"
+                                  : " at 0x%08" PRIx64 " [0x%08" PRIx64 "].\n",
+                               at, at + size - 1);
     }
 }
 
@@ -229,15 +240,18 @@ static void pci_function(GString *s, GVariant *f)
 {
     GVariant *class = member(f, "class_info"), *id = member(f, "id");
 
-    g_string_append_printf(s, "  Bus %2d, device %3d, function %d:\n    %s: PCI device %04x:%04x\n", (int)num(f, "bus"),
-                           (int)num(f, "slot"), (int)num(f, "function"), str(class, "desc"), (unsigned)num(id, "vendor"),
+    g_string_append_printf(s, "  Bus %2d, device %3d, function %d:\n    %s: PCI device %04x:%04x\n",
+                           (int)num(f, "bus"), (int)num(f, "slot"), (int)num(f, "function"),
+                           str(class, "desc"), (unsigned)num(id, "vendor"),
                            (unsigned)num(id, "device"));
     if (num(id, "subsystem-vendor")) {
-        g_string_append_printf(s, "      PCI subsystem %04x:%04x\n", (unsigned)num(id, "subsystem-vendor"),
+        g_string_append_printf(s, "      PCI subsystem %04x:%04x\n",
+                               (unsigned)num(id, "subsystem-vendor"),
                                (unsigned)num(id, "subsystem"));
     }
     if (num(f, "irq_pin")) {
-        g_string_append_printf(s, "      IRQ %d, pin %c\n", (int)num(f, "irq"), (int)('A' + num(f, "irq_pin") - 1));
+        g_string_append_printf(s, "      IRQ %d, pin %c\n", (int)num(f, "irq"),
+                               (int)('A' + num(f, "irq_pin") - 1));
     }
     each_of(s, f, "regions", pci_region);
     g_string_append_printf(s, "      id \"%s\"\n", str(f, "qdev_id"));
@@ -264,19 +278,22 @@ static void chardev_line(GString *s, GVariant *one)
 
 bool cmd_info_chardev(Machine *m, void *args, Reply *reply, GError **err)
 {
-    return from_query(m, "query-chardev", chardev_line, "There are no character devices\n", reply, err);
+    return from_query(m, "query-chardev", chardev_line, "There are no character devices\n", reply,
+                      err);
 }
 
 static void vnc_address(GString *s, const char *indent, const char *what, GVariant *v)
 {
-    g_string_append_printf(s, "%s%s: %s:%s (%s%s)\n", indent, what, str(v, "host"), str(v, "service"), str(v, "family"),
+    g_string_append_printf(s, "%s%s: %s:%s (%s%s)\n", indent, what, str(v, "host"),
+                           str(v, "service"), str(v, "family"),
                            yes(v, "websocket") ? ", websocket" : "");
 }
 
 static void vnc_server_line(GString *s, GVariant *v)
 {
     vnc_address(s, "  ", "Server", v);
-    g_string_append_printf(s, "    Auth: %s (Sub: %s)\n", str(v, "auth"), *str(v, "vencrypt") ? str(v, "vencrypt") : "none");
+    g_string_append_printf(s, "    Auth: %s (Sub: %s)\n", str(v, "auth"),
+                           *str(v, "vencrypt") ? str(v, "vencrypt") : "none");
 }
 
 static void vnc_client_line(GString *s, GVariant *v)
@@ -293,12 +310,14 @@ static void vnc_server(GString *s, GVariant *one)
 
 bool cmd_info_vnc(Machine *m, void *args, Reply *reply, GError **err)
 {
-    return from_query(m, "query-vnc-servers", vnc_server, "There is no VNC server: start with -vnc\n", reply, err);
+    return from_query(m, "query-vnc-servers", vnc_server,
+                      "There is no VNC server: start with -vnc\n", reply, err);
 }
 
 static void mouse_line(GString *s, GVariant *one)
 {
-    g_string_append_printf(s, "%c Mouse #%d: %s%s\n", yes(one, "current") ? '*' : ' ', (int)num(one, "index"), str(one, "name"),
+    g_string_append_printf(s, "%c Mouse #%d: %s%s\n", yes(one, "current") ? '*' : ' ',
+                           (int)num(one, "index"), str(one, "name"),
                            yes(one, "absolute") ? " (absolute)" : "");
 }
 
@@ -329,7 +348,8 @@ bool cmd_info_uuid(Machine *m, void *args, Reply *reply, GError **err)
 
 static void memory_lines(GString *s, GVariant *v)
 {
-    g_string_append_printf(s, "base memory: %" PRId64 "\nplugged memory: %" PRId64 "\n", num(v, "base-memory"), num(v, "plugged-memory"));
+    g_string_append_printf(s, "base memory: %" PRId64 "\nplugged memory: %" PRId64 "\n",
+                           num(v, "base-memory"), num(v, "plugged-memory"));
 }
 
 bool cmd_info_memory_size(Machine *m, void *args, Reply *reply, GError **err)
@@ -344,14 +364,16 @@ static void iothread_line(GString *s, GVariant *one)
 
 bool cmd_info_iothreads(Machine *m, void *args, Reply *reply, GError **err)
 {
-    return from_query(m, "query-iothreads", iothread_line, "There are no threads for disks with names\n", reply, err);
+    return from_query(m, "query-iothreads", iothread_line,
+                      "There are no threads for disks with names\n", reply, err);
 }
 
 static void dump_line(GString *s, GVariant *v)
 {
     g_string_append_printf(s, "Status: %s\n", str(v, "status"));
     if (num(v, "total")) {
-        g_string_append_printf(s, "Finished: %.2f %%\n", 100.0 * (double)num(v, "completed") / (double)num(v, "total"));
+        g_string_append_printf(s, "Finished: %.2f %%\n",
+                               100.0 * (double)num(v, "completed") / (double)num(v, "total"));
     }
 }
 
@@ -411,7 +433,8 @@ static void state_text(GString *s, const Field *f, const char *obj)
             }
         } else if (f->type >= T_BOOL && f->type <= T_I64) {
             for (uint32_t i = 0; i < f->count; i++) {
-                g_string_append_printf(s, "%s%s%s%" PRIx64, i ? "," : " ", i ? "" : f->name, i ? "" : "=",
+                g_string_append_printf(s, "%s%s%s%" PRIx64, i ? "," : " ", i ? "" : f->name,
+                                       i ? "" : "=",
                                        (uint64_t)field_int(f, at + i * width(f->type)));
             }
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * monitor_more.c -- further commands of the prompt: ports, the log, objects, lists of types; and what Tab completes words with.
+ * monitor_more.c -- further commands of the prompt: ports, the log, objects, lists of types; and
+ * what Tab completes words with.
  *
  * Spec: none; command names are those in common use.
  * Omits: nothing.
@@ -46,7 +47,8 @@ bool cmd_port_in(Machine *m, void *args, Reply *reply, GError **err)
     }
     s = g_string_new(NULL);
     val = io_read(m->as_io, a->addr, size, NULL);
-    g_string_append_printf(s, "port%c[0x%04x] = 0x%0*" PRIx64 "\n", "bh w"[size - 1], (unsigned)a->addr, (int)(2 * size), val);
+    g_string_append_printf(s, "port%c[0x%04x] = 0x%0*" PRIx64 "\n", "bh w"[size - 1],
+                           (unsigned)a -> addr, (int)(2 * size), val);
     say_text(reply, s);
     return true;
 }
@@ -94,7 +96,8 @@ bool cmd_info_qdm(Machine *m, void *args, Reply *reply, GError **err)
 
     for (const DeviceClass *const *c = device_classes; *c; c++) {
         if (strcmp((*c)->bus ? (*c)->bus : "", "sys")) {
-            g_string_append_printf(s, "name \"%s\", bus %s, desc \"%s\"%s\n", (*c)->name, (*c)->bus ? (*c)->bus : "-", (*c)->desc,
+            g_string_append_printf(s, "name \"%s\", bus %s, desc \"%s\"%s\n", (*c)->name,
+                                   (*c)->bus ? (*c)->bus : "-", (*c)->desc,
                                    (*c)->hotplug ? ", hotplug" : "");
         }
     }
@@ -147,7 +150,10 @@ static const char *device_id(Machine *m, unsigned i)
 
 static const char *class_name(Machine *m, unsigned i)
 {
-    return device_classes[i] ? !device_classes[i]->bus || strcmp(device_classes[i]->bus, "sys") ? device_classes[i]->name : "" : NULL;
+    return device_classes[i] ? !device_classes[i]->bus || strcmp(device_classes[i]->bus, "sys")
+                                   ? device_classes[i]->name
+                                   : ""
+                             : NULL;
 }
 
 static const char *object_id(Machine *m, unsigned i)
@@ -157,12 +163,14 @@ static const char *object_id(Machine *m, unsigned i)
 
 static const char *drive_id(Machine *m, unsigned i)
 {
-    return i < m->options->drives->len ? ((const OptDrive *)m->options->drives->pdata[i])->id : NULL;
+    return i < m->options->drives->len ? ((const OptDrive *)m->options->drives->pdata[i])->id
+                                       : NULL;
 }
 
 static const char *netdev_id(Machine *m, unsigned i)
 {
-    return i < m->options->netdevs->len ? ((const OptNetdev *)m->options->netdevs->pdata[i])->id : NULL;
+    return i < m->options->netdevs->len ? ((const OptNetdev *)m->options->netdevs->pdata[i])->id
+                                        : NULL;
 }
 
 static const char *chardev_id(Machine *m, unsigned i)

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* numa.h -- the guest's NUMA nodes, as -numa says: which CPUs and how much of RAM each has, and how far apart they are. */
+/*
+ * numa.h -- the guest's NUMA nodes, as -numa says: which CPUs and how much of RAM each has, and how
+ * far apart they are.
+ */
 #ifndef CORE_NUMA_H
 #define CORE_NUMA_H
 #include "core/machine.h"
 
-enum { NUMA_NODES = 16, NUMA_CPUS = 256, NUMA_NEAR = 10, NUMA_FAR = 20 };     /* distances: ACPI 6.4, 5.2.17 */
+/* distances: ACPI 6.4, 5.2.17 */
+enum { NUMA_NODES = 16, NUMA_CPUS = 256, NUMA_NEAR = 10, NUMA_FAR = 20 };
 
 typedef struct NumaNode {
     bool     there;

@@ -2,7 +2,8 @@
 /*
  * object.h -- what -object and object-add make: things that devices and back ends refer to by id.
  *
- * A kind is a file in core/objects/ with an ObjectClass NAME_object, and a line in core/objects/objects.def.
+ * A kind is a file in core/objects/ with an ObjectClass NAME_object, and a line in
+ * core/objects/objects.def.
  *
  * Threads: the main context with the machine lock.
  */
@@ -20,7 +21,8 @@ typedef struct Object {
 
 struct ObjectClass {
     const char  *name, *desc;         /* "-object NAME" */
-    const char  *kind;                /* what others ask for: "rng", "secret", "tls-creds", "memory-backend" */
+    /* what others ask for: "rng", "secret", "tls-creds", "memory-backend" */
+    const char  *kind;
     size_t       size;                /* of the instance; Object is its first member */
     const Field *fields;
     bool       (*create)(void *obj, GError **err);      /* optional; the fields are set */
@@ -36,9 +38,11 @@ extern const ObjectClass *const object_classes[];       /* NULL-terminated */
 const ObjectClass *object_class_find(const char *name);
 
 /* props: OptPair */
-Object *object_new(Machine *m, const char *type, const char *id, const GPtrArray *props, GError **err);
+Object *object_new(Machine *m, const char *type, const char *id, const GPtrArray *props,
+                   GError **err);
 bool    object_del(Machine *m, const char *id, GError **err);
-void   *object_find(Machine *m, const char *kind, const char *id);      /* kind NULL: any; NULL: there is none */
+/* kind NULL: any; NULL: there is none */
+void   *object_find(Machine *m, const char *kind, const char *id);
 void    objects_init(Machine *m);
 void    objects_free(Machine *m);     /* all of them, at the end */
 /* A secret's bytes, 0-terminated besides; the caller frees them. */

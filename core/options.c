@@ -48,7 +48,8 @@ bool opt_version(Machine *m, void *args, Reply *reply, GError **err)
 bool opt_schema(Machine *m, void *args, Reply *reply, GError **err)
 {
     m->options->raw->exit_now = true;
-    return schema_print(option_text(args)) || fail(err, "-schema %s: must be json, md or man", option_text(args));
+    return schema_print(option_text(args)) ||
+           fail(err, "-schema %s: must be json, md or man", option_text(args));
 }
 
 bool opt_accepted(Machine *m, void *args, Reply *reply, GError **err)
@@ -76,8 +77,10 @@ static bool run_json(const Entry *e, Machine *m, const char *text, GError **err)
 {
     GError   *why = NULL;
     GVariant *v = json_parse(text, strlen(text), &why);
-    bool      ok = v && (g_variant_is_of_type(v, G_VARIANT_TYPE_VARDICT) || fail(&why, "a JSON object belongs here")) &&
-                   entry_run_json(e, m, v, NULL, &why);
+    bool ok = v &&
+              (g_variant_is_of_type(v, G_VARIANT_TYPE_VARDICT) ||
+               fail(&why, "a JSON object belongs here")) &&
+              entry_run_json(e, m, v, NULL, &why);
 
     if (!ok) {
         fail(err, "-%s %s: %s", e->name, text, why->message);
@@ -131,8 +134,10 @@ bool options_parse(Machine *m, int argc, char **argv, bool *exit_now, GError **e
     o->nics = g_ptr_array_new();
     o->rtc_clock = TIME_WALL;
     o->window_close = true;
-    if (viewer_ops[0] && !strcmp(viewer_ops[0]->name, "sdl") && (g_getenv("DISPLAY") || g_getenv("WAYLAND_DISPLAY"))) {
-        o->viewer = viewer_ops[0];              /* a window, unless -display or -nographic says otherwise */
+    if (viewer_ops[0] && !strcmp(viewer_ops[0]->name, "sdl") &&
+        (g_getenv("DISPLAY") || g_getenv("WAYLAND_DISPLAY"))) {
+        /* a window, unless -display or -nographic says otherwise */
+        o->viewer = viewer_ops[0];
     }
     for (int i = 1; i < argc && !o->raw->exit_now; i++) {
         const char  *word = argv[i], *value = NULL;
@@ -153,8 +158,10 @@ bool options_parse(Machine *m, int argc, char **argv, bool *exit_now, GError **e
         }
         e = entry_find(options, word);
         if (!e) {
-            return fail(err, g_strv_contains(not_yet, word) ? "%s: this option is not supported yet"
-                                                            : "%s: no such option; -help lists them", argv[i]);
+            return fail(err,
+                        g_strv_contains(not_yet, word) ? "%s: this option is not supported yet"
+                                                       : "%s: no such option; -help lists them",
+                        argv[i]);
         }
         if (e->fields && !value) {
             if (++i == argc) {

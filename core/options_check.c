@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * options_check.c -- what can be settled only when the whole command line has been read: defaults, ranges, what goes where.
+ * options_check.c -- what can be settled only when the whole command line has been read: defaults,
+ * ranges, what goes where.
  *
  * Spec: none; defaults are those of the PC emulators that users know.
  * Omits: nothing.
@@ -50,7 +51,9 @@ bool options_device_help(const OptDevice *d, GError **err)
     }
     c = device_class_find(d->driver);
     if (!c) {
-        return fail(err, "-device %s: there is no such device; \"-device help\" lists what there is", d->driver);
+        return fail(err,
+                    "-device %s: there is no such device; \"-device help\" lists what there is",
+                    d->driver);
     }
     printf("%s: %s\nImplements: %s\nProperties:\n", c->name, c->desc, c->spec ? c->spec : "");
     for (const Field *f = c->fields; f && f->name; f++) {
@@ -63,7 +66,9 @@ bool options_device_help(const OptDevice *d, GError **err)
 
 /* ---- devices ---- */
 
-/* Properties are tried on a scratch instance, so that a wrong one is found before anything is made. */
+/*
+ * Properties are tried on a scratch instance, so that a wrong one is found before anything is made.
+ */
 bool options_check_device(Machine *m, const OptDevice *d, GError **err)
 {
     const DeviceClass *c = d->driver ? device_class_find(d->driver) : NULL;
@@ -72,7 +77,8 @@ bool options_check_device(Machine *m, const OptDevice *d, GError **err)
     bool               ok = true;
 
     if (!c) {
-        return fail(err, "-device %s: there is no such device; \"-device help\" lists what there is",
+        return fail(err,
+                    "-device %s: there is no such device; \"-device help\" lists what there is",
                     d->driver ? d->driver : "");
     }
     scratch = g_malloc0(MAX(c->size, sizeof(Device)));
@@ -85,7 +91,8 @@ bool options_check_device(Machine *m, const OptDevice *d, GError **err)
         }
     }
     if (!ok) {
-        fail(err, "-device %s: %s; \"-device %s,help\" lists its properties", c->name, why->message, c->name);
+        fail(err, "-device %s: %s; \"-device %s,help\" lists its properties", c->name, why->message,
+             c->name);
         g_error_free(why);
     }
     fields_clear(c->fields, scratch);
@@ -118,7 +125,9 @@ static bool settle_machine(Machine *m, GError **err)
         }
     }
     if (!o->machine) {
-        return fail(err, "-machine %s: there is no such machine; \"-machine help\" lists what there is", want ? want : "");
+        return fail(err,
+                    "-machine %s: there is no such machine; \"-machine help\" lists what there is",
+                    want ? want : "");
     }
     m->class = o->machine;
     m->machine_data = g_malloc0(MAX(m->class->size, 1));
@@ -147,7 +156,10 @@ static const AccelOps *accel_find(const char *name)
     return NULL;
 }
 
-/* The -accel that was taken gets what -machine said for it; what it says itself comes after, and counts. */
+/*
+ * The -accel that was taken gets what -machine said for it; what it says itself comes after, and
+ * counts.
+ */
 static bool accel_keys(Machine *m, GError **err)
 {
     struct Options *o = m->options;
@@ -159,7 +171,8 @@ static bool accel_keys(Machine *m, GError **err)
             continue;
         }
         if (!o->accel->fields || !field_find(o->accel->fields, p->key)) {
-            return fail(err, "-machine %s=%s: -accel %s has no such property", p->key, p->val, o->accel->name);
+            return fail(err, "-machine %s=%s: -accel %s has no such property", p->key, p->val,
+                        o->accel->name);
         }
         OptPair *copy = g_new0(OptPair, 1);
         copy->key = g_strdup(p->key);
@@ -188,7 +201,8 @@ static bool settle_accel(Machine *m, GError **err)
             a->rest = a->rest ? a->rest : g_ptr_array_new();
             o->accel_props = a->rest;
         } else if (i + 1 < list->len) {
-            g_printerr("ryokan: note: %s; going on with the next accelerator\n", why ? why->message : "an unknown accelerator is passed over");
+            g_printerr("ryokan: note: %s; going on with the next accelerator\n",
+                       why ? why->message : "an unknown accelerator is passed over");
             g_clear_error(&why);
         } else if (why) {
             g_propagate_error(err, why);
@@ -196,7 +210,8 @@ static bool settle_accel(Machine *m, GError **err)
         }
     }
     if (!o->accel) {
-        return fail(err, "-accel %s: there is no such accelerator; \"-accel help\" lists what there is",
+        return fail(err,
+                    "-accel %s: there is no such accelerator; \"-accel help\" lists what there is",
                     ((OptAccel *)list->pdata[list->len - 1])->name);
     }
     return accel_keys(m, err);
@@ -205,22 +220,27 @@ static bool settle_accel(Machine *m, GError **err)
 static bool settle_ram(Machine *m, GError **err)
 {
     const MachineClass *c = m->class;
-    uint64_t            n = m->options->raw->ram_bytes ? m->options->raw->ram_bytes : c->default_ram;
+    uint64_t n = m->options->raw->ram_bytes ? m->options->raw->ram_bytes : c->default_ram;
 
     if (n < c->min_ram || n > c->max_ram) {
-        return fail(err, "-m %" G_GUINT64_FORMAT "M: machine %s takes %" G_GUINT64_FORMAT "M to %" G_GUINT64_FORMAT "M", n >> 20,
-                    c->name, c->min_ram >> 20, c->max_ram >> 20);
+        return fail(err,
+                    "-m %" G_GUINT64_FORMAT "M: machine %s takes %" G_GUINT64_FORMAT
+                    "M to %" G_GUINT64_FORMAT "M",
+                    n >> 20, c->name, c->min_ram >> 20, c->max_ram >> 20);
     }
     m->ram_bytes = (n + 4095) & ~(uint64_t)4095;
     return true;
 }
 
-/* What is not given follows from the rest, sockets last; without any, each CPU is a socket of its own. */
+/*
+ * What is not given follows from the rest, sockets last; without any, each CPU is a socket of its
+ * own.
+ */
 static bool settle_smp(Machine *m, GError **err)
 {
     struct Options *o = m->options;
     OptRaw         *r = o->raw;
-    uint64_t        threads = MAX(r->threads, 1), cores = MAX(r->cores, 1), sockets = r->sockets, cpus;
+    uint64_t threads = MAX(r->threads, 1), cores = MAX(r->cores, 1), sockets = r->sockets, cpus;
 
     cpus = r->cpus ? r->cpus : r->max_cpus ? r->max_cpus : MAX(sockets, 1) * cores * threads;
     if (!sockets) {
@@ -229,12 +249,14 @@ static bool settle_smp(Machine *m, GError **err)
         cores = MAX(cpus / (sockets * threads), 1);
     }
     if (cpus > m->class->max_cpus) {
-        return fail(err, "-smp %" G_GUINT64_FORMAT ": machine %s takes 1 to %u CPUs", cpus, m->class->name,
-                    m->class->max_cpus);
+        return fail(err, "-smp %" G_GUINT64_FORMAT ": machine %s takes 1 to %u CPUs", cpus,
+                    m->class->name, m->class->max_cpus);
     }
     if (r->max_cpus && r->max_cpus != cpus) {
-        return fail(err, "-smp maxcpus=%u: CPUs cannot be added later; leave it out or make it %" G_GUINT64_FORMAT, r->max_cpus,
-                    cpus);
+        return fail(err,
+                    "-smp maxcpus=%u: CPUs cannot be added later; leave it out or make it "
+                    "%" G_GUINT64_FORMAT,
+                    r->max_cpus, cpus);
     }
     if (sockets * cores * threads != cpus) {
         return fail(err, "-smp %" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT " sockets of %" G_GUINT64_FORMAT " cores of %"
@@ -294,7 +316,8 @@ static bool settle_files(Machine *m, GError **err)
     char           *path;
 
     if ((o->initrd || o->append) && !o->kernel) {
-        return fail(err, "-%s: goes with a -kernel, and there is none", o->initrd ? "initrd" : "append");
+        return fail(err, "-%s: goes with a -kernel, and there is none",
+                    o->initrd ? "initrd" : "append");
     }
     if (o->initrd) {                    /* Multiboot: "file args,file args"; each has to be there */
         if (access(o->initrd, F_OK) == 0 || !strchr(o->initrd, ',')) {
@@ -325,7 +348,8 @@ char *options_find_file(Machine *m, const char *name, GError **err)
         if (access(name, R_OK) == 0 && !g_file_test(name, G_FILE_TEST_IS_DIR)) {
             return g_strdup(name);
         }
-        fail(err, "firmware %s: cannot open it: %s", name, errno ? g_strerror(errno) : "is a folder");
+        fail(err, "firmware %s: cannot open it: %s", name,
+             errno ? g_strerror(errno) : "is a folder");
         return NULL;
     }
     for (unsigned i = 0; i < (own ? own->len : 0) + G_N_ELEMENTS(dirs); i++) {
@@ -336,7 +360,10 @@ char *options_find_file(Machine *m, const char *name, GError **err)
         }
         g_free(path);
     }
-    fail(err, "firmware %s: not found; install the package seabios (and qemu-system-data), or say where it is with -L", name);
+    fail(err,
+         "firmware %s: not found; install the package seabios (and qemu-system-data), or say where "
+         "it is with -L",
+         name);
     return NULL;
 }
 
@@ -375,10 +402,12 @@ static bool settle_ide(Machine *m, OptDrive *d, GError **err)
         index = MAX(d->bus, 0) * 2 + MAX(d->unit, 0);
     }
     if (index >= IDE_DRIVES || d->unit > 1) {
-        return fail(err, "-drive file=%s: place %d is beyond the %d IDE drives", d->file ? d->file : "", index, IDE_DRIVES);
+        return fail(err, "-drive file=%s: place %d is beyond the %d IDE drives",
+                    d->file ? d->file : "", index, IDE_DRIVES);
     }
     if (drive_at(m, DRIVE_IDE, index, d)) {
-        return fail(err, "-drive file=%s: IDE place %d is taken; use another index=", d->file ? d->file : "", index);
+        return fail(err, "-drive file=%s: IDE place %d is taken; use another index=",
+                    d->file ? d->file : "", index);
     }
     d->index = index;
     return true;
@@ -394,11 +423,13 @@ static bool settle_free_place(Machine *m, OptDrive *d, GError **err)
             d->index = index;
         }
     }
-    return d->index >= 0 || fail(err, "-drive file=%s: all %d IDE drives are taken", d->file ? d->file : "", IDE_DRIVES);
+    return d->index >= 0 || fail(err, "-drive file=%s: all %d IDE drives are taken",
+                                 d->file ? d->file : "", IDE_DRIVES);
 }
 
 /* Drives that are counted by units alone: the one that is named, or the first that is free. */
-static bool settle_unit(Machine *m, OptDrive *d, const char *name, int units, const char *what, GError **err)
+static bool settle_unit(Machine *m, OptDrive *d, const char *name, int units, const char *what,
+                        GError **err)
 {
     int unit = d->unit >= 0 ? d->unit : d->index;
 
@@ -406,7 +437,8 @@ static bool settle_unit(Machine *m, OptDrive *d, const char *name, int units, co
         unit = drive_at(m, d->iface, i, d) ? -1 : i;
     }
     if (unit < 0 || unit >= units || drive_at(m, d->iface, unit, d)) {
-        return fail(err, "-drive if=%s,file=%s: there are units 0 and 1 (%s), each once", name, d->file ? d->file : "", what);
+        return fail(err, "-drive if=%s,file=%s: there are units 0 and 1 (%s), each once", name,
+                    d->file ? d->file : "", what);
     }
     d->index = d->unit = unit;
     d->bus = 0;
@@ -417,9 +449,12 @@ static bool settle_drive(Machine *m, OptDrive *d, unsigned n, GError **err)
 {
     d->snapshot |= m->options->snapshot;
     d->readonly |= d->media == MEDIA_CDROM;
-    if (d->iface != DRIVE_IDE && d->iface != DRIVE_NONE && d->iface != DRIVE_PFLASH && d->iface != DRIVE_FLOPPY) {
-        return fail(err, "-drive file=%s: if= must be ide, floppy, pflash or none; the others do not exist yet",
-                    d->file ? d->file : "");
+    if (d->iface != DRIVE_IDE && d->iface != DRIVE_NONE && d->iface != DRIVE_PFLASH &&
+        d->iface != DRIVE_FLOPPY) {
+        return fail(
+            err,
+            "-drive file=%s: if= must be ide, floppy, pflash or none; the others do not exist yet",
+            d->file ? d->file : "");
     }
     if (!d->file && d->media != MEDIA_CDROM && d->iface != DRIVE_FLOPPY) {
         return fail(err, "-drive: file= is missing");
@@ -428,9 +463,12 @@ static bool settle_drive(Machine *m, OptDrive *d, unsigned n, GError **err)
         return false;
     }
     if (!d->id) {
-        static const char *const names[] = { [DRIVE_NONE] = "none", [DRIVE_IDE] = "ide", [DRIVE_PFLASH] = "pflash",
+        static const char *const names[] = { [DRIVE_NONE] = "none",
+                                             [DRIVE_IDE] = "ide",
+                                             [DRIVE_PFLASH] = "pflash",
                                              [DRIVE_FLOPPY] = "floppy" };
-        d->id = g_strdup_printf("%s%u-%s", names[d->iface], n, d->media == MEDIA_CDROM ? "cd" : "hd");
+        d->id =
+            g_strdup_printf("%s%u-%s", names[d->iface], n, d->media == MEDIA_CDROM ? "cd" : "hd");
     }
     if (d->iface == DRIVE_PFLASH) {
         return settle_unit(m, d, "pflash", PFLASH_DRIVES, "code and variables", err);
@@ -495,9 +533,11 @@ static bool settle_drives(Machine *m, GError **err)
 /* ---- where characters go ---- */
 
 /* The nth of its option; a text console has its name from there, as programs and users know it. */
-static Chardev *make_chardev(Machine *m, const char *option, unsigned n, const char *spec, GError **err)
+static Chardev *make_chardev(Machine *m, const char *option, unsigned n, const char *spec,
+                             GError **err)
 {
-    g_autofree char *id = g_strdup_printf("%s%u", *option == 'm' || *option == 'q' ? "compat_monitor" : option, n);
+    g_autofree char *id =
+        g_strdup_printf("%s%u", *option == 'm' || *option == 'q' ? "compat_monitor" : option, n);
     GError  *why = NULL;
     Chardev *c;
 
@@ -518,15 +558,16 @@ static bool has_consoles(const struct Options *o)
 }
 
 /*
- * Defaults: with -nographic the first serial port and the monitor share the terminal, or have it each alone if the other
- * was given; else there are a monitor, a serial and a parallel port, on text consoles where there is a viewer to show them,
- * nowhere where there is none.
+ * Defaults: with -nographic the first serial port and the monitor share the terminal, or have it
+ * each alone if the other was given; else there are a monitor, a serial and a parallel port, on
+ * text consoles where there is a viewer to show them, nowhere where there is none.
  */
 static bool settle_chardevs(Machine *m, GError **err)
 {
     struct Options *o = m->options;
     OptRaw         *r = o->raw;
-    bool            no_serial = !r->serial->len && !o->nodefaults, no_monitor = !r->monitor->len && !o->nodefaults;
+    bool no_serial = !r->serial->len && !o->nodefaults,
+         no_monitor = !r->monitor->len && !o->nodefaults;
     bool            stdio_used = false, ok = true;
     const char     *nowhere = has_consoles(o) ? "vc:80Cx24C" : "null";
 
@@ -577,7 +618,8 @@ static bool settle_chardevs(Machine *m, GError **err)
         Chardev *c = make_chardev(m, "qmp", o->n_monitors, r->qmp->pdata[i], err);
         ok = c || !strcmp(r->qmp->pdata[i], "none");
         if (c && o->n_monitors == MAX_MONITORS) {
-            return fail(err, "-qmp %s: there can be %d monitors", (const char *)r->qmp->pdata[i], MAX_MONITORS);
+            return fail(err, "-qmp %s: there can be %d monitors", (const char *)r->qmp->pdata[i],
+                        MAX_MONITORS);
         }
         if (c) {
             o->monitor_qmp[o->n_monitors] = true;
@@ -589,7 +631,9 @@ static bool settle_chardevs(Machine *m, GError **err)
         ok = o->debugcon || !strcmp(r->debugcon, "none");
     }
     for (unsigned i = 0; ok && o->daemonize && i < chr_count(m); i++) {
-        ok = strcmp(chr_kind(chr_at(m, i)), "stdio") || fail(err, "-daemonize: in the background there is no terminal for %s", chr_label(chr_at(m, i)));
+        ok = strcmp(chr_kind(chr_at(m, i)), "stdio") ||
+             fail(err, "-daemonize: in the background there is no terminal for %s",
+                  chr_label(chr_at(m, i)));
     }
     return ok && (!o->gdb || gdbstub_open(m, o->gdb, err));
 }
@@ -630,9 +674,12 @@ bool options_settle(Machine *m, GError **err)
         message_setup(-1, o->name);
     }
     m->uuid = o->uuid;
-    return settle_machine(m, err) && settle_cpu(m, err) && (o->raw->exit_now ||
-           (settle_accel(m, err) && settle_ram(m, err) && settle_smp(m, err) && numa_settle(m, err) && options_settle_memory(m, err) && settle_files(m, err) &&
-            settle_drives(m, err) && options_settle_nets(m, err) && settle_chardevs(m, err) && log_setup(o->raw->log_items, o->raw->log_file, err)));
+    return settle_machine(m, err) && settle_cpu(m, err) &&
+           (o->raw->exit_now ||
+            (settle_accel(m, err) && settle_ram(m, err) && settle_smp(m, err) &&
+             numa_settle(m, err) && options_settle_memory(m, err) && settle_files(m, err) &&
+             settle_drives(m, err) && options_settle_nets(m, err) && settle_chardevs(m, err) &&
+             log_setup(o->raw->log_items, o->raw->log_file, err)));
 }
 
 /* ---- the end ---- */
@@ -719,10 +766,15 @@ void options_free(struct Options *o)
     free_texts(r->parallel);
     free_texts(r->monitor);
     free_texts(r->qmp);
-    char *texts[] = { o->cpu_model, o->bios, o->kernel, o->initrd, o->append, o->boot_order, o->boot_once, o->name, o->uuid,
-                      o->pidfile, o->gdb, o->loadvm, o->incoming, o->vnc, o->vnc_opts.tls_creds, o->keyboard, r->machine_type,
-                      r->debugcon, r->net_netdev, r->log_items, r->log_file, r->cpu, r->mem_path, o->memory_backend, o->runas,
-                      o->chroot };
+    char *texts[] = { o->cpu_model,  o->bios,         o->kernel,
+                      o->initrd,     o->append,       o->boot_order,
+                      o->boot_once,  o->name,         o->uuid,
+                      o->pidfile,    o->gdb,          o->loadvm,
+                      o->incoming,   o->vnc,          o->vnc_opts.tls_creds,
+                      o->keyboard,   r->machine_type, r->debugcon,
+                      r->net_netdev, r->log_items,    r->log_file,
+                      r->cpu,        r->mem_path,     o->memory_backend,
+                      o->runas,      o->chroot };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_free(texts[i]);
     }

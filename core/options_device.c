@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const drive_ifs[] = { "none", "ide", "floppy", "scsi", "virtio", "pflash", NULL };
+static const char *const drive_ifs[] = { "none", "ide", "floppy", "scsi", "virtio", "pflash",
+                                         NULL };
 static const char *const drive_media[] = { "disk", "cdrom", NULL };
-static const char *const drive_caches[] = { "writeback", "none", "writethrough", "unsafe", "directsync", NULL };
+static const char *const drive_caches[] = { "writeback", "none", "writethrough", "unsafe",
+                                            "directsync", NULL };
 const Field drive_args[] = {
     CONFIG(OptDrive, file, .help = "The image."),
     CONFIG(OptDrive, id, .help = "Name for drive=ID."),
@@ -172,7 +174,8 @@ bool opt_usb(Machine *m, void *args, Reply *reply, GError **err)
 
 bool opt_usbdevice(Machine *m, void *args, Reply *reply, GError **err)
 {
-    static const char *const kinds[][2] = { { "tablet", "usb-tablet" }, { "mouse", "usb-mouse" }, { "keyboard", "usb-kbd" } };
+    static const char *const kinds[][2] = { { "tablet", "usb-tablet" }, { "mouse", "usb-mouse" },
+                                            { "keyboard", "usb-kbd" } };
 
     for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
         if (!strcmp(option_text(args), kinds[i][0])) {
@@ -182,7 +185,8 @@ bool opt_usbdevice(Machine *m, void *args, Reply *reply, GError **err)
             return opt_usb(m, NULL, reply, err);
         }
     }
-    return fail(err, "-usbdevice %s: there are tablet, mouse and keyboard; -device has the others", option_text(args));
+    return fail(err, "-usbdevice %s: there are tablet, mouse and keyboard; -device has the others",
+                option_text(args));
 }
 
 bool opt_global(Machine *m, void *args, Reply *reply, GError **err)
@@ -195,7 +199,8 @@ bool opt_global(Machine *m, void *args, Reply *reply, GError **err)
     }
     *dot = 0;
     if (!device_class_find(option_text(args)) && !device_class_by_alias(option_text(args))) {
-        return fail(err, "-global: device \"%s\" does not exist; \"-device help\" lists what does", option_text(args));
+        return fail(err, "-global: device \"%s\" does not exist; \"-device help\" lists what does",
+                    option_text(args));
     }
     *dot = '.';
     p = g_new0(OptPair, 1);
@@ -215,7 +220,8 @@ bool opt_chardev(Machine *m, void *args, Reply *reply, GError **err)
 bool opt_serial(Machine *m, void *args, Reply *reply, GError **err)
 {
     if (m->options->raw->serial->len == MAX_SERIAL) {
-        return fail(err, "-serial %s: the machine has %d serial ports", option_text(args), MAX_SERIAL);
+        return fail(err, "-serial %s: the machine has %d serial ports", option_text(args),
+                    MAX_SERIAL);
     }
     g_ptr_array_add(m->options->raw->serial, g_strdup(option_text(args)));
     return true;
@@ -224,7 +230,8 @@ bool opt_serial(Machine *m, void *args, Reply *reply, GError **err)
 bool opt_parallel(Machine *m, void *args, Reply *reply, GError **err)
 {
     if (m->options->raw->parallel->len == MAX_PARALLEL) {
-        return fail(err, "-parallel %s: the machine has %d parallel ports", option_text(args), MAX_PARALLEL);
+        return fail(err, "-parallel %s: the machine has %d parallel ports", option_text(args),
+                    MAX_PARALLEL);
     }
     g_ptr_array_add(m->options->raw->parallel, g_strdup(option_text(args)));
     return true;
@@ -256,7 +263,8 @@ bool opt_mon(Machine *m, void *args, Reply *reply, GError **err)
     if (a->pretty) {
         return fail(err, "-mon pretty=on: answers are a line each; leave it out");
     }
-    g_ptr_array_add(control ? m->options->raw->qmp : m->options->raw->monitor, g_strconcat("chardev:", a->chardev, NULL));
+    g_ptr_array_add(control ? m->options->raw->qmp : m->options->raw->monitor,
+                    g_strconcat("chardev:", a->chardev, NULL));
     return true;
 }
 
@@ -286,7 +294,10 @@ static bool object_help(const char *type, GError **err)
         return true;
     }
     if (!c) {
-        return fail(err, "-object %s: there is no such kind of object; \"-object help\" lists what there is", type);
+        return fail(
+            err,
+            "-object %s: there is no such kind of object; \"-object help\" lists what there is",
+            type);
     }
     printf("%s: %s\nProperties:\n", c->name, c->desc);
     for (const Field *f = c->fields; f->name; f++) {
@@ -307,5 +318,6 @@ bool opt_object(Machine *m, void *args, Reply *reply, GError **err)
         m->options->raw->exit_now = true;
         return object_help(a->type, err);
     }
-    return (a->id || fail(err, "-object %s: id= is missing", a->type)) && object_new(m, a->type, a->id, a->rest, err);
+    return (a->id || fail(err, "-object %s: id= is missing", a->type)) &&
+           object_new(m, a->type, a->id, a->rest, err);
 }

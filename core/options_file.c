@@ -85,7 +85,8 @@ static bool pair(Section *s, const char *line, GError **err)
     int    n = 0;
     size_t len;
 
-    if (sscanf(line, "%63[a-zA-Z0-9_.-] = \"%n", key, &n) != 1 || !n || (len = strlen(line + n)) < 1 || line[n + len - 1] != '"') {
+    if (sscanf(line, "%63[a-zA-Z0-9_.-] = \"%n", key, &n) != 1 || !n ||
+        (len = strlen(line + n)) < 1 || line[n + len - 1] != '"') {
         return fail(err, "a line is written KEY = \"VALUE\"");
     }
     if (!s->option) {
@@ -93,7 +94,10 @@ static bool pair(Section *s, const char *line, GError **err)
     }
     g_autofree char *val = g_strndup(line + n, len - 1);
     if (!strcmp(s->option, "global")) {
-        to = !strcmp(key, "driver") ? &s->driver : !strcmp(key, "property") ? &s->property : !strcmp(key, "value") ? &s->value : NULL;
+        to = !strcmp(key, "driver")     ? &s->driver
+             : !strcmp(key, "property") ? &s->property
+             : !strcmp(key, "value")    ? &s->value
+                                        : NULL;
         if (!to) {
             return fail(err, "[global]: driver, property and value belong in it");
         }
@@ -125,7 +129,8 @@ bool options_read_file(Machine *m, const char *path, GError **err)
     }
     ok = ok && finish(m, &s, &why);
     if (!ok) {
-        fail(err, text ? "-readconfig %s: line %u: %s" : "-readconfig %s: %.0u%s", path, i, why->message);
+        fail(err, text ? "-readconfig %s: line %u: %s" : "-readconfig %s: %.0u%s", path, i,
+             why->message);
         g_error_free(why);
     }
     g_free(s.option);

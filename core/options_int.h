@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* options_int.h -- private to options*.c: the options' arguments, and what is noted until the end of the line. */
+/*
+ * options_int.h -- private to options*.c: the options' arguments, and what is noted until the end
+ * of the line.
+ */
 #ifndef CORE_OPTIONS_INT_H
 #define CORE_OPTIONS_INT_H
 #include "core/actions.h"
@@ -104,8 +107,9 @@ typedef struct RtcArgs {
     char    *base;
     uint32_t clock, driftfix;
 } RtcArgs;
-extern const Field trace_opt[], text_args[], machine_args[], accel_args[], mem_args[], smp_args[], name_args[],
-    msg_args[], sandbox_args[], option_add_fd_args[], numa_args[], overcommit_args[], boot_args[], fw_cfg_args[], drive_args[], mon_args[], display_args[], vnc_args[], rtc_args[];
+extern const Field trace_opt[], text_args[], machine_args[], accel_args[], mem_args[], smp_args[],
+    name_args[], msg_args[], sandbox_args[], option_add_fd_args[], numa_args[], overcommit_args[],
+    boot_args[], fw_cfg_args[], drive_args[], mon_args[], display_args[], vnc_args[], rtc_args[];
 #define OPT(name, S, tab, fn, help) bool fn(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 #include "core/options.def"
 #undef OPT
@@ -130,7 +134,8 @@ bool options_settle_nets(Machine *m, GError **err);
 void options_free_nets(struct Options *o);
 void options_free_pairs(GPtrArray *list);
 
-bool options_run(Machine *m, const char *option, const char *value, GError **err);      /* err names the option */
+/* err names the option */
+bool options_run(Machine *m, const char *option, const char *value, GError **err);
 bool options_read_file(Machine *m, const char *path, GError **err);
 bool options_settle(Machine *m, GError **err);
 void options_print_help(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * options_machine.c -- options of what the machine is: type, accelerator, CPUs, memory, firmware, kernel and what to boot from.
+ * options_machine.c -- options of what the machine is: type, accelerator, CPUs, memory, firmware,
+ * kernel and what to boot from.
  *
  * Spec: none; words and meanings are those of the PC emulators that users know.
  * Omits: nothing.
@@ -91,7 +92,8 @@ bool opt_machine(Machine *m, void *args, Reply *reply, GError **err)
     if (a->type && !strcmp(a->type, "help")) {
         printf("Machines:\n");
         for (const MachineClass *const *c = machine_classes; *c; c++) {
-            printf("  %-16s %s%s\n", (*c)->name, (*c)->desc, c == machine_classes ? " (default)" : "");
+            printf("  %-16s %s%s\n", (*c)->name, (*c)->desc,
+                   c == machine_classes ? " (default)" : "");
         }
         m->options->raw->exit_now = true;
         return true;
@@ -193,7 +195,8 @@ bool opt_name(Machine *m, void *args, Reply *reply, GError **err)
 bool opt_uuid(Machine *m, void *args, Reply *reply, GError **err)
 {
     if (!g_uuid_string_is_valid(option_text(args))) {
-        return fail(err, "-uuid %s: is no UUID; write it as 8-4-4-4-12 hexadecimal digits", option_text(args));
+        return fail(err, "-uuid %s: is no UUID; write it as 8-4-4-4-12 hexadecimal digits",
+                    option_text(args));
     }
     option_take(&m->options->uuid, &((TextArgs *)args)->value);
     return true;
@@ -241,7 +244,8 @@ static bool boot_letters(const char *key, const char *letters, GError **err)
 {
     for (const char *p = letters; p && *p; p++) {
         if (*p < 'a' || *p > 'p') {
-            return fail(err, "-boot %s=%s: \"%c\" is no boot device; there are a, c, d and n", key, letters, *p);
+            return fail(err, "-boot %s=%s: \"%c\" is no boot device; there are a, c, d and n", key,
+                        letters, *p);
         }
         if (strchr(p + 1, *p)) {
             return fail(err, "-boot %s=%s: \"%c\" is there twice", key, letters, *p);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * options_net.c -- -netdev, -nic and -net: which cards there are and what each is plugged into; -audiodev.
+ * options_net.c -- -netdev, -nic and -net: which cards there are and what each is plugged into;
+ * -audiodev.
  *
  * Spec: none; words and meanings are those of the PC emulators that users know.
- * Omits: more than one card or back end with -net (there are no hubs); the name of a back end that does not exist is refused
- *   when it is opened.
+ * Omits: more than one card or back end with -net (there are no hubs); the name of a back end that
+ *   does not exist is refused when it is opened.
  * Threads: the main thread, before any other.
  */
 #include "core/options_int.h"
@@ -57,7 +58,8 @@ static bool id_free(const GPtrArray *list, const char *option, const char *id, G
 }
 
 /* A back end of what is left in the arguments; its id, or NULL.  id is taken over. */
-static const char *add_back_end(GPtrArray *list, const char *option, NetdevArgs *a, char *id, GError **err)
+static const char *add_back_end(GPtrArray *list, const char *option, NetdevArgs *a, char *id,
+                                GError **err)
 {
     OptNetdev *o;
 
@@ -145,7 +147,8 @@ bool opt_nic(Machine *m, void *args, GVariantBuilder *reply, GError **err)
     n = new_nic(m, a, "mac");
     n->id = take_pair(a->rest, "id");
     if (n->netdev) {
-        return (!a->type && (!a->rest || !a->rest->len)) || fail(err, "-nic netdev=%s: goes with model, mac and addr only", n->netdev);
+        return (!a->type && (!a->rest || !a->rest->len)) ||
+               fail(err, "-nic netdev=%s: goes with model, mac and addr only", n->netdev);
     }
     if (!a->type) {
         return fail(err, "-nic: say which back end, for instance -nic user, or -nic none");
@@ -172,15 +175,20 @@ bool opt_net(Machine *m, void *args, GVariantBuilder *reply, GError **err)
     }
     if (!strcmp(a->type, "nic")) {
         if (r->net_nic) {
-            return fail(err, "-net nic: there is one already; use -nic, or -device with -netdev, for more");
+            return fail(
+                err, "-net nic: there is one already; use -nic, or -device with -netdev, for more");
         }
         r->net_nic = new_nic(m, a, "macaddr");
         r->net_nic->id = take_pair(a->rest, "name");
         return !a->rest || !a->rest->len ||
-               fail(err, "-net nic: there is no property \"%s\"", ((OptPair *)a->rest->pdata[0])->key);
+               fail(err, "-net nic: there is no property \"%s\"",
+                    ((OptPair *)a->rest->pdata[0])->key);
     }
     if (r->net_netdev) {
-        return fail(err, "-net %s: there is a back end already; use -nic, or -device with -netdev, for more", a->type);
+        return fail(
+            err,
+            "-net %s: there is a back end already; use -nic, or -device with -netdev, for more",
+            a->type);
     }
     char *id = take_pair(a->rest, "id"), *name = take_pair(a->rest, "name");
     r->net_netdev = g_strdup(add_netdev(m, a, id ? id : g_strdup(name ? name : "#net"), err));
@@ -197,7 +205,8 @@ bool options_settle_nets(Machine *m, GError **err)
     }
     if (r->net_nic && r->net_netdev) {
         if (r->net_nic->netdev) {
-            return fail(err, "-net nic,netdev=%s: with -netdev, leave the other -net out", r->net_nic->netdev);
+            return fail(err, "-net nic,netdev=%s: with -netdev, leave the other -net out",
+                        r->net_nic->netdev);
         }
         r->net_nic->netdev = g_strdup(r->net_netdev);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * options_numa.c -- -numa, -mem-path, -mem-prealloc and -overcommit: where RAM comes from and to which CPUs it is near.
+ * options_numa.c -- -numa, -mem-path, -mem-prealloc and -overcommit: where RAM comes from and to
+ * which CPUs it is near.
  *
  * Spec: none; the words are those of the field.
  * Omits: -numa cpu and hmat-*, initiator=; memory without a node.
@@ -51,7 +52,8 @@ static bool cpus(Numa *s, unsigned node, const char *val, GError **err)
     g_auto(GStrv) ends = g_strsplit(val ? val : "", "-", 2);
     unsigned first, last;
 
-    if (!number("cpus", ends[0], NUMA_CPUS - 1, &first, err) || !number("cpus", ends[0] && ends[1] ? ends[1] : ends[0], NUMA_CPUS - 1, &last, err)) {
+    if (!number("cpus", ends[0], NUMA_CPUS - 1, &first, err) ||
+        !number("cpus", ends[0] && ends[1] ? ends[1] : ends[0], NUMA_CPUS - 1, &last, err)) {
         return false;
     }
     for (unsigned i = first; i <= last; i++) {
@@ -105,7 +107,9 @@ static bool add_node(Machine *m, const NumaArgs *a, GError **err)
             }
             node->bytes = size.size;
         } else if (strcmp(p->key, "nodeid")) {
-            return fail(err, "-numa node: %s: only nodeid, cpus, and one of mem and memdev are there", p->key);
+            return fail(err,
+                        "-numa node: %s: only nodeid, cpus, and one of mem and memdev are there",
+                        p->key);
         }
     }
     return true;
@@ -126,7 +130,8 @@ static bool add_distance(Machine *m, const NumaArgs *a, GError **err)
         }
     }
     if (a->rest->len != 3 || v[2] < NUMA_NEAR || (v[0] == v[1]) != (v[2] == NUMA_NEAR)) {
-        return fail(err, "-numa dist: src, dst and val: 10 from a node to itself, 11 to 255 to others");
+        return fail(err,
+                    "-numa dist: src, dst and val: 10 from a node to itself, 11 to 255 to others");
     }
     numa_of(m)->distance[v[0]][v[1]] = (uint8_t)v[2];
     return true;
@@ -139,7 +144,9 @@ bool opt_numa(Machine *m, void *args, Reply *reply, GError **err)
     if (!g_strcmp0(a->type, "node")) {
         return add_node(m, a, err);
     }
-    return !g_strcmp0(a->type, "dist") ? add_distance(m, a, err) : fail(err, "-numa %s: only node and dist are there", a->type ? a->type : "");
+    return !g_strcmp0(a->type, "dist")
+               ? add_distance(m, a, err)
+               : fail(err, "-numa %s: only node and dist are there", a->type ? a->type : "");
 }
 
 static bool share_memory(Machine *m, Numa *s, GError **err)
@@ -159,14 +166,17 @@ static bool share_memory(Machine *m, Numa *s, GError **err)
         sum += n->bytes;
     }
     if (!said) {
-        uint64_t each = m->ram_bytes / s->n & ~UINT64_C(0xffffff);      /* in pieces of 16 MiB; the last has the rest */
+        /* in pieces of 16 MiB; the last has the rest */
+        uint64_t each = m->ram_bytes / s->n & ~UINT64_C(0xffffff);
         for (unsigned i = 0; i < s->n; i++) {
             s->node[i].bytes = i + 1 < s->n ? each : m->ram_bytes - each * (s->n - 1);
         }
         sum = m->ram_bytes;
     }
-    return sum == m->ram_bytes || fail(err, "-numa: the nodes have %" G_GUINT64_FORMAT " MiB of RAM, -m says %" G_GUINT64_FORMAT, sum >> 20,
-                                       m->ram_bytes >> 20);
+    return sum == m->ram_bytes || fail(err,
+                                       "-numa: the nodes have %" G_GUINT64_FORMAT
+                                       " MiB of RAM, -m says %" G_GUINT64_FORMAT,
+                                       sum >> 20, m->ram_bytes >> 20);
 }
 
 bool numa_settle(Machine *m, GError **err)
@@ -209,7 +219,8 @@ bool numa_map(Machine *m, GError **err)
     uint64_t at = 0;
 
     for (unsigned i = 0; s && i < s->n; i++) {
-        if (s->node[i].memdev && !memory_backend_map_part(m, s->node[i].memdev, &m->ram, at, s->node[i].bytes, err)) {
+        if (s->node[i].memdev &&
+            !memory_backend_map_part(m, s->node[i].memdev, &m->ram, at, s->node[i].bytes, err)) {
             return false;
         }
         at += s->node[i].bytes;
@@ -272,13 +283,18 @@ bool options_settle_memory(Machine *m, GError **err)
         return true;
     }
     if (o->memory_backend) {
-        return fail(err, "-machine memory-backend=%s: say mem-path= and prealloc=on of that object, not -mem-path or -mem-prealloc", o->memory_backend);
+        return fail(err,
+                    "-machine memory-backend=%s: say mem-path= and prealloc=on of that object, not "
+                    "-mem-path or -mem-prealloc",
+                    o->memory_backend);
     }
     for (unsigned i = 0; o->numa && i < o->numa->n; i++) {
         if (o->numa->node[i].memdev) {
-            return fail(err, "-numa memdev=: say mem-path= and prealloc=on of that object, not -mem-path or -mem-prealloc");
+            return fail(err, "-numa memdev=: say mem-path= and prealloc=on of that object, not "
+                             "-mem-path or -mem-prealloc");
         }
     }
     o->memory_backend = g_strdup("ram.0");
-    return object_new(m, path ? "memory-backend-file" : "memory-backend-ram", o->memory_backend, &props, err) != NULL;
+    return object_new(m, path ? "memory-backend-file" : "memory-backend-ram", o->memory_backend,
+                      &props, err) != NULL;
 }

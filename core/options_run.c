@@ -52,7 +52,8 @@ bool opt_rtc(Machine *m, void *args, Reply *reply, GError **err)
     o->rtc_slew = a->driftfix == 1;
     o->rtc_localtime = a->base && !strcmp(a->base, "localtime");
     if (a->base && strcmp(a->base, "utc") && !o->rtc_localtime && !rtc_date(o, a->base)) {
-        return fail(err, "-rtc base=%s: must be utc, localtime or a date like 2006-06-17T16:01:21", a->base);
+        return fail(err, "-rtc base=%s: must be utc, localtime or a date like 2006-06-17T16:01:21",
+                    a->base);
     }
     return true;
 }
@@ -83,7 +84,8 @@ bool opt_loadvm(Machine *m, void *args, Reply *reply, GError **err)
 
 bool opt_incoming(Machine *m, void *args, Reply *reply, GError **err)
 {
-    if (strcmp(option_text(args), "defer") && !snapshot_check_address("-incoming", option_text(args), err)) {
+    if (strcmp(option_text(args), "defer") &&
+        !snapshot_check_address("-incoming", option_text(args), err)) {
         return false;
     }
     option_take(&m->options->incoming, &((TextArgs *)args)->value);
@@ -135,7 +137,8 @@ bool opt_trace(Machine *m, void *args, Reply *reply, GError **err)
     if (a->file) {
         option_take(&m->options->raw->log_file, &a->file);
     }
-    return (!a->enable || trace_switch(a->enable, true, err)) && (!a->events || trace_read_file(a->events, err));
+    return (!a->enable || trace_switch(a->enable, true, err)) &&
+           (!a->events || trace_read_file(a->events, err));
 }
 
 bool opt_pidfile(Machine *m, void *args, Reply *reply, GError **err)

@@ -65,19 +65,25 @@ bool opt_vnc(Machine *m, void *args, Reply *reply, GError **err)
     OptVnc         *a = args;
     struct Options *o = m->options;
     const char     *colon = a->address ? strrchr(a->address, ':') : NULL;
-    bool            none = a->address && !strcmp(a->address, "none"), is_unix = a->address && g_str_has_prefix(a->address, "unix:");
+    bool none = a->address && !strcmp(a->address, "none"),
+         is_unix = a->address && g_str_has_prefix(a->address, "unix:");
 
     if (!none && !viewer_find("vnc")) {
         return fail(err, "-vnc: this program was built without libvncserver");
     }
-    if (!none && (!colon || !colon[1] || (!is_unix && strspn(colon + 1, "0123456789") != strlen(colon + 1)))) {
-        return fail(err, "-vnc %s: give HOST:DISPLAY (5900 is added to make a port), unix:PATH or none", a->address ? a->address : "");
+    if (!none && (!colon || !colon[1] ||
+                  (!is_unix && strspn(colon + 1, "0123456789") != strlen(colon + 1)))) {
+        return fail(err,
+                    "-vnc %s: give HOST:DISPLAY (5900 is added to make a port), unix:PATH or none",
+                    a->address ? a->address : "");
     }
     if (a->reverse && (none || is_unix)) {
-        return fail(err, "-vnc %s,reverse=on: needs HOST:PORT of a viewer that listens", a->address);
+        return fail(err, "-vnc %s,reverse=on: needs HOST:PORT of a viewer that listens",
+                    a->address);
     }
     if (a->to && (none || is_unix || a->reverse || a->to < strtoul(colon + 1, NULL, 10))) {
-        return fail(err, "-vnc %s,to=%u: goes with HOST:DISPLAY, and is not before it", a->address, a->to);
+        return fail(err, "-vnc %s,to=%u: goes with HOST:DISPLAY, and is not before it", a->address,
+                    a->to);
     }
     g_clear_pointer(&o->vnc, g_free);
     g_free(o->vnc_opts.tls_creds);
@@ -129,16 +135,25 @@ bool opt_display(Machine *m, void *args, Reply *reply, GError **err)
         return fail(err, "-display vnc: say where, as in -display vnc=127.0.0.1:0");
     }
     if (strcmp(name, "none") && !viewer_find(name)) {
-        return fail(err, "-display %s: there is no such display here; -display help lists them, -nographic uses this terminal", name);
+        return fail(err,
+                    "-display %s: there is no such display here; -display help lists them, "
+                    "-nographic uses this terminal",
+                    name);
     }
     if (a->gl) {
         return fail(err, "-display %s,gl=on: there is no OpenGL here; leave it out", name);
     }
-    if (!is_sdl && (a->full_screen || !a->window_close || a->show_cursor || a->grab_mod != GRAB_CTRL_ALT)) {
-        return fail(err, "-display %s: full-screen, window-close, show-cursor and grab-mod are those of sdl", name);
+    if (!is_sdl &&
+        (a->full_screen || !a->window_close || a->show_cursor || a->grab_mod != GRAB_CTRL_ALT)) {
+        return fail(
+            err,
+            "-display %s: full-screen, window-close, show-cursor and grab-mod are those of sdl",
+            name);
     }
     if (a->charset && (strcmp(name, "curses") || g_ascii_strcasecmp(a->charset, "CP437"))) {
-        return fail(err, "-display %s,charset=%s: there is curses,charset=CP437, which is the default", name, a->charset);
+        return fail(err,
+                    "-display %s,charset=%s: there is curses,charset=CP437, which is the default",
+                    name, a->charset);
     }
     o->raw->display_set = o->raw->viewer_set = true;
     o->viewer = viewer_find(name);
@@ -170,7 +185,9 @@ bool opt_k(Machine *m, void *args, Reply *reply, GError **err)
 
 bool opt_vga(Machine *m, void *args, Reply *reply, GError **err)
 {
-    static const char *const kinds[] = { [VGA_NONE] = "none", [VGA_STD] = "std", [VGA_CIRRUS] = "cirrus", [VGA_VIRTIO] = "virtio" };
+    static const char *const kinds[] = {
+        [VGA_NONE] = "none", [VGA_STD] = "std", [VGA_CIRRUS] = "cirrus", [VGA_VIRTIO] = "virtio"
+    };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
         if (!strcmp(option_text(args), kinds[i])) {
@@ -179,5 +196,6 @@ bool opt_vga(Machine *m, void *args, Reply *reply, GError **err)
             return true;
         }
     }
-    return fail(err, "-vga %s: there is no such graphics card; use std, cirrus, virtio or none", option_text(args));
+    return fail(err, "-vga %s: there is no such graphics card; use std, cirrus, virtio or none",
+                option_text(args));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * prompt.c -- the monitor for people: a line with history, editing and completion, turned into a command of the table.
+ * prompt.c -- the monitor for people: a line with history, editing and completion, turned into a
+ * command of the table.
  *
  * Spec: the keys are those of Emacs and ECMA-48's cursor keys, as in every shell.
  * Omits: searching the history; lines that are wider than the terminal are redrawn as one.
@@ -34,7 +35,8 @@ enum { HISTORY_MAX = 100 };
 
 static void print(Monitor *mon, const char *text)
 {
-    if (!strcmp(chr_kind(mon->chr), "vc")) {        /* no terminal driver is in between that would return the carriage */
+    if (!strcmp(chr_kind(mon->chr), "vc")) {
+        /* no terminal driver is in between that would return the carriage */
         g_auto(GStrv)    lines = g_strsplit(text, "\n", -1);
         g_autofree char *all = g_strjoinv("\r\n", lines);
         chr_write(mon->chr, all, strlen(all));
@@ -74,7 +76,9 @@ static const Entry *find_command(const char *line, const char **rest)
 
     for (const Entry *e = commands; e->name; e++) {
         size_t n = strlen(e->name);
-        if (e->where != CMD_QMP && n > best_n && !strncmp(line, e->name, n) && (!line[n] || line[n] == ' ' || (line[n] == '/' && (e->size == sizeof(XArgs) || e->size == sizeof(PortArgs))))) {
+        if (e->where != CMD_QMP && n > best_n && !strncmp(line, e->name, n) &&
+            (!line[n] || line[n] == ' ' ||
+             (line[n] == '/' && (e->size == sizeof(XArgs) || e->size == sizeof(PortArgs))))) {
             best = e;
             best_n = n;
         }
@@ -83,14 +87,15 @@ static const Entry *find_command(const char *line, const char **rest)
     return best;
 }
 
-/* "FILE -f png" to "FILE,format=png": a letter is the last property that begins with it; and "5 -3" to "5,dy=-3": further words are
- * the next properties. */
+/* "FILE -f png" to "FILE,format=png": a letter is the last property that begins with it; and "5 -3"
+ * to "5,dy=-3": further words are the next properties. */
 static char *with_properties(const Entry *e, const char *text)
 {
     char   **words = g_strsplit(text, " ", -1);
     GString *out = g_string_new(NULL);
     bool     formats = e->fields && field_find(e->fields, "fmt");
-    char    *slash = *text == '/' && formats ? words[0] : NULL;         /* x/8xb ADDRESS; elsewhere a path */
+    /* x/8xb ADDRESS; elsewhere a path */
+    char    *slash = *text == '/' && formats ? words[0] : NULL;
     const Field *next = e->fields;
 
     for (char **w = words + (slash != NULL); *w; w++) {
@@ -101,11 +106,13 @@ static char *with_properties(const Entry *e, const char *text)
             }
         }
         if (**w && !of && next->name) {
-            g_string_append_printf(out, "%s%s%s%s", out->len ? "," : "", out->len && !strchr(*w, '=') ? next->name : "",
+            g_string_append_printf(out, "%s%s%s%s", out->len ? "," : "",
+                                   out->len && !strchr(*w, '=') ? next->name : "",
                                    out->len && !strchr(*w, '=') ? "=" : "", *w);
             next++;
         } else if (**w) {
-            g_string_append_printf(out, "%s%s%s", out->len ? "," : "", of ? of->name : *w, of ? "=" : "");
+            g_string_append_printf(out, "%s%s%s", out->len ? "," : "", of ? of->name : *w,
+                                   of ? "=" : "");
         }
         if (of) {
             g_string_append(out, *++w);
@@ -120,7 +127,9 @@ static char *with_properties(const Entry *e, const char *text)
 
 void prompt_run(Machine *m, char *line, GString *out)
 {
-    static const struct { const char *is, *means; } shorts[] = { { "q", "quit" }, { "c", "cont" }, { "s", "stop" }, { "?", "help" } };
+    static const struct {
+        const char *is, *means;
+    } shorts[] = { { "q", "quit" }, { "c", "cont" }, { "s", "stop" }, { "?", "help" } };
     GVariantBuilder reply;
     const Entry    *e;
     const char     *rest;
@@ -162,13 +171,17 @@ char *help_text(const char *command)
     size_t   n = command ? strlen(command) : 0;
 
     for (const Entry *e = commands; e->name; e++) {
-        if (e->where == CMD_QMP || strncmp(e->name, command ? command : "", n) || (n && e->name[n] && e->name[n] != ' ')) {
+        if (e->where == CMD_QMP || strncmp(e->name, command ? command : "", n) ||
+            (n && e->name[n] && e->name[n] != ' ')) {
             continue;
         }
         g_string_append_printf(s, "%-18s %s\n", e->name, e->help);
-        for (const Field *f = n && e->fields && !(e->fields->flags & F_WHOLE) ? e->fields : NULL; f && f->name; f++) {
+        for (const Field *f = n && e->fields && !(e->fields->flags & F_WHOLE) ? e->fields : NULL;
+             f && f->name; f++) {
             if ((f->flags & F_CONFIG) && !(f->flags & F_REST)) {
-                g_string_append_printf(s, "    %s%s  %s\n", f->name, f->flags & F_REQUIRED ? "" : " (optional)", f->help ? f->help : "");
+                g_string_append_printf(s, "    %s%s  %s\n", f->name,
+                                       f->flags & F_REQUIRED ? "" : " (optional)",
+                                       f->help ? f->help : "");
             }
         }
     }
@@ -265,13 +278,19 @@ static void candidate(Found *f, const char *name, const char *word)
     }
 }
 
-/* What all commands that begin with the line, or all that its last word may be, have in common; nothing more: their names. */
+/*
+ * What all commands that begin with the line, or all that its last word may be, have in common;
+ * nothing more: their names.
+ */
 static void complete(Monitor *mon)
 {
     Found            f = { .names = g_string_new(NULL) };
     const char      *rest = "", *word = mon->line->str;
     const Entry     *e = find_command(word, &rest);
-    WordAt          *words = e && mon->line->len > strlen(e->name) && !strchr(rest, ' ') && !strchr(rest, ',') ? words_for(e->name) : NULL;
+    WordAt *words =
+        e && mon->line->len > strlen(e->name) && !strchr(rest, ' ') && !strchr(rest, ',')
+            ? words_for(e->name)
+            : NULL;
     const char      *name;
 
     if (words) {

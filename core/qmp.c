@@ -6,7 +6,8 @@
  * Omits: out-of-band execution; rate limits of events.
  * Threads: main context with the machine lock.
  *
- * A peer may send anything: a message is bounded in bytes and in depth, and while answers wait to be taken nothing more is read.
+ * A peer may send anything: a message is bounded in bytes and in depth, and while answers wait to
+ * be taken nothing more is read.
  */
 #include "core/qmp.h"
 #include "core/fds.h"
@@ -24,7 +25,8 @@ enum { MESSAGE_MAX = 1 << 20, OUT_MAX = 8 << 20, EVENTS_OUT_MAX = 1 << 20, READ_
 struct Qmp {
     Machine    *machine;
     Chardev    *chr;
-    GByteArray *in, *out;             /* a message so far; what the character device had no room for */
+    /* a message so far; what the character device had no room for */
+    GByteArray *in, *out;
     JsonScan    scan;
     bool        negotiated, skipping; /* skipping: a damaged message, up to the end of its line */
     bool        connected;
@@ -59,7 +61,10 @@ static GVariant *empty(void)
     return g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0);
 }
 
-/* Programs ask this for what they may use: so it is the protocol whose commands these are, and the package is who speaks it. */
+/*
+ * Programs ask this for what they may use: so it is the protocol whose commands these are, and the
+ * package is who speaks it.
+ */
 GVariant *qmp_version(void)
 {
     GVariantBuilder b, n;
@@ -69,7 +74,8 @@ GVariant *qmp_version(void)
     g_variant_builder_add(&n, "{sv}", "minor", g_variant_new_int64(QMP_MINOR));
     g_variant_builder_add(&n, "{sv}", "major", g_variant_new_int64(QMP_MAJOR));
     g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
-    g_variant_builder_add(&b, "{sv}", "qemu", g_variant_builder_end(&n));       /* the member's name in the protocol */
+    /* the member's name in the protocol */
+    g_variant_builder_add(&b, "{sv}", "qemu", g_variant_builder_end(&n));
     g_variant_builder_add(&b, "{sv}", "package", g_variant_new_string("ryokan " RYOKAN_VERSION));
     return g_variant_builder_end(&b);
 }
@@ -80,7 +86,8 @@ static void greet(Qmp *q)
 
     g_variant_builder_init(&qmp, G_VARIANT_TYPE_VARDICT);
     g_variant_builder_add(&qmp, "{sv}", "version", qmp_version());
-    g_variant_builder_add(&qmp, "{sv}", "capabilities", g_variant_new_array(G_VARIANT_TYPE_VARIANT, NULL, 0));
+    g_variant_builder_add(&qmp, "{sv}", "capabilities",
+                          g_variant_new_array(G_VARIANT_TYPE_VARIANT, NULL, 0));
     g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
     g_variant_builder_add(&b, "{sv}", "QMP", g_variant_builder_end(&qmp));
     send(q, g_variant_builder_end(&b));
@@ -126,7 +133,8 @@ void machine_event(Machine *m, const char *name, GVariant *data)
         }
         g_variant_builder_init(&t, G_VARIANT_TYPE_VARDICT);
         g_variant_builder_add(&t, "{sv}", "seconds", g_variant_new_int64(now / G_USEC_PER_SEC));
-        g_variant_builder_add(&t, "{sv}", "microseconds", g_variant_new_int64(now % G_USEC_PER_SEC));
+        g_variant_builder_add(&t, "{sv}", "microseconds",
+                              g_variant_new_int64(now % G_USEC_PER_SEC));
         g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
         g_variant_builder_add(&b, "{sv}", "timestamp", g_variant_builder_end(&t));
         g_variant_builder_add(&b, "{sv}", "event", g_variant_new_string(name));
@@ -146,7 +154,9 @@ static const char *class_of(const GError *err)
 {
     int code = err && err->domain == RYOKAN_ERROR ? err->code : RYOKAN_FAILED;
 
-    return code == RYOKAN_NOT_FOUND ? "DeviceNotFound" : code == RYOKAN_NO_DEVICE ? "DeviceNotActive" : "GenericError";
+    return code == RYOKAN_NOT_FOUND   ? "DeviceNotFound"
+           : code == RYOKAN_NO_DEVICE ? "DeviceNotActive"
+                                      : "GenericError";
 }
 
 /* A reply is an object, or what stands under "return" in it: a list, a string. */
@@ -175,9 +185,12 @@ static void capabilities(Qmp *q, GVariant *args, GVariant *id)
     GVariant *enable = args ? g_variant_lookup_value(args, "enable", NULL) : NULL;
 
     if (q->negotiated) {
-        answer_error(q, "CommandNotFound", "Capabilities negotiation is already complete, command ignored", id);
+        answer_error(q, "CommandNotFound",
+                     "Capabilities negotiation is already complete, command ignored", id);
     } else if (enable && (!g_variant_is_container(enable) || g_variant_n_children(enable))) {
-        answer_error(q, "GenericError", "Parameter 'enable' does not accept a value: there are no capabilities to enable", id);
+        answer_error(
+            q, "GenericError",
+            "Parameter 'enable' does not accept a value: there are no capabilities to enable", id);
     } else {
         q->negotiated = true;
         answer(q, "return", empty(), id);
@@ -192,7 +205,8 @@ static void execute(Qmp *q, const char *name, GVariant *args, GVariant *id)
     if (!strcmp(name, "qmp_capabilities")) {
         capabilities(q, args, id);
     } else if (!q->negotiated) {
-        answer_error(q, "CommandNotFound", "Expecting capabilities negotiation with 'qmp_capabilities'", id);
+        answer_error(q, "CommandNotFound",
+                     "Expecting capabilities negotiation with 'qmp_capabilities'", id);
     } else if (!e || e->where == CMD_PROMPT) {
         char *text = g_strdup_printf("The command %.200s has not been found", name);
         answer_error(q, "CommandNotFound", text, id);
@@ -245,7 +259,10 @@ static void message(Qmp *q, const char *text, gsize n)
             g_free(why);
         } else if (!name) {
             GVariant *any = g_variant_lookup_value(v, "execute", NULL);
-            answer_error(q, "GenericError", any ? "QMP input member 'execute' must be a string" : "QMP input lacks member 'execute'", id);
+            answer_error(q, "GenericError",
+                         any ? "QMP input member 'execute' must be a string"
+                             : "QMP input lacks member 'execute'",
+                         id);
             g_clear_pointer(&any, g_variant_unref);
         } else if (args && !g_variant_is_of_type(args, G_VARIANT_TYPE_VARDICT)) {
             answer_error(q, "GenericError", "QMP input member 'arguments' must be an object", id);
@@ -333,7 +350,8 @@ static void event(void *dev, ChrEvent what)
 Qmp *qmp_new(Machine *m, Chardev *c)
 {
     Qmp    *q = g_new0(Qmp, 1);
-    ChrUser user = { .can_receive = can_receive, .receive = receive, .event = event, .writable = writable, .dev = q };
+    ChrUser user = { .can_receive = can_receive, .receive = receive, .event = event,
+                     .writable = writable, .dev = q };
 
     q->machine = m;
     q->chr = c;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* qmp.h -- the JSON protocol for programs: commands of core/commands.def and events, over a character device. */
+/*
+ * qmp.h -- the JSON protocol for programs: commands of core/commands.def and events, over a
+ * character device.
+ */
 #ifndef CORE_QMP_H
 #define CORE_QMP_H
 #include "core/chardev.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qmp_act.c -- commands that change the machine from outside: media, cables, character devices, interrupts, passwords.
+ * qmp_act.c -- commands that change the machine from outside: media, cables, character devices,
+ * interrupts, passwords.
  *
  * Spec: QAPI schema of the QEMU Machine Protocol.
  * Omits: memory balloons.
@@ -39,7 +40,10 @@ bool cmd_expire_password(Machine *m, void *args, Reply *reply, GError **err)
     } else if (strcmp(a->time, "now")) {
         at = (int64_t)g_ascii_strtoull(a->time + (*a->time == '+'), &end, 10);
         if (*end || !g_ascii_isdigit(end[-1]) || at > INT32_MAX * INT64_C(4)) {
-            return fail(err, "expire_password: time=%s: there are now, never, +SECONDS and seconds since 1970", a->time);
+            return fail(
+                err,
+                "expire_password: time=%s: there are now, never, +SECONDS and seconds since 1970",
+                a->time);
         }
         at += *a->time == '+' ? g_get_real_time() / G_USEC_PER_SEC : 0;
     }
@@ -50,7 +54,8 @@ bool cmd_expire_password(Machine *m, void *args, Reply *reply, GError **err)
 
 static bool medium(Machine *m, const MediumArgs *a, unsigned what, GError **err)
 {
-    MediumChange c = { .device = a->id ? a->id : a->device, .what = what, .force = a->force, .file = a->filename,
+    MediumChange c = { .device = a->id ? a->id : a->device, .what = what, .force = a->force,
+                       .file = a->filename,
                        .format = a->format, .node = a->node, .read_only = a->read_only };
 
     if (!c.device) {
@@ -94,7 +99,8 @@ bool cmd_insert_medium(Machine *m, void *args, Reply *reply, GError **err)
 
 bool cmd_blockdev_add(Machine *m, void *args, Reply *reply, GError **err)
 {
-    return m->hooks.blockdev_add ? m->hooks.blockdev_add(m, args, err) : fail(err, "blockdev-add: this machine has no disks");
+    return m->hooks.blockdev_add ? m->hooks.blockdev_add(m, args, err)
+                                 : fail(err, "blockdev-add: this machine has no disks");
 }
 
 bool cmd_blockdev_del(Machine *m, void *args, Reply *reply, GError **err)
@@ -110,7 +116,8 @@ bool cmd_query_nodes(Machine *m, void *args, Reply *reply, GError **err)
     GVariantBuilder none;
 
     list_start(&none);
-    say_value(reply, "return", m->hooks.query_nodes ? m->hooks.query_nodes(m) : g_variant_builder_end(&none));
+    say_value(reply, "return",
+              m->hooks.query_nodes ? m->hooks.query_nodes(m) : g_variant_builder_end(&none));
     return true;
 }
 const Field query_nodes_args[] = {
@@ -191,7 +198,8 @@ bool cmd_netdev_del(Machine *m, void *args, Reply *reply, GError **err)
 {
     const char *id = ((IdArgs *)args)->id;
 
-    return m->hooks.netdev_del ? m->hooks.netdev_del(m, id, err) : fail_not_found(err, "Device '%.200s' not found", id);
+    return m->hooks.netdev_del ? m->hooks.netdev_del(m, id, err)
+                               : fail_not_found(err, "Device '%.200s' not found", id);
 }
 const Field netdev_add_args[] = {
     FIELD_(OptNetdev, type, F_CONFIG | F_REQUIRED, 1, .help = "Back end."),
@@ -236,7 +244,8 @@ bool cmd_info_balloon(Machine *m, void *args, Reply *reply, GError **err)
     if (!m->balloon.dev) {
         return no_balloon(err);
     }
-    text = g_strdup_printf("balloon: actual=%" G_GUINT64_FORMAT "\n", m->balloon.has(m->balloon.dev) >> 20);
+    text = g_strdup_printf("balloon: actual=%" G_GUINT64_FORMAT "\n",
+                           m->balloon.has(m->balloon.dev) >> 20);
     say(reply, "text", text);
     return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qmp_query.c -- what programs ask about the machine: CPUs, drives, devices of input and output, options, machine types.
+ * qmp_query.c -- what programs ask about the machine: CPUs, drives, devices of input and output,
+ * options, machine types.
  *
  * Spec: QAPI schema of the QEMU Machine Protocol: names of members.
  * Omits: members whose feature is not there (throttling, encryption, statistics).
@@ -101,7 +102,9 @@ bool cmd_query_machines(Machine *m, void *args, Reply *reply, GError **err)
 
 static const char *option_type(const Field *f)
 {
-    return f->type == T_BOOL ? "boolean" : f->type >= T_U8 && f->type <= T_I64 ? f->flags & F_MIB ? "size" : "number" : "string";
+    return f->type == T_BOOL                     ? "boolean"
+           : f->type >= T_U8 && f->type <= T_I64 ? f->flags & F_MIB ? "size" : "number"
+                                                 : "string";
 }
 
 static void add_option(GVariantBuilder *list, const Entry *e)
@@ -109,7 +112,8 @@ static void add_option(GVariantBuilder *list, const Entry *e)
     GVariantBuilder one, params, p;
 
     list_start(&params);
-    for (const Field *f = e->fields && !(e->fields->flags & F_WHOLE) ? e->fields : NULL; f && f->name; f++) {
+    for (const Field *f = e->fields && !(e->fields->flags & F_WHOLE) ? e->fields : NULL;
+         f && f->name; f++) {
         if ((f->flags & F_CONFIG) && !(f->flags & F_REST)) {
             object_start(&p);
             say(&p, "name", f->name);
@@ -218,7 +222,9 @@ bool cmd_query_block(Machine *m, void *args, Reply *reply, GError **err)
 
 bool cmd_query_blockstats(Machine *m, void *args, Reply *reply, GError **err)
 {
-    return whole(reply, ((StatsArgs *)args)->query_nodes ? m->hooks.query_nodestats : m->hooks.query_blockstats, m);
+    return whole(
+        reply,
+        ((StatsArgs *)args)->query_nodes ? m->hooks.query_nodestats : m->hooks.query_blockstats, m);
 }
 
 bool cmd_query_pci(Machine *m, void *args, Reply *reply, GError **err)
@@ -231,7 +237,9 @@ bool cmd_query_audiodevs(Machine *m, void *args, Reply *reply, GError **err)
     GVariantBuilder none;
 
     list_start(&none);
-    say_value(reply, "return", m->hooks.query_audiodevs ? m->hooks.query_audiodevs(m) : g_variant_builder_end(&none));
+    say_value(reply, "return",
+              m->hooks.query_audiodevs ? m->hooks.query_audiodevs(m)
+                                       : g_variant_builder_end(&none));
     return true;
 }
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qmp_schema.c -- query-qmp-schema: commands, their arguments and answers, and events, from the tables that run them.
+ * qmp_schema.c -- query-qmp-schema: commands, their arguments and answers, and events, from the
+ * tables that run them.
  *
  * An argument's type is that of its Field.  An answer's is its shape, in commands.def:
  *
  *   str int bool any        [TYPE] a list        (one|two) an enumeration        {name:TYPE,?name:TYPE} an object; ?: may be missing
  *
  * Spec: QAPI's introspection (docs/devel/qapi-code-gen, "Client JSON Protocol introspection").
- * Omits: variants but those of object-add: other objects whose members depend on another list all of them as optional; features.
+ * Omits: variants but those of object-add: other objects whose members depend on another list all
+ *   of them as optional; features.
  * Threads: the main context with the machine lock.
  */
 #include "core/commands.h"
@@ -135,7 +137,8 @@ static char *shape_object(Schema *s)
 static char *shape_enum(Schema *s)
 {
     size_t n = strcspn(s->p, ")");
-    char  *text = g_strndup(s->p, n), **names = g_strsplit(text, "|", -1), *type = enum_type(s, names);
+    char *text = g_strndup(s->p, n), **names = g_strsplit(text, "|", -1),
+         *type = enum_type(s, names);
 
     s->p += n + 1;
     g_strfreev(names);
@@ -229,7 +232,7 @@ static char *object_add_type(Schema *s)
 static void add_command(Schema *s, const Entry *e)
 {
     GVariantBuilder b;
-    char           *arg = e->fields == object_add_args ? object_add_type(s) : fields_type(s, e->fields), *ret;
+    char *arg = e->fields == object_add_args ? object_add_type(s) : fields_type(s, e->fields), *ret;
 
     s->p = e->reply ? e->reply : "{}";
     ret = shape_type(s);
@@ -269,7 +272,8 @@ static const Field capabilities_args[] = {
 bool cmd_query_schema(Machine *m, void *args, Reply *reply, GError **err)
 {
     static const Entry capabilities = { .name = "qmp_capabilities", .fields = capabilities_args };
-    Schema             s = { .known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL) };
+    Schema             s = { .known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                                            NULL) };
     GVariantBuilder    b;
 
     list_start(&s.list);

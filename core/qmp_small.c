@@ -29,7 +29,7 @@ bool cmd_query_hotpluggable_cpus(Machine *m, void *args, Reply *reply, GError **
 {
     const struct Options *o = m->options;
     unsigned              threads = MAX(o->threads, 1), cores = MAX(o->cores, 1);
-    g_autofree char      *type = g_strdup_printf("%s-x86_64-cpu", o->cpu_model ? o->cpu_model : "max");
+    g_autofree char *type = g_strdup_printf("%s-x86_64-cpu", o->cpu_model ? o->cpu_model : "max");
     GVariantBuilder       list, one, props;
 
     list_start(&list);
@@ -126,7 +126,8 @@ bool cmd_migrate_set_caps(Machine *m, void *args, Reply *reply, GError **err)
     for (unsigned i = 0; i < a->capabilities->len; i++) {
         const MigrateCap *c = a->capabilities->pdata[i];
         if (strcmp(c->capability, "events") ? c->state : !c->state) {
-            return fail(err, "migrate-set-capabilities: %.100s cannot be switched %s", c->capability, c->state ? "on" : "off");
+            return fail(err, "migrate-set-capabilities: %.100s cannot be switched %s",
+                        c->capability, c->state ? "on" : "off");
         }
     }
     return true;

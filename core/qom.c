@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qom.c -- the machine as a tree of objects with properties, as programs that know QOM walk it; read from Field tables.
+ * qom.c -- the machine as a tree of objects with properties, as programs that know QOM walk it;
+ * read from Field tables.
  *
  *   /machine                          the machine type, its properties
  *   /machine/peripheral/ID            devices that were given an id
@@ -17,7 +18,8 @@
 #include "core/chardev.h"
 #include "core/vcpu.h"
 
-typedef enum { Q_ROOT, Q_MACHINE, Q_PERIPHERAL, Q_ANON, Q_UNATTACHED, Q_CHARDEVS, Q_DEVICE, Q_CPU, Q_CHARDEV } QomKind;
+typedef enum { Q_ROOT, Q_MACHINE, Q_PERIPHERAL, Q_ANON, Q_UNATTACHED, Q_CHARDEVS, Q_DEVICE, Q_CPU,
+               Q_CHARDEV } QomKind;
 typedef struct QomObject {
     QomKind      kind;
     Device      *dev;
@@ -143,7 +145,8 @@ static GVariant *value_of(const Field *f, const void *obj)
     return v;
 }
 
-static void add_property(GVariantBuilder *list, const char *name, const char *type, const char *help)
+static void add_property(GVariantBuilder *list, const char *name, const char *type,
+                         const char *help)
 {
     GVariantBuilder one;
 
@@ -189,7 +192,8 @@ static void add_cpus(Machine *m, GVariantBuilder *list)
 {
     for (unsigned i = 0; i < m->vcpus->len; i++) {
         g_autofree char *name = g_strdup_printf("cpu[%u]", i);
-        g_autofree char *type = g_strdup_printf("%s-cpu", ((Vcpu *)m->vcpus->pdata[i])->cpu_ops->name);
+        g_autofree char *type =
+            g_strdup_printf("%s-cpu", ((Vcpu *)m->vcpus->pdata[i])->cpu_ops->name);
         add_child(list, name, type);
     }
 }
@@ -216,7 +220,10 @@ bool cmd_qom_list(Machine *m, void *args, Reply *reply, GError **err)
     list_start(&list);
     add_property(&list, "type", "string", NULL);
     switch (o.kind) {
-    case Q_ROOT:       add_child(&list, "machine", m->class->name); add_child(&list, "chardevs", "container"); break;
+    case Q_ROOT:
+        add_child(&list, "machine", m->class->name);
+        add_child(&list, "chardevs", "container");
+        break;
     case Q_MACHINE:
         add_child(&list, "peripheral", "container");
         add_child(&list, "peripheral-anon", "container");
@@ -273,8 +280,10 @@ bool cmd_qom_set(Machine *m, void *args, Reply *reply, GError **err)
         return fail(err, "Property '%s.%.200s' not found", o.type, a->property);
     }
     if (!(f->flags & F_LIVE)) {
-        return fail(err, "qom-set %s: property \"%s\" of %s can be set only before it is made, with -device or -machine", a->path,
-                    f->name, o.type);
+        return fail(err,
+                    "qom-set %s: property \"%s\" of %s can be set only before it is made, with "
+                    "-device or -machine",
+                    a->path, f->name, o.type);
     }
     if (!field_parse(o.fields, (void *)o.obj, f->name, a->value, err)) {
         return false;
@@ -287,11 +296,13 @@ bool cmd_qom_set(Machine *m, void *args, Reply *reply, GError **err)
 
 /* ---- types ---- */
 
-static void add_type(GVariantBuilder *list, const char *name, const char *parent, const TypesArgs *a)
+static void add_type(GVariantBuilder *list, const char *name, const char *parent,
+                     const TypesArgs *a)
 {
     GVariantBuilder one;
 
-    if (a->implements && strcmp(a->implements, parent) && strcmp(a->implements, name) && strcmp(a->implements, "object")) {
+    if (a->implements && strcmp(a->implements, parent) && strcmp(a->implements, name) &&
+        strcmp(a->implements, "object")) {
         return;
     }
     object_start(&one);
@@ -316,7 +327,8 @@ bool cmd_qom_list_types(Machine *m, void *args, Reply *reply, GError **err)
         g_autofree char *name = g_strdup_printf("%s-accel", (*c)->name);
         add_type(&list, name, "accel", args);
         if (!strcmp((*c)->name, "dbt")) {
-            add_type(&list, "tcg-accel", "accel", args);        /* the name that -accel takes as well */
+            /* the name that -accel takes as well */
+            add_type(&list, "tcg-accel", "accel", args);
         }
     }
     for (const ObjectClass *const *c = object_classes; *c; c++) {

@@ -2,8 +2,8 @@
 /*
  * reg.c -- register banks driven by a table of Reg.
  *
- * Spec: none.  An access may cover a part of a register or several of them; bytes that no register has read as 0 and
- *       ignore writes.  Hooks run once for each register touched.
+ * Spec: none.  An access may cover a part of a register or several of them; bytes that no register
+ *       has read as 0 and ignore writes.  Hooks run once for each register touched.
  * Omits: nothing.
  * Threads: with the machine lock.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * reply.c -- members of a command's answer: text, numbers, lists, objects; and the error that has a class of its own.
+ * reply.c -- members of a command's answer: text, numbers, lists, objects; and the error that has a
+ * class of its own.
  *
  * Spec: none.
  * Omits: nothing.

@@ -2,8 +2,9 @@
 /*
  * sanitize.c -- what ThreadSanitizer is told, in builds that have it.
  *
- * Guest memory belongs to the guest: two vCPUs, or a vCPU and a device, that race for a byte of it are the guest's own race, as on
- * a real machine.  The functions that move guest bytes, and nothing but that, are named here.
+ * Guest memory belongs to the guest: two vCPUs, or a vCPU and a device, that race for a byte of it
+ * are the guest's own race, as on a real machine.  The functions that move guest bytes, and nothing
+ * but that, are named here.
  *
  * Omits: everything else; all other reports stand.
  * Threads: none.

@@ -18,7 +18,8 @@ typedef struct Entry {
     size_t       size;                         /* of the argument struct */
     const Field *fields;
     uint8_t      where;
-    const char  *reply;                        /* shape of the answer, as core/qmp_schema.c reads it; NULL: nothing */
+    /* shape of the answer, as core/qmp_schema.c reads it; NULL: nothing */
+    const char  *reply;
     bool       (*run)(Machine *m, void *args, GVariantBuilder *reply, GError **err);
 } Entry;
 typedef struct EventEntry {
@@ -27,7 +28,11 @@ typedef struct EventEntry {
 extern const EventEntry events[];               /* core/events.def; ends with a NULL name */
 extern const Entry options[], commands[];               /* end with a NULL name */
 const Entry *entry_find(const Entry *tab, const char *name);
-bool schema_print(const char *format);                  /* "json", "md" or "man" to standard output; false: no such format */
-bool entry_run_text(const Entry *e, Machine *m, const char *text, GVariantBuilder *reply, GError **err);
-bool entry_run_json(const Entry *e, Machine *m, GVariant *args, GVariantBuilder *reply, GError **err);   /* args: a{sv} */
+/* "json", "md" or "man" to standard output; false: no such format */
+bool schema_print(const char *format);
+bool entry_run_text(const Entry *e, Machine *m, const char *text, GVariantBuilder *reply,
+                    GError **err);
+/* args: a{sv} */
+bool entry_run_json(const Entry *e, Machine *m, GVariant *args, GVariantBuilder *reply,
+                    GError **err);
 #endif

@@ -16,7 +16,8 @@ enum { PNG_RGB = 2, PNG_BITS = 8 };
 
 static void rgb_line(pixman_image_t *p, int y, uint8_t *out)
 {
-    const uint32_t *px = pixman_image_get_data(p) + (size_t)y * ((size_t)pixman_image_get_stride(p) / 4);
+    const uint32_t *px =
+        pixman_image_get_data(p) + (size_t)y * ((size_t)pixman_image_get_stride(p) / 4);
 
     for (int x = 0; x < pixman_image_get_width(p); x++) {
         *out++ = (uint8_t)(px[x] >> 16);
@@ -93,7 +94,10 @@ static bool png(GByteArray *out, pixman_image_t *p, GError **err)
     return ok;
 }
 
-/* Not g_file_set_contents(): a picture may go into a pipe, and what was longer before must not shine through. */
+/*
+ * Not g_file_set_contents(): a picture may go into a pipe, and what was longer before must not
+ * shine through.
+ */
 static bool write_file(const char *path, const GByteArray *data)
 {
     FILE *f = fopen(path, "wb");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sendkey.c -- keys by name, pressed together and let go in turn; what is sent meanwhile waits behind.
+ * sendkey.c -- keys by name, pressed together and let go in turn; what is sent meanwhile waits
+ * behind.
  *
  * Spec: the key names (QKeyCode) that QMP's send-key takes.
  * Omits: keys that a PC keyboard does not have.
@@ -76,7 +77,8 @@ static gboolean next(void *opaque)
         wait = s->wait_ms;
     }
     g_array_remove_range(q->steps, 0, n);
-    if (wait) {                         /* also after the last one: what is sent next keeps its distance */
+    if (wait) {
+        /* also after the last one: what is sent next keeps its distance */
         q->timer = g_timeout_source_new(wait);
         g_source_set_callback(q->timer, next, q, NULL);
         g_source_attach(q->timer, m->context);

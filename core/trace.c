@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * trace.c -- the events of trace.def: which are on, by pattern, and the commands that say and change it.
+ * trace.c -- the events of trace.def: which are on, by pattern, and the commands that say and
+ * change it.
  *
  * Spec: QAPI schema of the QEMU Machine Protocol: trace-event-get-state and trace-event-set-state.
  * Omits: events of one vCPU alone; a binary trace file.
@@ -61,7 +62,8 @@ bool trace_switch(const char *pattern, bool on, GError **err)
             found++;
         }
     }
-    return found || fail(err, "there is no trace event \"%.100s\"; \"-trace help\" lists them", pattern);
+    return found ||
+           fail(err, "there is no trace event \"%.100s\"; \"-trace help\" lists them", pattern);
 }
 
 bool trace_read_file(const char *path, GError **err)

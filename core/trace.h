@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * trace.h -- events with names that can be watched: trace_ide_command(...) and its like, one for each row of trace.def.
+ * trace.h -- events with names that can be watched: trace_ide_command(...) and its like, one for
+ * each row of trace.def.
  *
- * An event that is off costs a load of a byte and a branch that the processor predicts; its arguments should be plain ones.
- * -trace, -d trace:, "trace-event" and trace-event-set-state switch them, by pattern.
+ * An event that is off costs a load of a byte and a branch that the processor predicts; its
+ * arguments should be plain ones. -trace, -d trace:, "trace-event" and trace-event-set-state switch
+ * them, by pattern.
  *
  * Threads: events from any; switching from the main context, or before threads start.
  */

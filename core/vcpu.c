@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vcpu.c -- the thread of a virtual CPU: run, sleep while halted, park while the machine is stopped.
+ * vcpu.c -- the thread of a virtual CPU: run, sleep while halted, park while the machine is
+ * stopped.
  *
  * Spec: none.
  * Omits: nothing.
@@ -20,7 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CACHE_LINE = 64, NAP_MOST_NS = 1000000, POLL_FIRST_NS = 10000, POLL_MOST_NS = 160000, POLL_TURNS = 32 };
+enum { CACHE_LINE = 64, NAP_MOST_NS = 1000000, POLL_FIRST_NS = 10000, POLL_MOST_NS = 160000,
+       POLL_TURNS = 32 };
 
 __thread Vcpu *vcpu_current;
 
@@ -29,7 +31,9 @@ static bool futex_wait(uint32_t *word, uint32_t while_is, uint64_t ns)
 {
     struct timespec limit = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
 
-    return syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, while_is, ns ? &limit : NULL, NULL, 0) == 0 || errno != ETIMEDOUT;
+    return syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, while_is, ns ? &limit : NULL, NULL, 0) ==
+               0 ||
+           errno != ETIMEDOUT;
 }
 
 static void futex_wake(uint32_t *word)
@@ -37,7 +41,10 @@ static void futex_wake(uint32_t *word)
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-/* Whoever has something for the vCPU stores it first and kicks then; the vCPU looks in the other order. */
+/*
+ * Whoever has something for the vCPU stores it first and kicks then; the vCPU looks in the other
+ * order.
+ */
 void vcpu_kick(Vcpu *v)
 {
     __atomic_store_n(&v->attention, 1, __ATOMIC_SEQ_CST);
@@ -79,8 +86,9 @@ static void relax(void)
 }
 
 /*
- * Another vCPU often has work in a moment, and to be woken takes the host longer than that: look out for a kick first, for as
- * long as that has paid off of late.  Only where each vCPU can have a processor of its own.
+ * Another vCPU often has work in a moment, and to be woken takes the host longer than that: look
+ * out for a kick first, for as long as that has paid off of late.  Only where each vCPU can have a
+ * processor of its own.
  */
 static void poll_for_kick(Vcpu *v, uint64_t since)
 {
@@ -104,7 +112,10 @@ static void poll_adjust(Vcpu *v, uint64_t ns)
     }
 }
 
-/* The guest halted.  That it did is part of the CPU's state: run() says so again after a stop or a load. */
+/*
+ * The guest halted.  That it did is part of the CPU's state: run() says so again after a stop or a
+ * load.
+ */
 static void vcpu_halt(Vcpu *v)
 {
     uint64_t nap = v->nap_ns, since = v->may_poll ? now_ns() : 0;
@@ -120,7 +131,8 @@ static void vcpu_halt(Vcpu *v)
             continue;
         }
         while (__atomic_load_n(&v->halted, __ATOMIC_SEQ_CST)) {
-            if (!futex_wait(&v->halted, 1, nap)) {      /* naps get longer, so that a long wait costs little */
+            if (!futex_wait(&v->halted, 1, nap)) {
+                /* naps get longer, so that a long wait costs little */
                 __atomic_store_n(&v->halted, 0, __ATOMIC_SEQ_CST);
                 nap = MIN(nap * 2, NAP_MOST_NS);
             }
@@ -159,7 +171,8 @@ static void *vcpu_thread(void *arg)
         }
         machine_enter_guest(v);
         __atomic_store_n(&v->attention, 0, __ATOMIC_SEQ_CST);
-        if (__atomic_load_n(&m->want_out, __ATOMIC_SEQ_CST) || is_ending(v)) {      /* what its kick was for */
+        if (__atomic_load_n(&m->want_out, __ATOMIC_SEQ_CST) || is_ending(v)) {
+            /* what its kick was for */
             machine_leave_guest(v);
             continue;
         }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * net.c -- cables: delivery between two ends, what waits for a full one, and the back ends of the command line.
+ * net.c -- cables: delivery between two ends, what waits for a full one, and the back ends of the
+ * command line.
  *
  * Spec: IEEE 802.3 clause 3 (frames).
- * Omits: hubs: -net's one card and one back end are joined directly.  What waits at an end is not in saved state: a cable may
- *   lose frames.
+ * Omits: hubs: -net's one card and one back end are joined directly.  What waits at an end is not
+ *   in saved state: a cable may lose frames.
  * Threads: with the machine lock.
  */
 #include "net/net.h"
@@ -154,8 +155,11 @@ bool net_mac_parse(const char *text, uint8_t mac[6], GError **err)
     unsigned v[6];
     int      end = 0;
 
-    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", v, v + 1, v + 2, v + 3, v + 4, v + 5, &end) != 6 || text[end]) {
-        return fail(err, "mac=%s: must be six pairs of hexadecimal digits, as in 52:54:00:12:34:56", text);
+    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", v, v + 1, v + 2, v + 3, v + 4, v + 5, &end) !=
+            6 ||
+        text[end]) {
+        return fail(err, "mac=%s: must be six pairs of hexadecimal digits, as in 52:54:00:12:34:56",
+                    text);
     }
     if (v[0] & 1) {
         return fail(err, "mac=%s: is a group address; a card's has an even first byte", text);
@@ -169,12 +173,14 @@ bool net_mac_parse(const char *text, uint8_t mac[6], GError **err)
 bool net_nic_open(NetEnd *nic, const NetOps *ops, Device *d, NetEnd *peer, GError **err)
 {
     if (peer && peer->peer) {
-        return fail(err, "netdev %s is already used by %s; give each card its own -netdev", peer->id, peer->peer->id);
+        return fail(err, "netdev %s is already used by %s; give each card its own -netdev",
+                    peer->id, peer->peer->id);
     }
     nic->ops = ops;
     nic->machine = d->machine;
     nic->is_guest = true;
-    nic->id = d->id ? g_strdup(d->id) : g_strdup_printf("%s.%u", d->class->name, d->machine->n_nics);
+    nic->id =
+        d->id ? g_strdup(d->id) : g_strdup_printf("%s.%u", d->class->name, d->machine->n_nics);
     nic->peer = peer;
     g_queue_init(&nic->backlog);
     timer_init(&nic->wake, d->machine, TIME_GUEST, wake, nic);
@@ -235,7 +241,8 @@ static const NetOps *kind(const char *name, GError **err)
         }
         g_string_append_printf(names, "%s%s", names->len ? ", " : "", (*o)->name);
     }
-    fail(err, "-netdev %s: there is no such network back end here; there are: %s", name, names->len ? names->str : "none");
+    fail(err, "-netdev %s: there is no such network back end here; there are: %s", name,
+         names->len ? names->str : "none");
     g_string_free(names, TRUE);
     return NULL;
 }
@@ -355,8 +362,9 @@ char *net_info(Machine *m)
     for (guint i = 0; m->nets && i < m->nets->len; i++) {
         NetEnd *e = m->nets->pdata[i];
         char   *more = e->ops->info ? e->ops->info(e) : NULL;
-        g_string_append_printf(s, "%s: %s%s, on %s, %" G_GUINT64_FORMAT " frames dropped\n", e->id, e->ops->name,
-                               e->link_down ? ", link down" : "", e->peer ? e->peer->id : "nothing",
+        g_string_append_printf(s, "%s: %s%s, on %s, %" G_GUINT64_FORMAT " frames dropped\n", e->id,
+                               e->ops->name, e->link_down ? ", link down" : "",
+                               e->peer ? e->peer->id : "nothing",
                                e->dropped + (e->peer ? e->peer->dropped : 0));
         if (more) {
             g_string_append(s, more);

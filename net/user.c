@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * user.c -- -netdev user: a small network of the guest's own (gateway, DHCP, DNS, TFTP), joined to the host's by libslirp without
- *   privileges.
+ * user.c -- -netdev user: a small network of the guest's own (gateway, DHCP, DNS, TFTP), joined to
+ *   the host's by libslirp without privileges.
  *
  * Spec: libslirp.h, configuration version 4; words as in QEMU's "-netdev user".
- * Omits: smb= (needs a Samba server), tftp-server-name.  Its connections are not in saved state: a guest that is loaded opens
- *   them again, as after a pulled cable.
+ * Omits: smb= (needs a Samba server), tftp-server-name.  Its connections are not in saved state: a
+ *   guest that is loaded opens them again, as after a pulled cable.
  * Threads: all in the main context or a vCPU's, with the machine lock.
  *
- * Defaults: 10.0.2.0/24, host .2, name server .3, DHCP from .15; fec0::/64, host ::2, name server ::3.
+ * Defaults: 10.0.2.0/24, host .2, name server .3, DHCP from .15; fec0::/64, host ::2, name server
+ *   ::3.
  */
 #ifdef CONFIG_SLIRP                       /* configure: libslirp-dev is there and not --disable-slirp */
 #include "core/chardev.h"
@@ -118,7 +119,8 @@ static gboolean prepare(GSource *source, gint *timeout_ms)
     u->polls = was;
     slirp_pollfds_fill(u->slirp, &ms, add_poll, u);
     drop_polls(u, u->old);
-    ms = u->end.machine->state == RUN_RUNNING ? ms : UINT32_MAX;        /* its timers stand with the guest's clock */
+    /* its timers stand with the guest's clock */
+    ms = u->end.machine->state == RUN_RUNNING ? ms : UINT32_MAX;
     machine_unlock(u->end.machine);
     *timeout_ms = ms > G_MAXINT ? -1 : (gint)ms;
     return ms == 0;
@@ -235,8 +237,8 @@ static bool user_receive(NetEnd *e, const struct iovec *iov, unsigned n)
 
 /* ---- addresses ---- */
 
-static bool address(const char *key, const char *text, struct in_addr net, struct in_addr mask, uint32_t otherwise,
-                    struct in_addr *out, GError **err)
+static bool address(const char *key, const char *text, struct in_addr net, struct in_addr mask,
+                    uint32_t otherwise, struct in_addr *out, GError **err)
 {
     if (!text) {
         out->s_addr = net.s_addr | htonl(otherwise);
@@ -245,7 +247,8 @@ static bool address(const char *key, const char *text, struct in_addr net, struc
     if (inet_pton(AF_INET, text, out) != 1) {
         return fail(err, "%s=%s: is no IPv4 address", key, text);
     }
-    return (out->s_addr & mask.s_addr) == net.s_addr || fail(err, "%s=%s: lies outside net=", key, text);
+    return (out->s_addr & mask.s_addr) == net.s_addr ||
+           fail(err, "%s=%s: lies outside net=", key, text);
 }
 
 /* "10.0.2.0/24", "10.0.2.0/255.255.255.0" or "10.0.2.0". */
@@ -276,7 +279,8 @@ static bool addresses(UserNet *u, SlirpConfig *c, GError **err)
     return network(u->net, c, err) &&
            address("host", u->host, c->vnetwork, c->vnetmask, HOST, &c->vhost, err) &&
            address("dns", u->dns, c->vnetwork, c->vnetmask, DNS, &c->vnameserver, err) &&
-           address("dhcpstart", u->dhcpstart, c->vnetwork, c->vnetmask, DHCP_FIRST, &c->vdhcp_start, err);
+           address("dhcpstart", u->dhcpstart, c->vnetwork, c->vnetmask, DHCP_FIRST, &c->vdhcp_start,
+                   err);
 }
 
 static bool address6(const char *key, const char *text, struct in6_addr *out, GError **err)
@@ -320,15 +324,20 @@ static bool port_of(const char *text, int *port)
 static bool hostfwd(UserNet *u, const char *text, GError **err)
 {
     g_auto(GStrv)  side = g_strsplit(text, "-", 2);
-    g_auto(GStrv)  from = g_strsplit(side[0], ":", 3), to = g_strsplit(side[1] ? side[1] : "", ":", 2);
+    g_auto(GStrv) from = g_strsplit(side[0], ":", 3),
+                  to = g_strsplit(side[1] ? side[1] : "", ":", 2);
     struct in_addr host = { .s_addr = INADDR_ANY }, guest = { 0 };
     int            host_port, guest_port;
     bool           udp = from[0] && !strcmp(from[0], "udp");
 
-    if (g_strv_length(from) != 3 || g_strv_length(to) != 2 || (*from[0] && !udp && strcmp(from[0], "tcp")) ||
-        (*from[1] && inet_pton(AF_INET, from[1], &host) != 1) || (*to[0] && inet_pton(AF_INET, to[0], &guest) != 1) ||
-        !port_of(from[2], &host_port) || !port_of(to[1], &guest_port) || !guest_port) {
-        return fail(err, "hostfwd=%s: write it as tcp:[HOSTADDRESS]:HOSTPORT-[GUESTADDRESS]:GUESTPORT", text);
+    if (g_strv_length(from) != 3 || g_strv_length(to) != 2 ||
+        (*from[0] && !udp && strcmp(from[0], "tcp")) ||
+        (*from[1] && inet_pton(AF_INET, from[1], &host) != 1) ||
+        (*to[0] && inet_pton(AF_INET, to[0], &guest) != 1) || !port_of(from[2], &host_port) ||
+        !port_of(to[1], &guest_port) || !guest_port) {
+        return fail(err,
+                    "hostfwd=%s: write it as tcp:[HOSTADDRESS]:HOSTPORT-[GUESTADDRESS]:GUESTPORT",
+                    text);
     }
     if (slirp_add_hostfwd(u->slirp, udp, host, host_port, guest, guest_port) < 0) {
         return fail(err, "hostfwd=%s: the host's port cannot be had: %s", text, g_strerror(errno));
@@ -367,11 +376,17 @@ static bool guestfwd(UserNet *u, const char *text, GError **err)
 
     if (!dash || !dash[1] || g_strv_length(from) != 3 || (*from[0] && strcmp(from[0], "tcp")) ||
         inet_pton(AF_INET, from[1], &addr) != 1 || !port_of(from[2], &port) || !port) {
-        return fail(err, "guestfwd=%s: write it as tcp:ADDRESS:PORT-CHARDEV or tcp:ADDRESS:PORT-cmd:COMMAND", text);
+        return fail(
+            err,
+            "guestfwd=%s: write it as tcp:ADDRESS:PORT-CHARDEV or tcp:ADDRESS:PORT-cmd:COMMAND",
+            text);
     }
     if (g_str_has_prefix(dash + 1, "cmd:")) {
         return slirp_add_exec(u->slirp, dash + 5, &addr, port) >= 0 ||
-               fail(err, "guestfwd=%s: that address cannot be forwarded; it must lie in net= and not be taken", text);
+               fail(err,
+                    "guestfwd=%s: that address cannot be forwarded; it must lie in net= and not be "
+                    "taken",
+                    text);
     }
     f = g_new0(Forward, 1);
     *f = (Forward){ .net = u, .addr = addr, .port = port };
@@ -381,9 +396,13 @@ static bool guestfwd(UserNet *u, const char *text, GError **err)
         return false;
     }
     if (slirp_add_guestfwd(u->slirp, forward_write, f, &f->addr, port) < 0) {
-        return fail(err, "guestfwd=%s: that address cannot be forwarded; it must lie in net= and not be taken", text);
+        return fail(
+            err,
+            "guestfwd=%s: that address cannot be forwarded; it must lie in net= and not be taken",
+            text);
     }
-    chr_attach(f->chr, &(ChrUser){ .can_receive = forward_room, .receive = forward_receive, .dev = f });
+    chr_attach(f->chr, &(ChrUser){ .can_receive = forward_room, .receive = forward_receive,
+                                   .dev = f });
     return true;
 }
 
@@ -437,7 +456,8 @@ static bool start(UserNet *u, SlirpConfig *c, GError **err)
 static bool user_open(NetEnd *e, GError **err)
 {
     UserNet    *u = (UserNet *)e;
-    SlirpConfig c = { .version = 4, .restricted = u->restricted, .in_enabled = u->ipv4, .in6_enabled = u->ipv6,
+    SlirpConfig c = { .version = 4, .restricted = u->restricted, .in_enabled = u->ipv4,
+                      .in6_enabled = u->ipv6,
                       .vhostname = u->hostname, .tftp_path = u->tftp, .bootfile = u->bootfile,
                       .vdomainname = u->domainname };
     bool        ok;

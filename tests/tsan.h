@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tsan.h -- included before every file of a MODE=tsan build: tells ThreadSanitizer what glib's locks and thread pools order,
- * since glib itself is not instrumented and its locks are no pthread mutexes.
+ * tsan.h -- included before every file of a MODE=tsan build: tells ThreadSanitizer what glib's
+ * locks and thread pools order, since glib itself is not instrumented and its locks are no pthread
+ * mutexes.
  */
 #ifndef TESTS_TSAN_H
 #define TESTS_TSAN_H
@@ -36,7 +37,8 @@ static inline void tsan_pool_run(gpointer data, gpointer arg)
     tsan_pool_func(data, arg);
 }
 
-static inline GThreadPool *tsan_pool_new(GFunc func, gpointer arg, gint max, gboolean exclusive, GError **err)
+static inline GThreadPool *tsan_pool_new(GFunc func, gpointer arg, gint max, gboolean exclusive,
+                                         GError **err)
 {
     tsan_pool_func = func;
     return g_thread_pool_new(tsan_pool_run, arg, max, exclusive, err);

@@ -26,7 +26,9 @@ const AudioOps *const audio_back_ends[] = {
     NULL
 };
 
-static const char *const formats[] = { [SAMPLE_U8] = "u8", [SAMPLE_S16] = "s16", [SAMPLE_S32] = "s32", NULL };
+static const char *const formats[] = {
+    [SAMPLE_U8] = "u8", [SAMPLE_S16] = "s16", [SAMPLE_S32] = "s32", NULL
+};
 const Field audio_out_fields[] = {
     CONFIG(AudioOut, frequency, .def = 44100, .min = 8000, .max = 192000, .help = "Frames a second."),
     CONFIG(AudioOut, channels, .def = AUDIO_STEREO, .min = 1, .max = AUDIO_STEREO, .help = "1 or 2."),
@@ -48,7 +50,8 @@ static void skip_to(AudioDev *a, uint64_t frame)
     if (frame > a->made && a->started && a->ops->silence) {
         a->ops->silence(a, frame - a->made);
     }
-    a->made = frame;                  /* earlier, too: an older state of the machine has been loaded */
+    /* earlier, too: an older state of the machine has been loaded */
+    a->made = frame;
 }
 
 static void mix(AudioDev *a, size_t frames)
@@ -143,7 +146,7 @@ void audio_voice_run(AudioVoice *v, bool on)
     AudioDev *a = v->audio;
 
     if (on && !v->on) {
-        any_on(a) ? tick(a) : skip_to(a, frames_now(a));        /* its first frame is this moment's */
+        any_on(a) ? tick(a) : skip_to(a, frames_now(a));      /* its first frame is this moment's */
     }
     v->on = on;
     if (on) {
@@ -184,7 +187,8 @@ static const AudioOps *kind(const char *name, GError **err)
         }
         g_string_append_printf(names, "%s%s", names->len ? ", " : "", (*o)->name);
     }
-    fail(err, "-audiodev %s: there is no such audio back end here; there are: %s", name, names->str);
+    fail(err, "-audiodev %s: there is no such audio back end here; there are: %s", name,
+         names->str);
     g_string_free(names, TRUE);
     return NULL;
 }

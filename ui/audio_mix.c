@@ -81,7 +81,8 @@ void audio_mix(AudioVoice *v, int32_t *sum, size_t frames)
 
 AudioFormat audio_out_format(const AudioDev *a)
 {
-    return (AudioFormat){ .rate = a->out.frequency, .channels = a->out.channels, .sample = a->out.format };
+    return (AudioFormat){ .rate = a->out.frequency, .channels = a->out.channels,
+                          .sample = a->out.format };
 }
 
 size_t audio_pack(const AudioDev *a, const int16_t *stereo, size_t frames, void *out)

@@ -57,7 +57,7 @@ static bool load(SdlLib *l)
 static void fill(void *dev, Uint8 *out, int bytes)
 {
     SdlAudio *s = dev;
-    uint64_t  head = __atomic_load_n(&s->head, __ATOMIC_ACQUIRE), tail = s->tail, here = head - tail;
+    uint64_t head = __atomic_load_n(&s->head, __ATOMIC_ACQUIRE), tail = s->tail, here = head - tail;
     size_t    n = (size_t)bytes;
 
     memset(out, s->a.out.format == SAMPLE_U8 ? 0x80 : 0, n);
@@ -113,7 +113,8 @@ static bool sdl_open(AudioDev *a, GError **err)
     SdlAudio     *s = (SdlAudio *)a;
     AudioFormat   f = audio_out_format(a);
     uint64_t      frame = audio_frame_bytes(&f);
-    SDL_AudioSpec want = { .freq = (int)f.rate, .format = kinds[f.sample], .channels = (Uint8)f.channels,
+    SDL_AudioSpec want = { .freq = (int)f.rate, .format = kinds[f.sample],
+                           .channels = (Uint8)f.channels,
                            .samples = card_frames(a), .callback = fill, .userdata = s };
 
     if (!load(&s->sdl)) {
@@ -122,7 +123,8 @@ static bool sdl_open(AudioDev *a, GError **err)
     s->sdl.SetMainReady();
     s->sdl.SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
     if (s->sdl.InitSubSystem(SDL_INIT_AUDIO)) {
-        return fail(err, "no sound card: %s; SDL_AUDIODRIVER chooses among what SDL has", s->sdl.GetError());
+        return fail(err, "no sound card: %s; SDL_AUDIODRIVER chooses among what SDL has",
+                    s->sdl.GetError());
     }
     s->target = MAX(f.rate * (uint64_t)a->out.buffer_us / 1000000 * frame, want.samples * frame);
     s->size = RING_BUFFERS * s->target + AUDIO_CHUNK * frame;

@@ -85,7 +85,8 @@ static bool write_gap(WavFile *w, uint64_t bytes)
     }
     memset(silence, 0x80, sizeof(silence));
     for (uint64_t at = 0; at < bytes; at += sizeof(silence)) {
-        if (!write_at(w, silence, (size_t)MIN(bytes - at, sizeof(silence)), HEADER + w->data + at)) {
+        if (!write_at(w, silence, (size_t)MIN(bytes - at, sizeof(silence)),
+                      HEADER + w->data + at)) {
             return false;
         }
     }
@@ -107,7 +108,8 @@ static gpointer writer(gpointer data)
                 ok = write_header(w);
             }
             if (!ok) {
-                fprintf(stderr, "ryokan: -audiodev wav: cannot write %s: %s; the sound ends there\n",
+                fprintf(stderr,
+                        "ryokan: -audiodev wav: cannot write %s: %s; the sound ends there\n",
                         w->path, g_strerror(errno));
             }
         }

@@ -2,11 +2,13 @@
 /*
  * curses.c -- text screens in the terminal that the emulator was started from.
  *
- * Spec: X/Open Curses, Issue 7; ncurses' extended key names; the keys for consoles are those in common use.
+ * Spec: X/Open Curses, Issue 7; ncurses' extended key names; the keys for consoles are those in
+ *   common use.
  * Omits: pictures of graphics modes (a line says which mode it is); the mouse; keys held down.
  * Threads: the main context with the machine lock: a source reads the terminal, a timer draws.
  *
- * Alt and 1 to 9 show the guest's screen or a text console; every other key is the guest's, Ctrl-C included.
+ * Alt and 1 to 9 show the guest's screen or a text console; every other key is the guest's, Ctrl-C
+ * included.
  */
 #ifdef CONFIG_CURSES                      /* configure: libncurses-dev is there and not --disable-curses */
 #define NCURSES_WIDECHAR 1
@@ -49,8 +51,9 @@ static short nearest(uint32_t rgb, short n)
 
     for (short i = 0; i < n; i++) {
         uint32_t c = vt_rgb((uint32_t)i);
-        int      r = (int)(c >> 16 & 255) - (int)(rgb >> 16 & 255), g = (int)(c >> 8 & 255) - (int)(rgb >> 8 & 255),
-                 b = (int)(c & 255) - (int)(rgb & 255), d = r * r + g * g + b * b;
+        int r = (int)(c >> 16 & 255) - (int)(rgb >> 16 & 255),
+            g = (int)(c >> 8 & 255) - (int)(rgb >> 8 & 255), b = (int)(c & 255) - (int)(rgb & 255),
+            d = r * r + g * g + b * b;
         if (d < least) {
             least = d;
             best = i;
@@ -85,7 +88,8 @@ static void put(const CursesViewer *s, int x, int y, const TextCell *c)
     } else {
         attr = (fg >= 8 ? A_BOLD : 0) | (nearest(c->bg, 16) & 7 ? A_REVERSE : 0);
     }
-    if (setcchar(&out, text, attr, pair, NULL) == OK && mvadd_wch(y, x, &out) == ERR && c->ch >= 0x80) {
+    if (setcchar(&out, text, attr, pair, NULL) == OK && mvadd_wch(y, x, &out) == ERR &&
+        c->ch >= 0x80) {
         text[0] = '?';                  /* this terminal's character set has it not */
         setcchar(&out, text, attr, pair, NULL);
         mvadd_wch(y, x, &out);
@@ -95,7 +99,8 @@ static void put(const CursesViewer *s, int x, int y, const TextCell *c)
 static void draw_graphics(CursesViewer *s)
 {
     pixman_image_t  *p = console_surface(s->viewer.con);
-    g_autofree char *text = p ? g_strdup_printf("%d x %d Graphic mode", pixman_image_get_width(p), pixman_image_get_height(p))
+    g_autofree char *text = p ? g_strdup_printf("%d x %d Graphic mode", pixman_image_get_width(p),
+                                                pixman_image_get_height(p))
                               : g_strdup("no display");
 
     erase();
@@ -113,7 +118,9 @@ static unsigned pan(int cursor, unsigned size, unsigned room, unsigned now)
     if (cursor < 0) {
         return now;
     }
-    return (unsigned)cursor < now ? (unsigned)cursor : (unsigned)cursor >= now + room ? (unsigned)cursor - room + 1 : now;
+    return (unsigned)cursor < now           ? (unsigned)cursor
+           : (unsigned)cursor >= now + room ? (unsigned)cursor - room + 1
+                                            : now;
 }
 
 static void draw_text(CursesViewer *s, const TextMode *t)
@@ -182,7 +189,8 @@ static Key extended(int code)
         size_t n = strlen(names[i].name);
         if (!strncmp(name, names[i].name, n)) {
             unsigned m = name[n] >= '2' && name[n] <= '8' ? (unsigned)(name[n] - '1') : 1;
-            return (Key){ names[i].sym, (m & 1 ? MOD_SHIFT : 0) | (m & 2 ? MOD_ALT : 0) | (m & 4 ? MOD_CTRL : 0) };
+            return (Key){ names[i].sym, (m & 1 ? MOD_SHIFT : 0) | (m & 2 ? MOD_ALT : 0) |
+                                            (m & 4 ? MOD_CTRL : 0) };
         }
     }
     return (Key){ 0, 0 };
@@ -211,7 +219,8 @@ static Key named(int code)
         }
     }
     if (f >= 0 && f < 48) {             /* F13 to F24 are those with Shift, then Ctrl, then both */
-        return (Key){ 0xffbe + (uint32_t)f % 12, (f / 12 & 1 ? MOD_SHIFT : 0) | (f / 12 & 2 ? MOD_CTRL : 0) };
+        return (Key){ 0xffbe + (uint32_t)f % 12,
+                      (f / 12 & 1 ? MOD_SHIFT : 0) | (f / 12 & 2 ? MOD_CTRL : 0) };
     }
     return extended(code);
 }
@@ -336,17 +345,20 @@ static bool curses_open(Machine *m, Console *con, Viewer **out, GError **err)
 
     for (unsigned i = 0; i < chr_count(m); i++) {
         if (!strcmp(chr_kind(chr_at(m, i)), "stdio")) {
-            return fail(err, "-display curses: this terminal is taken by stdio; put that elsewhere (-serial vc, -monitor vc)");
+            return fail(err, "-display curses: this terminal is taken by stdio; put that elsewhere "
+                             "(-serial vc, -monitor vc)");
         }
     }
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-        return fail(err, "-display curses: standard input and output are no terminal; use -nographic or -display none");
+        return fail(err, "-display curses: standard input and output are no terminal; use "
+                         "-nographic or -display none");
     }
     setlocale(LC_CTYPE, "");
     set_escdelay(ESCAPE_MS);
     screen = newterm(NULL, stdout, stdin);
     if (!screen) {
-        return fail(err, "-display curses: TERM=%s is no terminal that ncurses knows", g_getenv("TERM") ? g_getenv("TERM") : "");
+        return fail(err, "-display curses: TERM=%s is no terminal that ncurses knows",
+                    g_getenv("TERM") ? g_getenv("TERM") : "");
     }
     s = g_new0(CursesViewer, 1);
     s->viewer.ops = &curses_viewer;

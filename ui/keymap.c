@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * keymap.c -- which key, with which others held, makes a character: from the host's XKB data, by libxkbcommon.
+ * keymap.c -- which key, with which others held, makes a character: from the host's XKB data, by
+ * libxkbcommon.
  *
  * Spec: libxkbcommon 1.0 API; X Window System Protocol, appendix A (KEYSYM encoding).
- * Omits: dead keys for characters that have no key; levels beyond Shift and AltGr; second groups of a layout.
+ * Omits: dead keys for characters that have no key; levels beyond Shift and AltGr; second groups of
+ *   a layout.
  * Threads: a Keymap is made once and only read then.
  *
  * Without libxkbcommon there is US English alone (ui/keys.c).
@@ -51,10 +53,11 @@ typedef struct Making {
 } Making;
 
 /* true: *s says how this level is reached with Shift and AltGr alone. */
-static bool reached(const Making *g, struct xkb_keymap *map, xkb_keycode_t key, xkb_level_index_t level, KeyStroke *s)
+static bool reached(const Making *g, struct xkb_keymap *map, xkb_keycode_t key,
+                    xkb_level_index_t level, KeyStroke *s)
 {
     xkb_mod_mask_t masks[16];
-    size_t         n = xkb_keymap_key_get_mods_for_level(map, key, 0, level, masks, G_N_ELEMENTS(masks));
+    size_t n = xkb_keymap_key_get_mods_for_level(map, key, 0, level, masks, G_N_ELEMENTS(masks));
 
     for (size_t i = 0; i < n; i++) {
         if (!(masks[i] & ~(g->shift | g->altgr))) {
@@ -68,8 +71,8 @@ static bool reached(const Making *g, struct xkb_keymap *map, xkb_keycode_t key, 
 
 static bool is_keypad(unsigned code)
 {
-    return (code >= KEY_KP7 && code <= KEY_KPDOT) || code == KEY_KPASTERISK || code == KEY_KPSLASH || code == KEY_KPENTER ||
-           code == KEY_KPEQUAL || code == KEY_KPCOMMA;
+    return (code >= KEY_KP7 && code <= KEY_KPDOT) || code == KEY_KPASTERISK ||
+           code == KEY_KPSLASH || code == KEY_KPENTER || code == KEY_KPEQUAL || code == KEY_KPCOMMA;
 }
 
 static void add_key(struct xkb_keymap *map, xkb_keycode_t key, void *opaque)
@@ -84,7 +87,8 @@ static void add_key(struct xkb_keymap *map, xkb_keycode_t key, void *opaque)
         const xkb_keysym_t *syms;
         KeyStroke          *was;
         uint32_t            ch;
-        if (xkb_keymap_key_get_syms_by_level(map, key, 0, level, &syms) != 1 || !reached(g, map, key, level, &s)) {
+        if (xkb_keymap_key_get_syms_by_level(map, key, 0, level, &syms) != 1 ||
+            !reached(g, map, key, level, &s)) {
             continue;
         }
         ch = normal(syms[0]);
@@ -102,7 +106,8 @@ static void add_key(struct xkb_keymap *map, xkb_keycode_t key, void *opaque)
 
 static GHashTable *compile(const char *layout, const char *variant)
 {
-    struct xkb_rule_names names = { .rules = "evdev", .model = "pc105", .layout = layout, .variant = variant, .options = "" };
+    struct xkb_rule_names names = { .rules = "evdev", .model = "pc105", .layout = layout,
+                                    .variant = variant, .options = "" };
     struct xkb_context   *ctx = xkb_context_new(XKB_CONTEXT_NO_ENVIRONMENT_NAMES);
     struct xkb_keymap    *map = NULL;
     Making                g = { 0 };
@@ -112,7 +117,8 @@ static GHashTable *compile(const char *layout, const char *variant)
         map = xkb_keymap_new_from_names(ctx, &names, XKB_KEYMAP_COMPILE_NO_FLAGS);
     }
     if (map) {
-        xkb_mod_index_t shift = xkb_keymap_mod_get_index(map, "Shift"), altgr = xkb_keymap_mod_get_index(map, "Mod5");
+        xkb_mod_index_t shift = xkb_keymap_mod_get_index(map, "Shift"),
+                        altgr = xkb_keymap_mod_get_index(map, "Mod5");
         g.strokes = g_hash_table_new_full(NULL, NULL, NULL, g_free);
         g.shift = shift == XKB_MOD_INVALID ? 0 : 1u << shift;
         g.altgr = altgr == XKB_MOD_INVALID ? 0 : 1u << altgr;
@@ -154,13 +160,17 @@ Keymap *keymap_new(const char *language, GError **err)
             return NULL;
         }
 #ifndef CONFIG_XKB
-        fail(err, "-k %s: this program was built without libxkbcommon; there is en-us alone", language);
+        fail(err, "-k %s: this program was built without libxkbcommon; there is en-us alone",
+             language);
         return NULL;
 #endif
         strokes = compile(languages[i].layout, languages[i].variant);
         if (!strokes) {
-            fail(err, "-k %s: no layout \"%s%s%s\" in this system's keyboard data (Debian's package xkb-data)", language,
-                 languages[i].layout, *languages[i].variant ? "," : "", languages[i].variant);
+            fail(err,
+                 "-k %s: no layout \"%s%s%s\" in this system's keyboard data (Debian's package "
+                 "xkb-data)",
+                 language, languages[i].layout, *languages[i].variant ? "," : "",
+                 languages[i].variant);
             return NULL;
         }
     }
@@ -179,7 +189,8 @@ void keymap_free(Keymap *k)
 
 bool keymap_find(const Keymap *k, uint32_t keysym, KeyStroke *out)
 {
-    const KeyStroke *s = k->strokes ? g_hash_table_lookup(k->strokes, GUINT_TO_POINTER(normal(keysym))) : NULL;
+    const KeyStroke *s =
+        k->strokes ? g_hash_table_lookup(k->strokes, GUINT_TO_POINTER(normal(keysym))) : NULL;
 
     if (s) {
         *out = *s;

@@ -20,5 +20,6 @@ typedef struct KeyStroke {
 
 Keymap *keymap_new(const char *language, GError **err);         /* NULL: US English */
 void    keymap_free(Keymap *k);
-bool    keymap_find(const Keymap *k, uint32_t keysym, KeyStroke *out);          /* X11 keysym; false: no key makes it */
+/* X11 keysym; false: no key makes it */
+bool    keymap_find(const Keymap *k, uint32_t keysym, KeyStroke *out);
 #endif

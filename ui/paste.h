@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * paste.h -- text from the host's clipboard, typed into what a viewer shows; and the text that it shows, for the clipboard.
+ * paste.h -- text from the host's clipboard, typed into what a viewer shows; and the text that it
+ * shows, for the clipboard.
  *
  * Threads: the main context with the machine lock.
  */
@@ -14,8 +15,10 @@ typedef struct Paste {
     const char *at;
 } Paste;
 
-void  paste_start(Paste *p, const char *utf8);          /* in place of what was under way; bytes that are no UTF-8 end it */
-void  paste_tick(Paste *p, Machine *m, Console *con, const Keymap *keys);       /* as much as goes now */
+/* in place of what was under way; bytes that are no UTF-8 end it */
+void  paste_start(Paste *p, const char *utf8);
+/* as much as goes now */
+void  paste_tick(Paste *p, Machine *m, Console *con, const Keymap *keys);
 void  paste_end(Paste *p);
 char *paste_screen(Console *con);     /* the text that it shows, or NULL in graphics modes */
 #endif

@@ -4,12 +4,15 @@
  *
  * Spec: SDL 2 API.
  * Omits: nothing.
- * Threads: main context with the machine lock; a timer of the loop polls SDL and pulls the picture 30 times a second.
+ * Threads: main context with the machine lock; a timer of the loop polls SDL and pulls the picture
+ *   30 times a second.
  *
- * With Ctrl and Alt held (or what grab-mod says): G gives the mouse to the guest and back, F full screen, U the guest's own size, S whole multiples of it or
- * any size (smooth), V types the host's clipboard, C copies the text screen there, 1 to 9 show the guest's screen or a text console.  Closing the window presses the power button; closing it again ends.
+ * With Ctrl and Alt held (or what grab-mod says): G gives the mouse to the guest and back, F full
+ * screen, U the guest's own size, S whole multiples of it or any size (smooth), V types the host's
+ * clipboard, C copies the text screen there, 1 to 9 show the guest's screen or a text console.
+ * Closing the window presses the power button; closing it again ends.
  */
-#ifdef CONFIG_SDL                         /* configure: libsdl2-dev is there and not --disable-sdl */
+#ifdef CONFIG_SDL                        /* configure: libsdl2-dev is there and not --disable-sdl */
 #include "core/display.h"
 #include "core/options.h"
 #include "ui/keys.h"
@@ -29,7 +32,8 @@ typedef struct SdlViewer {
     SDL_Texture  *texture;
     int           width, height;
     GSource      *timer;
-    bool          grabbed, dirty, full, whole, closing;         /* whole: only whole multiples of the guest's pixels */
+    /* whole: only whole multiples of the guest's pixels */
+    bool          grabbed, dirty, full, whole, closing;
     Paste         paste;
     Keymap       *keys;
     unsigned      buttons;
@@ -50,7 +54,9 @@ static bool own_keys(const SdlViewer *s, Uint16 mod)
 
 static const char *own_keys_name(const SdlViewer *s)
 {
-    static const char *const names[] = { [GRAB_CTRL_ALT] = "Ctrl+Alt", [GRAB_SHIFT_CTRL_ALT] = "Shift+Ctrl+Alt", [GRAB_RCTRL] = "Right Ctrl" };
+    static const char *const names[] = { [GRAB_CTRL_ALT] = "Ctrl+Alt",
+                                         [GRAB_SHIFT_CTRL_ALT] = "Shift+Ctrl+Alt",
+                                         [GRAB_RCTRL] = "Right Ctrl" };
 
     return names[s->machine->options->grab_mod];
 }
@@ -58,17 +64,22 @@ static const char *own_keys_name(const SdlViewer *s)
 /* The guest draws a pointer of its own where it has an absolute one. */
 static void cursor(SdlViewer *s)
 {
-    SDL_ShowCursor(!s->machine->options->show_cursor && console_is_absolute(s->viewer.con) ? SDL_DISABLE : SDL_ENABLE);
+    SDL_ShowCursor(!s->machine->options->show_cursor && console_is_absolute(s->viewer.con)
+                       ? SDL_DISABLE
+                       : SDL_ENABLE);
 }
 
 static void title(SdlViewer *s)
 {
-    const char *name = s->machine->name ? s->machine->name : "Ryokan", *label = console_label(s->viewer.con), *keys = own_keys_name(s);
-    g_autofree char *t = label ? g_strdup_printf("%s (%s) - %s+1 shows the guest's screen", name, label, keys)
+    const char *name = s->machine->name ? s->machine->name : "Ryokan",
+               *label = console_label(s->viewer.con), *keys = own_keys_name(s);
+    g_autofree char *t =
+        label        ? g_strdup_printf("%s (%s) - %s+1 shows the guest's screen", name, label, keys)
         : s->closing ? g_strdup_printf("%s - shutting down; close again to end at once", name)
         : s->grabbed ? g_strdup_printf("%s - %s+G gives the mouse back", name, keys)
-        : console_is_absolute(s->viewer.con) ? g_strdup_printf("%s - %s+F: full screen", name, keys)
-        : g_strdup_printf("%s - click to give the mouse to the guest", name);
+        : console_is_absolute(s->viewer.con)
+            ? g_strdup_printf("%s - %s+F: full screen", name, keys)
+            : g_strdup_printf("%s - click to give the mouse to the guest", name);
 
     SDL_SetWindowTitle(s->window, t);
     cursor(s);
@@ -161,10 +172,14 @@ static bool command(SdlViewer *s, SDL_Keycode key)
     return true;
 }
 
-/* For a text console: letters come as text, which knows the host's layout and its dead keys, all others from here. */
+/*
+ * For a text console: letters come as text, which knows the host's layout and its dead keys, all
+ * others from here.
+ */
 static void symbol(SdlViewer *s, const SDL_KeyboardEvent *e)
 {
-    unsigned mods = (e->keysym.mod & KMOD_SHIFT ? MOD_SHIFT : 0) | (e->keysym.mod & KMOD_CTRL ? MOD_CTRL : 0) |
+    unsigned mods = (e->keysym.mod & KMOD_SHIFT ? MOD_SHIFT : 0) |
+                    (e->keysym.mod & KMOD_CTRL ? MOD_CTRL : 0) |
                     (e->keysym.mod & KMOD_LALT ? MOD_ALT : 0);
     uint32_t sym = key_symbol(key_from_hid((unsigned)e->keysym.scancode));
 
@@ -182,7 +197,8 @@ static void on_text(SdlViewer *s, const char *text)
 {
     SDL_Keymod now = SDL_GetModState();
 
-    for (; console_is_text(s->viewer.con) && !(now & (KMOD_CTRL | KMOD_LALT)) && *text; text = g_utf8_next_char(text)) {
+    for (; console_is_text(s->viewer.con) && !(now & (KMOD_CTRL | KMOD_LALT)) && *text;
+         text = g_utf8_next_char(text)) {
         gunichar c = g_utf8_get_char_validated(text, -1);
         if ((gint32)c < 0) {
             return;
@@ -213,7 +229,10 @@ static void on_key(SdlViewer *s, const SDL_KeyboardEvent *e)
 
 static void on_button(SdlViewer *s, const SDL_MouseButtonEvent *e)
 {
-    unsigned bit = e->button == SDL_BUTTON_LEFT ? 1 : e->button == SDL_BUTTON_RIGHT ? 2 : e->button == SDL_BUTTON_MIDDLE ? 4 : 0;
+    unsigned bit = e->button == SDL_BUTTON_LEFT     ? 1
+                   : e->button == SDL_BUTTON_RIGHT  ? 2
+                   : e->button == SDL_BUTTON_MIDDLE ? 4
+                                                    : 0;
 
     if (!s->grabbed && !console_is_absolute(s->viewer.con)) {
         if (!console_is_text(s->viewer.con) && e->type == SDL_MOUSEBUTTONDOWN) {
@@ -313,7 +332,8 @@ static void sdl_resized(Viewer *v, pixman_image_t *surface)
     if (s->texture) {
         SDL_DestroyTexture(s->texture);
     }
-    s->texture = SDL_CreateTexture(s->renderer, SDL_PIXELFORMAT_RGB888, SDL_TEXTUREACCESS_STREAMING, s->width, s->height);
+    s->texture = SDL_CreateTexture(s->renderer, SDL_PIXELFORMAT_RGB888, SDL_TEXTUREACCESS_STREAMING,
+                                   s->width, s->height);
     own_size(s);
     SDL_RenderSetLogicalSize(s->renderer, s->width, s->height);
     s->dirty = true;
@@ -361,13 +381,15 @@ static bool sdl_open(Machine *m, Console *con, Viewer **out, GError **err)
     SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
     SDL_SetHint(SDL_HINT_RENDER_SCALE_QUALITY, "linear");
     if (SDL_InitSubSystem(SDL_INIT_VIDEO)) {
-        g_set_error(err, G_FILE_ERROR, G_FILE_ERROR_FAILED, "-display sdl: %s (is DISPLAY right? -display none goes without)",
+        g_set_error(err, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+                    "-display sdl: %s (is DISPLAY right? -display none goes without)",
                     SDL_GetError());
         return false;
     }
     s = g_new0(SdlViewer, 1);
     s->machine = m;
-    s->window = SDL_CreateWindow("Ryokan", SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, 720, 400, SDL_WINDOW_RESIZABLE);
+    s->window = SDL_CreateWindow("Ryokan", SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, 720,
+                                 400, SDL_WINDOW_RESIZABLE);
     s->renderer = s->window ? SDL_CreateRenderer(s->window, -1, 0) : NULL;
     if (!s->renderer) {
         g_set_error(err, G_FILE_ERROR, G_FILE_ERROR_FAILED, "-display sdl: %s", SDL_GetError());

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sdl_lib.h -- SDL loaded when a window is asked for.  It brings some 40 libraries along, which would triple the time from exec
- * to the first guest instruction for everybody who asks for none.
+ * sdl_lib.h -- SDL loaded when a window is asked for.  It brings some 40 libraries along, which
+ * would triple the time from exec to the first guest instruction for everybody who asks for none.
  *
  * Spec: dlopen(3).
  * Omits: nothing.

@@ -4,8 +4,9 @@
  *
  * Spec: RFC 6143 by way of libvncserver; "xvp" of the RFB community specification.
  * Omits: several servers; an unencrypted and an encrypted one at a time.
- * Threads: a thread of its own speaks to viewers, so that a slow one stops nobody but other viewers.  Under Vnc.lock it shares
- *          with the main context a copy of the screen, what is damaged of it, the password and the input that waits.
+ * Threads: a thread of its own speaks to viewers, so that a slow one stops nobody but other
+ *          viewers.  Under Vnc.lock it shares with the main context a copy of the screen, what is
+ *          damaged of it, the password and the input that waits.
  */
 #ifdef CONFIG_VNC                         /* configure: libvncserver-dev is there and not --disable-vnc */
 #include "core/commands.h"
@@ -76,7 +77,8 @@ static void on_cut_utf8(char *text, int n, rfbClientPtr cl)
 
 static void on_cut(char *text, int n, rfbClientPtr cl)
 {
-    g_autofree char *utf8 = g_convert(text, CLAMP(n, 0, CUT_MAX), "UTF-8", "ISO-8859-1", NULL, NULL, NULL);
+    g_autofree char *utf8 =
+        g_convert(text, CLAMP(n, 0, CUT_MAX), "UTF-8", "ISO-8859-1", NULL, NULL, NULL);
 
     if (utf8) {
         on_cut_utf8(utf8, (int)strlen(utf8), cl);
@@ -195,13 +197,18 @@ static void note_initialized(Vnc *s)
     rfbReleaseClientIterator(it);
 }
 
-/* A viewer's first picture is one of now: wait for the next refresh, which the main context makes only when somebody looks. */
+/*
+ * A viewer's first picture is one of now: wait for the next refresh, which the main context makes
+ * only when somebody looks.
+ */
 static void add_viewer(Vnc *s, Pending *pending)
 {
     int    fd = pending->fd;
     gint64 until = g_get_monotonic_time() + FRESH_MS * 1000;
 
-    if (__atomic_load_n(&s->viewers, __ATOMIC_SEQ_CST) >= s->machine->options->vnc_opts.connections || fd >= FD_SETSIZE) {
+    if (__atomic_load_n(&s->viewers, __ATOMIC_SEQ_CST) >=
+            s->machine->options->vnc_opts.connections ||
+        fd >= FD_SETSIZE) {
         close(fd);
         return;
     }
@@ -300,7 +307,8 @@ static void take_damage(Vnc *s)
     for (int i = 0; i < n; i++) {
         for (int y = b[i].y1; y < b[i].y2; y++) {
             size_t at = (size_t)y * (size_t)s->width + (size_t)b[i].x1;
-            memcpy((uint32_t *)(void *)s->rfb->frameBuffer + at, s->shadow + at, (size_t)(b[i].x2 - b[i].x1) * 4);
+            memcpy((uint32_t *)(void *)s->rfb->frameBuffer + at, s->shadow + at,
+                   (size_t)(b[i].x2 - b[i].x1) * 4);
         }
         rfbMarkRectAsModified(s->rfb, b[i].x1, b[i].y1, b[i].x2, b[i].y2);
     }
@@ -335,7 +343,8 @@ static void *serve(void *opaque)
     while (!__atomic_load_n(&s->stop, __ATOMIC_SEQ_CST)) {
         unsigned n = poll_set(s, p);
         poll(p, n, n > 2 ? TICK_MS : -1);
-        if ((p[1].revents & POLLIN) && read(s->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
+        if ((p[1].revents & POLLIN) && read(s->wake_fd, &count, sizeof(count)) < 0 &&
+            errno != EAGAIN) {
             break;
         }
         if (p[0].revents & POLLIN) {
@@ -382,10 +391,12 @@ static void vnc_damaged(Viewer *v, const pixman_box16_t *b)
     g_mutex_lock(&s->lock);
     for (int y = b->y1; y < b->y2; y++) {
         for (int x = b->x1; x < b->x2; x++) {
-            s->shadow[(size_t)y * (size_t)s->width + (size_t)x] = red_first(from[(size_t)y * stride + (size_t)x]);
+            s->shadow[(size_t)y * (size_t)s->width + (size_t)x] =
+                red_first(from[(size_t)y * stride + (size_t)x]);
         }
     }
-    pixman_region32_union_rect(&s->damage, &s->damage, b->x1, b->y1, (unsigned)(b->x2 - b->x1), (unsigned)(b->y2 - b->y1));
+    pixman_region32_union_rect(&s->damage, &s->damage, b->x1, b->y1, (unsigned)(b->x2 - b->x1),
+                               (unsigned)(b->y2 - b->y1));
     g_mutex_unlock(&s->lock);
 }
 
@@ -404,13 +415,15 @@ static void vnc_leds(Viewer *v, unsigned leds)
 static gboolean tick(void *opaque)
 {
     Vnc *s = opaque;
-    bool any, frame = __atomic_load_n(&s->viewers, __ATOMIC_SEQ_CST) && ++s->ticks % TICKS_A_FRAME == 0;
+    bool any,
+        frame = __atomic_load_n(&s->viewers, __ATOMIC_SEQ_CST) && ++s->ticks % TICKS_A_FRAME == 0;
 
     g_mutex_lock(&s->lock);
     any = s->input->len || s->news->len || s->paste.text;
     g_mutex_unlock(&s->lock);
     if (!frame && !any) {
-        return G_SOURCE_CONTINUE;       /* the machine lock is the guest's while nobody looks or types */
+        /* the machine lock is the guest's while nobody looks or types */
+        return G_SOURCE_CONTINUE;
     }
     machine_lock(s->machine);
     vnc_tell_news(s);
@@ -440,7 +453,8 @@ static bool vnc_expire_password(Viewer *v, int64_t at_s, GError **err)
     Vnc *s = (Vnc *)v;
 
     if (!s->rfb->authPasswdData) {
-        return fail(err, "VNC viewers need no password here: start with -vnc %s,password=on", s->machine->options->vnc);
+        return fail(err, "VNC viewers need no password here: start with -vnc %s,password=on",
+                    s->machine->options->vnc);
     }
     g_mutex_lock(&s->lock);
     s->expires_s = at_s;
@@ -458,7 +472,8 @@ static bool vnc_set_password(Viewer *v, const char *password, GError **err)
     Vnc *s = (Vnc *)v;
 
     if (!s->rfb->authPasswdData) {
-        return fail(err, "VNC viewers need no password here: start with -vnc %s,password=on", s->machine->options->vnc);
+        return fail(err, "VNC viewers need no password here: start with -vnc %s,password=on",
+                    s->machine->options->vnc);
     }
     g_mutex_lock(&s->lock);
     memset(s->password, 0, sizeof(s->password));
@@ -477,10 +492,13 @@ static void say_address(int fd, bool secret)
     char      host[NI_MAXHOST], port[NI_MAXSERV];
 
     if (!getsockname(fd, (struct sockaddr *)&a, &n) &&
-        !getnameinfo((struct sockaddr *)&a, n, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV)) {
+        !getnameinfo((struct sockaddr *)&a, n, host, sizeof(host), port, sizeof(port),
+                     NI_NUMERICHOST | NI_NUMERICSERV)) {
         bool any = !strcmp(host, "0.0.0.0") || !strcmp(host, "::"), six = strchr(host, ':') && !any;
-        fprintf(stderr, "ryokan: console page: http%s://%s%s%s:%s/%s\n", secret ? "s" : "", six ? "[" : "", any ? "localhost" : host, six ? "]" : "", port,
-                g_file_test(NOVNC_DIR "/vnc.html", G_FILE_TEST_EXISTS) ? " (noVNC: vnc.html there)" : "");
+        fprintf(stderr, "ryokan: console page: http%s://%s%s%s:%s/%s\n", secret ? "s" : "",
+                six ? "[" : "", any ? "localhost" : host, six ? "]" : "", port,
+                g_file_test(NOVNC_DIR "/vnc.html", G_FILE_TEST_EXISTS) ? " (noVNC: vnc.html there)"
+                                                                       : "");
     }
 }
 
@@ -552,7 +570,8 @@ static void vnc_close(Viewer *v)
     }
     vnc_tls_wait(&s->tls);
     if (!__atomic_load_n(s->answers, __ATOMIC_SEQ_CST)) {
-        g_free(s->answers);           /* else a browser's thread still counts there; the process ends */
+        /* else a browser's thread still counts there; the process ends */
+        g_free(s->answers);
     }
     g_free(s->shadow);
     g_free(s->path);
@@ -568,7 +587,8 @@ static bool vnc_open(Machine *m, Console *con, Viewer **out, GError **err)
     Vnc          *s;
     int           fd;
 
-    if ((opts->tls_creds && !vnc_tls_init(&tls, m, opts->tls_creds, opts->password, err)) || (fd = vnc_listen(address, opts, err)) < 0) {
+    if ((opts->tls_creds && !vnc_tls_init(&tls, m, opts->tls_creds, opts->password, err)) ||
+        (fd = vnc_listen(address, opts, err)) < 0) {
         return false;
     }
     s = g_new0(Vnc, 1);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vnc_ext.c -- what libvncserver does not know: QEMU's key codes, keyboard lights and relative pointer.
+ * vnc_ext.c -- what libvncserver does not know: QEMU's key codes, keyboard lights and relative
+ * pointer.
  *
- * Spec: "QEMU Extended Key Event", "QEMU LED State", "QEMU Pointer Motion Change" of the RFB community specification.
+ * Spec: "QEMU Extended Key Event", "QEMU LED State", "QEMU Pointer Motion Change" of the RFB
+ *   community specification.
  * Omits: QEMU's audio messages.
  * Threads: the viewers' thread.
  */
@@ -12,15 +14,18 @@
 enum { POINTER_MOTION = -257, EXTENDED_KEY = -258, LED_STATE = -261, QEMU_MESSAGE = 255 };
 
 /* A pseudo-rectangle alone in an update. */
-static bool send_rect(rfbClientPtr cl, int encoding, unsigned x, unsigned w, unsigned h, const char *more, int n)
+static bool send_rect(rfbClientPtr cl, int encoding, unsigned x, unsigned w, unsigned h,
+                      const char *more, int n)
 {
-    rfbFramebufferUpdateMsg        update = { .type = rfbFramebufferUpdate, .nRects = Swap16IfLE(1) };
+    rfbFramebufferUpdateMsg        update = { .type = rfbFramebufferUpdate,
+                                              .nRects = Swap16IfLE(1) };
     rfbFramebufferUpdateRectHeader rect = {
         .r = { .x = Swap16IfLE(x), .w = Swap16IfLE(w), .h = Swap16IfLE(h) }, .encoding = Swap32IfLE((uint32_t)encoding),
     };
 
     return rfbWriteExact(cl, (char *)&update, sz_rfbFramebufferUpdateMsg) > 0 &&
-           rfbWriteExact(cl, (char *)&rect, sz_rfbFramebufferUpdateRectHeader) > 0 && (!n || rfbWriteExact(cl, more, n) > 0);
+           rfbWriteExact(cl, (char *)&rect, sz_rfbFramebufferUpdateRectHeader) > 0 &&
+           (!n || rfbWriteExact(cl, more, n) > 0);
 }
 
 static rfbBool enable(rfbClientPtr cl, void **data, int encoding)
@@ -41,7 +46,10 @@ static rfbBool enable(rfbClientPtr cl, void **data, int encoding)
     }
 }
 
-/* Behind the type: 0, u16 down, u32 keysym, u32 code: XT scan codes, those with prefix E0 having bit 7 set. */
+/*
+ * Behind the type: 0, u16 down, u32 keysym, u32 code: XT scan codes, those with prefix E0 having
+ * bit 7 set.
+ */
 static rfbBool extended_key(rfbClientPtr cl, void *data, const rfbClientToServerMsg *msg)
 {
     uint8_t b[11];
@@ -51,13 +59,15 @@ static rfbBool extended_key(rfbClientPtr cl, void *data, const rfbClientToServer
     }
     if (!cl->viewOnly) {
         uint32_t keysym = (uint32_t)b[3] << 24 | (uint32_t)b[4] << 16 | (uint32_t)b[5] << 8 | b[6];
-        vnc_queue(vnc_of(cl), &(Input){ .kind = INPUT_CODE, .keysym = keysym, .code = b[10], .down = b[1] || b[2] });
+        vnc_queue(vnc_of(cl), &(Input){ .kind = INPUT_CODE, .keysym = keysym, .code = b[10],
+                                        .down = b[1] || b[2] });
     }
     return TRUE;
 }
 
 static int                  encodings[] = { EXTENDED_KEY, LED_STATE, POINTER_MOTION, 0 };
-static rfbProtocolExtension extension = {               /* libvncserver links it, once for all servers of the process */
+/* libvncserver links it, once for all servers of the process */
+static rfbProtocolExtension extension = {
     .pseudoEncodings = encodings, .enablePseudoEncoding = enable, .handleMessage = extended_key,
 };
 
@@ -86,7 +96,8 @@ void vnc_ext_tell(Vnc *s)
     int              leds = (int)s->leds, absolute = s->absolute;
     g_autofree char *cut = g_steal_pointer(&s->cut_out);
     g_mutex_unlock(&s->lock);
-    g_autofree char *latin = cut ? g_convert_with_fallback(cut, -1, "ISO-8859-1", "UTF-8", "?", NULL, NULL, NULL) : NULL;
+    g_autofree char *latin =
+        cut ? g_convert_with_fallback(cut, -1, "ISO-8859-1", "UTF-8", "?", NULL, NULL, NULL) : NULL;
     while ((cl = rfbClientIteratorNext(it))) {
         VncClient *c = cl->clientData;
         if (cl->state != RFB_NORMAL || cl->sock < 0) {
@@ -99,12 +110,14 @@ void vnc_ext_tell(Vnc *s)
         }
         if (c->wants_motion && c->absolute != absolute) {
             c->absolute = absolute;
-            send_rect(cl, POINTER_MOTION, absolute ? 1 : 0, (unsigned)cl->screen->width, (unsigned)cl->screen->height, NULL, 0);
+            send_rect(cl, POINTER_MOTION, absolute ? 1 : 0, (unsigned)cl->screen->width,
+                      (unsigned)cl->screen->height, NULL, 0);
         }
     }
     rfbReleaseClientIterator(it);
     if (latin) {
-        rfbSendServerCutTextUTF8(s->rfb, cut, (int)strlen(cut), latin, (int)strlen(latin));      /* UTF-8 to those who know it */
+        /* UTF-8 to those who know it */
+        rfbSendServerCutTextUTF8(s->rfb, cut, (int)strlen(cut), latin, (int)strlen(latin));
     }
 }
 #endif

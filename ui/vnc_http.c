@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vnc_http.c -- the VNC port as a browser sees it: a console page, and noVNC's files where its package is installed.
+ * vnc_http.c -- the VNC port as a browser sees it: a console page, and noVNC's files where its
+ * package is installed.
  *
- * Spec: RFC 9112 (HTTP/1.1), as much of it as one GET and a closed connection need; RFC 6455 4.2.1 (what a WebSocket's request
- *   looks like: libvncserver speaks it).
+ * Spec: RFC 9112 (HTTP/1.1), as much of it as one GET and a closed connection need; RFC 6455 4.2.1
+ *   (what a WebSocket's request looks like: libvncserver speaks it).
  * Omits: everything but GET; ranges, keep-alive.
- * Threads: http_kind() on the viewers' thread, never blocks; http_answer() starts a thread of its own for each request, a few at
- *          most, so that a browser that reads slowly holds up nobody.
+ * Threads: http_kind() on the viewers' thread, never blocks; http_answer() starts a thread of its
+ *          own for each request, a few at most, so that a browser that reads slowly holds up
+ *          nobody.
  */
 #ifdef CONFIG_VNC
 #include "ui/vnc_http.h"
@@ -30,7 +32,10 @@ static char *header(const char *request, const char *name)
     return p ? g_strstrip(g_strndup(p + strlen(at), strcspn(p + strlen(at), "\r"))) : NULL;
 }
 
-/* A page of another site, open in the user's browser, must not reach the guest through it (RFC 6455, 10.2). */
+/*
+ * A page of another site, open in the user's browser, must not reach the guest through it (RFC
+ * 6455, 10.2).
+ */
 static bool same_origin(const char *request)
 {
     g_autofree char *host = header(request, "host"), *origin = header(request, "origin");
@@ -128,7 +133,8 @@ static void send_file(int fd, const char *path)
     g_autofree char *file = g_strconcat(NOVNC_DIR, path, NULL), *body = NULL;
     gsize            n = 0;
 
-    if (!is_plain(path) || !g_file_test(file, G_FILE_TEST_IS_REGULAR) || !g_file_get_contents(file, &body, &n, NULL) || n > FILE_MOST) {
+    if (!is_plain(path) || !g_file_test(file, G_FILE_TEST_IS_REGULAR) ||
+        !g_file_get_contents(file, &body, &n, NULL) || n > FILE_MOST) {
         reply(fd, "404 Not Found", "text/plain", "There is no such page.\n", 23);
         return;
     }
@@ -148,7 +154,8 @@ static void *answer(void *arg)
     end = path + strcspn(path, " ?#\r\n");
     *end = 0;
     if (!strcmp(path, "/")) {
-        reply(fd, "200 OK", "text/html; charset=utf-8", console_page, (size_t)(console_page_end - console_page));
+        reply(fd, "200 OK", "text/html; charset=utf-8", console_page,
+              (size_t)(console_page_end - console_page));
     } else {
         send_file(fd, path);
     }

@@ -10,7 +10,8 @@
 #define NOVNC_DIR "/usr/share/novnc"
 
 typedef enum {
-    HTTP_NOTHING_YET,                 /* too little to tell: a viewer that is no browser waits for the server to speak */
+    /* too little to tell: a viewer that is no browser waits for the server to speak */
+    HTTP_NOTHING_YET,
     HTTP_NOT,                         /* RFB */
     HTTP_WEBSOCKET,                   /* of a page that came from here */
     HTTP_GET,                         /* a page is wanted: http_answer() */

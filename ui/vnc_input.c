@@ -2,12 +2,13 @@
 /*
  * vnc_input.c -- what viewers type and point at, to the guest or to a text console.
  *
- * Spec: RFC 6143, 7.5.4 and 7.5.5; "QEMU Extended Key Event", "QEMU Pointer Motion Change", "xvp" of the RFB community specification.
+ * Spec: RFC 6143, 7.5.4 and 7.5.5; "QEMU Extended Key Event", "QEMU Pointer Motion Change", "xvp"
+ *   of the RFB community specification.
  * Omits: nothing.
  * Threads: the main context with the machine lock.
  *
- * With Ctrl and Alt held: 1 to 9 show the guest's screen or a text console, V types the viewers' clipboard, C gives them the text
- * of a text screen.
+ * With Ctrl and Alt held: 1 to 9 show the guest's screen or a text console, V types the viewers'
+ * clipboard, C gives them the text of a text screen.
  */
 #ifdef CONFIG_VNC
 #include "ui/keys.h"
@@ -57,8 +58,8 @@ static void hold_again(Vnc *s, unsigned code, bool want)
 static void type_key(Vnc *s, const KeyStroke *k, uint32_t keysym, bool down)
 {
     bool letter = g_unichar_isalpha(keysym < 0x100 ? keysym : keysym & 0xffffff);
-    bool any_shift = !k->prints || k->any_shift || (letter && s->caps) || s->down[KEY_LEFTCTRL] || s->down[KEY_RIGHTCTRL] ||
-                     s->down[KEY_LEFTALT];
+    bool any_shift = !k->prints || k->any_shift || (letter && s->caps) || s->down[KEY_LEFTCTRL] ||
+                     s->down[KEY_RIGHTCTRL] || s->down[KEY_LEFTALT];
     bool has_altgr = s->down[KEY_RIGHTALT];
 
     if (k->code == KEY_CAPSLOCK && down) {
@@ -88,7 +89,8 @@ static void type_key(Vnc *s, const KeyStroke *k, uint32_t keysym, bool down)
 static unsigned mods(const Vnc *s)
 {
     return (s->down[KEY_LEFTSHIFT] || s->down[KEY_RIGHTSHIFT] ? MOD_SHIFT : 0) |
-           (s->down[KEY_LEFTCTRL] || s->down[KEY_RIGHTCTRL] ? MOD_CTRL : 0) | (s->down[KEY_LEFTALT] ? MOD_ALT : 0);
+           (s->down[KEY_LEFTCTRL] || s->down[KEY_RIGHTCTRL] ? MOD_CTRL : 0) |
+           (s->down[KEY_LEFTALT] ? MOD_ALT : 0);
 }
 
 /* The guest is not left with keys held that it does not see let go. */
@@ -148,8 +150,10 @@ static bool command(Vnc *s, unsigned code)
 
 static bool is_modifier(unsigned code)
 {
-    return code == KEY_LEFTSHIFT || code == KEY_RIGHTSHIFT || code == KEY_LEFTCTRL || code == KEY_RIGHTCTRL || code == KEY_LEFTALT ||
-           code == KEY_RIGHTALT || code == KEY_LEFTMETA || code == KEY_RIGHTMETA || code == KEY_CAPSLOCK || code == KEY_NUMLOCK;
+    return code == KEY_LEFTSHIFT || code == KEY_RIGHTSHIFT || code == KEY_LEFTCTRL ||
+           code == KEY_RIGHTCTRL || code == KEY_LEFTALT || code == KEY_RIGHTALT ||
+           code == KEY_LEFTMETA || code == KEY_RIGHTMETA || code == KEY_CAPSLOCK ||
+           code == KEY_NUMLOCK;
 }
 
 /* true: it was for a text console, or for us. */

@@ -14,7 +14,8 @@
 #include <netdb.h>
 #include <rfb/rfb.h>
 
-enum { TICK_MS = 15, TICKS_A_FRAME = 2, VIEWERS_MAX = 16, INPUT_MAX = 1024, FRESH_MS = 300, STALL_MS = 5000, FIRST_PORT = 5900,
+enum { TICK_MS = 15, TICKS_A_FRAME = 2, VIEWERS_MAX = 16, INPUT_MAX = 1024, FRESH_MS = 300,
+       STALL_MS = 5000, FIRST_PORT = 5900,
        SPEAK_MS = 150, PENDING_MAX = 16, CUT_MAX = 65536, NEWS_MAX = 256 };
 enum { PASSWORD_BYTES = 8 };            /* as many as VNC authentication uses */
 enum { RELATIVE_ORIGIN = 0x7fff };      /* a relative pointer message that says "no movement" */
@@ -24,7 +25,8 @@ typedef struct Input {
     uint32_t keysym, code;            /* code: of INPUT_CODE, a scan code; of INPUT_POWER, xvp's */
     bool     down;
     int      x, y;                    /* INPUT_MOTION: a movement */
-    unsigned buttons;                 /* RFB's: 1 left, 2 middle, 4 right, 8 wheel up, 16 wheel down */
+    /* RFB's: 1 left, 2 middle, 4 right, 8 wheel up, 16 wheel down */
+    unsigned buttons;
 } Input;
 
 typedef struct Peer {                 /* a viewer, as programs hear of it */
@@ -39,7 +41,8 @@ typedef struct News {
     Peer        peer;
 } News;
 
-typedef struct Pending {              /* connected, and not yet known: a browser speaks first, a viewer does not */
+/* connected, and not yet known: a browser speaks first, a viewer does not */
+typedef struct Pending {
     int    fd;
     gint64 until;                     /* us of g_get_monotonic_time() */
     Peer   peer;
@@ -109,7 +112,8 @@ void vnc_ext_register(void);
 void vnc_ext_gone(rfbClientPtr cl);
 void vnc_ext_tell(Vnc *s);              /* what has changed since, to those who want to know */
 /* vnc_peer.c: who is there, and where we are */
-int  vnc_listen(const char *address, const OptVnc *opts, GError **err);         /* HOST:DISPLAY, unix:PATH; or connected */
+/* HOST:DISPLAY, unix:PATH; or connected */
+int  vnc_listen(const char *address, const OptVnc *opts, GError **err);
 void vnc_peer_name(int fd, Peer *p);
 GVariant *vnc_about_server(Vnc *s);     /* query-vnc */
 void vnc_news(Vnc *s, const char *event, const Peer *p);        /* with s->lock */

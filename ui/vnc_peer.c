@@ -2,7 +2,8 @@
 /*
  * vnc_peer.c -- where the VNC server listens, who is connected, and what programs hear of it.
  *
- * Spec: QAPI schema of the QEMU Machine Protocol: query-vnc, query-vnc-servers, VNC_CONNECTED, VNC_INITIALIZED, VNC_DISCONNECTED.
+ * Spec: QAPI schema of the QEMU Machine Protocol: query-vnc, query-vnc-servers, VNC_CONNECTED,
+ *   VNC_INITIALIZED, VNC_DISCONNECTED.
  * Omits: several servers.
  * Threads: vnc_listen() before the viewers' thread is; the rest as vnc_int.h says.
  */
@@ -45,8 +46,8 @@ static int listen_on(const struct addrinfo *list, int *why)
 
     for (const struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
         fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) || bind(fd, a->ai_addr, a->ai_addrlen) ||
-                        listen(fd, VIEWERS_MAX))) {
+        if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+                        bind(fd, a->ai_addr, a->ai_addrlen) || listen(fd, VIEWERS_MAX))) {
             *why = errno;
             close(fd);
             fd = -1;
@@ -60,7 +61,8 @@ static char *host_of(const char *address)
     const char *colon = strrchr(address, ':');
     size_t      n = (size_t)(colon - address);
 
-    return n >= 2 && address[0] == '[' && colon[-1] == ']' ? g_strndup(address + 1, n - 2) : g_strndup(address, n);
+    return n >= 2 && address[0] == '[' && colon[-1] == ']' ? g_strndup(address + 1, n - 2)
+                                                           : g_strndup(address, n);
 }
 
 static int listen_tcp(const char *address, unsigned last, GError **err)
@@ -71,7 +73,8 @@ static int listen_tcp(const char *address, unsigned last, GError **err)
     int              fd = -1, why = EADDRINUSE;
 
     if (display > 65535 - FIRST_PORT) {
-        fail(err, "-vnc %s: display %lu makes no port; take 0 to %d", address, display, 65535 - FIRST_PORT);
+        fail(err, "-vnc %s: display %lu makes no port; take 0 to %d", address, display,
+             65535 - FIRST_PORT);
         return -1;
     }
     for (unsigned long d = display; fd < 0 && why == EADDRINUSE && d <= MAX(last, display); d++) {
@@ -86,8 +89,8 @@ static int listen_tcp(const char *address, unsigned last, GError **err)
         freeaddrinfo(list);
     }
     if (fd < 0) {
-        fail(err, "-vnc %s: cannot listen on port %lu%s: %s", address, FIRST_PORT + display, last ? " nor on the next ones" : "",
-             g_strerror(why));
+        fail(err, "-vnc %s: cannot listen on port %lu%s: %s", address, FIRST_PORT + display,
+             last ? " nor on the next ones" : "", g_strerror(why));
     }
     return fd;
 }
@@ -97,7 +100,8 @@ static int connect_tcp(const char *address, GError **err)
 {
     struct addrinfo  hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
     g_autofree char *host = host_of(address);
-    int              fd = -1, why = getaddrinfo(*host ? host : "localhost", strrchr(address, ':') + 1, &hints, &list);
+    int fd = -1,
+        why = getaddrinfo(*host ? host : "localhost", strrchr(address, ':') + 1, &hints, &list);
 
     if (why) {
         fail(err, "-vnc %s,reverse=on: %s", address, gai_strerror(why));
@@ -131,7 +135,8 @@ static void name(const struct sockaddr_storage *a, socklen_t n, Peer *p)
     p->family = a->ss_family;
     if (a->ss_family == AF_UNIX) {
         const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)a;
-        g_strlcpy(p->host, n > offsetof(struct sockaddr_un, sun_path) ? un->sun_path : "", sizeof(un->sun_path));
+        g_strlcpy(p->host, n > offsetof(struct sockaddr_un, sun_path) ? un->sun_path : "",
+                  sizeof(un->sun_path));
     } else if (getnameinfo((const struct sockaddr *)a, n, p->host, sizeof(p->host), p->service, sizeof(p->service),
                            NI_NUMERICHOST | NI_NUMERICSERV)) {
         p->host[0] = p->service[0] = 0;
@@ -163,9 +168,12 @@ static void say_place(GVariantBuilder *b, const Peer *p)
 
 static const char *auth(const Vnc *s)
 {
-    static const char *const vencrypt[2][2] = { { "vencrypt+tls+none", "vencrypt+tls+vnc" }, { "vencrypt+x509+none", "vencrypt+x509+vnc" } };
+    static const char *const vencrypt[2][2] = { { "vencrypt+tls+none", "vencrypt+tls+vnc" },
+                                                { "vencrypt+x509+none", "vencrypt+x509+vnc" } };
 
-    return s->tls.creds ? vencrypt[s->tls.x509][s->tls.password] : s->rfb->authPasswdData ? "vnc" : "none";
+    return s->tls.creds             ? vencrypt[s->tls.x509][s->tls.password]
+           : s->rfb->authPasswdData ? "vnc"
+                                    : "none";
 }
 
 static void place(const Vnc *s, Peer *p)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vnc_tls.c -- TLS between a viewer and the VNC server: VeNCrypt for viewers, https and wss for browsers.
+ * vnc_tls.c -- TLS between a viewer and the VNC server: VeNCrypt for viewers, https and wss for
+ * browsers.
  *
  * Spec: "VeNCrypt" of the RFB community specification, version 0.2; RFC 6143, 7.1.
  * Omits: user names and passwords inside of TLS (the Plain kinds).
- * Threads: one for each connection, which only moves bytes between it and a pair of sockets; libvncserver has the other end and
- *          knows nothing of TLS, which its server side does not offer but for WebSockets.  The machine lock is taken to begin and
- *          to end a session.
+ * Threads: one for each connection, which only moves bytes between it and a pair of sockets;
+ *          libvncserver has the other end and knows nothing of TLS, which its server side does not
+ *          offer but for WebSockets.  The machine lock is taken to begin and to end a session.
  */
 #ifdef CONFIG_VNC
 #include "ui/vnc_tls.h"
@@ -18,7 +19,8 @@
 #include <unistd.h>
 
 enum { HANDSHAKE_MS = 10000, CHUNK = 16384 };
-enum { VENCRYPT = 19, TLS_NONE = 257, TLS_VNC = 258, X509_NONE = 260, X509_VNC = 261, TYPE_NONE = 1, TYPE_VNC = 2 };
+enum { VENCRYPT = 19, TLS_NONE = 257, TLS_VNC = 258, X509_NONE = 260, X509_VNC = 261,
+       TYPE_NONE = 1, TYPE_VNC = 2 };
 
 typedef struct Link {
     VncTls     *tls;
@@ -38,8 +40,10 @@ bool vnc_tls_init(VncTls *t, Machine *m, const char *creds, bool password, GErro
     }
     t->x509 = !strcmp(tls_creds_kind(t->creds), "x509");
     return t->x509 || !strcmp(tls_creds_kind(t->creds), "anon") ||
-           fail(err, "-vnc tls-creds=%s: is tls-creds-%s, and VNC has tls-creds-x509 and tls-creds-anon alone", creds,
-                tls_creds_kind(t->creds));
+           fail(err,
+                "-vnc tls-creds=%s: is tls-creds-%s, and VNC has tls-creds-x509 and tls-creds-anon "
+                "alone",
+                creds, tls_creds_kind(t->creds));
 }
 
 const char *vnc_tls_name(const VncTls *t)
@@ -53,9 +57,11 @@ const char *vnc_tls_name(const VncTls *t)
 static bool wait_for(const Link *l, int fd, short events)
 {
     gint64        left = (l->until - g_get_monotonic_time()) / 1000;
-    struct pollfd p[2] = { { .fd = fd, .events = events }, { .fd = fd == l->fd ? l->plain : l->fd } };
+    struct pollfd p[2] = { { .fd = fd, .events = events },
+                           { .fd = fd == l->fd ? l->plain : l->fd } };
 
-    return left > 0 && poll(p, 2, (int)left) > 0 && !(p[1].revents & (POLLHUP | POLLERR)) && p[0].revents & (events | POLLHUP | POLLERR);
+    return left > 0 && poll(p, 2, (int)left) > 0 && !(p[1].revents & (POLLHUP | POLLERR)) &&
+           p[0].revents & (events | POLLHUP | POLLERR);
 }
 
 static bool get(const Link *l, int fd, void *buf, size_t n)
@@ -64,7 +70,8 @@ static bool get(const Link *l, int fd, void *buf, size_t n)
 
     while (n) {
         ssize_t got = recv(fd, p, n, 0);
-        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR) || (got < 0 && !wait_for(l, fd, POLLIN))) {
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR) ||
+            (got < 0 && !wait_for(l, fd, POLLIN))) {
             return false;
         }
         p += MAX(got, 0);
@@ -79,7 +86,8 @@ static bool put(const Link *l, int fd, const void *buf, size_t n)
 
     while (n) {
         ssize_t done = send(fd, p, n, MSG_NOSIGNAL);
-        if ((done < 0 && errno != EAGAIN && errno != EINTR) || (done < 0 && !wait_for(l, fd, POLLOUT))) {
+        if ((done < 0 && errno != EAGAIN && errno != EINTR) ||
+            (done < 0 && !wait_for(l, fd, POLLOUT))) {
             return false;
         }
         p += MAX(done, 0);
@@ -99,7 +107,8 @@ static bool vencrypt(const Link *l)
     uint32_t want = GUINT32_TO_BE(kind(l->tls)), chosen;
     uint8_t  b[12];
 
-    if (!put(l, l->fd, "RFB 003.008\n", 12) || !get(l, l->fd, b, 12) || memcmp(b, "RFB 003.00", 10) || (b[10] != '7' && b[10] != '8')) {
+    if (!put(l, l->fd, "RFB 003.008\n", 12) || !get(l, l->fd, b, 12) ||
+        memcmp(b, "RFB 003.00", 10) || (b[10] != '7' && b[10] != '8')) {
         return false;
     }
     if (!put(l, l->fd, (uint8_t[]){ 1, VENCRYPT }, 2) || !get(l, l->fd, b, 1) || b[0] != VENCRYPT ||
@@ -110,19 +119,24 @@ static bool vencrypt(const Link *l)
     if (!put(l, l->fd, (uint8_t[]){ !known }, 1) || !known) {
         return false;
     }
-    if (!put(l, l->fd, (uint8_t[]){ 1 }, 1) || !put(l, l->fd, &want, sizeof(want)) || !get(l, l->fd, &chosen, sizeof(chosen))) {
+    if (!put(l, l->fd, (uint8_t[]){ 1 }, 1) || !put(l, l->fd, &want, sizeof(want)) ||
+        !get(l, l->fd, &chosen, sizeof(chosen))) {
         return false;
     }
     return put(l, l->fd, (uint8_t[]){ chosen == want }, 1) && chosen == want;
 }
 
-/* To libvncserver we are a viewer, up to where the password is asked for or the result said, which the real one sees itself. */
+/*
+ * To libvncserver we are a viewer, up to where the password is asked for or the result said, which
+ * the real one sees itself.
+ */
 static bool inner(const Link *l)
 {
     uint8_t b[256], type = l->tls->password ? TYPE_VNC : TYPE_NONE;
 
-    return get(l, l->plain, b, 12) && put(l, l->plain, "RFB 003.008\n", 12) && get(l, l->plain, b, 1) && b[0] &&
-           get(l, l->plain, b + 1, b[0]) && memchr(b + 1, type, b[0]) && put(l, l->plain, &type, 1);
+    return get(l, l->plain, b, 12) && put(l, l->plain, "RFB 003.008\n", 12) &&
+           get(l, l->plain, b, 1) && b[0] && get(l, l->plain, b + 1, b[0]) &&
+           memchr(b + 1, type, b[0]) && put(l, l->plain, &type, 1);
 }
 
 static bool handshake(Link *l)
@@ -194,12 +208,15 @@ static void relay(Link *l)
         }
         if (!moved) {
             struct pollfd p[2] = { { .fd = l->fd }, { .fd = l->plain } };
-            p[0].events = (short)((in->from == in->to ? POLLIN : 0) | (out->from < out->to ? POLLOUT : 0));
-            p[1].events = (short)((out->from == out->to ? POLLIN : 0) | (in->from < in->to ? POLLOUT : 0));
+            p[0].events =
+                (short)((in->from == in->to ? POLLIN : 0) | (out->from < out->to ? POLLOUT : 0));
+            p[1].events =
+                (short)((out->from == out->to ? POLLIN : 0) | (in->from < in->to ? POLLOUT : 0));
             if (poll(p, 2, -1) < 0 && errno != EINTR) {
                 return;
             }
-            if ((p[0].revents | p[1].revents) & (POLLERR | POLLNVAL) || (p[1].revents & POLLHUP && !(p[1].revents & POLLIN)) ||
+            if ((p[0].revents | p[1].revents) & (POLLERR | POLLNVAL) ||
+                (p[1].revents & POLLHUP && !(p[1].revents & POLLIN)) ||
                 (p[0].revents & POLLHUP && !(p[0].revents & POLLIN))) {
                 return;
             }

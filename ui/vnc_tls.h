@@ -13,11 +13,14 @@ typedef struct VncTls {               /* of a server */
 } VncTls;
 
 bool vnc_tls_init(VncTls *t, Machine *m, const char *creds, bool password, GError **err);
-const char *vnc_tls_name(const VncTls *t);              /* "x509-none" and the like, as query-vnc-servers says it */
+/* "x509-none" and the like, as query-vnc-servers says it */
+const char *vnc_tls_name(const VncTls *t);
 /*
- * Takes fd over; what is plain comes out of the descriptor that is returned, or -1.  browser: TLS begins at once, and what is in
- * it comes as it is; else VeNCrypt, and libvncserver's side of it is done.
+ * Takes fd over; what is plain comes out of the descriptor that is returned, or -1.  browser: TLS
+ * begins at once, and what is in it comes as it is; else VeNCrypt, and libvncserver's side of it is
+ * done.
  */
 int  vnc_tls_start(VncTls *t, int fd, bool browser);
-void vnc_tls_wait(VncTls *t);         /* until the threads are gone, which those are whose other ends are closed */
+/* until the threads are gone, which those are whose other ends are closed */
+void vnc_tls_wait(VncTls *t);
 #endif

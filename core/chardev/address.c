@@ -4,7 +4,8 @@
  *
  * Spec: Linux unix(7), ip(7), ipv6(7); POSIX.1-2017, getaddrinfo.
  * Omits: nothing.
- * Threads: the main context; names of hosts are asked for when a device is opened, which may take a while.
+ * Threads: the main context; names of hosts are asked for when a device is opened, which may take a
+ *   while.
  */
 #include "core/chardev/address.h"
 #include <errno.h>
@@ -24,7 +25,8 @@ bool address_check(const ChrConfig *cfg, GError **err)
         return fail(err, "-chardev %s: one of path=, port= and fd= belongs here", cfg->backend);
     }
     if (cfg->path && strlen(cfg->path) + cfg->abstract >= sizeof(un.sun_path)) {
-        return fail(err, "%s: too long for the name of a socket; at most %zu bytes", cfg->path, sizeof(un.sun_path) - 1);
+        return fail(err, "%s: too long for the name of a socket; at most %zu bytes", cfg->path,
+                    sizeof(un.sun_path) - 1);
     }
     return true;
 }
@@ -56,7 +58,9 @@ GArray *address_find(const ChrConfig *cfg, bool local, int type, GError **err)
     if (cfg->path) {
         return unix_address(cfg);
     }
-    hints.ai_family = cfg->ipv4 && !cfg->ipv6 ? AF_INET : cfg->ipv6 && !cfg->ipv4 ? AF_INET6 : AF_UNSPEC;
+    hints.ai_family = cfg->ipv4 && !cfg->ipv6   ? AF_INET
+                      : cfg->ipv6 && !cfg->ipv4 ? AF_INET6
+                                                : AF_UNSPEC;
     r = getaddrinfo(host && *host ? host : NULL, port && *port ? port : "0", &hints, &list);
     if (r) {
         fail(err, "%s:%s: %s", host ? host : "", port ? port : "", gai_strerror(r));
@@ -78,11 +82,15 @@ char *address_text(const Address *a)
 
     if (a->at.ss_family == AF_UNIX) {
         const struct sockaddr_un *un = (const struct sockaddr_un *)&a->at;
-        size_t n = a->n > offsetof(struct sockaddr_un, sun_path) ? a->n - offsetof(struct sockaddr_un, sun_path) : 0;
+        size_t n = a->n > offsetof(struct sockaddr_un, sun_path)
+                       ? a->n - offsetof(struct sockaddr_un, sun_path)
+                       : 0;
         bool   abstract = n && !un->sun_path[0];
-        return abstract ? g_strdup_printf("@%.*s", (int)n - 1, un->sun_path + 1) : g_strndup(un->sun_path, n);
+        return abstract ? g_strdup_printf("@%.*s", (int)n - 1, un->sun_path + 1)
+                        : g_strndup(un->sun_path, n);
     }
-    if (getnameinfo((const struct sockaddr *)&a->at, a->n, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV)) {
+    if (getnameinfo((const struct sockaddr *)&a->at, a->n, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV)) {
         return g_strdup("?");
     }
     return g_strdup_printf(strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
@@ -93,7 +101,8 @@ char *address_name(const ChrConfig *cfg)
     if (cfg->path) {
         return g_strdup(cfg->path);
     }
-    return cfg->fd ? g_strdup_printf("fd=%s", cfg->fd) : g_strdup_printf("%s:%s", cfg->host ? cfg->host : "", cfg->port);
+    return cfg->fd ? g_strdup_printf("fd=%s", cfg->fd)
+                   : g_strdup_printf("%s:%s", cfg->host ? cfg->host : "", cfg->port);
 }
 
 static int try_listen(const Address *a, const ChrConfig *cfg)
@@ -134,7 +143,8 @@ static void set_port(Address *a, unsigned port)
 int address_listen(const ChrConfig *cfg, GError **err)
 {
     GArray  *list = address_find(cfg, true, SOCK_STREAM, err);
-    unsigned first = cfg->port ? (unsigned)strtoul(cfg->port, NULL, 10) : 0, last = cfg->to > first ? cfg->to : first;
+    unsigned first = cfg->port ? (unsigned)strtoul(cfg->port, NULL, 10) : 0,
+             last = cfg->to > first ? cfg->to : first;
     g_autofree char *name = address_name(cfg);
     int      fd = -1, e = 0;
 

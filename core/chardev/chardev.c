@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * chardev.c -- byte streams between devices and the host: buffering, polling, and the mux with its escape keys.
+ * chardev.c -- byte streams between devices and the host: buffering, polling, and the mux with its
+ * escape keys.
  *
  * Spec: none; the Ctrl-A keys are those in common use.
  * Omits: nothing.
- * Threads: chr_write and chr_accept from any thread with the machine lock; everything else in the main context, which
- *          takes the lock for the users' hooks and lets go of it while it writes to the host.
+ * Threads: chr_write and chr_accept from any thread with the machine lock; everything else in the
+ *          main context, which takes the lock for the users' hooks and lets go of it while it
+ *          writes to the host.
  */
 #include "core/chardev/backend.h"
 #include "core/trace.h"
@@ -134,7 +136,8 @@ static void deliver(Chardev *c)
         size_t n;
         /* looked up anew each time: a user may attach or go within */
         while (i < c->n_users && c->slot[i].in->len && c->slot[i].user.receive &&
-               (n = c->slot[i].user.can_receive ? c->slot[i].user.can_receive(c->slot[i].user.dev) : c->slot[i].in->len)) {
+               (n = c->slot[i].user.can_receive ? c->slot[i].user.can_receive(c->slot[i].user.dev)
+                                                : c->slot[i].in->len)) {
             uint8_t buf[CHR_IN_MAX];
             n = MIN(MIN(n, c->slot[i].in->len), sizeof(buf));
             memcpy(buf, c->slot[i].in->data, n);
@@ -234,7 +237,10 @@ static ssize_t write_some(Chardev *c, const void *buf, size_t n)
     return c->backend->write ? c->backend->write(c, buf, n) : write(c->out_fd, buf, n);
 }
 
-/* One chunk to the host, without blocking.  Called with the machine lock, which it lets go while it writes. */
+/*
+ * One chunk to the host, without blocking.  Called with the machine lock, which it lets go while it
+ * writes.
+ */
 static bool write_host(Chardev *c)
 {
     uint8_t buf[CHR_CHUNK];
@@ -283,7 +289,8 @@ static void write_all(Chardev *c)
 {
     bool ready = true;
 
-    for (int budget = 16; c->connected && c->out_fd >= 0 && has_output(c) && ready && budget; budget--) {
+    for (int budget = 16; c->connected && c->out_fd >= 0 && has_output(c) && ready && budget;
+         budget--) {
         ready = write_host(c);
     }
     if (!c->connected || c->out_fd < 0) {
@@ -344,7 +351,8 @@ static gboolean chr_dispatch(GSource *source, GSourceFunc f, gpointer data)
     if (asked(source, c->aux_tag)) {
         c->backend->ready(c);
     }
-    if (wants_input(c) && (asked(source, c->in_tag) || (c->backend->unread && c->backend->unread(c)))) {
+    if (wants_input(c) &&
+        (asked(source, c->in_tag) || (c->backend->unread && c->backend->unread(c)))) {
         read_host(c);
     }
     if (c->hup) {
@@ -506,7 +514,9 @@ int chr_take_fd(Chardev *c)
 void chr_flush(Chardev *c)
 {
     struct stat st;
-    int         patience = c->out_fd >= 0 && !fstat(c->out_fd, &st) && S_ISSOCK(st.st_mode) ? FLUSH_SOCKET_MS : FLUSH_MS;
+    int patience = c->out_fd >= 0 && !fstat(c->out_fd, &st) && S_ISSOCK(st.st_mode)
+                       ? FLUSH_SOCKET_MS
+                       : FLUSH_MS;
 
     while (c->connected && c->out_fd >= 0 && has_output(c)) {
         size_t  n = MIN(c->out->len, CHR_CHUNK);
@@ -528,7 +538,9 @@ void chr_flush(Chardev *c)
 
 static bool open_log(Chardev *c, GError **err)
 {
-    c->log_fd = open(c->cfg.logfile, O_WRONLY | O_CREAT | O_CLOEXEC | (c->cfg.logappend ? O_APPEND : O_TRUNC), 0666);
+    c->log_fd =
+        open(c->cfg.logfile,
+             O_WRONLY | O_CREAT | O_CLOEXEC | (c->cfg.logappend ? O_APPEND : O_TRUNC), 0666);
     if (c->log_fd < 0) {
         return fail(err, "logfile=%s: cannot write it: %s", c->cfg.logfile, g_strerror(errno));
     }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* codec.h -- what a socket's bytes are wrapped in: telnet's commands, WebSocket's frames.  Pure functions over buffers. */
+/*
+ * codec.h -- what a socket's bytes are wrapped in: telnet's commands, WebSocket's frames.  Pure
+ * functions over buffers.
+ */
 #ifndef CORE_CHARDEV_CODEC_H
 #define CORE_CHARDEV_CODEC_H
 #include <glib.h>
@@ -21,9 +24,12 @@ typedef struct WebSocket {
     uint8_t     mask[4];
     unsigned    at;                   /* into mask */
 } WebSocket;
-/* The request in ws->in: 1 answered (in out), 0 not whole yet, -1 none that can be (out says so). */
+/*
+ * The request in ws->in: 1 answered (in out), 0 not whole yet, -1 none that can be (out says so).
+ */
 int    websocket_handshake(WebSocket *ws, GByteArray *out);
 bool   websocket_ready(const WebSocket *ws);    /* ws->in has more to decode */
-size_t websocket_decode(WebSocket *ws, uint8_t *buf, size_t n, GByteArray *out);       /* out: answers to pings */
+/* out: answers to pings */
+size_t websocket_decode(WebSocket *ws, uint8_t *buf, size_t n, GByteArray *out);
 void   websocket_encode(GByteArray *out, const uint8_t *buf, size_t n);
 #endif

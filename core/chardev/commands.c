@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * commands.c -- chardev-add and its neighbours: character devices that come, change and go while the machine runs.
+ * commands.c -- chardev-add and its neighbours: character devices that come, change and go while
+ * the machine runs.
  *
- * Spec: QAPI schema of the QEMU Machine Protocol, module "char": its back ends have the same members as -chardev, in objects.
+ * Spec: QAPI schema of the QEMU Machine Protocol, module "char": its back ends have the same
+ *   members as -chardev, in objects.
  * Omits: back ends that names.c does not have.
  * Threads: the main context with the machine lock.
  */
@@ -113,7 +115,10 @@ static bool take_udp(ChrConfig *cfg, Data *d, GError **err)
     return true;
 }
 
-/* chardev-add's objects as -chardev has them; other members than the type's are left, and so refused. */
+/*
+ * chardev-add's objects as -chardev has them; other members than the type's are left, and so
+ * refused.
+ */
 static bool configure(ChrConfig *cfg, Backend *b, GError **err)
 {
     Data *d = &b->data;
@@ -182,7 +187,9 @@ static bool change(Machine *m, const char *id, ChrConfig *cfg, Reply *reply, GEr
     cfg->id = g_strdup(id);
     if (!c || c->cfg.mux || cfg->mux || !chr_check(m, cfg, c, err)) {
         fields_clear(chr_fields, cfg);
-        return !c ? fail(err, "Chardev '%.200s' does not exist", id) : *err ? false : fail(err, "Mux device hotswap not supported yet");
+        return !c     ? fail(err, "Chardev '%.200s' does not exist", id)
+               : *err ? false
+                      : fail(err, "Mux device hotswap not supported yet");
     }
     chr_hang_up(c);
     chr_stop(c);
@@ -267,7 +274,8 @@ bool cmd_chardev_add_text(Machine *m, void *args, Reply *reply, GError **err)
 
 bool cmd_chardev_change_text(Machine *m, void *args, Reply *reply, GError **err)
 {
-    g_auto(GStrv) words = g_strsplit(((TextArg *)args)->text ? ((TextArg *)args)->text : "", " ", 2);
+    g_auto(GStrv) words =
+        g_strsplit(((TextArg *)args)->text ? ((TextArg *)args)->text : "", " ", 2);
     ChrConfig     cfg = { 0 };
 
     if (!words[0] || !words[1]) {

@@ -27,15 +27,19 @@ static bool file_check(Machine *m, const ChrConfig *cfg, GError **err)
         return true;
     }
     if (access(cfg->path, F_OK) == 0) {
-        return access(cfg->path, W_OK) == 0 || fail(err, "%s: cannot write it: %s", cfg->path, g_strerror(errno));
+        return access(cfg->path, W_OK) == 0 ||
+               fail(err, "%s: cannot write it: %s", cfg->path, g_strerror(errno));
     }
     dir = g_path_get_dirname(cfg->path);
-    return access(dir, W_OK | X_OK) == 0 || fail(err, "%s: cannot create it: %s", cfg->path, g_strerror(errno));
+    return access(dir, W_OK | X_OK) == 0 ||
+           fail(err, "%s: cannot create it: %s", cfg->path, g_strerror(errno));
 }
 
 static bool file_open(Chardev *c, GError **err)
 {
-    int fd = fds_open(c->machine, c->cfg.path, O_WRONLY | O_CREAT | O_CLOEXEC | (c->cfg.append ? O_APPEND : O_TRUNC), 0666), in_fd = -1;
+    int fd = fds_open(c->machine, c->cfg.path,
+                      O_WRONLY | O_CREAT | O_CLOEXEC | (c->cfg.append ? O_APPEND : O_TRUNC), 0666),
+        in_fd = -1;
 
     if (fd < 0) {
         return fail(err, "%s: cannot write it: %s", c->cfg.path, g_strerror(errno));
@@ -44,7 +48,8 @@ static bool file_open(Chardev *c, GError **err)
         in_fd = open(c->cfg.input_path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         if (in_fd < 0) {
             close(fd);
-            return fail(err, "input-path=%s: cannot read it: %s", c->cfg.input_path, g_strerror(errno));
+            return fail(err, "input-path=%s: cannot read it: %s", c->cfg.input_path,
+                        g_strerror(errno));
         }
     }
     chr_set_fds(c, in_fd, fd);

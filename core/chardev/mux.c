@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * mux.c -- several users of one other character device; Ctrl-A c goes from one to the next.  (mux=on makes any back end so.)
+ * mux.c -- several users of one other character device; Ctrl-A c goes from one to the next.
+ * (mux=on makes any back end so.)
  *
  * Spec: QAPI schema of the QEMU Machine Protocol, ChardevMux.
  * Omits: nothing.
@@ -13,9 +14,11 @@ static bool mux_check(Machine *m, const ChrConfig *cfg, GError **err)
     const Chardev *base = cfg->chardev ? chr_find(m, cfg->chardev) : NULL;
 
     if (!base) {
-        return fail(err, "-chardev mux,chardev=%s: there is no -chardev with this id", cfg->chardev ? cfg->chardev : "");
+        return fail(err, "-chardev mux,chardev=%s: there is no -chardev with this id",
+                    cfg->chardev ? cfg->chardev : "");
     }
-    return (!base->n_users && !base->cfg.mux) || fail(err, "-chardev mux,chardev=%s: is in use", cfg->chardev);
+    return (!base->n_users && !base->cfg.mux) ||
+           fail(err, "-chardev mux,chardev=%s: is in use", cfg->chardev);
 }
 
 static size_t base_room(void *dev)
@@ -48,7 +51,8 @@ static void base_writable(void *dev)
 
 static bool mux_open(Chardev *c, GError **err)
 {
-    ChrUser user = { .can_receive = base_room, .receive = base_input, .event = base_event, .writable = base_writable, .dev = c };
+    ChrUser user = { .can_receive = base_room, .receive = base_input, .event = base_event,
+                     .writable = base_writable, .dev = c };
 
     if (!mux_check(c->machine, &c->cfg, err)) {
         return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * names.c -- character devices by name: the spelling of -chardev and of -serial, and the list of those there are.
+ * names.c -- character devices by name: the spelling of -chardev and of -serial, and the list of
+ * those there are.
  *
  * Spec: none; the spelling is that in common use.
  * Omits: serial and parallel ports of the host.
@@ -149,8 +150,10 @@ static bool parse_udp(ChrConfig *cfg, const char *kind, const char *text, GError
     if (at) {
         *at++ = 0;
     }
-    if (!split_address(addr, &cfg->host, &cfg->port) || (at && !split_address(at, &cfg->localaddr, &cfg->localport))) {
-        return fail(err, "%s%s: is written udp:HOST:PORT or udp:HOST:PORT@LOCALADDR:LOCALPORT", kind, text);
+    if (!split_address(addr, &cfg->host, &cfg->port) ||
+        (at && !split_address(at, &cfg->localaddr, &cfg->localport))) {
+        return fail(err, "%s%s: is written udp:HOST:PORT or udp:HOST:PORT@LOCALADDR:LOCALPORT",
+                    kind, text);
     }
     return rest(cfg, more, err);
 }
@@ -212,7 +215,8 @@ static bool parse_spec(ChrConfig *cfg, const char *spec, GError **err)
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(shorthands); i++) {
         if (g_str_has_prefix(spec, shorthands[i].kind)) {
-            return shorthands[i].parse(cfg, shorthands[i].kind, spec + strlen(shorthands[i].kind), err);
+            return shorthands[i].parse(cfg, shorthands[i].kind, spec + strlen(shorthands[i].kind),
+                                       err);
         }
     }
     return fail(err, "\"%s\": no such character device; there are null, stdio, vc, pty, ringbuf, file:, pipe:, unix:, tcp:, telnet:,"
@@ -253,7 +257,8 @@ static bool unknown(const char *name, GError **err)
     for (unsigned i = 0; chr_backends[i]; i++) {
         g_string_append_printf(names, "%s%s", i ? ", " : "", chr_backends[i]->name);
     }
-    return fail(err, "\"%s\": no such character device; there are %s", name ? name : "", names->str);
+    return fail(err, "\"%s\": no such character device; there are %s", name ? name : "",
+                names->str);
 }
 
 bool chr_check(Machine *m, const ChrConfig *cfg, const Chardev *instead_of, GError **err)
@@ -296,7 +301,8 @@ bool chr_is_wanted(Machine *m, const Chardev *c)
     for (unsigned i = 0; i < m->devices->len; i++) {
         const Device *d = m->devices->pdata[i];
         for (const Field *f = d->class->fields; f && f->name; f++) {
-            if (f->type == T_LINK && (f->flags & F_CONFIG) && *(void *const *)(const void *)((const char *)d + f->offset) == c) {
+            if (f->type == T_LINK && (f->flags & F_CONFIG) &&
+                *(void *const *)(const void *)((const char *)d + f->offset) == c) {
                 return true;
             }
         }
@@ -440,5 +446,6 @@ char *chr_describe(const Chardev *c)
     if (c->backend->describe) {
         return c->backend->describe(c);
     }
-    return c->cfg.path ? g_strdup_printf("%s:%s", c->backend->name, c->cfg.path) : g_strdup(c->backend->name);
+    return c->cfg.path ? g_strdup_printf("%s:%s", c->backend->name, c->cfg.path)
+                       : g_strdup(c->backend->name);
 }

@@ -15,4 +15,5 @@ static bool null_open(Chardev *c, GError **err)
     return true;
 }
 
-const ChrBackend null_chardev = { .name = "null", .help = "takes everything, says nothing", .open = null_open };
+const ChrBackend null_chardev = { .name = "null", .help = "takes everything, says nothing",
+                                  .open = null_open };

@@ -21,7 +21,8 @@ static bool pipe_check(Machine *m, const ChrConfig *cfg, GError **err)
     }
     in = g_strconcat(cfg->path, ".in", NULL);
     ok = access(in, F_OK) == 0 || access(cfg->path, F_OK) == 0 ||
-         fail(err, "%s: no such FIFO; make it with mkfifo %s.in %s.out", cfg->path, cfg->path, cfg->path);
+         fail(err, "%s: no such FIFO; make it with mkfifo %s.in %s.out", cfg->path, cfg->path,
+              cfg->path);
     g_free(in);
     return ok;
 }
@@ -29,7 +30,8 @@ static bool pipe_check(Machine *m, const ChrConfig *cfg, GError **err)
 static bool pipe_open(Chardev *c, GError **err)
 {
     char *in = g_strconcat(c->cfg.path, ".in", NULL), *out = g_strconcat(c->cfg.path, ".out", NULL);
-    int   in_fd = open(in, O_RDWR | O_NONBLOCK | O_CLOEXEC), out_fd = open(out, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    int in_fd = open(in, O_RDWR | O_NONBLOCK | O_CLOEXEC),
+        out_fd = open(out, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
     g_free(in);
     g_free(out);

@@ -14,7 +14,10 @@
 #include <termios.h>
 #include <unistd.h>
 
-/* Opened and closed once, so that it is raw, and "nobody has it open" shows as a hang-up from the start. */
+/*
+ * Opened and closed once, so that it is raw, and "nobody has it open" shows as a hang-up from the
+ * start.
+ */
 static bool pty_open(Chardev *c, GError **err)
 {
     int            fd = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC), far;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ringbuf.c -- output into memory, where the monitor reads it; the oldest bytes make room for new ones.
+ * ringbuf.c -- output into memory, where the monitor reads it; the oldest bytes make room for new
+ * ones.
  *
  * Spec: QAPI schema of the QEMU Machine Protocol, ChardevRingbuf.
  * Omits: input: there is none.
@@ -19,7 +20,9 @@ static bool ringbuf_check(Machine *m, const ChrConfig *cfg, GError **err)
 {
     (void)m;
     return (cfg->size && cfg->size <= SIZE_MAX_BYTES && !(cfg->size & (cfg->size - 1))) ||
-           fail(err, "-chardev ringbuf,size=%" G_GUINT64_FORMAT ": size of ringbuf chardev must be power of two, at most %u MiB",
+           fail(err,
+                "-chardev ringbuf,size=%" G_GUINT64_FORMAT
+                ": size of ringbuf chardev must be power of two, at most %u MiB",
                 cfg->size, SIZE_MAX_BYTES >> 20);
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * socket.c -- a Unix or TCP socket, either end of it: one peer at a time, plain, as telnet, as a WebSocket, or by TLS.
+ * socket.c -- a Unix or TCP socket, either end of it: one peer at a time, plain, as telnet, as a
+ * WebSocket, or by TLS.
  *
  *     listening --accept--> (TLS) --> (WebSocket's request) --> up --lost--> listening
- *     connecting -----------> (TLS) -----------------------> up --lost--> (reconnect: after a while, connecting)
+ *     connecting -----------> (TLS) -----------------------> up --lost--> (reconnect: after a
+ *     while, connecting)
  *
  * Spec: Linux unix(7), tcp(7); the protocols' in telnet.c, websocket.c, objects/tls_creds.c.
  * Omits: tls-authz; a WebSocket client.
@@ -56,11 +58,14 @@ static bool socket_check(Machine *m, const ChrConfig *cfg, GError **err)
         return false;
     }
     if (cfg->tls_authz) {
-        return fail(err, "-chardev socket,tls-authz=%s: is not there; whoever has a certificate of the authority may connect",
+        return fail(err,
+                    "-chardev socket,tls-authz=%s: is not there; whoever has a certificate of the "
+                    "authority may connect",
                     cfg->tls_authz);
     }
     if (cfg->server && cfg->reconnect) {
-        return fail(err, "-chardev socket: 'reconnect' option is incompatible with socket in server listen mode");
+        return fail(err, "-chardev socket: 'reconnect' option is incompatible with socket in "
+                         "server listen mode");
     }
     if (cfg->websocket && (!cfg->server || cfg->telnet)) {
         return fail(err, "-chardev socket,websocket=on: goes with server=on, and without telnet");
@@ -69,9 +74,11 @@ static bool socket_check(Machine *m, const ChrConfig *cfg, GError **err)
         return fail(err, "-chardev socket,abstract=on: goes with path=");
     }
     if (cfg->tls_creds && cfg->path && !cfg->server) {
-        return fail(err, "-chardev socket,tls-creds=%s: a Unix socket has no host's name to check", cfg->tls_creds);
+        return fail(err, "-chardev socket,tls-creds=%s: a Unix socket has no host's name to check",
+                    cfg->tls_creds);
     }
-    return !cfg->to || (cfg->server && cfg->port) || fail(err, "-chardev socket,to=%u: goes with server=on and port=", cfg->to);
+    return !cfg->to || (cfg->server && cfg->port) ||
+           fail(err, "-chardev socket,to=%u: goes with server=on and port=", cfg->to);
 }
 
 /* ---- steps ---- */
@@ -154,7 +161,8 @@ static void failed(Chardev *c, GError *why)
 {
     g_autofree char *name = address_name(&c->cfg);
 
-    g_printerr("ryokan: chardev %s (%s): %s\n", chr_label(c), name, why ? why->message : "the peer's request is none");
+    g_printerr("ryokan: chardev %s (%s): %s\n", chr_label(c), name,
+               why ? why->message : "the peer's request is none");
     g_clear_error(&why);
     hang_up(c);
 }
@@ -173,7 +181,12 @@ static void begin(Chardev *c, int fd)
     }
     if (c->cfg.tls_creds) {
         TlsCreds *creds = tls_creds_find(c->machine, c->cfg.tls_creds, c->cfg.server, &err);
-        s->tls = creds ? tls_session_new(creds, fd, c->cfg.server ? NULL : c->cfg.host ? c->cfg.host : "", &err) : NULL;
+        s->tls = creds ? tls_session_new(creds, fd,
+                                         c->cfg.server ? NULL
+                                         : c->cfg.host ? c->cfg.host
+                                                       : "",
+                                         &err)
+                       : NULL;
         if (!s->tls) {
             failed(c, err);
             return;
@@ -328,7 +341,8 @@ static ssize_t raw_read(Chardev *c, void *buf, size_t n)
         char           room[CMSG_SPACE(CHR_MAX_FDS * sizeof(int))];
     } control;
     struct iovec  iov = { buf, n };
-    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+                          .msg_controllen = sizeof(control) };
     ssize_t       r;
 
     if (s->tls) {
@@ -436,7 +450,8 @@ static bool socket_unread(Chardev *c)
 {
     const Sock *s = c->data;
 
-    return (s->tls && s->step == UP && tls_pending(s->tls)) || (c->connected && s->ws.open && websocket_ready(&s->ws));
+    return (s->tls && s->step == UP && tls_pending(s->tls)) ||
+           (c->connected && s->ws.open && websocket_ready(&s->ws));
 }
 
 /* ---- open and close ---- */
@@ -445,7 +460,8 @@ static bool ctrl_c(void)
 {
     sigset_t set;
 
-    return !sigpending(&set) && (sigismember(&set, SIGINT) || sigismember(&set, SIGTERM) || sigismember(&set, SIGHUP));
+    return !sigpending(&set) &&
+           (sigismember(&set, SIGINT) || sigismember(&set, SIGTERM) || sigismember(&set, SIGHUP));
 }
 
 static bool wait_for_peer(Chardev *c, GError **err)
@@ -491,7 +507,9 @@ static bool socket_open(Chardev *c, GError **err)
         dial(c);
         return true;
     }
-    fd = cfg->fd ? fds_take(c->machine, cfg->fd, err) : cfg->server ? address_listen(cfg, err) : address_connect(cfg, err);
+    fd = cfg->fd       ? fds_take(c->machine, cfg->fd, err)
+         : cfg->server ? address_listen(cfg, err)
+                       : address_connect(cfg, err);
     if (fd < 0) {
         return false;
     }
@@ -540,7 +558,8 @@ static char *address_of(int fd, bool peer)
 {
     Address a = { .n = sizeof(a.at) };
 
-    if (fd < 0 || (peer ? getpeername(fd, (struct sockaddr *)&a.at, &a.n) : getsockname(fd, (struct sockaddr *)&a.at, &a.n))) {
+    if (fd < 0 || (peer ? getpeername(fd, (struct sockaddr *)&a.at, &a.n)
+                        : getsockname(fd, (struct sockaddr *)&a.at, &a.n))) {
         return NULL;
     }
     return address_text(&a);
@@ -550,12 +569,18 @@ static char *socket_describe(const Chardev *c)
 {
     const ChrConfig *cfg = &c->cfg;
     const Sock      *s = c->data;
-    const char      *kind = cfg->telnet ? "telnet" : cfg->websocket ? "websocket" : "tcp", *server = cfg->server ? ",server=on" : "";
-    g_autofree char *name = address_name(cfg), *here = s ? address_of(s->listen_fd >= 0 ? s->listen_fd : s->fd, false) : NULL;
+    const char *kind = cfg->telnet      ? "telnet"
+                       : cfg->websocket ? "websocket"
+                                        : "tcp",
+               *server = cfg->server ? ",server=on" : "";
+    g_autofree char *name = address_name(cfg),
+                    *here = s ? address_of(s->listen_fd >= 0 ? s->listen_fd : s->fd, false) : NULL;
     g_autofree char *there = s ? address_of(s->fd, true) : NULL;
 
     if (cfg->path || (s && s->is_unix)) {
-        return g_strdup_printf("%sunix:%s%s", c->connected ? "" : "disconnected:", here && *here ? here : name, server);
+        return g_strdup_printf("%sunix:%s%s",
+                               c->connected ? "" : "disconnected:", here && *here ? here : name,
+                               server);
     }
     if (!c->connected) {
         return g_strdup_printf("disconnected:%s:%s%s", kind, here ? here : name, server);

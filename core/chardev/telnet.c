@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * telnet.c -- the server's end of telnet: characters as they are typed, echoed by the guest, eight bits.
+ * telnet.c -- the server's end of telnet: characters as they are typed, echoed by the guest, eight
+ * bits.
  *
  * Spec: RFC 854 (commands), 856 (binary), 857 (echo), 858 (suppress go ahead).
  * Omits: 3270; the client's answers are not waited for.

@@ -25,7 +25,8 @@ static int udp_pair(GArray *there, GArray *here)
         bool           bound = !here->len;
         for (unsigned k = 0; fd >= 0 && !bound && k < here->len; k++) {
             const Address *at = &g_array_index(here, Address, k);
-            bound = at->at.ss_family == to->at.ss_family && !bind(fd, (const struct sockaddr *)&at->at, at->n);
+            bound = at->at.ss_family == to->at.ss_family &&
+                    !bind(fd, (const struct sockaddr *)&at->at, at->n);
         }
         if (fd >= 0 && bound && !connect(fd, (const struct sockaddr *)&to->at, to->n)) {
             return fd;
@@ -50,8 +51,9 @@ static bool udp_open(Chardev *c, GError **err)
         to.host = "localhost";
     }
     there = address_find(&to, false, SOCK_DGRAM, err);
-    here = !there ? NULL : to.localaddr || to.localport ? address_find(&to, true, SOCK_DGRAM, err)
-                                                        : g_array_new(FALSE, FALSE, sizeof(Address));
+    here = !there                         ? NULL
+           : to.localaddr || to.localport ? address_find(&to, true, SOCK_DGRAM, err)
+                                          : g_array_new(FALSE, FALSE, sizeof(Address));
     if (here) {
         fd = udp_pair(there, here);
         if (fd < 0) {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vc.c -- a text console beside the guest's screen (Ctrl-Alt-2, -3, ...), as the far end of a character device.
+ * vc.c -- a text console beside the guest's screen (Ctrl-Alt-2, -3, ...), as the far end of a
+ * character device.
  *
  * Spec: none; the spelling of its size (vc:80Cx24C, vc:800x600) is the one in common use.
  * Omits: a size that follows the window.
  * Threads: the main context with the machine lock.
  *
- * The device's bytes go to a terminal (core/vt.h), whose cells are drawn when a viewer asks for the picture, those that differ
- * from the last one.
+ * The device's bytes go to a terminal (core/vt.h), whose cells are drawn when a viewer asks for the
+ * picture, those that differ from the last one.
  */
 #include "core/chardev/backend.h"
 #include "core/display.h"
@@ -41,7 +42,8 @@ static bool vc_check(Machine *m, const ChrConfig *cfg, GError **err)
 
     (void)m;
     return (c >= VT_COLS_MIN && c <= VT_COLS_MAX && r >= VT_ROWS_MIN && r <= VT_ROWS_MAX) ||
-           fail(err, "vc: %u columns by %u rows: there can be %d to %d by %d to %d", c, r, VT_COLS_MIN, VT_COLS_MAX, VT_ROWS_MIN, VT_ROWS_MAX);
+           fail(err, "vc: %u columns by %u rows: there can be %d to %d by %d to %d", c, r,
+                VT_COLS_MIN, VT_COLS_MAX, VT_ROWS_MIN, VT_ROWS_MAX);
 }
 
 /* ---- the picture ---- */
@@ -94,7 +96,8 @@ static void vc_refresh(void *dev, Console *con)
             }
         }
         if (first <= last && first < w) {
-            console_damage(con, (int)first * FONT_W, (int)y * FONT_H, (int)(last - first + 1) * FONT_W, FONT_H);
+            console_damage(con, (int)first * FONT_W, (int)y * FONT_H,
+                           (int)(last - first + 1) * FONT_W, FONT_H);
         }
     }
     v->all = false;
@@ -144,7 +147,8 @@ static void vc_cell(void *dev, unsigned x, unsigned y, TextCell *out)
     uint32_t fg = vt_rgb((c.attr & VT_BOLD) && c.fg < 8 ? c.fg + 8 : c.fg), bg = vt_rgb(c.bg);
     bool     swap = c.attr & VT_REVERSE;
 
-    *out = (TextCell){ .ch = c.attr & VT_HIDDEN ? ' ' : c.ch, .fg = swap ? bg : fg, .bg = swap ? fg : bg };
+    *out = (TextCell){ .ch = c.attr & VT_HIDDEN ? ' ' : c.ch, .fg = swap ? bg : fg,
+                       .bg = swap ? fg : bg };
 }
 
 static const AdapterOps vc_adapter = {
@@ -162,7 +166,8 @@ static void vc_symbol(void *dev, uint32_t sym, unsigned mods)
 {
     Vc    *v = dev;
     char   out[16];
-    bool   up = sym == 0xff52 || sym == 0xff55, page = sym == 0xff55 || sym == 0xff56, arrow = sym == 0xff52 || sym == 0xff54;
+    bool up = sym == 0xff52 || sym == 0xff55, page = sym == 0xff55 || sym == 0xff56,
+         arrow = sym == 0xff52 || sym == 0xff54;
     int    lines = page ? (int)vt_rows(v->vt) / 2 : 1;
     size_t n;
 

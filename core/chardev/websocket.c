@@ -80,7 +80,8 @@ int websocket_handshake(WebSocket *ws, GByteArray *out)
     key = header(lines, "sec-websocket-key");
     version = header(lines, "sec-websocket-version");
     protocol = header(lines, "sec-websocket-protocol");
-    if (!g_str_has_prefix(text, "GET ") || !has_word(upgrade, "websocket") || !key || g_strcmp0(version, "13")) {
+    if (!g_str_has_prefix(text, "GET ") || !has_word(upgrade, "websocket") || !key ||
+        g_strcmp0(version, "13")) {
         add_text(out, "HTTP/1.1 400 Bad Request\r\nSec-WebSocket-Version: 13\r\n\r\n");
         return -1;
     }
@@ -167,7 +168,8 @@ static bool next_frame(WebSocket *ws, GByteArray *out)
     }
     op = p[0] & 0x0f;
     if (!(p[1] & MASKED) || (p[0] & 0x70) || (op > OP_BINARY && op < OP_CLOSE) || op > OP_PONG) {
-        ws->closed = true;              /* a client masks, and uses no extension that nobody offered: chapter 5.1 */
+        /* a client masks, and uses no extension that nobody offered: chapter 5.1 */
+        ws->closed = true;
         return false;
     }
     if (op >= OP_CLOSE) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * memory.c -- where the guest's RAM comes from, for -machine memory-backend=ID: anonymous memory, a file, or a memfd.
+ * memory.c -- where the guest's RAM comes from, for -machine memory-backend=ID: anonymous memory, a
+ * file, or a memfd.
  *
  * Spec: Linux mmap(2), madvise(2), memfd_create(2), mbind(2), hugetlbpage.
- * Omits: align=, pmem= and offset= of a file.  Loading a snapshot maps RAM anew: from then on a shared file is shared no longer,
- *   and huge pages and policies are those of anonymous memory.
+ * Omits: align=, pmem= and offset= of a file.  Loading a snapshot maps RAM anew: from then on a
+ *   shared file is shared no longer, and huge pages and policies are those of anonymous memory.
  * Threads: with the machine lock.
  */
 #include "core/object.h"
@@ -32,7 +33,8 @@ typedef struct Memory {
     unsigned long nodes[NODES_MOST / LONG_BITS];
 } Memory;
 
-static const char *const policies[] = { "default", "preferred", "bind", "interleave", NULL };      /* MPOL_* */
+/* MPOL_* */
+static const char *const policies[] = { "default", "preferred", "bind", "interleave", NULL };
 
 /* 0-1 or 3; with several: 0-1,,3. */
 static bool parse_nodes(Memory *b, GError **err)
@@ -47,14 +49,18 @@ static bool parse_nodes(Memory *b, GError **err)
             last = g_ascii_strtoull(end + 1, &end, 10);
         }
         if (*end || !g_ascii_isdigit(parts[i][0]) || last < first || last >= NODES_MOST) {
-            return fail(err, "host-nodes=%s: numbers of nodes of the host are wanted, as 0-1", b->host_nodes);
+            return fail(err, "host-nodes=%s: numbers of nodes of the host are wanted, as 0-1",
+                        b->host_nodes);
         }
         for (guint64 n = first; n <= last; n++) {
             b->nodes[n / LONG_BITS] |= 1ul << n % LONG_BITS;
         }
     }
     if (any != (b->policy != MPOL_DEFAULT)) {
-        return fail(err, any ? "host-nodes= needs policy=preferred, bind or interleave" : "policy=%s needs host-nodes=", policies[b->policy]);
+        return fail(err,
+                    any ? "host-nodes= needs policy=preferred, bind or interleave"
+                        : "policy=%s needs host-nodes=",
+                    policies[b->policy]);
     }
     return true;
 }
@@ -67,7 +73,8 @@ static bool memory_create(void *obj, GError **err)
     if (b->huge_bytes && (!b->hugetlb || b->huge_bytes & (b->huge_bytes - 1))) {
         return fail(err, "hugetlbsize= is a power of two, and needs hugetlb=on");
     }
-    return parse_nodes(b, err) && ((b->size && b->size % (uint64_t)sysconf(_SC_PAGESIZE) == 0) || fail(err, "size= must be some pages"));
+    return parse_nodes(b, err) && ((b->size && b->size % (uint64_t)sysconf(_SC_PAGESIZE) == 0) ||
+                                   fail(err, "size= must be some pages"));
 }
 
 static bool memory_file_create(void *obj, GError **err)
@@ -88,8 +95,9 @@ static bool look_at_pages(Memory *b, int fd, GError **err)
     if (fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS) {
         b->page_bytes = (uint64_t)fs.f_bsize;
     }
-    return b->size % b->page_bytes == 0 || fail(err, "its pages have %" G_GUINT64_FORMAT " KiB each, and size= is not some of them",
-                                                b->page_bytes >> 10);
+    return b->size % b->page_bytes == 0 ||
+           fail(err, "its pages have %" G_GUINT64_FORMAT " KiB each, and size= is not some of them",
+                b->page_bytes >> 10);
 }
 
 /* A folder: a file in it that has no name; else that file, grown to size. */
@@ -114,8 +122,10 @@ static int open_file(Memory *b, GError **err)
         close(fd);
         return -1;
     }
-    if (fd < 0 || fstat(fd, &st) || ((uint64_t)st.st_size < b->size && ftruncate(fd, (off_t)b->size))) {
-        fail(err, "mem-path=%s: cannot have %" G_GUINT64_FORMAT " bytes of it: %s", b->mem_path, b->size, g_strerror(errno));
+    if (fd < 0 || fstat(fd, &st) ||
+        ((uint64_t)st.st_size < b->size && ftruncate(fd, (off_t)b->size))) {
+        fail(err, "mem-path=%s: cannot have %" G_GUINT64_FORMAT " bytes of it: %s", b->mem_path,
+             b->size, g_strerror(errno));
         if (fd >= 0) {
             close(fd);
         }
@@ -126,15 +136,21 @@ static int open_file(Memory *b, GError **err)
 
 static int open_memfd(Memory *b, GError **err)
 {
-    unsigned huge = !b->hugetlb ? 0 : MFD_HUGETLB | (b->huge_bytes ? (unsigned)__builtin_ctzll(b->huge_bytes) << HUGE_SHIFT : 0);
-    int      fd = memfd_create("ryokan-ram", MFD_CLOEXEC | (b->seal ? MFD_ALLOW_SEALING : 0) | huge);
+    unsigned huge =
+        !b->hugetlb
+            ? 0
+            : MFD_HUGETLB |
+                  (b->huge_bytes ? (unsigned)__builtin_ctzll(b->huge_bytes) << HUGE_SHIFT : 0);
+    int fd = memfd_create("ryokan-ram", MFD_CLOEXEC | (b->seal ? MFD_ALLOW_SEALING : 0) | huge);
 
     if (fd >= 0 && b->hugetlb && !look_at_pages(b, fd, err)) {
         close(fd);
         return -1;
     }
-    if (fd < 0 || ftruncate(fd, (off_t)b->size) || (b->seal && fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))) {
-        fail(err, "cannot have %" G_GUINT64_FORMAT " bytes of memory: %s", b->size, g_strerror(errno));
+    if (fd < 0 || ftruncate(fd, (off_t)b->size) ||
+        (b->seal && fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))) {
+        fail(err, "cannot have %" G_GUINT64_FORMAT " bytes of memory: %s", b->size,
+             g_strerror(errno));
         if (fd >= 0) {
             close(fd);
         }
@@ -163,8 +179,10 @@ static void *map(Memory *b, GError **err)
         close(fd);
     }
     if (p == MAP_FAILED) {
-        fail(err, "cannot map it: %s%s", g_strerror(errno), b->page_bytes > (uint64_t)sysconf(_SC_PAGESIZE) && errno == ENOMEM ?
-             " (are there so many huge pages? /proc/sys/vm/nr_hugepages)" : "");
+        fail(err, "cannot map it: %s%s", g_strerror(errno),
+             b->page_bytes > (uint64_t)sysconf(_SC_PAGESIZE) && errno == ENOMEM
+                 ? " (are there so many huge pages? /proc/sys/vm/nr_hugepages)"
+                 : "");
         return NULL;
     }
     return p;
@@ -212,8 +230,10 @@ static bool prealloc(const Memory *b, void *p, GError **err)
 static bool advise(const Memory *b, void *p, GError **err)
 {
     if (b->policy != MPOL_DEFAULT &&
-        syscall(SYS_mbind, p, b->size, b->policy, b->nodes, (unsigned long)NODES_MOST + 1, MPOL_MF_STRICT | MPOL_MF_MOVE)) {
-        return fail(err, "policy=%s,host-nodes=%s: the host refuses: %s", policies[b->policy], b->host_nodes, g_strerror(errno));
+        syscall(SYS_mbind, p, b->size, b->policy, b->nodes, (unsigned long)NODES_MOST + 1,
+                MPOL_MF_STRICT | MPOL_MF_MOVE)) {
+        return fail(err, "policy=%s,host-nodes=%s: the host refuses: %s", policies[b->policy],
+                    b->host_nodes, g_strerror(errno));
     }
     if (b->size >= 64u << 20) {
         madvise(p, b->size, MADV_HUGEPAGE);
@@ -244,18 +264,22 @@ bool memory_backend_map(Machine *m, const char *id, Region *ram, GError **err)
     return memory_backend_map_part(m, id, ram, 0, ram->size, err);
 }
 
-bool memory_backend_map_part(Machine *m, const char *id, Region *ram, uint64_t from, uint64_t size, GError **err)
+bool memory_backend_map_part(Machine *m, const char *id, Region *ram, uint64_t from, uint64_t size,
+                             GError **err)
 {
     Memory *b = object_find(m, "memory-backend", id);
     GError *why = NULL;
     void   *p;
 
     if (!b) {
-        return fail(err, "-machine memory-backend=%s: there is no -object memory-backend-...,id=%s", id, id);
+        return fail(err, "-machine memory-backend=%s: there is no -object memory-backend-...,id=%s",
+                    id, id);
     }
     if (b->size != size) {
-        return fail(err, "-machine memory-backend=%s: has %" G_GUINT64_FORMAT " bytes, and -m says %" G_GUINT64_FORMAT, id, b->size,
-                    size);
+        return fail(err,
+                    "-machine memory-backend=%s: has %" G_GUINT64_FORMAT
+                    " bytes, and -m says %" G_GUINT64_FORMAT,
+                    id, b->size, size);
     }
     p = map(b, &why);
     if (p && !advise(b, p, &why)) {
@@ -272,7 +296,8 @@ bool memory_backend_map_part(Machine *m, const char *id, Region *ram, uint64_t f
         ram->host = p;
     } else if (mremap(p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, ram->host + from) == MAP_FAILED) {
         munmap(p, size);
-        return fail(err, "-object %s,id=%s: cannot have it in its place: %s", b->obj.class->name, id, g_strerror(errno));
+        return fail(err, "-object %s,id=%s: cannot have it in its place: %s", b->obj.class->name,
+                    id, g_strerror(errno));
     }
     b->obj.users++;
     return true;

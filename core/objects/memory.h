@@ -6,7 +6,8 @@
 extern const ObjectClass memory_ram_object, memory_file_object, memory_memfd_object;
 /* Instead of the memory that ram has; of the same size. */
 /* The same for a piece of it, and how large the object is. */
-bool memory_backend_map_part(Machine *m, const char *id, Region *ram, uint64_t from, uint64_t size, GError **err);
+bool memory_backend_map_part(Machine *m, const char *id, Region *ram, uint64_t from, uint64_t size,
+                             GError **err);
 bool memory_backend_size(Machine *m, const char *id, uint64_t *bytes, GError **err);
 bool memory_backend_map(Machine *m, const char *id, Region *ram, GError **err);
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * no_tls.c -- what stands for TLS where GnuTLS is not there: nothing can be found, so the rest is never called.
+ * no_tls.c -- what stands for TLS where GnuTLS is not there: nothing can be found, so the rest is
+ * never called.
  *
  * Spec: none.
  * Omits: everything.

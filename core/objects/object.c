@@ -49,7 +49,8 @@ static bool set_up(Object *o, const GPtrArray *props, GError **err)
         const OptPair *p = props->pdata[i];
         ok = field_parse(o->class->fields, o, p->key, p->val, &why);
     }
-    ok = ok && fields_check(o->class->fields, o, &why) && (!o->class->create || o->class->create(o, &why));
+    ok = ok && fields_check(o->class->fields, o, &why) &&
+         (!o->class->create || o->class->create(o, &why));
     if (!ok) {
         fail(err, "object %s \"%s\": %s", o->class->name, o->id, why->message);
         g_error_free(why);
@@ -57,13 +58,17 @@ static bool set_up(Object *o, const GPtrArray *props, GError **err)
     return ok;
 }
 
-Object *object_new(Machine *m, const char *type, const char *id, const GPtrArray *props, GError **err)
+Object *object_new(Machine *m, const char *type, const char *id, const GPtrArray *props,
+                   GError **err)
 {
     const ObjectClass *class = object_class_find(type);
     Object            *o;
 
     if (!class) {
-        fail(err, "Invalid parameter '%.200s': there is no such kind of object; \"-object help\" lists those there are", type);
+        fail(err,
+             "Invalid parameter '%.200s': there is no such kind of object; \"-object help\" lists "
+             "those there are",
+             type);
         return NULL;
     }
     if (object_find(m, NULL, id)) {
@@ -135,7 +140,8 @@ bool cmd_object_add(Machine *m, void *args, Reply *reply, GError **err)
 {
     const ObjectArgs *a = args;
 
-    return (a->id || fail(err, "Parameter 'id' is missing")) && object_new(m, a->type, a->id, a->rest, err) != NULL;
+    return (a->id || fail(err, "Parameter 'id' is missing")) &&
+           object_new(m, a->type, a->id, a->rest, err) != NULL;
 }
 
 bool cmd_object_del(Machine *m, void *args, Reply *reply, GError **err)

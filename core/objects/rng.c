@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * rng.c -- sources of random numbers for virtio-rng: a device or file of the host, or its getrandom().
+ * rng.c -- sources of random numbers for virtio-rng: a device or file of the host, or its
+ * getrandom().
  *
  * Spec: Linux random(4), getrandom(2).
  * Omits: entropy gathering daemons (rng-egd).

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * secret.c -- a password or key that others refer to by id, as text, in a file, or encrypted with another one.
+ * secret.c -- a password or key that others refer to by id, as text, in a file, or encrypted with
+ * another one.
  *
  * Spec: RFC 4648 (base64); FIPS 197 and SP 800-38A (AES-256-CBC), padding of RFC 5652 chapter 6.3.
  * Omits: keys in the kernel's keyring; without GnuTLS, encrypted ones.
@@ -34,7 +35,8 @@ static bool decode(guchar **bytes, size_t *n, GError **err)
     guchar          *out;
 
     g_strstrip(text);
-    if (strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n") != strlen(text)) {
+    if (strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n") !=
+        strlen(text)) {
         return fail(err, "is no base64");
     }
     out = g_base64_decode(text, &got);
@@ -55,17 +57,20 @@ static bool decrypt(Secret *s, GError **err)
 
     key = secret_bytes(s->obj.machine, s->keyid, &key_n, err);
     if (key && (key_n != KEY_BYTES || iv_n != IV_BYTES)) {
-        fail(err, "keyid=%s: a key of %d bytes and iv= of %d belong here", s->keyid, KEY_BYTES, IV_BYTES);
+        fail(err, "keyid=%s: a key of %d bytes and iv= of %d belong here", s->keyid, KEY_BYTES,
+             IV_BYTES);
     } else if (key && (!s->n || s->n % IV_BYTES)) {
         fail(err, "encrypted data comes in blocks of %d bytes", IV_BYTES);
     } else if (key) {
         gnutls_datum_t k = { (guchar *)key, KEY_BYTES }, v = { iv, IV_BYTES };
-        ok = !gnutls_cipher_init(&h, GNUTLS_CIPHER_AES_256_CBC, &k, &v) || fail(err, "cannot set up AES");
+        ok = !gnutls_cipher_init(&h, GNUTLS_CIPHER_AES_256_CBC, &k, &v) ||
+             fail(err, "cannot set up AES");
         if (ok) {
             ok = !gnutls_cipher_decrypt(h, s->bytes, s->n);
             gnutls_cipher_deinit(h);
             guchar pad = s->bytes[s->n - 1];
-            ok = (ok && pad && pad <= IV_BYTES) || fail(err, "keyid=%s: is not the key of this secret", s->keyid);
+            ok = (ok && pad && pad <= IV_BYTES) ||
+                 fail(err, "keyid=%s: is not the key of this secret", s->keyid);
             s->n -= ok ? pad : 0;
         }
     }
@@ -104,7 +109,8 @@ static bool secret_create(void *obj, GError **err)
     if (s->n > SECRET_MAX) {
         return fail(err, "longer than %u bytes", SECRET_MAX);
     }
-    return ((s->format != FORMAT_BASE64 && !s->keyid) || decode(&s->bytes, &s->n, err)) && (!s->keyid || decrypt(s, err)) &&
+    return ((s->format != FORMAT_BASE64 && !s->keyid) || decode(&s->bytes, &s->n, err)) &&
+           (!s->keyid || decrypt(s, err)) &&
            (!s->keyid || s->format != FORMAT_BASE64 || decode(&s->bytes, &s->n, err));
 }
 

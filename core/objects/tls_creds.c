@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tls_creds.c -- TLS by GnuTLS: credentials (certificates, keys that are shared, or none at all), and sessions with them.
+ * tls_creds.c -- TLS by GnuTLS: credentials (certificates, keys that are shared, or none at all),
+ * and sessions with them.
  *
  * Spec: RFC 8446 (TLS 1.3), RFC 5246 (TLS 1.2), RFC 5280 (certificates), RFC 4279 (PSK).
  * Omits: authorisation by name (tls-authz=): whoever has a certificate of the authority gets in.
@@ -125,12 +126,14 @@ static bool x509_create(void *obj, GError **err)
         return fail(err, "dir= is missing");
     }
     gnutls_certificate_allocate_credentials(&c->x509);
-    ok = have_file(c, "ca-cert.pem", !server || c->verify_peer, &ca, err) && have_file(c, "ca-crl.pem", false, &crl, err) &&
+    ok = have_file(c, "ca-cert.pem", !server || c->verify_peer, &ca, err) &&
+         have_file(c, "ca-crl.pem", false, &crl, err) &&
          have_file(c, server ? "server-cert.pem" : "client-cert.pem", server, &cert, err) &&
          have_file(c, server ? "server-key.pem" : "client-key.pem", cert != NULL, &key, err);
     if (ok && ca) {
         int r = gnutls_certificate_set_x509_trust_file(c->x509, ca, GNUTLS_X509_FMT_PEM);
-        ok = r > 0 ? !c->sanity_check || in_time(ca, err) : tls_fail(err, ca, r ? r : GNUTLS_E_NO_CERTIFICATE_FOUND);
+        ok = r > 0 ? !c->sanity_check || in_time(ca, err)
+                   : tls_fail(err, ca, r ? r : GNUTLS_E_NO_CERTIFICATE_FOUND);
     }
     if (ok && crl) {
         int r = gnutls_certificate_set_x509_crl_file(c->x509, crl, GNUTLS_X509_FMT_PEM);
@@ -238,7 +241,8 @@ TlsCreds *tls_creds_find(Machine *m, const char *id, bool as_server, GError **er
         return NULL;
     }
     if (is_server(c) != as_server) {
-        fail(err, "tls-creds=%s: has endpoint=%s, and the other is needed here", id, endpoints[c->endpoint]);
+        fail(err, "tls-creds=%s: has endpoint=%s, and the other is needed here", id,
+             endpoints[c->endpoint]);
         return NULL;
     }
     return c;
@@ -279,9 +283,14 @@ static int use_creds(TlsSession *s)
 TlsSession *tls_session_new(TlsCreds *c, int fd, const char *host, GError **err)
 {
     TlsSession      *s = g_new0(TlsSession, 1);
-    /* no kinds of key exchange that want a certificate: GnuTLS would choose one and find that there is none */
-    const char      *more = c->x509 ? "" : c->obj.class == &tls_creds_anon_object ? ":-VERS-TLS1.3:-KX-ALL:+ANON-ECDH:+ANON-DH"
-                                                                                   : ":-KX-ALL:+ECDHE-PSK:+DHE-PSK:+PSK";
+    /*
+     * no kinds of key exchange that want a certificate: GnuTLS would choose one and find that there
+     * is none
+     */
+    const char *more = c->x509 ? ""
+                       : c->obj.class == &tls_creds_anon_object
+                           ? ":-VERS-TLS1.3:-KX-ALL:+ANON-ECDH:+ANON-DH"
+                           : ":-KX-ALL:+ECDHE-PSK:+DHE-PSK:+PSK";
     g_autofree char *priority = g_strconcat(c->priority ? c->priority : "NORMAL", more, NULL);
     const char      *at = NULL;
     int              r;
@@ -289,16 +298,19 @@ TlsSession *tls_session_new(TlsCreds *c, int fd, const char *host, GError **err)
     s->creds = c;
     s->host = g_strdup(host);
     c->obj.users++;
-    r = gnutls_init(&s->tls, (is_server(c) ? GNUTLS_SERVER : GNUTLS_CLIENT) | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
+    r = gnutls_init(&s->tls, (is_server(c) ? GNUTLS_SERVER : GNUTLS_CLIENT) | GNUTLS_NONBLOCK |
+                                 GNUTLS_NO_SIGNAL);
     r = r < 0 ? r : gnutls_priority_set_direct(s->tls, priority, &at);
     r = r < 0 ? r : use_creds(s);
     if (r < 0) {
-        fail(err, "TLS with %s: %s%s%s", c->obj.id, gnutls_strerror(r), at ? " at " : "", at ? at : "");
+        fail(err, "TLS with %s: %s%s%s", c->obj.id, gnutls_strerror(r), at ? " at " : "",
+             at ? at : "");
         tls_session_free(s);
         return NULL;
     }
     if (c->x509 && is_server(c)) {
-        gnutls_certificate_server_set_request(s->tls, c->verify_peer ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_IGNORE);
+        gnutls_certificate_server_set_request(s->tls, c->verify_peer ? GNUTLS_CERT_REQUIRE
+                                                                     : GNUTLS_CERT_IGNORE);
     }
     if (host && *host) {
         gnutls_server_name_set(s->tls, GNUTLS_NAME_DNS, host, strlen(host));
@@ -356,7 +368,9 @@ static ssize_t as_errno(ssize_t r)
     if (r == GNUTLS_E_PREMATURE_TERMINATION) {
         return 0;
     }
-    errno = r == GNUTLS_E_AGAIN || !gnutls_error_is_fatal((int)r) ? EAGAIN : r == GNUTLS_E_INTERRUPTED ? EINTR : EIO;
+    errno = r == GNUTLS_E_AGAIN || !gnutls_error_is_fatal((int)r) ? EAGAIN
+            : r == GNUTLS_E_INTERRUPTED                           ? EINTR
+                                                                  : EIO;
     return -1;
 }
 

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * arith.c -- sum, product, quotient, root, fused product and sum, comparison: exact in 128 bits, then rounded once.
+ * arith.c -- sum, product, quotient, root, fused product and sum, comparison: exact in 128 bits,
+ * then rounded once.
  *
- * Spec: IEEE 754-2008 ch. 5.4, 5.11, 6.3 (the sign of zero), 7; Intel SDM (325462) vol. 1, ch. 4.9.2 (order of exceptions).
+ * Spec: IEEE 754-2008 ch. 5.4, 5.11, 6.3 (the sign of zero), 7; Intel SDM (325462) vol. 1, ch.
+ *   4.9.2 (order of exceptions).
  * Threads: pure functions.
  */
 #include "cpu/softfloat/parts.h"
 
 /*
- * The exact sum of two finite numbers, leading bits at 126, so that a carry has room.  The smaller one is shifted with
- * what falls out kept as a sticky bit: if bits fall out at all, no more than one leading bit cancels.
+ * The exact sum of two finite numbers, leading bits at 126, so that a carry has room.  The smaller
+ * one is shifted with what falls out kept as a sticky bit: if bits fall out at all, no more than
+ * one leading bit cancels.
  */
 static FpParts sum(FpEnv *e, FpType t, bool sa, int32_t ea, FpU128 a, bool sb, int32_t eb, FpU128 b)
 {
@@ -58,7 +61,8 @@ FpParts fp_parts_mul(FpEnv *e, FpType t, FpParts a, FpParts b)
         return fp_special(FP_IS_INF, sign);
     if (a.cls == FP_IS_ZERO || b.cls == FP_IS_ZERO)
         return fp_special(FP_IS_ZERO, sign);
-    return fp_round_wide(e, t, fp_result_bits(e, t), sign, a.exp + b.exp + 1, (FpU128)a.sig * b.sig);
+    return fp_round_wide(e, t, fp_result_bits(e, t), sign, a.exp + b.exp + 1,
+                         (FpU128)a.sig * b.sig);
 }
 
 FpParts fp_parts_div(FpEnv *e, FpType t, FpParts a, FpParts b)
@@ -78,10 +82,12 @@ FpParts fp_parts_div(FpEnv *e, FpType t, FpParts a, FpParts b)
         return fp_special(FP_IS_INF, sign);
     if (a.cls == FP_IS_ZERO || b.cls == FP_IS_INF)
         return fp_special(FP_IS_ZERO, sign);
-    FpU128 n = (FpU128)a.sig << 63;                     /* two digits to the base 2^64, below 2 * 2^64 */
+    /* two digits to the base 2^64, below 2 * 2^64 */
+    FpU128 n = (FpU128)a.sig << 63;
     FpU128 high = n / b.sig, rest = n % b.sig << 64, low = rest / b.sig;
     bool sticky = rest % b.sig;
-    return fp_round_wide(e, t, fp_result_bits(e, t), sign, a.exp - b.exp, (high << 64 | low | sticky));
+    return fp_round_wide(e, t, fp_result_bits(e, t), sign, a.exp - b.exp,
+                         (high << 64 | low | sticky));
 }
 
 /* Root and rest of n >= 2^126, two bits at a time. */
@@ -129,7 +135,9 @@ static FpRelation order(const FpParts *a, const FpParts *b)
         return (za ? !b->sign : a->sign) ? FP_LESS : FP_GREATER;
     if (zb)
         return a->sign ? FP_LESS : FP_GREATER;
-    bool bigger = a->cls != b->cls ? a->cls == FP_IS_INF : a->exp != b->exp ? a->exp > b->exp : a->sig > b->sig;
+    bool bigger = a->cls != b->cls   ? a->cls == FP_IS_INF
+                  : a->exp != b->exp ? a->exp > b->exp
+                                     : a->sig > b->sig;
     bool same = a->cls == b->cls && (a->cls == FP_IS_INF || (a->exp == b->exp && a->sig == b->sig));
     return same ? FP_EQUAL : bigger != a->sign ? FP_GREATER : FP_LESS;
 }
@@ -161,7 +169,10 @@ BINARY(add, fp_parts_add(e, t, a, b))
 BINARY(sub, fp_parts_add(e, t, a, negated(b)))
 BINARY(mul, fp_parts_mul(e, t, a, b))
 BINARY(div, fp_parts_div(e, t, a, b))
-uint64_t fp_sqrt(FpEnv *e, FpType t, uint64_t a) { return fp_pack(t, fp_parts_sqrt(e, t, fp_unpack(e, t, a))); }
+uint64_t fp_sqrt(FpEnv *e, FpType t, uint64_t a)
+{
+    return fp_pack(t, fp_parts_sqrt(e, t, fp_unpack(e, t, a)));
+}
 
 FpRelation fp_compare(FpEnv *e, FpType t, uint64_t va, uint64_t vb, bool signals)
 {
@@ -170,7 +181,10 @@ FpRelation fp_compare(FpEnv *e, FpType t, uint64_t va, uint64_t vb, bool signals
 }
 
 /* An operand as DAZ leaves it. */
-static uint64_t operand(const FpParts *p, FpType t, uint64_t v) { return p->cls == FP_IS_ZERO ? (uint64_t)p->sign << (fp_formats[t].bits - 1) : v; }
+static uint64_t operand(const FpParts *p, FpType t, uint64_t v)
+{
+    return p->cls == FP_IS_ZERO ? (uint64_t)p->sign << (fp_formats[t].bits - 1) : v;
+}
 
 static uint64_t pick(FpEnv *e, FpType t, uint64_t va, uint64_t vb, FpRelation wins)
 {
@@ -182,7 +196,8 @@ uint64_t fp_max(FpEnv *e, FpType t, uint64_t a, uint64_t b) { return pick(e, t, 
 
 static bool is_inf_times_zero(const FpParts *a, const FpParts *b)
 {
-    return (a->cls == FP_IS_INF && b->cls == FP_IS_ZERO) || (a->cls == FP_IS_ZERO && b->cls == FP_IS_INF);
+    return (a->cls == FP_IS_INF && b->cls == FP_IS_ZERO) ||
+           (a->cls == FP_IS_ZERO && b->cls == FP_IS_INF);
 }
 
 static FpParts fused(FpEnv *e, FpType t, FpParts a, FpParts b, FpParts c, unsigned negate)
@@ -212,7 +227,8 @@ static FpParts fused(FpEnv *e, FpType t, FpParts a, FpParts b, FpParts c, unsign
             return fp_special(FP_IS_ZERO, sign == c.sign ? sign : e->rounding == FP_DOWN);
         return fp_round(e, t, fp_result_bits(e, t), c.sign, c.exp, (FpU128)c.sig << 64);
     }
-    FpU128 p = (FpU128)a.sig * b.sig;                   /* its lowest 22 bits are zero: precision is 53 at most */
+    /* its lowest 22 bits are zero: precision is 53 at most */
+    FpU128 p = (FpU128)a.sig * b.sig;
     int32_t exp = a.exp + b.exp;
     if (p >> 127) {
         p >>= 1;
@@ -225,14 +241,27 @@ static FpParts fused(FpEnv *e, FpType t, FpParts a, FpParts b, FpParts c, unsign
 
 uint64_t fp_fma(FpEnv *e, FpType t, uint64_t a, uint64_t b, uint64_t c, unsigned negate)
 {
-    return fp_pack(t, fused(e, t, fp_unpack(e, t, a), fp_unpack(e, t, b), fp_unpack(e, t, c), negate));
+    return fp_pack(t,
+                   fused(e, t, fp_unpack(e, t, a), fp_unpack(e, t, b), fp_unpack(e, t, c), negate));
 }
 
 /* ---- 80 bits ---- */
-Fp80 fp80_add(FpEnv *e, Fp80 a, Fp80 b) { return fp80_pack(fp_parts_add(e, FP_F80, fp80_unpack(a), fp80_unpack(b))); }
-Fp80 fp80_sub(FpEnv *e, Fp80 a, Fp80 b) { return fp80_pack(fp_parts_add(e, FP_F80, fp80_unpack(a), negated(fp80_unpack(b)))); }
-Fp80 fp80_mul(FpEnv *e, Fp80 a, Fp80 b) { return fp80_pack(fp_parts_mul(e, FP_F80, fp80_unpack(a), fp80_unpack(b))); }
-Fp80 fp80_div(FpEnv *e, Fp80 a, Fp80 b) { return fp80_pack(fp_parts_div(e, FP_F80, fp80_unpack(a), fp80_unpack(b))); }
+Fp80 fp80_add(FpEnv *e, Fp80 a, Fp80 b)
+{
+    return fp80_pack(fp_parts_add(e, FP_F80, fp80_unpack(a), fp80_unpack(b)));
+}
+Fp80 fp80_sub(FpEnv *e, Fp80 a, Fp80 b)
+{
+    return fp80_pack(fp_parts_add(e, FP_F80, fp80_unpack(a), negated(fp80_unpack(b))));
+}
+Fp80 fp80_mul(FpEnv *e, Fp80 a, Fp80 b)
+{
+    return fp80_pack(fp_parts_mul(e, FP_F80, fp80_unpack(a), fp80_unpack(b)));
+}
+Fp80 fp80_div(FpEnv *e, Fp80 a, Fp80 b)
+{
+    return fp80_pack(fp_parts_div(e, FP_F80, fp80_unpack(a), fp80_unpack(b)));
+}
 Fp80 fp80_sqrt(FpEnv *e, Fp80 a) { return fp80_pack(fp_parts_sqrt(e, FP_F80, fp80_unpack(a))); }
 FpRelation fp80_compare(FpEnv *e, Fp80 va, Fp80 vb, bool signals)
 {

@@ -2,8 +2,8 @@
 /*
  * convert.c -- between formats, to and from integers and packed decimals, and to integral values.
  *
- * Spec: IEEE 754-2008 ch. 5.4.1-5.4.2, 5.9; Intel SDM (325462) vol. 1, ch. 4.7 (packed BCD), table 4-4 (indefinite values);
- *       vol. 2, CVTPS2PD and the like, FBSTP, FRNDINT, ROUNDPS, VCVTPS2PH.
+ * Spec: IEEE 754-2008 ch. 5.4.1-5.4.2, 5.9; Intel SDM (325462) vol. 1, ch. 4.7 (packed BCD), table
+ *       4-4 (indefinite values); vol. 2, CVTPS2PD and the like, FBSTP, FRNDINT, ROUNDPS, VCVTPS2PH.
  * Threads: pure functions.
  */
 #include "cpu/softfloat/parts.h"
@@ -24,7 +24,8 @@ FpParts fp_parts_round_int(FpEnv *e, FpParts a, bool exact)
     if (!q)
         return fp_special(FP_IS_ZERO, a.sign);
     unsigned n = fp_clz128(q);
-    return (FpParts){ .cls = FP_IS_FINITE, .sign = a.sign, .exp = 127 - (int32_t)n, .sig = (uint64_t)(q << n >> 64) };
+    return (FpParts){ .cls = FP_IS_FINITE, .sign = a.sign, .exp = 127 - (int32_t)n,
+                      .sig = (uint64_t)(q << n >> 64) };
 }
 
 uint64_t fp_round_int(FpEnv *e, FpType t, uint64_t a, bool exact)
@@ -53,7 +54,8 @@ uint64_t fp_parts_to_int(FpEnv *e, const FpParts *a, unsigned bits, bool is_sign
         return indefinite;
     }
     q = fp_integer(e, a, &inexact, &up);
-    FpU128 limit = !is_signed ? (a->sign ? 0 : (FpU128)(UINT64_MAX >> (64 - bits))) : ((FpU128)1 << (bits - 1)) - !a->sign;
+    FpU128 limit = !is_signed ? (a->sign ? 0 : (FpU128)(UINT64_MAX >> (64 - bits)))
+                              : ((FpU128)1 << (bits - 1)) - !a->sign;
     if (q > limit) {
         e->flags |= FP_IE;
         return indefinite;
@@ -80,7 +82,10 @@ static FpParts from_magnitude(FpEnv *e, FpType t, bool sign, uint64_t m)
 {
     return fp_round_wide(e, t, fp_formats[t].precision, sign, 63, (FpU128)m << 64);
 }
-uint64_t fp_from_uint(FpEnv *e, FpType t, uint64_t v) { return fp_pack(t, from_magnitude(e, t, false, v)); }
+uint64_t fp_from_uint(FpEnv *e, FpType t, uint64_t v)
+{
+    return fp_pack(t, from_magnitude(e, t, false, v));
+}
 uint64_t fp_from_int(FpEnv *e, FpType t, int64_t v)
 {
     return fp_pack(t, from_magnitude(e, t, v < 0, v < 0 ? 0 - (uint64_t)v : (uint64_t)v));

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * functions.c -- exponential, logarithm and trigonometric functions of the x87, by series in 128 bits.
+ * functions.c -- exponential, logarithm and trigonometric functions of the x87, by series in 128
+ * bits.
  *
- * The sums are exact to about 2^-120 of their value, so that the rounded result is off by at most half a unit and a little;
- * which of two neighbours a processor picks is its own.
+ * The sums are exact to about 2^-120 of their value, so that the rounded result is off by at most
+ * half a unit and a little; which of two neighbours a processor picks is its own.
  *
- * Spec: Intel SDM (325462) vol. 1, ch. 8.3.6-8.3.11 (argument ranges; pi has 66 bits in the reduction); vol. 2, F2XM1,
- *       FYL2X, FYL2XP1, FPATAN, FSIN, FCOS, FSINCOS, FPTAN (tables of special values).
- * Omits: F2XM1 beyond [-1, 1] and FYL2XP1 beyond 1 - sqrt(1/2) either side of 0, where the manual leaves the result
- *        undefined: the former returns its operand, the latter the function's value, or invalid below -1.
+ * Spec: Intel SDM (325462) vol. 1, ch. 8.3.6-8.3.11 (argument ranges; pi has 66 bits in the
+ *       reduction); vol. 2, F2XM1, FYL2X, FYL2XP1, FPATAN, FSIN, FCOS, FSINCOS, FPTAN (tables of
+ *       special values).
+ * Omits: F2XM1 beyond [-1, 1] and FYL2XP1 beyond 1 - sqrt(1/2) either side of 0, where the manual
+ *        leaves the result undefined: the former returns its operand, the latter the function's
+ *        value, or invalid below -1.
  * Threads: pure functions.
  */
 #include "cpu/softfloat/wide.h"
@@ -19,7 +22,10 @@ static const Wide half_pi = WIDE(0, 0xc90fdaa22168c234, 0xc4c6628b80dc1cd1);
 static const Wide one = WIDE(0, 0x8000000000000000, 0);
 enum { DROP_BITS = 126 };               /* terms so far below the sum are left out */
 
-static bool is_small(const Wide *term, const Wide *sum) { return !term->sig || term->exp < sum->exp - DROP_BITS; }
+static bool is_small(const Wide *term, const Wide *sum)
+{
+    return !term->sig || term->exp < sum->exp - DROP_BITS;
+}
 
 /* Rounded as a result that is not exact; reduced precision does not touch these functions. */
 static FpParts rounded(FpEnv *e, Wide w)
@@ -29,7 +35,10 @@ static FpParts rounded(FpEnv *e, Wide w)
     return fp_round(e, FP_F80, 64, w.sign, w.exp, w.sig | 1);
 }
 
-static bool equals(const FpParts *p, int32_t exp) { return p->cls == FP_IS_FINITE && p->exp == exp && p->sig == UINT64_C(1) << 63; }
+static bool equals(const FpParts *p, int32_t exp)
+{
+    return p->cls == FP_IS_FINITE && p->exp == exp && p->sig == UINT64_C(1) << 63;
+}
 
 /* ---- F2XM1 ---- */
 static FpParts exp2_less_1(FpEnv *e, FpParts x)
@@ -39,7 +48,8 @@ static FpParts exp2_less_1(FpEnv *e, FpParts x)
         return r;
     fp_see_denormals(e, &x, &x);
     if (x.cls == FP_IS_INF)
-        return x.sign ? (FpParts){ .cls = FP_IS_FINITE, .sign = true, .sig = UINT64_C(1) << 63 } : x;
+        return x.sign ? (FpParts){ .cls = FP_IS_FINITE, .sign = true,
+                                   .sig = UINT64_C(1) << 63 } : x;
     if (x.cls == FP_IS_ZERO)
         return x;
     if (x.exp >= 0) {
@@ -77,7 +87,8 @@ static Wide log2_of(FpParts x)                          /* x > 0 */
 {
     int32_t k = x.exp;
     x.exp = 0;
-    if (x.sig > UINT64_C(0xb504f333f9de6484)) {         /* sqrt(2): keep the ratio small, and nothing to cancel below 1 */
+    if (x.sig > UINT64_C(0xb504f333f9de6484)) {
+        /* sqrt(2): keep the ratio small, and nothing to cancel below 1 */
         x.exp = -1;
         k++;
     }
@@ -128,7 +139,10 @@ static FpParts y_log2_x(FpEnv *e, FpParts x, FpParts y)
     fp_see_denormals(e, &x, &y);
     return times_log(e, y, log2_of(x), x.sig == UINT64_C(1) << 63);
 }
-Fp80 fp80_yl2x(FpEnv *e, Fp80 x, Fp80 y) { return fp80_pack(y_log2_x(e, fp80_unpack(x), fp80_unpack(y))); }
+Fp80 fp80_yl2x(FpEnv *e, Fp80 x, Fp80 y)
+{
+    return fp80_pack(y_log2_x(e, fp80_unpack(x), fp80_unpack(y)));
+}
 
 static FpParts y_log2_xp1(FpEnv *e, FpParts x, FpParts y)
 {
@@ -148,19 +162,24 @@ static FpParts y_log2_xp1(FpEnv *e, FpParts x, FpParts y)
         Wide z = wide_add(w, one);
         int32_t k = z.exp;
         z.exp = 0;
-        Wide log = log2_by_ratio(wide_div(wide_add(z, wide_negated(one)), wide_add(z, one))), whole = wide_int((unsigned)(k < 0 ? -k : k));
+        Wide log = log2_by_ratio(wide_div(wide_add(z, wide_negated(one)), wide_add(z, one))),
+             whole = wide_int((unsigned)(k < 0 ? -k : k));
         whole.sign = k < 0;
         return times_log(e, y, k ? wide_add(whole, log) : log, false);
     }
     return times_log(e, y, log2_by_ratio(wide_div(w, wide_add(w, wide_int(2)))), false);
 }
-Fp80 fp80_yl2xp1(FpEnv *e, Fp80 x, Fp80 y) { return fp80_pack(y_log2_xp1(e, fp80_unpack(x), fp80_unpack(y))); }
+Fp80 fp80_yl2xp1(FpEnv *e, Fp80 x, Fp80 y)
+{
+    return fp80_pack(y_log2_xp1(e, fp80_unpack(x), fp80_unpack(y)));
+}
 
 /* ---- FPATAN ---- */
 /* Euler: atan t = t / (1 + t^2) * (1 + 2/3 z + 2/3 4/5 z^2 ...), z = t^2 / (1 + t^2) <= 1/2. */
 static Wide arctan(Wide t)                              /* 0 < t <= 1 */
 {
-    Wide square = wide_mul(t, t), d = wide_add(one, square), z = wide_div(square, d), term = wide_div(t, d), sum = term;
+    Wide square = wide_mul(t, t), d = wide_add(one, square), z = wide_div(square, d),
+         term = wide_div(t, d), sum = term;
     for (unsigned n = 1; !is_small(&term, &sum); n++) {
         term = wide_div_int(wide_mul(wide_mul(term, z), wide_int(2 * n)), 2 * n + 1);
         sum = wide_add(sum, term);
@@ -203,7 +222,10 @@ static FpParts angle(FpEnv *e, FpParts x, FpParts y)
     a.sign = y.sign;
     return rounded(e, a);
 }
-Fp80 fp80_patan(FpEnv *e, Fp80 x, Fp80 y) { return fp80_pack(angle(e, fp80_unpack(x), fp80_unpack(y))); }
+Fp80 fp80_patan(FpEnv *e, Fp80 x, Fp80 y)
+{
+    return fp80_pack(angle(e, fp80_unpack(x), fp80_unpack(y)));
+}
 
 /* ---- FSIN, FCOS, FSINCOS, FPTAN ---- */
 /* pi / 2 in units of 2^-67: 66 bits. */

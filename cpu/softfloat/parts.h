@@ -10,12 +10,14 @@
 
 typedef unsigned __int128 FpU128;       /* C has no wider integer */
 
-typedef enum { FP_IS_ZERO, FP_IS_FINITE, FP_IS_INF, FP_IS_QNAN, FP_IS_SNAN, FP_IS_BAD } FpClass;    /* BAD: no 80-bit value */
+/* BAD: no 80-bit value */
+typedef enum { FP_IS_ZERO, FP_IS_FINITE, FP_IS_INF, FP_IS_QNAN, FP_IS_SNAN, FP_IS_BAD } FpClass;
 typedef struct FpParts {
     uint8_t  cls;                       /* FpClass */
     bool     sign, denormal;
     int32_t  exp;
-    uint64_t sig;                       /* finite: bit 63 set, the value is sig / 2^63 * 2^exp; NaN: payload, the quiet bit is 62 */
+    /* finite: bit 63 set, the value is sig / 2^63 * 2^exp; NaN: payload, the quiet bit is 62 */
+    uint64_t sig;
 } FpParts;
 
 typedef struct FpFormat {
@@ -31,7 +33,8 @@ static inline unsigned fp_clz128(FpU128 v)                              /* v != 
     uint64_t high = (uint64_t)(v >> 64);
     return (unsigned)(high ? __builtin_clzll(high) : 64 + __builtin_clzll((uint64_t)v));
 }
-static inline FpU128 fp_jam(FpU128 v, unsigned by)                      /* shift right; what falls out leaves bit 0 set */
+/* shift right; what falls out leaves bit 0 set */
+static inline FpU128 fp_jam(FpU128 v, unsigned by)
 {
     if (by == 0)
         return v;
@@ -41,19 +44,25 @@ static inline FpU128 fp_jam(FpU128 v, unsigned by)                      /* shift
 }
 
 FpParts  fp_unpack(const FpEnv *e, FpType t, uint64_t v);
-uint64_t fp_pack(FpType t, FpParts p);                                  /* p fits t; SNaNs become quiet */
+/* p fits t; SNaNs become quiet */
+uint64_t fp_pack(FpType t, FpParts p);
 FpParts  fp80_unpack(Fp80 v);
 Fp80     fp80_pack(FpParts p);
 /* sig / 2^127 * 2^exp (bit 127 set) to `precision` bits in t's range. */
 FpParts  fp_round(FpEnv *e, FpType t, unsigned precision, bool sign, int32_t exp, FpU128 sig);
-FpParts  fp_round_wide(FpEnv *e, FpType t, unsigned precision, bool sign, int32_t exp, FpU128 sig);     /* sig may be small or 0 */
+/* sig may be small or 0 */
+FpParts  fp_round_wide(FpEnv *e, FpType t, unsigned precision, bool sign, int32_t exp, FpU128 sig);
 /* The integer nearest by the rounding mode; *inexact: there was more.  p finite, exp < 64. */
 FpU128   fp_integer(FpEnv *e, const FpParts *p, bool *inexact, bool *up);
-FpParts  fp_invalid(FpEnv *e);                                          /* raises FP_IE: the default NaN */
+/* raises FP_IE: the default NaN */
+FpParts  fp_invalid(FpEnv *e);
 /* Where a or b is a NaN or no value: *r is the result. */
 bool     fp_nan2(FpEnv *e, const FpParts *a, const FpParts *b, FpParts *r);
 static inline bool fp_nan1(FpEnv *e, const FpParts *a, FpParts *r) { return fp_nan2(e, a, a, r); }
-static inline FpParts fp_special(FpClass cls, bool sign) { return (FpParts){ .cls = (uint8_t)cls, .sign = sign }; }
+static inline FpParts fp_special(FpClass cls, bool sign)
+{
+    return (FpParts){ .cls = (uint8_t)cls, .sign = sign };
+}
 static inline void fp_see_denormals(FpEnv *e, const FpParts *a, const FpParts *b)
 {
     if (a->denormal || b->denormal)
@@ -68,5 +77,8 @@ FpParts  fp_parts_sqrt(FpEnv *e, FpType t, FpParts a);
 FpRelation fp_parts_compare(FpEnv *e, const FpParts *a, const FpParts *b, bool signals);
 FpParts  fp_parts_round_int(FpEnv *e, FpParts a, bool exact);
 uint64_t fp_parts_to_int(FpEnv *e, const FpParts *a, unsigned bits, bool is_signed);
-static inline unsigned fp_result_bits(const FpEnv *e, FpType t) { return t == FP_F80 ? e->precision : fp_formats[t].precision; }
+static inline unsigned fp_result_bits(const FpEnv *e, FpType t)
+{
+    return t == FP_F80 ? e->precision : fp_formats[t].precision;
+}
 #endif

@@ -2,12 +2,16 @@
 /*
  * rem.c -- exact remainders, scaling, and taking apart: FPREM, FPREM1, FSCALE, FXTRACT.
  *
- * Spec: Intel SDM (325462) vol. 2, FPREM, FPREM1 (tables of special values, partial reduction), FSCALE, FXTRACT.
+ * Spec: Intel SDM (325462) vol. 2, FPREM, FPREM1 (tables of special values, partial reduction),
+ *   FSCALE, FXTRACT.
  * Threads: pure functions.
  */
 #include "cpu/softfloat/parts.h"
 
-/* rest of a / b after n + 1 steps of one bit, in units of b's last place; the quotient's low bits in *q. */
+/*
+ * rest of a / b after n + 1 steps of one bit, in units of b's last place; the quotient's low bits
+ * in *q.
+ */
 static FpU128 divide(uint64_t a, uint64_t b, int32_t n, uint64_t *q)
 {
     FpU128 rest = a;
@@ -30,7 +34,8 @@ static FpParts remainder_of(FpEnv *e, FpParts a, FpParts b, bool nearest, unsign
     bool sign = a.sign;
     if (d < (nearest ? -1 : 0))
         return fp_round(e, FP_F80, 64, sign, a.exp, (FpU128)a.sig << 64);
-    if (d >= 64) {                                      /* a multiple of b that takes 32 to 63 bits off the exponent */
+    if (d >= 64) {
+        /* a multiple of b that takes 32 to 63 bits off the exponent */
         int32_t n = (d & 31) | 32;
         FpU128 rest = divide(a.sig, b.sig, n, &q);
         *quotient = FP_PARTIAL;
@@ -48,7 +53,8 @@ static FpParts remainder_of(FpEnv *e, FpParts a, FpParts b, bool nearest, unsign
         q++;
     }
     *quotient = q & 7;
-    return rest ? fp_round_wide(e, FP_F80, 64, sign, exp + 64, rest) : fp_special(FP_IS_ZERO, a.sign);
+    return rest ? fp_round_wide(e, FP_F80, 64, sign, exp + 64, rest)
+                : fp_special(FP_IS_ZERO, a.sign);
 }
 
 Fp80 fp80_rem(FpEnv *e, Fp80 va, Fp80 vb, bool nearest, unsigned *quotient)
@@ -89,7 +95,8 @@ Fp80 fp80_scale(FpEnv *e, Fp80 va, Fp80 vb)
     FpEnv own = *e;
     bool above = exp > 16383 + WRAP, below = exp < -16382 - WRAP;
     if ((above && (own.unmasked & FP_OE)) || (below && (own.unmasked & FP_UE)))
-        own.rounding = FP_NEAREST;                      /* too far for a wrapped exponent: infinity or zero */
+        /* too far for a wrapped exponent: infinity or zero */
+        own.rounding = FP_NEAREST;
     if (above || below)
         own.unmasked = 0;
     r = fp_round(&own, FP_F80, 64, a.sign, exp, (FpU128)a.sig << 64);

@@ -2,8 +2,9 @@
 /*
  * round.c -- taking values apart, rounding, and putting them together again.
  *
- * Spec: IEEE 754-2008 ch. 3.4, 4.3, 7.4, 7.5; Intel SDM (325462) vol. 1, ch. 4.8.3 (NaNs), 4.9.1.4, 4.9.1.5 (overflow,
- *       underflow), 8.5.4, 8.5.5 (wrapped exponents), 10.2.3.3 (flush-to-zero), table 8-3 (unsupported 80-bit encodings).
+ * Spec: IEEE 754-2008 ch. 3.4, 4.3, 7.4, 7.5; Intel SDM (325462) vol. 1, ch. 4.8.3 (NaNs), 4.9.1.4,
+ *       4.9.1.5 (overflow, underflow), 8.5.4, 8.5.5 (wrapped exponents), 10.2.3.3 (flush-to-zero),
+ *       table 8-3 (unsupported 80-bit encodings).
  * Threads: pure functions.
  */
 #include "cpu/softfloat/parts.h"
@@ -42,12 +43,14 @@ uint64_t fp_pack(FpType t, FpParts p)
 {
     const FpFormat *f = &fp_formats[t];
     unsigned shift = 63u - f->frac_bits;
-    uint64_t exp_max = 2u * (unsigned)f->bias + 1, sign = (uint64_t)p.sign << (f->bits - 1), frac = (UINT64_C(1) << f->frac_bits) - 1;
+    uint64_t exp_max = 2u * (unsigned)f->bias + 1, sign = (uint64_t)p.sign << (f->bits - 1),
+             frac = (UINT64_C(1) << f->frac_bits) - 1;
     switch (p.cls) {
     case FP_IS_ZERO:
         return sign;
     case FP_IS_FINITE:
-        return sign | (p.sig & TOP ? (uint64_t)(p.exp + f->bias) << f->frac_bits : 0) | (p.sig >> shift & frac);
+        return sign | (p.sig & TOP ? (uint64_t)(p.exp + f->bias) << f->frac_bits : 0) |
+               (p.sig >> shift & frac);
     case FP_IS_INF:
         return sign | exp_max << f->frac_bits;
     default:
@@ -58,7 +61,8 @@ uint64_t fp_pack(FpType t, FpParts p)
 FpParts fp80_unpack(Fp80 v)
 {
     unsigned ex = v.se & EXP80;
-    FpParts p = { .cls = FP_IS_FINITE, .sign = v.se >> 15, .sig = v.sig, .exp = (int32_t)ex - 16383 };
+    FpParts p = { .cls = FP_IS_FINITE, .sign = v.se >> 15, .sig = v.sig,
+                  .exp = (int32_t)ex - 16383 };
     if (ex == 0) {
         p.denormal = v.sig != 0;
         p.exp = -16382;
@@ -122,7 +126,8 @@ static void raise_inexact(FpEnv *e, bool inexact, bool up)
 static FpParts overflowed(FpEnv *e, FpType t, unsigned precision, bool sign)
 {
     bool inf = e->rounding == FP_NEAREST || e->rounding == (sign ? FP_DOWN : FP_UP);
-    FpParts r = { .cls = inf ? FP_IS_INF : FP_IS_FINITE, .sign = sign, .exp = fp_formats[t].bias, .sig = UINT64_MAX << (64 - precision) };
+    FpParts r = { .cls = inf ? FP_IS_INF : FP_IS_FINITE, .sign = sign, .exp = fp_formats[t].bias,
+                  .sig = UINT64_MAX << (64 - precision) };
     e->flags |= FP_OE;
     raise_inexact(e, true, inf);
     return r;
@@ -135,13 +140,15 @@ static FpParts tiny(FpEnv *e, unsigned precision, bool sign, int32_t exp, int32_
         e->flags |= FP_UE | FP_PE;
         return fp_special(FP_IS_ZERO, sign);
     }
-    FpU128 q = upper_bits(e->rounding, sign, fp_jam(sig, (unsigned)(emin - exp)), precision, &inexact, &up);
+    FpU128 q = upper_bits(e->rounding, sign, fp_jam(sig, (unsigned)(emin - exp)), precision,
+                          &inexact, &up);
     if (inexact)
         e->flags |= FP_UE;
     raise_inexact(e, inexact, up);
     if (!q)
         return fp_special(FP_IS_ZERO, sign);
-    return (FpParts){ .cls = FP_IS_FINITE, .sign = sign, .exp = emin, .sig = (uint64_t)q << (64 - precision) };
+    return (FpParts){ .cls = FP_IS_FINITE, .sign = sign, .exp = emin,
+                      .sig = (uint64_t)q << (64 - precision) };
 }
 
 FpParts fp_round(FpEnv *e, FpType t, unsigned precision, bool sign, int32_t exp, FpU128 sig)
@@ -165,7 +172,8 @@ FpParts fp_round(FpEnv *e, FpType t, unsigned precision, bool sign, int32_t exp,
         rounded += X87_WRAP;
     }
     raise_inexact(e, inexact, up);
-    return (FpParts){ .cls = FP_IS_FINITE, .sign = sign, .exp = rounded, .sig = (uint64_t)q << (64 - precision) };
+    return (FpParts){ .cls = FP_IS_FINITE, .sign = sign, .exp = rounded,
+                      .sig = (uint64_t)q << (64 - precision) };
 }
 
 FpParts fp_round_wide(FpEnv *e, FpType t, unsigned precision, bool sign, int32_t exp, FpU128 sig)
@@ -191,7 +199,10 @@ FpParts fp_invalid(FpEnv *e)
     return (FpParts){ .cls = FP_IS_QNAN, .sign = true, .sig = QUIET };
 }
 
-/* SDM vol. 1, table 4-7: the x87 prefers a QNaN to an SNaN, else the larger significand; equal ones: the positive. */
+/*
+ * SDM vol. 1, table 4-7: the x87 prefers a QNaN to an SNaN, else the larger significand; equal
+ * ones: the positive.
+ */
 static const FpParts *x87_choice(const FpParts *a, const FpParts *b)
 {
     if (!fp_is_nan(b))

@@ -27,10 +27,12 @@ Wide wide_add(Wide a, Wide b)
 
 Wide wide_mul(Wide a, Wide b)
 {
-    uint64_t a1 = (uint64_t)(a.sig >> 64), a0 = (uint64_t)a.sig, b1 = (uint64_t)(b.sig >> 64), b0 = (uint64_t)b.sig;
+    uint64_t a1 = (uint64_t)(a.sig >> 64), a0 = (uint64_t)a.sig, b1 = (uint64_t)(b.sig >> 64),
+             b0 = (uint64_t)b.sig;
     FpU128 p = (FpU128)a1 * b0, q = (FpU128)a0 * b1;
     FpU128 middle = ((FpU128)a0 * b0 >> 64) + (uint64_t)p + (uint64_t)q;
-    return wide_normal(a.sign != b.sign, a.exp + b.exp + 1, (FpU128)a1 * b1 + (p >> 64) + (q >> 64) + (middle >> 64));
+    return wide_normal(a.sign != b.sign, a.exp + b.exp + 1,
+                       (FpU128)a1 * b1 + (p >> 64) + (q >> 64) + (middle >> 64));
 }
 
 Wide wide_div(Wide a, Wide b)
@@ -55,7 +57,8 @@ Wide wide_div_int(Wide a, uint32_t n)
 {
     uint64_t rest = 0, low = 0;
     FpU128 q = 0;
-    for (unsigned k = 0; k < 5; k++) {                  /* one more digit than a has, for the quotient's leading zeroes */
+    for (unsigned k = 0; k < 5; k++) {
+        /* one more digit than a has, for the quotient's leading zeroes */
         uint64_t digit = k < 4 ? (uint32_t)(a.sig >> (96 - 32 * k)) : 0, v = rest << 32 | digit;
         if (k < 4)
             q = q << 32 | v / n;

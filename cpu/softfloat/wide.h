@@ -17,7 +17,10 @@ typedef struct Wide {
 } Wide;
 #define WIDE(e, high, low) { .exp = (e), .sig = (FpU128)UINT64_C(high) << 64 | UINT64_C(low) }
 
-static inline Wide wide_of(const FpParts *p) { return (Wide){ p->sign, p->exp, p->cls == FP_IS_FINITE ? (FpU128)p->sig << 64 : 0 }; }
+static inline Wide wide_of(const FpParts *p)
+{
+    return (Wide){ p->sign, p->exp, p->cls == FP_IS_FINITE ? (FpU128)p->sig << 64 : 0 };
+}
 static inline Wide wide_int(unsigned n)
 {
     unsigned z = n ? (unsigned)__builtin_clz(n) : 0;

@@ -2,14 +2,17 @@
 /*
  * bmi.c -- BMI1, BMI2 and ADX instructions in C.
  *
- * Spec: Intel SDM (325383) vol. 2, the instructions by name.  Flags that it calls undefined stay, but for AF and PF, which
- *       are cleared.
+ * Spec: Intel SDM (325383) vol. 2, the instructions by name.  Flags that it calls undefined stay,
+ *       but for AF and PF, which are cleared.
  * Threads: pure but for the flags.
  */
 #include "cpu/x86/cpu.h"
 #include "cpu/x86/bmi.h"
 
-static uint64_t low_bits(uint64_t v, unsigned n) { return n >= 64 ? v : v & ((UINT64_C(1) << n) - 1); }
+static uint64_t low_bits(uint64_t v, unsigned n)
+{
+    return n >= 64 ? v : v & ((UINT64_C(1) << n) - 1);
+}
 
 static uint64_t add_with(X86Cpu *c, uint64_t a, uint64_t b, unsigned bits, unsigned flag)
 {

@@ -4,7 +4,8 @@
  *
  * Spec: Intel SDM (325462) vol. 2 CPUID, AMD APM vol. 3 appendix E; KVM's leaves: Linux
  * Documentation/virt/kvm/x86/cpuid.rst.
- * Omits: what a model really has for caches and TLBs: there is one plausible set for Intel, three for AMD.
+ * Omits: what a model really has for caches and TLBs: there is one plausible set for Intel, three
+ *   for AMD.
  * Threads: the vCPU's own; x86_cpuid_init() before it starts.
  *
  * `works` is the one place that says what this CPU can do: a bit that is not in it is never shown.
@@ -16,16 +17,22 @@
 #define B(n) (1u << (n))
 
 enum {
-    BASE_1_EDX = B(0) | B(2) | B(3) | B(4) | B(5) | B(6) | B(7) | B(8) | B(9) | B(11) | B(12) | B(13) | B(14) | B(15) | B(16) |
-                 B(17) | B(19) | B(23) | B(24) | B(25) | B(26),
+    BASE_1_EDX = B(0) | B(2) | B(3) | B(4) | B(5) | B(6) | B(7) | B(8) | B(9) | B(11) | B(12) |
+                 B(13) | B(14) | B(15) | B(16) | B(17) | B(19) | B(23) | B(24) | B(25) | B(26),
     V2_1_ECX = B(0) | B(9) | B(13) | B(19) | B(20) | B(23),
     LONG_81_EDX = B(11) | B(20) | B(29),
-    /* NPT, nRIP, clean bits, flush by ASID, decode assists, PAUSE filter and threshold, virtual VMLOAD, vGIF */
+    /*
+     * NPT, nRIP, clean bits, flush by ASID, decode assists, PAUSE filter and threshold, virtual
+     * VMLOAD, vGIF
+     */
     SVM_8A_EDX = B(0) | B(3) | B(5) | B(6) | B(7) | B(10) | B(12) | B(15) | B(16),
     KVM_CLOCK = B(1) | B(3) | B(24),
 };
 
-/* AVX-512: what x86-64-v4 asks for, what else there is of it.  It works by C code and the host's AVX2. */
+/*
+ * AVX-512: what x86-64-v4 asks for, what else there is of it.  It works by C code and the host's
+ * AVX2.
+ */
 enum {
     AVX512_7_EBX = B(16) | B(17) | B(28) | B(30) | B(31), AVX512_MORE_7_EBX = B(21),
     AVX512_7_ECX = B(1) | B(6) | B(11) | B(12) | B(14),
@@ -45,8 +52,8 @@ static const uint32_t works[X86_N_FEATS] = {
     [FEAT_D1_EAX] = B(0) | B(1) | B(2) | B(3),
     [FEAT_6_EAX] = B(2),
     [FEAT_87_EDX] = B(8),
-    /* RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO,
-     * GDS_NO, RFDS_NO: there is no speculation to leak anything. */
+    /* RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO,
+     * FBSDP_NO, PSDP_NO, GDS_NO, RFDS_NO: there is no speculation to leak anything. */
     [FEAT_ARCH_CAP] = B(0) | B(1) | B(3) | B(4) | B(5) | B(6) | B(8) | B(13) | B(14) | B(15) | B(26) | B(27),
     [FEAT_KVM] = KVM_CLOCK,
 };
@@ -75,7 +82,10 @@ void x86_features_can(uint32_t can[X86_N_FEATS])
     }
 }
 
-/* max is to be fast: AVX-512 and GFNI are in it where the host has them, 3DNow! is for the models that had it. */
+/*
+ * max is to be fast: AVX-512 and GFNI are in it where the host has them, 3DNow! is for the models
+ * that had it.
+ */
 void x86_features_leave_out_slow(uint32_t feat[X86_N_FEATS])
 {
     bool avx512 = false, gfni = false;
@@ -108,7 +118,8 @@ static unsigned bits_for(unsigned n)            /* how many bits number n things
 }
 
 typedef struct Topology {
-    unsigned threads, cores, thread_bits, package_bits;     /* threads of a core, cores of a package; bits of the APIC ID */
+    /* threads of a core, cores of a package; bits of the APIC ID */
+    unsigned threads, cores, thread_bits, package_bits;
 } Topology;
 
 static Topology topology(X86Cpu *c)
@@ -144,7 +155,8 @@ enum { N_CACHES = 4 };
 typedef struct CacheSet {
     uint8_t intel;
     uint8_t from_family;                /* of AMD */
-    Cache   at[N_CACHES];               /* in the order of leaf 4; the last is the package's, the others a core's */
+    /* in the order of leaf 4; the last is the package's, the others a core's */
+    Cache   at[N_CACHES];
 } CacheSet;
 static const CacheSet cache_sets[] = {  /* the first that fits */
     { true, 0, { { DATA, 1, 64, 8, 32 }, { CODE, 1, 64, 8, 32 }, { BOTH, 2, 64, 8, 512 }, { BOTH, 3, 64, 16, 16384 } } },
@@ -198,7 +210,8 @@ static void leaf_caches(X86Cpu *c, uint32_t sub, bool amd, uint32_t r[4])
 /* Associativity in the code of leaf 80000006H (APM vol. 3 E.4.4). */
 static uint32_t ways_code(unsigned ways)
 {
-    static const uint8_t codes[][2] = { { 64, 12 }, { 48, 11 }, { 32, 10 }, { 16, 8 }, { 8, 6 }, { 4, 4 }, { 2, 2 }, { 1, 1 } };
+    static const uint8_t codes[][2] = { { 64, 12 }, { 48, 11 }, { 32, 10 }, { 16, 8 }, { 8, 6 },
+                                        { 4, 4 }, { 2, 2 }, { 1, 1 } };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(codes); i++) {
         if (ways >= codes[i][0]) {
@@ -213,7 +226,8 @@ static void leaf_amd_l1(X86Cpu *c, uint32_t r[4])
     if (c->vendor_intel) {
         return;
     }
-    r[0] = r[1] = 255u << 24 | 64 << 16 | 255 << 8 | 64;        /* TLBs: 64 entries, fully associative */
+    /* TLBs: 64 entries, fully associative */
+    r[0] = r[1] = 255u << 24 | 64 << 16 | 255 << 8 | 64;
     for (unsigned i = 0; i < 2; i++) {
         const Cache *l1 = cache_at(c, i);
         r[2 + i] = l1->kib << 24 | (uint32_t)l1->ways << 16 | 1 << 8 | l1->line;
@@ -235,14 +249,17 @@ static void leaf_l2_l3(X86Cpu *c, uint32_t r[4])
     }
 }
 
-/* Leaf 2: descriptors (SDM vol. 2 table 3-12), or FFH, which points to leaf 4 where there is one. */
+/*
+ * Leaf 2: descriptors (SDM vol. 2 table 3-12), or FFH, which points to leaf 4 where there is one.
+ */
 static void leaf_descriptors(X86Cpu *c, uint32_t r[4])
 {
     if (c->level >= 4) {
         r[0] = 0x00ff5a01;              /* FFH, a data TLB, "once is enough" */
     } else {
         r[0] = 0x03020101;              /* TLBs: code 4K, 4M; data 4K */
-        r[3] = 0x0c040843;              /* L1 data 16 KiB, data TLB 4M, L1 code 16 KiB, L2 512 KiB, lines of 32 */
+        /* L1 data 16 KiB, data TLB 4M, L1 code 16 KiB, L2 512 KiB, lines of 32 */
+        r[3] = 0x0c040843;
     }
 }
 
@@ -272,7 +289,8 @@ static void leaf_amd_ids(X86Cpu *c, uint32_t r[4])
     uint32_t id = c->dbt.vcpu.apic_id;
 
     r[0] = id;
-    r[1] = (id >> t.thread_bits & ((1u << (t.package_bits - t.thread_bits)) - 1)) | (t.threads - 1) << 8;
+    r[1] = (id >> t.thread_bits & ((1u << (t.package_bits - t.thread_bits)) - 1)) | (t.threads - 1)
+                                                                                        << 8;
     r[2] = id >> t.package_bits & 0xff;
 }
 
@@ -331,7 +349,8 @@ static void leaf_basic(X86Cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4])
             leaf_caches(c, sub, false, r);
         }
         break;
-    case 5:                             /* lines of 64 bytes; ECX of MWAIT; no C-states, so that idle CPUs halt */
+    /* lines of 64 bytes; ECX of MWAIT; no C-states, so that idle CPUs halt */
+    case 5:
         if (x86_feat(c, FEAT_1_ECX, 3)) {
             r[0] = r[1] = 64;
             r[2] = 3;
@@ -453,7 +472,8 @@ void x86_cpuid(X86Cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4])
         if (leaf <= c->xlevel) {
             leaf_extended(c, leaf, sub, r);
         } else if (c->vendor_intel) {
-            leaf_basic(c, c->level, sub, r);            /* as Intel's do with a leaf they do not know */
+            /* as Intel's do with a leaf they do not know */
+            leaf_basic(c, c->level, sub, r);
         }
     } else if (leaf <= c->level || c->vendor_intel) {
         leaf_basic(c, MIN(leaf, c->level), sub, r);

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cpumodel.c -- -cpu: which model, with which features more or less, and what of that cannot be had.
+ * cpumodel.c -- -cpu: which model, with which features more or less, and what of that cannot be
+ * had.
  *
- * Spec: Intel SDM (325462) vol. 2 CPUID (which features need which); the words of -cpu as users know them.
- * Omits: Xen enlightenments (xen-*); of Hyper-V's (hv-*) what accel/kvm/pv.c omits; performance counters, another frequency of the TSC.
- * Threads: x86_cpuid_init() before the vCPU starts; the others are pure functions over const tables.
+ * Spec: Intel SDM (325462) vol. 2 CPUID (which features need which); the words of -cpu as users
+ *   know them.
+ * Omits: Xen enlightenments (xen-*); of Hyper-V's (hv-*) what accel/kvm/pv.c omits; performance
+ *   counters, another frequency of the TSC.
+ * Threads: x86_cpuid_init() before the vCPU starts; the others are pure functions over const
+ *   tables.
  */
 #include <stdio.h>
 #include "accel/accel.h"
@@ -52,7 +56,9 @@ static const Feature *feature_find(const char *name, size_t n)
     return NULL;
 }
 
-/* The first names of the bits of a, with a space before each; words that none names are not listed. */
+/*
+ * The first names of the bits of a, with a space before each; words that none names are not listed.
+ */
 static void names_of(const uint32_t a[X86_N_FEATS], GString *out)
 {
     uint32_t seen[X86_N_FEATS] = { 0 };
@@ -113,8 +119,9 @@ static const ModelRow *row_find(const char *name)
         unsigned version;
         char rest;
         if ((is_meant(r) && !strcmp(r->name, name)) || (r->alias && !strcmp(r->alias, name)) ||
-            (!is_max(r) && !strncmp(r->name, name, n) && sscanf(name + n, "-v%2u%c", &version, &rest) == 1 &&
-             version == r->version && name[n + 2] != '0')) {
+            (!is_max(r) && !strncmp(r->name, name, n) &&
+             sscanf(name + n, "-v%2u%c", &version, &rest) == 1 && version == r->version &&
+             name[n + 2] != '0')) {
             return r;
         }
     }
@@ -148,15 +155,20 @@ static void expand(const ModelRow *r, uint32_t feat[X86_N_FEATS])
     apply(r->changes, feat);
 }
 
-/* Of what tells guests of the hypervisor, named models have what every accelerator has: their state moves from one to the other. */
-static void expand_whole(const ModelRow *r, const uint32_t can[X86_N_FEATS], uint32_t feat[X86_N_FEATS])
+/*
+ * Of what tells guests of the hypervisor, named models have what every accelerator has: their state
+ * moves from one to the other.
+ */
+static void expand_whole(const ModelRow *r, const uint32_t can[X86_N_FEATS],
+                         uint32_t feat[X86_N_FEATS])
 {
     uint32_t works[X86_N_FEATS];
 
     memset(feat, 0, X86_N_FEATS * sizeof feat[0]);
     if (is_max(r)) {
         memcpy(feat, can, X86_N_FEATS * sizeof feat[0]);
-        feat[FEAT_HV] = 0;              /* another hypervisor than the guest expects: only if it is asked for */
+        /* another hypervisor than the guest expects: only if it is asked for */
+        feat[FEAT_HV] = 0;
         x86_features_leave_out_slow(feat);
         return;
     }
@@ -257,13 +269,15 @@ static bool parse_on_off(const char *val, bool *on, GError **err, const char *ke
     return true;
 }
 
-static bool parse_number(const char *key, const char *val, uint64_t min, uint64_t max, uint64_t *out, GError **err)
+static bool parse_number(const char *key, const char *val, uint64_t min, uint64_t max,
+                         uint64_t *out, GError **err)
 {
     char *end;
     uint64_t v = g_ascii_strtoull(val, &end, 0);
 
     if (!*val || *end || v < min || v > max) {
-        return min == max ? fail(err, "-cpu: %s=%s: only %llu can be had", key, val, (unsigned long long)min)
+        return min == max ? fail(err, "-cpu: %s=%s: only %llu can be had", key, val,
+                                 (unsigned long long)min)
                           : fail(err, "-cpu: %s=%s: a number from %llu to %llu is needed", key, val,
                                  (unsigned long long)min, (unsigned long long)max);
     }
@@ -283,14 +297,15 @@ static bool set_property(CpuChoice *ch, const struct Property *p, const char *va
         return parse_on_off(val, at, err, p->name);
     case TEXT:
         if (strlen(val) < p->min || strlen(val) > p->max) {
-            return fail(err, "-cpu: %s=%s: %llu to %llu characters are needed", p->name, val, (unsigned long long)p->min,
-                        (unsigned long long)p->max);
+            return fail(err, "-cpu: %s=%s: %llu to %llu characters are needed", p->name, val,
+                        (unsigned long long)p->min, (unsigned long long)p->max);
         }
         *(const char **)at = val;
         return true;
     default:
         return parse_on_off(val, &on, err, p->name) &&
-               (on == (p->kind == ONLY_ON) || fail(err, "-cpu: %s=%s is not supported", p->name, val));
+               (on == (p->kind == ONLY_ON) ||
+                fail(err, "-cpu: %s=%s is not supported", p->name, val));
     }
 }
 
@@ -307,7 +322,8 @@ static bool unknown(const char *key, GError **err)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(left_out); i++) {
         if (feature_named(left_out[i].name, key, strlen(key))) {
-            return fail(err, "-cpu: %s is not supported: %s; leave it out", left_out[i].name, left_out[i].why);
+            return fail(err, "-cpu: %s is not supported: %s; leave it out", left_out[i].name,
+                        left_out[i].why);
         }
     }
     return fail(err, "-cpu: no feature or property \"%s\"; see -cpu help", key);
@@ -339,7 +355,8 @@ static bool set_one(CpuChoice *ch, const char *key, const char *val, GError **er
 }
 
 /* c->feat from the model and what was asked for; missing: what was wanted and is not there. */
-static void settle_features(X86Cpu *c, const ModelRow *r, const CpuChoice *ch, uint32_t missing[X86_N_FEATS])
+static void settle_features(X86Cpu *c, const ModelRow *r, const CpuChoice *ch,
+                            uint32_t missing[X86_N_FEATS])
 {
     uint32_t can[X86_N_FEATS], want[X86_N_FEATS];
     Machine *m = c->dbt.vcpu.machine;
@@ -364,14 +381,16 @@ static void settle_features(X86Cpu *c, const ModelRow *r, const CpuChoice *ch, u
     }
 }
 
-static bool tell_missing(X86Cpu *c, const char *name, const CpuChoice *ch, const uint32_t missing[X86_N_FEATS],
-                         GError **err)
+static bool tell_missing(X86Cpu *c, const char *name, const CpuChoice *ch,
+                         const uint32_t missing[X86_N_FEATS], GError **err)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
     names_of(missing, text);
     if (text->len && ch->enforce) {
-        return fail(err, "-cpu %s: not there:%s; take them out with -NAME, or leave out \"enforce\"", name, text->str);
+        return fail(err,
+                    "-cpu %s: not there:%s; take them out with -NAME, or leave out \"enforce\"",
+                    name, text->str);
     }
     if (text->len && ch->check && c->dbt.vcpu.index == 0) {
         g_printerr("ryokan: warning: -cpu %s: not there:%s\n", name, text->str);
@@ -407,7 +426,9 @@ static void settle_identity(X86Cpu *c, CpuChoice *ch)
     g_strlcpy(c->brand, ch->brand, sizeof c->brand);
     c->vendor_intel = !strcmp(c->vendor, vendors[INTEL]);
     if (!ch->phys_bits) {
-        ch->phys_bits = c->feat[FEAT_81_EDX] & B(29) ? 40 : c->feat[FEAT_1_EDX] & (B(6) | B(17)) ? 36 : 32;
+        ch->phys_bits = c->feat[FEAT_81_EDX] & B(29)           ? 40
+                        : c->feat[FEAT_1_EDX] & (B(6) | B(17)) ? 36
+                                                               : 32;
     }
     c->phys_bits = (uint8_t)ch->phys_bits;
     c->l3_cache = ch->l3_cache;
@@ -420,8 +441,9 @@ static void settle_identity(X86Cpu *c, CpuChoice *ch)
     c->hv.pv_enforce = ch->pv_enforce;
     c->hv.dedicated = ch->dedicated;
     c->hv.cores_auto = ch->cores_auto || ch->hv_all;
-    c->signature = (uint32_t)((ch->stepping & 15) | (ch->model & 15) << 4 | (ch->model >> 4) << 16 |
-                              (ch->family < 15 ? ch->family << 8 : 15 << 8 | (ch->family - 15) << 20));
+    c->signature =
+        (uint32_t)((ch->stepping & 15) | (ch->model & 15) << 4 | (ch->model >> 4) << 16 |
+                   (ch->family < 15 ? ch->family << 8 : 15 << 8 | (ch->family - 15) << 20));
     if (c->dbt.vcpu.machine->n_cpus > 1) {
         c->feat[FEAT_1_EDX] |= B(28);
     }
@@ -465,11 +487,13 @@ bool x86_cpuid_init(X86Cpu *c, GError **err)
     if (!r) {
         return fail(err, "-cpu: no CPU model \"%s\"; see -cpu help", name);
     }
-    CpuChoice ch = { .family = first->family, .model = r->model, .stepping = r->stepping, .min_level = first->level,
+    CpuChoice ch = { .family = first->family, .model = r->model, .stepping = r->stepping,
+                     .min_level = first->level,
                      .min_xlevel = first->xlevel ? EXT + (uint32_t)first->xlevel : 0, .level = UINT64_MAX, .xlevel = UINT64_MAX,
                      .vendor = vendors[first->vendor], .brand = r->brand, .kvm = true, .check = true, .l3_cache = true,
                      .hv_vendor = "Microsoft Hv", .hv_version = { 14393, 10 } };
-    if (!strcmp(r->name, "host") && c->dbt.vcpu.machine->accel && c->dbt.vcpu.machine->accel->cpu_can) {
+    if (!strcmp(r->name, "host") && c->dbt.vcpu.machine->accel &&
+        c->dbt.vcpu.machine->accel->cpu_can) {
         identity_of_host(&ch, vendor, brand);
     }
     for (unsigned i = 0; o && o->cpu_props && i < o->cpu_props->len; i++) {
@@ -485,7 +509,8 @@ bool x86_cpuid_init(X86Cpu *c, GError **err)
     settle_levels(c, &ch);
     settle_identity(c, &ch);
     const struct AccelOps *accel = c->dbt.vcpu.machine->accel;
-    if (accel && !accel->cpu_can && (ch.hv_spinlocks || ch.hv_all || ch.hv_enforce || ch.pv_enforce || ch.dedicated)) {
+    if (accel && !accel->cpu_can &&
+        (ch.hv_spinlocks || ch.hv_all || ch.hv_enforce || ch.pv_enforce || ch.dedicated)) {
         return fail(err, "-cpu %s: hv-spinlocks, hv-passthrough, hv-enforce-cpuid, kvm-pv-enforce-cpuid and "
                     "kvm-hint-dedicated are not to be had with -accel %s", name, accel->name);
     }
@@ -545,8 +570,9 @@ static void help_model(const ModelRow *r, GString *out)
         return;
     }
     if (r->version == 1) {
-        g_string_append_printf(out, "  %-26s %s%s\n", r->name, *r->brand ? r->brand : "(no brand string)",
-                               strcmp(r->name, default_model) ? "" : " (default; -v2 where the host has AVX2)");
+        g_string_append_printf(
+            out, "  %-26s %s%s\n", r->name, *r->brand ? r->brand : "(no brand string)",
+            strcmp(r->name, default_model) ? "" : " (default; -v2 where the host has AVX2)");
     } else if (r->alias) {
         g_string_append_printf(out, "  %-26s alias of %s\n", r->alias, numbered);
     }

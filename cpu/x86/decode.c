@@ -2,7 +2,8 @@
 /*
  * decode.c -- the x86 instruction decoder.  See decode.h.
  *
- * Spec: Intel SDM (325383) vol. 2, ch. 2 (format, prefixes, ModRM, SIB, REX, VEX, EVEX), appendix A.
+ * Spec: Intel SDM (325383) vol. 2, ch. 2 (format, prefixes, ModRM, SIB, REX, VEX, EVEX), appendix
+ *   A.
  * Threads: pure functions over const tables.
  */
 #include <string.h>
@@ -123,7 +124,7 @@ static const X86Row rows[ROW_N] = {
 
 /* For each opcode the last row of its group. */
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Woverride-init"        /* the last row of a group is meant to win */
+#pragma GCC diagnostic ignored "-Woverride-init"       /* the last row of a group is meant to win */
 static const uint16_t map_last[4][256] = {
 #define X86(op, ...) [MAP][op] = ROW_ID(MAP, __LINE__),
 #define MAP 0
@@ -163,9 +164,13 @@ static const uint16_t evex_last[4][4][256] = {
 };
 #pragma GCC diagnostic pop
 
-/* At least READABLE bytes can be read from the start of an instruction; its length is judged at the end. */
+/*
+ * At least READABLE bytes can be read from the start of an instruction; its length is judged at the
+ * end.
+ */
 enum { READABLE = 32, LONGEST = 15 };
-typedef struct Bytes { const uint8_t *p, *end; } Bytes;         /* end: where prefixes stop, at the 15th byte */
+/* end: where prefixes stop, at the 15th byte */
+typedef struct Bytes { const uint8_t *p, *end; } Bytes;
 
 static inline uint8_t get8(Bytes *b) { return *b->p++; }
 
@@ -191,7 +196,7 @@ static uint8_t prefixes(X86Insn *o, Bytes *b, bool code64, bool *addr)
     uint8_t c = get8(b);
     while (b->p <= b->end) {
         switch (c) {
-        case 0x26: case 0x2e: case 0x36: case 0x3e:     /* do not even undo FS or GS in 64-bit code */
+        case 0x26: case 0x2e: case 0x36: case 0x3e:   /* do not even undo FS or GS in 64-bit code */
             if (!code64)
                 o->seg_prefix = (c >> 3) & 3;
             break;
@@ -284,14 +289,17 @@ static inline uint64_t immediate(X86Insn *o, Bytes *b, unsigned kind)
 
 static inline bool matches(const X86Row *r, const X86Insn *o, unsigned key, unsigned refuse)
 {
-    return (r->prefix & o->mandatory) && !(r->props & refuse) && (key & r->modrm_mask) == r->modrm_value;
+    return (r->prefix & o->mandatory) && !(r->props & refuse) &&
+           (key & r->modrm_mask) == r->modrm_value;
 }
 
-static const X86Row *pick(unsigned last, unsigned map, unsigned opcode, const X86Insn *o, unsigned refuse)
+static const X86Row *pick(unsigned last, unsigned map, unsigned opcode, const X86Insn *o,
+                          unsigned refuse)
 {
     unsigned key = x86_modrm_key(o->modrm), reg = (o->modrm >> 3) & 7;
     const X86Row *r = &rows[last];
-    if (r->modrm_mask == 0x38 && last > 7) {            /* a group: try the row of /reg in a full one */
+    if (r->modrm_mask == 0x38 && last > 7) {
+        /* a group: try the row of /reg in a full one */
         const X86Row *g = r - (r->modrm_value >> 3) + reg;
         if (g <= r && g->map == map && g->opcode == opcode && matches(g, o, key, refuse))
             return g;
@@ -346,7 +354,8 @@ static const X86Row *pick_vex(const X86Insn *o, unsigned last, unsigned map, boo
     const X86Row *r = &rows[last];
     for (; r->map == map && r->opcode == o->opcode; r--) {
         bool w = o->wide && (code64 || !is_gpr_row(r));
-        if ((r->prefix & o->mandatory) && (key & r->modrm_mask) == r->modrm_value && (r->w == W_ANY || (r->w == W_1) == w))
+        if ((r->prefix & o->mandatory) && (key & r->modrm_mask) == r->modrm_value &&
+            (r->w == W_ANY || (r->w == W_1) == w))
             return r;
     }
     return NULL;
@@ -385,7 +394,8 @@ static void memory_operand(X86Insn *o, Bytes *b, bool code64)
 
 /*
  * Vol. 2, ch. 2.7.1:   R X B R' 0 0 m m | W v v v v 1 p p | z L' L b V' a a a
- * where R to V' are inverted.  Outside 64-bit code R and X are 1 (else it is BOUND), and there are eight registers.
+ * where R to V' are inverted.  Outside 64-bit code R and X are 1 (else it is BOUND), and there are
+ * eight registers.
  */
 static X86DecodeResult evex(X86Insn *o, Bytes *b, bool code64, bool refuse)
 {
@@ -402,7 +412,8 @@ static X86DecodeResult evex(X86Insn *o, Bytes *b, bool code64, bool refuse)
     o->opcode = get8(b);
     if (o->map < 1 || o->map > 3 || (p0 & 8) || !(p1 & 4) || (high && !code64))
         refuse = true;
-    unsigned last = o->map >= 1 && o->map <= 3 ? evex_last[PREFIX_INDEX(o->mandatory)][o->map][o->opcode] : 0;
+    unsigned last =
+        o->map >= 1 && o->map <= 3 ? evex_last[PREFIX_INDEX(o->mandatory)][o->map][o->opcode] : 0;
     if (!last)
         return unknown_vex(o, b, code64);
     memory_operand(o, b, code64);
@@ -412,8 +423,12 @@ static X86DecodeResult evex(X86Insn *o, Bytes *b, bool code64, bool refuse)
     if (!r || refuse)
         return DEC_UD;
     const X86EvexRow *e = &x86_evex_rows[r->sub];
-    /* Outside 64-bit code W means nothing where it would choose 64-bit general registers, and there alone. */
-    bool narrow_form = e->from < 4 || ((e->flags & (E_SAE | E_FP)) == E_SAE && o->mod == 3 && (p2 & 0x10));
+    /*
+     * Outside 64-bit code W means nothing where it would choose 64-bit general registers, and there
+     * alone.
+     */
+    bool narrow_form =
+        e->from < 4 || ((e->flags & (E_SAE | E_FP)) == E_SAE && o->mod == 3 && (p2 & 0x10));
     if (!code64 && o->wide && r->w == W_0 && narrow_form)
         return DEC_UD;
     if (!uses_vvvv(r) && (o->vvvv || (high && !(e->flags & E_VSIB))))
@@ -443,7 +458,8 @@ static X86DecodeResult vex(X86Insn *o, Bytes *b, uint8_t first, bool code64)
         return evex(o, b, code64, refuse);
     o->wide = vex_payload(o, b, first, code64);
     o->opcode = get8(b);
-    unsigned last = o->map >= 1 && o->map <= 3 ? vex_last[PREFIX_INDEX(o->mandatory)][o->map][o->opcode] : 0;
+    unsigned last =
+        o->map >= 1 && o->map <= 3 ? vex_last[PREFIX_INDEX(o->mandatory)][o->map][o->opcode] : 0;
     if (!last)
         return unknown_vex(o, b, code64);
     if (rows[last].has_modrm)
@@ -484,7 +500,8 @@ static inline bool memory_destination(const X86Insn *o)
 static X86DecodeResult body(X86Insn *o, Bytes *b, uint64_t mode)
 {
     bool code64 = mode & X86_MODE_CODE64;
-    unsigned refuse = (code64 ? NO64 : ONLY64) | ((mode & X86_MODE_PE) && !(mode & X86_MODE_VM) ? 0 : PROT);
+    unsigned refuse =
+        (code64 ? NO64 : ONLY64) | ((mode & X86_MODE_PE) && !(mode & X86_MODE_VM) ? 0 : PROT);
     unsigned last = map_last[o->map][o->opcode];
     unsigned simd = o->map ? simd_last[PREFIX_INDEX(o->mandatory)][o->map][o->opcode] : 0;
     if (rows[last].has_modrm || simd)
@@ -500,7 +517,8 @@ static X86DecodeResult body(X86Insn *o, Bytes *b, uint64_t mode)
         if (o->mod == 3 && (o->row->props & (F64 | CPL0)) == (F64 | CPL0)) {
             /* MOV to and from CR and DR: a register whatever mod says, which is 3 */
         } else if (o->mod != 3) {
-            if ((o->row->props & (F64 | CPL0)) == (F64 | CPL0) && o->row->map == 1 && (o->opcode & 0xfc) == 0x20)
+            if ((o->row->props & (F64 | CPL0)) == (F64 | CPL0) && o->row->map == 1 &&
+                (o->opcode & 0xfc) == 0x20)
                 o->mod = 3;                             /* MOV CR, DR ignore mod */
             else if (o->asize == 2)
                 modrm16(o, b);
@@ -523,8 +541,8 @@ static X86DecodeResult body(X86Insn *o, Bytes *b, uint64_t mode)
 }
 
 /*
- * Most instructions of 64-bit code: at most REX before an opcode of the first two maps whose last row is theirs, or the row of /reg in a
- * full group.  False: nothing is done.
+ * Most instructions of 64-bit code: at most REX before an opcode of the first two maps whose last
+ * row is theirs, or the row of /reg in a full group.  False: nothing is done.
  */
 static bool decode_plain(X86Insn *o, const uint8_t *code)
 {
@@ -552,10 +570,11 @@ static bool decode_plain(X86Insn *o, const uint8_t *code)
             return false;
         r = g;
     }
-    if (!(r->prefix & P_NP) || (key & r->modrm_mask) != r->modrm_value || (r->props & (NO64 | PROT | CPL0)) || r->imm == OPD_Ap ||
-        r->tr == x86_tr_ENTER)
+    if (!(r->prefix & P_NP) || (key & r->modrm_mask) != r->modrm_value ||
+        (r->props & (NO64 | PROT | CPL0)) || r->imm == OPD_Ap || r->tr == x86_tr_ENTER)
         return false;
-    *o = (X86Insn){ .row = r, .opcode = (uint8_t)c, .map = (uint8_t)map, .rex = (uint8_t)rex, .mandatory = P_NP, .seg = S_DS, .seg_prefix = SEG_NONE,
+    *o = (X86Insn){ .row = r, .opcode = (uint8_t)c, .map = (uint8_t)map, .rex = (uint8_t)rex,
+                    .mandatory = P_NP, .seg = S_DS, .seg_prefix = SEG_NONE,
                     .osize = rex & 8 || (r->props & (F64 | D64)) ? 8 : 4, .asize = 8, .base = X86_NO_REG, .index = X86_NO_REG };
     if (r->has_modrm) {
         modrm(o, &b);
@@ -568,7 +587,8 @@ static bool decode_plain(X86Insn *o, const uint8_t *code)
     return true;
 }
 
-static G_GNUC_NO_INLINE X86DecodeResult decode_any(X86Insn *o, const uint8_t *code, unsigned n, uint64_t mode)
+static G_GNUC_NO_INLINE X86DecodeResult decode_any(X86Insn *o, const uint8_t *code, unsigned n,
+                                                   uint64_t mode)
 {
     bool code64 = mode & X86_MODE_CODE64, addr = false;
     uint8_t copy[READABLE] = { 0 };

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * event.c -- what happens between two instructions: interrupts, INIT and SIPI, debug traps, shadows, halts; and the pins
- * through which the rest of the machine asks for them.
+ * event.c -- what happens between two instructions: interrupts, INIT and SIPI, debug traps,
+ * shadows, halts; and the pins through which the rest of the machine asks for them.
  *
- * Spec: Intel SDM (325462) vol. 3 6.9 (priorities), 6.8 (masking, shadows), ch. 18 (debug), 9.4 (INIT, SIPI).
+ * Spec: Intel SDM (325462) vol. 3 6.9 (priorities), 6.8 (masking, shadows), ch. 18 (debug), 9.4
+ *   (INIT, SIPI).
  * Omits: machine checks.
- * Threads: the pins (x86_set_intr() ...) are called from any thread and only set atomics; the rest is the vCPU's own.
+ * Threads: the pins (x86_set_intr() ...) are called from any thread and only set atomics; the rest
+ *   is the vCPU's own.
  */
 #include "cpu/x86/sys.h"
 #include "cpu/x86/simd.h"
 #include "core/machine.h"
 
-enum { SHADOW_RUNNING = 0x80 };         /* in `shadow`: the instruction it covers is the one being run */
+/* in `shadow`: the instruction it covers is the one being run */
+enum { SHADOW_RUNNING = 0x80 };
 enum { DR6_BS = 0x4000, DR7_ENABLED = 0xff };
 
 /* ---- pins ---- */
@@ -67,7 +70,8 @@ void x86_set_a20(Machine *m, bool on)
 
 bool x86_get_a20(Machine *m)
 {
-    return m->vcpus->len == 0 || !__atomic_load_n(&((X86Cpu *)g_ptr_array_index(m->vcpus, 0))->a20_off, __ATOMIC_RELAXED);
+    return m->vcpus->len == 0 ||
+           !__atomic_load_n(&((X86Cpu *)g_ptr_array_index(m->vcpus, 0))->a20_off, __ATOMIC_RELAXED);
 }
 
 /* ---- x87 errors with CR0.NE = 0 (SDM vol. 1 appendix D) ---- */
@@ -96,7 +100,10 @@ void x86_ferr(X86Cpu *c, bool level)
     }
 }
 
-/* The processor stands at this instruction until an interrupt: with IRQ 13 masked or IF = 0, another one. */
+/*
+ * The processor stands at this instruction until an interrupt: with IRQ 13 masked or IF = 0,
+ * another one.
+ */
 void x86_ferr_wait(X86Cpu *c)
 {
     if (__atomic_load_n(&c->ignne, __ATOMIC_SEQ_CST) || !c->ferr_sink) {
@@ -105,7 +112,7 @@ void x86_ferr_wait(X86Cpu *c)
     if (x86_wanted(c, SVM_EXIT_FERR_FREEZE)) {
         x86_svm_exit(c, SVM_EXIT_FERR_FREEZE, 0, 0, NULL);
     }
-    c->shadow = 0;                      /* a shadow over this instruction ends, though it does not */
+    c->shadow = 0;                     /* a shadow over this instruction ends, though it does not */
     c->activity = X86_HLT;
     x86_poll_soon(c);
     dbt_leave(&c->dbt);
@@ -130,7 +137,10 @@ static bool is_bsp(X86Cpu *c)
     return c->apic_ops ? c->apic_ops->get_base(c->apic) & APIC_BASE_BSP : c->dbt.vcpu.index == 0;
 }
 
-/* Not in the handler, not before a SIPI, not in a guest (whose hypervisor may ask for it), and after the instruction that a shadow covers. */
+/*
+ * Not in the handler, not before a SIPI, not in a guest (whose hypervisor may ask for it), and
+ * after the instruction that a shadow covers.
+ */
 static bool takes_smi(X86Cpu *c)
 {
     return !c->in_smm && !c->svm.guest && c->activity != X86_WAIT_SIPI && !x86_shadowed(c);
@@ -225,7 +235,8 @@ bool x86_interrupt(DbtCpu *dc)
     if (ev & (X86_EV_A20 | X86_EV_INIT | X86_EV_SIPI | X86_EV_SMI) && resets(c, ev)) {
         return true;
     }
-    if (c->activity == X86_WAIT_SIPI || c->activity == X86_SHUTDOWN || !c->svm.gif || x86_shadowed(c)) {
+    if (c->activity == X86_WAIT_SIPI || c->activity == X86_SHUTDOWN || !c->svm.gif ||
+        x86_shadowed(c)) {
         return false;
     }
     if (ev & X86_EV_NMI && x86_wanted(c, SVM_EXIT_NMI)) {
@@ -248,8 +259,8 @@ bool x86_interrupt(DbtCpu *dc)
         return false;
     }
     if (log_on(LOG_INT)) {
-        log_write("cpu%u: interrupt %02x at %04x:%llx\n", c->dbt.vcpu.index, vector, c->seg[S_CS].selector,
-                  (unsigned long long)x86_rip(c));
+        log_write("cpu%u: interrupt %02x at %04x:%llx\n", c->dbt.vcpu.index, vector,
+                  c->seg[S_CS].selector, (unsigned long long)x86_rip(c));
     }
     x86_deliver(c, (unsigned)vector, EVENT_INTERRUPT, false, 0, x86_rip(c));
     return true;
@@ -269,9 +280,10 @@ bool x86_halt_over(X86Cpu *c)
         return ev & X86_EV_A20;
     }
     return ev & X86_EV_A20 || (ev & X86_EV_INIT && !c->in_smm) ||
-           (ev & X86_EV_SMI && !c->in_smm && (!c->svm.guest || x86_wanted(c, SVM_EXIT_SMI))) || (ev & X86_EV_NMI && !c->nmi_blocked) ||
-           (ev & X86_EV_NMI && x86_wanted(c, SVM_EXIT_NMI)) || (ev & X86_EV_INTR && x86_intr_open(c)) ||
-           (ev & X86_EV_VINTR && x86_vintr_open(c));
+           (ev & X86_EV_SMI && !c->in_smm && (!c->svm.guest || x86_wanted(c, SVM_EXIT_SMI))) ||
+           (ev & X86_EV_NMI && !c->nmi_blocked) ||
+           (ev & X86_EV_NMI && x86_wanted(c, SVM_EXIT_NMI)) ||
+           (ev & X86_EV_INTR && x86_intr_open(c)) || (ev & X86_EV_VINTR && x86_vintr_open(c));
 }
 
 bool x86_has_work(Vcpu *v)
@@ -306,8 +318,8 @@ static uint64_t bp_bytes(const X86Cpu *c, unsigned i)
 }
 
 /*
- * What #AC asks of an access (SDM vol. 3 table 6-7): a double extended 8, a 128-bit operand 16; halves of a 256-bit operand
- * are such (AMD processors; Intel leaves it open).
+ * What #AC asks of an access (SDM vol. 3 table 6-7): a double extended 8, a 128-bit operand 16;
+ * halves of a 256-bit operand are such (AMD processors; Intel leaves it open).
  */
 static unsigned alignment(unsigned bytes)
 {
@@ -324,14 +336,16 @@ void x86_accessed(DbtCpu *dc, uint64_t linear, unsigned bytes, bool write)
 {
     X86Cpu *c = (X86Cpu *)dc;
 
-    if (c->cpl == 3 && c->rflags & EF_AC && c->cr0 & CR0_AM && !c->no_ac && linear & (alignment(bytes) - 1) &&
+    if (c->cpl == 3 && c->rflags & EF_AC && c->cr0 & CR0_AM && !c->no_ac &&
+        linear & (alignment(bytes) - 1) &&
         (!x86_lma(c) || (x86_canonical(linear) && x86_canonical(linear + bytes - 1)))) {
         x86_raise(c, EXC_AC, 0);
     }
     for (unsigned i = 0; i < 4; i++) {
         uint64_t n = bp_bytes(c, i), at = c->dr[i] & ~(n - 1);
         unsigned kind = bp_kind(c, i);
-        if (bp_enabled(c, i) && (kind == 3 || (kind == 1 && write)) && linear < at + n && at < linear + bytes) {
+        if (bp_enabled(c, i) && (kind == 3 || (kind == 1 && write)) && linear < at + n &&
+            at < linear + bytes) {
             c->dr6_hit |= (uint8_t)(1u << i);
         }
     }

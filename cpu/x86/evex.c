@@ -24,7 +24,10 @@ const X86EvexRow x86_evex_rows[] = {
 #undef EVEX
 };
 
-/* Rows of gathers and scatters name these: bytes of an index.  What runs is gather_scatter() in evex_run.c. */
+/*
+ * Rows of gathers and scatters name these: bytes of an index.  What runs is gather_scatter() in
+ * evex_run.c.
+ */
 void evex_vsib4(EvexOp *o) { (void)o; }
 void evex_vsib8(EvexOp *o) { (void)o; }
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * evex.h -- EVEX-coded instructions: the rows of evex.def, and one instruction on its way through the engine.
+ * evex.h -- EVEX-coded instructions: the rows of evex.def, and one instruction on its way through
+ * the engine.
  *
- * An instruction runs in three steps, of which the row's function is only the second: evex_run.c fetches operands
- * (broadcast, fault suppression), the function computes every element of `d` from `s`, evex_run.c merges or zeroes by the
- * mask and stores.  A function may write elements that the mask leaves out; but one that can raise a floating-point
- * exception must skip them.  For opmask destinations it leaves the answer in the top bit of each element of d.
+ * An instruction runs in three steps, of which the row's function is only the second: evex_run.c
+ * fetches operands (broadcast, fault suppression), the function computes every element of `d` from
+ * `s`, evex_run.c merges or zeroes by the mask and stores.  A function may write elements that the
+ * mask leaves out; but one that can raise a floating-point exception must skip them.  For opmask
+ * destinations it leaves the answer in the top bit of each element of d.
  *
  * Spec: Intel SDM (325383) vol. 2, ch. 2.7.
  * Threads: the vCPU's own.
@@ -15,15 +17,19 @@
 #include "cpu/x86/decode.h"
 
 enum {                                  /* flags of a row */
-    E_FP = 1 << 0, E_ER = 1 << 1, E_SAE = 1 << 2, E_NOMASK = 1 << 3, E_NF = 1 << 4, E_ALIGN = 1 << 5, E_VSIB = 1 << 6,
-    E_EXPAND = 1 << 7, E_COMPRESS = 1 << 8,     /* memory holds the elements of set mask bits side by side */
+    E_FP = 1 << 0, E_ER = 1 << 1, E_SAE = 1 << 2, E_NOMASK = 1 << 3, E_NF = 1 << 4,
+    E_ALIGN = 1 << 5, E_VSIB = 1 << 6,
+    /* memory holds the elements of set mask bits side by side */
+    E_EXPAND = 1 << 7, E_COMPRESS = 1 << 8,
     E_BLEND = 1 << 9,                   /* where the mask is clear: the first source */
     E_PART = 1 << 10,                   /* the destination is as long as the tuple */
     E_IMM4 = 1 << 11,                   /* HOST: four bits of the immediate for each 256 bits */
     E_CHUNK16 = 1 << 12,                /* HOST: 128 bits at a time */
 };
-typedef enum { T_NONE, T_FV, T_HV, T_FVM, T_HVM, T_QVM, T_OVM, T_T1S, T_T2, T_T4, T_T8, T_M128, T_DUP } EvexTuple;
-enum { L_X = 1, L_V = 7, L_YZ = 6, L_Z = 4, L_IG = 8 };         /* lengths: a bit for each of 128, 256, 512; scalar */
+typedef enum { T_NONE, T_FV, T_HV, T_FVM, T_HVM, T_QVM, T_OVM, T_T1S, T_T2, T_T4, T_T8, T_M128,
+               T_DUP } EvexTuple;
+/* lengths: a bit for each of 128, 256, 512; scalar */
+enum { L_X = 1, L_V = 7, L_YZ = 6, L_Z = 4, L_IG = 8 };
 enum { EVEX_NO_HOST = 0xffff };
 
 typedef struct EvexOp EvexOp;
@@ -56,10 +62,16 @@ struct EvexOp {
     uint64_t eflags;                    /* HOST rows with V_FLAGS */
 };
 
-bool x86_evex_is_valid(const X86Insn *i, bool code64);                 /* the fields of the prefix agree with the row */
-unsigned x86_evex_tuple_bytes(const X86EvexRow *r, unsigned vl);        /* of the memory operand, without broadcast */
-unsigned x86_evex_disp8(const X86EvexRow *r, uint8_t p2);               /* the factor of an 8-bit displacement */
-static inline bool x86_evex_converts(const X86EvexRow *r) { return r->from != r->to && r->ops[2] == OPD_N0; }
+/* the fields of the prefix agree with the row */
+bool x86_evex_is_valid(const X86Insn *i, bool code64);
+/* of the memory operand, without broadcast */
+unsigned x86_evex_tuple_bytes(const X86EvexRow *r, unsigned vl);
+/* the factor of an 8-bit displacement */
+unsigned x86_evex_disp8(const X86EvexRow *r, uint8_t p2);
+static inline bool x86_evex_converts(const X86EvexRow *r)
+{
+    return r->from != r->to && r->ops[2] == OPD_N0;
+}
 /* The source of functions that have one, which in scalar forms is the second. */
 static inline const X86Vec *evex_source(const EvexOp *o) { return &o->s[o->row->ops[2] != OPD_N0]; }
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * evex_fp.c -- arithmetic of evex_fp.h, and conversions between floating point and integers that only AVX-512 has.
+ * evex_fp.c -- arithmetic of evex_fp.h, and conversions between floating point and integers that
+ * only AVX-512 has.
  *
- * Spec: IEEE 754-2008; Intel SDM (325462) vol. 1, ch. 4.8 and 11.5; vol. 2, VCVTPS2UDQ and the like.
+ * Spec: IEEE 754-2008; Intel SDM (325462) vol. 1, ch. 4.8 and 11.5; vol. 2, VCVTPS2UDQ and the
+ *   like.
  * Threads: pure functions on the operation.
  */
 #include "cpu/x86/evex_fp.h"
@@ -11,7 +13,8 @@ Evf evf_unpack(EvfFormat f, uint64_t bits, bool daz)
 {
     uint64_t frac = bits & ((UINT64_C(1) << f.frac_bits) - 1);
     unsigned exp = (unsigned)(bits >> f.frac_bits) & f.max;
-    Evf r = { .sign = bits & evf_sign_bit(f), .bits = bits, .mant = frac, .exp = 1 - (int)(f.bias + f.frac_bits) };
+    Evf r = { .sign = bits & evf_sign_bit(f), .bits = bits, .mant = frac,
+              .exp = 1 - (int)(f.bias + f.frac_bits) };
     if (exp == f.max) {
         r.class = !frac ? EVF_INF : frac & evf_quiet_bit(f) ? EVF_QNAN : EVF_SNAN;
     } else if (exp) {
@@ -35,7 +38,9 @@ uint64_t evf_quiet(EvexOp *o, EvfFormat f, const Evf *a)
     return a->bits | evf_quiet_bit(f);
 }
 
-/* Is the magnitude to be rounded up, whose last kept bit is odd, with the rest r of 2^(n-1) half? */
+/*
+ * Is the magnitude to be rounded up, whose last kept bit is odd, with the rest r of 2^(n-1) half?
+ */
 static bool rounds_up(unsigned rc, bool sign, bool odd, uint64_t rest, uint64_t half)
 {
     switch (rc) {
@@ -46,7 +51,7 @@ static bool rounds_up(unsigned rc, bool sign, bool odd, uint64_t rest, uint64_t 
     }
 }
 
-static uint64_t shift_jam(uint64_t v, unsigned n)       /* right, with the lost bits in the lowest */
+static uint64_t shift_jam(uint64_t v, unsigned n)      /* right, with the lost bits in the lowest */
 {
     return n == 0 ? v : n > 63 ? v != 0 : v >> n | (v << (64 - n) != 0);
 }
@@ -79,8 +84,10 @@ uint64_t evf_round(EvexOp *o, EvfFormat f, unsigned rc, bool sign, int exp, uint
     if (e >= (int)f.max)
         return overflow(o, f, rc, sign);
     if (e < 1) {
-        tiny = e < 0 || !(kept >> (f.frac_bits + 1));   /* after rounding as if the exponent had no end */
-        kept = keep_bits(rc, sign, shift_jam(mant, (unsigned)MIN(1 - e, 100)), f.frac_bits + 1, &inexact);
+        /* after rounding as if the exponent had no end */
+        tiny = e < 0 || !(kept >> (f.frac_bits + 1));
+        kept = keep_bits(rc, sign, shift_jam(mant, (unsigned)MIN(1 - e, 100)), f.frac_bits + 1,
+                         &inexact);
         e = 1;
         if (tiny && (o->mxcsr & FX_FTZ)) {
             o->flags |= FX_UE | FX_PE;
@@ -91,7 +98,8 @@ uint64_t evf_round(EvexOp *o, EvfFormat f, unsigned rc, bool sign, int exp, uint
     }
     if (inexact)
         o->flags |= FX_PE;
-    uint64_t bits = ((uint64_t)(e - 1) << f.frac_bits) + kept;      /* the implicit bit and a carry add to the exponent */
+    /* the implicit bit and a carry add to the exponent */
+    uint64_t bits = ((uint64_t)(e - 1) << f.frac_bits) + kept;
     if (bits >= evf_inf(f, false))
         return overflow(o, f, rc, sign);
     return bits | evf_zero(f, sign);
@@ -105,7 +113,8 @@ uint64_t evf_to_integer(unsigned rc, bool sign, int exp, uint64_t mant, bool *in
         return *big ? 0 : mant << exp;
     }
     unsigned n = (unsigned)MIN(-exp, 64);
-    uint64_t whole = n == 64 ? 0 : mant >> n, rest = n == 64 ? mant : mant & ((UINT64_C(1) << n) - 1);
+    uint64_t whole = n == 64 ? 0 : mant >> n,
+             rest = n == 64 ? mant : mant & ((UINT64_C(1) << n) - 1);
     if (exp < -64)
         rest = rest != 0;                               /* far below a half */
     *inexact = rest;
@@ -129,7 +138,7 @@ static void from_integers(EvexOp *o, bool is_signed)
 void evex_int_to_fp(EvexOp *o) { from_integers(o, false); }
 void evex_int_to_fp_s(EvexOp *o) { from_integers(o, true); }
 
-/* ---- to integers: what does not fit gives the largest unsigned number, or the least signed one ---- */
+/* ---- to integers: what does not fit gives the largest unsigned number, or the least signed one */
 static void to_integers(EvexOp *o, bool is_signed, bool truncates)
 {
     EvfFormat f = evf_format(o->row->from);
@@ -140,7 +149,9 @@ static void to_integers(EvexOp *o, bool is_signed, bool truncates)
         Evf a = evf_unpack(f, evex_get(&o->s[0], f.bytes, i), o->mxcsr & FX_DAZ);
         bool inexact, big;
         uint64_t v = evf_to_integer(rc, a.sign, a.exp, a.mant, &inexact, &big);
-        uint64_t limit = is_signed ? (UINT64_C(1) << (bits - 1)) - !a.sign : a.sign ? 0 : ~UINT64_C(0) >> (64 - bits);
+        uint64_t limit = is_signed ? (UINT64_C(1) << (bits - 1)) - !a.sign
+                         : a.sign  ? 0
+                                   : ~UINT64_C(0) >> (64 - bits);
         if (a.class >= EVF_INF || big || v > limit) {
             o->flags |= FX_IE;
             v = is_signed ? UINT64_C(1) << (bits - 1) : ~UINT64_C(0);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * evex_fp2.c -- floating-point instructions that only AVX-512 has: VGETEXP, VGETMANT, VRNDSCALE, VREDUCE, VRANGE, VSCALEF,
- * VFIXUPIMM, VFPCLASS, VRCP14, VRSQRT14.
+ * evex_fp2.c -- floating-point instructions that only AVX-512 has: VGETEXP, VGETMANT, VRNDSCALE,
+ * VREDUCE, VRANGE, VSCALEF, VFIXUPIMM, VFPCLASS, VRCP14, VRSQRT14.
  *
- * VRCP14 and VRSQRT14 give the exact value rounded to 14 bits of fraction, which is within 2^-15; Intel's own processors
- * have a table and are within 2^-14, so that last bits differ.  Powers of 2, zeroes, infinities and NaNs are the same.
+ * VRCP14 and VRSQRT14 give the exact value rounded to 14 bits of fraction, which is within 2^-15;
+ * Intel's own processors have a table and are within 2^-14, so that last bits differ.  Powers of 2,
+ * zeroes, infinities and NaNs are the same.
  *
  * Spec: Intel SDM (325383) vol. 2, the instructions by name.
  * Omits: the last bits of Intel's VRCP14 and VRSQRT14.
@@ -20,7 +21,8 @@ static void each(EvexOp *o, UnaryFn *fn)
     const X86Vec *s = evex_source(o);
     for (unsigned i = 0; i < o->n; i++) {
         if (o->mask >> i & 1)
-            evex_set(&o->d, f.bytes, i, fn(o, f, evf_unpack(f, evex_get(s, f.bytes, i), o->mxcsr & FX_DAZ)));
+            evex_set(&o->d, f.bytes, i,
+                     fn(o, f, evf_unpack(f, evex_get(s, f.bytes, i), o->mxcsr & FX_DAZ)));
     }
 }
 typedef uint64_t BinaryFn(EvexOp *o, EvfFormat f, Evf a, Evf b);
@@ -38,7 +40,10 @@ static void each2(EvexOp *o, BinaryFn *fn)
 /* The first bit of the mantissa: a is 2^evf_log2 * [1, 2). */
 static int evf_log2(const Evf *a) { return a->exp + 63 - __builtin_clzll(a->mant); }
 
-static uint64_t from_int(EvexOp *o, EvfFormat f, int v) { return evf_round(o, f, FX_NEAREST, v < 0, 0, (uint64_t)ABS(v)); }
+static uint64_t from_int(EvexOp *o, EvfFormat f, int v)
+{
+    return evf_round(o, f, FX_NEAREST, v < 0, 0, (uint64_t)ABS(v));
+}
 
 /* ---- parts of a number ---- */
 static uint64_t getexp(EvexOp *o, EvfFormat f, Evf a)
@@ -70,7 +75,8 @@ static uint64_t getmant(EvexOp *o, EvfFormat f, Evf a)
     if (a.class == EVF_DENORMAL)
         o->flags |= FX_DE;
     int e = evf_log2(&a);
-    uint64_t frac = a.mant << (f.frac_bits - (unsigned)(e - a.exp)) & ((UINT64_C(1) << f.frac_bits) - 1);
+    uint64_t frac =
+        a.mant << (f.frac_bits - (unsigned)(e - a.exp)) & ((UINT64_C(1) << f.frac_bits) - 1);
     bool half = interval == 1 ? e & 1 : interval == 2 || (interval == 3 && frac & evf_quiet_bit(f));
     return (uint64_t)(f.bias - half) << f.frac_bits | frac | evf_zero(f, sign);
 }
@@ -79,7 +85,10 @@ void evex_getmant(EvexOp *o) { each(o, getmant); }
 /* ---- rounding to 2^-M ---- */
 static unsigned imm_rc(const EvexOp *o) { return o->imm & 4 ? evf_rc(o) : o->imm & 3; }
 
-/* a, finite, rounded to a multiple of 2^-m, as an integer of such; a that has none of the bits is 0. */
+/*
+ * a, finite, rounded to a multiple of 2^-m, as an integer of such; a that has none of the bits is
+ * 0.
+ */
 static uint64_t in_units(EvexOp *o, const Evf *a, bool *inexact)
 {
     int m = (int)(o->imm >> 4);
@@ -111,7 +120,8 @@ static uint64_t difference(EvexOp *o, EvfFormat f, const Evf *a, uint64_t v, int
     unsigned rc = imm_rc(o), shift = (unsigned)(-m - a->exp), more = 0;
     if (shift > 120)                                    /* v is 1, and a far below its last bit */
         return evf_round(o, f, rc, !a->sign, -m - 62, (UINT64_C(1) << 62) - 1);
-    unsigned __int128 unit = (unsigned __int128)v << shift;             /* v << shift is at most about a, or 1 << shift */
+    /* v << shift is at most about a, or 1 << shift */
+    unsigned __int128 unit = (unsigned __int128)v << shift;
     bool negative = unit > a->mant;
     unsigned __int128 mant = negative ? unit - a->mant : a->mant - unit;
     if (!mant)
@@ -138,7 +148,8 @@ static uint64_t reduce(EvexOp *o, EvfFormat f, Evf a)
     o->flags |= inexact ? FX_PE : 0;
     if (o->imm & 8)                                     /* no precision exception */
         o->flags = (o->flags & ~(unsigned)FX_PE) | (before & FX_PE);
-    o->flags &= ~(unsigned)FX_UE | before;              /* differences are exact where they are tiny */
+    /* differences are exact where they are tiny */
+    o->flags &= ~(unsigned)FX_UE | before;
     return r;
 }
 void evex_reduce(EvexOp *o) { each(o, reduce); }
@@ -168,7 +179,8 @@ static uint64_t scalef(EvexOp *o, EvfFormat f, Evf a, Evf b)
 {
     if (evf_is_nan(&a) || evf_is_nan(&b))
         return scale_nan(o, f, &a, &b);
-    if ((a.class == EVF_INF && b.class == EVF_INF && b.sign) || (a.class == EVF_ZERO && b.class == EVF_INF && !b.sign)) {
+    if ((a.class == EVF_INF && b.class == EVF_INF && b.sign) ||
+        (a.class == EVF_ZERO && b.class == EVF_INF && !b.sign)) {
         o->flags |= FX_IE;
         return evf_default_nan(f);
     }
@@ -192,7 +204,8 @@ static bool is_less(EvfFormat f, const Evf *a, const Evf *b, bool absolute)
     if (absolute && p != q)
         return p < q;
     if (a->sign != b->sign)
-        return a->sign;                                 /* as well of +0 and -0, and of equal magnitudes */
+        /* as well of +0 and -0, and of equal magnitudes */
+        return a->sign;
     return absolute || (a->sign ? p >= q : p <= q);
 }
 
@@ -201,7 +214,8 @@ static uint64_t range(EvexOp *o, EvfFormat f, Evf a, Evf b)
     const Evf *pick = &a;
     if (a.class == EVF_SNAN || b.class == EVF_SNAN)
         return evf_quiet(o, f, a.class == EVF_SNAN ? &a : &b);
-    if ((a.class == EVF_DENORMAL && b.class != EVF_QNAN) || (b.class == EVF_DENORMAL && a.class != EVF_QNAN))
+    if ((a.class == EVF_DENORMAL && b.class != EVF_QNAN) ||
+        (b.class == EVF_DENORMAL && a.class != EVF_QNAN))
         o->flags |= FX_DE;
     if (b.class == EVF_QNAN)
         pick = &a;
@@ -221,7 +235,8 @@ static uint64_t range(EvexOp *o, EvfFormat f, Evf a, Evf b)
 void evex_range(EvexOp *o) { each2(o, range); }
 
 /* ---- VFIXUPIMM: by the class of a, a response out of the table in b ---- */
-enum { TOKEN_QNAN, TOKEN_SNAN, TOKEN_ZERO, TOKEN_ONE, TOKEN_NEG_INF, TOKEN_POS_INF, TOKEN_NEGATIVE, TOKEN_POSITIVE };
+enum { TOKEN_QNAN, TOKEN_SNAN, TOKEN_ZERO, TOKEN_ONE, TOKEN_NEG_INF, TOKEN_POS_INF, TOKEN_NEGATIVE,
+       TOKEN_POSITIVE };
 static unsigned token_of(EvfFormat f, const Evf *a)
 {
     switch (a->class) {
@@ -229,7 +244,8 @@ static unsigned token_of(EvfFormat f, const Evf *a)
     case EVF_SNAN: return TOKEN_SNAN;
     case EVF_ZERO: return TOKEN_ZERO;
     case EVF_INF: return a->sign ? TOKEN_NEG_INF : TOKEN_POS_INF;
-    default: return a->bits == evf_one(f, false) ? TOKEN_ONE : a->sign ? TOKEN_NEGATIVE : TOKEN_POSITIVE;
+    default:
+        return a->bits == evf_one(f, false) ? TOKEN_ONE : a->sign ? TOKEN_NEGATIVE : TOKEN_POSITIVE;
     }
 }
 
@@ -273,7 +289,8 @@ void evex_fixupimm(EvexOp *o)
             a.sign = false;
         }
         unsigned token = token_of(f, &a);
-        evex_set(&o->d, f.bytes, i, response(f, table >> 4 * token & 15, evex_get(&o->d, f.bytes, i), &a));
+        evex_set(&o->d, f.bytes, i,
+                 response(f, table >> 4 * token & 15, evex_get(&o->d, f.bytes, i), &a));
         for (unsigned k = 0; k < 8; k++) {
             if (o->imm >> k & 1 && faults[k].token == token)
                 o->flags |= faults[k].flag;
@@ -287,8 +304,9 @@ void evex_fpclass(EvexOp *o)
     for (unsigned i = 0; i < o->n; i++) {
         Evf a = evf_unpack(f, evex_get(&o->s[0], f.bytes, i), o->mxcsr & FX_DAZ);
         bool finite = a.class == EVF_NORMAL || a.class == EVF_DENORMAL;
-        unsigned is = (a.class == EVF_QNAN) | (a.class == EVF_ZERO && !a.sign) << 1 | (a.class == EVF_ZERO && a.sign) << 2 |
-                      (a.class == EVF_INF && !a.sign) << 3 | (a.class == EVF_INF && a.sign) << 4 | (a.class == EVF_DENORMAL) << 5 |
+        unsigned is = (a.class == EVF_QNAN) | (a.class == EVF_ZERO && !a.sign) << 1 |
+                      (a.class == EVF_ZERO && a.sign) << 2 | (a.class == EVF_INF && !a.sign) << 3 |
+                      (a.class == EVF_INF && a.sign) << 4 | (a.class == EVF_DENORMAL) << 5 |
                       (finite && a.sign) << 6 | (a.class == EVF_SNAN) << 7;
         evex_set(&o->d, f.bytes, i, is & o->imm ? ~UINT64_C(0) : 0);
     }
@@ -319,7 +337,8 @@ static uint64_t rcp14(EvexOp *o, EvfFormat f, Evf a)
     /* 1 / m is in (1/2, 1]: 2^(53 + 15) / m, rounded, is its value in units of 2^-15 */
     uint64_t q = (uint64_t)((((unsigned __int128)1 << (53 + APPROX_BITS)) + m / 2) / m);
     if (e == -(int)f.bias - 1 && m != UINT64_C(1) << 53 && q == 1u << APPROX_BITS)
-        q--;                                            /* above 2^-128 (2^-1024) the result is finite */
+        /* above 2^-128 (2^-1024) the result is finite */
+        q--;
     return approximate(o, f, a.sign, -e - APPROX_BITS, q);
 }
 void evex_rcp14(EvexOp *o) { each(o, rcp14); }
@@ -347,8 +366,11 @@ static uint64_t rsqrt14(EvexOp *o, EvfFormat f, Evf a)
     if (a.class == EVF_INF)
         return 0;
     int e = evf_log2(&a), half = e >> 1;
-    uint64_t m = a.mant << (63 - (e - a.exp)) >> (e & 1 ? 10 : 11);     /* [1, 4) in units of 2^-52 */
-    /* 1 / sqrt(m) is in (1/2, 1]: r in units of 2^-16, r^2 * m <= 2^(32 + 52); then rounded to 2^-15 */
+    uint64_t m = a.mant << (63 - (e - a.exp)) >> (e & 1 ? 10 : 11);   /* [1, 4) in units of 2^-52 */
+    /*
+     * 1 / sqrt(m) is in (1/2, 1]: r in units of 2^-16, r^2 * m <= 2^(32 + 52); then rounded to
+     * 2^-15
+     */
     uint64_t r = inverse_root(m, 32 + 52);
     return approximate(o, f, false, -half - APPROX_BITS, (r + 1) / 2);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * evex_int.c -- what integer instructions of AVX-512 do to each element, where no instruction with VEX does the same.
+ * evex_int.c -- what integer instructions of AVX-512 do to each element, where no instruction with
+ * VEX does the same.
  *
- * Loops run over all 64 bytes whatever the vector length, so that the compiler unrolls them; evex_run.c takes what counts.
+ * Loops run over all 64 bytes whatever the vector length, so that the compiler unrolls them;
+ * evex_run.c takes what counts.
  *
  * Spec: Intel SDM (325383) vol. 2, the instructions by name.
  * Threads: pure functions on the operation.
@@ -45,7 +47,7 @@ BY_SIZE(mullq, u, a * b)
 BY_SIZE(testm, s, a & b ? -1 : 0)
 BY_SIZE(testnm, s, a & b ? 0 : -1)
 
-/* ---- shifts: by an immediate, by the low quadword of the second source, element by element ---- */
+/* ---- shifts: by an immediate, by the low quadword of the second source, element by element */
 #define SHIFT_LEFT(a, n) ((n) < BITS(a) ? (uint64_t)(a) << (n) : 0)
 #define SHIFT_RIGHT(a, n) ((n) < BITS(a) ? (uint64_t)(a) >> (n) : 0)
 #define SHIFT_ARITHMETIC(a, n) ((a) >> MIN((n), BITS(a) - 1))
@@ -135,7 +137,8 @@ void evex_ternlog(EvexOp *o)
 void evex_popcnt(EvexOp *o)
 {
     for (unsigned i = 0; i < o->n; i++)
-        evex_set(&o->d, o->row->to, i, (uint64_t)__builtin_popcountll(evex_get(&o->s[0], o->row->to, i)));
+        evex_set(&o->d, o->row->to, i,
+                 (uint64_t)__builtin_popcountll(evex_get(&o->s[0], o->row->to, i)));
 }
 
 void evex_lzcnt(EvexOp *o)
@@ -152,7 +155,9 @@ void evex_conflict(EvexOp *o)           /* which elements below are equal */
     for (unsigned i = 0; i < o->n; i++) {
         uint64_t same = 0;
         for (unsigned k = 0; k < i; k++)
-            same |= (uint64_t)(evex_get(&o->s[0], o->row->to, k) == evex_get(&o->s[0], o->row->to, i)) << k;
+            same |=
+                (uint64_t)(evex_get(&o->s[0], o->row->to, k) == evex_get(&o->s[0], o->row->to, i))
+                << k;
         evex_set(&o->d, o->row->to, i, same);
     }
 }
@@ -174,13 +179,17 @@ void evex_multishift(EvexOp *o)         /* eight bits of b from bit a[i] on, aro
 /* ---- multiply and add ---- */
 static uint64_t product52(uint64_t a, uint64_t b, bool high)
 {
-    unsigned __int128 p = (unsigned __int128)(a & ((UINT64_C(1) << 52) - 1)) * (b & ((UINT64_C(1) << 52) - 1));
+    unsigned __int128 p =
+        (unsigned __int128)(a & ((UINT64_C(1) << 52) - 1)) * (b & ((UINT64_C(1) << 52) - 1));
     return high ? (uint64_t)(p >> 52) : (uint64_t)p & ((UINT64_C(1) << 52) - 1);
 }
 void evex_madd52lo(EvexOp *o) { LANES(o, u64, d + product52(a, b, false)) }
 void evex_madd52hi(EvexOp *o) { LANES(o, u64, d + product52(a, b, true)) }
 
-static int32_t saturate(int64_t v) { return (int32_t)(v < INT32_MIN ? INT32_MIN : v > INT32_MAX ? INT32_MAX : v); }
+static int32_t saturate(int64_t v)
+{
+    return (int32_t)(v < INT32_MIN ? INT32_MIN : v > INT32_MAX ? INT32_MAX : v);
+}
 
 static void dot(EvexOp *o, bool words, bool saturates)
 {
@@ -197,7 +206,10 @@ void evex_dpbusds(EvexOp *o) { dot(o, false, true); }
 void evex_dpwssd(EvexOp *o) { dot(o, true, false); }
 void evex_dpwssds(EvexOp *o) { dot(o, true, true); }
 
-/* Sums of absolute differences: two for each doubleword of a, against doublewords of b that the immediate has picked. */
+/*
+ * Sums of absolute differences: two for each doubleword of a, against doublewords of b that the
+ * immediate has picked.
+ */
 void evex_dbpsadbw(EvexOp *o)
 {
     for (unsigned lane = 0; lane < 64; lane += 16) {

@@ -37,7 +37,8 @@ const KOp *x86_kop_find(unsigned map, unsigned opcode, unsigned prefix, bool wid
 {
     for (unsigned k = 0; k < G_N_ELEMENTS(kops); k++) {
         const KOp *o = &kops[k];
-        if (o->map == map && o->opcode == opcode && o->prefix == prefix && o->wide == wide && o->memory == memory)
+        if (o->map == map && o->opcode == opcode && o->prefix == prefix && o->wide == wide &&
+            o->memory == memory)
             return o;
     }
     return NULL;
@@ -74,17 +75,20 @@ static uint64_t k_result(unsigned op, uint64_t a, uint64_t b, unsigned bytes, un
 uint64_t x86_h_kop(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
 {
     X86Cpu *c = cpu;
-    unsigned op = a & 0xff, bytes = a >> 8 & 0xff, reg = a >> 16 & 15, rm = a >> 24 & 15, imm = a >> 40 & 0xff;
+    unsigned op = a & 0xff, bytes = a >> 8 & 0xff, reg = a >> 16 & 15, rm = a >> 24 & 15,
+             imm = a >> 40 & 0xff;
     uint64_t all = bytes == 8 ? ~UINT64_C(0) : (UINT64_C(1) << bytes * 8) - 1, first, second;
     x86_avx512_check(c);
     if (op == KOP_STORE) {
-        dbt_store(&c->dbt, x86_seg_linear(c, (unsigned)arg, b, bytes, true), c->opmask[reg & 7] & all, bytes);
+        dbt_store(&c->dbt, x86_seg_linear(c, (unsigned)arg, b, bytes, true),
+                  c->opmask[reg & 7] & all, bytes);
         return 0;
     }
     first = c->opmask[a >> 32 & 7] & all;
     second = op == KOP_FROM_GPR ? c->dbt.gpr[rm]
-             : op == KOP_LOAD   ? dbt_load(&c->dbt, x86_seg_linear(c, (unsigned)arg, b, bytes, false), bytes)
-                                : c->opmask[rm & 7];
+             : op == KOP_LOAD
+                 ? dbt_load(&c->dbt, x86_seg_linear(c, (unsigned)arg, b, bytes, false), bytes)
+                 : c->opmask[rm & 7];
     second &= all;
     if (op == KOP_TO_GPR) {
         c->dbt.gpr[reg] = second;

@@ -2,8 +2,8 @@
 /*
  * evex_perm.c -- instructions of AVX-512 that move elements about, and those of GFNI.
  *
- * Spec: Intel SDM (325383) vol. 2, VPERMB to VPERMT2W, VALIGND, VSHUFF32X4, VEXPANDPS, VCOMPRESSPS, VBROADCAST,
- * VINSERTF128, GF2P8MULB and the like.
+ * Spec: Intel SDM (325383) vol. 2, VPERMB to VPERMT2W, VALIGND, VSHUFF32X4, VEXPANDPS, VCOMPRESSPS,
+ * VBROADCAST, VINSERTF128, GF2P8MULB and the like.
  * Threads: pure functions on the operation; the helpers: the vCPU's own.
  */
 #include <string.h>
@@ -14,7 +14,8 @@ void evex_perm(EvexOp *o)               /* b[a[i]] */
 {
     unsigned bytes = o->row->to;
     for (unsigned i = 0; i < o->n; i++)
-        evex_set(&o->d, bytes, i, evex_get(&o->s[1], bytes, evex_get(&o->s[0], bytes, i) & (o->n - 1)));
+        evex_set(&o->d, bytes, i,
+                 evex_get(&o->s[1], bytes, evex_get(&o->s[0], bytes, i) & (o->n - 1)));
 }
 
 /* Of a table of two vectors: lo and hi by the next bit of the index. */
@@ -35,10 +36,13 @@ void evex_align(EvexOp *o)              /* a above b, shifted right by elements 
 {
     unsigned bytes = o->row->to, by = o->imm & (o->n - 1);
     for (unsigned i = 0; i < o->n; i++)
-        evex_set(&o->d, bytes, i, i + by < o->n ? evex_get(&o->s[1], bytes, i + by) : evex_get(&o->s[0], bytes, i + by - o->n));
+        evex_set(&o->d, bytes, i,
+                 i + by < o->n ? evex_get(&o->s[1], bytes, i + by)
+                               : evex_get(&o->s[0], bytes, i + by - o->n));
 }
 
-void evex_shuf128(EvexOp *o)            /* 128 bits each: the lower half of the result from a, the upper from b */
+/* 128 bits each: the lower half of the result from a, the upper from b */
+void evex_shuf128(EvexOp *o)
 {
     unsigned lanes = o->vl / 16, bits = lanes == 4 ? 2 : 1;
     for (unsigned k = 0; k < lanes; k++) {
@@ -47,7 +51,8 @@ void evex_shuf128(EvexOp *o)            /* 128 bits each: the lower half of the 
     }
 }
 
-static unsigned part_of(const EvexOp *o)                /* offset of the part that the immediate names */
+/* offset of the part that the immediate names */
+static unsigned part_of(const EvexOp *o)
 {
     unsigned bytes = x86_evex_tuple_bytes(o->row, o->vl);
     return bytes * (o->imm & (o->vl / bytes - 1));
@@ -81,7 +86,10 @@ void evex_expand(EvexOp *o)
     }
 }
 
-/* To a register: what is not filled stays or is zeroed, so the mask becomes that of the elements filled. */
+/*
+ * To a register: what is not filled stays or is zeroed, so the mask becomes that of the elements
+ * filled.
+ */
 void evex_compress(EvexOp *o)
 {
     unsigned k = 0;
@@ -166,6 +174,15 @@ static uint64_t gf_sse(X86Cpu *c, EvexFn *fn, uint64_t a, uint64_t b, uint64_t a
     memcpy(d, &o.d, 16);
     return 0;
 }
-uint64_t x86_h_gf2p8mulb(void *cpu, uint64_t a, uint64_t b, uint64_t c) { return gf_sse(cpu, evex_gf_mul, a, b, c); }
-uint64_t x86_h_gf2p8affineqb(void *cpu, uint64_t a, uint64_t b, uint64_t c) { return gf_sse(cpu, evex_gf_affine, a, b, c); }
-uint64_t x86_h_gf2p8affineinvqb(void *cpu, uint64_t a, uint64_t b, uint64_t c) { return gf_sse(cpu, evex_gf_affineinv, a, b, c); }
+uint64_t x86_h_gf2p8mulb(void *cpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    return gf_sse(cpu, evex_gf_mul, a, b, c);
+}
+uint64_t x86_h_gf2p8affineqb(void *cpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    return gf_sse(cpu, evex_gf_affine, a, b, c);
+}
+uint64_t x86_h_gf2p8affineinvqb(void *cpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    return gf_sse(cpu, evex_gf_affineinv, a, b, c);
+}

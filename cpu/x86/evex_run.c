@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * evex_run.c -- the engine of EVEX-coded instructions: operands in, the row's meaning, masks, results out.
+ * evex_run.c -- the engine of EVEX-coded instructions: operands in, the row's meaning, masks,
+ * results out.
  *
- * Elements that the mask leaves out touch no memory and raise nothing: memory is accessed in runs of wanted elements, and
- * before the host's instruction runs on whole vectors, the left-out elements of floating-point sources become 1.0, with
- * which no instruction raises anything.
+ * Elements that the mask leaves out touch no memory and raise nothing: memory is accessed in runs
+ * of wanted elements, and before the host's instruction runs on whole vectors, the left-out
+ * elements of floating-point sources become 1.0, with which no instruction raises anything.
  *
- * Spec: Intel SDM (325383) vol. 2, ch. 2.7 (masking, broadcast, rounding), 2.8 (exception classes: fault suppression).
- * Omits: beside an unmasked overflow or underflow, PE is set as the masked response would set it; alignment checks (#AC).
+ * Spec: Intel SDM (325383) vol. 2, ch. 2.7 (masking, broadcast, rounding), 2.8 (exception classes:
+ *   fault suppression).
+ * Omits: beside an unmasked overflow or underflow, PE is set as the masked response would set it;
+ *   alignment checks (#AC).
  * Threads: the vCPU's own.
  */
 #include <string.h>
@@ -29,14 +32,18 @@ typedef struct EvexInsn {               /* the fields of the instruction: argume
 
 static EvexInsn unpack(uint64_t a, uint64_t b, uint64_t arg)
 {
-    EvexInsn v = { .row = &x86_evex_rows[a & 0xffff], .reg = a >> 16 & 31, .rm = a >> 24 & 31, .vvvv = a >> 32 & 31,
+    EvexInsn v = { .row = &x86_evex_rows[a & 0xffff], .reg = a >> 16 & 31, .rm = a >> 24 & 31,
+                   .vvvv = a >> 32 & 31,
                    .imm = a >> 40 & 0xff, .k = a >> 48 & 7, .l = a >> 53 & 3, .mem = (a >> 24 & 0xff) == 0xff,
                    .b = a >> 52 & 1, .z = a >> 55 & 1, .vex = a >> 56 & EVEX_IS_VEX, .offset = b,
                    .seg = arg & 0xff, .addr_bits = arg >> 8 & 0xff, .scale = arg >> 16 & 3, .index = arg >> 24 & 31 };
     return v;
 }
 
-static inline uint64_t low_bits(unsigned n) { return n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1; }
+static inline uint64_t low_bits(unsigned n)
+{
+    return n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1;
+}
 static inline bool is_rounding(const EvexInsn *v) { return v->b && !v->mem; }
 static inline bool is_scalar(const X86EvexRow *r) { return r->lengths == L_IG; }
 
@@ -95,7 +102,10 @@ static void broadcast(X86Vec *s, unsigned bytes, unsigned total)
         memcpy(&s->u8[k], s->u8, bytes);
 }
 
-/* Elements of memory that some wanted element needs: those are used again and again where memory has fewer. */
+/*
+ * Elements of memory that some wanted element needs: those are used again and again where memory
+ * has fewer.
+ */
 static uint64_t wanted_of(const EvexOp *o, unsigned n)
 {
     uint64_t want = 0;
@@ -136,14 +146,16 @@ static void check_store(EvexOp *o, const EvexInsn *v, uint64_t want)
     unsigned bytes = o->row->to;
     check_aligned(o->cpu, v, o->n * bytes, true);
     for (unsigned at = 0, n; (n = next_run(want, &at)); at += n)
-        dbt_check(&o->cpu->dbt, linear_at(o->cpu, v, at * bytes, n * bytes, true), n * bytes, ACCESS_WRITE);
+        dbt_check(&o->cpu->dbt, linear_at(o->cpu, v, at * bytes, n * bytes, true), n * bytes,
+                  ACCESS_WRITE);
 }
 
 static void store(EvexOp *o, const EvexInsn *v, uint64_t want)
 {
     unsigned bytes = o->row->to;
     for (unsigned at = 0, n; (n = next_run(want, &at)); at += n)
-        dbt_store_bytes(&o->cpu->dbt, linear_at(o->cpu, v, at * bytes, n * bytes, true), &o->d.u8[at * bytes], n * bytes);
+        dbt_store_bytes(&o->cpu->dbt, linear_at(o->cpu, v, at * bytes, n * bytes, true),
+                        &o->d.u8[at * bytes], n * bytes);
 }
 
 /* ---- operands ---- */
@@ -182,7 +194,8 @@ static void neutralise(EvexOp *o)
     for (unsigned k = 0; k < o->n; k++) {
         if (o->mask >> k & 1)
             continue;
-        if (!(is_scalar(o->row) && from > to))          /* there the rest of s[0] goes to the result */
+        /* there the rest of s[0] goes to the result */
+        if (!(is_scalar(o->row) && from > to))
             evex_set(&o->s[0], from, k, one[from]);
         evex_set(&o->s[1], from, k, one[from]);
         if (to > 1)
@@ -208,22 +221,27 @@ static void run_host(EvexOp *o)
 {
     const X86EvexRow *r = o->row;
     const X86VexRow *w = &x86_vex_rows[r->host];
-    unsigned chunk = o->vl == 16 || r->flags & E_CHUNK16 ? 16 : 32, from = chunk, to = chunk, imm = o->imm;
+    unsigned chunk = o->vl == 16 || r->flags & E_CHUNK16 ? 16 : 32, from = chunk, to = chunk,
+             imm = o->imm;
     if (x86_evex_converts(r) && !is_scalar(r)) {
         from = chunk / MAX(r->from, r->to) * r->from;
         to = chunk / MAX(r->from, r->to) * r->to;
     }
     for (unsigned k = 0; k < o->vl / chunk; k++) {
-        VexFrame f;                                     /* what the instruction does not read or write does not count */
+        /* what the instruction does not read or write does not count */
+        VexFrame f;
         if (w->ops[0] == OPD_W || w->ops[0] == OPD_E)
             memset(f.memory, 0, sizeof f.memory);
         f.rax = 0;
         put_operand(&f, OPD_V, &o->d.u8[k * to]);
         put_operand(&f, w->ops[1], &o->s[0].u8[k * from]);
         put_operand(&f, w->ops[2], &o->s[1].u8[k * from]);
-        o->flags |= x86_vex_frame(&f, r->host, r->flags & E_IMM4 && k ? imm >> 4 : imm, chunk == 32, o->mxcsr);
-        const void *result = w->ops[0] == OPD_G ? (void *)&f.rax : w->ops[0] == OPD_V ? (void *)f.reg
-                             : w->reg_only ? (void *)f.rm : (void *)f.memory;
+        o->flags |= x86_vex_frame(&f, r->host, r->flags & E_IMM4 && k ? imm >> 4 : imm, chunk == 32,
+                                  o->mxcsr);
+        const void *result = w->ops[0] == OPD_G   ? (void *)&f.rax
+                             : w->ops[0] == OPD_V ? (void *)f.reg
+                             : w->reg_only        ? (void *)f.rm
+                                                  : (void *)f.memory;
         memcpy(&o->d.u8[k * to], result, to);
         o->eflags = f.eflags;
     }
@@ -272,7 +290,8 @@ static uint64_t top_bits(const X86Vec *d, unsigned bytes, unsigned n)
 #if defined(__x86_64__)
     if (bytes == 1) {
         for (unsigned k = 0; k < n / 16; k++)
-            r |= (uint64_t)_mm_movemask_epi8(_mm_loadu_si128((const void *)&d->u8[16 * k])) << 16 * k;
+            r |= (uint64_t)_mm_movemask_epi8(_mm_loadu_si128((const void *)&d->u8[16 * k]))
+                 << 16 * k;
         return r;
     }
 #endif
@@ -324,7 +343,9 @@ static void put_result(EvexOp *o, const EvexInsn *v)
         break;
     case OPD_W:
         if (v->mem)
-            store(o, v, r->flags & E_COMPRESS ? low_bits((unsigned)__builtin_popcountll(o->mask)) : o->mask);
+            store(o, v,
+                  r->flags & E_COMPRESS ? low_bits((unsigned)__builtin_popcountll(o->mask))
+                                        : o->mask);
         else
             merge(o, v);
         break;
@@ -377,7 +398,9 @@ uint64_t x86_h_evex(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
     fetch(&o, &v, r->ops[1], &o.s[0]);
     fetch(&o, &v, r->ops[2], &o.s[1]);
     if (stores)
-        check_store(&o, &v, r->flags & E_COMPRESS ? low_bits((unsigned)__builtin_popcountll(o.mask)) : o.mask);
+        check_store(&o, &v,
+                    r->flags & E_COMPRESS ? low_bits((unsigned)__builtin_popcountll(o.mask))
+                                          : o.mask);
     if (!(r->flags & E_FP)) {
         run_once(&o);
     } else {

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * excp.c -- exceptions and interrupts: how they are delivered in each mode, double and triple faults.
+ * excp.c -- exceptions and interrupts: how they are delivered in each mode, double and triple
+ * faults.
  *
  * Spec: Intel SDM (325462) vol. 3 ch. 6, 20.3 (virtual-8086), vol. 2 (INT n).
  * Threads: the vCPU's own.
  *
- * Delivery changes nothing before its last check and its last store have passed, so that a fault on the way finds the
- * state of the instruction and is delivered in its turn (x86_raise() calls itself through the MMU's fault).
+ * Delivery changes nothing before its last check and its last store have passed, so that a fault on
+ * the way finds the state of the instruction and is delivered in its turn (x86_raise() calls itself
+ * through the MMU's fault).
  */
 #include "cpu/x86/sys.h"
 #include "core/machine.h"
@@ -85,15 +87,16 @@ static unsigned combine(X86Cpu *c, unsigned vector, uint32_t *error)
 
 static bool pushes_error(unsigned vector)
 {
-    return (1u << EXC_DF | 1u << EXC_TS | 1u << EXC_NP | 1u << EXC_SS | 1u << EXC_GP | 1u << EXC_PF | 1u << EXC_AC |
-            1u << SVM_EXC_SX) >>
-           vector & 1;
+    return (1u << EXC_DF | 1u << EXC_TS | 1u << EXC_NP | 1u << EXC_SS | 1u << EXC_GP |
+            1u << EXC_PF | 1u << EXC_AC | 1u << SVM_EXC_SX) >>
+               vector &
+           1;
 }
 
 /*
- * #AC and #DB are benign: each may come while the other kinds are delivered, and those while it is, for ever (a handler in
- * user code with a misaligned stack).  A processor loops there; so do we, by starting the instruction again, since that lets
- * the machine stop.
+ * #AC and #DB are benign: each may come while the other kinds are delivered, and those while it is,
+ * for ever (a handler in user code with a misaligned stack).  A processor loops there; so do we, by
+ * starting the instruction again, since that lets the machine stop.
  */
 enum { NESTED_MAX = 8 };
 
@@ -122,9 +125,10 @@ static void enter(X86Cpu *c, unsigned vector, X86EventKind kind, uint32_t error)
     }
     c->svm.event = 0;
     if (log_on(LOG_INT)) {
-        log_write("cpu%u: exception %u error %x at %04x:%llx cpl %u rsp %llx cr2 %llx\n", c->dbt.vcpu.index, vector, error,
-                  c->seg[S_CS].selector, (unsigned long long)x86_rip(c), c->cpl,
-                  (unsigned long long)c->dbt.gpr[R_RSP], (unsigned long long)c->cr2);
+        log_write("cpu%u: exception %u error %x at %04x:%llx cpl %u rsp %llx cr2 %llx\n",
+                  c->dbt.vcpu.index, vector, error, c->seg[S_CS].selector,
+                  (unsigned long long)x86_rip(c), c->cpl, (unsigned long long)c->dbt.gpr[R_RSP],
+                  (unsigned long long)c->cr2);
     }
     c->delivering = (int16_t)vector;
     x86_deliver(c, vector, kind, pushes_error(vector), error, x86_rip(c));
@@ -229,7 +233,8 @@ typedef struct Event {
     uint64_t return_rip;
 } Event;
 
-static void deliver_inner(X86Cpu *c, const Event *e, unsigned n, unsigned sel, uint64_t desc, uint64_t rip, bool int_gate)
+static void deliver_inner(X86Cpu *c, const Event *e, unsigned n, unsigned sel, uint64_t desc,
+                          uint64_t rip, bool int_gate)
 {
     unsigned dpl = desc_dpl(desc);
     bool vm = x86_vm(c);
@@ -271,7 +276,8 @@ static void deliver_inner(X86Cpu *c, const Event *e, unsigned n, unsigned sel, u
     x86_set_pc(c, rip);
 }
 
-static void deliver_same(X86Cpu *c, const Event *e, unsigned n, unsigned sel, uint64_t desc, uint64_t rip, bool int_gate)
+static void deliver_same(X86Cpu *c, const Event *e, unsigned n, unsigned sel, uint64_t desc,
+                         uint64_t rip, bool int_gate)
 {
     X86Stack s;
 
@@ -303,8 +309,9 @@ static void deliver_protected(X86Cpu *c, const Event *e)
     }
     gate = x86_sys_ld(c, c->idt_base + off, 8);
     type = desc_type(gate);
-    if (desc_s(gate) || !(type == DT_TASK || type == DT_INT16 || type == DT_TRAP16 || type == DT_INT32 ||
-                          type == DT_TRAP32) ||
+    if (desc_s(gate) ||
+        !(type == DT_TASK || type == DT_INT16 || type == DT_TRAP16 || type == DT_INT32 ||
+          type == DT_TRAP32) ||
         (e->kind == EVENT_SOFT && desc_dpl(gate) < c->cpl)) {
         x86_raise_gp(c, gate_error);
     }
@@ -344,7 +351,8 @@ static uint64_t tss_rsp(X86Cpu *c, unsigned at)
 /* SS, RSP, RFLAGS, CS, RIP and the error code below rsp; returns the new RSP. */
 static uint64_t push_frame(X86Cpu *c, const Event *e, uint64_t rsp, uint64_t flags)
 {
-    uint64_t frame[6] = { e->error, e->return_rip, c->seg[S_CS].selector, flags, c->dbt.gpr[R_RSP], c->seg[S_SS].selector };
+    uint64_t frame[6] = { e->error, e->return_rip, c->seg[S_CS].selector, flags, c->dbt.gpr[R_RSP],
+                          c->seg[S_SS].selector };
     unsigned first = e->has_error ? 0 : 1, bytes = (6 - first) * 8, n = bytes;
     void *host;
 
@@ -376,7 +384,8 @@ static void deliver_long(X86Cpu *c, const Event *e)
     gate = dbt_load(&c->dbt, c->idt_base + off, 8);
     upper = dbt_load(&c->dbt, c->idt_base + off + 8, 8);
     type = desc_type(gate);
-    if (desc_s(gate) || (type & ~1u) != DT_INT32 || (e->kind == EVENT_SOFT && desc_dpl(gate) < old_cpl)) {
+    if (desc_s(gate) || (type & ~1u) != DT_INT32 ||
+        (e->kind == EVENT_SOFT && desc_dpl(gate) < old_cpl)) {
         x86_raise_gp(c, gate_error);
     }
     if (!desc_p(gate)) {
@@ -386,7 +395,9 @@ static void deliver_long(X86Cpu *c, const Event *e)
     desc = handler_cs(c, sel, old_cpl);
     cpl = desc_conforming(desc) ? old_cpl : desc_dpl(desc);
     ist = (gate >> 32) & 7;
-    rsp = ist ? tss_rsp(c, 0x24 + (ist - 1) * 8) : cpl < old_cpl ? tss_rsp(c, 4 + cpl * 8) : c->dbt.gpr[R_RSP];
+    rsp = ist             ? tss_rsp(c, 0x24 + (ist - 1) * 8)
+          : cpl < old_cpl ? tss_rsp(c, 4 + cpl * 8)
+                          : c->dbt.gpr[R_RSP];
     rip = (gate & 0xffff) | ((gate >> 32) & 0xffff0000) | upper << 32;
     if (!x86_canonical(rip)) {
         x86_raise_gp(c, c->ext);
@@ -402,7 +413,8 @@ static void deliver_long(X86Cpu *c, const Event *e)
     }
     gate_flags(c, !(type & 1));
     if (cpl < old_cpl) {
-        c->seg[S_SS] = (X86Seg){ .selector = (uint16_t)cpl, .attr = (uint16_t)(cpl << ATTR_DPL_SHIFT),
+        c->seg[S_SS] = (X86Seg){ .selector = (uint16_t)cpl,
+                                 .attr = (uint16_t)(cpl << ATTR_DPL_SHIFT),
                                  .hi_read = -1, .hi_write = -1 };
     }
     x86_seg_set(c, S_CS, (sel & 0xfffc) | cpl, desc);
@@ -410,7 +422,8 @@ static void deliver_long(X86Cpu *c, const Event *e)
     c->dbt.pc = rip;
 }
 
-void x86_deliver(X86Cpu *c, unsigned vector, X86EventKind kind, bool has_error, uint32_t error, uint64_t return_rip)
+void x86_deliver(X86Cpu *c, unsigned vector, X86EventKind kind, bool has_error, uint32_t error,
+                 uint64_t return_rip)
 {
     const Event e = { vector, kind, has_error, error, return_rip };
 
@@ -443,8 +456,9 @@ static uint64_t soft(X86Cpu *c, unsigned vector, X86EventKind kind, uint64_t len
         next = (uint32_t)next;
     }
     if (log_on(LOG_INT)) {
-        log_write("cpu%u: int %02x at %04x:%llx eax %08x\n", c->dbt.vcpu.index, vector, c->seg[S_CS].selector,
-                  (unsigned long long)x86_rip(c), (uint32_t)c->dbt.gpr[R_RAX]);
+        log_write("cpu%u: int %02x at %04x:%llx eax %08x\n", c->dbt.vcpu.index, vector,
+                  c->seg[S_CS].selector, (unsigned long long)x86_rip(c),
+                  (uint32_t)c->dbt.gpr[R_RAX]);
     }
     x86_deliver(c, vector, kind, false, 0, next);
     return 0;

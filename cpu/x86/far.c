@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * far.c -- far jumps and calls, call gates, far returns, and the stack accesses that they share with interrupt delivery.
+ * far.c -- far jumps and calls, call gates, far returns, and the stack accesses that they share
+ * with interrupt delivery.
  *
- * Spec: Intel SDM (325462) vol. 2 (JMP, CALL, RET), vol. 3 5.8 (control transfers between privilege levels).
+ * Spec: Intel SDM (325462) vol. 2 (JMP, CALL, RET), vol. 3 5.8 (control transfers between privilege
+ *   levels).
  * Threads: the vCPU's own.
  */
 #include "cpu/x86/sys.h"
@@ -26,7 +28,8 @@ void x86_stack_new(X86Cpu *c, X86Stack *s, unsigned selector, uint64_t desc, uin
 
     s->c = c;
     s->flat64 = false;
-    s->seg = (X86Seg){ .base = desc_base(desc), .limit = limit, .selector = (uint16_t)selector, .attr = desc_attr(desc) };
+    s->seg = (X86Seg){ .base = desc_base(desc), .limit = limit, .selector = (uint16_t)selector,
+                       .attr = desc_attr(desc) };
     s->seg.lo = down ? (int64_t)limit + 1 : 0;
     s->seg.hi_read = s->seg.hi_write = down ? (big ? 0xffffffff : 0xffff) : limit;
     s->mask = big ? 0xffffffff : 0xffff;
@@ -42,7 +45,8 @@ static uint64_t stack_linear(X86Stack *s, uint64_t sp, unsigned bytes, bool writ
         }
         return sp;
     }
-    if (G_UNLIKELY((int64_t)sp < s->seg.lo || (int64_t)(sp + bytes - 1) > (write ? s->seg.hi_write : s->seg.hi_read))) {
+    if (G_UNLIKELY((int64_t)sp < s->seg.lo ||
+                   (int64_t)(sp + bytes - 1) > (write ? s->seg.hi_write : s->seg.hi_read))) {
         x86_raise(s->c, EXC_SS, s->error);
     }
     return (uint32_t)(s->seg.base + sp);
@@ -187,7 +191,8 @@ static void read_gate(X86Cpu *c, unsigned selector, uint64_t desc, bool call, Ga
     }
     g->desc = x86_desc_need(c, g->selector, EXC_GP);
     dpl = desc_dpl(g->desc);
-    if (!desc_is_code(g->desc) || dpl > c->cpl || (!call && !desc_conforming(g->desc) && dpl != c->cpl) ||
+    if (!desc_is_code(g->desc) || dpl > c->cpl ||
+        (!call && !desc_conforming(g->desc) && dpl != c->cpl) ||
         (x86_lma(c) && (!desc_l(g->desc) || desc_d(g->desc)))) {
         x86_raise_sel(c, EXC_GP, g->selector);
     }
@@ -196,7 +201,9 @@ static void read_gate(X86Cpu *c, unsigned selector, uint64_t desc, bool call, Ga
     }
 }
 
-/* CALL through a gate to a more privileged level: a new stack, with the parameters of the old one. */
+/*
+ * CALL through a gate to a more privileged level: a new stack, with the parameters of the old one.
+ */
 static void call_inner(X86Cpu *c, const Gate *g, uint64_t next_rip)
 {
     unsigned dpl = desc_dpl(g->desc), n = g->bytes;
@@ -307,7 +314,8 @@ static void far_system(X86Cpu *c, unsigned selector, uint64_t desc, bool call, u
     x86_raise_sel(c, EXC_GP, selector);
 }
 
-static uint64_t far_transfer(X86Cpu *c, unsigned selector, uint64_t offset, unsigned len, unsigned bytes, bool call)
+static uint64_t far_transfer(X86Cpu *c, unsigned selector, uint64_t offset, unsigned len,
+                             unsigned bytes, bool call)
 {
     uint64_t next_rip = (x86_rip(c) + len) & (x86_code64(c) ? UINT64_MAX : 0xffffffff), desc;
     X86Stack s;
@@ -373,7 +381,8 @@ static void drop_inner_segs(X86Cpu *c)
     for (unsigned i = 0; i < G_N_ELEMENTS(list); i++) {
         X86Seg *g = &c->seg[list[i]];
         unsigned dpl = (g->attr & ATTR_DPL) >> ATTR_DPL_SHIFT;
-        if (g->attr & ATTR_P && dpl < c->cpl && (g->attr & (TYPE_CODE | TYPE_CE)) != (TYPE_CODE | TYPE_CE)) {
+        if (g->attr & ATTR_P && dpl < c->cpl &&
+            (g->attr & (TYPE_CODE | TYPE_CE)) != (TYPE_CODE | TYPE_CE)) {
             g->selector = 0;
             g->attr = 0;
             x86_seg_update(c, list[i]);
@@ -391,7 +400,8 @@ static uint64_t check_return_cs(X86Cpu *c, unsigned cs)
         x86_raise_gp(c, 0);
     }
     desc = x86_desc_need(c, cs, EXC_GP);
-    if (!desc_is_code(desc) || rpl < c->cpl || (desc_conforming(desc) ? desc_dpl(desc) > rpl : desc_dpl(desc) != rpl) ||
+    if (!desc_is_code(desc) || rpl < c->cpl ||
+        (desc_conforming(desc) ? desc_dpl(desc) > rpl : desc_dpl(desc) != rpl) ||
         (x86_lma(c) && desc_l(desc) && desc_d(desc))) {
         x86_raise_sel(c, EXC_GP, cs);
     }
@@ -401,7 +411,10 @@ static uint64_t check_return_cs(X86Cpu *c, unsigned cs)
     return desc;
 }
 
-/* The stack segment to return to; its descriptor, or 0 for a null one (64-bit code below privilege 3). */
+/*
+ * The stack segment to return to; its descriptor, or 0 for a null one (64-bit code below privilege
+ * 3).
+ */
 static uint64_t check_return_ss(X86Cpu *c, unsigned ss, unsigned rpl, bool to_long)
 {
     uint64_t desc;
@@ -413,8 +426,8 @@ static uint64_t check_return_ss(X86Cpu *c, unsigned ss, unsigned rpl, bool to_lo
         return 0;
     }
     desc = x86_desc_need(c, ss, EXC_GP);
-    if ((ss & 3) != rpl || !desc_s(desc) || desc_type(desc) & TYPE_CODE || !(desc_type(desc) & TYPE_RW) ||
-        desc_dpl(desc) != rpl) {
+    if ((ss & 3) != rpl || !desc_s(desc) || desc_type(desc) & TYPE_CODE ||
+        !(desc_type(desc) & TYPE_RW) || desc_dpl(desc) != rpl) {
         x86_raise_sel(c, EXC_GP, ss);
     }
     if (!desc_p(desc)) {
@@ -423,8 +436,12 @@ static uint64_t check_return_ss(X86Cpu *c, unsigned ss, unsigned rpl, bool to_lo
     return desc;
 }
 
-/* CS:RIP and SS:RSP at the privilege of cs's RPL; release: bytes that RET n takes off that stack, too. */
-static void return_outer(X86Cpu *c, unsigned cs, uint64_t cs_desc, uint64_t rip, unsigned ss, uint64_t sp, unsigned release)
+/*
+ * CS:RIP and SS:RSP at the privilege of cs's RPL; release: bytes that RET n takes off that stack,
+ * too.
+ */
+static void return_outer(X86Cpu *c, unsigned cs, uint64_t cs_desc, uint64_t rip, unsigned ss,
+                         uint64_t sp, unsigned release)
 {
     unsigned rpl = cs & 3, old = c->cpl;
     bool to_long = target_long(c, cs_desc);
@@ -443,7 +460,8 @@ static void return_outer(X86Cpu *c, unsigned cs, uint64_t cs_desc, uint64_t rip,
     }
     mask = to_long ? UINT64_MAX : desc_d(ss_desc) ? 0xffffffff : 0xffff;
     sp += release;
-    c->dbt.gpr[R_RSP] = mask == 0xffff ? (c->dbt.gpr[R_RSP] & ~0xffffull) | (sp & 0xffff) : sp & mask;
+    c->dbt.gpr[R_RSP] =
+        mask == 0xffff ? (c->dbt.gpr[R_RSP] & ~0xffffull) | (sp & 0xffff) : sp & mask;
     if (rpl != old) {
         drop_inner_segs(c);
     }
@@ -486,7 +504,10 @@ uint64_t x86_h_far_ret(void *cpu, uint64_t release, uint64_t b, uint64_t d)
 /* ---- IRET ---- */
 static void iret_flags(X86Cpu *c, uint64_t image, uint64_t mask)
 {
-    /* RF counts only while instruction breakpoints are on: else it would outlive the instruction it is for */
+    /*
+     * RF counts only while instruction breakpoints are on: else it would outlive the instruction it
+     * is for
+     */
     if (!(c->mode_cr & X86_MODE_SINGLE)) {
         image &= ~(uint64_t)EF_RF;
     }
@@ -495,7 +516,8 @@ static void iret_flags(X86Cpu *c, uint64_t image, uint64_t mask)
 
 static void iret_real(X86Cpu *c, unsigned n)
 {
-    uint64_t mask = EF_ARITH | EF_TF | EF_IF | EF_DF | EF_NT | (x86_vm(c) ? 0 : EF_IOPL), rip, image;
+    uint64_t mask = EF_ARITH | EF_TF | EF_IF | EF_DF | EF_NT | (x86_vm(c) ? 0 : EF_IOPL), rip,
+             image;
     bool virtual_if = x86_vm(c) && x86_iopl(c) < 3;
     unsigned cs;
     X86Stack s;
@@ -539,7 +561,9 @@ static void iret_to_vm86(X86Cpu *c, X86Stack *s, uint64_t rip, unsigned cs, uint
     }
     c->dbt.gpr[R_RSP] = (uint32_t)sp;
     x86_set_pc(c, rip & 0xffff);
-    iret_flags(c, image, EF_ARITH | EF_TF | EF_IF | EF_DF | EF_IOPL | EF_NT | EF_RF | EF_VM | EF_AC | EF_VIF | EF_VIP | EF_ID);
+    iret_flags(c, image,
+               EF_ARITH | EF_TF | EF_IF | EF_DF | EF_IOPL | EF_NT | EF_RF | EF_VM | EF_AC | EF_VIF |
+                   EF_VIP | EF_ID);
 }
 
 uint64_t x86_h_iret(void *cpu, uint64_t a, uint64_t b, uint64_t d)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fastcall.c -- SYSCALL, SYSRET, SYSENTER, SYSEXIT: transfers that load flat segments without reading a descriptor.
+ * fastcall.c -- SYSCALL, SYSRET, SYSENTER, SYSEXIT: transfers that load flat segments without
+ * reading a descriptor.
  *
- * Spec: Intel SDM (325462) vol. 2, AMD APM vol. 3 (24594), the instructions of those names; vendors differ outside 64-bit
- * code, and the CPU model's vendor decides.
- * Omits: AMD's SYSRET leaves the attributes of SS as they were; here they are always loaded (as Intel's).
+ * Spec: Intel SDM (325462) vol. 2, AMD APM vol. 3 (24594), the instructions of those names; vendors
+ * differ outside 64-bit code, and the CPU model's vendor decides.
+ * Omits: AMD's SYSRET leaves the attributes of SS as they were; here they are always loaded (as
+ *   Intel's).
  * Threads: the vCPU's own.
  */
 #include "cpu/x86/sys.h"
@@ -78,12 +80,14 @@ uint64_t x86_h_sysret(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     bool to64 = ((d >> 8) & 0xff) == 8;
     unsigned base = (unsigned)(c->star >> 48) & 0xfffc;
     DbtContext *was = c->dbt.ctx;
-    bool plain = to64 && x86_code64(c) && !((c->dbt.gpr[R_R11] | (c->rflags & EF_RF)) & X86_GATE_FLAGS);
+    bool plain =
+        to64 && x86_code64(c) && !((c->dbt.gpr[R_R11] | (c->rflags & EF_RF)) & X86_GATE_FLAGS);
 
     if (!(c->efer & EFER_SCE) || (c->vendor_intel && !x86_code64(c))) {
         x86_raise_ud(c);
     }
-    if (!x86_protected(c) || c->cpl || (to64 && c->vendor_intel && !x86_canonical(c->dbt.gpr[R_RCX]))) {
+    if (!x86_protected(c) || c->cpl ||
+        (to64 && c->vendor_intel && !x86_canonical(c->dbt.gpr[R_RCX]))) {
         x86_raise_gp(c, 0);
     }
     load_flat(c, (to64 ? base + 16 : base) | 3, (base + 8) | 3, 3, to64);
@@ -130,7 +134,8 @@ uint64_t x86_h_sysexit(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     if (x86_lma(c) && !c->vendor_intel) {
         x86_raise_ud(c);
     }
-    if (!x86_protected(c) || c->cpl || !cs || (to64 && (!x86_canonical(rip) || !x86_canonical(sp)))) {
+    if (!x86_protected(c) || c->cpl || !cs ||
+        (to64 && (!x86_canonical(rip) || !x86_canonical(sp)))) {
         x86_raise_gp(c, 0);
     }
     load_flat(c, (cs + (to64 ? 32 : 16)) | 3, (cs + (to64 ? 40 : 24)) | 3, 3, to64);

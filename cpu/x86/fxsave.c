@@ -3,23 +3,29 @@
  * fxsave.c -- FXSAVE, FXRSTOR and the XSAVE family for x87, SSE, AVX and AVX-512 state.
  *
  * The first 512 bytes (vol. 1, table 10-2):
- *     0 FCW  2 FSW  4 abridged tags (one bit a physical register)  6 FOP  8 FIP, FCS (REX.W: FIP64)  16 FDP, FDS (FDP64)
- *     24 MXCSR  28 MXCSR_MASK  32 ST0..ST7, 16 bytes each  160 XMM0..XMM15
- * XSAVE adds at 512 XSTATE_BV, at 520 XCOMP_BV, and from 576 on the components of `parts` below: in the standard form
- * where CPUID leaf 0DH says (Intel's places, which leave room for MPX), in the compacted form one behind the other.
+ *     0 FCW  2 FSW  4 abridged tags (one bit a physical register)  6 FOP  8 FIP, FCS (REX.W:
+ *     FIP64)  16 FDP, FDS (FDP64) 24 MXCSR  28 MXCSR_MASK  32 ST0..ST7, 16 bytes each  160
+ * XMM0..XMM15 XSAVE adds at 512 XSTATE_BV, at 520 XCOMP_BV, and from 576 on the components of
+ * `parts` below: in the standard form where CPUID leaf 0DH says (Intel's places, which leave room
+ * for MPX), in the compacted form one behind the other.
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 10.5, 13; AMD APM vol. 2 (24593) ch. 11.4.4 (FFXSR).
- * Omits: the modified optimisation of XSAVEOPT and XSAVES (it is allowed to write more); components beyond AVX-512; on
- *        AMD models FIP, FDP and FOP are saved without a pending exception as well.
+ * Omits: the modified optimisation of XSAVEOPT and XSAVES (it is allowed to write more); components
+ *        beyond AVX-512; on AMD models FIP, FDP and FOP are saved without a pending exception as
+ *        well.
  * Threads: the vCPU's own.
  */
 #include <string.h>
 #include "cpu/x86/x87.h"
 
-enum { FX_MXCSR = 24, FX_ST = 32, FX_XMM = 160, FX_BYTES = 512, XS_HEADER = 512, XS_PARTS = 576, XS_BYTES = 2696 };
+enum { FX_MXCSR = 24, FX_ST = 32, FX_XMM = 160, FX_BYTES = 512, XS_HEADER = 512, XS_PARTS = 576,
+       XS_BYTES = 2696 };
 enum { COMP_X87 = 1, COMP_SSE = 2, COMP_AVX = 4 };
 
-/* Components from bit 2 on, each an array over registers: `each` bytes of member `at` for `first` .. */
+/*
+ * Components from bit 2 on, each an array over registers: `each` bytes of member `at` for `first`
+ * ..
+ */
 typedef struct Part {
     uint8_t  comp;                      /* bit in XCR0 */
     uint16_t offset, bytes;             /* in the standard form */
@@ -34,7 +40,8 @@ static const Part parts[] = {
     { 9, 2688, 8, 8, 8, 0, 1, offsetof(X86Cpu, pkru) },
 };
 enum { COMP_KNOWN = 0x2e7, COMP_PKRU = 0x200 };
-enum { XS_REX_W = 1, XS_OPT = 0x10, XS_C = 0x20, XS_S = 0x40 };         /* third argument of the helpers; fxsave: XS_REX_W */
+/* third argument of the helpers; fxsave: XS_REX_W */
+enum { XS_REX_W = 1, XS_OPT = 0x10, XS_C = 0x20, XS_S = 0x40 };
 #define XCOMP_COMPACT (UINT64_C(1) << 63)
 
 typedef struct Area { uint8_t b[XS_BYTES]; } Area;
@@ -87,7 +94,10 @@ static void get_x87(X86Cpu *c, const Area *m, bool rex_w)
     }
 }
 
-static void put_mxcsr(const X86Cpu *c, Area *m) { put(m, FX_MXCSR, c->mxcsr | (uint64_t)X86_MXCSR_MASK << 32, 8); }
+static void put_mxcsr(const X86Cpu *c, Area *m)
+{
+    put(m, FX_MXCSR, c->mxcsr | (uint64_t)X86_MXCSR_MASK << 32, 8);
+}
 
 static void put_xmm(const X86Cpu *c, Area *m)
 {
@@ -101,13 +111,24 @@ static void get_xmm(X86Cpu *c, const Area *m)
         memcpy(&c->vec[i], m->b + FX_XMM + 16 * i, 16);
 }
 
-/* Registers of a part that the mode can name: 8 to 15 and 16 to 31 are there in 64-bit code alone. */
-static unsigned n_regs(const X86Cpu *c, const Part *p) { return x86_code64(c) ? p->n : p->first ? 0 : MIN(p->n, 8u); }
+/*
+ * Registers of a part that the mode can name: 8 to 15 and 16 to 31 are there in 64-bit code alone.
+ */
+static unsigned n_regs(const X86Cpu *c, const Part *p)
+{
+    return x86_code64(c) ? p->n : p->first ? 0 : MIN(p->n, 8u);
+}
 
-static uint8_t *part_reg(X86Cpu *c, const Part *p, unsigned i) { return (uint8_t *)c + p->at + p->stride * (p->first + i); }
+static uint8_t *part_reg(X86Cpu *c, const Part *p, unsigned i)
+{
+    return (uint8_t *)c + p->at + p->stride * (p->first + i);
+}
 
-/* The parts that every process has in 16 bytes at a time, which the compiler moves without a call. */
-static void copy_regs(uint8_t *to, size_t to_step, const uint8_t *from, size_t from_step, unsigned each, unsigned n)
+/*
+ * The parts that every process has in 16 bytes at a time, which the compiler moves without a call.
+ */
+static void copy_regs(uint8_t *to, size_t to_step, const uint8_t *from, size_t from_step,
+                      unsigned each, unsigned n)
 {
     for (unsigned i = 0; i < n; i++, to += to_step, from += from_step) {
         if (each == 16) {
@@ -162,7 +183,8 @@ static void check_mxcsr(X86Cpu *c, const Area *m)
 }
 
 /* Linear address of an aligned area. */
-static uint64_t area_at(X86Cpu *c, unsigned segment, uint64_t offset, unsigned bytes, unsigned align, bool write)
+static uint64_t area_at(X86Cpu *c, unsigned segment, uint64_t offset, unsigned bytes,
+                        unsigned align, bool write)
 {
     uint64_t linear = x86_seg_linear(c, segment, offset, bytes, write);
     if (linear & (align - 1))
@@ -170,7 +192,7 @@ static uint64_t area_at(X86Cpu *c, unsigned segment, uint64_t offset, unsigned b
     return linear;
 }
 
-/* ---- the whole state in the standard form, component i at at[i] (0: not there): what a hypervisor's kernel takes ---- */
+/* ---- the whole state in the standard form, component i at at[i] (0: not there): what a hypervisor's kernel takes */
 void x86_xsave_out(X86Cpu *c, void *area, const uint32_t at[32])
 {
     uint64_t bv = COMP_X87 | COMP_SSE;
@@ -215,7 +237,8 @@ void x86_xsave_in(X86Cpu *c, const void *area, const uint32_t at[32])
 }
 
 /* ---- FXSAVE, FXRSTOR: a offset, b segment, arg REX.W ---- */
-static bool skips_xmm(const X86Cpu *c)                  /* FFXSR: 64-bit code at CPL 0 leaves XMM out */
+/* FFXSR: 64-bit code at CPL 0 leaves XMM out */
+static bool skips_xmm(const X86Cpu *c)
 {
     return !(c->cr4 & CR4_OSFXSR) || ((c->efer & EFER_FFXSR) && c->cpl == 0 && x86_code64(c));
 }
@@ -283,8 +306,8 @@ static uint64_t requested(const X86Cpu *c)
 
 static bool x87_in_use(const X86Cpu *c)
 {
-    uint64_t any = (uint64_t)(c->fpu_cw ^ CW_RESET) | c->fpu_sw | c->fpu_top | c->fpu_valid | c->fpu_op | c->fpu_cs | c->fpu_ds |
-                   c->fpu_ip | c->fpu_dp;
+    uint64_t any = (uint64_t)(c->fpu_cw ^ CW_RESET) | c->fpu_sw | c->fpu_top | c->fpu_valid |
+                   c->fpu_op | c->fpu_cs | c->fpu_ds | c->fpu_ip | c->fpu_dp;
     for (unsigned i = 0; i < 8; i++)
         any |= c->fpr[i].mant | c->fpr[i].exp;
     return any;
@@ -293,16 +316,19 @@ static bool x87_in_use(const X86Cpu *c)
 /* Of those that are wanted. */
 static uint64_t in_use(X86Cpu *c, uint64_t want, bool with_mxcsr)
 {
-    uint64_t sse = with_mxcsr && c->mxcsr != X86_MXCSR_RESET, used = want & COMP_X87 && x87_in_use(c) ? COMP_X87 : 0;
+    uint64_t sse = with_mxcsr && c->mxcsr != X86_MXCSR_RESET,
+             used = want & COMP_X87 && x87_in_use(c) ? COMP_X87 : 0;
     for (unsigned i = 0; i < 16; i++)
         sse |= c->vec[i].u64[0] | c->vec[i].u64[1];
     for (unsigned k = 0; k < G_N_ELEMENTS(parts); k++)
-        used |= want >> parts[k].comp & 1 ? (uint64_t)part_in_use(c, &parts[k]) << parts[k].comp : 0;
+        used |=
+            want >> parts[k].comp & 1 ? (uint64_t)part_in_use(c, &parts[k]) << parts[k].comp : 0;
     return used | (sse ? want & COMP_SSE : 0);
 }
 
 /* m: a copy to be stored, or (in_place) the area itself. */
-static void store_part(X86Cpu *c, uint64_t at, const Area *m, bool in_place, unsigned from, unsigned n)
+static void store_part(X86Cpu *c, uint64_t at, const Area *m, bool in_place, unsigned from,
+                       unsigned n)
 {
     if (!in_place)
         dbt_store_bytes(&c->dbt, at + from, m->b + from, n);
@@ -314,7 +340,8 @@ uint64_t x86_h_xsave(void *cpu, uint64_t a, uint64_t b, uint64_t how)
     Area copy, *m = &copy;
     xs_check(c, how);
     bool compact = how & (XS_C | XS_S), rex_w = how & XS_REX_W;
-    uint64_t want = requested(c), used = in_use(c, want, compact), write = how & (XS_C | XS_S | XS_OPT) ? want & used : want;
+    uint64_t want = requested(c), used = in_use(c, want, compact),
+             write = how & (XS_C | XS_S | XS_OPT) ? want & used : want;
     unsigned bytes = part_offset(NULL, want, compact), room;
     uint64_t at = area_at(c, (unsigned)b, a, bytes, 64, true);
     uint8_t *host = dbt_host(&c->dbt, at, ACCESS_WRITE, &room);
@@ -377,7 +404,8 @@ uint64_t x86_h_xrstor(void *cpu, uint64_t a, uint64_t b, uint64_t how)
         x86_raise_gp(c, 0);
     uint64_t bv = get(&m, XS_HEADER, 8), comp = get(&m, XS_HEADER + 8, 8);
     bool compact = comp & XCOMP_COMPACT;
-    unsigned bytes = compact ? part_offset(NULL, want & bv ? comp : 0, true) : part_offset(NULL, want & bv, false);
+    unsigned bytes = compact ? part_offset(NULL, want & bv ? comp : 0, true)
+                             : part_offset(NULL, want & bv, false);
     if (bytes > XS_PARTS) {
         area_at(c, (unsigned)b, a, bytes, 64, false);
         dbt_load_bytes(&c->dbt, at + XS_PARTS, m.b + XS_PARTS, bytes - XS_PARTS);
@@ -399,7 +427,8 @@ uint64_t x86_h_xrstor(void *cpu, uint64_t a, uint64_t b, uint64_t how)
     for (const Part *p = parts; p < parts + G_N_ELEMENTS(parts); p++) {
         const Area *from = bv >> p->comp & 1 ? &m : &zero;
         if (want >> p->comp & 1)
-            copy_regs(part_reg(c, p, 0), p->stride, from->b + part_offset(p, comp, compact), p->each, p->each, n_regs(c, p));
+            copy_regs(part_reg(c, p, 0), p->stride, from->b + part_offset(p, comp, compact),
+                      p->each, p->each, n_regs(c, p));
     }
     if (want & COMP_PKRU) {
         uint32_t loaded = (uint32_t)c->pkru;

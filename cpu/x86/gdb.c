@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gdb.c -- an x86 CPU as gdb sees it: its target description, registers by number, memory by linear address.
+ * gdb.c -- an x86 CPU as gdb sees it: its target description, registers by number, memory by linear
+ * address.
  *
  * Spec: Debugging with GDB, appendix G.5.10 (i386 features); Intel SDM (325383) vol. 1 ch. 8 (x87).
- * Omits: control registers, EFER and, in protected mode, selectors take no other value than they have; MPX, MMX by name.
+ * Omits: control registers, EFER and, in protected mode, selectors take no other value than they
+ *   have; MPX, MMX by name.
  * Threads: the main thread's, the vCPU parked.
  */
 #include <string.h>
@@ -11,14 +13,16 @@
 #include "cpu/x86/sys.h"
 #include "core/debug.h"
 
-typedef enum { G_GPR, G_RIP, G_FLAGS, G_SEG, G_ST, G_FPU, G_VEC, G_MXCSR, G_BASE, G_KGS, G_CR, G_EFER, G_MASK, G_PKRU } GdbKind;
+typedef enum { G_GPR, G_RIP, G_FLAGS, G_SEG, G_ST, G_FPU, G_VEC, G_MXCSR, G_BASE, G_KGS, G_CR,
+               G_EFER, G_MASK, G_PKRU } GdbKind;
 enum { ON_64 = 1, ON_32 = 2, ON_ALL = 3 };
 enum { NO_FEAT = 0, NEED_AVX, NEED_512, NEED_PKU };
 
 typedef struct GdbRow {                 /* n registers in a row */
     const char *feature, *names;        /* names with blanks between, or a pattern for one number */
     GdbKind     kind;
-    uint8_t     on, need, first, n;     /* first: argument of the first; that of the next is one more */
+    /* first: argument of the first; that of the next is one more */
+    uint8_t     on, need, first, n;
     uint8_t     bytes, from;            /* from: of G_VEC, first byte */
     const char *type;
 } GdbRow;
@@ -63,7 +67,8 @@ static bool has_row(const X86Cpu *c, const GdbRow *r)
         [NEED_AVX] = { FEAT_1_ECX, 28 }, [NEED_512] = { FEAT_7_EBX, 16 }, [NEED_PKU] = { FEAT_7_ECX, 3 },
     };
 
-    return r->on & (is_64(c) ? ON_64 : ON_32) && (!r->need || x86_feat(c, needs[r->need].word, needs[r->need].bit));
+    return r->on & (is_64(c) ? ON_64 : ON_32) &&
+           (!r->need || x86_feat(c, needs[r->need].word, needs[r->need].bit));
 }
 
 static const GdbRow *row_of(const X86Cpu *c, unsigned reg, unsigned *arg)
@@ -86,14 +91,16 @@ static void begin_feature(GString *s, const char *name)
 {
     g_string_append_printf(s, "<feature name=\"%s\">", name);
     if (!strcmp(name, CORE)) {
-        static const char *const flags[] = { "CF", "", "PF", "", "AF", "", "ZF", "SF", "TF", "IF", "DF", "OF", NULL };
+        static const char *const flags[] = { "CF", "", "PF", "", "AF", "", "ZF", "SF", "TF", "IF",
+                                             "DF", "OF", NULL };
         static const char *const more[] = { "NT", "", "RF", "VM", "AC", "VIF", "VIP", "ID", NULL };
         g_string_append(s, "<flags id=\"i386_eflags\" size=\"4\">");
         for (unsigned i = 0; i < 20; i++) {
             const char *n = i < 12 ? flags[i] : more[i - 12];
             unsigned bit = i < 12 ? i : i + 2;
             if (*n) {
-                g_string_append_printf(s, "<field name=\"%s\" start=\"%u\" end=\"%u\"/>", n, bit, bit);
+                g_string_append_printf(s, "<field name=\"%s\" start=\"%u\" end=\"%u\"/>", n, bit,
+                                       bit);
             }
         }
         g_string_append(s, "</flags>");
@@ -103,7 +110,8 @@ static void begin_feature(GString *s, const char *name)
             { "v4i32", "int32", 4 }, { "v2i64", "int64", 2 },
         };
         for (unsigned i = 0; i < G_N_ELEMENTS(vecs); i++) {
-            g_string_append_printf(s, "<vector id=\"%s\" type=\"%s\" count=\"%u\"/>", vecs[i].id, vecs[i].of, vecs[i].n);
+            g_string_append_printf(s, "<vector id=\"%s\" type=\"%s\" count=\"%u\"/>", vecs[i].id,
+                                   vecs[i].of, vecs[i].n);
         }
         g_string_append(s, "<union id=\"vec128\"><field name=\"v4_float\" type=\"v4f\"/><field name=\"v2_double\" type=\"v2d\"/>"
                         "<field name=\"v16_int8\" type=\"v16i8\"/><field name=\"v8_int16\" type=\"v8i16\"/>"
@@ -131,7 +139,8 @@ char *x86_gdb_xml(Vcpu *v, const char *annex)
     if (strcmp(annex, "target.xml")) {
         return NULL;
     }
-    GString *s = g_string_new("<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target>");
+    GString *s =
+        g_string_new("<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target>");
     g_string_append_printf(s, "<architecture>%s</architecture>", is_64(c) ? "i386:x86-64" : "i386");
     for (const GdbRow *r = rows; r->feature; r++) {
         if (!has_row(c, r)) {
@@ -145,8 +154,8 @@ char *x86_gdb_xml(Vcpu *v, const char *annex)
         for (unsigned i = 0; i < r->n; i++) {
             g_autofree char *name = reg_name(r, i);
             bool data = r->kind == G_GPR && i >= (is_64(c) ? 6 : 4) && i < (is_64(c) ? 8 : 6);
-            g_string_append_printf(s, "<reg name=\"%s\" bitsize=\"%u\" type=\"%s\" regnum=\"%u\"/>", name, r->bytes * 8u,
-                                   data ? "data_ptr" : r->type, reg++);
+            g_string_append_printf(s, "<reg name=\"%s\" bitsize=\"%u\" type=\"%s\" regnum=\"%u\"/>",
+                                   name, r->bytes * 8u, data ? "data_ptr" : r->type, reg++);
         }
     }
     g_string_append(s, "</feature></target>");
@@ -158,7 +167,10 @@ char *x86_gdb_xml(Vcpu *v, const char *annex)
 static const uint8_t seg_order[] = { S_CS, S_SS, S_DS, S_ES, S_FS, S_GS };
 static const uint8_t gpr_order[] = { R_RAX, R_RBX, R_RCX, R_RDX, R_RSI, R_RDI, R_RBP, R_RSP };
 
-static unsigned gpr(const X86Cpu *c, unsigned arg) { return is_64(c) && arg < 8 ? gpr_order[arg] : arg; }
+static unsigned gpr(const X86Cpu *c, unsigned arg)
+{
+    return is_64(c) && arg < 8 ? gpr_order[arg] : arg;
+}
 
 static uint32_t tag_word(const X86Cpu *c)       /* empty or valid: gdb finds out the rest */
 {
@@ -322,7 +334,8 @@ static bool translate(X86Cpu *c, uint64_t linear, uint64_t *phys)
     c->rflags |= EF_AC;
     c->pkru = 0;
     c->cpl = 0;
-    bool ok = x86_walk(&c->dbt, x86_lma(c) ? linear : (uint32_t)linear, ACCESS_READ | ACCESS_PROBE, &w);
+    bool ok =
+        x86_walk(&c->dbt, x86_lma(c) ? linear : (uint32_t)linear, ACCESS_READ | ACCESS_PROBE, &w);
     c->rflags = rflags;
     c->pkru = pkru;
     c->cpl = cpl;
@@ -335,7 +348,8 @@ bool x86_gdb_memory(Vcpu *v, uint64_t linear, uint8_t *buf, size_t n, bool write
     while (n) {
         size_t part = MIN(n, DBT_PAGE - (linear & (DBT_PAGE - 1)));
         uint64_t phys;
-        if (!translate((X86Cpu *)v, linear, &phys) || !debug_memory(v->as, phys, buf, part, write)) {
+        if (!translate((X86Cpu *)v, linear, &phys) ||
+            !debug_memory(v->as, phys, buf, part, write)) {
             return false;
         }
         linear += part;

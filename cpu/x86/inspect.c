@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * inspect.c -- an x86 CPU as the monitor looks at it: registers by name, its page tables, instructions as text.
+ * inspect.c -- an x86 CPU as the monitor looks at it: registers by name, its page tables,
+ * instructions as text.
  *
  * Spec: Intel SDM (325384) vol. 3, chapter 4.
- * Omits: nested tables in the list of pages (the first level alone is shown); disassembly without libcapstone.
+ * Omits: nested tables in the list of pages (the first level alone is shown); disassembly without
+ *   libcapstone.
  * Threads: the main context, the vCPU parked.
  */
 #include "core/disas.h"
@@ -27,7 +29,8 @@ static bool inspect_reg(Vcpu *v, const char *name, uint64_t *val)
     };
 
     for (unsigned i = 0; i < 16; i++) {
-        if (!strcmp(name, general[i]) || (i < 8 && name[0] == 'e' && !strcmp(name + 1, general[i] + 1))) {
+        if (!strcmp(name, general[i]) ||
+            (i < 8 && name[0] == 'e' && !strcmp(name + 1, general[i] + 1))) {
             *val = name[0] == 'e' ? (uint32_t)c->dbt.gpr[i] : c->dbt.gpr[i];
             return true;
         }
@@ -52,7 +55,8 @@ static bool inspect_translate(Vcpu *v, uint64_t linear, uint64_t *phys)
     X86Cpu  *c = (X86Cpu *)v;
     uint64_t cr2 = c->cr2;
     DbtWalk  w = { 0 };
-    bool     ok = x86_walk(&c->dbt, linear, (DbtAccess)(ACCESS_READ | ACCESS_SYSTEM | ACCESS_PROBE), &w);
+    bool ok =
+        x86_walk(&c->dbt, linear, (DbtAccess)(ACCESS_READ | ACCESS_SYSTEM | ACCESS_PROBE), &w);
 
     c->cr2 = cr2;
     *phys = ok ? w.phys : 0;
@@ -75,17 +79,19 @@ static bool table_read(const Tables *t, uint64_t at, uint64_t *e)
     MemRange l;
 
     *e = 0;
-    return as_lookup(t->c->dbt.vcpu.as, at, false, &l) && l.region->host && at + t->bytes <= l.at + l.size &&
-           as_read(t->c->dbt.vcpu.as, at, e, t->bytes) == MEM_OK;
+    return as_lookup(t->c->dbt.vcpu.as, at, false, &l) && l.region->host &&
+           at + t->bytes <= l.at + l.size && as_read(t->c->dbt.vcpu.as, at, e, t->bytes) == MEM_OK;
 }
 
 static unsigned page_flags(uint64_t e, uint64_t rights)
 {
-    return (rights & P_WRITE ? PAGE_WRITE : 0) | (rights & P_USER ? PAGE_USER : 0) | (e & P_A ? PAGE_ACCESSED : 0) |
-           (e & P_D ? PAGE_DIRTY : 0) | (e & P_G ? PAGE_GLOBAL : 0) | (e >> 63 ? PAGE_NX : 0);
+    return (rights & P_WRITE ? PAGE_WRITE : 0) | (rights & P_USER ? PAGE_USER : 0) |
+           (e & P_A ? PAGE_ACCESSED : 0) | (e & P_D ? PAGE_DIRTY : 0) |
+           (e & P_G ? PAGE_GLOBAL : 0) | (e >> 63 ? PAGE_NX : 0);
 }
 
-static bool walk_table(Tables *t, uint64_t table, unsigned shift, unsigned n, uint64_t linear, uint64_t rights)
+static bool walk_table(Tables *t, uint64_t table, unsigned shift, unsigned n, uint64_t linear,
+                       uint64_t rights)
 {
     for (unsigned i = 0; i < n; i++) {
         uint64_t e, at = linear | (uint64_t)i << shift;
@@ -99,9 +105,11 @@ static bool walk_table(Tables *t, uint64_t table, unsigned shift, unsigned n, ui
         if (shift >= 39 && i >= 256 && shift == (t->c->cr4 & CR4_LA57 ? 48u : 39u)) {
             at |= ~0ull << (shift + 9);
         }
-        uint64_t all = pae_top ? rights : rights & e, addr = t->bytes == 8 ? e & t->c->addr_mask : e & 0xfffff000;
+        uint64_t all = pae_top ? rights : rights & e,
+                 addr = t->bytes == 8 ? e & t->c->addr_mask : e & 0xfffff000;
         if (shift == 12 || (e & P_SIZE && shift <= 30 && !pae_top)) {
-            GuestPage p = { .linear = at, .phys = addr & ~((1ull << shift) - 1), .bytes = 1ull << shift, .flags = page_flags(e, all) };
+            GuestPage p = { .linear = at, .phys = addr & ~((1ull << shift) - 1),
+                            .bytes = 1ull << shift, .flags = page_flags(e, all) };
             if (!t->fn(t->arg, &p)) {
                 return false;
             }
@@ -132,10 +140,14 @@ static bool inspect_pages(Vcpu *v, bool (*fn)(void *arg, const GuestPage *p), vo
     return true;
 }
 
-static unsigned inspect_disassemble(Vcpu *v, uint64_t pc, const uint8_t *code, size_t n, GString *out)
+static unsigned inspect_disassemble(Vcpu *v, uint64_t pc, const uint8_t *code, size_t n,
+                                    GString *out)
 {
     const X86Cpu *c = (const X86Cpu *)v;
-    unsigned      bytes = disas_x86(x86_code64(c) ? 64 : c->seg[S_CS].attr & ATTR_DB ? 32 : 16, pc, code, n, out);
+    unsigned bytes = disas_x86(x86_code64(c)                 ? 64
+                               : c->seg[S_CS].attr & ATTR_DB ? 32
+                                                             : 16,
+                               pc, code, n, out);
 
     if (!bytes) {
         g_string_append_printf(out, ".byte 0x%02x", code[0]);

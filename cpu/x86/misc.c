@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * misc.c -- integer instructions that are rare or long: decimal arithmetic, CMPXCHG8B and 16B, ENTER, PUSHA, POPA, STMXCSR.
+ * misc.c -- integer instructions that are rare or long: decimal arithmetic, CMPXCHG8B and 16B,
+ * ENTER, PUSHA, POPA, STMXCSR.
  *
  * Spec: Intel SDM (325383) vol. 2, the instructions by name.
  * Omits: ENTER's probe of the new stack top.
@@ -78,7 +79,7 @@ static void set_zf(X86Cpu *c, bool zf)
 static bool host_cmpxchg16(uint8_t *p, uint64_t old[2], const uint64_t new[2], bool *equal)
 {
 #ifdef __x86_64__
-    __asm__ volatile("lock cmpxchg16b %1\n\tsete %0"   /* C has no 16-byte atomic without a library */
+    __asm__ volatile("lock cmpxchg16b %1\n\tsete %0" /* C has no 16-byte atomic without a library */
                      : "=q"(*equal), "+m"(*(unsigned char (*)[16])p), "+a"(old[0]), "+d"(old[1])
                      : "b"(new[0]), "c"(new[1]) : "cc", "memory");
     return true;
@@ -87,18 +88,21 @@ static bool host_cmpxchg16(uint8_t *p, uint64_t old[2], const uint64_t new[2], b
 #endif
 }
 
-static bool host_cmpxchg(uint8_t *p, unsigned bytes, uint64_t old[2], const uint64_t new[2], bool *equal)
+static bool host_cmpxchg(uint8_t *p, unsigned bytes, uint64_t old[2], const uint64_t new[2],
+                         bool *equal)
 {
     if (bytes == 16)
         return host_cmpxchg16(p, old, new, equal);
     if ((uintptr_t)p & 7)
         return false;
-    *equal = __atomic_compare_exchange_n((uint64_t *)(void *)p, &old[0], new[0], false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    *equal = __atomic_compare_exchange_n((uint64_t *)(void *)p, &old[0], new[0], false,
+                                         __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     return true;
 }
 
 /* old: expected in, found out. */
-static bool compare_exchange(X86Cpu *c, uint64_t linear, unsigned bytes, uint64_t old[2], const uint64_t new[2])
+static bool compare_exchange(X86Cpu *c, uint64_t linear, unsigned bytes, uint64_t old[2],
+                             const uint64_t new[2])
 {
     DbtAccessDesc d;
     bool equal;
@@ -107,7 +111,8 @@ static bool compare_exchange(X86Cpu *c, uint64_t linear, unsigned bytes, uint64_
         return equal;
     uint64_t found[2] = { 0, 0 };
     dbt_exclusive_begin(&c->dbt);
-    dbt_access(&c->dbt, linear, bytes, IR_READ | IR_WRITE, &d);        /* the map may have changed in the wait */
+    /* the map may have changed in the wait */
+    dbt_access(&c->dbt, linear, bytes, IR_READ | IR_WRITE, &d);
     for (unsigned k = 0; k < bytes / 8; k++)
         found[k] = dbt_desc_load(&c->dbt, &d, k * 8, 8);
     equal = found[0] == old[0] && (bytes == 8 || found[1] == old[1]);
@@ -123,7 +128,8 @@ uint64_t x86_h_cmpxchg8b(void *cpu, uint64_t offset, uint64_t seg, uint64_t lock
     X86Cpu *c = cpu;
     uint64_t *g = c->dbt.gpr;
     uint64_t linear = x86_seg_linear(c, (unsigned)seg, offset, 8, true);
-    uint64_t old[2] = { (uint32_t)g[R_RAX] | g[R_RDX] << 32, 0 }, new[2] = { (uint32_t)g[R_RBX] | g[R_RCX] << 32, 0 };
+    uint64_t old[2] = { (uint32_t)g[R_RAX] | g[R_RDX] << 32, 0 },
+             new[2] = { (uint32_t)g[R_RBX] | g[R_RCX] << 32, 0 };
     bool equal = compare_exchange(c, linear, 8, old, new);
     if (!equal) {
         g[R_RAX] = (uint32_t)old[0];
@@ -192,7 +198,8 @@ uint64_t x86_h_enter(void *cpu, uint64_t size, uint64_t level, uint64_t bytes)
         sp -= n;
         x86_st(c, S_SS, sp & mask, frame, n);
     }
-    sp -= (uint16_t)size;               /* the new top must be there to be written: vol. 2, ENTER, #PF and #SS */
+    /* the new top must be there to be written: vol. 2, ENTER, #PF and #SS */
+    sp -= (uint16_t)size;
     dbt_check(&c->dbt, x86_seg_linear(c, S_SS, sp & mask, n, true), n, ACCESS_WRITE);
     set_low(&c->dbt.gpr[R_RBP], (frame & mask) | (c->dbt.gpr[R_RSP] & ~mask), n);
     set_low(&c->dbt.gpr[R_RSP], sp, stack_bytes(c));
@@ -228,4 +235,7 @@ uint64_t x86_h_popa(void *cpu, uint64_t a, uint64_t b, uint64_t bytes)
 }
 
 /* ---- SSE control ---- */
-uint64_t x86_h_stmxcsr(void *cpu, uint64_t a, uint64_t b, uint64_t unused) { return ((X86Cpu *)cpu)->mxcsr; }
+uint64_t x86_h_stmxcsr(void *cpu, uint64_t a, uint64_t b, uint64_t unused)
+{
+    return ((X86Cpu *)cpu)->mxcsr;
+}

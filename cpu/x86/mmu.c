@@ -2,10 +2,11 @@
 /*
  * mmu.c -- from linear to physical: the page walks of an x86 CPU, and what a failed one raises.
  *
- * Spec: Intel SDM (325462) vol. 3 ch. 4 (paging), 4.7 (error codes); AMD APM vol. 2 ch. 5, 15.25 (nested paging).
+ * Spec: Intel SDM (325462) vol. 3 ch. 4 (paging), 4.7 (error codes); AMD APM vol. 2 ch. 5, 15.25
+ *   (nested paging).
  * Omits: keys of supervisor pages, 5-level paging, shadow stacks.
- * Threads: the vCPU's own.  Other vCPUs walk and change the same tables meanwhile, so A and D are set with a locked
- * compare-and-exchange, and a walk whose entry has changed starts again.
+ * Threads: the vCPU's own.  Other vCPUs walk and change the same tables meanwhile, so A and D are
+ * set with a locked compare-and-exchange, and a walk whose entry has changed starts again.
  */
 #include "cpu/x86/sys.h"
 #include "accel/accel.h"
@@ -25,7 +26,8 @@ static uint8_t *walk_ram_find(X86Cpu *c, uint64_t pa, unsigned w)
     uint64_t at, end;
 
     if (!as_lookup(c->dbt.vcpu.as, pa, false, &r) || !as_lookup(c->dbt.vcpu.as, pa, true, &wr) ||
-        !r.region->host || r.region != wr.region || r.region->readonly || r.from - r.at != wr.from - wr.at) {
+        !r.region->host || r.region != wr.region || r.region->readonly ||
+        r.from - r.at != wr.from - wr.at) {
         return NULL;
     }
     at = MAX(r.at, wr.at);
@@ -69,7 +71,8 @@ static G_GNUC_NO_INLINE uint64_t entry_read_slow(X86Cpu *c, uint64_t pa, unsigne
     uint64_t val = 0;
 
     if (host) {
-        return bytes == 8 ? __atomic_load_n((const uint64_t *)host, __ATOMIC_RELAXED) : __atomic_load_n((const uint32_t *)host, __ATOMIC_RELAXED);
+        return bytes == 8 ? __atomic_load_n((const uint64_t *)host, __ATOMIC_RELAXED)
+                          : __atomic_load_n((const uint32_t *)host, __ATOMIC_RELAXED);
     }
     if (as_read(c->dbt.vcpu.as, pa, &val, bytes) != MEM_OK) {
         return bytes == 8 ? UINT64_MAX : UINT32_MAX;            /* an open bus */
@@ -84,8 +87,9 @@ static inline uint64_t entry_at(X86Cpu *c, uint64_t pa, unsigned bytes)
     if (G_UNLIKELY(off >= c->walk_ram[0].n)) {
         return entry_read_slow(c, pa, bytes);
     }
-    return bytes == 8 ? __atomic_load_n((const uint64_t *)(c->walk_ram[0].host + off), __ATOMIC_RELAXED)
-                      : __atomic_load_n((const uint32_t *)(c->walk_ram[0].host + off), __ATOMIC_RELAXED);
+    return bytes == 8
+               ? __atomic_load_n((const uint64_t *)(c->walk_ram[0].host + off), __ATOMIC_RELAXED)
+               : __atomic_load_n((const uint32_t *)(c->walk_ram[0].host + off), __ATOMIC_RELAXED);
 }
 
 /* Set bits in an entry; false if it has changed since it was read: walk again. */
@@ -100,9 +104,10 @@ static G_GNUC_NO_INLINE bool entry_set(X86Cpu *c, Entry e, unsigned bytes, uint6
         as_write(c->dbt.vcpu.as, at, &val, bytes);
         return true;
     }
-    if (bytes == 8 ? !__atomic_compare_exchange_n((uint64_t *)host, &old, val, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
-                   : !__atomic_compare_exchange_n((uint32_t *)host, &old32, (uint32_t)val, false, __ATOMIC_SEQ_CST,
-                                                  __ATOMIC_RELAXED)) {
+    if (bytes == 8 ? !__atomic_compare_exchange_n((uint64_t *)host, &old, val, false,
+                                                  __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
+                   : !__atomic_compare_exchange_n((uint32_t *)host, &old32, (uint32_t)val, false,
+                                                  __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
         return false;
     }
     Region *region = c->walk_ram[w].region;
@@ -119,7 +124,8 @@ static G_GNUC_NO_INLINE bool entry_set(X86Cpu *c, Entry e, unsigned bytes, uint6
 /* ---- nested paging (APM vol. 2 15.25) ---- */
 static inline bool npt_right(uint64_t rights, uint64_t nx, unsigned kind)
 {
-    return rights & PTE_U && (kind != ACCESS_WRITE || rights & PTE_W) && (kind != ACCESS_FETCH || !(nx & PTE_NX));
+    return rights & PTE_U && (kind != ACCESS_WRITE || rights & PTE_W) &&
+           (kind != ACCESS_FETCH || !(nx & PTE_NX));
 }
 
 typedef struct Npt {                    /* shape of the tables: that of the host's own */
@@ -142,14 +148,17 @@ static Npt npt_shape(const X86Cpu *c)
 }
 
 /* 1 done, 0 fault, -1 walk again.  *error: of the nested page fault. */
-static int npt_walk(X86Cpu *c, uint64_t gpa, DbtAccess access, uint32_t *error, uint64_t *pa, bool *writable)
+static int npt_walk(X86Cpu *c, uint64_t gpa, DbtAccess access, uint32_t *error, uint64_t *pa,
+                    bool *writable)
 {
     unsigned kind = access & ACCESS_KIND;
-    uint64_t rights = PTE_W | PTE_U, nx = 0, frame, size, need = PTE_A | (kind == ACCESS_WRITE ? PTE_D : 0);
+    uint64_t rights = PTE_W | PTE_U, nx = 0, frame, size,
+             need = PTE_A | (kind == ACCESS_WRITE ? PTE_D : 0);
     Npt n = npt_shape(c);
     Entry e;
 
-    *error = PF_U | (kind == ACCESS_WRITE ? PF_W : 0) | (kind == ACCESS_FETCH && c->svm.host.efer & EFER_NXE ? PF_I : 0);
+    *error = PF_U | (kind == ACCESS_WRITE ? PF_W : 0) |
+             (kind == ACCESS_FETCH && c->svm.host.efer & EFER_NXE ? PF_I : 0);
     if (gpa >> (n.pae ? 32 : n.shift + n.bits)) {
         return 0;
     }
@@ -176,7 +185,8 @@ static int npt_walk(X86Cpu *c, uint64_t gpa, DbtAccess access, uint32_t *error, 
             }
             break;
         }
-        if (!pdpte && !(e.val & PTE_A) && !(access & ACCESS_PROBE) && !entry_set(c, e, n.bytes, PTE_A)) {
+        if (!pdpte && !(e.val & PTE_A) && !(access & ACCESS_PROBE) &&
+            !entry_set(c, e, n.bytes, PTE_A)) {
             return -1;
         }
         n.root = e.val & (n.bytes == 8 ? c->addr_mask : 0xfffff000);
@@ -205,7 +215,8 @@ static int npt_walk(X86Cpu *c, uint64_t gpa, DbtAccess access, uint32_t *error, 
 
 enum { NPF_FINAL = 0, NPF_TABLE = 1 };  /* EXITINFO1 bits 32 and 33 */
 
-static bool nested(X86Cpu *c, uint64_t gpa, DbtAccess access, unsigned what, uint64_t *pa, bool *writable)
+static bool nested(X86Cpu *c, uint64_t gpa, DbtAccess access, unsigned what, uint64_t *pa,
+                   bool *writable)
 {
     uint32_t error;
     int r;
@@ -228,8 +239,12 @@ bool x86_nested_walk(X86Cpu *c, uint64_t gpa, DbtAccess access, uint64_t *pa)
 }
 
 /* ---- the CPU's own tables ---- */
-/* In a guest with nested paging they lie at guest-physical addresses, and reading one counts as a write (APM 15.25.6). */
-static inline bool entry_read(X86Cpu *c, uint64_t pa, unsigned bytes, DbtAccess access, bool np, Entry *e, DbtWalk *out)
+/*
+ * In a guest with nested paging they lie at guest-physical addresses, and reading one counts as a
+ * write (APM 15.25.6).
+ */
+static inline bool entry_read(X86Cpu *c, uint64_t pa, unsigned bytes, DbtAccess access, bool np,
+                              Entry *e, DbtWalk *out)
 {
     bool writable;
 
@@ -245,14 +260,18 @@ static inline bool entry_read(X86Cpu *c, uint64_t pa, unsigned bytes, DbtAccess 
 static bool walk_fail(X86Cpu *c, DbtAccess access, bool user, uint32_t bits, DbtWalk *out)
 {
     out->error = bits | ((access & ACCESS_KIND) == ACCESS_WRITE ? PF_W : 0) | (user ? PF_U : 0);
-    if ((access & ACCESS_KIND) == ACCESS_FETCH && ((c->efer & EFER_NXE && c->cr4 & CR4_PAE) || c->cr4 & CR4_SMEP)) {
+    if ((access & ACCESS_KIND) == ACCESS_FETCH &&
+        ((c->efer & EFER_NXE && c->cr4 & CR4_PAE) || c->cr4 & CR4_SMEP)) {
         out->error |= PF_I;
     }
     return false;
 }
 
-/* The rights that a translation gives: rw and us are the AND of all levels, nx the OR (SDM 4.6.1). */
-static inline bool walk_allowed(X86Cpu *c, DbtAccess access, bool user, uint64_t rights, uint64_t nx)
+/*
+ * The rights that a translation gives: rw and us are the AND of all levels, nx the OR (SDM 4.6.1).
+ */
+static inline bool walk_allowed(X86Cpu *c, DbtAccess access, bool user, uint64_t rights,
+                                uint64_t nx)
 {
     if (user) {
         if (!(rights & PTE_U)) {
@@ -277,7 +296,10 @@ static inline bool walk_allowed(X86Cpu *c, DbtAccess access, bool user, uint64_t
     }
 }
 
-/* What PKRU leaves of the rights to a user page: PTE_U gone, no access; PTE_W gone, no write (4.6.2). */
+/*
+ * What PKRU leaves of the rights to a user page: PTE_U gone, no access; PTE_W gone, no write
+ * (4.6.2).
+ */
 static uint64_t key_rights(X86Cpu *c, bool user, uint64_t entry)
 {
     unsigned key = (entry >> 59) & 15, deny = (c->pkru >> (key * 2)) & 3;
@@ -297,9 +319,13 @@ void x86_set_pkru(X86Cpu *c, uint32_t v)
     }
 }
 
-/* The last level is found: check it, set A and D, fill in the result.  1 done, 0 fault, -1 walk again. */
-static inline int walk_leaf(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, Entry e, unsigned bytes,
-                            uint64_t rights, uint64_t nx, uint64_t frame, uint64_t size, DbtWalk *out)
+/*
+ * The last level is found: check it, set A and D, fill in the result.  1 done, 0 fault, -1 walk
+ * again.
+ */
+static inline int walk_leaf(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, Entry e,
+                            unsigned bytes, uint64_t rights, uint64_t nx, uint64_t frame,
+                            uint64_t size, DbtWalk *out)
 {
     bool key_writable = true;
     uint64_t need = PTE_A | ((access & ACCESS_KIND) == ACCESS_WRITE ? PTE_D : 0);
@@ -307,7 +333,8 @@ static inline int walk_leaf(X86Cpu *c, uint64_t linear, DbtAccess access, bool u
     if (G_UNLIKELY(!walk_allowed(c, access, user, rights, nx))) {
         return walk_fail(c, access, user, PF_P, out);
     }
-    if (G_UNLIKELY(c->cr4 & CR4_PKE) && rights & PTE_U && x86_lma(c) && (access & ACCESS_KIND) != ACCESS_FETCH) {
+    if (G_UNLIKELY(c->cr4 & CR4_PKE) && rights & PTE_U && x86_lma(c) &&
+        (access & ACCESS_KIND) != ACCESS_FETCH) {
         uint64_t left = key_rights(c, user, e.val);
         if (!(left & PTE_U) || ((access & ACCESS_KIND) == ACCESS_WRITE && !(left & PTE_W))) {
             return walk_fail(c, access, user, PF_P | PF_PK, out);
@@ -328,7 +355,8 @@ static inline int walk_leaf(X86Cpu *c, uint64_t linear, DbtAccess access, bool u
 }
 
 /* Eight-byte entries: 4-level paging from shift 39, PAE paging from shift 21. */
-static inline __attribute__((always_inline)) int walk64(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, const bool np, DbtWalk *out)
+static inline __attribute__((always_inline)) int
+walk64(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, const bool np, DbtWalk *out)
 {
     const uint64_t mask = c->addr_mask, reserved = c->pte_reserved;
     uint64_t rights = PTE_W | PTE_U, nx = 0, table, size;
@@ -344,7 +372,8 @@ static inline __attribute__((always_inline)) int walk64(X86Cpu *c, uint64_t line
     } else {
         uint64_t pdpte = c->pdpte[(linear >> 30) & 3];
         if (np) {
-            if (!entry_read(c, (c->cr3 & 0xffffffe0) + ((linear >> 30) & 3) * 8, 8, access, np, &e, out)) {
+            if (!entry_read(c, (c->cr3 & 0xffffffe0) + ((linear >> 30) & 3) * 8, 8, access, np, &e,
+                            out)) {
                 return false;
             }
             pdpte = e.val;
@@ -385,10 +414,12 @@ static inline __attribute__((always_inline)) int walk64(X86Cpu *c, uint64_t line
         table = e.val & mask;
     }
     size = 1ull << shift;
-    if (shift != 12 && e.val & (size - 1) & ~0x1fffull) {       /* bit 12 is PAT; the rest of the offset is reserved */
+    if (shift != 12 && e.val & (size - 1) & ~0x1fffull) {
+        /* bit 12 is PAT; the rest of the offset is reserved */
         return walk_fail(c, access, user, PF_P | PF_RSVD, out);
     }
-    return walk_leaf(c, linear, access, user, e, 8, rights, nx, e.val & mask & ~(size - 1), size, out);
+    return walk_leaf(c, linear, access, user, e, 8, rights, nx, e.val & mask & ~(size - 1), size,
+                     out);
 }
 
 /* 32-bit paging (SDM 4.3), with PSE and PSE-36. */
@@ -397,7 +428,8 @@ static int walk32(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, DbtWa
     uint64_t rights;
     Entry e;
 
-    if (!entry_read(c, (c->cr3 & 0xfffff000) + ((linear >> 22) & 1023) * 4, 4, access, c->svm.np, &e, out)) {
+    if (!entry_read(c, (c->cr3 & 0xfffff000) + ((linear >> 22) & 1023) * 4, 4, access, c->svm.np,
+                    &e, out)) {
         return false;
     }
     if (!(e.val & PTE_P)) {
@@ -406,15 +438,19 @@ static int walk32(X86Cpu *c, uint64_t linear, DbtAccess access, bool user, DbtWa
     rights = e.val;
     if (e.val & PTE_PS && c->cr4 & CR4_PSE) {
         uint64_t high = (e.val >> 13) & 0xff;   /* physical address bits 39:32 */
-        if (e.val & (1u << 21) || high >> (c->phys_bits > 40 ? 8 : c->phys_bits < 32 ? 0 : c->phys_bits - 32)) {
+        if (e.val & (1u << 21) || high >> (c->phys_bits > 40   ? 8
+                                           : c->phys_bits < 32 ? 0
+                                                               : c->phys_bits - 32)) {
             return walk_fail(c, access, user, PF_P | PF_RSVD, out);
         }
-        return walk_leaf(c, linear, access, user, e, 4, rights, 0, (e.val & 0xffc00000) | high << 32, 1 << 22, out);
+        return walk_leaf(c, linear, access, user, e, 4, rights, 0,
+                         (e.val & 0xffc00000) | high << 32, 1 << 22, out);
     }
     if (!(e.val & PTE_A) && !(access & ACCESS_PROBE) && !entry_set(c, e, 4, PTE_A)) {
         return -1;
     }
-    if (!entry_read(c, (e.val & 0xfffff000) + ((linear >> 12) & 1023) * 4, 4, access, c->svm.np, &e, out)) {
+    if (!entry_read(c, (e.val & 0xfffff000) + ((linear >> 12) & 1023) * 4, 4, access, c->svm.np, &e,
+                    out)) {
         return false;
     }
     if (!(e.val & PTE_P)) {
@@ -455,8 +491,9 @@ bool x86_walk(DbtCpu *dc, uint64_t linear, DbtAccess access, DbtWalk *out)
         return G_LIKELY(!c->svm.np) || walk_final(c, access, out);
     }
     do {
-        r = !(c->cr4 & CR4_PAE) ? walk32(c, linear, access, user, out)
-            : G_UNLIKELY(c->svm.np) ? walk64(c, linear, access, user, true, out) : walk64(c, linear, access, user, false, out);
+        r = !(c->cr4 & CR4_PAE)     ? walk32(c, linear, access, user, out)
+            : G_UNLIKELY(c->svm.np) ? walk64(c, linear, access, user, true, out)
+                                    : walk64(c, linear, access, user, false, out);
     } while (G_UNLIKELY(r < 0));
     return r && (G_LIKELY(!c->svm.np) || walk_final(c, access, out));
 }

@@ -2,24 +2,28 @@
 /*
  * msr.c -- model-specific registers, the time-stamp counter, and the paravirtual clock.
  *
- * Spec: Intel SDM (325462) vol. 4 ch. 2, vol. 3 17.17 (TSC), 11.11 (MTRRs); AMD APM vol. 2 appendix A; the KVM paravirtual
- * clock: Linux Documentation/virt/kvm/x86/msr.rst.
- * Omits: MTRRs and PAT have no effect on memory; performance counters count nothing (those of AMD and the P6 read as 0, for
- *   systems that touch them unasked); no machine check is ever reported; speculation control has nothing to control.
+ * Spec: Intel SDM (325462) vol. 4 ch. 2, vol. 3 17.17 (TSC), 11.11 (MTRRs); AMD APM vol. 2 appendix
+ * A; the KVM paravirtual clock: Linux Documentation/virt/kvm/x86/msr.rst.
+ * Omits: MTRRs and PAT have no effect on memory; performance counters count nothing (those of AMD
+ *   and the P6 read as 0, for systems that touch them unasked); no machine check is ever reported;
+ *   speculation control has nothing to control.
  * Threads: the vCPU's own, but for x86_tsc_now(), which any thread may call.
  *
- * The TSC counts the guest's clock at 1 GHz, so it stops with the machine and agrees with every other timer.
+ * The TSC counts the guest's clock at 1 GHz, so it stops with the machine and agrees with every
+ * other timer.
  */
 #include "cpu/x86/sys.h"
 #include "core/machine.h"
 
 enum { TSC_HZ = 1000000000 };
-enum { MSR_KVM_WALL = 0x4b564d00, MSR_KVM_TIME = 0x4b564d01, MSR_KVM_WALL_OLD = 0x11, MSR_KVM_TIME_OLD = 0x12 };
+enum { MSR_KVM_WALL = 0x4b564d00, MSR_KVM_TIME = 0x4b564d01, MSR_KVM_WALL_OLD = 0x11,
+       MSR_KVM_TIME_OLD = 0x12 };
 enum { ANY = 0, INTEL = 1, AMD = 2 };
 
 typedef struct MsrRow {
     uint32_t msr, field;                /* offset of a uint64_t in X86Cpu; 0: reads as `value` */
-    uint64_t writable, value;           /* other bits must be 0; value: what it reads as without a field */
+    /* other bits must be 0; value: what it reads as without a field */
+    uint64_t writable, value;
     bool     canonical;
     uint8_t  vendor;
     bool     ignore;                    /* writes are taken and forgotten */
@@ -54,8 +58,8 @@ static const MsrRow rows[] = {
     { .msr = 0xce, 0, 0, TSC_HZ / 100000000 << 8, .vendor = INTEL },        /* PLATFORM_INFO: TSC ratio, 100 MHz */
     { .msr = 0x198, 0, 0, 0x1000003e8, .vendor = INTEL },       /* PERF_STATUS */
     { .msr = 0x199, 0, 0, 0, .vendor = INTEL, .ignore = true }, /* PERF_CTL */
-    { .msr = 0x1d9, 0, 0, 0, .ignore = true },                  /* DEBUGCTL: nothing of it is there */
-    { .msr = 0x3a, 0, 0, 1, .vendor = INTEL },                  /* FEATURE_CONTROL: locked, no VMX */
+    { .msr = 0x1d9, 0, 0, 0, .ignore = true },                /* DEBUGCTL: nothing of it is there */
+    { .msr = 0x3a, 0, 0, 1, .vendor = INTEL },                 /* FEATURE_CONTROL: locked, no VMX */
     { .msr = 0xcd, 0, 0, 3, .vendor = INTEL },                  /* FSB_FREQ: 166 MHz (Atom) */
     { .msr = 0xc0010010, 0, 0, 0, .vendor = AMD, .ignore = true },          /* SYSCFG */
     { .msr = 0xc0010015, 0, 0, 1 << 24, .vendor = AMD, .ignore = true },    /* HWCR: TscFreqSel */
@@ -76,7 +80,8 @@ static const MsrRow *row_find(X86Cpu *c, uint32_t msr)
         if (gate && !x86_feat(c, (gate - 1) / 32, (gate - 1) % 32)) {
             continue;
         }
-        if (rows[i].msr == msr && (rows[i].vendor == ANY || (rows[i].vendor == INTEL) == c->vendor_intel)) {
+        if (rows[i].msr == msr &&
+            (rows[i].vendor == ANY || (rows[i].vendor == INTEL) == c->vendor_intel)) {
             return &rows[i];
         }
     }
@@ -114,7 +119,10 @@ static void tsc_move(X86Cpu *c, uint64_t delta)
     x86_kvmclock_update(c);
 }
 
-/* The page through which the guest turns TSC into time.  Both count ns, so it never has to be written again. */
+/*
+ * The page through which the guest turns TSC into time.  Both count ns, so it never has to be
+ * written again.
+ */
 void x86_kvmclock_update(X86Cpu *c)
 {
     struct {
@@ -144,7 +152,8 @@ static void write_wall_clock(X86Cpu *c, uint64_t at)
 /* ---- ranges ---- */
 static uint64_t *range_field(X86Cpu *c, uint32_t msr)
 {
-    static const uint32_t fixed[11] = { 0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f };
+    static const uint32_t fixed[11] = { 0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c,
+                                        0x26d, 0x26e, 0x26f };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(fixed); i++) {
         if (fixed[i] == msr) {
@@ -168,7 +177,8 @@ static bool is_apic(uint32_t msr)
 static bool unknown(X86Cpu *c, uint32_t msr, const char *what)
 {
     if (log_on(LOG_UNIMP | LOG_GUEST_ERRORS)) {
-        log_write("cpu%u: %s of unknown MSR %x at %llx\n", c->dbt.vcpu.index, what, msr, (unsigned long long)c->dbt.pc);
+        log_write("cpu%u: %s of unknown MSR %x at %llx\n", c->dbt.vcpu.index, what, msr,
+                  (unsigned long long)c->dbt.pc);
     }
     return false;
 }
@@ -194,7 +204,8 @@ static bool range_write_valid(const X86Cpu *c, uint32_t msr, uint64_t v)
     if (msr >= 0x250) {
         return mtrr_fixed_valid(v);
     }
-    return msr & 1 ? !(v & ~(c->addr_mask | 0x800)) : mtrr_type_valid(v & 0xff) && !(v & ~(c->addr_mask | 0xff));
+    return msr & 1 ? !(v & ~(c->addr_mask | 0x800))
+                   : mtrr_type_valid(v & 0xff) && !(v & ~(c->addr_mask | 0xff));
 }
 
 /* ---- speculation control: accepted where it is offered, with nothing to do ---- */
@@ -203,17 +214,24 @@ enum { SPEC_CTRL = 0x48, PRED_CMD = 0x49, IBRS = 1, STIBP = 2, SSBD = 4 };
 static uint64_t spec_ctrl_bits(const X86Cpu *c)
 {
     return (x86_feat(c, FEAT_7_EDX, 26) || x86_feat(c, FEAT_88_EBX, 14) ? IBRS : 0) |
-           (x86_feat(c, FEAT_7_EDX, 26) || x86_feat(c, FEAT_7_EDX, 27) || x86_feat(c, FEAT_88_EBX, 15) ? STIBP : 0) |
+           (x86_feat(c, FEAT_7_EDX, 26) || x86_feat(c, FEAT_7_EDX, 27) ||
+                    x86_feat(c, FEAT_88_EBX, 15)
+                ? STIBP
+                : 0) |
            (x86_feat(c, FEAT_7_EDX, 31) || x86_feat(c, FEAT_88_EBX, 24) ? SSBD : 0);
 }
 
-static bool has_ibpb(const X86Cpu *c) { return x86_feat(c, FEAT_7_EDX, 26) || x86_feat(c, FEAT_88_EBX, 12); }
+static bool has_ibpb(const X86Cpu *c)
+{
+    return x86_feat(c, FEAT_7_EDX, 26) || x86_feat(c, FEAT_88_EBX, 12);
+}
 
 /* AMD's counters: four old pairs, six with perfctr-core. */
 static bool is_amd_counter(const X86Cpu *c, uint32_t msr)
 {
-    return !c->vendor_intel && ((msr >= 0xc0010000 && msr <= 0xc0010007) ||
-                                (msr >= 0xc0010200 && msr <= 0xc001020b && x86_feat(c, FEAT_81_ECX, 23)));
+    return !c->vendor_intel &&
+           ((msr >= 0xc0010000 && msr <= 0xc0010007) ||
+            (msr >= 0xc0010200 && msr <= 0xc001020b && x86_feat(c, FEAT_81_ECX, 23)));
 }
 
 static bool pat_valid(uint64_t v)
@@ -356,7 +374,8 @@ static bool write_row(X86Cpu *c, uint32_t msr, uint64_t v)
 
 static bool write_apic_base(X86Cpu *c, uint64_t v)
 {
-    uint64_t ok = c->addr_mask | APIC_BASE_BSP | APIC_BASE_EN | (x86_feat(c, FEAT_1_ECX, 21) ? APIC_BASE_EXTD : 0);
+    uint64_t ok = c->addr_mask | APIC_BASE_BSP | APIC_BASE_EN |
+                  (x86_feat(c, FEAT_1_ECX, 21) ? APIC_BASE_EXTD : 0);
 
     return !(v & ~ok) && c->apic_ops && c->apic_ops->set_base(c->apic, v);
 }

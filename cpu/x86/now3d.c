@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * now3d.c -- AMD's 3DNow!: pairs of binary32 in MMX registers, 0F 0F /r with the opcode behind the operands.
+ * now3d.c -- AMD's 3DNow!: pairs of binary32 in MMX registers, 0F 0F /r with the opcode behind the
+ * operands.
  *
- * The arithmetic knows no exceptions and no flags: denormal operands are zeroes, tiny results become zero, and what would
- * overflow becomes the largest number.  Results of sums and products are rounded to nearest.
+ * The arithmetic knows no exceptions and no flags: denormal operands are zeroes, tiny results
+ * become zero, and what would overflow becomes the largest number.  Results of sums and products
+ * are rounded to nearest.
  *
- * PFRCP and PFRSQRT are as good as binary32 is, where the manual asks for 14 and 15 bits.  The steps that refine them are
- * Newton's: PFRCPIT1 gives 2 - d s, PFRSQIT1 (3 - d s) / 2, PFRCPIT2 d s.
+ * PFRCP and PFRSQRT are as good as binary32 is, where the manual asks for 14 and 15 bits.  The
+ * steps that refine them are Newton's: PFRCPIT1 gives 2 - d s, PFRSQIT1 (3 - d s) / 2, PFRCPIT2 d
+ * s.
  *
- * Spec: AMD 21928 (3DNow! Technology Manual), ch. 2; AMD 22466 (Extensions to the 3DNow! and MMX Instruction Sets).
- * Omits: operands that are infinities or NaNs, which the manual leaves undefined, go through as such; the bits that a
- *        processor's PFRCPIT1 and PFRSQIT1 hide in their results for the step after them.
+ * Spec: AMD 21928 (3DNow! Technology Manual), ch. 2; AMD 22466 (Extensions to the 3DNow! and MMX
+ *   Instruction Sets).
+ * Omits: operands that are infinities or NaNs, which the manual leaves undefined, go through as
+ *        such; the bits that a processor's PFRCPIT1 and PFRSQIT1 hide in their results for the step
+ *        after them.
  * Threads: the vCPU's own.
  */
 #include "cpu/x86/now3d.h"
@@ -18,17 +23,34 @@
 
 typedef struct Pair { uint32_t v[2]; } Pair;            /* v[0]: bits 31:0 */
 typedef Pair NowFn(Pair d, Pair s);
-enum { SIGN = 0x80000000u, EXPONENT = 0x7f800000, LARGEST = 0x7f7fffff, ONE = 0x3f800000, TWO = 0x40000000, THREE = 0x40400000, HALF = 0x3f000000 };
+enum { SIGN = 0x80000000u, EXPONENT = 0x7f800000, LARGEST = 0x7f7fffff, ONE = 0x3f800000,
+       TWO = 0x40000000, THREE = 0x40400000, HALF = 0x3f000000 };
 
 static uint32_t bounded(uint64_t r)                     /* infinity stands for an overflow */
 {
     return (r & ~SIGN) == EXPONENT ? ((uint32_t)r & SIGN) | LARGEST : (uint32_t)r;
 }
 static FpEnv env(void) { return (FpEnv){ .rounding = FP_NEAREST, .daz = true, .ftz = true }; }
-static uint32_t add(uint32_t a, uint32_t b) { FpEnv e = env(); return bounded(fp_add(&e, FP_F32, a, b)); }
-static uint32_t sub(uint32_t a, uint32_t b) { FpEnv e = env(); return bounded(fp_sub(&e, FP_F32, a, b)); }
-static uint32_t mul(uint32_t a, uint32_t b) { FpEnv e = env(); return bounded(fp_mul(&e, FP_F32, a, b)); }
-static FpRelation compare(uint32_t a, uint32_t b) { FpEnv e = env(); return fp_compare(&e, FP_F32, a, b, false); }
+static uint32_t add(uint32_t a, uint32_t b)
+{
+    FpEnv e = env();
+    return bounded(fp_add(&e, FP_F32, a, b));
+}
+static uint32_t sub(uint32_t a, uint32_t b)
+{
+    FpEnv e = env();
+    return bounded(fp_sub(&e, FP_F32, a, b));
+}
+static uint32_t mul(uint32_t a, uint32_t b)
+{
+    FpEnv e = env();
+    return bounded(fp_mul(&e, FP_F32, a, b));
+}
+static FpRelation compare(uint32_t a, uint32_t b)
+{
+    FpEnv e = env();
+    return fp_compare(&e, FP_F32, a, b, false);
+}
 static uint32_t flushed(uint32_t a) { return a & EXPONENT ? a : 0; }
 
 #define EACH(name, expr) \
@@ -53,8 +75,14 @@ EACH(pfmin, flushed(compare(a, b) == FP_LESS ? a : b))
 EACH(pfmax, flushed(compare(a, b) == FP_GREATER ? a : b))
 
 static Pair pfacc(Pair d, Pair s) { return (Pair){ { add(d.v[0], d.v[1]), add(s.v[0], s.v[1]) } }; }
-static Pair pfnacc(Pair d, Pair s) { return (Pair){ { sub(d.v[0], d.v[1]), sub(s.v[0], s.v[1]) } }; }
-static Pair pfpnacc(Pair d, Pair s) { return (Pair){ { sub(d.v[0], d.v[1]), add(s.v[0], s.v[1]) } }; }
+static Pair pfnacc(Pair d, Pair s)
+{
+    return (Pair){ { sub(d.v[0], d.v[1]), sub(s.v[0], s.v[1]) } };
+}
+static Pair pfpnacc(Pair d, Pair s)
+{
+    return (Pair){ { sub(d.v[0], d.v[1]), add(s.v[0], s.v[1]) } };
+}
 static Pair pswapd(Pair d, Pair s) { return (Pair){ { s.v[1], s.v[0] } }; }
 
 /* ---- reciprocals: of the lower half, to both ---- */
@@ -66,8 +94,16 @@ static uint32_t quotient(uint32_t b, bool root)
         return (b & SIGN) | LARGEST;
     return (b & SIGN) | bounded(fp_div(&e, FP_F32, ONE, root ? fp_sqrt(&e, FP_F32, m) : m));
 }
-static Pair pfrcp(Pair d, Pair s) { uint32_t r = quotient(s.v[0], false); return (Pair){ { r, r } }; }
-static Pair pfrsqrt(Pair d, Pair s) { uint32_t r = quotient(s.v[0], true); return (Pair){ { r, r } }; }
+static Pair pfrcp(Pair d, Pair s)
+{
+    uint32_t r = quotient(s.v[0], false);
+    return (Pair){ { r, r } };
+}
+static Pair pfrsqrt(Pair d, Pair s)
+{
+    uint32_t r = quotient(s.v[0], true);
+    return (Pair){ { r, r } };
+}
 
 static uint32_t minus_product(uint32_t from, uint32_t a, uint32_t b)
 {
@@ -83,7 +119,8 @@ static uint32_t from_int(int32_t v)
     FpEnv e = { .rounding = FP_TRUNCATE };
     return (uint32_t)fp_from_int(&e, FP_F32, v);
 }
-static uint32_t to_int(uint32_t v, unsigned bits)       /* truncated; the nearest of what fits, extended to 32 bits */
+/* truncated; the nearest of what fits, extended to 32 bits */
+static uint32_t to_int(uint32_t v, unsigned bits)
 {
     FpEnv e = { .rounding = FP_TRUNCATE, .daz = true };
     uint32_t r = (uint32_t)fp_to_int(&e, FP_F32, v, 32, true), most = (1u << (bits - 1)) - 1;

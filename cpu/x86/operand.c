@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * operand.c -- operands of x86 instructions as IR: registers, immediates, checked memory, the stack.
+ * operand.c -- operands of x86 instructions as IR: registers, immediates, checked memory, the
+ * stack.
  *
  * Spec: Intel SDM vol. 1, 3.7 (operand addressing), vol. 2, ch. 2; vol. 1, 6.2 (stack).
  * Threads: the vCPU that translates.
@@ -36,7 +37,8 @@ IrRef tr_reg(const X86Insn *i, IrType type, unsigned reg)
 /* Which base to add and whether to compare the limit. */
 void tr_segment(X86Tr *t, IrMem *m, unsigned seg)
 {
-    static const uint32_t flat[4] = { X86_MODE_FLAT_ES, X86_MODE_FLAT_CS, X86_MODE_FLAT_SS, X86_MODE_FLAT_DS };
+    static const uint32_t flat[4] = { X86_MODE_FLAT_ES, X86_MODE_FLAT_CS, X86_MODE_FLAT_SS,
+                                      X86_MODE_FLAT_DS };
     m->linear_bits = tr_code64(t) ? 64 : 32;
     if (tr_code64(t)) {
         m->segment = seg >= S_FS ? (uint8_t)seg : SEG_NONE;
@@ -97,7 +99,8 @@ IrRef tr_far_pointer(X86Tr *t, const X86Insn *i, IrRef *offset)
         emit(t, IR_mov, IR_I16, selector, h, NONE)->disp = i->osize;
         return selector;
     }
-    for (unsigned k = 0; k < 2; k++) {                  /* 16:16 asks for 2 (SDM vol. 3 table 6-7): two accesses */
+    for (unsigned k = 0; k < 2; k++) {
+        /* 16:16 asks for 2 (SDM vol. 3 table 6-7): two accesses */
         tr_address(t, i, &m);
         m.disp += (int32_t)(k * i->osize);
         h = tr_check_mem(t, &m, 2, IR_READ);
@@ -121,7 +124,8 @@ IrRef tr_offset(X86Tr *t, const X86Insn *i)
 }
 
 /* The offset of MOV's direct form stands in the instruction. */
-static G_GNUC_NO_INLINE IrRef check_moffs(X86Tr *t, const X86Insn *i, unsigned span, unsigned access)
+static G_GNUC_NO_INLINE IrRef check_moffs(X86Tr *t, const X86Insn *i, unsigned span,
+                                          unsigned access)
 {
     IrMem m = { .segment = SEG_NONE, .offset_bits = i->asize * 8 };
     if (i->asize == 8 && (int64_t)i->imm != (int32_t)i->imm) {
@@ -184,7 +188,10 @@ static IrRef check_stack(X86Tr *t, int32_t disp, unsigned bytes, unsigned access
     return tr_check_mem(t, &m, bytes, access);
 }
 
-IrRef tr_check_push(X86Tr *t, unsigned bytes) { return check_stack(t, -(int32_t)bytes, bytes, IR_WRITE); }
+IrRef tr_check_push(X86Tr *t, unsigned bytes)
+{
+    return check_stack(t, -(int32_t)bytes, bytes, IR_WRITE);
+}
 IrRef tr_check_pop(X86Tr *t, unsigned bytes) { return check_stack(t, 0, bytes, IR_READ); }
 
 void tr_move_sp(X86Tr *t, int32_t by)

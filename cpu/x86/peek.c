@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * peek.c -- what the front end answers without translating: features by name, flags that a successor overwrites.
+ * peek.c -- what the front end answers without translating: features by name, flags that a
+ * successor overwrites.
  *
  * Spec: Intel SDM (325383) vol. 2, CPUID; AMD APM vol. 3 (24594) appendix D.
  * Threads: pure functions.
@@ -37,30 +38,37 @@ bool x86_has_feature(const X86Cpu *c, X86Feature f)
         [F_AVX512VBMI] = { FEAT_7_ECX, 1 }, [F_AVX512VBMI2] = { FEAT_7_ECX, 6 }, [F_AVX512VNNI] = { FEAT_7_ECX, 11 },
         [F_AVX512BITALG] = { FEAT_7_ECX, 12 }, [F_AVX512VPOPCNT] = { FEAT_7_ECX, 14 },
     };
-    return f == F_NONE || (f == F_MMXEXT && x86_has_feature(c, F_SSE)) || (c->feat[where[f].word] >> where[f].bit & 1);
+    return f == F_NONE || (f == F_MMXEXT && x86_has_feature(c, F_SSE)) ||
+           (c->feat[where[f].word] >> where[f].bit & 1);
 }
 
 /* Does the instruction work on registers alone, so that it can neither fault nor leave? */
 static bool is_register_only(const X86Insn *i)
 {
-    return (i->row->props & PURE) && (!i->row->has_modrm || i->mod == 3 || i->row->tr == x86_tr_LEA || i->row->tr == x86_tr_NOP);
+    return (i->row->props & PURE) && (!i->row->has_modrm || i->mod == 3 ||
+                                      i->row->tr == x86_tr_LEA || i->row->tr == x86_tr_NOP);
 }
 
 /* It writes its first operand and no flags, whether another is memory or not. */
 static bool is_plain_move(const X86Insn *i)
 {
     X86TrFn *tr = i->row->tr;
-    return tr == x86_tr_MOV || tr == x86_tr_MOVZX || tr == x86_tr_MOVSX || tr == x86_tr_MOVSXD || tr == x86_tr_MOVBE ||
-           tr == x86_tr_SHLX || tr == x86_tr_SHRX || tr == x86_tr_SARX || tr == x86_tr_RORX;
+    return tr == x86_tr_MOV || tr == x86_tr_MOVZX || tr == x86_tr_MOVSX || tr == x86_tr_MOVSXD ||
+           tr == x86_tr_MOVBE || tr == x86_tr_SHLX || tr == x86_tr_SHRX || tr == x86_tr_SARX ||
+           tr == x86_tr_RORX;
 }
 
-/* A load, store, push or pop, or an operation on memory that writes all flags: it leaves, if it does, before it writes anything. */
+/*
+ * A load, store, push or pop, or an operation on memory that writes all flags: it leaves, if it
+ * does, before it writes anything.
+ */
 static bool is_plain_access(const X86Insn *i)
 {
     X86TrFn *tr = i->row->tr;
     if (i->lock)
         return false;
-    return is_plain_move(i) || tr == x86_tr_PUSH || (tr == x86_tr_POP && (!i->row->has_modrm || i->mod == 3)) ||
+    return is_plain_move(i) || tr == x86_tr_PUSH ||
+           (tr == x86_tr_POP && (!i->row->has_modrm || i->mod == 3)) ||
            ((i->row->props & PURE) && (i->row->props & WFLAGS));
 }
 
@@ -94,7 +102,10 @@ static unsigned written(const X86Insn *i)
     return 1u << r | 1u << (r & 3) | (i->row->tr == x86_tr_POP ? 1u << R_RSP : 0);
 }
 
-/* One operation on vectors, as IR, that can raise nothing but for its operand in memory; *props: V_FLAGS and the like. */
+/*
+ * One operation on vectors, as IR, that can raise nothing but for its operand in memory; *props:
+ * V_FLAGS and the like.
+ */
 static bool is_vector(const X86Cpu *c, uint64_t mode, const X86Insn *i, unsigned *props)
 {
     const X86Row *row = i->row;
@@ -103,11 +114,13 @@ static bool is_vector(const X86Cpu *c, uint64_t mode, const X86Insn *i, unsigned
     if (row->tr == x86_tr_vex) {
         const X86VexRow *v = &x86_vex_rows[row->sub];
         *props = v->props & V_FLAGS;
-        return (mode & X86_MODE_AVX) && !(mode & X86_MODE_XMEXC) && !(v->props & (VX_MASK4 | VX_MASK8 | VX_GATHER)) &&
-               v->feature[i->vl] != F_N && x86_has_feature(c, F_AVX) && x86_has_feature(c, v->feature[i->vl]);
+        return (mode & X86_MODE_AVX) && !(mode & X86_MODE_XMEXC) &&
+               !(v->props & (VX_MASK4 | VX_MASK8 | VX_GATHER)) && v->feature[i->vl] != F_N &&
+               x86_has_feature(c, F_AVX) && x86_has_feature(c, v->feature[i->vl]);
     }
     *props = x86_vecs[row->sub].props;
-    return (row->props & ISVOP) && (mode & X86_MODE_SSE) && !(*props & V_MMX) && !((*props & V_FP) && (mode & X86_MODE_XMEXC));
+    return (row->props & ISVOP) && (mode & X86_MODE_SSE) && !(*props & V_MMX) &&
+           !((*props & V_FP) && (mode & X86_MODE_XMEXC));
 }
 
 /* General registers that an operation on vectors writes. */
@@ -129,7 +142,8 @@ static bool is_shift(const X86Insn *i)
 /* A direct jump whose target is known, and whose block cannot fault by being entered. */
 static bool is_jump(const X86Insn *i, uint64_t mode)
 {
-    return i->row->tr == x86_tr_JMP && (i->row->ops[0] == OPD_Jb || i->row->ops[0] == OPD_Jz) && i->osize != 2 && (mode & X86_MODE_FLAT_CS);
+    return i->row->tr == x86_tr_JMP && (i->row->ops[0] == OPD_Jb || i->row->ops[0] == OPD_Jz) &&
+           i->osize != 2 && (mode & X86_MODE_FLAT_CS);
 }
 
 DbtFlagsFate x86_flags_fate(DbtCpu *cpu, uint64_t mode, DbtPeek *p)
@@ -138,7 +152,8 @@ DbtFlagsFate x86_flags_fate(DbtCpu *cpu, uint64_t mode, DbtPeek *p)
     unsigned lo = p->at, hi = p->at, wrote = 0, left = LOOK_AHEAD;
     int64_t at = p->at;
     bool partly = false;                /* some flag may have changed */
-    DbtFlagsFate fate = mode & X86_MODE_FLAT_CS ? FATE_DEAD : FATE_FAULT;      /* the limit is checked where a block is entered */
+    /* the limit is checked where a block is entered */
+    DbtFlagsFate fate = mode & X86_MODE_FLAT_CS ? FATE_DEAD : FATE_FAULT;
     p->regs = 0;
     while (left && at >= p->lo && at < p->hi) {
         X86Insn i;
@@ -148,7 +163,8 @@ DbtFlagsFate x86_flags_fate(DbtCpu *cpu, uint64_t mode, DbtPeek *p)
         lo = MIN(lo, (unsigned)at);
         at += i.length;
         hi = MAX(hi, (unsigned)at);
-        bool vector = is_vector(c, mode, &i, &props), jump = is_jump(&i, mode), shift = is_shift(&i);
+        bool vector = is_vector(c, mode, &i, &props), jump = is_jump(&i, mode),
+             shift = is_shift(&i);
         bool pure = jump || (vector ? i.mod == 3 : is_register_only(&i));
         if ((i.row->props & RFLAGS) && !shift)
             return FATE_WANTED;

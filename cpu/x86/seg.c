@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * seg.c -- segmentation: descriptors, loads of data segments, the checks of an access, and the instructions about selectors.
+ * seg.c -- segmentation: descriptors, loads of data segments, the checks of an access, and the
+ * instructions about selectors.
  *
  * Spec: Intel SDM (325462) vol. 3 ch. 3, 5 and vol. 2 (MOV, LDS, LLDT, LTR, LAR, LSL, VERR, ARPL).
  * Threads: the vCPU's own.
@@ -70,12 +71,16 @@ void x86_seg_set(X86Cpu *c, unsigned s, unsigned selector, uint64_t desc)
     x86_seg_update(c, s);
 }
 
-/* Real mode changes the selector and the base alone: limit and size stay as they are ("unreal" mode). */
+/*
+ * Real mode changes the selector and the base alone: limit and size stay as they are ("unreal"
+ * mode).
+ */
 void x86_seg_real(X86Cpu *c, unsigned s, unsigned selector)
 {
     c->seg[s].selector = (uint16_t)selector;
     c->seg[s].base = (uint64_t)(uint16_t)selector << 4;
-    c->seg[s].attr = (c->seg[s].attr & (ATTR_DB | ATTR_G)) | ATTR_P | ATTR_S | TYPE_RW | TYPE_ACCESSED;
+    c->seg[s].attr =
+        (c->seg[s].attr & (ATTR_DB | ATTR_G)) | ATTR_P | ATTR_S | TYPE_RW | TYPE_ACCESSED;
     x86_seg_update(c, s);
 }
 
@@ -124,7 +129,8 @@ void x86_load_data_seg(X86Cpu *c, unsigned s, unsigned selector)
     type = desc_type(desc);
     dpl = desc_dpl(desc);
     if (s == S_SS) {
-        if (!desc_s(desc) || type & TYPE_CODE || !(type & TYPE_RW) || rpl != c->cpl || dpl != c->cpl) {
+        if (!desc_s(desc) || type & TYPE_CODE || !(type & TYPE_RW) || rpl != c->cpl ||
+            dpl != c->cpl) {
             x86_raise_sel(c, EXC_GP, selector);
         }
         if (!desc_p(desc)) {
@@ -132,7 +138,8 @@ void x86_load_data_seg(X86Cpu *c, unsigned s, unsigned selector)
         }
     } else {
         if (!desc_s(desc) || (type & (TYPE_CODE | TYPE_RW)) == TYPE_CODE ||
-            ((type & (TYPE_CODE | TYPE_CE)) != (TYPE_CODE | TYPE_CE) && (rpl > dpl || c->cpl > dpl))) {
+            ((type & (TYPE_CODE | TYPE_CE)) != (TYPE_CODE | TYPE_CE) &&
+             (rpl > dpl || c->cpl > dpl))) {
             x86_raise_sel(c, EXC_GP, selector);
         }
         if (!desc_p(desc)) {
@@ -174,7 +181,8 @@ uint64_t x86_seg_linear(X86Cpu *c, unsigned s, uint64_t offset, unsigned bytes, 
         return linear;
     }
     offset = (uint32_t)offset;
-    if (G_UNLIKELY((int64_t)offset < g->lo || (int64_t)(offset + bytes - 1) > (write ? g->hi_write : g->hi_read))) {
+    if (G_UNLIKELY((int64_t)offset < g->lo ||
+                   (int64_t)(offset + bytes - 1) > (write ? g->hi_write : g->hi_read))) {
         x86_raise(c, s == S_SS ? EXC_SS : EXC_GP, 0);
     }
     return (uint32_t)(g->base + offset);
@@ -191,7 +199,10 @@ void x86_st(X86Cpu *c, unsigned s, uint64_t offset, uint64_t value, unsigned byt
 }
 
 /* ---- LLDT, LTR ---- */
-/* Base bits 63:32 of an LDT or TSS: in long mode from the second half of its descriptor, which is checked. */
+/*
+ * Base bits 63:32 of an LDT or TSS: in long mode from the second half of its descriptor, which is
+ * checked.
+ */
 static uint64_t system_upper(X86Cpu *c, unsigned selector, uint64_t desc)
 {
     uint64_t upper;
@@ -283,9 +294,11 @@ static void set_zf(X86Cpu *c, bool zf)
 /* The descriptor, if this privilege may see it; lsl: types that have a limit. */
 static bool visible(X86Cpu *c, unsigned selector, bool lsl, uint64_t *desc)
 {
-    static const uint32_t lar_legacy = 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 9 | 1u << 11 | 1u << 12;
+    static const uint32_t lar_legacy =
+        1u << 1 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 9 | 1u << 11 | 1u << 12;
     static const uint32_t lsl_legacy = 1u << 1 | 1u << 2 | 1u << 3 | 1u << 9 | 1u << 11;
-    static const uint32_t lar_long = 1u << 2 | 1u << 9 | 1u << 11 | 1u << 12, lsl_long = 1u << 2 | 1u << 9 | 1u << 11;
+    static const uint32_t lar_long = 1u << 2 | 1u << 9 | 1u << 11 | 1u << 12,
+                          lsl_long = 1u << 2 | 1u << 9 | 1u << 11;
     unsigned dpl;
 
     if (!x86_protected(c)) {
@@ -384,7 +397,8 @@ static void umip_check(X86Cpu *c)
     }
 }
 
-static uint64_t store_table(X86Cpu *c, uint64_t offset, unsigned s, uint64_t base, uint32_t limit, unsigned exit_code)
+static uint64_t store_table(X86Cpu *c, uint64_t offset, unsigned s, uint64_t base, uint32_t limit,
+                            unsigned exit_code)
 {
     unsigned n = x86_code64(c) ? 8 : 4;
 
@@ -396,8 +410,8 @@ static uint64_t store_table(X86Cpu *c, uint64_t offset, unsigned s, uint64_t bas
     return 0;
 }
 
-static void load_table(X86Cpu *c, uint64_t offset, unsigned s, unsigned operand, uint64_t *base, uint32_t *limit,
-                       unsigned exit_code)
+static void load_table(X86Cpu *c, uint64_t offset, unsigned s, unsigned operand, uint64_t *base,
+                       uint32_t *limit, unsigned exit_code)
 {
     bool code64 = x86_code64(c);
     unsigned n = code64 ? 8 : 4;
@@ -436,14 +450,16 @@ uint64_t x86_h_sidt(void *cpu, uint64_t a, uint64_t b, uint64_t unused)
 uint64_t x86_h_lgdt(void *cpu, uint64_t a, uint64_t b, uint64_t operand)
 {
     X86Cpu *c = cpu;
-    load_table(c, a, (unsigned)b, (unsigned)operand, &c->gdt_base, &c->gdt_limit, SVM_EXIT_GDTR_WRITE);
+    load_table(c, a, (unsigned)b, (unsigned)operand, &c->gdt_base, &c->gdt_limit,
+               SVM_EXIT_GDTR_WRITE);
     return 0;
 }
 
 uint64_t x86_h_lidt(void *cpu, uint64_t a, uint64_t b, uint64_t operand)
 {
     X86Cpu *c = cpu;
-    load_table(c, a, (unsigned)b, (unsigned)operand, &c->idt_base, &c->idt_limit, SVM_EXIT_IDTR_WRITE);
+    load_table(c, a, (unsigned)b, (unsigned)operand, &c->idt_base, &c->idt_limit,
+               SVM_EXIT_IDTR_WRITE);
     return 0;
 }
 
@@ -455,6 +471,10 @@ uint64_t x86_h_str_sldt(void *cpu, uint64_t a, uint64_t b, uint64_t unused)
         x86_raise_ud(c);
     }
     umip_check(c);
-    x86_intercept(c, a == 0 ? SVM_EXIT_LDTR_READ : a == 1 ? SVM_EXIT_TR_READ : SVM_EXIT_CR0_READ, 0);
+    x86_intercept(c,
+                  a == 0   ? SVM_EXIT_LDTR_READ
+                  : a == 1 ? SVM_EXIT_TR_READ
+                           : SVM_EXIT_CR0_READ,
+                  0);
     return a == 0 ? c->seg[S_LDTR].selector : a == 1 ? c->seg[S_TR].selector : c->cr0;
 }

@@ -61,7 +61,8 @@ const IrVecDesc x86_vecs[] = {
 bool x86_vex_runs(void)
 {
 #if X86_HOST_FP
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("f16c");
 #else
     return true;
 #endif

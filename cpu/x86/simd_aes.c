@@ -2,8 +2,8 @@
 /*
  * simd_aes.c -- the meaning of the AES instructions and of PCLMULQDQ.
  *
- * The S-box is worked out from its definition (inverse in GF(2^8), then an affine map), which also serves decryption;
- * native back ends use the host's instructions.
+ * The S-box is worked out from its definition (inverse in GF(2^8), then an affine map), which also
+ * serves decryption; native back ends use the host's instructions.
  *
  * Spec: FIPS 197 ch. 4-5; Intel SDM (325383) vol. 2, AESENC and the like, PCLMULQDQ.
  * Threads: pure functions on the operands.
@@ -40,9 +40,15 @@ static uint8_t sub(uint8_t a)
     return v ^ rol8(v, 1) ^ rol8(v, 2) ^ rol8(v, 3) ^ rol8(v, 4) ^ 0x63;
 }
 
-static uint8_t inv_sub(uint8_t a) { return gf_inverse(rol8(a, 1) ^ rol8(a, 3) ^ rol8(a, 6) ^ 0x05); }
+static uint8_t inv_sub(uint8_t a)
+{
+    return gf_inverse(rol8(a, 1) ^ rol8(a, 3) ^ rol8(a, 6) ^ 0x05);
+}
 
-/* ShiftRows (by +1) or its inverse (-1), with the byte substitution; the state's column c is bytes 4c .. 4c + 3. */
+/*
+ * ShiftRows (by +1) or its inverse (-1), with the byte substitution; the state's column c is bytes
+ * 4c .. 4c + 3.
+ */
 static void shift_and_substitute(uint8_t to[16], const uint8_t from[16], bool inverse)
 {
     for (unsigned c = 0; c < 4; c++) {
@@ -88,7 +94,8 @@ FN(aeskeygenassist)
     const X86Lanes *S = s;
     for (unsigned i = 0; i < 2; i++) {
         uint32_t x = S->u32[2 * i + 1];
-        uint32_t w = sub((uint8_t)x) | (uint32_t)sub((uint8_t)(x >> 8)) << 8 | (uint32_t)sub((uint8_t)(x >> 16)) << 16 |
+        uint32_t w = sub((uint8_t)x) | (uint32_t)sub((uint8_t)(x >> 8)) << 8 |
+                     (uint32_t)sub((uint8_t)(x >> 16)) << 16 |
                      (uint32_t)sub((uint8_t)(x >> 24)) << 24;
         r.u32[2 * i] = w;
         r.u32[2 * i + 1] = (w >> 8 | w << 24) ^ imm8;
@@ -99,7 +106,8 @@ FN(aeskeygenassist)
 
 FN(pclmulqdq)
 {
-    uint64_t a = ((const X86Lanes *)d)->u64[imm8 & 1], b = ((const X86Lanes *)s)->u64[imm8 >> 4 & 1], low = 0, high = 0;
+    uint64_t a = ((const X86Lanes *)d)->u64[imm8 & 1],
+             b = ((const X86Lanes *)s)->u64[imm8 >> 4 & 1], low = 0, high = 0;
     for (unsigned i = 0; i < 64; i++) {
         if (b >> i & 1) {
             low ^= a << i;

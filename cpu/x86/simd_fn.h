@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * simd_fn.h -- how the meanings of vector operations are written: one function a row of simd.def, on plain memory.
+ * simd_fn.h -- how the meanings of vector operations are written: one function a row of simd.def,
+ * on plain memory.
  *
- * d and s may be the same register.  Names end in _p where the operands are MMX registers (8 bytes).
+ * d and s may be the same register.  Names end in _p where the operands are MMX registers (8
+ * bytes).
  */
 #ifndef CPU_X86_SIMD_FN_H
 #define CPU_X86_SIMD_FN_H
@@ -18,7 +20,10 @@
 
 #define FN(name) uint64_t simd_##name(void *cpu, void *d, const void *s, unsigned imm8)
 
-/* name: for each lane, the destination's a and the source's b give expr; n lanes of `lane` (a member of X86Vec). */
+/*
+ * name: for each lane, the destination's a and the source's b give expr; n lanes of `lane` (a
+ * member of X86Vec).
+ */
 #define LANES_N(name, lane, n, expr) \
     FN(name) \
     { \
@@ -37,6 +42,9 @@
 
 static inline int8_t   sat_s8(int v) { return (int8_t)(v < -128 ? -128 : v > 127 ? 127 : v); }
 static inline uint8_t  sat_u8(int v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v); }
-static inline int16_t  sat_s16(int v) { return (int16_t)(v < -32768 ? -32768 : v > 32767 ? 32767 : v); }
+static inline int16_t sat_s16(int v)
+{
+    return (int16_t)(v < -32768 ? -32768 : v > 32767 ? 32767 : v);
+}
 static inline uint16_t sat_u16(int v) { return (uint16_t)(v < 0 ? 0 : v > 65535 ? 65535 : v); }
 #endif

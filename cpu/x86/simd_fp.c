@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * simd_fp.c -- the meaning of SSE floating point, on x86 hosts: the instruction itself, under the guest's MXCSR.
+ * simd_fp.c -- the meaning of SSE floating point, on x86 hosts: the instruction itself, under the
+ * guest's MXCSR.
  *
- * Rounding, NaN rules, DAZ, FTZ and sticky flags are then the hardware's.  All exceptions are masked around the
- * instruction; unmasked ones are the business of x86_h_vop_fp().
+ * Rounding, NaN rules, DAZ, FTZ and sticky flags are then the hardware's.  All exceptions are
+ * masked around the instruction; unmasked ones are the business of x86_h_vop_fp().
  *
  * Spec: Intel SDM (325383) vol. 2, ch. 3-5; vol. 1, ch. 10.2.3 (MXCSR).
  * Omits: hosts without SSE4.1 (x86-64-v2 is the least); other architectures, see simd_fp_soft.c.
@@ -16,7 +17,10 @@ typedef struct Bytes16 { uint8_t b[16]; } Bytes16;
 typedef struct Bytes8 { uint8_t b[8]; } Bytes8;
 typedef struct Bytes4 { uint8_t b[4]; } Bytes4;
 
-/* Run `code` with the guest's MXCSR; one asm statement, since the compiler knows nothing of what MXCSR governs. */
+/*
+ * Run `code` with the guest's MXCSR; one asm statement, since the compiler knows nothing of what
+ * MXCSR governs.
+ */
 #define UNDER_GUEST_MXCSR(before, code, after, outputs, ...) do { \
         X86Cpu *c_ = cpu; \
         uint32_t guest = c_->mxcsr | X86_MXCSR_MASKS, host; \
@@ -84,7 +88,10 @@ FP_ROUND(roundpd, Bytes16)
 FP_ROUND(roundss, Bytes4)
 FP_ROUND(roundsd, Bytes8)
 
-/* Dot products: lanes that the immediate leaves out are zero and cause nothing; then products, pair sums, and their sum. */
+/*
+ * Dot products: lanes that the immediate leaves out are zero and cause nothing; then products, pair
+ * sums, and their sum.
+ */
 FN(dpps)
 {
     X86Vec a, b;
@@ -117,7 +124,7 @@ FN(dppd)
     return 0;
 }
 
-/* ---- conversions from and to MMX registers: the SSE2 form, with zeroes (which cause nothing) in the upper lanes ---- */
+/* ---- conversions from and to MMX registers: the SSE2 form, with zeroes (which cause nothing) in the upper lanes */
 #define FROM_MMX(name, insn, store) \
     FN(name) \
     { \

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * simd_fp_soft.c -- the meaning of SSE floating point in integer arithmetic, for hosts that are not x86-64.
+ * simd_fp_soft.c -- the meaning of SSE floating point in integer arithmetic, for hosts that are not
+ * x86-64.
  *
- * Built with -DPORTABLE_FP (./configure --enable-portable-fp) it takes the place of simd_fp.c on an x86 host as well.
- * RCPPS and RSQRTPS are within 1.5 * 2^-12 of the true value, as the manual asks: the quotient and the root rounded to
- * 12 bits.  Processors differ in the bits below, and so do they from this.
+ * Built with -DPORTABLE_FP (./configure --enable-portable-fp) it takes the place of simd_fp.c on an
+ * x86 host as well.
+ * RCPPS and RSQRTPS are within 1.5 * 2^-12 of the true value, as the manual asks: the quotient and
+ * the root rounded to 12 bits.  Processors differ in the bits below, and so do they from this.
  *
  * Spec: Intel SDM (325383) vol. 2, ch. 3-5; vol. 1, ch. 10.2.3 (MXCSR), 11.5; tables 4-7, 4-10.
  * Omits: the host's own values of RCPPS and RSQRTPS.
@@ -37,7 +39,8 @@ OP2(max)
 
 /* name(e, t, b, imm8) on each lane of the source. */
 typedef uint64_t Op1(FpEnv *e, FpType t, uint64_t b, unsigned imm8);
-static uint64_t lanes1(void *cpu, void *d, const void *s, unsigned imm8, FpType t, unsigned n, Op1 *op)
+static uint64_t lanes1(void *cpu, void *d, const void *s, unsigned imm8, FpType t, unsigned n,
+                       Op1 *op)
 {
     FpEnv e = x86_sse_env(cpu);
     for (unsigned i = 0; i < n; i++)
@@ -49,7 +52,10 @@ static uint64_t lanes1(void *cpu, void *d, const void *s, unsigned imm8, FpType 
     SOFT(name##pd) { return lanes1(cpu, d, s, imm8, FP_F64, 2, fn); } \
     SOFT(name##ss) { return lanes1(cpu, d, s, imm8, FP_F32, 1, fn); } \
     SOFT(name##sd) { return lanes1(cpu, d, s, imm8, FP_F64, 1, fn); }
-static uint64_t square_root(FpEnv *e, FpType t, uint64_t b, unsigned imm8) { return fp_sqrt(e, t, b); }
+static uint64_t square_root(FpEnv *e, FpType t, uint64_t b, unsigned imm8)
+{
+    return fp_sqrt(e, t, b);
+}
 static uint64_t round_int(FpEnv *e, FpType t, uint64_t b, unsigned imm8)
 {
     FpEnv own = *e;
@@ -61,7 +67,7 @@ static uint64_t round_int(FpEnv *e, FpType t, uint64_t b, unsigned imm8)
 OP1(sqrt, square_root)
 OP1(round, round_int)
 
-/* ---- approximations: no flags, MXCSR does not count; denormals are zeroes, tiny results too ---- */
+/* ---- approximations: no flags, MXCSR does not count; denormals are zeroes, tiny results too */
 static uint64_t approximate(uint64_t b, bool root)
 {
     FpEnv e = { .daz = true, .ftz = true };
@@ -78,8 +84,14 @@ static uint64_t approximate(uint64_t b, bool root)
         r = (r + 0x400) & ~0x7ffu;                      /* 12 bits with the leading one */
     return sign | r;
 }
-static uint64_t reciprocal(FpEnv *e, FpType t, uint64_t b, unsigned imm8) { return approximate(b, false); }
-static uint64_t reciprocal_root(FpEnv *e, FpType t, uint64_t b, unsigned imm8) { return approximate(b, true); }
+static uint64_t reciprocal(FpEnv *e, FpType t, uint64_t b, unsigned imm8)
+{
+    return approximate(b, false);
+}
+static uint64_t reciprocal_root(FpEnv *e, FpType t, uint64_t b, unsigned imm8)
+{
+    return approximate(b, true);
+}
 SOFT(rcpps) { return lanes1(cpu, d, s, 0, FP_F32, 4, reciprocal); }
 SOFT(rcpss) { return lanes1(cpu, d, s, 0, FP_F32, 1, reciprocal); }
 SOFT(rsqrtps) { return lanes1(cpu, d, s, 0, FP_F32, 4, reciprocal_root); }
@@ -107,7 +119,8 @@ static uint64_t alternating(void *cpu, void *d, const void *s, FpType t, unsigne
 {
     FpEnv e = x86_sse_env(cpu);
     for (unsigned i = 0; i < n; i++)
-        x86_put_lane(d, t, i, (i & 1 ? fp_add : fp_sub)(&e, t, x86_lane(d, t, i), x86_lane(s, t, i)));
+        x86_put_lane(d, t, i,
+                     (i & 1 ? fp_add : fp_sub)(&e, t, x86_lane(d, t, i), x86_lane(s, t, i)));
     return x86_sse_done(cpu, &e);
 }
 SOFT(addsubps) { return alternating(cpu, d, s, FP_F32, 4); }
@@ -137,7 +150,9 @@ static uint64_t compare(void *cpu, void *d, const void *s, unsigned imm8, FpType
 {
     FpEnv e = x86_sse_env(cpu);
     for (unsigned i = 0; i < n; i++)
-        x86_put_lane(d, t, i, x86_fp_predicate(&e, t, x86_lane(d, t, i), x86_lane(s, t, i), imm8) ? UINT64_MAX : 0);
+        x86_put_lane(
+            d, t, i,
+            x86_fp_predicate(&e, t, x86_lane(d, t, i), x86_lane(s, t, i), imm8) ? UINT64_MAX : 0);
     return x86_sse_done(cpu, &e);
 }
 SOFT(cmpps) { return compare(cpu, d, s, imm8 & 7, FP_F32, 4); }
@@ -147,7 +162,10 @@ SOFT(cmpsd) { return compare(cpu, d, s, imm8 & 7, FP_F64, 1); }
 
 static uint64_t to_flags(void *cpu, const void *d, const void *s, FpType t, bool signals)
 {
-    static const uint8_t flags[] = { [FP_LESS] = EF_CF, [FP_EQUAL] = EF_ZF, [FP_GREATER] = 0, [FP_UNORDERED] = EF_ZF | EF_PF | EF_CF };
+    static const uint8_t flags[] = { [FP_LESS] = EF_CF,
+                                     [FP_EQUAL] = EF_ZF,
+                                     [FP_GREATER] = 0,
+                                     [FP_UNORDERED] = EF_ZF | EF_PF | EF_CF };
     FpEnv e = x86_sse_env(cpu);
     FpRelation r = fp_compare(&e, t, x86_lane(d, t, 0), x86_lane(s, t, 0), signals);
     x86_sse_done(cpu, &e);
@@ -159,7 +177,8 @@ SOFT(ucomiss) { return to_flags(cpu, d, s, FP_F32, false); }
 SOFT(ucomisd) { return to_flags(cpu, d, s, FP_F64, false); }
 
 /* ---- conversions: n lanes; the rest of the 16 bytes is cleared where `clears` ---- */
-static uint64_t convert(void *cpu, void *d, const void *s, FpType from, FpType to, unsigned n, bool clears)
+static uint64_t convert(void *cpu, void *d, const void *s, FpType from, FpType to, unsigned n,
+                        bool clears)
 {
     FpEnv e = x86_sse_env(cpu);
     X86Vec r = { 0 };
@@ -187,7 +206,8 @@ SOFT(cvtdq2pd) { return from_ints(cpu, d, s, FP_F64, 2, 16); }
 SOFT(cvtpi2ps) { return from_ints(cpu, d, s, FP_F32, 2, 8); }
 SOFT(cvtpi2pd) { return from_ints(cpu, d, s, FP_F64, 2, 16); }
 
-static uint64_t to_ints(void *cpu, void *d, const void *s, FpType t, unsigned n, unsigned bytes, bool truncate)
+static uint64_t to_ints(void *cpu, void *d, const void *s, FpType t, unsigned n, unsigned bytes,
+                        bool truncate)
 {
     FpEnv e = x86_sse_env(cpu);
     X86Vec r = { 0 };

@@ -68,7 +68,10 @@ LANES(pmulld,     u32, a * b)
 LANES_PX(pmuludq, u64, (uint64_t)(uint32_t)a * (uint32_t)b)
 LANES(pmuldq,     s64, (int64_t)(int32_t)a * (int32_t)b)
 
-/* name: n results of `to`, each from the pair of lanes 2i, 2i+1 of operands viewed by macros A(k), B(k). */
+/*
+ * name: n results of `to`, each from the pair of lanes 2i, 2i+1 of operands viewed by macros A(k),
+ * B(k).
+ */
 #define PAIRS_N(name, to, n, from_d, from_s, expr) \
     FN(name) \
     { \

@@ -7,7 +7,7 @@
  */
 #include "cpu/x86/simd_fn.h"
 
-/* ---- moves of n bytes: the rest of the destination stays, or (z) becomes zero up to 16 bytes ---- */
+/* ---- moves of n bytes: the rest of the destination stays, or (z) becomes zero up to 16 bytes */
 FN(mov4)    { memcpy(d, s, 4); return 0; }
 FN(mov8)    { memmove(d, s, 8); return 0; }
 FN(mov16)   { memmove(d, s, 16); return 0; }
@@ -63,7 +63,10 @@ SHUFFLE(shufps,  u32, 4, i < 2 ? D->u32[SEL2(i)] : S->u32[SEL2(i)])
 SHUFFLE(shufpd,  u64, 2, i ? S->u64[imm8 >> 1 & 1] : D->u64[imm8 & 1])
 SHUFFLE_PX(pshufb, u8, S->u8[i] & 0x80 ? 0 : D->u8[S->u8[i] & 7], S->u8[i] & 0x80 ? 0 : D->u8[S->u8[i] & 15])
 
-/* Interleave the lower or upper halves; of the MMX forms' memory operand (4 bytes) only the lower half is read. */
+/*
+ * Interleave the lower or upper halves; of the MMX forms' memory operand (4 bytes) only the lower
+ * half is read.
+ */
 #define UNPACK(l, h, lane) \
     SHUFFLE_PX(l, lane, (i & 1 ? S : D)->lane[i / 2], (i & 1 ? S : D)->lane[i / 2]) \
     SHUFFLE_PX(h, lane, (i & 1 ? S : D)->lane[i / 2 + COUNT(lane) / 4], (i & 1 ? S : D)->lane[i / 2 + COUNT(lane) / 2])

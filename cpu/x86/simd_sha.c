@@ -23,7 +23,10 @@ bool x86_sha_runs(void)                 /* can the host's own instructions serve
 static inline uint32_t rol(uint32_t v, unsigned n) { return v << n | v >> (32 - n); }
 static inline uint32_t ror(uint32_t v, unsigned n) { return v >> n | v << (32 - n); }
 static inline uint32_t choose(uint32_t x, uint32_t y, uint32_t z) { return (x & y) ^ (~x & z); }
-static inline uint32_t majority(uint32_t x, uint32_t y, uint32_t z) { return (x & y) ^ (x & z) ^ (y & z); }
+static inline uint32_t majority(uint32_t x, uint32_t y, uint32_t z)
+{
+    return (x & y) ^ (x & z) ^ (y & z);
+}
 static inline uint32_t sigma0(uint32_t v) { return ror(v, 7) ^ ror(v, 18) ^ v >> 3; }
 static inline uint32_t sigma1(uint32_t v) { return ror(v, 17) ^ ror(v, 19) ^ v >> 10; }
 
@@ -84,7 +87,8 @@ FN(sha1rnds4)
 FN(sha256msg1)
 {
     Words a = words(d), b = words(s);
-    return put(d, a.w[3] + sigma0(b.w[0]), a.w[2] + sigma0(a.w[3]), a.w[1] + sigma0(a.w[2]), a.w[0] + sigma0(a.w[1]));
+    return put(d, a.w[3] + sigma0(b.w[0]), a.w[2] + sigma0(a.w[3]), a.w[1] + sigma0(a.w[2]),
+               a.w[0] + sigma0(a.w[1]));
 }
 
 FN(sha256msg2)
@@ -98,7 +102,8 @@ FN(sha256rnds2)                         /* the words with their constants are in
 {
     Words x = words(d), y = words(s);
     const X86Cpu *cpu_ = cpu;
-    uint32_t a = y.w[3], b = y.w[2], c = x.w[3], dd = x.w[2], e = y.w[1], f = y.w[0], g = x.w[1], h = x.w[0];
+    uint32_t a = y.w[3], b = y.w[2], c = x.w[3], dd = x.w[2], e = y.w[1], f = y.w[0], g = x.w[1],
+             h = x.w[0];
     uint32_t wk[2] = { cpu_->vec[0].u32[0], cpu_->vec[0].u32[1] };
     for (unsigned i = 0; i < 2; i++) {
         uint32_t t = choose(e, f, g) + (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) + wk[i] + h;

@@ -9,7 +9,8 @@
 #include "cpu/x86/simd.h"
 
 /* The immediate byte. */
-enum { STR_WORDS = 1, STR_SIGNED = 2, STR_AGGREGATE_SHIFT = 2, STR_INVERT = 0x10, STR_VALID_ONLY = 0x20, STR_LAST_OR_MASK = 0x40 };
+enum { STR_WORDS = 1, STR_SIGNED = 2, STR_AGGREGATE_SHIFT = 2, STR_INVERT = 0x10,
+       STR_VALID_ONLY = 0x20, STR_LAST_OR_MASK = 0x40 };
 enum { STR_ANY, STR_RANGES, STR_EACH, STR_ORDERED };
 
 typedef struct StrOperand {
@@ -118,7 +119,8 @@ static StrResult host_explicit(HostVec p, HostVec q, unsigned np, unsigned nq, u
     return (StrResult){ (unsigned)m[0] & 0xffff, s, z };
 }
 
-static StrResult host_compare(const X86Cpu *cpu, const X86Lanes *first, const X86Lanes *second, uint64_t a, bool explicit)
+static StrResult host_compare(const X86Cpu *cpu, const X86Lanes *first, const X86Lanes *second,
+                              uint64_t a, bool explicit)
 {
     unsigned imm = a >> 16 & 0xff;
     HostVec p, q;
@@ -133,13 +135,15 @@ static StrResult host_compare(const X86Cpu *cpu, const X86Lanes *first, const X8
 }
 #else
 static bool host_has(void) { return false; }
-static StrResult host_compare(const X86Cpu *cpu, const X86Lanes *first, const X86Lanes *second, uint64_t a, bool explicit)
+static StrResult host_compare(const X86Cpu *cpu, const X86Lanes *first, const X86Lanes *second,
+                              uint64_t a, bool explicit)
 {
     return (StrResult){ 0 };
 }
 #endif
 
-static StrResult soft_compare(const X86Cpu *cpu, const X86Lanes *first, const X86Lanes *second, uint64_t a, bool explicit)
+static StrResult soft_compare(const X86Cpu *cpu, const X86Lanes *first, const X86Lanes *second,
+                              uint64_t a, bool explicit)
 {
     unsigned imm = a >> 16 & 0xff, n = element_count(imm);
     StrOperand p, q;
@@ -157,10 +161,14 @@ static StrResult soft_compare(const X86Cpu *cpu, const X86Lanes *first, const X8
 
 static unsigned result_flags(StrResult r)
 {
-    return (r.mask ? EF_CF : 0) | (r.q_ends ? EF_ZF : 0) | (r.p_ends ? EF_SF : 0) | (r.mask & 1 ? EF_OF : 0);
+    return (r.mask ? EF_CF : 0) | (r.q_ends ? EF_ZF : 0) | (r.p_ends ? EF_SF : 0) |
+           (r.mask & 1 ? EF_OF : 0);
 }
 
-/* a: reg | rm << 8 (0xff: memory) | imm << 16 | REX.W << 24, b: offset, c: segment.  Returns IntRes2 and sets the flags. */
+/*
+ * a: reg | rm << 8 (0xff: memory) | imm << 16 | REX.W << 24, b: offset, c: segment.  Returns
+ * IntRes2 and sets the flags.
+ */
 static unsigned compare(X86Cpu *cpu, uint64_t a, uint64_t offset, uint64_t c, bool explicit)
 {
     unsigned rm = a >> 8 & 0xff;
@@ -170,14 +178,17 @@ static unsigned compare(X86Cpu *cpu, uint64_t a, uint64_t offset, uint64_t c, bo
     else
         memcpy(&second, &cpu->vec[rm], 16);
     const X86Vec *first = &cpu->vec[a & 0xff];
-    StrResult r = host_has() ? host_compare(cpu, first, &second, a, explicit) : soft_compare(cpu, first, &second, a, explicit);
+    StrResult r = host_has() ? host_compare(cpu, first, &second, a, explicit)
+                             : soft_compare(cpu, first, &second, a, explicit);
     cpu->dbt.fl = x86_eflags_to_fl(result_flags(r));
     return r.mask;
 }
 
 static void put_index(X86Cpu *cpu, unsigned r, unsigned imm)
 {
-    unsigned at = !r ? element_count(imm) : imm & STR_LAST_OR_MASK ? 31 - (unsigned)__builtin_clz(r) : (unsigned)__builtin_ctz(r);
+    unsigned at = !r                       ? element_count(imm)
+                  : imm & STR_LAST_OR_MASK ? 31 - (unsigned)__builtin_clz(r)
+                                           : (unsigned)__builtin_ctz(r);
     cpu->dbt.gpr[R_RCX] = at;
 }
 
@@ -209,7 +220,8 @@ uint64_t x86_h_pcmpistri(void *cpu, uint64_t a, uint64_t b, uint64_t c)
 uint64_t simd_pcmpistri(void *cpu, void *d, const void *s, unsigned imm8)
 {
     X86Cpu *c = cpu;
-    StrResult r = host_has() ? host_compare(c, d, s, (uint64_t)imm8 << 16, false) : soft_compare(c, d, s, (uint64_t)imm8 << 16, false);
+    StrResult r = host_has() ? host_compare(c, d, s, (uint64_t)imm8 << 16, false)
+                             : soft_compare(c, d, s, (uint64_t)imm8 << 16, false);
     put_index(c, r.mask, imm8);
     return result_flags(r);
 }
@@ -226,12 +238,17 @@ uint64_t x86_h_pcmpistrm(void *cpu, uint64_t a, uint64_t b, uint64_t c)
     return 0;
 }
 
-/* Stores the bytes of v whose mask byte is negative, at offset; every byte that is stored is checked first. */
-static void masked_store(X86Cpu *c, unsigned segment, uint64_t offset, uint64_t wrap, const uint8_t *v, const int8_t *mask, unsigned n)
+/*
+ * Stores the bytes of v whose mask byte is negative, at offset; every byte that is stored is
+ * checked first.
+ */
+static void masked_store(X86Cpu *c, unsigned segment, uint64_t offset, uint64_t wrap,
+                         const uint8_t *v, const int8_t *mask, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         if (mask[i] < 0)
-            dbt_check(&c->dbt, x86_seg_linear(c, segment, (offset + i) & wrap, 1, true), 1, ACCESS_WRITE);
+            dbt_check(&c->dbt, x86_seg_linear(c, segment, (offset + i) & wrap, 1, true), 1,
+                      ACCESS_WRITE);
     }
     for (unsigned i = 0; i < n; i++) {
         if (mask[i] < 0)

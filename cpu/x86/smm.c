@@ -2,14 +2,14 @@
 /*
  * smm.c -- system management mode: what an SMI saves and where it goes, and RSM.
  *
- * Spec: AMD APM (24593) vol. 2 ch. 10, table 10-1 (the save area of CPUs with long mode); Intel SDM (325462) vol. 3 ch. 31,
- *   table 31-1 (that of 32-bit CPUs).
- * Omits: restart of string I/O; the SVM part of the save area (an SMI waits until a guest has exited); SMRR, SMM_MASK and
- *   TSEG (the chipset decides who sees SMRAM).
+ * Spec: AMD APM (24593) vol. 2 ch. 10, table 10-1 (the save area of CPUs with long mode); Intel SDM
+ *   (325462) vol. 3 ch. 31, table 31-1 (that of 32-bit CPUs).
+ * Omits: restart of string I/O; the SVM part of the save area (an SMI waits until a guest has
+ *   exited); SMRR, SMM_MASK and TSEG (the chipset decides who sees SMRAM).
  * Threads: the vCPU's own.
  *
- * The area is the last 512 bytes of the 64 KiB at SMBASE.  SMRAM shows in Vcpu.spaces[1] alone, and in_smm is part of the
- * context's key, so that no translation made in one mode serves the other.
+ * The area is the last 512 bytes of the 64 KiB at SMBASE.  SMRAM shows in Vcpu.spaces[1] alone, and
+ * in_smm is part of the context's key, so that no translation made in one mode serves the other.
  */
 #include "cpu/x86/sys.h"
 #include "core/machine.h"
@@ -17,15 +17,18 @@
 enum { AREA = 0xfe00, AREA_BYTES = 0x200, ENTRY = 0x8000 };
 enum { REV_IO_RESTART = 1 << 16, REV_SMBASE = 1 << 17, REV_64 = 0x64 };
 enum { CR0_CLEARED = CR0_PE | CR0_EM | CR0_TS };                /* and PG */
-enum { IO_OUT = 0, IO_IN = 1, IO_VALID = 2 };                   /* trap dword: 6:4 size, 31:16 port */
+enum { IO_OUT = 0, IO_IN = 1, IO_VALID = 2 };                 /* trap dword: 6:4 size, 31:16 port */
 
 /* Offsets from SMBASE + FE00H. */
 enum {                                  /* AMD64: table 10-1 */
-    A_SEGS = 0x00, A_GDT = 0x60, A_LDTR = 0x70, A_IDT = 0x80, A_TR = 0x90, A_IO_RIP = 0xa0, A_IO_TRAP = 0xc0,
+    A_SEGS = 0x00, A_GDT = 0x60, A_LDTR = 0x70, A_IDT = 0x80, A_TR = 0x90, A_IO_RIP = 0xa0,
+    A_IO_TRAP = 0xc0,
     A_IO_RESTART = 0xc8, A_HALT = 0xc9, A_NMI = 0xca, A_REV = 0xfc, A_RFLAGS = 0x170, A_RIP = 0x178,
 };
-enum {                                  /* 32-bit: table 31-1; the hidden registers lie in what it reserves */
-    I_REV = 0xfc, I_IO_RESTART = 0x100, I_HALT = 0x102, I_HIDDEN = 0x108, I_GDT = 0x170, I_CR4 = 0x184,
+/* 32-bit: table 31-1; the hidden registers lie in what it reserves */
+enum {
+    I_REV = 0xfc, I_IO_RESTART = 0x100, I_HALT = 0x102, I_HIDDEN = 0x108, I_GDT = 0x170,
+    I_CR4 = 0x184,
     I_IO_RIP = 0x188, I_IO_TRAP = 0x1a4, I_SELECTORS = 0x1a8, I_EIP = 0x1f0, I_EFLAGS = 0x1f4,
 };
 
@@ -77,7 +80,10 @@ static void get_rows(X86Cpu *c, const Area *m, const Row *r, unsigned n)
     }
 }
 
-/* Attributes lie in the area as in the descriptor: type, S, DPL, P in 7:0, AVL, L, D, G in 15:12.  SS tells the CPL. */
+/*
+ * Attributes lie in the area as in the descriptor: type, S, DPL, P in 7:0, AVL, L, D, G in 15:12.
+ * SS tells the CPL.
+ */
 static unsigned attr_out(const X86Cpu *c, unsigned s)
 {
     unsigned a = c->seg[s].attr;
@@ -150,17 +156,23 @@ static void load64(X86Cpu *c, const Area *m, Restored *r)
     c->idt_limit = (uint32_t)get(m, A_IDT + 4, 2);
     c->idt_base = get(m, A_IDT + 8, 8);
     get_rows(c, m, rows64, G_N_ELEMENTS(rows64));
-    *r = (Restored){ get(m, A_RIP, 8), get(m, A_RFLAGS, 8), get(m, A_IO_RIP, 8), get(m, A_HALT, 1) & 1,
+    *r = (Restored){ get(m, A_RIP, 8), get(m, A_RFLAGS, 8), get(m, A_IO_RIP, 8),
+                     get(m, A_HALT, 1) & 1,
                      get(m, A_IO_RESTART, 1) == 0xff && get(m, A_IO_TRAP, 4) & IO_VALID };
 }
 
 static void load32(X86Cpu *c, const Area *m, Restored *r)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(segs32); i++) {
-        c->seg[segs32[i]] = (X86Seg){ .selector = (uint16_t)get(m, i == 7 ? 0x1c4 : i == 6 ? 0x1c0 : I_SELECTORS + 4 * i, 2),
-                                      .attr = (uint16_t)attr_in((unsigned)get(m, I_HIDDEN + 12 * i, 4)),
-                                      .limit = (uint32_t)get(m, I_HIDDEN + 12 * i + 4, 4),
-                                      .base = get(m, I_HIDDEN + 12 * i + 8, 4) };
+        c->seg[segs32[i]] =
+            (X86Seg){ .selector = (uint16_t)get(m,
+                                                i == 7   ? 0x1c4
+                                                : i == 6 ? 0x1c0
+                                                         : I_SELECTORS + 4 * i,
+                                                2),
+                      .attr = (uint16_t)attr_in((unsigned)get(m, I_HIDDEN + 12 * i, 4)),
+                      .limit = (uint32_t)get(m, I_HIDDEN + 12 * i + 4, 4),
+                      .base = get(m, I_HIDDEN + 12 * i + 8, 4) };
     }
     c->gdt_limit = (uint32_t)get(m, I_GDT, 2);
     c->gdt_base = get(m, I_GDT + 4, 4);
@@ -168,7 +180,8 @@ static void load32(X86Cpu *c, const Area *m, Restored *r)
     c->idt_base = get(m, I_GDT + 12, 4);
     get_rows(c, m, rows32, G_N_ELEMENTS(rows32));
     c->efer = 0;
-    *r = (Restored){ get(m, I_EIP, 4), get(m, I_EFLAGS, 4), get(m, I_IO_RIP, 4), get(m, I_HALT, 2) & 1,
+    *r = (Restored){ get(m, I_EIP, 4), get(m, I_EFLAGS, 4), get(m, I_IO_RIP, 4),
+                     get(m, I_HALT, 2) & 1,
                      get(m, I_IO_RESTART, 2) == 0xff && get(m, I_IO_TRAP, 4) & IO_VALID };
 }
 
@@ -187,7 +200,8 @@ bool x86_has_smm(const X86Cpu *c) { return c->dbt.vcpu.spaces[1]; }
 
 static void flat_seg(X86Cpu *c, unsigned s, unsigned selector, uint64_t base)
 {
-    c->seg[s] = (X86Seg){ .selector = (uint16_t)selector, .base = base, .limit = 0xffffffff, .attr = ATTR_P | ATTR_S | 3 | ATTR_G };
+    c->seg[s] = (X86Seg){ .selector = (uint16_t)selector, .base = base, .limit = 0xffffffff,
+                          .attr = ATTR_P | ATTR_S | 3 | ATTR_G };
 }
 
 void x86_smm_enter(X86Cpu *c)
@@ -196,8 +210,9 @@ void x86_smm_enter(X86Cpu *c)
     Area m = { { 0 } };
 
     if (log_on(LOG_INT)) {
-        log_write("cpu%u: SMI at %04x:%llx, SMBASE %llx\n", c->dbt.vcpu.index, c->seg[S_CS].selector,
-                  (unsigned long long)x86_rip(c), (unsigned long long)c->smbase);
+        log_write("cpu%u: SMI at %04x:%llx, SMBASE %llx\n", c->dbt.vcpu.index,
+                  c->seg[S_CS].selector, (unsigned long long)x86_rip(c),
+                  (unsigned long long)c->smbase);
     }
     c->smm_nmi = c->nmi_blocked;
     (is_64(c) ? save64 : save32)(c, &m);
@@ -225,12 +240,15 @@ void x86_smm_enter(X86Cpu *c)
 /* ---- leaving ---- */
 static bool state_is_valid(X86Cpu *c)
 {
-    bool pe = c->cr0 & CR0_PE, pg = c->cr0 & CR0_PG, lma = c->efer & EFER_LME && pg, pae = c->cr4 & CR4_PAE;
+    bool pe = c->cr0 & CR0_PE, pg = c->cr0 & CR0_PG, lma = c->efer & EFER_LME && pg,
+         pae = c->cr4 & CR4_PAE;
 
-    return !(c->cr0 & ~(uint64_t)(CR0_PG | CR0_CD | CR0_NW | CR0_AM | CR0_WP | CR0_NE | CR0_ET | CR0_TS | CR0_EM | CR0_MP | CR0_PE)) &&
-           (pe || !pg) && (c->cr0 & CR0_CD || !(c->cr0 & CR0_NW)) && !(c->cr4 & ~x86_cr4_allowed(c)) &&
-           !(c->efer & ~x86_efer_allowed(c)) && ((c->efer & EFER_LMA) != 0) == lma && (pae || !lma) &&
-           (lma || !(c->cr4 & CR4_PCIDE)) && (!lma || !(c->cr3 & ~(c->addr_mask | 0xfff)));
+    return !(c->cr0 & ~(uint64_t)(CR0_PG | CR0_CD | CR0_NW | CR0_AM | CR0_WP | CR0_NE | CR0_ET |
+                                  CR0_TS | CR0_EM | CR0_MP | CR0_PE)) &&
+           (pe || !pg) && (c->cr0 & CR0_CD || !(c->cr0 & CR0_NW)) &&
+           !(c->cr4 & ~x86_cr4_allowed(c)) && !(c->efer & ~x86_efer_allowed(c)) &&
+           ((c->efer & EFER_LMA) != 0) == lma && (pae || !lma) && (lma || !(c->cr4 & CR4_PCIDE)) &&
+           (!lma || !(c->cr3 & ~(c->addr_mask | 0xfff)));
 }
 
 static void restart_io(X86Cpu *c, Restored *r)
@@ -264,7 +282,8 @@ uint64_t x86_h_rsm(void *cpu, uint64_t a, uint64_t b, uint64_t d)
             log_write("cpu%u: RSM with an impossible state in SMRAM\n", c->dbt.vcpu.index);
         }
         c->cr0 = CR0_ET;
-        c->cr3 = c->cr4 = c->efer = 0;          /* nothing runs any more; what is shown must be possible */
+        /* nothing runs any more; what is shown must be possible */
+        c->cr3 = c->cr4 = c->efer = 0;
         x86_shutdown(c);
     }
     c->in_smm = false;
@@ -273,7 +292,8 @@ uint64_t x86_h_rsm(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     c->dr[6] = (c->dr[6] & 0xe00f) | 0xffff0ff0;
     c->dr[7] = (c->dr[7] & 0xffff2fff) | 0x400;
     c->cr3 &= c->addr_mask | 0xfff;
-    x86_put_rflags(c, c->cr0 & CR0_PE && !x86_lma(c) ? r.rflags : r.rflags & ~(uint64_t)EF_VM, UINT64_MAX);
+    x86_put_rflags(c, c->cr0 & CR0_PE && !x86_lma(c) ? r.rflags : r.rflags & ~(uint64_t)EF_VM,
+                   UINT64_MAX);
     c->cpl = !x86_pe(c) ? 0 : x86_vm(c) ? 3 : (c->seg[S_SS].attr & ATTR_DPL) >> ATTR_DPL_SHIFT;
     c->shadow = 0;
     c->tf_start = c->rf_start = false;
@@ -289,13 +309,16 @@ uint64_t x86_h_rsm(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     c->activity = r.halt ? X86_HLT : X86_RUN;
     x86_poll_soon(c);                           /* events that waited */
     if (log_on(LOG_INT)) {
-        log_write("cpu%u: RSM to %04x:%llx, SMBASE %llx\n", c->dbt.vcpu.index, c->seg[S_CS].selector,
-                  (unsigned long long)r.rip, (unsigned long long)c->smbase);
+        log_write("cpu%u: RSM to %04x:%llx, SMBASE %llx\n", c->dbt.vcpu.index,
+                  c->seg[S_CS].selector, (unsigned long long)r.rip, (unsigned long long)c->smbase);
     }
     return 0;
 }
 
-/* An IN or OUT has just raised an SMI, which comes before the next instruction: what may be started again. */
+/*
+ * An IN or OUT has just raised an SMI, which comes before the next instruction: what may be started
+ * again.
+ */
 void x86_smi_by_io(X86Cpu *c, unsigned port, unsigned bytes, bool in)
 {
     if (!c->in_smm) {

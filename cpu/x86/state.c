@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * state.c -- what the system registers of an x86 CPU mean: reset values, control register writes, EFLAGS, and the mode and
- * address space that follow from them.
+ * state.c -- what the system registers of an x86 CPU mean: reset values, control register writes,
+ * EFLAGS, and the mode and address space that follow from them.
  *
- * Spec: Intel SDM (325462) vol. 3 ch. 2 (control registers), 4.10.4 (invalidation), 9.1 (reset, INIT).
+ * Spec: Intel SDM (325462) vol. 3 ch. 2 (control registers), 4.10.4 (invalidation), 9.1 (reset,
+ *   INIT).
  * Omits: CR0.CD and NW have no effect (there is no cache to model).
  * Threads: the vCPU's own; x86_reset_state() also with the vCPU parked.
  */
@@ -12,7 +13,8 @@
 /* ---- EFLAGS ---- */
 uint64_t x86_rflags(const X86Cpu *c)
 {
-    return (c->rflags & ~(uint64_t)EF_DF) | x86_fl_to_eflags(c->dbt.fl) | (c->df < 0 ? EF_DF : 0) | 2;
+    return (c->rflags & ~(uint64_t)EF_DF) | x86_fl_to_eflags(c->dbt.fl) | (c->df < 0 ? EF_DF : 0) |
+           2;
 }
 
 uint64_t x86_put_rflags(X86Cpu *c, uint64_t value, uint64_t mask)
@@ -22,7 +24,8 @@ uint64_t x86_put_rflags(X86Cpu *c, uint64_t value, uint64_t mask)
     if ((mask & EF_ARITH) == EF_ARITH) {
         c->dbt.fl = x86_eflags_to_fl(value);
     } else if (mask & EF_ARITH) {
-        c->dbt.fl = x86_eflags_to_fl((x86_fl_to_eflags(c->dbt.fl) & ~mask) | (value & mask & EF_ARITH));
+        c->dbt.fl =
+            x86_eflags_to_fl((x86_fl_to_eflags(c->dbt.fl) & ~mask) | (value & mask & EF_ARITH));
     }
     if (mask & EF_DF) {
         c->df = value & EF_DF ? -1 : 1;
@@ -34,7 +37,8 @@ uint64_t x86_put_rflags(X86Cpu *c, uint64_t value, uint64_t mask)
         x86_all_segs_update(c);
     }
     if ((changed & c->rflags & EF_IF && x86_events(c)) || changed & c->rflags & EF_TF) {
-        x86_poll_soon(c);               /* the run loop is to look for interrupts, or to run single instructions from now on */
+        /* the run loop is to look for interrupts, or to run single instructions from now on */
+        x86_poll_soon(c);
     }
     return changed;
 }
@@ -82,7 +86,8 @@ uint32_t x86_mode(X86Cpu *c)
 {
     return mode_now(c);
 }
-_Static_assert(EF_VM >> 12 == X86_MODE_VM && EF_TF << 10 == X86_MODE_SINGLE, "EFLAGS bits are shifted into the mode");
+_Static_assert(EF_VM >> 12 == X86_MODE_VM && EF_TF << 10 == X86_MODE_SINGLE,
+               "EFLAGS bits are shifted into the mode");
 
 DbtKey x86_key(DbtCpu *dc)
 {
@@ -91,7 +96,8 @@ DbtKey x86_key(DbtCpu *dc)
     uint64_t space = 0;
 
     if (c->sys_cpl >= 0) {
-        mode = c->mode_system;          /* only data is accessed now: the last kernel code's context will do */
+        /* only data is accessed now: the last kernel code's context will do */
+        mode = c->mode_system;
     } else {
         mode = mode_now(c);
         if (c->cpl == 0) {
@@ -102,8 +108,9 @@ DbtKey x86_key(DbtCpu *dc)
         mmu &= ~(uint32_t)MMU_SMAP;
     }
     if (mmu & MMU_PG) {
-        space = mmu & MMU_LMA ? c->cr3 & ((c->addr_mask & ~0xfffull) | (c->cr4 & CR4_PCIDE ? 0xfff : 0))
-                              : c->cr3 & (mmu & MMU_PAE ? 0xffffffe0 : 0xfffff000);
+        space = mmu & MMU_LMA
+                    ? c->cr3 & ((c->addr_mask & ~0xfffull) | (c->cr4 & CR4_PCIDE ? 0xfff : 0))
+                    : c->cr3 & (mmu & MMU_PAE ? 0xffffffe0 : 0xfffff000);
     }
     space |= (uint64_t)c->svm.asid << SVM_ASID_SHIFT;
     return (DbtKey){ space, mode | (uint64_t)mmu << 32 };
@@ -142,7 +149,8 @@ void x86_seg_update(X86Cpu *c, unsigned s)
         return;
     }
     if (x86_code64(c)) {
-        m = X86_MODE_CODE64 | X86_MODE_FLAT_CS | X86_MODE_FLAT_DS | X86_MODE_FLAT_ES | X86_MODE_FLAT_SS;
+        m = X86_MODE_CODE64 | X86_MODE_FLAT_CS | X86_MODE_FLAT_DS | X86_MODE_FLAT_ES |
+            X86_MODE_FLAT_SS;
     } else {
         const X86Seg *cs = &c->seg[S_CS];
         static const struct { uint8_t seg; uint32_t flat; } data[] = {
@@ -154,7 +162,8 @@ void x86_seg_update(X86Cpu *c, unsigned s)
         }
         for (unsigned i = 0; i < G_N_ELEMENTS(data); i++) {
             const X86Seg *d = &c->seg[data[i].seg];
-            if (d->base == 0 && d->lo == 0 && d->hi_write == 0xffffffff && d->hi_read == 0xffffffff) {
+            if (d->base == 0 && d->lo == 0 && d->hi_write == 0xffffffff &&
+                d->hi_read == 0xffffffff) {
                 m |= data[i].flat;
             }
         }
@@ -187,8 +196,9 @@ void x86_cr_changed(X86Cpu *c)
     if (!x86_lma(c)) {
         c->pte_reserved |= ((1ull << 63) - 1) & ~((1ull << 52) - 1);
     }
-    c->mode_cr = (c->cr0 & CR0_PE ? X86_MODE_PE : 0) | (fpu ? X86_MODE_FPU : 0) | (x86_lma(c) ? X86_MODE_LMA : 0) |
-                 (fpu && c->cr4 & CR4_OSFXSR ? X86_MODE_SSE : 0) | debug_mode(c);
+    c->mode_cr = (c->cr0 & CR0_PE ? X86_MODE_PE : 0) | (fpu ? X86_MODE_FPU : 0) |
+                 (x86_lma(c) ? X86_MODE_LMA : 0) | (fpu && c->cr4 & CR4_OSFXSR ? X86_MODE_SSE : 0) |
+                 debug_mode(c);
     if (!(c->cr0 & CR0_TS) && c->cr4 & CR4_OSXSAVE && (c->xcr0 & 6) == 6) {
         c->mode_cr |= X86_MODE_AVX;
     }
@@ -261,7 +271,9 @@ void x86_write_cr0(X86Cpu *c, uint64_t v)
     if (!x86_cr0_valid(v)) {
         x86_raise_gp(c, 0);
     }
-    v = (v & (CR0_PG | CR0_CD | CR0_NW | CR0_AM | CR0_WP | CR0_NE | CR0_TS | CR0_EM | CR0_MP | CR0_PE)) | CR0_ET;
+    v = (v & (CR0_PG | CR0_CD | CR0_NW | CR0_AM | CR0_WP | CR0_NE | CR0_TS | CR0_EM | CR0_MP |
+              CR0_PE)) |
+        CR0_ET;
     changed = old ^ v;
     if (changed & CR0_PG) {
         if (v & CR0_PG && efer & EFER_LME) {
@@ -276,7 +288,8 @@ void x86_write_cr0(X86Cpu *c, uint64_t v)
             efer &= ~(uint64_t)EFER_LMA;
         }
     }
-    if (changed & (CR0_PG | CR0_CD | CR0_NW) && uses_pdptes(v, c->cr4, efer) && !x86_load_pdptes(c, c->cr3)) {
+    if (changed & (CR0_PG | CR0_CD | CR0_NW) && uses_pdptes(v, c->cr4, efer) &&
+        !x86_load_pdptes(c, c->cr3)) {
         x86_raise_gp(c, 0);
     }
     c->cr0 = v;
@@ -296,7 +309,8 @@ void x86_load_cr3_unchecked(X86Cpu *c, uint64_t v)
     key = x86_key(&c->dbt);
     dbt_mode_changed(&c->dbt);
     if (c->cr4 & CR4_PCIDE) {
-        dbt_flush_space(&c->dbt, 0xfff | SVM_SPACE_MASK, (v & 0xfff) | (uint64_t)c->svm.asid << SVM_ASID_SHIFT, true);
+        dbt_flush_space(&c->dbt, 0xfff | SVM_SPACE_MASK,
+                        (v & 0xfff) | (uint64_t)c->svm.asid << SVM_ASID_SHIFT, true);
     } else {
         dbt_flush_space(&c->dbt, UINT64_MAX, key.space, true);
     }
@@ -367,7 +381,8 @@ void x86_write_cr4(X86Cpu *c, uint64_t v)
 
 uint64_t x86_efer_allowed(const X86Cpu *c)
 {
-    return EFER_LMA | (x86_feat(c, FEAT_81_EDX, 11) ? EFER_SCE : 0) | (x86_feat(c, FEAT_81_EDX, 29) ? EFER_LME : 0) |
+    return EFER_LMA | (x86_feat(c, FEAT_81_EDX, 11) ? EFER_SCE : 0) |
+           (x86_feat(c, FEAT_81_EDX, 29) ? EFER_LME : 0) |
            (x86_feat(c, FEAT_81_EDX, 20) ? EFER_NXE : 0) |
            (x86_feat(c, FEAT_81_ECX, 2) && !(c->svm.vm_cr & VM_CR_SVMDIS) ? EFER_SVME : 0);
 }
@@ -383,7 +398,8 @@ void x86_write_efer(X86Cpu *c, uint64_t v)
 
 void x86_apply_a20(X86Cpu *c)
 {
-    x86_cr_changed(c);                  /* part of the key: what was cached with the other state of the pin stays valid */
+    /* part of the key: what was cached with the other state of the pin stays valid */
+    x86_cr_changed(c);
 }
 
 /* ---- reset (SDM vol. 3 table 9-1) ---- */

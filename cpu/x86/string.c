@@ -2,10 +2,12 @@
 /*
  * string.c -- repeated string instructions, by page span where both sides are plain RAM, and ports.
  *
- * Registers are up to date after every span, so that a fault finds them at the element that caused it and the
- * instruction can be restarted; with attention set the helper returns between spans with the PC where it was.
+ * Registers are up to date after every span, so that a fault finds them at the element that caused
+ * it and the instruction can be restarted; with attention set the helper returns between spans with
+ * the PC where it was.
  *
- * Spec: Intel SDM (325383) vol. 2, REP, MOVS, STOS, LODS, CMPS, SCAS, INS, OUTS, IN, OUT; vol. 1, 7.3.9.
+ * Spec: Intel SDM (325383) vol. 2, REP, MOVS, STOS, LODS, CMPS, SCAS, INS, OUTS, IN, OUT; vol. 1,
+ *   7.3.9.
  * Omits: the fast-string reordering of stores (an implementation's liberty).
  * Threads: the vCPU's own.
  */
@@ -17,12 +19,13 @@ typedef struct Str {                    /* one string instruction, from the help
     unsigned bytes, asize, seg, prefix;
     uint64_t mask;                      /* of rSI, rDI, rCX */
     uint64_t left;                      /* elements to go */
-    bool     one;                       /* single-stepping or data breakpoints: one element a call */
+    bool     one;                      /* single-stepping or data breakpoints: one element a call */
 } Str;
 
 static Str str_begin(X86Cpu *c, uint64_t how)
 {
-    Str s = { .c = c, .bytes = how & 0xff, .asize = (how >> 8 & 0xff) / 8, .seg = how >> 16 & 0xff, .prefix = how >> 24 & 0xff };
+    Str s = { .c = c, .bytes = how & 0xff, .asize = (how >> 8 & 0xff) / 8, .seg = how >> 16 & 0xff,
+              .prefix = how >> 24 & 0xff };
     s.mask = s.asize == 8 ? UINT64_MAX : (UINT64_C(1) << s.asize * 8) - 1;
     s.left = s.prefix ? c->dbt.gpr[R_RCX] & s.mask : 1;
     s.one = c->dbt.ctx->key.mode & (X86_MODE_SINGLE | X86_MODE_WATCH);
@@ -64,14 +67,17 @@ static void str_end(const Str *s, uint64_t len, bool finished)
 static bool in_bounds(const X86Cpu *c, unsigned seg, uint64_t at, uint64_t n, bool write)
 {
     const X86Seg *g = &c->seg[seg];
-    return x86_code64(c) || ((int64_t)at >= g->lo && (int64_t)(at + n - 1) <= (write ? g->hi_write : g->hi_read));
+    return x86_code64(c) ||
+           ((int64_t)at >= g->lo && (int64_t)(at + n - 1) <= (write ? g->hi_write : g->hi_read));
 }
 
 /*
- * The span of elements from register r on that lies in one page of plain RAM, in the direction of DF: *k elements at most;
- * the lowest byte's host address, or NULL with *k = 1 where one element must be done alone.  *linear: of the first element.
+ * The span of elements from register r on that lies in one page of plain RAM, in the direction of
+ * DF: *k elements at most; the lowest byte's host address, or NULL with *k = 1 where one element
+ *   must be done alone.  *linear: of the first element.
  */
-static uint8_t *span(const Str *s, unsigned r, unsigned seg, bool write, uint64_t *k, uint64_t *linear)
+static uint8_t *span(const Str *s, unsigned r, unsigned seg, bool write, uint64_t *k,
+                     uint64_t *linear)
 {
     X86Cpu *c = s->c;
     uint64_t at = offset(s, r), n = *k, room, lowest;
@@ -160,7 +166,8 @@ uint64_t x86_h_movs(void *cpu, uint64_t a, uint64_t len, uint64_t unused)
 /* ---- STOS ---- */
 static void fill_span(uint8_t *to, uint64_t value, uint64_t k, unsigned bytes)
 {
-    uint64_t all = UINT64_C(0x0101010101010101) * (value & 0xff), mask = bytes == 8 ? UINT64_MAX : (UINT64_C(1) << bytes * 8) - 1;
+    uint64_t all = UINT64_C(0x0101010101010101) * (value & 0xff),
+             mask = bytes == 8 ? UINT64_MAX : (UINT64_C(1) << bytes * 8) - 1;
     if (k > 1 && (all & mask) == (value & mask)) {
         memset(to, (int)(value & 0xff), k * bytes);
     } else {
@@ -233,8 +240,9 @@ static uint32_t compare_flags(uint64_t a, uint64_t b, unsigned bytes)
     a &= mask;
     b &= mask;
     uint64_t r = (a - b) & mask;
-    unsigned ef = (a < b ? EF_CF : 0) | (r == 0 ? EF_ZF : 0) | ((a ^ b ^ r) & EF_AF) | ((r >> top & 1) ? EF_SF : 0) |
-                  (((a ^ b) & (a ^ r)) >> top & 1 ? EF_OF : 0) | (__builtin_parity((uint8_t)r) ? 0 : EF_PF);
+    unsigned ef = (a < b ? EF_CF : 0) | (r == 0 ? EF_ZF : 0) | ((a ^ b ^ r) & EF_AF) |
+                  ((r >> top & 1) ? EF_SF : 0) | (((a ^ b) & (a ^ r)) >> top & 1 ? EF_OF : 0) |
+                  (__builtin_parity((uint8_t)r) ? 0 : EF_PF);
     return x86_eflags_to_fl(ef);
 }
 
@@ -253,7 +261,10 @@ static uint64_t same_elements(const uint8_t *p, const uint8_t *q, uint64_t k, un
     return i / bytes;
 }
 
-/* Compares up to k elements of a and b (b_step 0: with one value) and returns how many were done; *stop if the last ended it. */
+/*
+ * Compares up to k elements of a and b (b_step 0: with one value) and returns how many were done;
+ * *stop if the last ended it.
+ */
 static uint64_t compare_span(Str *s, const uint8_t *p, const uint8_t *q, uint64_t k, bool *stop)
 {
     uint64_t value = s->c->dbt.gpr[R_RAX], x = 0, y = 0;
@@ -290,7 +301,8 @@ static uint64_t compare(X86Cpu *c, uint64_t a, uint64_t len, bool cmps)
         q = span(&s, R_RDI, S_ES, false, &k, &to);
         if ((cmps && !p) || !q) {
             k = 1;
-            uint64_t x = cmps ? dbt_load(&c->dbt, from, s.bytes) : 0, y = dbt_load(&c->dbt, to, s.bytes);
+            uint64_t x = cmps ? dbt_load(&c->dbt, from, s.bytes) : 0,
+                     y = dbt_load(&c->dbt, to, s.bytes);
             memcpy(one[0], &x, 8);
             memcpy(one[1], &y, 8);
             p = cmps ? one[0] : NULL;
@@ -306,8 +318,14 @@ static uint64_t compare(X86Cpu *c, uint64_t a, uint64_t len, bool cmps)
     return 0;
 }
 
-uint64_t x86_h_cmps(void *cpu, uint64_t a, uint64_t len, uint64_t unused) { return compare(cpu, a, len, true); }
-uint64_t x86_h_scas(void *cpu, uint64_t a, uint64_t len, uint64_t unused) { return compare(cpu, a, len, false); }
+uint64_t x86_h_cmps(void *cpu, uint64_t a, uint64_t len, uint64_t unused)
+{
+    return compare(cpu, a, len, true);
+}
+uint64_t x86_h_scas(void *cpu, uint64_t a, uint64_t len, uint64_t unused)
+{
+    return compare(cpu, a, len, false);
+}
 
 /* ---- ports ---- */
 static void port_allowed(X86Cpu *c, unsigned port, unsigned bytes, bool in)
@@ -331,8 +349,8 @@ uint64_t x86_h_out(void *cpu, uint64_t port, uint64_t bytes, uint64_t value)
 }
 
 /*
- * As many elements as a device gives at once and a page of RAM takes.  They are stored behind the device's back: who waits for the
- * machine lock may find code in that page afterwards.
+ * As many elements as a device gives at once and a page of RAM takes.  They are stored behind the
+ * device's back: who waits for the machine lock may find code in that page afterwards.
  */
 static bool ins_many(Str *s, unsigned port)
 {

@@ -434,12 +434,14 @@ static void vmrun(X86Cpu *c, uint64_t pa, uint64_t len)
     inject(c);
 }
 
-/* ---- the same as one page, for an accelerator that keeps it so: control area, and the host in the save area ---- */
-static const struct { uint16_t at; uint8_t bytes; uint32_t member; } host_regs[] = {
+/* ---- the same as one page, for an accelerator that keeps it so: control area, and the host in the save area */
+static const struct { uint16_t at; uint8_t bytes; uint32_t member;
+} host_regs[] = {
 #define H(at, bytes, m) { at, bytes, offsetof(X86SvmHost, m) }
-    H(0x464, 4, gdt_limit), H(0x468, 8, gdt_base), H(0x484, 4, idt_limit), H(0x488, 8, idt_base), H(0x4d0, 8, efer),
-    H(0x548, 8, cr4), H(0x550, 8, cr3), H(0x558, 8, cr0), H(0x570, 8, rflags), H(0x578, 8, rip), H(0x5d8, 8, rsp),
-    H(0x5f8, 8, rax), H(0x668, 8, pat),
+    H(0x464, 4, gdt_limit), H(0x468, 8, gdt_base), H(0x484, 4, idt_limit), H(0x488, 8, idt_base),
+    H(0x4d0, 8, efer),      H(0x548, 8, cr4),      H(0x550, 8, cr3),       H(0x558, 8, cr0),
+    H(0x570, 8, rflags),    H(0x578, 8, rip),      H(0x5d8, 8, rsp),       H(0x5f8, 8, rax),
+    H(0x668, 8, pat),
 #undef H
 };
 
@@ -462,7 +464,8 @@ void x86_svm_image(const X86Cpu *c, uint8_t *b)
         put(p, 8, 8, v->host.seg[i].base);
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(host_regs); i++) {
-        memcpy(b + host_regs[i].at, (const uint8_t *)&v->host + host_regs[i].member, host_regs[i].bytes);
+        memcpy(b + host_regs[i].at, (const uint8_t *)&v->host + host_regs[i].member,
+               host_regs[i].bytes);
     }
 }
 

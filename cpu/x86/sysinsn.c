@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sysinsn.c -- the system instructions: control and debug registers, EFLAGS, TLB invalidation, halts, ports, MSRs, XCR0.
+ * sysinsn.c -- the system instructions: control and debug registers, EFLAGS, TLB invalidation,
+ * halts, ports, MSRs, XCR0.
  *
  * Spec: Intel SDM (325462) vol. 2, the instructions by name; vol. 1 19.5 (I/O permission bit map).
  * Omits: performance counters (RDPMC reads 0 where it is allowed), VMX (#UD).
@@ -28,7 +29,8 @@ uint64_t x86_h_pushf(void *cpu, uint64_t a, uint64_t b, uint64_t bytes)
     X86Cpu *c = cpu;
 
     x86_intercept(c, SVM_EXIT_PUSHF, 0);
-    return (x86_vm(c) ? x86_vm_pushf(c, (unsigned)bytes) : x86_rflags(c)) & ~(uint64_t)(EF_VM | EF_RF);
+    return (x86_vm(c) ? x86_vm_pushf(c, (unsigned)bytes) : x86_rflags(c)) &
+           ~(uint64_t)(EF_VM | EF_RF);
 }
 
 uint64_t x86_h_popf(void *cpu, uint64_t image, uint64_t b, uint64_t bytes)
@@ -149,8 +151,8 @@ uint64_t x86_h_hlt(void *cpu, uint64_t a, uint64_t b, uint64_t len)
 }
 
 /*
- * The holder of the lock may need this host CPU.  If others wanted it, too, and for long, the guest may count turns: so it has
- * some of its own before the next time.
+ * The holder of the lock may need this host CPU.  If others wanted it, too, and for long, the guest
+ * may count turns: so it has some of its own before the next time.
  */
 static void yield(X86Cpu *c)
 {
@@ -211,7 +213,8 @@ uint64_t x86_h_read_cr(void *cpu, uint64_t n, uint64_t b, uint64_t d)
 /* What raises #GP comes before a hypervisor's intercept (APM vol. 2 table 15-7). */
 static void check_cr_value(X86Cpu *c, uint64_t n, uint64_t v)
 {
-    if ((n == 0 && !x86_cr0_valid(v)) || (n == 4 && v & ~x86_cr4_allowed(c)) || (n == 8 && v & ~0xfull)) {
+    if ((n == 0 && !x86_cr0_valid(v)) || (n == 4 && v & ~x86_cr4_allowed(c)) ||
+        (n == 8 && v & ~0xfull)) {
         x86_raise_gp(c, 0);
     }
 }
@@ -373,7 +376,8 @@ uint64_t x86_h_invpcid(void *cpu, uint64_t type, uint64_t offset, uint64_t s)
         flush_page(c, linear, pcid);
         break;
     case 1:
-        dbt_flush_space(&c->dbt, SVM_SPACE_MASK | (c->cr4 & CR4_PCIDE ? 0xfff : 0), own | pcid, true);
+        dbt_flush_space(&c->dbt, SVM_SPACE_MASK | (c->cr4 & CR4_PCIDE ? 0xfff : 0), own | pcid,
+                        true);
         break;
     case 2:
         dbt_flush_space(&c->dbt, SVM_SPACE_MASK, own, false);
@@ -421,7 +425,8 @@ uint64_t x86_h_wrmsr(void *cpu, uint64_t a, uint64_t b, uint64_t d)
 
     need_cpl0(c);
     x86_svm_msr(c, (uint32_t)c->dbt.gpr[R_RCX], true);
-    if (!x86_msr_write(c, (uint32_t)c->dbt.gpr[R_RCX], (uint32_t)c->dbt.gpr[R_RAX] | c->dbt.gpr[R_RDX] << 32)) {
+    if (!x86_msr_write(c, (uint32_t)c->dbt.gpr[R_RCX],
+                       (uint32_t)c->dbt.gpr[R_RAX] | c->dbt.gpr[R_RDX] << 32)) {
         x86_raise_gp(c, 0);
     }
     return 0;
@@ -588,8 +593,9 @@ uint64_t x86_h_xsetbv(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     if (!(c->cr4 & CR4_OSXSAVE)) {
         x86_raise_ud(c);
     }
-    if (c->cpl || (uint32_t)c->dbt.gpr[R_RCX] || v & ~x86_xcr0_known(c) || !(v & 1) || (v & 6) == 4 ||
-        (wide && (wide != XCR0_AVX512 || (v & 6) != 6))) {      /* SDM vol. 1, ch. 13.3 */
+    if (c->cpl || (uint32_t)c->dbt.gpr[R_RCX] || v & ~x86_xcr0_known(c) || !(v & 1) ||
+        (v & 6) == 4 ||
+        (wide && (wide != XCR0_AVX512 || (v & 6) != 6))) { /* SDM vol. 1, ch. 13.3 */
         x86_raise_gp(c, 0);
     }
     x86_intercept(c, SVM_EXIT_XSETBV, 0);
@@ -635,14 +641,16 @@ uint64_t x86_h_clzero(void *cpu, uint64_t offset, uint64_t s, uint64_t d)
     X86Cpu *c = cpu;
 
     uint64_t linear = x86_seg_linear(c, (unsigned)s, offset, 1, true);
-    dbt_store_bytes(&c->dbt, linear & ~63ull, zero, 64);                /* the line that holds the byte */
+    /* the line that holds the byte */
+    dbt_store_bytes(&c->dbt, linear & ~63ull, zero, 64);
     return 0;
 }
 
 uint64_t x86_h_movdir64b(void *cpu, uint64_t to, uint64_t from, uint64_t s)
 {
     X86Cpu *c = cpu;
-    uint64_t source = x86_seg_linear(c, (unsigned)s, from, 64, false), linear = x86_seg_linear(c, S_ES, to, 64, true);
+    uint64_t source = x86_seg_linear(c, (unsigned)s, from, 64, false),
+             linear = x86_seg_linear(c, S_ES, to, 64, true);
     uint8_t line[64];
 
     if (linear & 63) {
@@ -657,7 +665,8 @@ uint64_t x86_h_vmx_svm(void *cpu, uint64_t a, uint64_t b, uint64_t d)
 {
     X86Cpu *c = cpu;
 
-    if ((a == 0xc1 || a == 0xd9) && x86_feat(c, FEAT_KVM, 3)) {     /* VMCALL, VMMCALL: no hypercall is offered */
+    if ((a == 0xc1 || a == 0xd9) && x86_feat(c, FEAT_KVM, 3)) {
+        /* VMCALL, VMMCALL: no hypercall is offered */
         if (c->cpl) {
             x86_raise_gp(c, 0);
         }
@@ -707,14 +716,16 @@ uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned bytes)
     v = res == MEM_OK ? v & ones : ones;
     io_done(c, port, bytes, true);
     if (log_on(LOG_IO)) {
-        log_write("cpu%u: in%u %04x: %llx\n", c->dbt.vcpu.index, bytes, port & 0xffff, (unsigned long long)v);
+        log_write("cpu%u: in%u %04x: %llx\n", c->dbt.vcpu.index, bytes, port & 0xffff,
+                  (unsigned long long)v);
     }
     return v;
 }
 
 unsigned x86_io_in_many(X86Cpu *c, unsigned port, unsigned bytes, void *to, unsigned n)
 {
-    if (G_UNLIKELY(x86_events(c) & X86_EV_SMI) || G_UNLIKELY(c->cr4 & CR4_DE && c->mode_cr & X86_MODE_WATCH)) {
+    if (G_UNLIKELY(x86_events(c) & X86_EV_SMI) ||
+        G_UNLIKELY(c->cr4 & CR4_DE && c->mode_cr & X86_MODE_WATCH)) {
         return 0;
     }
     n = io_read_many(c->dbt.vcpu.machine->as_io, port & 0xffff, to, bytes, n);
@@ -727,7 +738,8 @@ unsigned x86_io_in_many(X86Cpu *c, unsigned port, unsigned bytes, void *to, unsi
 void x86_io_out(X86Cpu *c, unsigned port, uint64_t value, unsigned bytes)
 {
     if (log_on(LOG_IO)) {
-        log_write("cpu%u: out%u %04x: %llx\n", c->dbt.vcpu.index, bytes, port & 0xffff, (unsigned long long)value);
+        log_write("cpu%u: out%u %04x: %llx\n", c->dbt.vcpu.index, bytes, port & 0xffff,
+                  (unsigned long long)value);
     }
     io_write(c->dbt.vcpu.machine->as_io, port & 0xffff, value, bytes);
     io_done(c, port, bytes, false);

@@ -5,8 +5,8 @@
  * Spec: Intel SDM (325462) vol. 3 ch. 7 (7.3 and table 7-1: checks; 7.2.1, 7.6: layout of the TSS).
  * Threads: the vCPU's own.
  *
- * All that the outgoing task can be blamed for is checked before anything changes; from the new EIP on, faults belong to
- * the incoming task.
+ * All that the outgoing task can be blamed for is checked before anything changes; from the new EIP
+ * on, faults belong to the incoming task.
  */
 #include "cpu/x86/sys.h"
 
@@ -68,8 +68,8 @@ static void new_ldt(X86Cpu *c, unsigned selector)
     if (!(selector & 0xfffc)) {
         return;
     }
-    if (selector & 4 || !x86_desc_fetch(c, selector, &desc) || desc_s(desc) || desc_type(desc) != DT_LDT ||
-        !desc_p(desc)) {
+    if (selector & 4 || !x86_desc_fetch(c, selector, &desc) || desc_s(desc) ||
+        desc_type(desc) != DT_LDT || !desc_p(desc)) {
         x86_raise_sel(c, EXC_TS, selector);
     }
     x86_seg_set(c, S_LDTR, selector, desc);
@@ -84,7 +84,8 @@ static void new_cs(X86Cpu *c, unsigned selector)
         x86_raise_sel(c, EXC_TS, selector);
     }
     desc = x86_desc_need(c, selector, EXC_TS);
-    if (!desc_is_code(desc) || (desc_conforming(desc) ? desc_dpl(desc) > rpl : desc_dpl(desc) != rpl)) {
+    if (!desc_is_code(desc) ||
+        (desc_conforming(desc) ? desc_dpl(desc) > rpl : desc_dpl(desc) != rpl)) {
         x86_raise_sel(c, EXC_TS, selector);
     }
     if (!desc_p(desc)) {
@@ -113,7 +114,8 @@ static void new_data(X86Cpu *c, unsigned s, unsigned selector)
         bad = type & TYPE_CODE || !(type & TYPE_RW) || dpl != c->cpl || rpl != c->cpl;
     } else {
         bad = (type & (TYPE_CODE | TYPE_RW)) == TYPE_CODE ||
-              ((type & (TYPE_CODE | TYPE_CE)) != (TYPE_CODE | TYPE_CE) && (rpl > dpl || c->cpl > dpl));
+              ((type & (TYPE_CODE | TYPE_CE)) != (TYPE_CODE | TYPE_CE) &&
+               (rpl > dpl || c->cpl > dpl));
     }
     if (!desc_s(desc) || bad) {
         x86_raise_sel(c, EXC_TS, selector);
@@ -176,10 +178,11 @@ static void load_task_segs(X86Cpu *c, const TssImage *t)
     dbt_mode_changed(&c->dbt);
 }
 
-void x86_task_switch(X86Cpu *c, unsigned selector, uint64_t desc, X86TaskCause why, uint64_t next_rip,
-                     bool has_error, uint32_t error)
+void x86_task_switch(X86Cpu *c, unsigned selector, uint64_t desc, X86TaskCause why,
+                     uint64_t next_rip, bool has_error, uint32_t error)
 {
-    const TssLayout *l = desc_type(desc) & 8 ? &tss32 : &tss16, *ol = c->seg[S_TR].attr & 8 ? &tss32 : &tss16;
+    const TssLayout *l = desc_type(desc) & 8 ? &tss32 : &tss16,
+                    *ol = c->seg[S_TR].attr & 8 ? &tss32 : &tss16;
     uint64_t base = desc_base(desc), old_base = c->seg[S_TR].base;
     unsigned old_tr = c->seg[S_TR].selector;
     uint32_t flags = (uint32_t)x86_rflags(c);
@@ -233,7 +236,8 @@ void x86_task_switch(X86Cpu *c, unsigned selector, uint64_t desc, X86TaskCause w
     }
 }
 
-void x86_task_gate(X86Cpu *c, unsigned selector, X86TaskCause why, uint64_t next_rip, bool has_error, uint32_t error)
+void x86_task_gate(X86Cpu *c, unsigned selector, X86TaskCause why, uint64_t next_rip,
+                   bool has_error, uint32_t error)
 {
     unsigned vector = why == TASK_IRET ? EXC_TS : EXC_GP, type;
     uint64_t desc;

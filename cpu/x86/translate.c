@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * translate.c -- from x86 code to blocks of IR: the block loop, control transfers, and where blocks end.
+ * translate.c -- from x86 code to blocks of IR: the block loop, control transfers, and where blocks
+ * end.
  *
- * A block runs straight on through conditional branches and ends at jumps, calls, returns, what may change the mode, and
- * the page's end.  Targets are offsets from the page base, so that the code holds no absolute PC.
+ * A block runs straight on through conditional branches and ends at jumps, calls, returns, what may
+ * change the mode, and the page's end.  Targets are offsets from the page base, so that the code
+ * holds no absolute PC.
  *
  * Spec: Intel SDM (325383) vol. 2; vol. 1, ch. 6 (calls), vol. 3, 6.8.3 (interrupt shadows).
- * Omits: a direct jump whose EIP wraps, passes the limit of CS or is not canonical is computed at run time if it does so where
- * the block is first translated; the same code elsewhere then faults at the target.
+ * Omits: a direct jump whose EIP wraps, passes the limit of CS or is not canonical is computed at
+ * run time if it does so where the block is first translated; the same code elsewhere then faults
+ * at the target.
  * Threads: the vCPU that translates.
  */
 #include "core/debug.h"
@@ -81,19 +84,24 @@ void tr_jump_to(X86Tr *t, IrRef eip, unsigned osize)
 }
 
 /*
- * A branch beyond the limit of CS faults itself, before its push or pop is done.  (A flat CS has no limit to leave.)  One to an
- * address that is not canonical is seen where it finds no block, and what it did is taken back (guest.c): not CALL's push.
+ * A branch beyond the limit of CS faults itself, before its push or pop is done.  (A flat CS has no
+ * limit to leave.)  One to an address that is not canonical is seen where it finds no block, and
+ * what it did is taken back (guest.c): not CALL's push.
  */
 static void check_target(X86Tr *t, IrRef eip, unsigned osize)
 {
-    bool is_real = !(t->mode & X86_MODE_PE) || (t->mode & X86_MODE_VM);         /* its limit is 64 KiB */
+    /* its limit is 64 KiB */
+    bool is_real = !(t->mode & X86_MODE_PE) || (t->mode & X86_MODE_VM);
     if (t->mode & X86_MODE_FLAT_CS || (osize == 2 && is_real))
         return;
     tr_helper(t, XH_check_eip, NONE, eip, tr_imm(t, osize), NONE);
     t->b->insns[t->b->n_insns - 1].imm8 = IR_ONLY_RAISES;
 }
 
-/* Is the target a plain offset from the page base?  Not where EIP wraps, nor in the far ends of the address space. */
+/*
+ * Is the target a plain offset from the page base?  Not where EIP wraps, nor in the far ends of the
+ * address space.
+ */
 static bool plain_target(const X86Tr *t, const X86Insn *i, int32_t *offset)
 {
     int64_t to = (int64_t)t->next + (int64_t)i->imm;
@@ -230,7 +238,10 @@ void x86_tr_JRCXZ(X86Tr *t, const X86Insn *i)
 }
 
 /* ---- far transfers, interrupts, system calls: helpers that set the PC ---- */
-static IrRef len_and_size(X86Tr *t, const X86Insn *i) { return tr_imm(t, i->length | (unsigned)i->osize << 8); }
+static IrRef len_and_size(X86Tr *t, const X86Insn *i)
+{
+    return tr_imm(t, i->length | (unsigned)i->osize << 8);
+}
 
 static void far_transfer(X86Tr *t, const X86Insn *i, unsigned helper)
 {
@@ -283,12 +294,13 @@ void x86_tr_vhelper(X86Tr *t, const X86Insn *i) { x86_tr_vop(t, i); }
 /* ---- the block ---- */
 static bool room(const IrBlock *b)
 {
-    return b->n_insns + IR_RESERVE <= IR_MAX_INSNS && b->n_guest + 1 <= IR_MAX_GUEST && b->n_imms + IR_RESERVE <= IR_MAX_IMMS &&
-           b->n_mems + IR_RESERVE <= IR_MAX_MEMS;
+    return b->n_insns + IR_RESERVE <= IR_MAX_INSNS && b->n_guest + 1 <= IR_MAX_GUEST &&
+           b->n_imms + IR_RESERVE <= IR_MAX_IMMS && b->n_mems + IR_RESERVE <= IR_MAX_MEMS;
 }
 
 /* Decode at `at` bytes into the block, reaching into the next page where needed. */
-static X86DecodeResult fetch(X86Insn *i, const uint8_t *code, unsigned n, const uint8_t *next, unsigned at, uint64_t mode)
+static X86DecodeResult fetch(X86Insn *i, const uint8_t *code, unsigned n, const uint8_t *next,
+                             unsigned at, uint64_t mode)
 {
     if (n - at >= 15)
         return x86_decode(i, code + at, n - at, mode);
@@ -313,7 +325,8 @@ static void translate_one(X86Tr *t, const X86Insn *i, X86DecodeResult r)
         i->row->tr(t, i);
 }
 
-void x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next, unsigned max_guest_insns)
+void x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next,
+                   unsigned max_guest_insns)
 {
     X86Tr t = { .cpu = (X86Cpu *)c, .b = b, .mode = b->mode, .fpu_late.at = -1 };
     int32_t start = (int32_t)(b->pc & (DBT_PAGE - 1));
@@ -321,7 +334,8 @@ void x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const
     unsigned at = 0;
     if (!(b->mode & X86_MODE_FLAT_CS))
         limit = ir_emit(b, IR_chkcs, IR_I32, NONE, NONE, NONE);
-    while (!t.done && at < n && b->n_guest < max_guest_insns && room(b) && !(at && c->debug && debug_low(c->debug, b->pc + at))) {
+    while (!t.done && at < n && b->n_guest < max_guest_insns && room(b) &&
+           !(at && c->debug && debug_low(c->debug, b->pc + at))) {
         X86Insn i;
         X86DecodeResult r = fetch(&i, code, n, next, at, b->mode);
         if (r == DEC_MORE)

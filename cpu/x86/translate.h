@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * translate.h -- what the files of the x86 front end share: one instruction being translated, operands, emission.
+ * translate.h -- what the files of the x86 front end share: one instruction being translated,
+ * operands, emission.
  *
  * Threads: the vCPU that translates.
  */
@@ -12,15 +13,22 @@ struct X86Tr {
     X86Cpu  *cpu;
     IrBlock *b;
     uint64_t mode;
-    int32_t  offset, next;              /* of this instruction and the one after it, from the page base */
+    /* of this instruction and the one after it, from the page base */
+    int32_t  offset, next;
     unsigned n_temps, n_hosts;
     bool     fpu_seen, fpu_known;       /* x87 (translate_x87.c): the state assumed here, */
     uint8_t  fpu_top, fpu_valid;
-    unsigned fpu_guard;                 /* and the place after the guard that made sure of it; 0: none */
-    struct {                            /* what operations before this place have left undone: x86_tr_x87_settle() */
-        int32_t  at;                    /* the last one that FIP and FOP should tell of, -1: none; */
+    /* and the place after the guard that made sure of it; 0: none */
+    unsigned fpu_guard;
+    /* what operations before this place have left undone: x86_tr_x87_settle() */
+    struct {
+        int32_t  at;                   /* the last one that FIP and FOP should tell of, -1: none; */
         uint16_t op;
-        unsigned mem, place;            /* the last one with an operand in memory: its address, and where its offset goes to FDP; 0: none */
+        /*
+         * the last one with an operand in memory: its address, and where its offset goes to FDP; 0:
+         * none
+         */
+        unsigned mem, place;
         uint8_t  seg;
     } fpu_late;
     bool     done;                      /* an ENDS operation has been emitted */
@@ -30,7 +38,10 @@ struct X86Tr {
 #define NONE ir_none()
 
 static inline bool tr_code64(const X86Tr *t) { return t->mode & X86_MODE_CODE64; }
-static inline unsigned tr_cpl(const X86Tr *t) { return (t->mode & X86_MODE_CPL) >> X86_MODE_CPL_SHIFT; }
+static inline unsigned tr_cpl(const X86Tr *t)
+{
+    return (t->mode & X86_MODE_CPL) >> X86_MODE_CPL_SHIFT;
+}
 static inline IrType tr_type(unsigned bytes) { return (IrType)__builtin_ctz(bytes); }
 static inline IrRef tr_temp(X86Tr *t) { return ir_temp(t->n_temps++ & 7); }
 static inline IrRef tr_host(X86Tr *t) { return ir_host(t->n_hosts++ & 3); }
@@ -45,7 +56,8 @@ static inline IrInsn *emit(X86Tr *t, IrOp op, IrType type, IrRef dst, IrRef a, I
 {
     return ir_emit(t->b, op, type, dst, a, b);
 }
-static inline IrInsn *emit_flags(X86Tr *t, IrOp op, IrType type, IrRef dst, IrRef a, IrRef b, unsigned sets, unsigned undef)
+static inline IrInsn *emit_flags(X86Tr *t, IrOp op, IrType type, IrRef dst, IrRef a, IrRef b,
+                                 unsigned sets, unsigned undef)
 {
     IrInsn *n = ir_emit(t->b, op, type, dst, a, b);
     n->sets = (uint8_t)sets;
@@ -54,11 +66,14 @@ static inline IrInsn *emit_flags(X86Tr *t, IrOp op, IrType type, IrRef dst, IrRe
 }
 
 /* Those that others name; the rest are declared in decode.c. */
-X86TrFn x86_tr_LEA, x86_tr_LEAVE, x86_tr_NOP, x86_tr_BSF, x86_tr_BSR, x86_tr_MOV, x86_tr_MOVZX, x86_tr_MOVSX, x86_tr_MOVSXD, x86_tr_PUSH, x86_tr_POP, x86_tr_RET, x86_tr_LOOP, x86_tr_MOVBE,
-    x86_tr_SHLX, x86_tr_SHRX, x86_tr_SARX, x86_tr_RORX, x86_tr_vex, x86_tr_JMP, x86_tr_SHL, x86_tr_SHR, x86_tr_SAR;
+X86TrFn x86_tr_LEA, x86_tr_LEAVE, x86_tr_NOP, x86_tr_BSF, x86_tr_BSR, x86_tr_MOV, x86_tr_MOVZX,
+    x86_tr_MOVSX, x86_tr_MOVSXD, x86_tr_PUSH, x86_tr_POP, x86_tr_RET, x86_tr_LOOP, x86_tr_MOVBE,
+    x86_tr_SHLX, x86_tr_SHRX, x86_tr_SARX, x86_tr_RORX, x86_tr_vex, x86_tr_JMP, x86_tr_SHL,
+    x86_tr_SHR, x86_tr_SAR;
 
 /* ---- for guest.c ---- */
-void   x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next, unsigned max_guest_insns);
+void x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next,
+                   unsigned max_guest_insns);
 DbtFlagsFate x86_flags_fate(DbtCpu *cpu, uint64_t mode, DbtPeek *p);
 
 /* ---- translate.c ---- */
@@ -67,31 +82,39 @@ void   tr_raise(X86Tr *t, unsigned vector);             /* and end the block */
 void   tr_ud(X86Tr *t);
 void   tr_end_pc(X86Tr *t);             /* a helper has set the PC */
 void   tr_end_next(X86Tr *t);           /* to the run loop, then the next instruction */
-void   tr_end_lookup(X86Tr *t);         /* the mode may have changed: look up the next instruction */
+void   tr_end_lookup(X86Tr *t);        /* the mode may have changed: look up the next instruction */
 void   tr_jump(X86Tr *t, const X86Insn *i);             /* direct jump by i->imm; ends the block */
 void   tr_jump_if(X86Tr *t, const X86Insn *i, unsigned cc);     /* the same if cc */
-void   tr_jump_if_zero(X86Tr *t, const X86Insn *i, IrOp op, IrType type, IrRef value);     /* op: brz or brnz */
+/* op: brz or brnz */
+void   tr_jump_if_zero(X86Tr *t, const X86Insn *i, IrOp op, IrType type, IrRef value);
 void   tr_jump_to(X86Tr *t, IrRef eip, unsigned osize); /* indirect */
-IrRef  tr_eip(X86Tr *t, int32_t offset);                /* EIP or RIP of page base + offset, in a temporary */
+/* EIP or RIP of page base + offset, in a temporary */
+IrRef  tr_eip(X86Tr *t, int32_t offset);
 
 /* ---- translate_x87.c ---- */
 void   x86_tr_x87_settle(X86Tr *t);     /* before what reads FIP, FDP or FOP */
 
 /* ---- translate_vex.c ---- */
-bool   x86_vex_gate(X86Tr *t, const X86Insn *i);        /* false: AVX is off, and the block has been ended by what raises */
+/* false: AVX is off, and the block has been ended by what raises */
+bool   x86_vex_gate(X86Tr *t, const X86Insn *i);
 
 /* ---- operand.c ---- */
 IrType tr_operand_type(const X86Insn *i, unsigned k);
-IrRef  tr_reg(const X86Insn *i, IrType type, unsigned reg);             /* ah, ch, dh, bh where there is no REX */
+/* ah, ch, dh, bh where there is no REX */
+IrRef  tr_reg(const X86Insn *i, IrType type, unsigned reg);
 void   tr_address(X86Tr *t, const X86Insn *i, IrMem *m);                /* of the ModRM operand */
 void   tr_segment(X86Tr *t, IrMem *m, unsigned seg);
-IrRef  tr_check(X86Tr *t, const X86Insn *i, unsigned span, unsigned access);    /* host address of the ModRM operand */
+/* host address of the ModRM operand */
+IrRef  tr_check(X86Tr *t, const X86Insn *i, unsigned span, unsigned access);
 IrRef  tr_check_mem(X86Tr *t, IrMem *m, unsigned span, unsigned access);
-IrRef  tr_far_pointer(X86Tr *t, const X86Insn *i, IrRef *offset);       /* the selector, and the offset, in temporaries */
+/* the selector, and the offset, in temporaries */
+IrRef  tr_far_pointer(X86Tr *t, const X86Insn *i, IrRef *offset);
 IrRef  tr_offset(X86Tr *t, const X86Insn *i);           /* its effective address, in a temporary */
 unsigned tr_offset_mem(X86Tr *t, const X86Insn *i);    /* the address of that, as lea has it */
-IrRef  tr_operand(X86Tr *t, const X86Insn *i, unsigned k, unsigned access);     /* operand k as a source or destination */
-IrRef  tr_value(X86Tr *t, const X86Insn *i, unsigned k);                /* operand k zero-extended, no IR_HOST and no narrow register */
+/* operand k as a source or destination */
+IrRef  tr_operand(X86Tr *t, const X86Insn *i, unsigned k, unsigned access);
+/* operand k zero-extended, no IR_HOST and no narrow register */
+IrRef  tr_value(X86Tr *t, const X86Insn *i, unsigned k);
 unsigned tr_stack_size(const X86Tr *t); /* bytes of the stack pointer in use */
 IrRef  tr_check_push(X86Tr *t, unsigned bytes);
 IrRef  tr_check_pop(X86Tr *t, unsigned bytes);

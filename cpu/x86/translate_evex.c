@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * translate_evex.c -- EVEX-coded instructions, those on opmask registers, and GFNI: what is #UD, then one helper each.
+ * translate_evex.c -- EVEX-coded instructions, those on opmask registers, and GFNI: what is #UD,
+ * then one helper each.
  *
- * Spec: Intel SDM (325383) vol. 2, ch. 2.7.11 (#UD of EVEX), 2.8 (exception classes); KADDW and the like; GF2P8MULB.
+ * Spec: Intel SDM (325383) vol. 2, ch. 2.7.11 (#UD of EVEX), 2.8 (exception classes); KADDW and the
+ *   like; GF2P8MULB.
  * Omits: native code for them.
  * Threads: the vCPU that translates.
  */
@@ -27,7 +29,8 @@ static bool is_b_fine(const X86EvexRow *r, const X86Insn *i)
 static bool is_mask_fine(const X86EvexRow *r, const X86Insn *i)
 {
     unsigned k = i->evex & P2_AAA;
-    bool no_zeroing = r->ops[0] == OPD_K || (r->ops[0] == OPD_W && i->mod != 3) || (r->flags & E_VSIB) || !k;
+    bool no_zeroing =
+        r->ops[0] == OPD_K || (r->ops[0] == OPD_W && i->mod != 3) || (r->flags & E_VSIB) || !k;
     if ((r->flags & E_NOMASK) && k)
         return false;
     if ((r->flags & E_VSIB) && !k)
@@ -61,26 +64,31 @@ static unsigned vsib_index(const X86Insn *i, bool code64)
 bool x86_evex_is_valid(const X86Insn *i, bool code64)
 {
     const X86EvexRow *r = &x86_evex_rows[i->row->sub];
-    return length_bit(r, i) && is_b_fine(r, i) && is_mask_fine(r, i) && is_vsib_fine(r, i, vsib_index(i, code64)) &&
-           !(r->ops[0] == OPD_K && i->reg > 7) && !(r->ops[0] == OPD_G && i->reg > 15);
+    return length_bit(r, i) && is_b_fine(r, i) && is_mask_fine(r, i) &&
+           is_vsib_fine(r, i, vsib_index(i, code64)) && !(r->ops[0] == OPD_K && i->reg > 7) &&
+           !(r->ops[0] == OPD_G && i->reg > 15);
 }
 
 static bool has_features(const X86Cpu *c, const X86EvexRow *r, unsigned length)
 {
     bool vl = (length == 1 || length == 2) && r->lengths != L_X;
-    return x86_has_feature(c, F_AVX512F) && x86_has_feature(c, r->feature) && (!vl || x86_has_feature(c, F_AVX512VL));
+    return x86_has_feature(c, F_AVX512F) && x86_has_feature(c, r->feature) &&
+           (!vl || x86_has_feature(c, F_AVX512VL));
 }
 
-static void emit_evex(X86Tr *t, const X86Insn *i, unsigned sub, unsigned p2, unsigned flags, unsigned index)
+static void emit_evex(X86Tr *t, const X86Insn *i, unsigned sub, unsigned p2, unsigned flags,
+                      unsigned index)
 {
     X86Insn at = *i;
     if (x86_evex_rows[sub].flags & E_VSIB)
         at.index = X86_NO_REG;
     IrRef offset = i->mod != 3 ? tr_offset(t, &at) : tr_imm(t, 0);
-    uint64_t a = sub | (uint64_t)i->reg << 16 | (uint64_t)(i->mod == 3 ? i->rm : 0xff) << 24 | (uint64_t)i->vvvv << 32 |
-                 (i->imm & 0xff) << 40 | (uint64_t)p2 << 48 | (uint64_t)flags << 56;
+    uint64_t a = sub | (uint64_t)i->reg << 16 | (uint64_t)(i->mod == 3 ? i->rm : 0xff) << 24 |
+                 (uint64_t)i->vvvv << 32 | (i->imm & 0xff) << 40 | (uint64_t)p2 << 48 |
+                 (uint64_t)flags << 56;
     tr_helper(t, XH_evex, NONE, tr_imm(t, a), offset,
-              tr_imm(t, i->seg | (uint64_t)i->asize * 8 << 8 | (uint64_t)i->scale << 16 | (uint64_t)index << 24));
+              tr_imm(t, i->seg | (uint64_t)i->asize * 8 << 8 | (uint64_t)i->scale << 16 |
+                            (uint64_t)index << 24));
 }
 
 void x86_tr_evex(X86Tr *t, const X86Insn *i)
@@ -96,25 +104,30 @@ void x86_tr_evex(X86Tr *t, const X86Insn *i)
 /* ---- opmask registers ---- */
 void x86_tr_KOP(X86Tr *t, const X86Insn *i)
 {
-    const KOp *k = x86_kop_find(i->map, i->opcode, i->mandatory, i->wide && (tr_code64(t) || !x86_kop_has_gpr(i->opcode)),
-                               i->mod != 3);
+    const KOp *k =
+        x86_kop_find(i->map, i->opcode, i->mandatory,
+                     i->wide && (tr_code64(t) || !x86_kop_has_gpr(i->opcode)), i->mod != 3);
     bool three = k && k->operands == 3;
-    if (!k || i->vl != three || !x86_has_feature(t->cpu, F_AVX512F) || !x86_has_feature(t->cpu, k->feature) ||
-        (!three && i->vvvv) || i->vvvv > 7 || (k->op != KOP_TO_GPR && i->reg > 7)) {
+    if (!k || i->vl != three || !x86_has_feature(t->cpu, F_AVX512F) ||
+        !x86_has_feature(t->cpu, k->feature) || (!three && i->vvvv) || i->vvvv > 7 ||
+        (k->op != KOP_TO_GPR && i->reg > 7)) {
         tr_ud(t);
         return;
     }
     IrRef offset = i->mod != 3 ? tr_offset(t, i) : tr_imm(t, 0);
-    uint64_t a = k->op | (uint64_t)k->bytes << 8 | (uint64_t)i->reg << 16 | (uint64_t)i->rm << 24 | (uint64_t)i->vvvv << 32 |
-                 (i->imm & 0xff) << 40;
+    uint64_t a = k->op | (uint64_t)k->bytes << 8 | (uint64_t)i->reg << 16 | (uint64_t)i->rm << 24 |
+                 (uint64_t)i->vvvv << 32 | (i->imm & 0xff) << 40;
     tr_helper(t, XH_kop, NONE, tr_imm(t, a), offset, tr_imm(t, i->seg));
 }
 
 /* ---- GFNI with VEX: the EVEX rows without a mask ---- */
 void x86_tr_VGF(X86Tr *t, const X86Insn *i)
 {
-    unsigned sub = i->map == 2 ? EX_gf2p8mulb : i->opcode == 0xce ? EX_gf2p8affineqb : EX_gf2p8affineinvqb;
-    if (i->wide != (i->map == 3) || !x86_has_feature(t->cpu, F_AVX) || !x86_has_feature(t->cpu, F_GFNI)) {
+    unsigned sub = i->map == 2         ? EX_gf2p8mulb
+                   : i->opcode == 0xce ? EX_gf2p8affineqb
+                                       : EX_gf2p8affineinvqb;
+    if (i->wide != (i->map == 3) || !x86_has_feature(t->cpu, F_AVX) ||
+        !x86_has_feature(t->cpu, F_GFNI)) {
         tr_ud(t);
         return;
     }

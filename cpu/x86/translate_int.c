@@ -2,7 +2,8 @@
 /*
  * translate_int.c -- the integer instructions as IR.
  *
- * Operand order is Intel's: k = 0 is the destination.  Every check comes before the first write; see accel/dbt/ir.h.
+ * Operand order is Intel's: k = 0 is the destination.  Every check comes before the first write;
+ * see accel/dbt/ir.h.
  *
  * Spec: Intel SDM (325383) vol. 2, the instructions by name.
  * Threads: the vCPU that translates.
@@ -17,7 +18,8 @@ static void alu(X86Tr *t, const X86Insn *i, IrOp op, unsigned undef)
     bool compare = op == IR_cmp || op == IR_test;
     IrRef d = tr_operand(t, i, 0, compare ? IR_READ : IR_READ | IR_WRITE);
     IrRef s = tr_operand(t, i, 1, IR_READ);
-    emit_flags(t, op, tr_operand_type(i, 0), compare ? NONE : d, d, s, FL_ALL, undef)->locked = i->lock;
+    emit_flags(t, op, tr_operand_type(i, 0), compare ? NONE : d, d, s, FL_ALL, undef)->locked =
+        i->lock;
 }
 void x86_tr_ADD(X86Tr *t, const X86Insn *i) { alu(t, i, IR_add, 0); }
 void x86_tr_OR(X86Tr *t, const X86Insn *i) { alu(t, i, IR_or, FL_LOGIC_UNDEF); }
@@ -40,7 +42,10 @@ void x86_tr_NEG(X86Tr *t, const X86Insn *i) { unary(t, i, IR_neg, FL_ALL); }
 void x86_tr_NOT(X86Tr *t, const X86Insn *i) { unary(t, i, IR_not, 0); }
 
 /* The pair that widening MUL and DIV work on: AH:AL or rDX:rAX. */
-static IrRef upper_half(IrType type) { return type == IR_I8 ? ir_guest_high(R_RAX) : ir_guest(R_RDX); }
+static IrRef upper_half(IrType type)
+{
+    return type == IR_I8 ? ir_guest_high(R_RAX) : ir_guest(R_RDX);
+}
 
 static void multiply(X86Tr *t, const X86Insn *i, IrOp op)
 {
@@ -120,7 +125,10 @@ void x86_tr_SHLD(X86Tr *t, const X86Insn *i) { double_shift(t, i, IR_shld); }
 void x86_tr_SHRD(X86Tr *t, const X86Insn *i) { double_shift(t, i, IR_shrd); }
 
 /* ---- bits ---- */
-/* With a register index and memory, the index reaches beyond the operand: signed index / width operands on. */
+/*
+ * With a register index and memory, the index reaches beyond the operand: signed index / width
+ * operands on.
+ */
 static IrRef bit_string(X86Tr *t, const X86Insn *i, IrType type, unsigned access)
 {
     IrRef at = tr_temp(t), index = ir_guest(i->reg);
@@ -142,7 +150,8 @@ static void bit(X86Tr *t, const X86Insn *i, IrOp op)
     IrType type = tr_operand_type(i, 0);
     unsigned access = op == IR_bt ? IR_READ : IR_READ | IR_WRITE;
     bool by_register = i->row->ops[1] != OPD_Ib;
-    IrRef d = by_register && i->mod != 3 ? bit_string(t, i, type, access) : tr_operand(t, i, 0, access);
+    IrRef d =
+        by_register && i->mod != 3 ? bit_string(t, i, type, access) : tr_operand(t, i, 0, access);
     IrRef index = by_register ? ir_guest(i->reg) : tr_imm(t, i->imm & ((8u << type) - 1));
     emit_flags(t, op, type, op == IR_bt ? NONE : d, d, index, FL_C, 0)->locked = i->lock;
 }
@@ -156,9 +165,18 @@ static IrInsn *scan(X86Tr *t, const X86Insn *i, IrOp op, unsigned undef)
     IrRef d = tr_operand(t, i, 0, IR_WRITE), s = tr_operand(t, i, 1, IR_READ);
     return emit_flags(t, op, tr_operand_type(i, 0), d, s, NONE, FL_ALL, undef);
 }
-/* A source of zero leaves the destination alone (which the manual calls undefined, and every CPU does). */
-void x86_tr_BSF(X86Tr *t, const X86Insn *i) { scan(t, i, IR_bsf, FL_ALL & ~FL_Z)->c = ir_guest(i->reg); }
-void x86_tr_BSR(X86Tr *t, const X86Insn *i) { scan(t, i, IR_bsr, FL_ALL & ~FL_Z)->c = ir_guest(i->reg); }
+/*
+ * A source of zero leaves the destination alone (which the manual calls undefined, and every CPU
+ * does).
+ */
+void x86_tr_BSF(X86Tr *t, const X86Insn *i)
+{
+    scan(t, i, IR_bsf, FL_ALL & ~FL_Z)->c = ir_guest(i->reg);
+}
+void x86_tr_BSR(X86Tr *t, const X86Insn *i)
+{
+    scan(t, i, IR_bsr, FL_ALL & ~FL_Z)->c = ir_guest(i->reg);
+}
 void x86_tr_POPCNT(X86Tr *t, const X86Insn *i) { scan(t, i, IR_popcnt, 0); }
 /* CPUs without these ignore the prefix. */
 void x86_tr_TZCNT(X86Tr *t, const X86Insn *i)
@@ -263,8 +281,10 @@ static void select_ref(X86Tr *t, IrType type, unsigned cc, IrRef d, IrRef a, IrR
 void x86_tr_CMPXCHG(X86Tr *t, const X86Insn *i)
 {
     IrType type = tr_operand_type(i, 0);
-    IrRef d = tr_operand(t, i, 0, IR_READ | IR_WRITE), s = tr_operand(t, i, 1, 0), acc = ir_guest(R_RAX), old = tr_temp(t);
-    bool keep = type == IR_I32 && tr_code64(t);         /* RAX's upper half stays where EAX was equal */
+    IrRef d = tr_operand(t, i, 0, IR_READ | IR_WRITE), s = tr_operand(t, i, 1, 0),
+          acc = ir_guest(R_RAX), old = tr_temp(t);
+    /* RAX's upper half stays where EAX was equal */
+    bool keep = type == IR_I32 && tr_code64(t);
     if (d.kind == IR_HOST) {
         IrInsn *n = emit_flags(t, IR_cmpxchg, type, keep ? old : acc, d, s, FL_ALL, 0);
         n->c = acc;
@@ -275,7 +295,8 @@ void x86_tr_CMPXCHG(X86Tr *t, const X86Insn *i)
     }
     emit(t, IR_mov, type, old, d, NONE);
     emit_flags(t, IR_cmp, type, NONE, acc, old, FL_ALL, 0);
-    if (keep) {                                         /* nor is the destination written where it was not equal */
+    if (keep) {
+        /* nor is the destination written where it was not equal */
         IrRef wide = tr_temp(t);
         emit(t, IR_mov, IR_I32, wide, s, NONE);
         select_ref(t, IR_I64, CC_E, acc, acc, old);
@@ -327,12 +348,17 @@ void x86_tr_MOVBE(X86Tr *t, const X86Insn *i)
 void x86_tr_CBW(X86Tr *t, const X86Insn *i)
 {
     IrRef ax = ir_guest(R_RAX);
-    emit(t, i->osize == 2 ? IR_sext8 : i->osize == 4 ? IR_sext16 : IR_sext32, tr_type(i->osize), ax, ax, NONE);
+    emit(t,
+         i->osize == 2   ? IR_sext8
+         : i->osize == 4 ? IR_sext16
+                         : IR_sext32,
+         tr_type(i->osize), ax, ax, NONE);
 }
 
 void x86_tr_CWD(X86Tr *t, const X86Insn *i)
 {
-    emit(t, IR_sar, tr_type(i->osize), ir_guest(R_RDX), ir_guest(R_RAX), tr_imm(t, i->osize * 8u - 1));
+    emit(t, IR_sar, tr_type(i->osize), ir_guest(R_RDX), ir_guest(R_RAX),
+         tr_imm(t, i->osize * 8u - 1));
 }
 
 void x86_tr_XLAT(X86Tr *t, const X86Insn *i)
@@ -345,9 +371,18 @@ void x86_tr_XLAT(X86Tr *t, const X86Insn *i)
 }
 
 /* ---- flags ---- */
-void x86_tr_CLC(X86Tr *t, const X86Insn *i) { emit_flags(t, IR_setfl, IR_I32, NONE, tr_imm(t, 0), NONE, FL_C, 0); }
-void x86_tr_STC(X86Tr *t, const X86Insn *i) { emit_flags(t, IR_setfl, IR_I32, NONE, tr_imm(t, EF_CF), NONE, FL_C, 0); }
-void x86_tr_CMC(X86Tr *t, const X86Insn *i) { emit_flags(t, IR_cmc, IR_I32, NONE, NONE, NONE, FL_C, 0); }
+void x86_tr_CLC(X86Tr *t, const X86Insn *i)
+{
+    emit_flags(t, IR_setfl, IR_I32, NONE, tr_imm(t, 0), NONE, FL_C, 0);
+}
+void x86_tr_STC(X86Tr *t, const X86Insn *i)
+{
+    emit_flags(t, IR_setfl, IR_I32, NONE, tr_imm(t, EF_CF), NONE, FL_C, 0);
+}
+void x86_tr_CMC(X86Tr *t, const X86Insn *i)
+{
+    emit_flags(t, IR_cmc, IR_I32, NONE, NONE, NONE, FL_C, 0);
+}
 
 /* In 64-bit mode the first CPUs did not have these. */
 static bool lacks_lahf(const X86Tr *t) { return tr_code64(t) && !x86_has_feature(t->cpu, F_LAHF); }

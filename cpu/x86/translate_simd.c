@@ -2,7 +2,8 @@
 /*
  * translate_simd.c -- MMX and SSE instructions to IR: a check for the memory operand, then one vop.
  *
- * Spec: Intel SDM (325383) vol. 2, ch. 2.7 (exception classes); vol. 1, ch. 9.6 (what MMX instructions do to the x87).
+ * Spec: Intel SDM (325383) vol. 2, ch. 2.7 (exception classes); vol. 1, ch. 9.6 (what MMX
+ *   instructions do to the x87).
  * Omits: VEX forms, see translate_vex.c; EVEX forms.
  * Threads: the vCPU's own.
  */
@@ -11,8 +12,8 @@
 
 /* Rows whose REX.W twin stands in the line before them. */
 static const uint16_t twins[] = {
-    XV_cvtsi2ss, XV_cvtsi2sd, XV_cvttss2si, XV_cvttsd2si, XV_cvtss2si, XV_cvtsd2si, XV_movd_p, XV_movd, XV_movd_ps, XV_movd_s,
-    XV_pextrd, XV_pinsrd,
+    XV_cvtsi2ss, XV_cvtsi2sd, XV_cvttss2si, XV_cvttsd2si, XV_cvtss2si, XV_cvtsd2si,
+    XV_movd_p,   XV_movd,     XV_movd_ps,   XV_movd_s,    XV_pextrd,   XV_pinsrd,
 };
 
 static bool has_twin(unsigned sub)
@@ -25,7 +26,10 @@ static bool has_twin(unsigned sub)
 }
 
 static inline bool is_mmx_operand(unsigned letter) { return letter == OPD_P || letter == OPD_Q; }
-static inline bool is_rm(unsigned letter) { return letter == OPD_W || letter == OPD_Q || letter == OPD_E; }
+static inline bool is_rm(unsigned letter)
+{
+    return letter == OPD_W || letter == OPD_Q || letter == OPD_E;
+}
 
 /* An operand that is a register. */
 static IrRef reg_operand(unsigned letter, const X86Insn *i)
@@ -62,7 +66,11 @@ static bool in_mmx(const IrBlock *b)
 /* Offset of the memory operand for a helper. */
 static IrRef offset_operand(IrBlock *b, const IrMem *m)
 {
-    IrInsn *o = ir_emit(b, IR_lea, m->offset_bits == 64 ? IR_I64 : m->offset_bits == 32 ? IR_I32 : IR_I16, ir_temp(7), ir_none(), ir_none());
+    IrInsn *o = ir_emit(b, IR_lea,
+                        m->offset_bits == 64   ? IR_I64
+                        : m->offset_bits == 32 ? IR_I32
+                                               : IR_I16,
+                        ir_temp(7), ir_none(), ir_none());
     o->mem = ir_mem(b, m);
     return ir_temp(7);
 }
@@ -80,13 +88,15 @@ static void emit_check(IrBlock *b, const IrMem *m, unsigned access, unsigned byt
 /* PCMPxSTRx, MASKMOVx: C code does all. */
 static void translate_helper(IrBlock *b, const X86Insn *i, const IrMem *m)
 {
-    uint64_t a = i->reg | (uint64_t)(i->mod == 3 ? i->rm : 0xff) << 8 | (i->imm & 0xff) << 16 | (uint64_t)(i->rex >> 3 & 1) << 24;
+    uint64_t a = i->reg | (uint64_t)(i->mod == 3 ? i->rm : 0xff) << 8 | (i->imm & 0xff) << 16 |
+                 (uint64_t)(i->rex >> 3 & 1) << 24;
     IrRef offset = ir_imm(b, 0);
     if (i->mod != 3)
         offset = offset_operand(b, m);
     else if (i->row->sub == XH_maskmovq || i->row->sub == XH_maskmovdqu)
         offset = ir_guest(R_RDI);
-    emit_helper(b, i->row->sub, ir_imm(b, a), offset, ir_imm(b, i->seg | (uint64_t)i->asize * 8 << 8));
+    emit_helper(b, i->row->sub, ir_imm(b, a), offset,
+                ir_imm(b, i->seg | (uint64_t)i->asize * 8 << 8));
 }
 
 bool x86_simd_translate(X86Cpu *c, IrBlock *b, const X86Insn *i, const IrMem *m)
@@ -128,10 +138,13 @@ bool x86_simd_translate(X86Cpu *c, IrBlock *b, const X86Insn *i, const IrMem *m)
     IrRef d = mem && is_rm(dst) ? ir_host(0) : reg_operand(dst, i);
     IrRef s = src == OPD_N0 ? ir_none() : mem && is_rm(src) ? ir_host(0) : reg_operand(src, i);
     if ((v->props & V_FP) && (b->mode & X86_MODE_XMEXC)) {
-        uint64_t where = (unsigned)(dst == OPD_G ? d.id : d.id & 63) | (uint64_t)(mem ? 0xff : s.id & 63) << 8;
+        uint64_t where =
+            (unsigned)(dst == OPD_G ? d.id : d.id & 63) | (uint64_t)(mem ? 0xff : s.id & 63) << 8;
         IrRef offset = mem ? offset_operand(b, m) : ir_imm(b, 0);
-        emit_helper(b, XH_vop_fp, ir_imm(b, sub | (i->imm & 0xff) << 16 | (uint64_t)dst << 24 | (uint64_t)src << 32),
-                    ir_imm(b, where | (uint64_t)(mem ? i->seg : 0) << 16), offset);
+        emit_helper(
+            b, XH_vop_fp,
+            ir_imm(b, sub | (i->imm & 0xff) << 16 | (uint64_t)dst << 24 | (uint64_t)src << 32),
+            ir_imm(b, where | (uint64_t)(mem ? i->seg : 0) << 16), offset);
     } else {
         IrInsn *o = ir_emit(b, IR_vop, wide ? IR_I64 : IR_I32, d, s, ir_none());
         o->sub = (uint16_t)sub;
@@ -141,7 +154,8 @@ bool x86_simd_translate(X86Cpu *c, IrBlock *b, const X86Insn *i, const IrMem *m)
         if (v->props & V_GPR1)
             o->dst2 = ir_guest(R_RCX);
     }
-    if (is_mmx_operand(dst) && !store) {                /* a written MMX register has an exponent of all ones */
+    if (is_mmx_operand(dst) && !store) {
+        /* a written MMX register has an exponent of all ones */
         size_t at = offsetof(X86Cpu, fpr) + (d.id - 64u) * sizeof(X86Fpr) + offsetof(X86Fpr, exp);
         ir_emit(b, IR_mov, IR_I16, ir_ctx(at), ir_imm(b, 0xffff), ir_none());
     }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * translate_sys.c -- the stack, segments, strings, ports, x87 and system instructions as IR, most of them by helpers.
+ * translate_sys.c -- the stack, segments, strings, ports, x87 and system instructions as IR, most
+ * of them by helpers.
  *
- * Privileges are the helpers' business.  An instruction that may change the mode or open the door to an interrupt ends
- * its block.
+ * Privileges are the helpers' business.  An instruction that may change the mode or open the door
+ * to an interrupt ends its block.
  *
  * Spec: Intel SDM (325383) vol. 2, the instructions by name; vol. 3, ch. 2 and 6.
  * Threads: the vCPU that translates.
@@ -29,7 +30,8 @@ void x86_tr_POP(X86Tr *t, const X86Insn *i)
 {
     IrType type = tr_type(i->osize);
     IrRef h = tr_check_pop(t, i->osize), v = tr_temp(t), d;
-    if (i->row->ops[0] == OPD_Ev && i->mod != 3) {      /* its address sees the stack pointer already moved */
+    if (i->row->ops[0] == OPD_Ev && i->mod != 3) {
+        /* its address sees the stack pointer already moved */
         X86Insn moved = *i;
         if (i->base == R_RSP)
             moved.disp += i->osize;
@@ -47,8 +49,14 @@ void x86_tr_POP(X86Tr *t, const X86Insn *i)
     emit(t, IR_mov, type, d, v, NONE);
 }
 
-void x86_tr_PUSHA(X86Tr *t, const X86Insn *i) { tr_helper(t, XH_pusha, NONE, NONE, NONE, tr_imm(t, i->osize)); }
-void x86_tr_POPA(X86Tr *t, const X86Insn *i) { tr_helper(t, XH_popa, NONE, NONE, NONE, tr_imm(t, i->osize)); }
+void x86_tr_PUSHA(X86Tr *t, const X86Insn *i)
+{
+    tr_helper(t, XH_pusha, NONE, NONE, NONE, tr_imm(t, i->osize));
+}
+void x86_tr_POPA(X86Tr *t, const X86Insn *i)
+{
+    tr_helper(t, XH_popa, NONE, NONE, NONE, tr_imm(t, i->osize));
+}
 void x86_tr_ENTER(X86Tr *t, const X86Insn *i)
 {
     tr_helper(t, XH_enter, NONE, tr_imm(t, i->imm), tr_imm(t, i->imm2 & 31), tr_imm(t, i->osize));
@@ -98,7 +106,10 @@ static IrRef selector(unsigned seg)
     return ir_ctx(offsetof(X86Cpu, seg) + seg * sizeof(X86Seg) + offsetof(X86Seg, selector));
 }
 
-static IrRef seg_base(unsigned seg) { return ir_ctx(offsetof(X86Cpu, seg) + seg * sizeof(X86Seg) + offsetof(X86Seg, base)); }
+static IrRef seg_base(unsigned seg)
+{
+    return ir_ctx(offsetof(X86Cpu, seg) + seg * sizeof(X86Seg) + offsetof(X86Seg, base));
+}
 
 static unsigned seg_operand(const X86Insn *i) { return i->row->ops[0] - OPD_ES; }
 
@@ -171,7 +182,8 @@ void x86_tr_LGS(X86Tr *t, const X86Insn *i) { load_far(t, i, S_GS); }
 static void by_selector(X86Tr *t, const X86Insn *i, unsigned helper)
 {
     if (i->row->props & CPL0 && t->mode & X86_MODE_CPL)
-        tr_helper(t, helper, NONE, tr_imm(t, 0), NONE, NONE);           /* #GP, before the operand is looked at */
+        /* #GP, before the operand is looked at */
+        tr_helper(t, helper, NONE, tr_imm(t, 0), NONE, NONE);
     else
         tr_helper(t, helper, NONE, tr_value(t, i, 0), NONE, NONE);
 }
@@ -185,7 +197,8 @@ static void read_limit(X86Tr *t, const X86Insn *i, unsigned helper)
 {
     IrRef s = tr_value(t, i, 1), v = tr_temp(t);
     tr_helper(t, helper, v, s, ir_guest(i->reg), NONE);
-    emit(t, IR_mov, i->osize == 2 ? IR_I16 : IR_I64, ir_guest(i->reg), v, NONE);        /* 32 bits: all is kept where it fails */
+    /* 32 bits: all is kept where it fails */
+    emit(t, IR_mov, i->osize == 2 ? IR_I16 : IR_I64, ir_guest(i->reg), v, NONE);
 }
 void x86_tr_LAR(X86Tr *t, const X86Insn *i) { read_limit(t, i, XH_lar); }
 void x86_tr_LSL(X86Tr *t, const X86Insn *i) { read_limit(t, i, XH_lsl); }
@@ -277,18 +290,24 @@ void x86_tr_WRMSR(X86Tr *t, const X86Insn *i) { and_look_up(t, XH_wrmsr); }
 static IrRef address_register(X86Tr *t, const X86Insn *i, unsigned reg)
 {
     IrRef v = tr_temp(t);
-    emit(t, i->asize == 2 ? IR_zext16 : IR_mov, i->asize == 8 ? IR_I64 : IR_I32, v, ir_guest(reg), NONE);
+    emit(t, i->asize == 2 ? IR_zext16 : IR_mov, i->asize == 8 ? IR_I64 : IR_I32, v, ir_guest(reg),
+         NONE);
     return v;
 }
-static unsigned data_segment(const X86Insn *i) { return i->seg_prefix == SEG_NONE ? S_DS : i->seg_prefix; }
+static unsigned data_segment(const X86Insn *i)
+{
+    return i->seg_prefix == SEG_NONE ? S_DS : i->seg_prefix;
+}
 
 void x86_tr_MONITOR(X86Tr *t, const X86Insn *i)
 {
-    tr_helper(t, XH_monitor, NONE, address_register(t, i, R_RAX), tr_imm(t, data_segment(i)), tr_imm(t, 0));
+    tr_helper(t, XH_monitor, NONE, address_register(t, i, R_RAX), tr_imm(t, data_segment(i)),
+              tr_imm(t, 0));
 }
 void x86_tr_UMONITOR(X86Tr *t, const X86Insn *i)
 {
-    tr_helper(t, XH_monitor, NONE, address_register(t, i, i->rm), tr_imm(t, data_segment(i)), tr_imm(t, 1));
+    tr_helper(t, XH_monitor, NONE, address_register(t, i, i->rm), tr_imm(t, data_segment(i)),
+              tr_imm(t, 1));
 }
 static void user_wait(X86Tr *t, const X86Insn *i, unsigned watch)
 {
@@ -316,7 +335,10 @@ void x86_tr_SERIALIZE(X86Tr *t, const X86Insn *i)
 
 void x86_tr_MWAIT(X86Tr *t, const X86Insn *i) { and_look_up(t, XH_mwait); }
 
-/* Where CPL <= IOPL and in 64-bit code this is all there is to it: an interrupt that waits is the run loop's. */
+/*
+ * Where CPL <= IOPL and in 64-bit code this is all there is to it: an interrupt that waits is the
+ * run loop's.
+ */
 void x86_tr_STI(X86Tr *t, const X86Insn *i)
 {
     unsigned iopl = (t->mode & X86_MODE_IOPL) >> X86_MODE_IOPL_SHIFT;
@@ -351,7 +373,10 @@ void x86_tr_CLI(X86Tr *t, const X86Insn *i)
         and_look_up(t, XH_cli);
 }
 
-/* No code depends on AC at privilege 0: what follows only has another TLB, which native code finds by itself where it was before. */
+/*
+ * No code depends on AC at privilege 0: what follows only has another TLB, which native code finds
+ * by itself where it was before.
+ */
 static void smap_rights(X86Tr *t, unsigned helper, bool set)
 {
     if (!tr_cpl(t) && x86_has_feature(t->cpu, F_SMAP)) {
@@ -380,7 +405,8 @@ void x86_tr_SWAPGS(X86Tr *t, const X86Insn *i)
 /* ---- SYSCALL and SYSRET: from 64-bit code to 64-bit code as a gate, else the helper alone ---- */
 static bool has_gate(const X86Tr *t)
 {
-    return tr_code64(t) && t->mode & X86_MODE_LMA && !(t->mode & (X86_MODE_SINGLE | X86_MODE_AC | X86_MODE_WATCH | X86_MODE_IOPL));
+    return tr_code64(t) && t->mode & X86_MODE_LMA &&
+           !(t->mode & (X86_MODE_SINGLE | X86_MODE_AC | X86_MODE_WATCH | X86_MODE_IOPL));
 }
 
 static void gate(X86Tr *t, unsigned helper, IrRef not, unsigned how, bool to_user)
@@ -423,22 +449,27 @@ static void set_flags(X86Tr *t, IrRef v)
 }
 
 /* sel: a selector in bits 47:32; plus what is added to it, with or_in in its RPL. */
-static void flat_segment(X86Tr *t, unsigned s, IrRef sel, unsigned add, unsigned cpl, unsigned attr, bool data)
+static void flat_segment(X86Tr *t, unsigned s, IrRef sel, unsigned add, unsigned cpl, unsigned attr,
+                         bool data)
 {
     size_t at = offsetof(X86Cpu, seg) + s * sizeof(X86Seg);
     IrRef v = tr_temp(t), limit = tr_temp(t);
 
-    _Static_assert(offsetof(X86Seg, selector) == offsetof(X86Seg, limit) + 4 && offsetof(X86Seg, attr) == offsetof(X86Seg, limit) + 6,
+    _Static_assert(offsetof(X86Seg, selector) == offsetof(X86Seg, limit) + 4 &&
+                       offsetof(X86Seg, attr) == offsetof(X86Seg, limit) + 6,
                    "limit, selector and attributes as one word");
     emit(t, IR_add, IR_I64, v, sel, tr_imm(t, (uint64_t)add << 32));
     emit(t, IR_and, IR_I64, v, v, tr_imm(t, UINT64_C(0xffff) << 32));
-    emit(t, IR_or, IR_I64, v, v, tr_imm(t, 0xffffffff | (uint64_t)cpl << 32 | (uint64_t)(attr | cpl << ATTR_DPL_SHIFT) << 48));
+    emit(t, IR_or, IR_I64, v, v,
+         tr_imm(t,
+                0xffffffff | (uint64_t)cpl << 32 | (uint64_t)(attr | cpl << ATTR_DPL_SHIFT) << 48));
     emit(t, IR_mov, IR_I64, ir_ctx(at + offsetof(X86Seg, limit)), v, NONE);
     emit(t, IR_mov, IR_I64, limit, tr_imm(t, 0xffffffff), NONE);
     emit(t, IR_mov, IR_I64, ir_ctx(at + offsetof(X86Seg, base)), tr_imm(t, 0), NONE);
     emit(t, IR_mov, IR_I64, ir_ctx(at + offsetof(X86Seg, lo)), tr_imm(t, 0), NONE);
     emit(t, IR_mov, IR_I64, ir_ctx(at + offsetof(X86Seg, hi_read)), limit, NONE);
-    emit(t, IR_mov, IR_I64, ir_ctx(at + offsetof(X86Seg, hi_write)), data ? limit : tr_imm(t, UINT64_MAX), NONE);
+    emit(t, IR_mov, IR_I64, ir_ctx(at + offsetof(X86Seg, hi_write)),
+         data ? limit : tr_imm(t, UINT64_MAX), NONE);
 }
 
 static void flat_code64(X86Tr *t, IrRef cs, unsigned add, IrRef ss, unsigned ss_add, unsigned cpl)
@@ -522,7 +553,8 @@ PLAIN(FEMMS, emms)
 void x86_tr_VMX_SVM(X86Tr *t, const X86Insn *i)
 {
     if (i->modrm >= 0xd8 && i->modrm <= 0xdf && x86_has_feature(t->cpu, F_SVM)) {
-        tr_helper(t, XH_svm, NONE, tr_imm(t, i->modrm), tr_imm(t, i->asize * 8u), tr_imm(t, i->length));
+        tr_helper(t, XH_svm, NONE, tr_imm(t, i->modrm), tr_imm(t, i->asize * 8u),
+                  tr_imm(t, i->length));
         tr_end_pc(t);
     } else {
         tr_helper(t, XH_vmx_svm, NONE, tr_imm(t, i->modrm), NONE, NONE);
@@ -570,7 +602,10 @@ void x86_tr_RDSEED(X86Tr *t, const X86Insn *i) { by_value(t, i, XH_rdseed); }
 void x86_tr_RDPID(X86Tr *t, const X86Insn *i) { by_value(t, i, XH_rdpid); }
 
 /* ---- caches and barriers ---- */
-/* Real where it costs a look-up and no more: programs that say what they want next (compressors, databases) live by it. */
+/*
+ * Real where it costs a look-up and no more: programs that say what they want next (compressors,
+ * databases) live by it.
+ */
 void x86_tr_PREFETCH(X86Tr *t, const X86Insn *i)
 {
     unsigned hint = i->opcode == 0x0d ? 4 : i->modrm >> 3 & 7;
@@ -618,13 +653,15 @@ static void string_helper(X86Tr *t, const X86Insn *i, unsigned helper, IrType ty
         n->sub = helper == XH_stos;
         n->imm = t->next;
     }
-    uint64_t how = 1u << type | (unsigned)i->asize * 8 << 8 | (unsigned)i->seg << 16 | (uint64_t)i->rep << 24;
+    uint64_t how =
+        1u << type | (unsigned)i->asize * 8 << 8 | (unsigned)i->seg << 16 | (uint64_t)i->rep << 24;
     tr_helper(t, helper, NONE, tr_imm(t, how), tr_imm(t, i->length), NONE);
     tr_end_pc(t);
 }
 
 /* One element without a prefix: inline. */
-static IrRef element(X86Tr *t, const X86Insn *i, unsigned reg, unsigned seg, IrType type, unsigned access)
+static IrRef element(X86Tr *t, const X86Insn *i, unsigned reg, unsigned seg, IrType type,
+                     unsigned access)
 {
     IrMem m = { .base = ir_guest(reg), .offset_bits = i->asize * 8 };
     tr_segment(t, &m, seg);
@@ -651,7 +688,8 @@ void x86_tr_MOVS(X86Tr *t, const X86Insn *i)
         string_helper(t, i, XH_movs, type);
         return;
     }
-    IrRef s = element(t, i, R_RSI, i->seg, type, IR_READ), d = element(t, i, R_RDI, S_ES, type, IR_WRITE), v = tr_temp(t);
+    IrRef s = element(t, i, R_RSI, i->seg, type, IR_READ),
+          d = element(t, i, R_RDI, S_ES, type, IR_WRITE), v = tr_temp(t);
     emit(t, IR_mov, type, v, s, NONE);
     emit(t, IR_mov, type, d, v, NONE);
     advance(t, i, type, true, true);
@@ -700,17 +738,24 @@ void x86_tr_CMPS(X86Tr *t, const X86Insn *i)
         string_helper(t, i, XH_cmps, type);
         return;
     }
-    IrRef s = element(t, i, R_RSI, i->seg, type, IR_READ), d = element(t, i, R_RDI, S_ES, type, IR_READ), v = tr_temp(t);
+    IrRef s = element(t, i, R_RSI, i->seg, type, IR_READ),
+          d = element(t, i, R_RDI, S_ES, type, IR_READ), v = tr_temp(t);
     emit(t, IR_mov, type, v, s, NONE);
     emit_flags(t, IR_cmp, type, NONE, v, d, FL_ALL, 0);
     advance(t, i, type, true, true);
 }
 
 void x86_tr_INS(X86Tr *t, const X86Insn *i) { string_helper(t, i, XH_ins, tr_operand_type(i, 0)); }
-void x86_tr_OUTS(X86Tr *t, const X86Insn *i) { string_helper(t, i, XH_outs, tr_operand_type(i, 1)); }
+void x86_tr_OUTS(X86Tr *t, const X86Insn *i)
+{
+    string_helper(t, i, XH_outs, tr_operand_type(i, 1));
+}
 
 /* ---- odds and ends in C ---- */
-static void bcd(X86Tr *t, const X86Insn *i) { tr_helper(t, XH_bcd, NONE, tr_imm(t, i->opcode), tr_imm(t, i->imm & 0xff), NONE); }
+static void bcd(X86Tr *t, const X86Insn *i)
+{
+    tr_helper(t, XH_bcd, NONE, tr_imm(t, i->opcode), tr_imm(t, i->imm & 0xff), NONE);
+}
 void x86_tr_DAA(X86Tr *t, const X86Insn *i) { bcd(t, i); }
 void x86_tr_DAS(X86Tr *t, const X86Insn *i) { bcd(t, i); }
 void x86_tr_AAA(X86Tr *t, const X86Insn *i) { bcd(t, i); }
@@ -722,7 +767,8 @@ void x86_tr_BOUND(X86Tr *t, const X86Insn *i)
 {
     IrRef index = tr_temp(t);
     emit(t, IR_mov, tr_type(i->osize), index, ir_guest(i->reg), NONE);
-    tr_helper(t, XH_bound, NONE, index, tr_offset(t, i), tr_imm(t, i->seg | (unsigned)i->osize << 8));
+    tr_helper(t, XH_bound, NONE, index, tr_offset(t, i),
+              tr_imm(t, i->seg | (unsigned)i->osize << 8));
 }
 
 void x86_tr_CMPXCHG8B(X86Tr *t, const X86Insn *i)
@@ -731,7 +777,8 @@ void x86_tr_CMPXCHG8B(X86Tr *t, const X86Insn *i)
         tr_ud(t);
         return;
     }
-    tr_helper(t, i->osize == 8 ? XH_cmpxchg16b : XH_cmpxchg8b, NONE, tr_offset(t, i), tr_imm(t, i->seg), tr_imm(t, i->lock));
+    tr_helper(t, i->osize == 8 ? XH_cmpxchg16b : XH_cmpxchg8b, NONE, tr_offset(t, i),
+              tr_imm(t, i->seg), tr_imm(t, i->lock));
 }
 
 /* ---- x87 and the FP state ---- */
@@ -739,7 +786,8 @@ static void fp_state(X86Tr *t, const X86Insn *i, unsigned helper, unsigned how)
 {
     if (helper == XH_fxsave || helper == XH_xsave)
         x86_tr_x87_settle(t);
-    tr_helper(t, helper, NONE, tr_offset(t, i), tr_imm(t, i->seg), tr_imm(t, ((i->rex >> 3) & 1) | how));
+    tr_helper(t, helper, NONE, tr_offset(t, i), tr_imm(t, i->seg),
+              tr_imm(t, ((i->rex >> 3) & 1) | how));
 }
 void x86_tr_FXSAVE(X86Tr *t, const X86Insn *i) { fp_state(t, i, XH_fxsave, 0); }
 void x86_tr_FXRSTOR(X86Tr *t, const X86Insn *i) { fp_state(t, i, XH_fxrstor, 0); tr_end_lookup(t); }
@@ -748,7 +796,11 @@ void x86_tr_XSAVEOPT(X86Tr *t, const X86Insn *i) { fp_state(t, i, XH_xsave, 0x10
 void x86_tr_XSAVEC(X86Tr *t, const X86Insn *i) { fp_state(t, i, XH_xsave, 0x20); }
 void x86_tr_XSAVES(X86Tr *t, const X86Insn *i) { fp_state(t, i, XH_xsave, 0x40); }
 void x86_tr_XRSTOR(X86Tr *t, const X86Insn *i) { fp_state(t, i, XH_xrstor, 0); tr_end_lookup(t); }
-void x86_tr_XRSTORS(X86Tr *t, const X86Insn *i) { fp_state(t, i, XH_xrstor, 0x40); tr_end_lookup(t); }
+void x86_tr_XRSTORS(X86Tr *t, const X86Insn *i)
+{
+    fp_state(t, i, XH_xrstor, 0x40);
+    tr_end_lookup(t);
+}
 
 static bool sse_runs(X86Tr *t)
 {

@@ -2,8 +2,8 @@
 /*
  * translate_vex.c -- VEX-coded instructions, and ADCX and ADOX, as IR.
  *
- * Vector instructions are a check for the memory operand and one vop of a VEX form; masked moves, gathers, and all where an
- * exception may be unmasked are a helper each.
+ * Vector instructions are a check for the memory operand and one vop of a VEX form; masked moves,
+ * gathers, and all where an exception may be unmasked are a helper each.
  *
  * Spec: Intel SDM (325383) vol. 2, ch. 2.3, 2.7 (exception classes); the instructions by name.
  * Threads: the vCPU that translates.
@@ -13,7 +13,8 @@
 #include "cpu/x86/bmi.h"
 
 /* ---- BMI1, BMI2, ADX ---- */
-static IrRef wide_value(X86Tr *t, const X86Insn *i, unsigned k)        /* zero-extended to 64 bits, in a temporary */
+/* zero-extended to 64 bits, in a temporary */
+static IrRef wide_value(X86Tr *t, const X86Insn *i, unsigned k)
 {
     IrType type = tr_operand_type(i, k);
     IrRef s = tr_operand(t, i, k, IR_READ), d = tr_temp(t);
@@ -24,14 +25,19 @@ static IrRef wide_value(X86Tr *t, const X86Insn *i, unsigned k)        /* zero-e
 static void by_helper(X86Tr *t, const X86Insn *i, unsigned op, unsigned dst, unsigned a, unsigned b)
 {
     IrRef second = wide_value(t, i, b), first = a == b ? second : wide_value(t, i, a);
-    tr_helper(t, XH_bmi, tr_operand(t, i, dst, IR_WRITE), first, second, tr_imm(t, op | 8u << tr_operand_type(i, dst) << 8));
+    tr_helper(t, XH_bmi, tr_operand(t, i, dst, IR_WRITE), first, second,
+              tr_imm(t, op | 8u << tr_operand_type(i, dst) << 8));
 }
 
-/* dst = op(a, b): OF cleared, SF and ZF by the result, CF as it is unless `carry` says it is cleared. */
+/*
+ * dst = op(a, b): OF cleared, SF and ZF by the result, CF as it is unless `carry` says it is
+ * cleared.
+ */
 static void logic(X86Tr *t, const X86Insn *i, IrOp op, IrRef a, IrRef b, bool carry)
 {
     IrType type = tr_operand_type(i, 0);
-    emit_flags(t, op, type, tr_operand(t, i, 0, IR_WRITE), a, b, carry ? FL_ALL : FL_ALL & ~FL_C, FL_P | FL_A);
+    emit_flags(t, op, type, tr_operand(t, i, 0, IR_WRITE), a, b, carry ? FL_ALL : FL_ALL & ~FL_C,
+               FL_P | FL_A);
 }
 
 void x86_tr_ANDN(X86Tr *t, const X86Insn *i)
@@ -70,7 +76,10 @@ void x86_tr_BZHI(X86Tr *t, const X86Insn *i)
     logic(t, i, IR_and, a, mask, false);
 }
 void x86_tr_BEXTR(X86Tr *t, const X86Insn *i) { by_helper(t, i, BMI_BEXTR, 0, 1, 2); }
-void x86_tr_ADX(X86Tr *t, const X86Insn *i) { by_helper(t, i, i->mandatory == P_66 ? BMI_ADCX : BMI_ADOX, 0, 0, 1); }
+void x86_tr_ADX(X86Tr *t, const X86Insn *i)
+{
+    by_helper(t, i, i->mandatory == P_66 ? BMI_ADCX : BMI_ADOX, 0, 0, 1);
+}
 
 static void deposit(X86Tr *t, const X86Insn *i, unsigned helper)
 {
@@ -176,10 +185,11 @@ static bool by_vop(X86Tr *t, const X86Insn *i, const X86VexRow *v)
         IrMem m;
         tr_address(t, i, &m);
         m.align = v->aligned ? v->bytes[i->vl] : 0;
-        memory = tr_check_mem(t, &m, v->bytes[i->vl], v->ops[0] == OPD_W || v->ops[0] == OPD_E ? IR_WRITE : IR_READ);
+        memory = tr_check_mem(t, &m, v->bytes[i->vl],
+                              v->ops[0] == OPD_W || v->ops[0] == OPD_E ? IR_WRITE : IR_READ);
     }
-    IrInsn *n = emit(t, IR_vop, IR_I64, vex_operand(i, v->ops[0], memory), vex_operand(i, v->ops[1], memory),
-                     vex_operand(i, v->ops[2], memory));
+    IrInsn *n = emit(t, IR_vop, IR_I64, vex_operand(i, v->ops[0], memory),
+                     vex_operand(i, v->ops[1], memory), vex_operand(i, v->ops[2], memory));
     if (v->imm == 2)
         n->c = ir_vec(i->imm >> 4 & (tr_code64(t) ? 15 : 7));
     n->sub = (uint16_t)(XV_N + i->row->sub);
@@ -202,7 +212,8 @@ void x86_tr_vex(X86Tr *t, const X86Insn *i)
     }
     if (gather) {
         unsigned index = i->index == X86_NO_REG ? 4 : i->index;
-        if ((i->modrm & 7) != 4 || i->asize == 2 || i->reg == i->vvvv || i->reg == index || i->vvvv == index) {
+        if ((i->modrm & 7) != 4 || i->asize == 2 || i->reg == i->vvvv || i->reg == index ||
+            i->vvvv == index) {
             tr_ud(t);
             return;
         }
@@ -212,8 +223,10 @@ void x86_tr_vex(X86Tr *t, const X86Insn *i)
         return;
     IrRef offset = i->mod != 3 ? tr_offset(t, &at) : tr_imm(t, 0);
     uint64_t index = i->index == X86_NO_REG ? 4 : i->index;
-    uint64_t a = i->row->sub | (uint64_t)i->reg << 16 | (uint64_t)(i->mod == 3 ? i->rm : 0xff) << 24 | (uint64_t)i->vvvv << 32 |
+    uint64_t a = i->row->sub | (uint64_t)i->reg << 16 |
+                 (uint64_t)(i->mod == 3 ? i->rm : 0xff) << 24 | (uint64_t)i->vvvv << 32 |
                  (i->imm & 0xff) << 40 | (uint64_t)i->vl << 48;
-    tr_helper(t, XH_vex, NONE, tr_imm(t, a), offset,
-              tr_imm(t, i->seg | (uint64_t)i->asize * 8 << 8 | (uint64_t)i->scale << 16 | index << 24));
+    tr_helper(
+        t, XH_vex, NONE, tr_imm(t, a), offset,
+        tr_imm(t, i->seg | (uint64_t)i->asize * 8 << 8 | (uint64_t)i->scale << 16 | index << 24));
 }

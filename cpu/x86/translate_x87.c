@@ -1,28 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * translate_x87.c -- x87 instructions to IR: operations on known registers where that is possible, else a helper.
+ * translate_x87.c -- x87 instructions to IR: operations on known registers where that is possible,
+ * else a helper.
  *
- * TOP, the tags and the control word are what they are when a block is translated; compiled code comes to one place with
- * one stack depth, so a guard before the first x87 operation of a run hardly ever fails (it then leaves to tier 0).
- * With the control word of FNINIT (all exceptions masked, nearest, 64 bits) and registers that are full or empty as the
- * instruction needs them, it becomes a vop on physical registers, and a store of TOP and tags where they change.
- * All else goes through x86_h_x87(); what then is not known any more ends the block, so that the next one is translated
- * with the new state.
+ * TOP, the tags and the control word are what they are when a block is translated; compiled code
+ * comes to one place with one stack depth, so a guard before the first x87 operation of a run
+ * hardly ever fails (it then leaves to tier 0).
+ * With the control word of FNINIT (all exceptions masked, nearest, 64 bits) and registers that are
+ * full or empty as the instruction needs them, it becomes a vop on physical registers, and a store
+ * of TOP and tags where they change.
+ * All else goes through x86_h_x87(); what then is not known any more ends the block, so that the
+ * next one is translated with the new state.
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 8; vol. 2, appendix A.5.
- * What vops do not leave behind, FIP, FDP and FOP, is made up for where the same block asks for it: what they would be is
- * known here but for the offset of an operand, which is then put down where the operand was used.
+ * What vops do not leave behind, FIP, FDP and FOP, is made up for where the same block asks for it:
+ * what they would be is known here but for the offset of an operand, which is then put down where
+ * the operand was used.
  *
- * Omits: a block that ends leaves FIP, FDP and FOP as they were before its vops, so that code that asks in another block gets
- * those of an older instruction.  (With all exceptions masked nobody but tests does.)
+ * Omits: a block that ends leaves FIP, FDP and FOP as they were before its vops, so that code that
+ * asks in another block gets those of an older instruction.  (With all exceptions masked nobody but
+ * tests does.)
  * Threads: the vCPU's own.
  */
 #include "cpu/x86/translate.h"
 #include "cpu/x86/x87.h"
 
-G_STATIC_ASSERT(offsetof(X86Cpu, fpu_top) == offsetof(X86Cpu, fpu_cw) + 2 && offsetof(X86Cpu, fpu_valid) == offsetof(X86Cpu, fpu_cw) + 3);
+G_STATIC_ASSERT(offsetof(X86Cpu, fpu_top) == offsetof(X86Cpu, fpu_cw) + 2 &&
+                offsetof(X86Cpu, fpu_valid) == offsetof(X86Cpu, fpu_cw) + 3);
 
-static inline bool is_full(const X86Tr *t, unsigned i) { return t->fpu_valid >> ((t->fpu_top + i) & 7) & 1; }
+static inline bool is_full(const X86Tr *t, unsigned i)
+{
+    return t->fpu_valid >> ((t->fpu_top + i) & 7) & 1;
+}
 static inline IrRef st(const X86Tr *t, unsigned i) { return ir_vec(64 + ((t->fpu_top + i) & 7)); }
 
 /* What is known still holds?  MMX instructions and restored state are not followed. */
@@ -33,7 +42,8 @@ static bool still_known(X86Tr *t, bool *guarded)
         if (n->op != IR_helper)
             continue;
         *guarded = false;
-        if (n->sub == XH_mmx_enter || n->sub == XH_emms || n->sub == XH_fxrstor || n->sub == XH_xrstor)
+        if (n->sub == XH_mmx_enter || n->sub == XH_emms || n->sub == XH_fxrstor ||
+            n->sub == XH_xrstor)
             return false;
     }
     return true;
@@ -45,11 +55,15 @@ static void guard(X86Tr *t)
     still_known(t, &guarded);
     if (guarded)
         return;
-    emit(t, IR_guard, IR_I32, NONE, CTX(fpu_cw), tr_imm(t, CW_RESET | (unsigned)t->fpu_top << 16 | (unsigned)t->fpu_valid << 24));
+    emit(t, IR_guard, IR_I32, NONE, CTX(fpu_cw),
+         tr_imm(t, CW_RESET | (unsigned)t->fpu_top << 16 | (unsigned)t->fpu_valid << 24));
     t->fpu_guard = t->b->n_insns;
 }
 
-/* pops: how many registers this instruction leaves empty, ST0 and then ST1, which a back end need not keep. */
+/*
+ * pops: how many registers this instruction leaves empty, ST0 and then ST1, which a back end need
+ * not keep.
+ */
 static IrInsn *vop(X86Tr *t, unsigned sub, IrRef dst, IrRef a, unsigned pops)
 {
     IrInsn *n = emit(t, IR_vop, IR_I32, dst, a, NONE);
@@ -60,7 +74,10 @@ static IrInsn *vop(X86Tr *t, unsigned sub, IrRef dst, IrRef a, unsigned pops)
     return n;
 }
 
-/* FDP = the offset of an operand, at a place behind its use, where its registers are what they were. */
+/*
+ * FDP = the offset of an operand, at a place behind its use, where its registers are what they
+ * were.
+ */
 static void insert_dp(X86Tr *t)
 {
     IrBlock *b = t->b;
@@ -80,7 +97,8 @@ static void insert_dp(X86Tr *t)
 static void store_selector(X86Tr *t, IrRef to, unsigned seg)
 {
     IrRef v = tr_temp(t);
-    emit(t, IR_mov, IR_I16, v, ir_ctx(offsetof(X86Cpu, seg) + seg * sizeof(X86Seg) + offsetof(X86Seg, selector)), NONE);
+    emit(t, IR_mov, IR_I16, v,
+         ir_ctx(offsetof(X86Cpu, seg) + seg * sizeof(X86Seg) + offsetof(X86Seg, selector)), NONE);
     emit(t, IR_mov, IR_I16, to, v, NONE);
 }
 
@@ -101,7 +119,8 @@ void x86_tr_x87_settle(X86Tr *t)
 
 static void store_state(X86Tr *t)
 {
-    emit(t, IR_mov, IR_I16, CTX(fpu_top), tr_imm(t, t->fpu_top | (unsigned)t->fpu_valid << 8), NONE);
+    emit(t, IR_mov, IR_I16, CTX(fpu_top), tr_imm(t, t->fpu_top | (unsigned)t->fpu_valid << 8),
+         NONE);
 }
 
 static void change(X86Tr *t, int by, unsigned set, unsigned clear)      /* TOP += by, then tags */
@@ -154,7 +173,8 @@ static bool memory_form(X86Tr *t, const X86Insn *i)
     const MemRow *r = &mem_rows[i->opcode & 7][i->modrm >> 3 & 7];
     unsigned bytes = r->what < STCW ? x86_vecs[r->sub].mem_bytes : 2;
     bool stores = r->what == ST || r->what == STP || r->what >= STCW;
-    if (r->what == NOT || (r->what == LD && is_full(t, 7)) || (r->what != LD && r->what < STCW && !is_full(t, 0)))
+    if (r->what == NOT || (r->what == LD && is_full(t, 7)) ||
+        (r->what != LD && r->what < STCW && !is_full(t, 0)))
         return false;
     guard(t);                           /* a pending exception comes before those of the operand */
     IrRef h = tr_check(t, i, bytes, stores ? IR_WRITE : IR_READ);
@@ -327,7 +347,8 @@ static bool follow(X86Tr *t, const X86Insn *i)
     }
 }
 
-static bool is_load_of_state(const X86Insn *i)          /* FLDENV, FLDCW, FNSTENV (masks all), FRSTOR, FNSAVE, FNINIT */
+/* FLDENV, FLDCW, FNSTENV (masks all), FRSTOR, FNSAVE, FNINIT */
+static bool is_load_of_state(const X86Insn *i)
 {
     unsigned op = i->opcode & 7, r = i->modrm >> 3 & 7;
     if (i->mod == 3)
@@ -354,7 +375,8 @@ static bool lacks_x87(const X86Tr *t, const X86Insn *i)
 {
     unsigned digit = i->modrm >> 3 & 7;
     if (i->mod != 3)
-        return digit == 1 && i->opcode >= 0xdb && (i->opcode & 1) && !x86_has_feature(t->cpu, F_SSE3);
+        return digit == 1 && i->opcode >= 0xdb && (i->opcode & 1) &&
+               !x86_has_feature(t->cpu, F_SSE3);
     bool fcmov = (i->opcode == 0xda || i->opcode == 0xdb) && digit < 4;
     bool fcomi = (i->opcode == 0xdb || i->opcode == 0xdf) && (digit == 5 || digit == 6);
     return (fcmov || fcomi) && !x86_has_feature(t->cpu, F_CMOV);
@@ -366,15 +388,19 @@ static bool is_control(const X86Insn *i)
     unsigned op = i->opcode & 7, r = i->modrm >> 3 & 7;
     if (i->mod != 3)
         return (op == 1 || op == 5) && r >= 4;
-    return (op == 1 && (i->modrm == 0xd0 || i->modrm == 0xf6 || i->modrm == 0xf7)) || (op == 5 && r == 0) || (op == 7 && r == 4);
+    return (op == 1 && (i->modrm == 0xd0 || i->modrm == 0xf6 || i->modrm == 0xf7)) ||
+           (op == 5 && r == 0) || (op == 7 && r == 4);
 }
 
 /* Done by vops: what they have left undone. */
 static void leave_undone(X86Tr *t, const X86Insn *i)
 {
     unsigned op = i->opcode & 7, r = i->modrm >> 3 & 7;
-    bool rotates = (op == 1 && (i->modrm == 0xf6 || i->modrm == 0xf7)) || (op == 5 && r == 0);          /* and FFREE */
-    bool itself = !(i->modrm & 7) && ((r == 1 && (op == 1 || op == 5 || op == 7)) || (r == 2 && op == 5));         /* FXCH, FST: no vop */
+    /* and FFREE */
+    bool rotates = (op == 1 && (i->modrm == 0xf6 || i->modrm == 0xf7)) || (op == 5 && r == 0);
+    /* FXCH, FST: no vop */
+    bool itself =
+        !(i->modrm & 7) && ((r == 1 && (op == 1 || op == 5 || op == 7)) || (r == 2 && op == 5));
     if (i->mod == 3 && (rotates || itself))
         vop(t, XV_fclear_c1, NONE, NONE, 0);
     if (is_control(i))

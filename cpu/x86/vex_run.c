@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vex_run.c -- VEX-coded vector instructions by the host's own: each row of vex.def is a piece of code on fixed registers.
+ * vex_run.c -- VEX-coded vector instructions by the host's own: each row of vex.def is a piece of
+ * code on fixed registers.
  *
- * For VEX.L 0 and 1, and for each value of an immediate, a piece holds the instruction with reg in (r)ax or ymm0, vvvv in
- * ymm1, rm in ymm2 or at [rdi], the register of a fourth operand in ymm3, and RET.  It runs under the guest's MXCSR with all
- * exceptions masked, on copies: what is unmasked is looked at afterwards.  Masked moves and gathers access memory element
- * by element.
+ * For VEX.L 0 and 1, and for each value of an immediate, a piece holds the instruction with reg in
+ * (r)ax or ymm0, vvvv in ymm1, rm in ymm2 or at [rdi], the register of a fourth operand in ymm3,
+ * and RET.  It runs under the guest's MXCSR with all exceptions masked, on copies: what is unmasked
+ * is looked at afterwards.  Masked moves and gathers access memory element by element.
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 11.5, 14; vol. 2, ch. 2.3, 2.7 and the instructions by name.
- * Omits: x86 hosts without AVX2: no CPU model offers AVX there.  Other architectures: see vex_soft.c.  Beside an unmasked overflow or
- *        underflow, PE is set as the masked response would set it.
+ * Omits: x86 hosts without AVX2: no CPU model offers AVX there.  Other architectures: see
+ *        vex_soft.c.  Beside an unmasked overflow or underflow, PE is set as the masked response
+ *        would set it.
  * Threads: the vCPU's own.
  */
 #include <string.h>
@@ -95,7 +97,8 @@ static const char *const pieces[VX_N] = {
 #undef VEX
 };
 
-G_STATIC_ASSERT(offsetof(VexFrame, rax) == 128 && offsetof(VexFrame, piece) == 152 && offsetof(VexFrame, mxcsr) == 160);
+G_STATIC_ASSERT(offsetof(VexFrame, rax) == 128 && offsetof(VexFrame, piece) == 152 &&
+                offsetof(VexFrame, mxcsr) == 160);
 void vex_run(VexFrame *f);
 #else
 /* No code: the place of a piece is a number. */
@@ -124,7 +127,8 @@ typedef struct VexInsn {
 
 static VexInsn unpack(uint64_t a, uint64_t b, uint64_t arg)
 {
-    VexInsn v = { .row = &x86_vex_rows[a & 0xffff], .vx = a & 0xffff, .reg = a >> 16 & 15, .rm = a >> 24 & 15, .vvvv = a >> 32 & 15,
+    VexInsn v = { .row = &x86_vex_rows[a & 0xffff], .vx = a & 0xffff, .reg = a >> 16 & 15,
+                  .rm = a >> 24 & 15, .vvvv = a >> 32 & 15,
                   .imm = a >> 40 & 0xff, .vl = a >> 48 & 1, .mem = (a >> 24 & 0xff) == 0xff, .offset = b,
                   .seg = arg & 0xff, .addr_bits = arg >> 8 & 0xff, .scale = arg >> 16 & 3, .index = arg >> 24 & 15 };
     v.bytes = v.row->bytes[v.vl];
@@ -184,18 +188,24 @@ unsigned x86_vex_frame(VexFrame *f, unsigned vx, unsigned imm, unsigned vl, uint
     return run_frame(f, mxcsr);
 }
 
-/* Is a float exactly a subnormal half (2^-24 <= |x| < 2^-14)?  VCVTPS2PH knows no FTZ, which shows that of other results. */
+/*
+ * Is a float exactly a subnormal half (2^-24 <= |x| < 2^-14)?  VCVTPS2PH knows no FTZ, which shows
+ * that of other results.
+ */
 static bool has_exact_subnormal(const VexFrame *f, unsigned n)
 {
     for (unsigned k = 0; k < n; k++) {
-        uint32_t v = (uint32_t)(f->reg[k / 2] >> 32 * (k & 1)), e = v >> 23 & 0xff, mant = (v & 0x7fffff) | 1u << 23;
+        uint32_t v = (uint32_t)(f->reg[k / 2] >> 32 * (k & 1)), e = v >> 23 & 0xff,
+                 mant = (v & 0x7fffff) | 1u << 23;
         if (e >= 103 && e < 113 && !(mant & ((1u << (126 - e)) - 1)))
             return true;
     }
     return false;
 }
 
-/* As x86_h_vop_fp() has it: with unmasked exceptions, which flags are set, and whether it raises. */
+/*
+ * As x86_h_vop_fp() has it: with unmasked exceptions, which flags are set, and whether it raises.
+ */
 static void run_exact(X86Cpu *c, VexFrame *f, unsigned halves)
 {
     enum { MX_UE = 0x10, MX_PRE = 7, MX_UM = 0x800, MX_FTZ = 0x8000, MX_MASK_SHIFT = 7 };
@@ -241,7 +251,8 @@ static void store_result(X86Cpu *c, const VexInsn *v, VexFrame *f, uint64_t line
     case OPD_V:
         set_vec(c, v->reg, f->reg);
         break;
-    case OPD_H:                                         /* shifts by an immediate: the destination is in ymm0 */
+    /* shifts by an immediate: the destination is in ymm0 */
+    case OPD_H:
         set_vec(c, v->vvvv, f->reg);
         break;
     case OPD_G:
@@ -262,7 +273,10 @@ static void store_result(X86Cpu *c, const VexInsn *v, VexFrame *f, uint64_t line
 }
 
 /* ---- masked moves and gathers: by elements ---- */
-static bool is_set(const X86Vec *mask, unsigned k, unsigned bytes) { return mask->u8[k * bytes + bytes - 1] & 0x80; }
+static bool is_set(const X86Vec *mask, unsigned k, unsigned bytes)
+{
+    return mask->u8[k * bytes + bytes - 1] & 0x80;
+}
 
 static void masked_move(X86Cpu *c, const VexInsn *v, unsigned bytes)
 {
@@ -289,7 +303,10 @@ static void masked_move(X86Cpu *c, const VexInsn *v, unsigned bytes)
     }
 }
 
-/* An element that faults leaves those before it done and their mask cleared.  v->bytes: of an element. */
+/*
+ * An element that faults leaves those before it done and their mask cleared.  v->bytes: of an
+ * element.
+ */
 static void gather(X86Cpu *c, const VexInsn *v, unsigned index_bytes)
 {
     X86Vec *dst = &c->vec[v->reg], *mask = &c->vec[v->vvvv];
@@ -303,7 +320,8 @@ static void gather(X86Cpu *c, const VexInsn *v, unsigned index_bytes)
         uint64_t i = index_bytes == 8 ? index->u64[k] : (uint64_t)(int64_t)index->s32[k];
         uint64_t at = v->offset + (i << v->scale);
         at = v->addr_bits == 64 ? at : (uint32_t)at;
-        dbt_load_bytes(&c->dbt, x86_seg_linear(c, v->seg, at, v->bytes, false), &dst->u8[k * v->bytes], v->bytes);
+        dbt_load_bytes(&c->dbt, x86_seg_linear(c, v->seg, at, v->bytes, false),
+                       &dst->u8[k * v->bytes], v->bytes);
         memset(&mask->u8[k * v->bytes], 0, v->bytes);
     }
     memset(mask, 0, sizeof *mask);
@@ -318,14 +336,18 @@ uint64_t x86_h_vex(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
     uint64_t linear = 0;
     bool write = v.row->ops[0] == OPD_W || v.row->ops[0] == OPD_E;
     if (v.row->props & (VX_MASK4 | VX_MASK8)) {
-        c->no_ac = true;                /* vol. 2: "no AC# reported for any mask bit combinations" */
+        c->no_ac = true;               /* vol. 2: "no AC# reported for any mask bit combinations" */
         masked_move(c, &v, v.row->props & VX_MASK4 ? 4 : 8);
         c->no_ac = false;
         return 0;
     }
     if (v.row->props & VX_GATHER) {
         c->no_ac = true;                /* vol. 2: "will never deliver an AC fault" */
-        gather(c, &v, v.vx == VX_pgatherdd || v.vx == VX_pgatherdq || v.vx == VX_gatherdps || v.vx == VX_gatherdpd ? 4 : 8);
+        gather(c, &v,
+               v.vx == VX_pgatherdd || v.vx == VX_pgatherdq || v.vx == VX_gatherdps ||
+                       v.vx == VX_gatherdpd
+                   ? 4
+                   : 8);
         c->no_ac = false;
         return 0;
     }
@@ -340,7 +362,8 @@ uint64_t x86_h_vex(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
     return 0;
 }
 
-uint64_t x86_vex_op(void *cpu, unsigned sub, void *d, const void *a, const void *b, const void *fourth, unsigned imm8, unsigned vl)
+uint64_t x86_vex_op(void *cpu, unsigned sub, void *d, const void *a, const void *b,
+                    const void *fourth, unsigned imm8, unsigned vl)
 {
     X86Cpu *c = cpu;
     if (sub == XV_VZEROUPPER)
@@ -357,7 +380,8 @@ uint64_t x86_vex_op(void *cpu, unsigned sub, void *d, const void *a, const void 
         case OPD_H:
             memcpy(f.vvvv, src[k], 32);
             break;
-        case OPD_W:                                     /* memory, or a register by either way of a piece */
+        /* memory, or a register by either way of a piece */
+        case OPD_W:
             memcpy(f.memory, src[k], 32);
             memcpy(f.rm, src[k], 32);
             break;
@@ -385,7 +409,7 @@ uint64_t x86_vex_op(void *cpu, unsigned sub, void *d, const void *a, const void 
     case OPD_E:
         memcpy(d, f.memory, 8);
         break;
-    case OPD_W:                                         /* a buffer for memory is 64 bytes as well */
+    case OPD_W:                                        /* a buffer for memory is 64 bytes as well */
         memcpy(d, r->reg_only ? (const void *)f.rm : f.memory, 32);
         memset((uint8_t *)d + 32, 0, 32);
         break;

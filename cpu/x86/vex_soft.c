@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vex_soft.c -- VEX-coded vector instructions in C, for hosts that are not x86-64 (and with -DPORTABLE_FP).
+ * vex_soft.c -- VEX-coded vector instructions in C, for hosts that are not x86-64 (and with
+ * -DPORTABLE_FP).
  *
- * A row with a namesake in simd.def runs that meaning on each 128 bits; the others have their own below.
+ * A row with a namesake in simd.def runs that meaning on each 128 bits; the others have their own
+ * below.
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 14; vol. 2, the instructions by name.
  * Omits: VMASKMOV and gathers, which vex_run.c does element by element.
@@ -137,7 +139,8 @@ static void shift8(VexOp *o)
 }
 static void test(VexOp *o)
 {
-    uint64_t sign = o->opcode & 1 ? UINT64_C(1) << 63 : UINT64_C(0x8000000080000000), both = 0, rest = 0;
+    uint64_t sign = o->opcode & 1 ? UINT64_C(1) << 63 : UINT64_C(0x8000000080000000), both = 0,
+             rest = 0;
     for (unsigned i = 0; i < o->n / 8; i++) {
         both |= o->f->reg[i] & o->w.u64[i] & sign;
         rest |= ~o->f->reg[i] & o->w.u64[i] & sign;
@@ -164,16 +167,21 @@ static void narrow_half(VexOp *o)
     x86_sse_done(o->cpu, &e);
 }
 
-/* 132: dst * w + h; 213: h * dst + w; 231: h * w + dst.  The low digit of the opcode: what is added and negated. */
+/*
+ * 132: dst * w + h; 213: h * dst + w; 231: h * w + dst.  The low digit of the opcode: what is added
+ * and negated.
+ */
 static void fused(VexOp *o)
 {
     FpEnv e = x86_sse_env(o->cpu);
     FpType t = o->row->wide ? FP_F64 : FP_F32;
-    unsigned low = o->opcode & 15, bytes = t == FP_F64 ? 8 : 4, n = low >= 8 && (low & 1) ? 1 : o->n / bytes;
+    unsigned low = o->opcode & 15, bytes = t == FP_F64 ? 8 : 4,
+             n = low >= 8 && (low & 1) ? 1 : o->n / bytes;
     for (unsigned i = 0; i < n; i++) {
         uint64_t d = x86_lane(&o->d, t, i), h = x86_lane(&o->h, t, i), w = x86_lane(&o->w, t, i), r;
-        unsigned negate = low < 8 ? ((i ^ low) & 1 ? 0 : FP_NEGATE_ADDEND)
-                                  : (low & 4 ? FP_NEGATE_PRODUCT : 0) | (low & 2 ? FP_NEGATE_ADDEND : 0);
+        unsigned negate =
+            low < 8 ? ((i ^ low) & 1 ? 0 : FP_NEGATE_ADDEND)
+                    : (low & 4 ? FP_NEGATE_PRODUCT : 0) | (low & 2 ? FP_NEGATE_ADDEND : 0);
         switch (o->opcode >> 4) {
         case 9:  r = fp_fma(&e, t, d, w, h, negate); break;
         case 10: r = fp_fma(&e, t, h, d, w, negate); break;
@@ -191,7 +199,10 @@ static OwnFn *const own_meanings[] = {
 };
 
 /* ---- rows with a namesake ---- */
-static bool is_compare(unsigned vx) { return vx == VX_cmpps || vx == VX_cmppd || vx == VX_cmpss || vx == VX_cmpsd; }
+static bool is_compare(unsigned vx)
+{
+    return vx == VX_cmpps || vx == VX_cmppd || vx == VX_cmpss || vx == VX_cmpsd;
+}
 static void compare(VexOp *o, unsigned vx, unsigned lanes)             /* 32 predicates */
 {
     FpEnv e = x86_sse_env(o->cpu);
@@ -199,7 +210,11 @@ static void compare(VexOp *o, unsigned vx, unsigned lanes)             /* 32 pre
     unsigned n = vx == VX_cmpss || vx == VX_cmpsd ? 1 : lanes * (t == FP_F64 ? 2 : 4);
     o->d = o->h;
     for (unsigned i = 0; i < n; i++)
-        x86_put_lane(&o->d, t, i, x86_fp_predicate(&e, t, x86_lane(&o->h, t, i), x86_lane(&o->w, t, i), o->imm & 31) ? UINT64_MAX : 0);
+        x86_put_lane(
+            &o->d, t, i,
+            x86_fp_predicate(&e, t, x86_lane(&o->h, t, i), x86_lane(&o->w, t, i), o->imm & 31)
+                ? UINT64_MAX
+                : 0);
     x86_sse_done(o->cpu, &e);
 }
 
@@ -213,14 +228,21 @@ static unsigned imm_of_lane(unsigned vx, unsigned imm, unsigned lane)
     }
 }
 
-static unsigned mask_bits(unsigned vx) { return vx == VX_pmovmskb ? 16 : vx == VX_movmskps ? 4 : 2; }
-static bool is_narrowing(unsigned vx) { return vx == VX_cvtpd2ps || vx == VX_cvtpd2dq || vx == VX_cvttpd2dq; }
+static unsigned mask_bits(unsigned vx)
+{
+    return vx == VX_pmovmskb ? 16 : vx == VX_movmskps ? 4 : 2;
+}
+static bool is_narrowing(unsigned vx)
+{
+    return vx == VX_cvtpd2ps || vx == VX_cvtpd2dq || vx == VX_cvttpd2dq;
+}
 
 /* 128 bits of the row: d is the first source and the result. */
 static void by_namesake(VexOp *o, unsigned vx, unsigned lanes)
 {
     const X86VexRow *r = o->row;
-    bool shift = r->ops[1] == OPD_H && r->bytes[0] == 16 && r->bytes[1] == 16, to_rm = r->ops[0] == OPD_W || r->ops[0] == OPD_E;
+    bool shift = r->ops[1] == OPD_H && r->bytes[0] == 16 && r->bytes[1] == 16,
+         to_rm = r->ops[0] == OPD_W || r->ops[0] == OPD_E;
     unsigned step = shift ? 0 : r->bytes[1] && lanes > 1 ? r->bytes[1] / 2 : 16;
     uint64_t flags = EF_ZF | EF_CF, bits = 0;
     X86Vec out = { 0 };
@@ -228,13 +250,21 @@ static void by_namesake(VexOp *o, unsigned vx, unsigned lanes)
         uint8_t d[16] __attribute__((aligned(16))) = { 0 }, s[16] __attribute__((aligned(16)));
         uint64_t g = 0;
         bool from_reg = to_rm && r->ops[1] == OPD_V;
-        memcpy(d, r->ops[1] == OPD_H ? &o->h.u8[16 * i] : r->ops[0] == OPD_H ? &o->w.u8[16 * i] : (uint8_t *)o->f->reg + 16 * i, 16);
-        memcpy(s, from_reg || (to_rm && r->ops[2] == OPD_V) ? (uint8_t *)o->f->reg + 16 * i : &o->w.u8[step * i], 16);
+        memcpy(d,
+               r->ops[1] == OPD_H   ? &o->h.u8[16 * i]
+               : r->ops[0] == OPD_H ? &o->w.u8[16 * i]
+                                    : (uint8_t *)o->f->reg + 16 * i,
+               16);
+        memcpy(s,
+               from_reg || (to_rm && r->ops[2] == OPD_V) ? (uint8_t *)o->f->reg + 16 * i
+                                                         : &o->w.u8[step * i],
+               16);
         if (r->imm == 2)
             memcpy(&o->cpu->vec[0], (uint8_t *)o->f->fourth + 16 * i, 16);
         if (from_reg)
             memset(d, 0, 16);
-        uint64_t f = x86_vecs[meanings[vx].xv].fn(o->cpu, r->ops[0] == OPD_G ? (void *)&g : d, s, imm_of_lane(vx, o->imm, i));
+        uint64_t f = x86_vecs[meanings[vx].xv].fn(o->cpu, r->ops[0] == OPD_G ? (void *)&g : d, s,
+                                                  imm_of_lane(vx, o->imm, i));
         flags = vx == VX_ptest ? flags & f : f;
         bits |= g << (i ? mask_bits(vx) : 0);
         memcpy(&out.u8[(is_narrowing(vx) ? 8 : 16) * i], d, 16);
@@ -245,17 +275,21 @@ static void by_namesake(VexOp *o, unsigned vx, unsigned lanes)
     o->f->rax = bits;
 }
 
-static unsigned lanes_of(const X86VexRow *r, unsigned vl)               /* one, where VEX.L is ignored */
+/* one, where VEX.L is ignored */
+static unsigned lanes_of(const X86VexRow *r, unsigned vl)
 {
-    bool scalar = (r->bytes[0] && r->bytes[0] == r->bytes[1] && r->bytes[0] < 16) || (r->reg_only && r->ops[1] == OPD_H);
+    bool scalar = (r->bytes[0] && r->bytes[0] == r->bytes[1] && r->bytes[0] < 16) ||
+                  (r->reg_only && r->ops[1] == OPD_H);
     return vl && !scalar ? 2 : 1;
 }
 
 void x86_vex_soft(VexFrame *f, unsigned vx, unsigned imm, unsigned vl)
 {
     const X86VexRow *r = &x86_vex_rows[vx];
-    X86Cpu cpu;                                         /* meanings want MXCSR, and blends vec[0]; the rest is not looked at */
-    VexOp o = { .f = f, .row = r, .opcode = meanings[vx].opcode, .imm = imm, .n = vl ? 32 : 16, .cpu = &cpu };
+    /* meanings want MXCSR, and blends vec[0]; the rest is not looked at */
+    X86Cpu cpu;
+    VexOp o = { .f = f, .row = r, .opcode = meanings[vx].opcode, .imm = imm, .n = vl ? 32 : 16,
+                .cpu = &cpu };
     bool to_rm = r->ops[0] == OPD_W || r->ops[0] == OPD_E;
     cpu.mxcsr = f->mxcsr;
     memcpy(&o.d, f->reg, 32);
@@ -276,7 +310,8 @@ void x86_vex_soft(VexFrame *f, unsigned vx, unsigned imm, unsigned vl)
         return;
     }
     memcpy(f->reg, &o.d, 32);
-    bool own = meanings[vx].xv >= XV_N, spreads = own && own_meanings[meanings[vx].xv - XV_N] != fused;
+    bool own = meanings[vx].xv >= XV_N,
+         spreads = own && own_meanings[meanings[vx].xv - XV_N] != fused;
     if (!vl || (lanes_of(r, vl) == 1 && !spreads))
         memset(&f->reg[2], 0, 16);
 }

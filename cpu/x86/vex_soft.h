@@ -8,6 +8,9 @@
 #define CPU_X86_VEX_SOFT_H
 #include "cpu/x86/vex_run.h"
 
-/* Run row vx on f under f->mxcsr (all exceptions masked), which collects its flags; f->piece does not count. */
+/*
+ * Run row vx on f under f->mxcsr (all exceptions masked), which collects its flags; f->piece does
+ * not count.
+ */
 void x86_vex_soft(VexFrame *f, unsigned vx, unsigned imm, unsigned vl);
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vme.c -- virtual interrupts: what CLI, STI, PUSHF, POPF, IRET and INT n are in virtual-8086 mode with CR4.VME and at
- * privilege 3 with CR4.PVI.
+ * vme.c -- virtual interrupts: what CLI, STI, PUSHF, POPF, IRET and INT n are in virtual-8086 mode
+ * with CR4.VME and at privilege 3 with CR4.PVI.
  *
- * Spec: Intel SDM (325462) vol. 3 20.3 (VME, table 20-2), 20.4 (PVI); vol. 2, the instructions by name.
+ * Spec: Intel SDM (325462) vol. 3 20.3 (VME, table 20-2), 20.4 (PVI); vol. 2, the instructions by
+ *   name.
  * Threads: the vCPU's own.
  */
 #include "cpu/x86/sys.h"
@@ -15,7 +16,8 @@ static bool vm_virtual(const X86Cpu *c) { return x86_vm(c) && x86_iopl(c) < 3 &&
 
 bool x86_vif_stands_in(const X86Cpu *c)
 {
-    return vm_virtual(c) || (x86_protected(c) && c->cpl == 3 && x86_iopl(c) < 3 && c->cr4 & CR4_PVI);
+    return vm_virtual(c) ||
+           (x86_protected(c) && c->cpl == 3 && x86_iopl(c) < 3 && c->cr4 & CR4_PVI);
 }
 
 /* STI where VIF stands in for IF. */
@@ -40,7 +42,9 @@ uint64_t x86_vm_pushf(X86Cpu *c, unsigned bytes)
     return (f & ~(uint64_t)EF_IF) | EF_IOPL | (f & EF_VIF ? EF_IF : 0);
 }
 
-/* POPF and IRET in virtual-8086 mode with IOPL below 3: what of the image counts, and for IF VIF. */
+/*
+ * POPF and IRET in virtual-8086 mode with IOPL below 3: what of the image counts, and for IF VIF.
+ */
 uint64_t x86_vm_popf(X86Cpu *c, uint64_t *image, unsigned bytes)
 {
     if (bytes != 2 || !vm_virtual(c) || *image & EF_TF || (*image & EF_IF && c->rflags & EF_VIP)) {
@@ -65,7 +69,10 @@ static bool redirected(X86Cpu *c, unsigned vector)
     return !(x86_sys_ld(c, tr->base + map - REDIRECTION_BYTES + vector / 8, 1) >> (vector & 7) & 1);
 }
 
-/* INT n in virtual-8086 mode by the program's own vectors, if its bit in the redirection map is clear. */
+/*
+ * INT n in virtual-8086 mode by the program's own vectors, if its bit in the redirection map is
+ * clear.
+ */
 bool x86_vm_redirect(X86Cpu *c, unsigned vector, uint64_t next_ip)
 {
     uint64_t flags, entry;

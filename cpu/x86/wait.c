@@ -3,22 +3,24 @@
  * wait.c -- MONITOR and MWAIT, and those of user code: UMONITOR, UMWAIT, TPAUSE.
  *
  * Spec: Intel SDM (325462) vol. 2, the instructions by name; vol. 3 9.10.4.
- * Omits: C-states (hints are ignored).  A store to the monitored line is noticed by the line's bytes, which a waiting CPU
- *   looks at now and then (Vcpu.nap_ns): one that changes nothing, or is undone meanwhile, goes unseen.
+ * Omits: C-states (hints are ignored).  A store to the monitored line is noticed by the line's
+ *   bytes, which a waiting CPU looks at now and then (Vcpu.nap_ns): one that changes nothing, or is
+ *   undone meanwhile, goes unseen.
  * Threads: the vCPU's own; x86_wait_over() also with the machine lock, as x86_has_work().
  */
 #include "cpu/x86/sys.h"
 #include "core/machine.h"
 
 enum { LINE = 64, NAP_NS = 20000, BREAK_ON_MASKED = 1 };
-enum { NO_C02 = 1 };                    /* IA32_UMWAIT_CONTROL: bit 0, then the limit in TSC ticks */
+enum { NO_C02 = 1 };                   /* IA32_UMWAIT_CONTROL: bit 0, then the limit in TSC ticks */
 
 /* ---- the line ---- */
 static bool read_line(X86Cpu *c, uint64_t phys, void *to)
 {
     MemRange r;
 
-    return as_lookup(c->dbt.vcpu.as, phys, false, &r) && r.region->host && as_read(c->dbt.vcpu.as, phys, to, LINE) == MEM_OK;
+    return as_lookup(c->dbt.vcpu.as, phys, false, &r) && r.region->host &&
+           as_read(c->dbt.vcpu.as, phys, to, LINE) == MEM_OK;
 }
 
 static void arm(X86Cpu *c, unsigned s, uint64_t offset)
@@ -35,13 +37,15 @@ static bool line_changed(X86Cpu *c)
 {
     uint64_t now[LINE / 8];
 
-    return !c->monitor.armed || !read_line(c, c->monitor.at, now) || memcmp(now, c->monitor.line, LINE);
+    return !c->monitor.armed || !read_line(c, c->monitor.at, now) ||
+           memcmp(now, c->monitor.line, LINE);
 }
 
 bool x86_wait_over(X86Cpu *c)
 {
     return x86_halt_over(c) || (c->monitor.masked && x86_events(c) & X86_EV_INTR) ||
-           (c->monitor.watch && line_changed(c)) || (c->monitor.deadline && x86_tsc(c) >= c->monitor.deadline);
+           (c->monitor.watch && line_changed(c)) ||
+           (c->monitor.deadline && x86_tsc(c) >= c->monitor.deadline);
 }
 
 /* At the start of the run loop, while the activity is X86_MWAIT. */
@@ -109,11 +113,15 @@ uint64_t x86_h_mwait(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     return 0;
 }
 
-/* UMWAIT (watch) and TPAUSE: until the TSC is EDX:EAX, at most as long as the operating system allows. */
+/*
+ * UMWAIT (watch) and TPAUSE: until the TSC is EDX:EAX, at most as long as the operating system
+ * allows.
+ */
 uint64_t x86_h_umwait(void *cpu, uint64_t how, uint64_t watch, uint64_t d)
 {
     X86Cpu *c = cpu;
-    uint64_t deadline = ((uint32_t)c->dbt.gpr[R_RAX] | c->dbt.gpr[R_RDX] << 32) - c->svm.tsc_offset, now = x86_tsc(c);
+    uint64_t deadline = ((uint32_t)c->dbt.gpr[R_RAX] | c->dbt.gpr[R_RDX] << 32) - c->svm.tsc_offset,
+             now = x86_tsc(c);
     uint64_t limit = c->umwait_control & ~3ull;
     bool os_limit = limit && deadline > now && deadline - now > limit;
 

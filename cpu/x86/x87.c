@@ -2,13 +2,15 @@
 /*
  * x87.c -- the x87 instructions D8..DF and FWAIT: one row each, register stack, exceptions.
  *
- * A row is found by the opcode and ModRM.reg (for some by the whole ModRM byte).  Memory operands are read before
- * anything changes and written before flags are committed, so that a page fault leaves no trace.
+ * A row is found by the opcode and ModRM.reg (for some by the whole ModRM byte).  Memory operands
+ * are read before anything changes and written before flags are committed, so that a page fault
+ * leaves no trace.
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 8; vol. 2, appendix A.5 (escape opcodes).
- * Omits: FIP, FCS, FDP, FDS and FOP are updated by every instruction that is not a control instruction, also where newer
- *        CPUs do so for unmasked exceptions only (for FOP that is what IA32_MISC_ENABLE bit 2 asks of those).  FERR# falls
- *        at the next x87 instruction after FXRSTOR or XRSTOR has taken the error away.
+ * Omits: FIP, FCS, FDP, FDS and FOP are updated by every instruction that is not a control
+ *        instruction, also where newer CPUs do so for unmasked exceptions only (for FOP that is
+ *        what IA32_MISC_ENABLE bit 2 asks of those).  FERR# falls at the next x87 instruction after
+ *        FXRSTOR or XRSTOR has taken the error away.
  * Threads: the vCPU's own.
  */
 #include <string.h>
@@ -57,7 +59,10 @@ static void commit(X86Cpu *c, unsigned sw, unsigned codes)
     }
 }
 
-/* An unmasked exception of sw that keeps the instruction from storing anything?  Then its flags are all that remains. */
+/*
+ * An unmasked exception of sw that keeps the instruction from storing anything?  Then its flags are
+ * all that remains.
+ */
 static bool aborts(X86Cpu *c, unsigned sw)
 {
     if (G_LIKELY(!(sw & ~c->fpu_cw & SW_PRE)))
@@ -66,7 +71,10 @@ static bool aborts(X86Cpu *c, unsigned sw)
     return true;
 }
 
-/* Stack faults; true if invalid is masked, so that the instruction goes on with an indefinite value. */
+/*
+ * Stack faults; true if invalid is masked, so that the instruction goes on with an indefinite
+ * value.
+ */
 static bool underflow(X86Cpu *c)
 {
     commit(c, SW_IE | SW_SF, SW_C1);
@@ -109,13 +117,15 @@ static void push_or_overflow(X86Cpu *c, const X86Fpr *v, unsigned sw)
     }
     if ((sw & SW_IE) && aborts(c, sw))
         return;
-    push(c, v);                                         /* an unmasked denormal is loaded all the same */
+    /* an unmasked denormal is loaded all the same */
+    push(c, v);
     commit(c, sw & ~SW_C1, SW_C1);
 }
 
 /* ---- arithmetic ---- */
 /* ST(to) = ST(to) op b, b in memory form `kind` or ST(from); then pops. */
-static void arith(X86Cpu *c, unsigned op, unsigned to, X87Operand kind, const void *b, bool b_empty, bool pops)
+static void arith(X86Cpu *c, unsigned op, unsigned to, X87Operand kind, const void *b, bool b_empty,
+                  bool pops)
 {
     X86Fpr r;
     if (G_UNLIKELY(x87_empty(c, to) || b_empty)) {
@@ -142,7 +152,8 @@ static void compare(X86Cpu *c, X87ArithFn *fn, const void *b, bool b_empty, unsi
             return;
     } else {
         unsigned sw = fn(c->fpu_cw, NULL, x87_st(c, 0), b);
-        commit(c, sw, SW_CC);                           /* the codes are set even where the exception is unmasked */
+        /* the codes are set even where the exception is unmasked */
+        commit(c, sw, SW_CC);
         if (sw & ~c->fpu_cw & SW_PRE)
             return;
     }
@@ -169,13 +180,15 @@ static void arith_st0(X86Cpu *c, X87Insn *in, unsigned arg)            /* D8 */
         arith(c, op, 0, X87_ST, x87_st(c, i), x87_empty(c, i), false);
 }
 
-static void arith_sti(X86Cpu *c, X87Insn *in, unsigned pops)           /* DC, DE: SUB and SUBR, DIV and DIVR are swapped */
+/* DC, DE: SUB and SUBR, DIV and DIVR are swapped */
+static void arith_sti(X86Cpu *c, X87Insn *in, unsigned pops)
 {
     unsigned op = reg(in);
     arith(c, op >= X87_SUB ? op ^ 1 : op, rm(in), X87_ST, x87_st(c, 0), x87_empty(c, 0), pops);
 }
 
-static void com(X86Cpu *c, X87Insn *in, unsigned pops)                 /* aliases of FCOM, FCOMP; FCOMPP */
+/* aliases of FCOM, FCOMP; FCOMPP */
+static void com(X86Cpu *c, X87Insn *in, unsigned pops)
 {
     compare(c, x87_arith[X87_COM][X87_ST], x87_st(c, rm(in)), x87_empty(c, rm(in)), pops);
 }
@@ -192,7 +205,8 @@ static void comi(X86Cpu *c, X87Insn *in, unsigned how)
     if (x87_empty(c, 0) || x87_empty(c, i)) {
         goes_on = underflow(c);
     } else {
-        unsigned sw = x87_comi(c->fpu_cw, x87_st(c, 0), x87_st(c, i), how & COMI_UNORDERED, &eflags);
+        unsigned sw =
+            x87_comi(c->fpu_cw, x87_st(c, 0), x87_st(c, i), how & COMI_UNORDERED, &eflags);
         goes_on = !(sw & ~c->fpu_cw & SW_PRE);
         commit(c, sw, 0);               /* C1 stays (Zen 3; SDM vol. 2: 0) */
     }
@@ -221,7 +235,8 @@ static void st(X86Cpu *c, X87Insn *in, unsigned arg)
     bool is_empty = x87_empty(c, 0), stores = true;
     uint8_t m[16];
     uint64_t linear = x86_seg_linear(c, in->segment, in->offset, bytes[kind], true);
-    dbt_check(&c->dbt, linear, bytes[kind], ACCESS_WRITE);     /* also where an unmasked exception keeps it from being written */
+    /* also where an unmasked exception keeps it from being written */
+    dbt_check(&c->dbt, linear, bytes[kind], ACCESS_WRITE);
     const X86Fpr *v = is_empty ? &indefinite : x87_st(c, 0);
     if (kind == X87_F80)
         memcpy(m, v, 10);
@@ -268,7 +283,8 @@ static void st_sti(X86Cpu *c, X87Insn *in, unsigned pops)
         pop(c);
 }
 
-static void stpnce(X86Cpu *c, X87Insn *in, unsigned arg)               /* D9 D8+i, undocumented: knows no underflow */
+/* D9 D8+i, undocumented: knows no underflow */
+static void stpnce(X86Cpu *c, X87Insn *in, unsigned arg)
 {
     if (!x87_empty(c, 0)) {
         X86Fpr v = *x87_st(c, 0);
@@ -374,8 +390,13 @@ static void tst(X86Cpu *c, X87Insn *in, unsigned arg)
     commit(c, x87_ftst(c->fpu_cw, &r, NULL, x87_st(c, 0), NULL), SW_CC);
 }
 
-typedef struct Function { X87UnaryFn *fn; uint16_t codes; enum { UNARY, PUSHES, BINARY, BINARY_POP } shape; } Function;
-enum { F2XM1, FYL2X, FPTAN, FPATAN, FXTRACT, FPREM1, FPREM, FYL2XP1, FSQRT, FSINCOS, FRNDINT, FSCALE, FSIN, FCOS };
+typedef struct Function {
+    X87UnaryFn *fn;
+    uint16_t codes;
+    enum { UNARY, PUSHES, BINARY, BINARY_POP } shape;
+} Function;
+enum { F2XM1, FYL2X, FPTAN, FPATAN, FXTRACT, FPREM1, FPREM, FYL2XP1, FSQRT, FSINCOS, FRNDINT,
+       FSCALE, FSIN, FCOS };
 static const Function functions[] = {
     [F2XM1] = { x87_f2xm1, SW_C1, UNARY }, [FYL2X] = { x87_fyl2x, SW_C1, BINARY_POP },
     [FPTAN] = { x87_fptan, SW_C1 | SW_C2, PUSHES }, [FPATAN] = { x87_fpatan, SW_C1, BINARY_POP },
@@ -440,8 +461,14 @@ static void ldcw(X86Cpu *c, X87Insn *in, unsigned arg)
     c->fpu_cw = (uint16_t)(((in->m[0] | in->m[1] << 8) & CW_WRITABLE) | CW_FIXED);
     x87_update_es(c);
 }
-static void stcw(X86Cpu *c, X87Insn *in, unsigned arg) { x86_st(c, in->segment, in->offset, c->fpu_cw, 2); }
-static void stsw(X86Cpu *c, X87Insn *in, unsigned arg) { x86_st(c, in->segment, in->offset, x87_status(c), 2); }
+static void stcw(X86Cpu *c, X87Insn *in, unsigned arg)
+{
+    x86_st(c, in->segment, in->offset, c->fpu_cw, 2);
+}
+static void stsw(X86Cpu *c, X87Insn *in, unsigned arg)
+{
+    x86_st(c, in->segment, in->offset, x87_status(c), 2);
+}
 static void stsw_ax(X86Cpu *c, X87Insn *in, unsigned arg)
 {
     c->dbt.gpr[R_RAX] = (c->dbt.gpr[R_RAX] & ~UINT64_C(0xffff)) | x87_status(c);
@@ -474,20 +501,27 @@ void x87_load_tag_word(X86Cpu *c, unsigned tw)
 }
 
 /*
- * The environment (vol. 1, 8.1.10): seven words or dwords, control, status, tags, then the pointers, which in real and
+ * The environment (vol. 1, 8.1.10): seven words or dwords, control, status, tags, then the
+ * pointers, which in real and
  * virtual-8086 mode are linear addresses cut in pieces:    16 bits: IP[15:0], IP[19:16] << 12 | FOP, DP[15:0], DP[19:16] << 12
- *                                                          32 bits: IP[15:0], IP[31:16] << 12 | FOP, DP[15:0], DP[31:16] << 12
+ *                                                          32 bits: IP[15:0], IP[31:16] << 12 |
+ *                                                          FOP, DP[15:0], DP[31:16] << 12
  */
-static inline bool real_format(const X86Cpu *c) { return !(c->cr0 & CR0_PE) || (c->rflags & EF_VM); }
+static inline bool real_format(const X86Cpu *c)
+{
+    return !(c->cr0 & CR0_PE) || (c->rflags & EF_VM);
+}
 
 static unsigned environment_bytes(const X87Insn *in) { return in->op_bytes == 2 ? 14 : 28; }
 
 static void put_environment(const X86Cpu *c, const X87Insn *in, uint8_t *m)
 {
     bool wide = in->op_bytes != 2;
-    uint32_t w[7] = { c->fpu_cw, x87_status(c), x87_tag_word(c), (uint32_t)c->fpu_ip, c->fpu_cs, (uint32_t)c->fpu_dp, c->fpu_ds };
+    uint32_t w[7] = { c->fpu_cw, x87_status(c), x87_tag_word(c), (uint32_t)c->fpu_ip, c->fpu_cs,
+                      (uint32_t)c->fpu_dp, c->fpu_ds };
     if (real_format(c)) {
-        uint32_t ip = (uint32_t)c->fpu_ip + ((uint32_t)c->fpu_cs << 4), dp = (uint32_t)c->fpu_dp + ((uint32_t)c->fpu_ds << 4);
+        uint32_t ip = (uint32_t)c->fpu_ip + ((uint32_t)c->fpu_cs << 4),
+                 dp = (uint32_t)c->fpu_dp + ((uint32_t)c->fpu_ds << 4);
         w[3] = ip & 0xffff;
         w[4] = (ip >> 16 << 12) | c->fpu_op;
         w[5] = dp & 0xffff;
@@ -670,7 +704,8 @@ static inline void drive_ferr(X86Cpu *c)
 uint64_t x86_h_x87(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
 {
     X86Cpu *c = cpu;
-    X87Insn in = { .op = a >> 8 & 7, .modrm = (uint8_t)a, .segment = (uint8_t)arg, .op_bytes = (uint8_t)(arg >> 8), .offset = b };
+    X87Insn in = { .op = a >> 8 & 7, .modrm = (uint8_t)a, .segment = (uint8_t)arg,
+                   .op_bytes = (uint8_t)(arg >> 8), .offset = b };
     const X87Row *r = find_row(in.op, in.modrm);
     x87_sync(c);
     if (!r->fn)
@@ -718,7 +753,7 @@ void x86_fpu_check(X86Cpu *c)
 
 void x86_fpu_stopped(DbtCpu *c) { x87_sync((X86Cpu *)c); }
 
-/* ---- MMX (vol. 1, ch. 9.6): its registers are the significands, TOP is 0 and all tags are valid ---- */
+/* ---- MMX (vol. 1, ch. 9.6): its registers are the significands, TOP is 0 and all tags are valid */
 static void mmx_check(X86Cpu *c)
 {
     if (c->cr0 & CR0_EM)

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * x87_host.c -- x87 arithmetic on x86 hosts: the host's own instruction on 80-bit values, under the guest's control word.
+ * x87_host.c -- x87 arithmetic on x86 hosts: the host's own instruction on 80-bit values, under the
+ * guest's control word.
  *
- * Results, flags and condition codes are then the hardware's, transcendental functions included.  Pre-computation
- * exceptions are masked (the caller stores nothing where the guest has them unmasked); overflow, underflow and precision
- * are as the guest has them, so that a result with a wrapped exponent is the hardware's too.  FNCLEX ends each sequence
- * before any instruction that would report a pending exception to the host.
+ * Results, flags and condition codes are then the hardware's, transcendental functions included.
+ * Pre-computation exceptions are masked (the caller stores nothing where the guest has them
+ * unmasked); overflow, underflow and precision are as the guest has them, so that a result with a
+ * wrapped exponent is the hardware's too.  FNCLEX ends each sequence before any instruction that
+ * would report a pending exception to the host.
  *
- * Between calls the host's x87 has an empty stack, no flags, and control word 37FH, as the ABI has it.
+ * Between calls the host's x87 has an empty stack, no flags, and control word 37FH, as the ABI has
+ * it.
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 8; vol. 2, FADD and the like.
  * Omits: other hosts, see x87_soft.c.
@@ -134,7 +137,10 @@ unsigned x87_load(X87Operand kind, X86Fpr *r, const void *m)
     return sw;
 }
 
-/* FST does not pop, so that nothing is lost where it stores nothing; the others only know invalid and precision. */
+/*
+ * FST does not pop, so that nothing is lost where it stores nothing; the others only know invalid
+ * and precision.
+ */
 #define STORE(insn, n) \
     __asm__ volatile("fldt %[a]\n\t" insn " %[m]\n\t" DONE "fstp %%st(0)" \
                      : "=a"(sw) : A, [m] "m"(*(uint8_t (*)[n])m) : X87_CLOBBERS); break

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * x87_soft.c -- x87 arithmetic in integers, for hosts that are not x86-64, and with -DPORTABLE_FP on those that are.
+ * x87_soft.c -- x87 arithmetic in integers, for hosts that are not x86-64, and with -DPORTABLE_FP
+ * on those that are.
  *
- * It fills in what x87.h says of x87_host.c: the status word of each operation under the guest's control word, with invalid,
- * denormal and zero-divide masked and the others as the guest has them.
+ * It fills in what x87.h says of x87_host.c: the status word of each operation under the guest's
+ * control word, with invalid, denormal and zero-divide masked and the others as the guest has them.
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 8; vol. 2, FADD and the like.
  * Threads: pure functions.
@@ -16,9 +17,11 @@
 static FpEnv env_of(uint16_t cw)
 {
     static const uint8_t precision[4] = { 24, 64, 53, 64 };             /* 1 is reserved */
-    return (FpEnv){ .rounding = cw >> 10 & 3, .x87 = true, .precision = precision[cw >> 8 & 3], .unmasked = ~cw & (FP_OE | FP_UE) };
+    return (FpEnv){ .rounding = cw >> 10 & 3, .x87 = true, .precision = precision[cw >> 8 & 3],
+                    .unmasked = ~cw & (FP_OE | FP_UE) };
 }
-static FpEnv exact_env(uint16_t cw)                     /* for what precision control does not touch */
+/* for what precision control does not touch */
+static FpEnv exact_env(uint16_t cw)
 {
     FpEnv e = env_of(cw);
     e.precision = 64;
@@ -56,7 +59,8 @@ static FpParts negated(FpParts p)
     return p;
 }
 
-static unsigned arith(X87Arith op, X87Operand kind, uint16_t cw, X86Fpr *r, const X86Fpr *va, const void *vb)
+static unsigned arith(X87Arith op, X87Operand kind, uint16_t cw, X86Fpr *r, const X86Fpr *va,
+                      const void *vb)
 {
     FpEnv e = env_of(cw);
     FpParts a = fp80_unpack(get(va)), b = source(&e, kind, vb), v;
@@ -74,7 +78,10 @@ static unsigned arith(X87Arith op, X87Operand kind, uint16_t cw, X86Fpr *r, cons
 
 static unsigned compare(X87Operand kind, const X86Fpr *va, const void *vb, bool signals)
 {
-    static const uint16_t codes[] = { [FP_LESS] = SW_C0, [FP_EQUAL] = SW_C3, [FP_GREATER] = 0, [FP_UNORDERED] = SW_C0 | SW_C2 | SW_C3 };
+    static const uint16_t codes[] = { [FP_LESS] = SW_C0,
+                                      [FP_EQUAL] = SW_C3,
+                                      [FP_GREATER] = 0,
+                                      [FP_UNORDERED] = SW_C0 | SW_C2 | SW_C3 };
     FpEnv e = { .x87 = true };
     FpParts a = fp80_unpack(get(va)), b = source(&e, kind, vb);
     FpRelation r = fp_parts_compare(&e, &a, &b, signals);
@@ -99,7 +106,10 @@ COM(X87_F32, _f32)
 COM(X87_F64, _f64)
 COM(X87_I16, _i16)
 COM(X87_I32, _i32)
-unsigned x87_ucom(uint16_t cw, X86Fpr *r, const X86Fpr *a, const void *b) { return compare(X87_ST, a, b, false); }
+unsigned x87_ucom(uint16_t cw, X86Fpr *r, const X86Fpr *a, const void *b)
+{
+    return compare(X87_ST, a, b, false);
+}
 
 #define OPERANDS(op) { op##_st, op##_f32, op##_f64, op##_i16, op##_i32 }
 X87ArithFn *const x87_arith[8][X87_I32 + 1] = {
@@ -144,7 +154,8 @@ unsigned x87_store(uint16_t cw, X87Operand kind, void *m, const X86Fpr *a, bool 
     case X87_BCD: fp80_to_bcd(&e, get(a), m); break;
     default: break;
     }
-    return e.flags & e.unmasked ? e.flags & ~(unsigned)FP_UPWARD : e.flags;     /* nothing is stored, nothing was rounded */
+    /* nothing is stored, nothing was rounded */
+    return e.flags & e.unmasked ? e.flags & ~(unsigned)FP_UPWARD : e.flags;
 }
 
 /* ---- D9 E4..FF ---- */
@@ -195,7 +206,8 @@ FUNCTION(fptan)                                         /* pushes 1, or what a N
     return e.flags | c2;
 }
 
-FUNCTION(fxtract)                                       /* r: the exponent, r2: the significand, which is pushed */
+/* r: the exponent, r2: the significand, which is pushed */
+FUNCTION(fxtract)
 {
     FpEnv e = exact_env(cw);
     Fp80 exponent;
@@ -209,7 +221,9 @@ static unsigned rem(uint16_t cw, X86Fpr *r, const X86Fpr *a, const X86Fpr *b, bo
     FpEnv e = exact_env(cw);
     unsigned q;
     put(r, fp80_rem(&e, get(a), get(b), nearest, &q));
-    return e.flags | (q & FP_PARTIAL ? SW_C2 : (q & 4 ? SW_C0 : 0) | (q & 2 ? SW_C3 : 0) | (q & 1 ? SW_C1 : 0));
+    return e.flags |
+           (q & FP_PARTIAL ? SW_C2
+                           : (q & 4 ? SW_C0 : 0) | (q & 2 ? SW_C3 : 0) | (q & 1 ? SW_C1 : 0));
 }
 FUNCTION(fprem) { return rem(cw, r, a, b, false); }
 FUNCTION(fprem1) { return rem(cw, r, a, b, true); }

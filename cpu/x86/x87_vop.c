@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * x87_vop.c -- the meaning of the x87 operations of x87.def, for tier 0 and for back ends without the host's x87.
+ * x87_vop.c -- the meaning of the x87 operations of x87.def, for tier 0 and for back ends without
+ * the host's x87.
  *
- * They run where registers are known to be full or empty as needed and all exceptions are masked.  A back end on x86
- * leaves exception flags in the host's status word and C1 in DbtX87, where x87_sync() finds them.
+ * They run where registers are known to be full or empty as needed and all exceptions are masked.
+ * A back end on x86 leaves exception flags in the host's status word and C1 in DbtX87, where
+ * x87_sync() finds them.
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 8.
  * Threads: the vCPU's own.

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * acpi.c -- RSDP, RSDT, XSDT, FADT, FACS, MADT, HPET, SRAT, SLIT and DSDT of a PC, and the script by which firmware places them.
+ * acpi.c -- RSDP, RSDT, XSDT, FADT, FACS, MADT, HPET, SRAT, SLIT and DSDT of a PC, and the script
+ * by which firmware places them.
  *
- * Spec: ACPI 6.5, chapter 5.2 (FADT as of ACPI 2.0, revision 3); IA-PC HPET 1.0a, 3.2.4; the etc/table-loader commands
- *   as SeaBIOS and OVMF carry them out.
+ * Spec: ACPI 6.5, chapter 5.2 (FADT as of ACPI 2.0, revision 3); IA-PC HPET 1.0a, 3.2.4; the
+ *   etc/table-loader commands as SeaBIOS and OVMF carry them out.
  * Omits: x2APIC entries (at most 255 CPUs), MCFG.
- * Threads: main thread; contents are written again, with the lock, each time that the firmware selects the file.
+ * Threads: main thread; contents are written again, with the lock, each time that the firmware
+ *   selects the file.
  */
 #include "hw/acpi/acpi.h"
 #include "core/numa.h"
@@ -41,7 +43,8 @@ static void text(GByteArray *out, const char *s, size_t n)
 }
 
 /* ---- the loader's script: 128-byte commands ---- */
-enum { CMD_ALLOCATE = 1, CMD_POINTER, CMD_CHECKSUM, ZONE_HIGH = 1, ZONE_FSEG = 2, CMD_BYTES = 128, FILE_BYTES = 56 };
+enum { CMD_ALLOCATE = 1, CMD_POINTER, CMD_CHECKSUM, ZONE_HIGH = 1, ZONE_FSEG = 2, CMD_BYTES = 128,
+       FILE_BYTES = 56 };
 
 typedef struct Builder {
     GByteArray *tables, *script;
@@ -114,7 +117,10 @@ static void close_table(Builder *b, uint32_t at)
     cmd_checksum(b, TABLES_FILE, at + 9, at, n);
 }
 
-/* A pointer to another table: the offset now, the address once the loader has added the file's base. */
+/*
+ * A pointer to another table: the offset now, the address once the loader has added the file's
+ * base.
+ */
 static void pointer(Builder *b, uint32_t at, uint32_t to, uint8_t size)
 {
     set_le(b->tables->data, at, to, size);
@@ -132,7 +138,8 @@ static void gas(uint8_t *t, unsigned at, uint8_t bits, uint64_t port)
 
 static uint32_t fadt(Builder *b, const AcpiPc *pc, uint32_t facs, uint32_t dsdt)
 {
-    enum { WBINVD = 1 << 0, PROC_C1 = 1 << 2, SLP_BUTTON = 1 << 5, RTC_S4 = 1 << 7, RESET_REG = 1 << 10,
+    enum { WBINVD = 1 << 0, PROC_C1 = 1 << 2, SLP_BUTTON = 1 << 5, RTC_S4 = 1 << 7,
+           RESET_REG = 1 << 10,
            PLATFORM_CLOCK = 1 << 15 };
     static const struct {
         uint8_t  at, size;
@@ -266,7 +273,8 @@ static uint32_t srat(Builder *b, const AcpiPc *pc, const Numa *numa)
     for (unsigned n = 0; n < numa->n; n++) {
         uint64_t end = from + numa->node[n].bytes;
         uint64_t low_end = MIN(end, pc->low_ram), high_from = MAX(from, pc->low_ram);
-        uint64_t cut = from < HOLE && low_end > HOLE_END ? HOLE : low_end;     /* VGA and ROMs lie in between */
+        /* VGA and ROMs lie in between */
+        uint64_t cut = from < HOLE && low_end > HOLE_END ? HOLE : low_end;
         srat_memory(t, n, from, from < cut ? cut - from : 0);
         srat_memory(t, n, HOLE_END, cut < low_end ? low_end - HOLE_END : 0);
         srat_memory(t, n, high + (high_from - pc->low_ram), high_from < end ? end - high_from : 0);
@@ -289,7 +297,8 @@ static uint32_t slit(Builder *b, const Numa *numa)
     return at;
 }
 
-static uint32_t root_table(Builder *b, const char *signature, const uint32_t *tables, unsigned n, uint8_t size)
+static uint32_t root_table(Builder *b, const char *signature, const uint32_t *tables, unsigned n,
+                           uint8_t size)
 {
     uint32_t at = open_table(b, signature, 1);
     for (unsigned i = 0; i < n; i++) {

@@ -2,7 +2,8 @@
 /*
  * acpi.h -- the ACPI and SMBIOS tables of a PC, handed to the firmware by fw_cfg.
  *
- * Threads: main thread; the tables are written again, with the lock, when the firmware fetches them.
+ * Threads: main thread; the tables are written again, with the lock, when the firmware fetches
+ *   them.
  */
 #ifndef HW_ACPI_ACPI_H
 #define HW_ACPI_ACPI_H
@@ -17,7 +18,8 @@ typedef struct AcpiPc {               /* lives as long as the machine */
     bool      serial[4], parallel[3], hpet;
     uint32_t  hpet_id;                /* low half of the HPET's capabilities */
     PciBus   *bus;                    /* slots that can be plugged into while the machine runs */
-    uint16_t (*pm_base)(void *pm);    /* where the firmware put the power management block; 0: not yet */
+    /* where the firmware put the power management block; 0: not yet */
+    uint16_t (*pm_base)(void *pm);
     void     *pm;
 } AcpiPc;
 

@@ -2,15 +2,18 @@
 /*
  * aml.c -- ACPI machine language encodings.
  *
- * Spec: ACPI 6.5, 20.2 (grammar; names, PkgLength, data), 6.4.2 and 6.4.3 (small and large resource items).
+ * Spec: ACPI 6.5, 20.2 (grammar; names, PkgLength, data), 6.4.2 and 6.4.3 (small and large resource
+ *   items).
  * Omits: see aml.h.
  * Threads: any, on its own array.
  */
 #include "hw/acpi/aml.h"
 #include <string.h>
 
-enum { OP_ZERO = 0x00, OP_ONE = 0x01, OP_NAME = 0x08, OP_BYTE = 0x0a, OP_WORD = 0x0b, OP_DWORD = 0x0c, OP_STRING = 0x0d,
-       OP_QWORD = 0x0e, OP_SCOPE = 0x10, OP_BUFFER = 0x11, OP_PACKAGE = 0x12, OP_METHOD = 0x14, OP_EXT = 0x5b,
+enum { OP_ZERO = 0x00, OP_ONE = 0x01, OP_NAME = 0x08, OP_BYTE = 0x0a, OP_WORD = 0x0b,
+       OP_DWORD = 0x0c, OP_STRING = 0x0d,
+       OP_QWORD = 0x0e, OP_SCOPE = 0x10, OP_BUFFER = 0x11, OP_PACKAGE = 0x12, OP_METHOD = 0x14,
+       OP_EXT = 0x5b,
        OP_IF = 0xa0, OP_ELSE = 0xa1 };
 enum { EXT_REGION = 0x80, EXT_FIELD = 0x81, EXT_DEVICE = 0x82, EXT_PROCESSOR = 0x83 };
 
@@ -38,11 +41,15 @@ static void insert(Aml *a, size_t at, const uint8_t *p, size_t n)
     memcpy(a->data + at, p, n);
 }
 
-/* 20.2.4: the length counts its own bytes; 6 bits in one byte, else 4 bits and up to three more bytes. */
+/*
+ * 20.2.4: the length counts its own bytes; 6 bits in one byte, else 4 bits and up to three more
+ * bytes.
+ */
 static unsigned pkg_length(uint8_t out[4], size_t n, bool counts_itself)
 {
     unsigned extra = 0;
-    while (n + (counts_itself ? 1 + extra : 0) > (extra ? (UINT64_C(1) << (4 + 8 * extra)) - 1 : 63)) {
+    while (n + (counts_itself ? 1 + extra : 0) >
+           (extra ? (UINT64_C(1) << (4 + 8 * extra)) - 1 : 63)) {
         extra++;
     }
     g_assert(extra <= 3);
@@ -118,8 +125,8 @@ void aml_string(Aml *a, const char *s)
 /* Three letters of 5 bits and four hex digits, big-endian: ACPI 19.3.4. */
 void aml_eisaid(Aml *a, const char *id)
 {
-    uint32_t v = (uint32_t)(id[0] - '@') << 26 | (uint32_t)(id[1] - '@') << 21 | (uint32_t)(id[2] - '@') << 16 |
-                 (uint32_t)g_ascii_strtoull(id + 3, NULL, 16);
+    uint32_t v = (uint32_t)(id[0] - '@') << 26 | (uint32_t)(id[1] - '@') << 21 |
+                 (uint32_t)(id[2] - '@') << 16 | (uint32_t)g_ascii_strtoull(id + 3, NULL, 16);
     aml_byte(a, OP_DWORD);
     put_le(a, GUINT32_SWAP_LE_BE(v), 4);
 }
@@ -293,7 +300,8 @@ void aml_res_memory32(Aml *a, uint32_t at, uint32_t n, bool writable)
 }
 
 /* Word, double word and quad word address spaces: 6.4.3.5.  type 0 memory, 1 I/O, 2 bus. */
-static void address_space(Aml *a, unsigned size, uint8_t type, uint8_t specific, uint64_t first, uint64_t last)
+static void address_space(Aml *a, unsigned size, uint8_t type, uint8_t specific, uint64_t first,
+                          uint64_t last)
 {
     aml_byte(a, size == 2 ? 0x88 : size == 4 ? 0x87 : 0x8a);
     put_le(a, 3 + 5 * size, 2);

@@ -13,7 +13,10 @@
 static const char *const links[] = { "LNKA", "LNKB", "LNKC", "LNKD" };
 static const char *const route_fields[] = { "PRQA", "PRQB", "PRQC", "PRQD" };
 
-/* 6.2.13: { slot << 16 | any function, pin, link, 0 }.  The swizzle is that of the bus; the PM function is on IRQ 9 alone. */
+/*
+ * 6.2.13: { slot << 16 | any function, pin, link, 0 }.  The swizzle is that of the bus; the PM
+ * function is on IRQ 9 alone.
+ */
 static void routing_table(Aml *a)
 {
     aml_name(a, "_PRT");
@@ -47,7 +50,8 @@ static void root_resources(const AcpiPc *pc, Aml *a)
     aml_resources_end(a, res);
 }
 
-static void port_device(Aml *a, const char *name, const char *hid, unsigned uid, const uint16_t (*io)[2], unsigned n_io, int irq, int dma)
+static void port_device(Aml *a, const char *name, const char *hid, unsigned uid,
+                        const uint16_t (*io)[2], unsigned n_io, int irq, int dma)
 {
     size_t dev = aml_device(a, name);
     aml_hid(a, hid);
@@ -88,16 +92,19 @@ static void isa_devices(const AcpiPc *pc, Aml *a)
     static const uint16_t lpt[3][2] = { { 0x378, 8 }, { 0x278, 8 }, { 0x3bc, 4 } };
     static const int com_irq[] = { 4, 3, 4, 3 }, lpt_irq[] = { 7, 5, 7 };
     for (unsigned i = 0; i < G_N_ELEMENTS(fixed); i++) {
-        port_device(a, fixed[i].name, fixed[i].hid, 0, fixed[i].io, fixed[i].n_io, fixed[i].irq, fixed[i].dma);
+        port_device(a, fixed[i].name, fixed[i].hid, 0, fixed[i].io, fixed[i].n_io, fixed[i].irq,
+                    fixed[i].dma);
     }
     for (unsigned i = 0; i < 4; i++) {
         if (pc->serial[i]) {
-            port_device(a, (const char[5]){ 'C', 'O', 'M', (char)('1' + i), 0 }, "PNP0501", i + 1, &com[i], 1, com_irq[i], -1);
+            port_device(a, (const char[5]){ 'C', 'O', 'M', (char)('1' + i), 0 }, "PNP0501", i + 1,
+                        &com[i], 1, com_irq[i], -1);
         }
     }
     for (unsigned i = 0; i < 3; i++) {
         if (pc->parallel[i]) {
-            port_device(a, (const char[5]){ 'L', 'P', 'T', (char)('1' + i), 0 }, "PNP0400", i + 1, &lpt[i], 1, lpt_irq[i], -1);
+            port_device(a, (const char[5]){ 'L', 'P', 'T', (char)('1' + i), 0 }, "PNP0400", i + 1,
+                        &lpt[i], 1, lpt_irq[i], -1);
         }
     }
 }
@@ -204,7 +211,7 @@ static void sci_link(Aml *a)
     aml_close(a, dev);
 }
 
-/* ---- PCI slots that can be plugged into: a device object each, with what it takes to eject it (6.3.3) ---- */
+/* ---- PCI slots that can be plugged into: a device object each, with what it takes to eject it (6.3.3) */
 enum { FIRST_SLOT = 2, SLOTS = 32 };    /* 0 and 1 are the chipset's */
 enum { NOTIFY_DEVICE_CHECK = 1, NOTIFY_EJECT_REQUEST = 3 };
 
@@ -213,7 +220,10 @@ static void slot_name(char name[5], unsigned slot)
     g_snprintf(name, 5, "S%02X_", slot << 3);
 }
 
-/* Where something is that cannot go, the method has a name that nobody calls: the size is the same whatever is plugged in. */
+/*
+ * Where something is that cannot go, the method has a name that nobody calls: the size is the same
+ * whatever is plugged in.
+ */
 static void hotplug_slot(const AcpiPc *pc, Aml *a, unsigned slot)
 {
     char name[5];
@@ -221,7 +231,8 @@ static void hotplug_slot(const AcpiPc *pc, Aml *a, unsigned slot)
     size_t dev = aml_device(a, name);
     aml_name_int(a, "_ADR", slot << 16);
     aml_name_int(a, "_SUN", slot);
-    size_t method = aml_method(a, pc->bus && pcihp_is_fixed(pc->bus, slot) ? "NEJ0" : "_EJ0", 1, true);
+    size_t method =
+        aml_method(a, pc->bus && pcihp_is_fixed(pc->bus, slot) ? "NEJ0" : "_EJ0", 1, true);
     aml_op(a, AML_STORE);
     aml_int(a, UINT32_C(1) << slot);
     aml_path(a, "PCEJ");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pcihp.c -- registers by which a guest's ACPI code learns that PCI devices have come or are to go, and lets go of them.
+ * pcihp.c -- registers by which a guest's ACPI code learns that PCI devices have come or are to go,
+ * and lets go of them.
  *
- * Spec: QEMU's ACPI PCI hotplug interface (docs/specs/acpi_pci_hotplug): ports AE00H to AE13H, GPE block at AFE0H, event 1;
- *   ACPI 6.5, 4.8.4 (general-purpose events), 6.3.3 (_EJ0).
+ * Spec: QEMU's ACPI PCI hotplug interface (docs/specs/acpi_pci_hotplug): ports AE00H to AE13H, GPE
+ *   block at AFE0H, event 1; ACPI 6.5, 4.8.4 (general-purpose events), 6.3.3 (_EJ0).
  * Omits: slots behind bridges, and the bus selector with them (it holds 0).
  * Threads: with the machine lock; devices go in the main context, with all vCPUs parked.
  *
@@ -126,7 +127,8 @@ static bool unplug(Bus *base, Device *dev, GError **err)
     unsigned         slot = d->devfn >> 3;
 
     if (pcihp_is_fixed(bus, slot)) {
-        return fail(err, "device_del %s: slot %u has functions that cannot be pulled out", dev->id, slot);
+        return fail(err, "device_del %s: slot %u has functions that cannot be pulled out", dev->id,
+                    slot);
     }
     trace_pci_hotplug_unplug_request(dev->path, slot);
     h->down |= 1u << slot;
@@ -177,8 +179,10 @@ void pcihp_init(PciHotplug *h, PciBus *bus, void (*changed)(void *dev), void *de
     m->eject_dev = h;
     region_init_io(&h->slots, "acpi-pci-hotplug", &slots_ops, h, PCIHP_BYTES);
     region_init_io(&h->gpe, "acpi-gpe0", &gpe_ops, h, GPE0_BYTES);
-    h->slots_map = (Mapping){ .region = &h->slots, .size = PCIHP_BYTES, .at = PCIHP_PORT, .seen = SEEN_READ | SEEN_WRITE, .on = true };
-    h->gpe_map = (Mapping){ .region = &h->gpe, .size = GPE0_BYTES, .at = GPE0_PORT, .seen = SEEN_READ | SEEN_WRITE, .on = true };
+    h->slots_map = (Mapping){ .region = &h->slots, .size = PCIHP_BYTES, .at = PCIHP_PORT,
+                              .seen = SEEN_READ | SEEN_WRITE, .on = true };
+    h->gpe_map = (Mapping){ .region = &h->gpe, .size = GPE0_BYTES, .at = GPE0_PORT,
+                            .seen = SEEN_READ | SEEN_WRITE, .on = true };
     map_begin(m);
     region_add(bus->base->io, &h->slots_map);
     region_add(bus->base->io, &h->gpe_map);

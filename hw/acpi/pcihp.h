@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pcihp.h -- PCI devices that come and go while the guest runs, as ACPI tells it: part of the PIIX4's power management.
+ * pcihp.h -- PCI devices that come and go while the guest runs, as ACPI tells it: part of the
+ * PIIX4's power management.
  *
  * Threads: with the machine lock.
  */
@@ -8,14 +9,17 @@
 #define HW_ACPI_PCIHP_H
 #include "hw/pci/pci.h"
 
-enum { PCIHP_PORT = 0xae00, PCIHP_BYTES = 0x14, GPE0_PORT = 0xafe0, GPE0_BYTES = 4, GPE_PCI_HOTPLUG = 1 };
+enum { PCIHP_PORT = 0xae00, PCIHP_BYTES = 0x14, GPE0_PORT = 0xafe0, GPE0_BYTES = 4,
+       GPE_PCI_HOTPLUG = 1 };
 enum { PCIHP_UP = 0, PCIHP_DOWN = 4, PCIHP_EJECT = 8, PCIHP_REMOVABLE = 12, PCIHP_BUS = 16 };
 
-typedef struct PciHotplug {           /* a member of the function that has it; PCIHP_FIELDS in its table */
+/* a member of the function that has it; PCIHP_FIELDS in its table */
+typedef struct PciHotplug {
     PciBus  *bus;
     Machine *machine;
     uint32_t up, down;                /* bit n: slot n has come; is to go */
-    uint32_t eject;                   /* the guest has let go of them, the main loop has not acted yet */
+    /* the guest has let go of them, the main loop has not acted yet */
+    uint32_t eject;
     uint32_t selected;                /* the bus: there is one */
     uint16_t gpe_status, gpe_enable;
     Region   slots, gpe;

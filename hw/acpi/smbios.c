@@ -12,7 +12,8 @@
 
 #define GIB (UINT64_C(1) << 30)
 enum { DIMM_GIB = 16, MAX_STRINGS = 8 };
-enum { H_BIOS = 0x0000, H_SYSTEM = 0x0100, H_CHASSIS = 0x0300, H_CPU = 0x0400, H_ARRAY = 0x1000, H_DIMM = 0x1100,
+enum { H_BIOS = 0x0000, H_SYSTEM = 0x0100, H_CHASSIS = 0x0300, H_CPU = 0x0400, H_ARRAY = 0x1000,
+       H_DIMM = 0x1100,
        H_MAPPED = 0x1300, H_BOOT = 0x2000, H_END = 0x7f00 };
 
 typedef struct Smbios {
@@ -49,7 +50,8 @@ static void close_structure(Smbios *s)
 {
     s->out->data[s->at + 1] = (uint8_t)(s->out->len - s->at);
     for (unsigned i = 0; i < s->n_strings; i++) {
-        g_byte_array_append(s->out, (const guint8 *)s->strings[i], (guint)strlen(s->strings[i]) + 1);
+        g_byte_array_append(s->out, (const guint8 *)s->strings[i],
+                            (guint)strlen(s->strings[i]) + 1);
     }
     put(s, 0, s->n_strings ? 1 : 2);
     s->largest = MAX(s->largest, s->out->len - s->at);
@@ -215,7 +217,8 @@ static GBytes *anchor(const Smbios *s)
 {
     uint8_t e[31] = { '_', 'S', 'M', '_', 0, sizeof(e), 2, 8 };
     memcpy(e + 16, "_DMI_", 5);
-    uint16_t largest = GUINT16_TO_LE((uint16_t)s->largest), bytes = GUINT16_TO_LE((uint16_t)s->out->len);
+    uint16_t largest = GUINT16_TO_LE((uint16_t)s->largest),
+             bytes = GUINT16_TO_LE((uint16_t)s->out->len);
     uint16_t count = GUINT16_TO_LE((uint16_t)s->count);
     memcpy(e + 8, &largest, 2);
     memcpy(e + 22, &bytes, 2);

@@ -2,7 +2,8 @@
 /*
  * debugcon.c -- a port that firmware and test kernels write messages to, byte by byte.
  *
- * Spec: Bochs and QEMU debug port: a write is a character, a read gives the port's own number (0xe9) to say it is there.
+ * Spec: Bochs and QEMU debug port: a write is a character, a read gives the port's own number
+ *   (0xe9) to say it is there.
  * Omits: input.  Bytes that the host side does not take at once are lost.
  * Threads: with the machine lock.
  */
@@ -32,7 +33,8 @@ static void debugcon_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     }
 }
 
-static const MmioOps debugcon_ops = { .read = debugcon_read, .write = debugcon_write, .min = 1, .max = 1 };
+static const MmioOps debugcon_ops = { .read = debugcon_read, .write = debugcon_write, .min = 1,
+                                      .max = 1 };
 
 void *debugcon_create(Machine *m, Bus *isa, unsigned iobase, Chardev *chr, GError **err)
 {

@@ -2,7 +2,8 @@
 /*
  * parallel.c -- parallel printer port on the ISA bus; what is printed goes to a character device.
  *
- * Spec: IEEE 1284-1994, compatibility mode; IBM PS/2 Hardware Interface Technical Reference, parallel port (bidirectional data).
+ * Spec: IEEE 1284-1994, compatibility mode; IBM PS/2 Hardware Interface Technical Reference,
+ *   parallel port (bidirectional data).
  * Omits: EPP and ECP; the far end never sends data (reading it gives what was written last).
  * Threads: with the machine lock.
  *
@@ -73,7 +74,8 @@ static void parallel_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     }
 }
 
-static const MmioOps parallel_ops = { .read = parallel_read, .write = parallel_write, .min = 1, .max = 1 };
+static const MmioOps parallel_ops = { .read = parallel_read, .write = parallel_write, .min = 1,
+                                      .max = 1 };
 
 static size_t takes_nothing(void *dev)
 {

@@ -3,12 +3,14 @@
  * serial.c -- 16550A UART on the ISA bus.
  *
  * Spec: National Semiconductor PC16550D (DS008652, 1995).
- * Omits: the baud rate does not slow anything (it sets the receiver's time-out); parity and framing errors, since host streams
- *   have none; sending a break; DMA signalling; OUT2 does not gate the interrupt (small kernels forget to set it).
+ * Omits: the baud rate does not slow anything (it sets the receiver's time-out); parity and framing
+ *   errors, since host streams have none; sending a break; DMA signalling; OUT2 does not gate the
+ *   interrupt (small kernels forget to set it).
  * Threads: with the machine lock.
  *
- * Bytes leave at once, so a polling guest never waits.  The "transmitter empty" interrupt however is held back when a guest
- * sends faster than BYTE_NS for longer than BURST_NS: an interrupt handler that loops until nothing is pending would not end.
+ * Bytes leave at once, so a polling guest never waits.  The "transmitter empty" interrupt however
+ * is held back when a guest sends faster than BYTE_NS for longer than BURST_NS: an interrupt
+ * handler that loops until nothing is pending would not end.
  */
 #include "core/chardev.h"
 #include "core/clock.h"
@@ -19,11 +21,13 @@
 enum { RBR_THR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR, N_PORTS };       /* table II */
 enum { FIFO_BYTES = 16, N_SERIAL = 4 };
 enum { IER_RX = 1, IER_TX = 2, IER_LINE = 4, IER_MODEM = 8, IER_ALL = 15 };
-enum { IIR_NONE = 1, IIR_MODEM = 0, IIR_TX = 2, IIR_RX = 4, IIR_LINE = 6, IIR_TIMEOUT = 12, IIR_FIFO = 0xc0 };
+enum { IIR_NONE = 1, IIR_MODEM = 0, IIR_TX = 2, IIR_RX = 4, IIR_LINE = 6, IIR_TIMEOUT = 12,
+       IIR_FIFO = 0xc0 };
 enum { FCR_ENABLE = 1, FCR_CLEAR_RX = 2, FCR_CLEAR_TX = 4 };
 enum { LCR_BITS = 3, LCR_DLAB = 0x80 };
 enum { MCR_DTR = 1, MCR_RTS = 2, MCR_OUT1 = 4, MCR_OUT2 = 8, MCR_LOOP = 16, MCR_ALL = 31 };
-enum { LSR_DR = 1, LSR_OE = 2, LSR_BI = 16, LSR_THRE = 32, LSR_TEMT = 64, LSR_FIFO = 128, LSR_ERRORS = 30 };
+enum { LSR_DR = 1, LSR_OE = 2, LSR_BI = 16, LSR_THRE = 32, LSR_TEMT = 64, LSR_FIFO = 128,
+       LSR_ERRORS = 30 };
 enum { MSR_TERI = 4, MSR_DELTAS = 15, MSR_CTS = 16, MSR_DSR = 32, MSR_RI = 64, MSR_DCD = 128 };
 
 #define BASE_BAUD       115200u
@@ -33,7 +37,8 @@ enum { MSR_TERI = 4, MSR_DELTAS = 15, MSR_CTS = 16, MSR_DSR = 32, MSR_RI = 64, M
 #define MAX_TIMEOUT_NS  10000000u
 
 typedef struct Fifo {
-    uint8_t byte[FIFO_BYTES], flags[FIFO_BYTES];        /* flags: LSR error bits that came with the byte */
+    /* flags: LSR error bits that came with the byte */
+    uint8_t byte[FIFO_BYTES], flags[FIFO_BYTES];
     uint8_t head, count;
 } Fifo;
 
@@ -47,7 +52,8 @@ typedef struct Serial {
     uint16_t divisor;
     Fifo     rx, tx;
     bool     tx_pending, rx_timeout;  /* interrupt conditions that are not levels */
-    uint64_t tx_paid_ns;              /* when a line of BYTE_NS would be done with all that was sent */
+    /* when a line of BYTE_NS would be done with all that was sent */
+    uint64_t tx_paid_ns;
     Timer    tx_timer, rx_timer;
 } Serial;
 
@@ -55,7 +61,7 @@ static const struct { uint16_t port; uint8_t irq; } usual[N_SERIAL] = {
     { 0x3f8, 4 }, { 0x2f8, 3 }, { 0x3e8, 4 }, { 0x2e8, 3 },
 };
 
-/* --- FIFOs ----------------------------------------------------------------------------------------------------------- */
+/* --- FIFOs ------------------------------------------------------------------------------------ */
 
 static unsigned fifo_depth(const Serial *s)
 {
@@ -90,7 +96,7 @@ static bool has_flags(const Fifo *f)
     return false;
 }
 
-/* --- interrupts ------------------------------------------------------------------------------------------------------- */
+/* --- interrupts ------------------------------------------------------------------------------- */
 
 static unsigned rx_trigger(const Serial *s)
 {
@@ -130,7 +136,10 @@ static void update_irq(Serial *s)
     irq_set(&s->line, interrupt_id(s) != IIR_NONE);
 }
 
-/* Four character times after the last byte went in or out, what is below the trigger level is announced too. */
+/*
+ * Four character times after the last byte went in or out, what is below the trigger level is
+ * announced too.
+ */
 static void start_timeout(Serial *s)
 {
     unsigned bits = 2 + 5 + (s->lcr & LCR_BITS) + (s->lcr >> 3 & 1);
@@ -160,7 +169,7 @@ static void tx_fire(void *dev)
     update_irq(s);
 }
 
-/* --- the line ---------------------------------------------------------------------------------------------------------- */
+/* --- the line --------------------------------------------------------------------------------- */
 
 static void receive_byte(Serial *s, uint8_t byte, uint8_t flags)
 {
@@ -262,7 +271,7 @@ static void write_thr(Serial *s, uint8_t val)
     send(s);
 }
 
-/* --- modem lines -------------------------------------------------------------------------------------------------------- */
+/* --- modem lines ------------------------------------------------------------------------------ */
 
 static void set_modem_inputs(Serial *s, uint8_t inputs)
 {
@@ -281,8 +290,8 @@ static uint8_t modem_inputs(const Serial *s)
     if (!(s->mcr & MCR_LOOP)) {
         return MSR_CTS | MSR_DSR | MSR_DCD;
     }
-    return (s->mcr & MCR_RTS ? MSR_CTS : 0) | (s->mcr & MCR_DTR ? MSR_DSR : 0) | (s->mcr & MCR_OUT1 ? MSR_RI : 0) |
-           (s->mcr & MCR_OUT2 ? MSR_DCD : 0);
+    return (s->mcr & MCR_RTS ? MSR_CTS : 0) | (s->mcr & MCR_DTR ? MSR_DSR : 0) |
+           (s->mcr & MCR_OUT1 ? MSR_RI : 0) | (s->mcr & MCR_OUT2 ? MSR_DCD : 0);
 }
 
 static void write_mcr(Serial *s, uint8_t val)
@@ -296,7 +305,7 @@ static void write_mcr(Serial *s, uint8_t val)
     }
 }
 
-/* --- registers ------------------------------------------------------------------------------------------------------------ */
+/* --- registers -------------------------------------------------------------------------------- */
 
 static uint8_t read_rbr(Serial *s)
 {
@@ -416,9 +425,10 @@ static void serial_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     update_irq(s);
 }
 
-static const MmioOps serial_ops = { .read = serial_read, .write = serial_write, .min = 1, .max = 1 };
+static const MmioOps serial_ops = { .read = serial_read, .write = serial_write, .min = 1,
+                                    .max = 1 };
 
-/* --- life ------------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void serial_reset(void *dev)
 {
@@ -470,7 +480,8 @@ static bool serial_realize(void *dev, GError **err)
 
     s->index = s->index == UINT32_MAX ? free_index(s) : s->index;
     if (s->index >= N_SERIAL && (s->iobase == UINT32_MAX || s->irq == UINT32_MAX)) {
-        return fail(err, "device \"isa-serial\": a PC has 4 serial ports; give a fifth its own iobase= and irq=");
+        return fail(err, "device \"isa-serial\": a PC has 4 serial ports; give a fifth its own "
+                         "iobase= and irq=");
     }
     s->iobase = s->iobase == UINT32_MAX ? usual[s->index].port : s->iobase;
     s->irq = s->irq == UINT32_MAX ? usual[s->index].irq : s->irq;

@@ -37,7 +37,8 @@ typedef struct Cirrus {
     bool     feeding;                 /* a blit takes its source from the CPU */
     uint8_t  line[BLT_LINE_MAX];
     uint32_t line_bytes, line_filled, row;
-    Timer    more;                    /* a large blit goes on; not state: GR31 says that one is under way */
+    /* a large blit goes on; not state: GR31 says that one is under way */
+    Timer    more;
 } Cirrus;
 
 /* cirrus_blt.c */

@@ -3,13 +3,14 @@
  * cirrus_blt.c -- the CL-GD5446's blitter: copies, patterns, colour expansion, fills, with the 16
  * raster operations.
  *
- * A blit is done when it is started, or line by line as the CPU brings the source.  A large one is done in pieces, busy in
- * between, so that a guest holds the machine lock for some milliseconds at most; its registers count anew for each piece.
+ * A blit is done when it is started, or line by line as the CPU brings the source.  A large one is
+ * done in pieces, busy in between, so that a guest holds the machine lock for some milliseconds at
+ * most; its registers count anew for each piece.
  *
  * Spec: CL-GD5446 Technical Reference Manual, chapters 9.21-9.40 (GR20-GR39) and appendix D8
  *       (BitBLT engine).
- * Omits: time: the engine is seen busy only while it waits for the CPU or in a large blit; screen-to-CPU blits,
- *        which the 5446 has not; the
+ * Omits: time: the engine is seen busy only while it waits for the CPU or in a large blit;
+ *        screen-to-CPU blits, which the 5446 has not; the
  *        video overlay.
  * Threads: with the machine lock.
  */
@@ -226,8 +227,11 @@ void cirrus_blt_more(void *dev)
     Cirrus *c = dev;
     Blt b = blt_of(c);
     uint32_t packed = (b.bytes / b.pixel + 7) / 8, rows = MAX(PIECE_BYTES / b.bytes, 1u);
-    uint32_t step = b.mode & MODE_EXPAND ? packed : b.mode & MODE_BACKWARDS ? -b.src_pitch : b.src_pitch;
-    if (b.mode & MODE_FROM_CPU) {     /* only a pattern has lines left when the CPU has brought it all */
+    uint32_t step = b.mode & MODE_EXPAND      ? packed
+                    : b.mode & MODE_BACKWARDS ? -b.src_pitch
+                                              : b.src_pitch;
+    if (b.mode & MODE_FROM_CPU) {
+        /* only a pattern has lines left when the CPU has brought it all */
         b.host = c->line;
         b.mode &= (uint8_t)~MODE_BACKWARDS;
     }

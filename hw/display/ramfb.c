@@ -122,7 +122,9 @@ static bool ramfb_realize(void *dev, GError **err)
     Ramfb *s = dev;
     void *fw = fw_cfg_find(s->dev.machine);
     if (!fw) {
-        return fail(err, "device ramfb: this machine has no fw_cfg to tell it by; use -device bochs-display");
+        return fail(
+            err,
+            "device ramfb: this machine has no fw_cfg to tell it by; use -device bochs-display");
     }
     GBytes *rom = firmware_load(s->dev.machine, "vgabios-ramfb.bin", 256 << 10, err);
     if (!rom || !fw_cfg_file(fw, "vgaroms/vgabios-ramfb.bin", rom, err) ||

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vga.c -- the standard VGA adapter on PCI: legacy ports, register files, palette; frame buffer and registers in BARs.
+ * vga.c -- the standard VGA adapter on PCI: legacy ports, register files, palette; frame buffer and
+ * registers in BARs.
  *
  * Spec: IBM VGA (PS/2 Hardware Interface Technical Reference, 1990, video subsystem).
  * Omits: the vertical interrupt, the EGA light pen, monitor sensing.
@@ -26,7 +27,8 @@ enum { LINES_MIN = 100 };
 /* ---- index and data pairs: which bits of each register exist ---- */
 static const uint8_t seq_mask[N_SEQ] = { 0x03, 0x3d, 0x0f, 0x3f, 0x0e };
 static const uint8_t gc_mask[N_GC] = { 0x0f, 0x0f, 0x0f, 0x1f, 0x03, 0x7b, 0x0f, 0x0f, 0xff };
-static const uint8_t attr_mask[N_ATTR] = { 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f,
+static const uint8_t attr_mask[N_ATTR] = { 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f,
+                                           0x3f, 0x3f, 0x3f, 0x3f, 0x3f,
                                            0x3f, 0x3f, 0xef, 0xff, 0x3f, 0x0f, 0x0f };
 
 static void crtc_write(Vga *s, uint8_t val)
@@ -60,7 +62,8 @@ static void attr_write(Vga *s, uint8_t val)
 /* ---- palette: three parts a colour, 6 bits each unless VBE asks for 8 ---- */
 static uint8_t intensity(const Vga *s, uint8_t val)
 {
-    return s->vbe[VBE_ENABLE] & VBE_8BIT_DAC ? val : (uint8_t)((val & 0x3f) << 2 | (val & 0x3f) >> 4);
+    return s->vbe[VBE_ENABLE] & VBE_8BIT_DAC ? val
+                                             : (uint8_t)((val & 0x3f) << 2 | (val & 0x3f) >> 4);
 }
 
 static void dac_write(Vga *s, uint8_t val)
@@ -102,22 +105,27 @@ static unsigned bit_of(uint8_t val, unsigned from, unsigned to)
 }
 
 /*
- * By the CRTC and the dot clock; VBE modes, which have no timing of their own here, and what no monitor could show: 640x480 at
+ * By the CRTC and the dot clock; VBE modes, which have no timing of their own here, and what no
+ * monitor could show: 640x480 at
  * 59.94 Hz.
  */
 static Beam beam(const Vga *s)
 {
-    static const Beam usual = { .line_ns = 31778, .shown_ns = 25422, .lines = 525, .shown = 480, .sync_first = 490, .sync_lines = 2 };
+    static const Beam usual = { .line_ns = 31778, .shown_ns = 25422, .lines = 525, .shown = 480,
+                                .sync_first = 490, .sync_lines = 2 };
     const uint8_t *c = s->crtc, o = c[CRTC_OVERFLOW];
-    uint64_t dots = (s->seq[SEQ_CLOCK] & DOTS_8 ? 8 : 9) * (s->seq[SEQ_CLOCK] & CLOCK_HALVED ? 2 : 1);
+    uint64_t dots =
+        (s->seq[SEQ_CLOCK] & DOTS_8 ? 8 : 9) * (s->seq[SEQ_CLOCK] & CLOCK_HALVED ? 2 : 1);
     uint64_t hz = s->misc & CLOCK_28 ? HZ_28 : HZ_25;
     Beam b = { .line_ns = (uint32_t)((c[CRTC_HTOTAL] + TOTAL_EXTRA) * dots * NS_PER_S / hz),
                .shown_ns = (uint32_t)((c[CRTC_HDISP] + 1) * dots * NS_PER_S / hz) };
     b.lines = (c[CRTC_VTOTAL] | bit_of(o, 0, 8) | bit_of(o, 5, 9)) + LINES_EXTRA;
     b.shown = (c[CRTC_VDISP] | bit_of(o, 1, 8) | bit_of(o, 6, 9)) + 1;
     b.sync_first = c[CRTC_VSYNC] | bit_of(o, 2, 8) | bit_of(o, 7, 9);
-    b.sync_lines = (c[CRTC_PROTECT] - b.sync_first - 1) % 16 + 1;       /* it ends where the lowest 4 bits agree */
-    bool odd = b.line_ns < LINE_LEAST || b.line_ns > LINE_MOST || b.lines < LINES_MIN || b.sync_first >= b.lines;
+    /* it ends where the lowest 4 bits agree */
+    b.sync_lines = (c[CRTC_PROTECT] - b.sync_first - 1) % 16 + 1;
+    bool odd = b.line_ns < LINE_LEAST || b.line_ns > LINE_MOST || b.lines < LINES_MIN ||
+               b.sync_first >= b.lines;
     return odd || (s->vbe[VBE_ENABLE] & VBE_ON) ? usual : b;
 }
 
@@ -131,10 +139,12 @@ uint64_t vga_frame(const Vga *s)
 static uint8_t status_1(Vga *s)
 {
     Beam b = beam(s);
-    uint64_t in_frame = time_now(s->pci.dev.machine, TIME_GUEST) % ((uint64_t)b.line_ns * b.lines), line = in_frame / b.line_ns;
+    uint64_t in_frame = time_now(s->pci.dev.machine, TIME_GUEST) % ((uint64_t)b.line_ns * b.lines),
+             line = in_frame / b.line_ns;
     bool shown = line < b.shown && in_frame % b.line_ns < b.shown_ns;
     s->attr_data = false;
-    return (uint8_t)((shown ? 0 : 1) | (line >= b.sync_first && line - b.sync_first < b.sync_lines ? 8 : 0));
+    return (uint8_t)((shown ? 0 : 1) |
+                     (line >= b.sync_first && line - b.sync_first < b.sync_lines ? 8 : 0));
 }
 
 /* CRTC and status 1 answer at 3Bx or 3Dx, as the miscellaneous output register says. */
@@ -230,7 +240,8 @@ static void ports_write(void *dev, hwaddr off, uint64_t val, unsigned size)
 
 /*
  * ---- VBE ports: 1CE index, 1CF data (and 1D0, aligned); and BAR 2 ----
- * 1CF is odd: its 16 bits arrive as a low byte at 1CF and a high byte at 1D0, which completes a write.
+ * 1CF is odd: its 16 bits arrive as a low byte at 1CF and a high byte at 1D0, which completes a
+ * write.
  */
 static uint64_t vbe_read(void *dev, hwaddr off, unsigned size)
 {
@@ -307,15 +318,20 @@ static void add_ports(Vga *s, Region *io)
         uint16_t at, n;
     } pieces[] = { { 0x3b4, 2 }, { 0x3ba, 1 }, { 0x3c0, 16 }, { 0x3d4, 2 }, { 0x3da, 1 } };
     for (unsigned i = 0; i < G_N_ELEMENTS(pieces); i++) {
-        s->ports[i] = (Mapping){ .region = &s->pci.dev.bank, .from = pieces[i].at - PORT_BASE, .size = pieces[i].n,
+        s->ports[i] = (Mapping){ .region = &s->pci.dev.bank, .from = pieces[i].at - PORT_BASE,
+                                 .size = pieces[i].n,
                                  .at = pieces[i].at, .seen = SEEN_READ | SEEN_WRITE };
         region_add(io, &s->ports[i]);
     }
-    s->vbe_map = (Mapping){ .region = &s->vbe_ports, .size = 4, .at = 0x1ce, .seen = SEEN_READ | SEEN_WRITE };
+    s->vbe_map = (Mapping){ .region = &s->vbe_ports, .size = 4, .at = 0x1ce,
+                            .seen = SEEN_READ | SEEN_WRITE };
     region_add(io, &s->vbe_map);
 }
 
-/* Who has no legacy decoders takes the screen while VBE is on, and leaves it to the first adapter otherwise. */
+/*
+ * Who has no legacy decoders takes the screen while VBE is on, and leaves it to the first adapter
+ * otherwise.
+ */
 void vga_show(Vga *s)
 {
     Console *con = s->pci.dev.machine->console;
@@ -331,13 +347,15 @@ bool vga_setup(Vga *s, const PciIdent *ident, const Reg *regs, const char *rom, 
     Machine *m = s->pci.dev.machine;
     Bus *bus = s->pci.dev.bus;
     if (s->vgamem_mb & (s->vgamem_mb - 1)) {
-        return fail(err, "device %s: vgamem_mb=%u is no power of two; use 8, 16, 32, ...", s->pci.dev.class->name, s->vgamem_mb);
+        return fail(err, "device %s: vgamem_mb=%u is no power of two; use 8, 16, 32, ...",
+                    s->pci.dev.class->name, s->vgamem_mb);
     }
     s->pci.barless_decode = !s->secondary;
     s->pci.mapped = s->secondary ? NULL : mapped;
     pci_init(&s->pci, ident, regs);
     region_init_ram(&s->vram, "vga memory", (uint64_t)s->vgamem_mb << 20);
-    region_init_io(&s->window, "vga window", s->ext ? s->ext->window : &vga_window_ops, s, WINDOW_BYTES);
+    region_init_io(&s->window, "vga window", s->ext ? s->ext->window : &vga_window_ops, s,
+                   WINDOW_BYTES);
     s->window.late = s->window.size;
     region_init_io(&s->mmio, "vga registers", &mmio_io, s, MMIO_BYTES);
     region_init_io(&s->vbe_ports, "vbe", &vbe_io, s, 4);
@@ -351,7 +369,8 @@ bool vga_setup(Vga *s, const PciIdent *ident, const Reg *regs, const char *rom, 
         return false;
     }
     if (!s->secondary) {
-        s->window_map = (Mapping){ .region = &s->window, .size = WINDOW_BYTES, .at = WINDOW_AT, .priority = 1,
+        s->window_map = (Mapping){ .region = &s->window, .size = WINDOW_BYTES, .at = WINDOW_AT,
+                                   .priority = 1,
                                    .seen = SEEN_READ | SEEN_WRITE };
         map_begin(m);
         add_ports(s, bus->io);
@@ -364,7 +383,8 @@ bool vga_setup(Vga *s, const PciIdent *ident, const Reg *regs, const char *rom, 
 
 static bool vga_realize(void *dev, GError **err)
 {
-    return vga_setup(dev, &(PciIdent){ .vendor = 0x1234, .device = 0x1111, .class_code = 0x030000, .revision = 2,
+    return vga_setup(dev, &(PciIdent){ .vendor = 0x1234, .device = 0x1111, .class_code = 0x030000,
+                                       .revision = 2,
                                        .subsystem_vendor = 0x1af4, .subsystem = 0x1100 }, NULL, "vgabios-stdvga.bin", err);
 }
 
@@ -372,7 +392,8 @@ static bool secondary_vga_realize(void *dev, GError **err)
 {
     Vga *s = dev;
     s->secondary = true;
-    return vga_setup(s, &(PciIdent){ .vendor = 0x1234, .device = 0x1111, .class_code = 0x038000, .revision = 2,
+    return vga_setup(s, &(PciIdent){ .vendor = 0x1234, .device = 0x1111, .class_code = 0x038000,
+                                     .revision = 2,
                                      .subsystem_vendor = 0x1af4, .subsystem = 0x1100 }, NULL, NULL, err);
 }
 
@@ -427,8 +448,10 @@ void vga_reset(void *dev)
 bool vga_restored(void *dev, GError **err)
 {
     Vga *s = dev;
-    if (s->vbe[VBE_MEMORY_64K] != s->vram.size >> 16 || ((uint64_t)s->vbe[VBE_BANK] + 1) << 16 > s->vram.size) {
-        return fail(err, "%s: the saved registers do not fit the size of video memory", s->pci.dev.path);
+    if (s->vbe[VBE_MEMORY_64K] != s->vram.size >> 16 ||
+        ((uint64_t)s->vbe[VBE_BANK] + 1) << 16 > s->vram.size) {
+        return fail(err, "%s: the saved registers do not fit the size of video memory",
+                    s->pci.dev.path);
     }
     s->redraw = true;
     vga_show(s);
@@ -444,12 +467,14 @@ const Field vga_state[] = {
     FIELD_END
 };
 
-static const Field vga_fields[] = { PCI_FIELDS(Vga), VGA_CONFIG(Vga, ), VGA_STATE(Vga, pci), STATE_RAM(Vga, vram), FIELD_END };
+static const Field vga_fields[] = { PCI_FIELDS(Vga), VGA_CONFIG(Vga, ), VGA_STATE(Vga, pci),
+                                    STATE_RAM(Vga, vram), FIELD_END };
 
 #define VGA_CLASS(var, title, text, document)                                                                               \
     const DeviceClass var##_class = { .name = title, .desc = text, .spec = document, .bus = "pci", .size = sizeof(Vga),      \
         .fields = vga_fields, .io = &vga_ports_ops, .bank_size = VGA_PORT_BYTES, .realize = var##_realize, .unrealize = vga_unrealize, \
         .reset = vga_reset, .restored = vga_restored }
 VGA_CLASS(vga, "VGA", "standard VGA", "IBM VGA, Bochs VBE");
-VGA_CLASS(secondary_vga, "secondary-vga", "standard VGA without the legacy ports, for a second screen", "IBM VGA, Bochs VBE");
+VGA_CLASS(secondary_vga, "secondary-vga",
+          "standard VGA without the legacy ports, for a second screen", "IBM VGA, Bochs VBE");
 VGA_CLASS(bochs_display, "bochs-display", "a frame buffer and Bochs VBE, without VGA", "Bochs VBE");

@@ -2,10 +2,12 @@
 /*
  * vga.h -- the standard VGA adapter: register files, video memory, and what draws from them.
  *
- * Video memory holds the four planes side by side: byte o of plane p is vram[o * 4 + p].  So a linear frame buffer and the
- * chained modes see consecutive bytes, and the planar modes one 32-bit word an address.
+ * Video memory holds the four planes side by side: byte o of plane p is vram[o * 4 + p].  So a
+ * linear frame buffer and the chained modes see consecutive bytes, and the planar modes one 32-bit
+ * word an address.
  *
- * Spec: IBM VGA (PS/2 Hardware Interface Technical Reference, 1990, video subsystem); Bochs VBE extensions (DISPI B0C5).
+ * Spec: IBM VGA (PS/2 Hardware Interface Technical Reference, 1990, video subsystem); Bochs VBE
+ *   extensions (DISPI B0C5).
  * Threads: with the machine lock.
  */
 #ifndef HW_DISPLAY_VGA_H
@@ -15,12 +17,32 @@
 
 enum { N_SEQ = 5, N_GC = 9, N_ATTR = 21, N_CRTC = 25, N_VBE = 11 };
 enum { SEQ_CLOCK = 1, SEQ_MASK = 2, SEQ_FONT = 3, SEQ_MEMORY = 4 };
-enum { GC_SET = 0, GC_SET_ENABLE, GC_COMPARE, GC_FUNCTION, GC_READ_PLANE, GC_MODE, GC_MISC, GC_CARE, GC_BITMASK };
+enum { GC_SET = 0, GC_SET_ENABLE, GC_COMPARE, GC_FUNCTION, GC_READ_PLANE, GC_MODE, GC_MISC,
+       GC_CARE, GC_BITMASK };
 enum { ATTR_MODE = 0x10, ATTR_OVERSCAN, ATTR_PLANES, ATTR_PAN, ATTR_COLOR_SELECT };
-enum { CRTC_HTOTAL = 0, CRTC_HDISP = 1, CRTC_VTOTAL = 6, CRTC_VSYNC = 0x10, CRTC_OVERFLOW = 7, CRTC_ROW_SCAN = 8, CRTC_CELL = 9, CRTC_CURSOR_START = 0xa, CRTC_CURSOR_END = 0xb,
-       CRTC_START_HIGH = 0xc, CRTC_START_LOW = 0xd, CRTC_CURSOR_HIGH = 0xe, CRTC_CURSOR_LOW = 0xf, CRTC_PROTECT = 0x11,
-       CRTC_VDISP = 0x12, CRTC_OFFSET = 0x13, CRTC_UNDERLINE = 0x14, CRTC_MODE = 0x17, CRTC_LINE_COMPARE = 0x18 };
-enum { VBE_ID = 0, VBE_XRES, VBE_YRES, VBE_BPP, VBE_ENABLE, VBE_BANK, VBE_VIRT_WIDTH, VBE_VIRT_HEIGHT, VBE_X_OFFSET,
+enum {
+    CRTC_HTOTAL = 0,
+    CRTC_HDISP = 1,
+    CRTC_VTOTAL = 6,
+    CRTC_VSYNC = 0x10,
+    CRTC_OVERFLOW = 7,
+    CRTC_ROW_SCAN = 8,
+    CRTC_CELL = 9,
+    CRTC_CURSOR_START = 0xa,
+    CRTC_CURSOR_END = 0xb,
+    CRTC_START_HIGH = 0xc,
+    CRTC_START_LOW = 0xd,
+    CRTC_CURSOR_HIGH = 0xe,
+    CRTC_CURSOR_LOW = 0xf,
+    CRTC_PROTECT = 0x11,
+    CRTC_VDISP = 0x12,
+    CRTC_OFFSET = 0x13,
+    CRTC_UNDERLINE = 0x14,
+    CRTC_MODE = 0x17,
+    CRTC_LINE_COMPARE = 0x18
+};
+enum { VBE_ID = 0, VBE_XRES, VBE_YRES, VBE_BPP, VBE_ENABLE, VBE_BANK, VBE_VIRT_WIDTH,
+       VBE_VIRT_HEIGHT, VBE_X_OFFSET,
        VBE_Y_OFFSET, VBE_MEMORY_64K };
 enum { VBE_ON = 1, VBE_GETCAPS = 2, VBE_8BIT_DAC = 0x20, VBE_LFB = 0x40, VBE_KEEP_MEMORY = 0x80 };
 enum { TEXT_MAX_COLUMNS = 256, TEXT_MAX_ROWS = 128 };
@@ -33,7 +55,8 @@ typedef struct VgaText {              /* a text mode as the registers describe i
     uint32_t cursor;                  /* cell; UINT32_MAX: off */
     unsigned cursor_top, cursor_bottom;
     unsigned lines;                   /* that show */
-    unsigned first_row, pan, split;   /* smooth scrolling down and left; the last line before cell 0 */
+    /* smooth scrolling down and left; the last line before cell 0 */
+    unsigned first_row, pan, split;
     unsigned underline;               /* line of a cell */
     bool     pan_top_only;
 } VgaText;
@@ -46,7 +69,7 @@ typedef struct VgaScan {              /* a graphics mode as the registers descri
     uint32_t split;                   /* the last line before memory address 0 */
     uint32_t pan, shift, plane_mask;
     uint8_t  pel_mask;
-    bool     colors_256, interleaved, pan_top_only, doubleword, byte_mode, wrap_15, keep_13, keep_14;
+    bool colors_256, interleaved, pan_top_only, doubleword, byte_mode, wrap_15, keep_13, keep_14;
 } VgaScan;
 
 typedef struct VgaPacked {            /* a packed mode: pixels side by side */
@@ -55,11 +78,13 @@ typedef struct VgaPacked {            /* a packed mode: pixels side by side */
 } VgaPacked;
 
 typedef struct Vga Vga;
-typedef struct VgaExt {               /* what a chip has beyond a VGA; each is asked first and may decline */
+/* what a chip has beyond a VGA; each is asked first and may decline */
+typedef struct VgaExt {
     bool (*read)(Vga *s, unsigned port, uint8_t *val);
     bool (*write)(Vga *s, unsigned port, uint8_t val);
     bool (*packed)(Vga *s, VgaPacked *p);
-    void (*overlay)(Vga *s, unsigned y, uint32_t *line, unsigned width);        /* over a line of a packed mode */
+    /* over a line of a packed mode */
+    void (*overlay)(Vga *s, unsigned y, uint32_t *line, unsigned width);
     void (*bars)(Vga *s);             /* instead of BARs 0 and 2 and the VBE ports */
     const MmioOps *window;
 } VgaExt;
@@ -108,7 +133,8 @@ extern const AdapterOps vga_adapter;
 bool vga_text_mode(const Vga *s, VgaText *t);         /* false: graphics or nothing */
 uint32_t vga_palette_color(const Vga *s, unsigned i);
 uint32_t vga_attr_color(const Vga *s, unsigned i);    /* 0..15, by the attribute controller */
-bool vga_touched(Vga *s);                             /* video memory was written since the last call */
+/* video memory was written since the last call */
+bool vga_touched(Vga *s);
 /* vga_graphics.c */
 bool vga_blank(const Vga *s);
 bool vga_scan(const Vga *s, VgaScan *g);              /* false: text, or a packed VBE mode */
@@ -120,7 +146,8 @@ void     vga_vbe_reset(Vga *s);
 /* vga.c */
 extern const MmioOps vga_ports_ops;   /* bank of the legacy ports, */
 enum { VGA_PORT_BYTES = 0x30 };       /* its size */
-bool     vga_setup(Vga *s, const PciIdent *ident, const Reg *regs, const char *rom, GError **err);   /* in realize() */
+/* in realize() */
+bool     vga_setup(Vga *s, const PciIdent *ident, const Reg *regs, const char *rom, GError **err);
 void     vga_unrealize(void *dev);
 void     vga_reset(void *dev);
 bool     vga_restored(void *dev, GError **err);

@@ -2,14 +2,16 @@
 /*
  * vga_draw.c -- what is on the screen: as text for tests and the monitor, as pixels for viewers.
  *
- * Spec: IBM VGA, text modes (CRTC start address, cursor, attribute byte, character sets); Bochs VBE linear modes.
+ * Spec: IBM VGA, text modes (CRTC start address, cursor, attribute byte, character sets); Bochs VBE
+ *   linear modes.
  * Omits: the text as text knows no split screen.
  * Threads: with the machine lock.
  */
 #include "hw/display/vga.h"
 #include <string.h>
 
-enum { PAGE_BITS = 12, CURSOR_BLINKS = 16, CELL_BLINKS = 32, CURSOR_OFF = 0x20, DOUBLE_SCAN = 0x80, GRAPHICS = 1, PAN_TOP_ONLY = 0x20,
+enum { PAGE_BITS = 12, CURSOR_BLINKS = 16, CELL_BLINKS = 32, CURSOR_OFF = 0x20, DOUBLE_SCAN = 0x80,
+       GRAPHICS = 1, PAN_TOP_ONLY = 0x20,
        CLOCK_HALVED = 8, BLINKS = 8, BLINK = 0x8000,
        VIDEO_ON = 0x20 };
 
@@ -33,10 +35,13 @@ static bool vbe_on(const Vga *s)
 bool vga_text_mode(const Vga *s, VgaText *t)
 {
     const uint8_t *c = s->crtc;
-    if (vbe_on(s) || (s->gc[GC_MISC] & GRAPHICS) || !(s->attr_index & 0x20) || (s->seq[SEQ_CLOCK] & 0x20)) {
+    if (vbe_on(s) || (s->gc[GC_MISC] & GRAPHICS) || !(s->attr_index & 0x20) ||
+        (s->seq[SEQ_CLOCK] & 0x20)) {
         return false;
     }
-    unsigned lines = (c[CRTC_VDISP] | (c[CRTC_OVERFLOW] & 2 ? 0x100u : 0) | (c[CRTC_OVERFLOW] & 0x40 ? 0x200u : 0)) + 1;
+    unsigned lines = (c[CRTC_VDISP] | (c[CRTC_OVERFLOW] & 2 ? 0x100u : 0) |
+                      (c[CRTC_OVERFLOW] & 0x40 ? 0x200u : 0)) +
+                     1;
     lines >>= c[CRTC_CELL] & DOUBLE_SCAN ? 1 : 0;
     t->columns = MIN(c[CRTC_HDISP] + 1u, TEXT_MAX_COLUMNS);
     t->cell_height = (c[CRTC_CELL] & 0x1f) + 1u;
@@ -44,12 +49,15 @@ bool vga_text_mode(const Vga *s, VgaText *t)
     t->rows = MIN(lines / t->cell_height, TEXT_MAX_ROWS);
     t->start = (uint32_t)(c[CRTC_START_HIGH] << 8 | c[CRTC_START_LOW]);
     t->pitch = c[CRTC_OFFSET] * 2u;
-    t->cursor = c[CRTC_CURSOR_START] & CURSOR_OFF ? UINT32_MAX : (uint32_t)(c[CRTC_CURSOR_HIGH] << 8 | c[CRTC_CURSOR_LOW]);
+    t->cursor = c[CRTC_CURSOR_START] & CURSOR_OFF
+                    ? UINT32_MAX
+                    : (uint32_t)(c[CRTC_CURSOR_HIGH] << 8 | c[CRTC_CURSOR_LOW]);
     t->cursor_top = c[CRTC_CURSOR_START] & 0x1f;
     t->cursor_bottom = c[CRTC_CURSOR_END] & 0x1f;
     t->lines = t->rows * t->cell_height;
     t->first_row = c[CRTC_ROW_SCAN] & 0x1f;
-    t->split = c[CRTC_LINE_COMPARE] | (c[CRTC_OVERFLOW] & 0x10 ? 0x100u : 0) | (c[CRTC_CELL] & 0x40 ? 0x200u : 0);
+    t->split = c[CRTC_LINE_COMPARE] | (c[CRTC_OVERFLOW] & 0x10 ? 0x100u : 0) |
+               (c[CRTC_CELL] & 0x40 ? 0x200u : 0);
     t->split >>= c[CRTC_CELL] & DOUBLE_SCAN ? 1 : 0;
     unsigned pan = s->attr[ATTR_PAN] & 15;
     t->pan = t->cell_width == 8 ? pan & 7 : pan < 8 ? pan + 1 : 0;      /* with 9 dots 8 is none */
@@ -79,7 +87,9 @@ static void draw_as_text(void *dev, GString *out)
         gsize line = out->len, last = out->len;
         for (unsigned x = 0; x < t.columns; x++) {
             uint8_t ch = (uint8_t)cell(s, t.start + y * t.pitch + x);
-            g_string_append_unichar(out, ch >= 0x80 ? cp437[ch - 0x80] : ch >= 0x20 && ch < 0x7f ? ch : ' ');
+            g_string_append_unichar(out, ch >= 0x80                ? cp437[ch - 0x80]
+                                         : ch >= 0x20 && ch < 0x7f ? ch
+                                                                   : ' ');
             last = ch == ' ' || ch == 0 ? last : out->len;
         }
         g_string_truncate(out, MAX(last, line));
@@ -94,8 +104,10 @@ static bool text_mode(void *dev, TextMode *out)
         return false;
     }
     uint32_t at = t.cursor - t.start;
-    bool shows = t.cursor != UINT32_MAX && t.cursor >= t.start && t.pitch && at / t.pitch < t.rows && at % t.pitch < t.columns;
-    *out = (TextMode){ .cols = t.columns, .rows = t.rows, .x = shows ? (int)(at % t.pitch) : -1, .y = shows ? (int)(at / t.pitch) : 0 };
+    bool shows = t.cursor != UINT32_MAX && t.cursor >= t.start && t.pitch &&
+                 at / t.pitch < t.rows && at % t.pitch < t.columns;
+    *out = (TextMode){ .cols = t.columns, .rows = t.rows, .x = shows ? (int)(at % t.pitch) : -1,
+                       .y = shows ? (int)(at / t.pitch) : 0 };
     return true;
 }
 
@@ -145,14 +157,17 @@ static bool dark(const Vga *s, unsigned frames)
 }
 
 /* Line y of a cell, each dot once. */
-static void draw_cell_line(const Vga *s, const VgaText *t, uint32_t *px, unsigned y, uint16_t c, bool cursor, bool off)
+static void draw_cell_line(const Vga *s, const VgaText *t, uint32_t *px, unsigned y, uint16_t c,
+                           bool cursor, bool off)
 {
     uint8_t ch = (uint8_t)c, attr = c >> 8;
     bool extend = (s->attr[ATTR_MODE] & 4) && ch >= 0xc0 && ch <= 0xdf;
-    uint32_t fg = vga_attr_color(s, attr & 15), bg = vga_attr_color(s, attr >> 4 & (t->blinks ? 7 : 15));
+    uint32_t fg = vga_attr_color(s, attr & 15),
+             bg = vga_attr_color(s, attr >> 4 & (t->blinks ? 7 : 15));
     uint64_t at = (uint64_t)(font_base(s, attr & 8) + ch * 32u + y) * 4 + 2;
     uint8_t bits = at < s->vram.size ? s->vram.host[at] : 0;
-    bool full = (cursor && y >= t->cursor_top && y <= t->cursor_bottom) || ((attr & 7) == 1 && y == t->underline);
+    bool full = (cursor && y >= t->cursor_top && y <= t->cursor_bottom) ||
+                ((attr & 7) == 1 && y == t->underline);
     for (unsigned x = 0; x < t->cell_width; x++) {
         bool on = full || (x < 8 ? bits >> (7 - x) & 1 : extend && (bits & 1));
         px[x] = on && !(off && (c & BLINK) && !cursor) ? fg : bg;
@@ -166,7 +181,8 @@ static void widen(const VgaText *t, uint32_t *px, unsigned n)
     }
 }
 
-static void draw_cell(const Vga *s, const VgaText *t, uint32_t *px, unsigned pitch, uint16_t c, bool cursor, bool off)
+static void draw_cell(const Vga *s, const VgaText *t, uint32_t *px, unsigned pitch, uint16_t c,
+                      bool cursor, bool off)
 {
     for (unsigned y = 0; y < t->cell_height * t->scans_each; y++) {
         draw_cell_line(s, t, px + (size_t)y * pitch, y / t->scans_each, c, cursor, off);
@@ -175,18 +191,20 @@ static void draw_cell(const Vga *s, const VgaText *t, uint32_t *px, unsigned pit
 }
 
 /* Scrolled by less than a cell, or split: line by line, compared with what is there. */
-static void refresh_text_lines(const Vga *s, Console *con, const VgaText *t, uint32_t *px, unsigned pitch, uint32_t cursor,
-                               bool off)
+static void refresh_text_lines(const Vga *s, Console *con, const VgaText *t, uint32_t *px,
+                               unsigned pitch, uint32_t cursor, bool off)
 {
     unsigned width = t->columns * t->cell_width * t->dot_width;
     g_autofree uint32_t *line = g_new(uint32_t, width + 2 * t->cell_width);
     for (unsigned shown = 0; shown < t->lines * t->scans_each; shown++) {
         unsigned y = shown / t->scans_each;
         bool low = y > t->split;
-        unsigned scan = low ? y - t->split - 1 : y + t->first_row, pan = low && t->pan_top_only ? 0 : t->pan;
+        unsigned scan = low ? y - t->split - 1 : y + t->first_row,
+                 pan = low && t->pan_top_only ? 0 : t->pan;
         uint32_t at = (low ? 0 : t->start) + scan / t->cell_height * t->pitch;
         for (unsigned x = 0; x <= t->columns; x++) {
-            draw_cell_line(s, t, line + x * t->cell_width, scan % t->cell_height, cell(s, at + x), ((at + x) & 0xffff) == cursor, off);
+            draw_cell_line(s, t, line + x * t->cell_width, scan % t->cell_height, cell(s, at + x),
+                           ((at + x) & 0xffff) == cursor, off);
         }
         widen(t, line + pan, t->columns * t->cell_width);
         if (memcmp(px + (size_t)shown * pitch, line + pan, width * sizeof(*line))) {
@@ -198,22 +216,27 @@ static void refresh_text_lines(const Vga *s, Console *con, const VgaText *t, uin
 
 static void refresh_text(Vga *s, Console *con, const VgaText *t)
 {
-    unsigned width = t->cell_width * t->dot_width, height = t->cell_height * t->scans_each;     /* of a cell */
-    pixman_image_t *surface = console_resize(con, (int)(t->columns * width), (int)(t->rows * height));
+    /* of a cell */
+    unsigned width = t->cell_width * t->dot_width, height = t->cell_height * t->scans_each;
+    pixman_image_t *surface =
+        console_resize(con, (int)(t->columns * width), (int)(t->rows * height));
     uint32_t *px = pixman_image_get_data(surface);
     unsigned pitch = (unsigned)pixman_image_get_stride(surface) / 4;
-    bool shown = !dark(s, CURSOR_BLINKS), off = t->blinks && dark(s, CELL_BLINKS), turned = off != s->drawn_dark, all = s->redraw;
+    bool shown = !dark(s, CURSOR_BLINKS), off = t->blinks && dark(s, CELL_BLINKS),
+         turned = off != s->drawn_dark, all = s->redraw;
     uint32_t cursor = t->cursor != UINT32_MAX && shown ? t->cursor - t->start : UINT32_MAX;
     VgaText look = *t;
     look.start = look.cursor = 0;
     all |= memcmp(&look, &s->drawn_text, sizeof(look)) != 0;
-    if (!vga_touched(s) && !all && !s->redraw && t->start == s->drawn_start && cursor == s->drawn_cursor && !turned) {
+    if (!vga_touched(s) && !all && !s->redraw && t->start == s->drawn_start &&
+        cursor == s->drawn_cursor && !turned) {
         return;                       /* an idle screen costs no more than this */
     }
     all |= s->redraw;
     if (t->first_row || t->pan || t->split < t->lines) {
         refresh_text_lines(s, con, t, px, pitch, shown ? t->cursor : UINT32_MAX, off);
-        goto drawn;                   /* the quick way draws all when it comes back: drawn_text differs then */
+        /* the quick way draws all when it comes back: drawn_text differs then */
+        goto drawn;
     }
     for (unsigned y = 0; y < t->rows; y++) {
         for (unsigned x = 0; x < t->columns; x++) {
@@ -248,7 +271,8 @@ static uint32_t pixel(const Vga *s, const uint8_t *p, unsigned bpp)
     switch (bpp) {
     case 8:  return vga_palette_color(s, v);
     case 15: return five_bits(v >> 10) << 16 | five_bits(v >> 5) << 8 | five_bits(v);
-    case 16: return five_bits(v >> 11) << 16 | ((v >> 5 & 63) << 2 | (v >> 9 & 3)) << 8 | five_bits(v);
+    case 16:
+        return five_bits(v >> 11) << 16 | ((v >> 5 & 63) << 2 | (v >> 9 & 3)) << 8 | five_bits(v);
     default: return v | (uint32_t)p[2] << 16;
     }
 }
@@ -280,7 +304,8 @@ static bool packed_mode(Vga *s, VgaPacked *p)
         p->start = s->vbe[VBE_Y_OFFSET] * p->pitch + s->vbe[VBE_X_OFFSET] * bytes;
     }
     return p->width && p->height && p->bpp >= 8 &&
-           p->start + p->pitch * (p->height - 1) + (uint64_t)p->width * ((p->bpp + 7) / 8) <= s->vram.size;
+           p->start + p->pitch * (p->height - 1) + (uint64_t)p->width * ((p->bpp + 7) / 8) <=
+               s->vram.size;
 }
 
 static void refresh_packed(Vga *s, Console *con, const VgaPacked *p)
@@ -289,7 +314,8 @@ static void refresh_packed(Vga *s, Console *con, const VgaPacked *p)
     pixman_image_t *surface = console_resize(con, (int)width, (int)height);
     uint32_t *px = pixman_image_get_data(surface);
     unsigned stride = (unsigned)pixman_image_get_stride(surface) / 4;
-    g_autofree unsigned long *dirty = g_new0(unsigned long, (s->vram.size >> PAGE_BITS) / (8 * sizeof(unsigned long)) + 1);
+    g_autofree unsigned long *dirty =
+        g_new0(unsigned long, (s->vram.size >> PAGE_BITS) / (8 * sizeof(unsigned long)) + 1);
     if (!s->logging) {
         region_dirty_log(&s->vram, DIRTY_DISPLAY, true);
         s->logging = s->redraw = true;
@@ -317,7 +343,8 @@ static void refresh_packed(Vga *s, Console *con, const VgaPacked *p)
 /* ---- which of them ---- */
 bool vga_touched(Vga *s)
 {
-    g_autofree unsigned long *dirty = g_new0(unsigned long, (s->vram.size >> PAGE_BITS) / (8 * sizeof(unsigned long)) + 1);
+    g_autofree unsigned long *dirty =
+        g_new0(unsigned long, (s->vram.size >> PAGE_BITS) / (8 * sizeof(unsigned long)) + 1);
     if (!s->logging) {
         region_dirty_log(&s->vram, DIRTY_DISPLAY, true);
         s->logging = s->redraw = true;
@@ -332,7 +359,8 @@ static void refresh_blank(Vga *s, Console *con)
     surface = surface ? surface : console_resize(con, 640, 480);
     if (s->redraw) {
         int width = pixman_image_get_width(surface), height = pixman_image_get_height(surface);
-        memset(pixman_image_get_data(surface), 0, (size_t)pixman_image_get_stride(surface) * (unsigned)height);
+        memset(pixman_image_get_data(surface), 0,
+               (size_t)pixman_image_get_stride(surface) * (unsigned)height);
         console_damage(con, 0, 0, width, height);
         s->redraw = false;
     }
@@ -345,9 +373,14 @@ static void refresh(void *dev, Console *con)
     VgaText t = { 0 };
     VgaScan g;
     VgaPacked p;
-    bool chip = s->ext && packed_mode(s, &p);   /* whose BIOS leaves SR1's "screen off" set in all its packed modes */
-    uint8_t kind = chip && (s->attr_index & VIDEO_ON) ? PACKED : !vbe_on(s) && vga_blank(s) ? BLANK : vga_scan(s, &g) ? SCAN :
-                   vbe_on(s) ? packed_mode(s, &p) ? PACKED : KEEP : vga_text_mode(s, &t) ? TEXT : BLANK;
+    /* whose BIOS leaves SR1's "screen off" set in all its packed modes */
+    bool chip = s->ext && packed_mode(s, &p);
+    uint8_t kind = chip && (s->attr_index & VIDEO_ON) ? PACKED
+                   : !vbe_on(s) && vga_blank(s)       ? BLANK
+                   : vga_scan(s, &g)                  ? SCAN
+                   : vbe_on(s)                        ? packed_mode(s, &p) ? PACKED : KEEP
+                   : vga_text_mode(s, &t)             ? TEXT
+                                                      : BLANK;
     s->redraw |= kind != s->drawn_kind;
     s->drawn_kind = kind;
     switch (kind) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vga_mem.c -- the CPU's window into video memory: chained, odd/even and planar addressing, write and read modes, latches.
+ * vga_mem.c -- the CPU's window into video memory: chained, odd/even and planar addressing, write
+ * and read modes, latches.
  *
  * Spec: IBM VGA, graphics controller and sequencer memory mode registers.
  * Omits: nothing of the data path; wait states.
@@ -8,7 +9,8 @@
  */
 #include "hw/display/vga.h"
 
-enum { CHAIN_4 = 8, ODD_EVEN = 0x10, READ_COMPARE = 8, BANK_BYTES = 0x10000, OFF_WINDOW = UINT32_MAX };
+enum { CHAIN_4 = 8, ODD_EVEN = 0x10, READ_COMPARE = 8, BANK_BYTES = 0x10000,
+       OFF_WINDOW = UINT32_MAX };
 
 /* Where in the adapter's address space the window's byte is: memory map select, and VBE's bank. */
 static uint32_t place(const Vga *s, hwaddr off)
@@ -99,7 +101,9 @@ static void planar_write(Vga *s, uint32_t at, uint8_t val)
     for (unsigned p = 0; p < 4; p++) {
         uint8_t set = s->gc[GC_SET] >> p & 1 ? 0xff : 0, out = s->latch[p];
         switch (mode) {
-        case 0: out = combine(s, s->gc[GC_SET_ENABLE] >> p & 1 ? set : turned, s->latch[p], mask); break;
+        case 0:
+            out = combine(s, s->gc[GC_SET_ENABLE] >> p & 1 ? set : turned, s->latch[p], mask);
+            break;
         case 2: out = combine(s, val >> p & 1 ? 0xff : 0, s->latch[p], mask); break;
         case 3: out = combine(s, set, s->latch[p], turned & mask); break;
         default: break;               /* 1: the latches as they are */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vga_vbe.c -- the Bochs VBE extension: an index and a data register that set up a linear frame buffer.
+ * vga_vbe.c -- the Bochs VBE extension: an index and a data register that set up a linear frame
+ * buffer.
  *
  * Spec: Bochs VBE DISPI interface, ids B0C0 to B0C5.
  * Omits: scan-out of the frame buffer by these registers is in vga_draw.c.
@@ -9,7 +10,8 @@
 #include "hw/display/vga.h"
 #include <string.h>
 
-enum { ID_FIRST = 0xb0c0, ID_LAST = 0xb0c5, MAX_XRES = 16000, MAX_YRES = 12000, MAX_BPP = 32, MODE_BITS = 0xe3 };
+enum { ID_FIRST = 0xb0c0, ID_LAST = 0xb0c5, MAX_XRES = 16000, MAX_YRES = 12000, MAX_BPP = 32,
+       MODE_BITS = 0xe3 };
 
 static unsigned bits_per_pixel(const Vga *s)
 {
@@ -30,8 +32,10 @@ static void fit(Vga *s)
     if (s->vbe[VBE_YRES] > s->vbe[VBE_VIRT_HEIGHT]) {
         s->vbe[VBE_YRES] = s->vbe[VBE_VIRT_HEIGHT];
     }
-    s->vbe[VBE_X_OFFSET] = (uint16_t)MIN(s->vbe[VBE_X_OFFSET], s->vbe[VBE_VIRT_WIDTH] - s->vbe[VBE_XRES]);
-    s->vbe[VBE_Y_OFFSET] = (uint16_t)MIN(s->vbe[VBE_Y_OFFSET], s->vbe[VBE_VIRT_HEIGHT] - s->vbe[VBE_YRES]);
+    s->vbe[VBE_X_OFFSET] =
+        (uint16_t)MIN(s->vbe[VBE_X_OFFSET], s->vbe[VBE_VIRT_WIDTH] - s->vbe[VBE_XRES]);
+    s->vbe[VBE_Y_OFFSET] =
+        (uint16_t)MIN(s->vbe[VBE_Y_OFFSET], s->vbe[VBE_VIRT_HEIGHT] - s->vbe[VBE_YRES]);
 }
 
 uint16_t vga_vbe_read(Vga *s, unsigned index)
@@ -41,7 +45,9 @@ uint16_t vga_vbe_read(Vga *s, unsigned index)
         return 0;
     }
     if (caps && index >= VBE_XRES && index <= VBE_BPP) {
-        static const uint16_t most[] = { [VBE_XRES] = MAX_XRES, [VBE_YRES] = MAX_YRES, [VBE_BPP] = MAX_BPP };
+        static const uint16_t most[] = {
+            [VBE_XRES] = MAX_XRES, [VBE_YRES] = MAX_YRES, [VBE_BPP] = MAX_BPP
+        };
         return most[index];
     }
     return s->vbe[index];
@@ -60,7 +66,8 @@ static void enable(Vga *s, uint16_t val)
         s->vbe[VBE_X_OFFSET] = s->vbe[VBE_Y_OFFSET] = 0;
         fit(s);
         if (!(val & VBE_KEEP_MEMORY)) {
-            uint64_t n = (uint64_t)s->vbe[VBE_VIRT_WIDTH] * bits_per_pixel(s) / 8 * s->vbe[VBE_YRES];
+            uint64_t n =
+                (uint64_t)s->vbe[VBE_VIRT_WIDTH] * bits_per_pixel(s) / 8 * s->vbe[VBE_YRES];
             n = MIN(n, s->vram.size);
             memset(s->vram.host, 0, n);
             region_set_dirty(&s->vram, 0, n);
@@ -93,7 +100,8 @@ void vga_vbe_write(Vga *s, unsigned index, uint16_t val)
         }
         return;
     case VBE_BPP:
-        if (!is_on(s) && (val == 4 || val == 8 || val == 15 || val == 16 || val == 24 || val == 32 || val == 0)) {
+        if (!is_on(s) && (val == 4 || val == 8 || val == 15 || val == 16 || val == 24 ||
+                          val == 32 || val == 0)) {
             s->vbe[VBE_BPP] = val ? val : 8;
         }
         return;

@@ -60,7 +60,8 @@ void gpu_cursor_set(VirtioGpu *g, const GpuResource *r)
     memset(g->cursor, 0, sizeof(g->cursor));
     for (unsigned y = 0; r && y < MIN(r->height, GPU_CURSOR); y++) {
         for (unsigned x = 0; x < MIN(r->width, GPU_CURSOR); x++) {
-            g->cursor[y * GPU_CURSOR + x] = argb(r->format, g->pixels.host + r->at + ((uint64_t)y * r->width + x) * 4);
+            g->cursor[y * GPU_CURSOR + x] =
+                argb(r->format, g->pixels.host + r->at + ((uint64_t)y * r->width + x) * 4);
         }
     }
 }
@@ -98,8 +99,9 @@ static void draw_box(VirtioGpu *g, const GpuResource *r, pixman_image_t *surface
     uint32_t *px = pixman_image_get_data(surface);
     size_t stride = (size_t)pixman_image_get_stride(surface) / 4;
     for (int y = b->y1; y < b->y2; y++) {
-        const uint8_t *from = g->pixels.host + r->at +
-                              (((uint64_t)g->scan_y + (unsigned)y) * r->width + g->scan_x + (unsigned)b->x1) * 4;
+        const uint8_t *from =
+            g->pixels.host + r->at +
+            (((uint64_t)g->scan_y + (unsigned)y) * r->width + g->scan_x + (unsigned)b->x1) * 4;
         uint32_t *to = px + (size_t)y * stride + b->x1;
         for (int x = b->x1; x < b->x2; x++, from += 4) {
             *to++ = argb(r->format, from) & 0xffffff;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * boot.c -- -kernel: which kind of image it is, its ramdisk and command line, and a small ELF reader.
+ * boot.c -- -kernel: which kind of image it is, its ramdisk and command line, and a small ELF
+ * reader.
  *
- * Spec: System V ABI, chapters 4 and 5 (ELF); the loaders' own specifications are in linux.c, multiboot.c and pvh.c.
+ * Spec: System V ABI, chapters 4 and 5 (ELF); the loaders' own specifications are in linux.c,
+ *   multiboot.c and pvh.c.
  * Omits: EFI zboot images, images compressed by hand.
  * Threads: main thread, before the machine runs.
  */
@@ -23,8 +25,10 @@ GBytes *boot_initrd(const BootImage *b, uint64_t max, GError **err)
 {
     GBytes *bytes = firmware_read(b->initrd, "initrd", UINT32_MAX, err);
     if (bytes && g_bytes_get_size(bytes) > max) {
-        fail(err, "initrd %s: %zu bytes do not fit into RAM beside the kernel; give the guest more with -m", b->initrd,
-             g_bytes_get_size(bytes));
+        fail(err,
+             "initrd %s: %zu bytes do not fit into RAM beside the kernel; give the guest more with "
+             "-m",
+             b->initrd, g_bytes_get_size(bytes));
         g_bytes_unref(bytes);
         return NULL;
     }
@@ -58,7 +62,8 @@ unsigned elf_segments(const BootImage *b, ElfSegment *out, unsigned max)
 {
     bool is64 = b->data[4] == 2;
     uint64_t phoff = is64 ? boot_get(b, 32, 8) : boot_get(b, 28, 4);
-    unsigned size = (unsigned)boot_get(b, is64 ? 54 : 42, 2), n = (unsigned)boot_get(b, is64 ? 56 : 44, 2);
+    unsigned size = (unsigned)boot_get(b, is64 ? 54 : 42, 2),
+             n = (unsigned)boot_get(b, is64 ? 56 : 44, 2);
     if (n > max || size < (is64 ? 56u : 32u) || phoff > b->n || (uint64_t)n * size > b->n - phoff) {
         return 0;
     }
@@ -71,7 +76,8 @@ unsigned elf_segments(const BootImage *b, ElfSegment *out, unsigned max)
         s->file_bytes = is64 ? boot_get(b, p + 32, 8) : boot_get(b, p + 16, 4);
         s->mem_bytes = is64 ? boot_get(b, p + 40, 8) : boot_get(b, p + 20, 4);
         bool inside = s->offset <= b->n && s->file_bytes <= b->n - s->offset;
-        if ((s->type == ELF_PT_LOAD || s->type == ELF_PT_NOTE) && (!inside || s->mem_bytes < s->file_bytes)) {
+        if ((s->type == ELF_PT_LOAD || s->type == ELF_PT_NOTE) &&
+            (!inside || s->mem_bytes < s->file_bytes)) {
             if (s->type == ELF_PT_LOAD || !inside) {
                 return 0;
             }
@@ -83,7 +89,8 @@ unsigned elf_segments(const BootImage *b, ElfSegment *out, unsigned max)
 /* ---- which kind ---- */
 bool boot_kernel(Machine *m, void *fw, uint64_t low_ram, GError **err)
 {
-    static bool (*const kinds[])(BootImage *, bool *, GError **) = { boot_linux, boot_multiboot, boot_pvh };
+    static bool (*const kinds[])(BootImage *, bool *, GError **) = { boot_linux, boot_multiboot,
+                                                                     boot_pvh };
     const struct Options *o = m->options;
     if (!o->kernel) {
         return true;
@@ -92,7 +99,8 @@ bool boot_kernel(Machine *m, void *fw, uint64_t low_ram, GError **err)
     if (!bytes) {
         return false;
     }
-    BootImage b = { .machine = m, .fw = fw, .path = o->kernel, .append = o->append ? o->append : "", .initrd = o->initrd,
+    BootImage b = { .machine = m, .fw = fw, .path = o->kernel,
+                    .append = o->append ? o->append : "", .initrd = o->initrd,
                     .bytes = bytes, .low_ram = low_ram };
     b.data = g_bytes_get_data(bytes, &b.n);
     for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
@@ -104,6 +112,8 @@ bool boot_kernel(Machine *m, void *fw, uint64_t low_ram, GError **err)
             return true;
         }
     }
-    return fail(err, "kernel %s: not a kernel; it must be a Linux bzImage, a Multiboot image, or an ELF file with a PVH note",
+    return fail(err,
+                "kernel %s: not a kernel; it must be a Linux bzImage, a Multiboot image, or an ELF "
+                "file with a PVH note",
                 o->kernel);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * boot.h -- -kernel, -initrd, -append: an image is recognised, checked, and handed to the firmware's loader ROM.
+ * boot.h -- -kernel, -initrd, -append: an image is recognised, checked, and handed to the
+ * firmware's loader ROM.
  *
  * Threads: main thread, before the machine runs.
  */
@@ -23,10 +24,14 @@ typedef struct BootImage {
 /* low_ram: contiguous RAM from 0.  Nothing to do without -kernel. */
 bool boot_kernel(Machine *m, void *fw, uint64_t low_ram, GError **err);
 
-/* Each: *claimed says whether the image is of its kind; false with err set if it is but cannot be loaded. */
+/*
+ * Each: *claimed says whether the image is of its kind; false with err set if it is but cannot be
+ * loaded.
+ */
 bool boot_linux(BootImage *b, bool *claimed, GError **err);         /* bzImage and zImage */
 bool boot_multiboot(BootImage *b, bool *claimed, GError **err);     /* Multiboot 1, flat or ELF */
-bool boot_pvh(BootImage *b, bool *claimed, GError **err);           /* ELF with Xen's PHYS32_ENTRY note */
+/* ELF with Xen's PHYS32_ENTRY note */
+bool boot_pvh(BootImage *b, bool *claimed, GError **err);
 
 /* Highest address that a ramdisk may reach: the firmware keeps its tables above. */
 uint64_t boot_top(const BootImage *b);

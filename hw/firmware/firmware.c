@@ -2,7 +2,8 @@
 /*
  * firmware.c -- reads firmware images and maps a PC's BIOS.
  *
- * Spec: 82371SB (PIIX3) 2.5: the BIOS ROM decodes at the top of 4 GiB and, its last 128 KiB, at E0000-FFFFF.
+ * Spec: 82371SB (PIIX3) 2.5: the BIOS ROM decodes at the top of 4 GiB and, its last 128 KiB, at
+ *   E0000-FFFFF.
  * Omits: flash (pflash.c).
  * Threads: main thread, before the machine runs.
  */
@@ -28,7 +29,8 @@ GBytes *firmware_read(const char *path, const char *what, uint64_t max, GError *
         return NULL;
     }
     if (st.st_size == 0 || (uint64_t)st.st_size > max) {
-        fail(err, "%s %s: %s", what, path, st.st_size ? "the file is too large" : "the file is empty");
+        fail(err, "%s %s: %s", what, path,
+             st.st_size ? "the file is too large" : "the file is empty");
         return NULL;
     }
     GMappedFile *map = g_mapped_file_new(path, FALSE, &why);
@@ -57,7 +59,8 @@ Region *bios_map(Machine *m, const char *name, Region *low, GError **err)
     gsize n;
     const void *data = g_bytes_get_data(image, &n);
     if (n % 65536) {
-        fail(err, "firmware %s: its size, %zu bytes, is no multiple of 64 KiB; it is no BIOS image", file, n);
+        fail(err, "firmware %s: its size, %zu bytes, is no multiple of 64 KiB; it is no BIOS image",
+             file, n);
         return NULL;
     }
     Region *rom = g_new0(Region, 1);

@@ -14,7 +14,8 @@
 GBytes *firmware_load(Machine *m, const char *name, uint64_t max, GError **err);
 GBytes *firmware_read(const char *path, const char *what, uint64_t max, GError **err);
 
-/* The BIOS image at the top of 4 GiB, and its last 128 KiB again below 1 MiB.  name: -bios, or NULL.
+/* The BIOS image at the top of 4 GiB, and its last 128 KiB again below 1 MiB.  name: -bios, or
+ * NULL.
  * The caller frees it. */
 Region *bios_map(Machine *m, const char *name, Region *low, GError **err);
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fw_cfg.c -- the firmware configuration device: a selector, a byte port, a DMA port, and the items behind them.
+ * fw_cfg.c -- the firmware configuration device: a selector, a byte port, a DMA port, and the items
+ * behind them.
  *
  * Spec: the fw_cfg interface as SeaBIOS and the Linux qemu_fw_cfg driver use it.
  * Omits: nothing.
@@ -9,7 +10,8 @@
  *     510 w16  selector       511 r8  data, at an offset that counts on       514 r64  "QEMU CFG"
  *     514 w32  DMA descriptor's address, high half     518 w32  low half, starts it     (514-51b big-endian)
  *
- * Descriptor, big-endian: u32 control (31:16 key; 4 write, 3 select, 2 skip, 1 read, 0 error), u32 length, u64 address.
+ * Descriptor, big-endian: u32 control (31:16 key; 4 write, 3 select, 2 skip, 1 read, 0 error), u32
+ * length, u64 address.
  */
 #include "hw/firmware/fw_cfg.h"
 #include "core/options.h"
@@ -30,7 +32,8 @@ typedef struct Item {
     size_t   n;
     bool     mapped;                  /* data is of a mapped file */
     void   (*fill)(void *arg, uint8_t *data, size_t n);
-    void   (*written)(void *arg, const uint8_t *data, size_t n);        /* a file that the guest may write */
+    /* a file that the guest may write */
+    void   (*written)(void *arg, const uint8_t *data, size_t n);
     void    *arg;
 } Item;
 
@@ -153,7 +156,8 @@ void fw_cfg_int(void *fw, uint16_t key, uint64_t val, unsigned size)
 static Item *new_file(FwCfg *s, const char *name, GError **err)
 {
     if (strlen(name) >= NAME_BYTES) {
-        fail(err, "fw_cfg: the name \"%s\" is longer than %d bytes; shorten it", name, NAME_BYTES - 1);
+        fail(err, "fw_cfg: the name \"%s\" is longer than %d bytes; shorten it", name,
+             NAME_BYTES - 1);
         return NULL;
     }
     if (find_name(s, name)) {
@@ -183,8 +187,8 @@ bool fw_cfg_file_int(void *fw, const char *name, uint64_t val, unsigned size, GE
     return fw_cfg_file(fw, name, int_bytes(val, size), err);
 }
 
-bool fw_cfg_file_live(void *fw, const char *name, size_t n, void (*fill)(void *arg, uint8_t *data, size_t n), void *arg,
-                      GError **err)
+bool fw_cfg_file_live(void *fw, const char *name, size_t n,
+                      void (*fill)(void *arg, uint8_t *data, size_t n), void *arg, GError **err)
 {
     Item *it = new_file(fw, name, err);
     if (!it) {
@@ -198,7 +202,8 @@ bool fw_cfg_file_live(void *fw, const char *name, size_t n, void (*fill)(void *a
     return true;
 }
 
-void fw_cfg_file_written(void *fw, const char *name, void (*written)(void *arg, const uint8_t *data, size_t n))
+void fw_cfg_file_written(void *fw, const char *name,
+                         void (*written)(void *arg, const uint8_t *data, size_t n))
 {
     Item *it = find_name(fw, name);
     g_assert(it && it->live);
@@ -291,7 +296,8 @@ static void finish(FwCfg *s)
         g_ptr_array_sort(s->boot, by_bootindex);
         GString *order = g_string_new(NULL);
         for (guint i = 0; i < s->boot->len; i++) {
-            g_string_append_printf(order, "%s%s", i ? "\n" : "", ((BootPath *)s->boot->pdata[i])->path);
+            g_string_append_printf(order, "%s%s", i ? "\n" : "",
+                                   ((BootPath *)s->boot->pdata[i])->path);
         }
         gsize n = order->len + 1;
         fw_cfg_file(s, "bootorder", g_bytes_new_take(g_string_free(order, FALSE), n), NULL);
@@ -317,12 +323,16 @@ static void select_item(FwCfg *s, uint16_t key)
     }
 }
 
-/* The guest has read an item to its end.  A mapped file's pages are clean: they come back if it reads again, after a reset. */
+/*
+ * The guest has read an item to its end.  A mapped file's pages are clean: they come back if it
+ * reads again, after a reset.
+ */
 static void let_go(const Item *it)
 {
     if (it->mapped) {
         uintptr_t page = (uintptr_t)getpagesize() - 1;
-        uintptr_t from = (uintptr_t)item_bytes(it) & ~page, end = ((uintptr_t)item_bytes(it) + it->n + page) & ~page;
+        uintptr_t from = (uintptr_t)item_bytes(it) & ~page,
+                  end = ((uintptr_t)item_bytes(it) + it->n + page) & ~page;
         madvise((void *)from, end - from, MADV_DONTNEED);
     }
 }

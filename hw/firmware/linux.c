@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * linux.c -- a Linux bzImage or zImage: the setup header is filled in, the parts go to linuxboot_dma.bin by fw_cfg.
+ * linux.c -- a Linux bzImage or zImage: the setup header is filled in, the parts go to
+ * linuxboot_dma.bin by fw_cfg.
  *
  * Spec: Linux Documentation/arch/x86/boot.rst, boot protocol 2.00 to 2.15.
  * Omits: setup_data (device trees, EFI), images before protocol 2.00.
@@ -10,12 +11,16 @@
 #include <string.h>
 
 enum {                                /* offsets of the setup header */
-    H_SETUP_SECTS = 0x1f1, H_VID_MODE = 0x1fa, H_BOOT_FLAG = 0x1fe, H_MAGIC = 0x202, H_VERSION = 0x206,
-    H_LOADER = 0x210, H_LOADFLAGS = 0x211, H_INITRD = 0x218, H_INITRD_SIZE = 0x21c, H_HEAP_END = 0x224,
-    H_CMDLINE = 0x228, H_INITRD_MAX = 0x22c, H_XLOADFLAGS = 0x236, H_CMDLINE_MAX = 0x238, H_INIT_SIZE = 0x260,
+    H_SETUP_SECTS = 0x1f1, H_VID_MODE = 0x1fa, H_BOOT_FLAG = 0x1fe, H_MAGIC = 0x202,
+    H_VERSION = 0x206,
+    H_LOADER = 0x210, H_LOADFLAGS = 0x211, H_INITRD = 0x218, H_INITRD_SIZE = 0x21c,
+    H_HEAP_END = 0x224,
+    H_CMDLINE = 0x228, H_INITRD_MAX = 0x22c, H_XLOADFLAGS = 0x236, H_CMDLINE_MAX = 0x238,
+    H_INIT_SIZE = 0x260,
 };
 enum { LOADED_HIGH = 0x01, CAN_USE_HEAP = 0x80, XLF_ABOVE_4G = 0x02 };
-enum { LOADER_ID = 0xb0 };            /* the id given to this way of loading: boot.rst, type_of_loader */
+/* the id given to this way of loading: boot.rst, type_of_loader */
+enum { LOADER_ID = 0xb0 };
 
 typedef struct Place {
     uint32_t setup, cmdline, kernel;
@@ -47,7 +52,8 @@ static Place choose_places(const BootImage *b, unsigned version)
         uint32_t n = (uint32_t)MIN(strlen(b->append) + 1, 0x7ff);
         return (Place){ 0x90000, 0x9a000 - ((n + 15) & ~15u), 0x10000 };
     }
-    return version < 0x202 ? (Place){ 0x90000, 0x99000, 0x100000 } : (Place){ 0x10000, 0x20000, 0x100000 };
+    return version < 0x202 ? (Place){ 0x90000, 0x99000, 0x100000 } : (Place){ 0x10000, 0x20000,
+                                                                              0x100000 };
 }
 
 static uint64_t initrd_limit(const BootImage *b, unsigned version)
@@ -94,18 +100,21 @@ static void fill_header(const BootImage *b, uint8_t *setup, unsigned version, Pl
 
 bool boot_linux(BootImage *b, bool *claimed, GError **err)
 {
-    if (b->n < 0x400 || boot_get(b, H_BOOT_FLAG, 2) != 0xaa55 || memcmp(b->data + H_MAGIC, "HdrS", 4)) {
+    if (b->n < 0x400 || boot_get(b, H_BOOT_FLAG, 2) != 0xaa55 ||
+        memcmp(b->data + H_MAGIC, "HdrS", 4)) {
         return true;
     }
     *claimed = true;
-    unsigned version = (unsigned)boot_get(b, H_VERSION, 2), sects = b->data[H_SETUP_SECTS] ? b->data[H_SETUP_SECTS] : 4;
+    unsigned version = (unsigned)boot_get(b, H_VERSION, 2),
+             sects = b->data[H_SETUP_SECTS] ? b->data[H_SETUP_SECTS] : 4;
     size_t setup_n = (sects + 1) * 512u;
     if (version < 0x200 || setup_n >= b->n) {
-        return fail(err, "kernel %s: the image is cut short or too old (boot protocol %x.%02x)", b->path, version >> 8,
-                    version & 0xff);
+        return fail(err, "kernel %s: the image is cut short or too old (boot protocol %x.%02x)",
+                    b->path, version >> 8, version & 0xff);
     }
     Place at = choose_places(b, version);
-    uint64_t cmdline_max = version >= 0x206 ? boot_get(b, H_CMDLINE_MAX, 4) : 255, kernel_n = b->n - setup_n;
+    uint64_t cmdline_max = version >= 0x206 ? boot_get(b, H_CMDLINE_MAX, 4) : 255,
+             kernel_n = b->n - setup_n;
     uint64_t need = MAX(kernel_n, version >= 0x20a ? boot_get(b, H_INIT_SIZE, 4) : 0);
     if (strlen(b->append) > MIN(cmdline_max, 0xffff)) {
         return fail(err, "-append: the kernel %s takes at most %u bytes of command line", b->path,

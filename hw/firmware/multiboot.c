@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * multiboot.c -- a Multiboot 1 kernel with modules: one block of memory and an information structure for multiboot_dma.bin.
+ * multiboot.c -- a Multiboot 1 kernel with modules: one block of memory and an information
+ * structure for multiboot_dma.bin.
  *
  * Spec: Multiboot Specification 0.6.96, chapters 3.1 to 3.3.
  * Omits: symbol tables, the video mode fields, drives and APM; Multiboot 2.
  * Threads: main thread, before the machine runs.
  *
- * The block, from the kernel's lowest address up: kernel | page-aligned modules | module list | strings.
+ * The block, from the kernel's lowest address up: kernel | page-aligned modules | module list |
+ * strings.
  * The ROM fills in the memory map and mem_lower/mem_upper.
  */
 #include "hw/firmware/boot.h"
@@ -16,8 +18,10 @@
 #define MB_MAGIC 0x1badb002u
 enum { MB_SEARCH = 8192, MB_ADDRESSES = 1 << 16, MB_UNKNOWN = 0xfffe & ~7 };
 enum { INFO_AT = 0x9500, MMAP_AT = 0x9000, INFO_BYTES = 88 };
-enum { I_FLAGS = 0, I_BOOT_DEVICE = 12, I_CMDLINE = 16, I_MODS_COUNT = 20, I_MODS_ADDR = 24, I_MMAP_ADDR = 48, I_LOADER = 64 };
-enum { I_HAS = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 6 | 1 << 9 };      /* memory, device, cmdline, mods, mmap, loader */
+enum { I_FLAGS = 0, I_BOOT_DEVICE = 12, I_CMDLINE = 16, I_MODS_COUNT = 20, I_MODS_ADDR = 24,
+       I_MMAP_ADDR = 48, I_LOADER = 64 };
+/* memory, device, cmdline, mods, mmap, loader */
+enum { I_HAS = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 6 | 1 << 9 };
 enum { MAX_MODULES = 64 };
 
 typedef struct Block {
@@ -64,13 +68,17 @@ static bool find_header(const BootImage *b, uint64_t *at)
 
 static bool bad_place(BootImage *b, GError **err)
 {
-    return fail(err, "kernel %s: its load addresses lie outside of the file or of the guest's RAM; give it more with -m", b->path);
+    return fail(err,
+                "kernel %s: its load addresses lie outside of the file or of the guest's RAM; give "
+                "it more with -m",
+                b->path);
 }
 
 /* Address fields in the header: 3.1.3. */
 static bool load_flat(BootImage *b, uint64_t h, Block *k, uint32_t *entry, GError **err)
 {
-    uint64_t header = boot_get(b, h + 12, 4), load = boot_get(b, h + 16, 4), load_end = boot_get(b, h + 20, 4);
+    uint64_t header = boot_get(b, h + 12, 4), load = boot_get(b, h + 16, 4),
+             load_end = boot_get(b, h + 20, 4);
     uint64_t bss_end = boot_get(b, h + 24, 4);
     *entry = (uint32_t)boot_get(b, h + 28, 4);
     if (load > header || header - load > h) {
@@ -79,8 +87,8 @@ static bool load_flat(BootImage *b, uint64_t h, Block *k, uint32_t *entry, GErro
     uint64_t from = h - (header - load), n = load_end ? load_end - load : b->n - from;
     uint64_t total = bss_end ? bss_end - load : n;
     total = MAX(total, n);
-    if ((load_end && load_end < load) || (bss_end && bss_end < load) || n > b->n - from || load < 0x100000 ||
-        load > boot_top(b) || total > boot_top(b) - load) {
+    if ((load_end && load_end < load) || (bss_end && bss_end < load) || n > b->n - from ||
+        load < 0x100000 || load > boot_top(b) || total > boot_top(b) - load) {
         return bad_place(b, err);
     }
     k->at = load;
@@ -95,7 +103,10 @@ static bool load_elf(BootImage *b, Block *k, uint32_t *entry, GError **err)
     ElfSegment seg[ELF_MAX_SEGMENTS];
     bool is64 = false;
     if (!elf_is(b, &is64) || is64) {
-        return fail(err, "kernel %s: a Multiboot kernel without address fields must be a 32-bit x86 ELF file", b->path);
+        return fail(
+            err,
+            "kernel %s: a Multiboot kernel without address fields must be a 32-bit x86 ELF file",
+            b->path);
     }
     unsigned n = elf_segments(b, seg, ELF_MAX_SEGMENTS);
     uint64_t low = UINT64_MAX, high = 0, limit = boot_top(b);
@@ -142,7 +153,10 @@ static bool add_modules(BootImage *b, Block *k, uint8_t *info, GError **err)
         const guint8 *p = g_bytes_get_data(data, &size);
         block_align(k, 4096);
         if (size > boot_top(b) || block_end(k) + size > boot_top(b)) {
-            return fail(err, "initrd %s: %zu bytes do not fit into RAM beside the kernel; give the guest more with -m", path, size);
+            return fail(err,
+                        "initrd %s: %zu bytes do not fit into RAM beside the kernel; give the "
+                        "guest more with -m",
+                        path, size);
         }
         start[i] = block_end(k);
         g_byte_array_append(k->bytes, p, (guint)size);
@@ -199,10 +213,12 @@ bool boot_multiboot(BootImage *b, bool *claimed, GError **err)
     *claimed = true;
     uint32_t flags = (uint32_t)boot_get(b, h + 4, 4);
     if (flags & MB_UNKNOWN) {
-        return fail(err, "kernel %s: it demands Multiboot features 0x%x, which are not provided", b->path, flags & MB_UNKNOWN);
+        return fail(err, "kernel %s: it demands Multiboot features 0x%x, which are not provided",
+                    b->path, flags & MB_UNKNOWN);
     }
     Block k = { .bytes = g_byte_array_new() };
-    bool ok = flags & MB_ADDRESSES ? load_flat(b, h, &k, &entry, err) : load_elf(b, &k, &entry, err);
+    bool ok =
+        flags & MB_ADDRESSES ? load_flat(b, h, &k, &entry, err) : load_elf(b, &k, &entry, err);
     ok = ok && hand_over(b, &k, entry, err);
     g_byte_array_free(k.bytes, TRUE);
     return ok;

@@ -1,23 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pflash.c -- parallel NOR flash with the Intel command set: firmware (UEFI) that keeps its variables.
+ * pflash.c -- parallel NOR flash with the Intel command set: firmware (UEFI) that keeps its
+ * variables.
  *
- * Spec: JEDEC JESD68 (CFI), JEP137 command set 0001; Intel 28F640J3 datasheet, chapters 3 and 4 (commands, status).
- * The whole status register is cleared by command 50, ready bit and all, and stays so until the next erase or program:
- * that is how UEFI firmware for virtual machines tells flash from ROM and RAM.
- * Omits: block locks (accepted, without effect), protection registers, suspend; erase and program take no time.
+ * Spec: JEDEC JESD68 (CFI), JEP137 command set 0001; Intel 28F640J3 datasheet, chapters 3 and 4
+ * (commands, status).
+ * The whole status register is cleared by command 50, ready bit and all, and stays so until the
+ * next erase or program: that is how UEFI firmware for virtual machines tells flash from ROM and
+ * RAM.
+ * Omits: block locks (accepted, without effect), protection registers, suspend; erase and program
+ *   take no time.
  * Threads: with the machine lock.
  *
- * While the array is read it is plain ROM, so code runs from it; in every other mode reads go to callbacks.  Writes to
- * the image are gathered, and begin when the guest turns back to the array.
+ * While the array is read it is plain ROM, so code runs from it; in every other mode reads go to
+ * callbacks.  Writes to the image are gathered, and begin when the guest turns back to the array.
  */
 #include "hw/firmware/pflash.h"
 #include "core/device.h"
 #include <string.h>
 
-enum { SECTOR = 4096, BUFFER = 64, BLOCK = 512, SIZE_MAX_BYTES = 16 << 20, DEFAULT_BYTES = 1 << 20 };
+enum { SECTOR = 4096, BUFFER = 64, BLOCK = 512, SIZE_MAX_BYTES = 16 << 20,
+       DEFAULT_BYTES = 1 << 20 };
 enum {                                  /* commands */
-    C_BYTE = 0x10, C_BYTE_TOO = 0x40, C_ERASE = 0x20, C_CLEAR = 0x50, C_LOCK = 0x60, C_STATUS = 0x70, C_ID = 0x90, C_CFI = 0x98,
+    C_BYTE = 0x10, C_BYTE_TOO = 0x40, C_ERASE = 0x20, C_CLEAR = 0x50, C_LOCK = 0x60,
+    C_STATUS = 0x70, C_ID = 0x90, C_CFI = 0x98,
     C_CONFIRM = 0xd0, C_BUFFER = 0xe8, C_ARRAY = 0xff, C_ARRAY_TOO = 0xf0, C_ARRAY_OLD = 0x00,
 };
 enum { ST_READY = 0x80, ST_ERASE = 0x20, ST_PROGRAM = 0x10, ST_SEQUENCE = ST_ERASE | ST_PROGRAM };
@@ -28,7 +34,7 @@ typedef struct Pflash {
     Device   dev;
     Drive   *drive;
     uint32_t bytes;                     /* size= without a drive */
-    Region   view, array;               /* view: the array where it is read, the commands where not */
+    Region   view, array;             /* view: the array where it is read, the commands where not */
     Mapping  as_array, as_commands, as_writes;
     uint8_t  reading, writing, status;
     uint32_t expected, filled;          /* bytes of the buffer to come, and there */
@@ -74,7 +80,8 @@ static void flush(Pflash *s)
     s->bounce = g_aligned_alloc(1, to - from, SECTOR);
     memcpy(s->bounce, s->array.host + from, to - from);
     s->iov = (struct iovec){ s->bounce, to - from };
-    s->req = (BlockReq){ .op = BLK_WRITE, .offset = from, .length = to - from, .iov = &s->iov, .n_iov = 1, .done = written };
+    s->req = (BlockReq){ .op = BLK_WRITE, .offset = from, .length = to - from, .iov = &s->iov,
+                         .n_iov = 1, .done = written };
     s->dirty_from = UINT32_MAX;
     s->dirty_to = 0;
     s->busy = true;
@@ -117,11 +124,13 @@ static uint8_t query(const Pflash *s, unsigned n)
 {
     uint32_t sectors = s->bytes / SECTOR - 1;
     const uint8_t table[] = {
-        'Q', 'R', 'Y', 1, 0, 0x31, 0, 0, 0, 0, 0,       /* 10H: command set 0001, its table at 31H */
+        'Q', 'R', 'Y', 1, 0, 0x31, 0, 0, 0, 0, 0,      /* 10H: command set 0001, its table at 31H */
         0x45, 0x55, 0, 0, 7, 7, 10, 0, 4, 4, 4, 0,      /* 1BH: voltages, times */
-        (uint8_t)(31 - __builtin_clz(s->bytes)), 0, 0, 6, 0, 1,         /* 27H: size, x8, buffer of 64, one region */
+        /* 27H: size, x8, buffer of 64, one region */
+        (uint8_t)(31 - __builtin_clz(s->bytes)), 0, 0, 6, 0, 1,
         (uint8_t)sectors, (uint8_t)(sectors >> 8), SECTOR >> 8 & 0xff, SECTOR >> 16,
-        'P', 'R', 'I', '1', '0', 0, 0, 0, 0, 0, 0, 0, 0x50, 0,          /* 31H: no optional features */
+        /* 31H: no optional features */
+        'P', 'R', 'I', '1', '0', 0, 0, 0, 0, 0, 0, 0, 0x50, 0,
     };
 
     return n >= 0x10 && n - 0x10 < sizeof table ? table[n - 0x10] : 0;
@@ -272,11 +281,13 @@ static void read_done(BlockReq *req, int result)
 static bool load(Pflash *s, GError **err)
 {
     struct iovec iov = { s->array.host, s->bytes };
-    BlockReq req = { .op = BLK_READ, .length = s->bytes, .iov = &iov, .n_iov = 1, .done = read_done, .result = -1 };
+    BlockReq req = { .op = BLK_READ, .length = s->bytes, .iov = &iov, .n_iov = 1,
+                     .done = read_done, .result = -1 };
 
     block_submit(s->drive->node, &req);
     block_drain(s->dev.machine);
-    return !req.result || fail(err, "drive %s: cannot be read: %s", s->drive->id, g_strerror(-req.result));
+    return !req.result ||
+           fail(err, "drive %s: cannot be read: %s", s->drive->id, g_strerror(-req.result));
 }
 
 static bool pflash_realize(void *dev, GError **err)
@@ -289,9 +300,12 @@ static bool pflash_realize(void *dev, GError **err)
     if (s->drive && !s->drive->node) {
         return fail(err, "drive %s: flash needs an image", s->drive->id);
     }
-    if (s->drive && (s->drive->node->bytes > SIZE_MAX_BYTES || s->drive->node->bytes % SECTOR || !s->drive->node->bytes)) {
-        return fail(err, "drive %s: flash is a multiple of 4 KiB and at most 16 MiB; the image has %llu bytes", s->drive->id,
-                    (unsigned long long)s->drive->node->bytes);
+    if (s->drive && (s->drive->node->bytes > SIZE_MAX_BYTES || s->drive->node->bytes % SECTOR ||
+                     !s->drive->node->bytes)) {
+        return fail(
+            err,
+            "drive %s: flash is a multiple of 4 KiB and at most 16 MiB; the image has %llu bytes",
+            s->drive->id, (unsigned long long)s->drive->node->bytes);
     }
     if (s->drive) {
         s->bytes = (uint32_t)s->drive->node->bytes;
@@ -309,7 +323,8 @@ static bool pflash_realize(void *dev, GError **err)
     region_init_container(&s->view, "pflash", s->bytes);
     s->as_array = (Mapping){ .region = &s->array, .size = s->bytes, .seen = SEEN_READ, .on = true };
     s->as_commands = (Mapping){ .region = &s->dev.bank, .size = s->bytes, .seen = SEEN_READ };
-    s->as_writes = (Mapping){ .region = &s->dev.bank, .size = s->bytes, .seen = SEEN_WRITE, .on = true };
+    s->as_writes = (Mapping){ .region = &s->dev.bank, .size = s->bytes, .seen = SEEN_WRITE,
+                              .on = true };
     region_add(&s->view, &s->as_array);
     region_add(&s->view, &s->as_commands);
     region_add(&s->view, &s->as_writes);
@@ -381,7 +396,8 @@ static const Field pflash_fields[] = {
     STATE_BYTES(Pflash, buffer), STATE_RAM(Pflash, array),
     FIELD_END
 };
-static const MmioOps pflash_ops = { .read = pflash_read, .write = pflash_write, .min = 1, .max = 1 };
+static const MmioOps pflash_ops = { .read = pflash_read, .write = pflash_write, .min = 1,
+                                    .max = 1 };
 
 const DeviceClass pflash_class = {
     .name = "cfi.pflash01",

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pvh.c -- an ELF kernel with Xen's PVH entry point: segments go to RAM at reset, pvh.bin enters it.
+ * pvh.c -- an ELF kernel with Xen's PVH entry point: segments go to RAM at reset, pvh.bin enters
+ * it.
  *
- * Spec: Xen docs/misc/pvh.pandoc (x86/HVM direct boot ABI); xen/include/public/elfnote.h, XEN_ELFNOTE_PHYS32_ENTRY.
+ * Spec: Xen docs/misc/pvh.pandoc (x86/HVM direct boot ABI); xen/include/public/elfnote.h,
+ *   XEN_ELFNOTE_PHYS32_ENTRY.
  * Omits: nothing.
  * Threads: main thread, before the machine runs.
  */
@@ -11,17 +13,21 @@
 
 enum { XEN_ELFNOTE_PHYS32_ENTRY = 18 };
 
-/* Notes are { u32 name bytes, u32 descriptor bytes, u32 type, name, descriptor }, both padded to 4. */
+/*
+ * Notes are { u32 name bytes, u32 descriptor bytes, u32 type, name, descriptor }, both padded to 4.
+ */
 static bool find_entry(const BootImage *b, const ElfSegment *s, uint32_t *entry)
 {
     uint64_t at = s->offset, end = s->offset + s->file_bytes;
     while (end - at >= 12) {
-        uint64_t name = boot_get(b, at, 4), desc = boot_get(b, at + 4, 4), type = boot_get(b, at + 8, 4);
+        uint64_t name = boot_get(b, at, 4), desc = boot_get(b, at + 4, 4),
+                 type = boot_get(b, at + 8, 4);
         uint64_t total = 12 + ((name + 3) & ~UINT64_C(3)) + ((desc + 3) & ~UINT64_C(3));
         if (total > end - at) {
             return false;
         }
-        if (type == XEN_ELFNOTE_PHYS32_ENTRY && name == 4 && !memcmp(b->data + at + 12, "Xen", 4) && desc >= 4) {
+        if (type == XEN_ELFNOTE_PHYS32_ENTRY && name == 4 && !memcmp(b->data + at + 12, "Xen", 4) &&
+            desc >= 4) {
             *entry = (uint32_t)boot_get(b, at + 16, 4);
             return true;
         }
@@ -30,7 +36,8 @@ static bool find_entry(const BootImage *b, const ElfSegment *s, uint32_t *entry)
     return false;
 }
 
-static bool load_segments(BootImage *b, const ElfSegment *seg, unsigned n, uint64_t *top, GError **err)
+static bool load_segments(BootImage *b, const ElfSegment *seg, unsigned n, uint64_t *top,
+                          GError **err)
 {
     for (unsigned i = 0; i < n; i++) {
         if (seg[i].type != ELF_PT_LOAD || !seg[i].mem_bytes) {
@@ -38,11 +45,14 @@ static bool load_segments(BootImage *b, const ElfSegment *seg, unsigned n, uint6
         }
         uint64_t limit = boot_top(b);
         if (seg[i].at < 0x100000 || seg[i].at > limit || seg[i].mem_bytes > limit - seg[i].at) {
-            return fail(err, "kernel %s: its segment at 0x%" G_GINT64_MODIFIER "x, %" G_GINT64_MODIFIER
-                        "u bytes, lies outside of the guest's RAM; give it more with -m", b->path, seg[i].at, seg[i].mem_bytes);
+            return fail(err,
+                        "kernel %s: its segment at 0x%" G_GINT64_MODIFIER "x, %" G_GINT64_MODIFIER
+                        "u bytes, lies outside of the guest's RAM; give it more with -m",
+                        b->path, seg[i].at, seg[i].mem_bytes);
         }
         *top = MAX(*top, seg[i].at + seg[i].mem_bytes);
-        fw_cfg_at_reset(b->fw, seg[i].at, g_bytes_new_from_bytes(b->bytes, seg[i].offset, seg[i].file_bytes));
+        fw_cfg_at_reset(b->fw, seg[i].at,
+                        g_bytes_new_from_bytes(b->bytes, seg[i].offset, seg[i].file_bytes));
     }
     return *top || fail(err, "kernel %s: the ELF file has nothing to load", b->path);
 }
@@ -62,7 +72,9 @@ bool boot_pvh(BootImage *b, bool *claimed, GError **err)
         found = seg[i].type == ELF_PT_NOTE && find_entry(b, &seg[i], &entry);
     }
     if (!found) {
-        return fail(err, "kernel %s: this ELF file has no PVH entry note; Linux has one with CONFIG_PVH=y", b->path);
+        return fail(
+            err, "kernel %s: this ELF file has no PVH entry note; Linux has one with CONFIG_PVH=y",
+            b->path);
     }
     if (!load_segments(b, seg, n, &top, err)) {
         return false;

@@ -42,7 +42,10 @@ static void soft_reset(Fdc *s)
     }
 }
 
-/* Out of reset: drive polling finds that all four changed their state, which SENSE INTERRUPT tells one by one. */
+/*
+ * Out of reset: drive polling finds that all four changed their state, which SENSE INTERRUPT tells
+ * one by one.
+ */
 static void wake_up(Fdc *s)
 {
     for (unsigned n = 0; n < 4; n++) {
@@ -196,7 +199,8 @@ static bool fdc_realize(void *dev, GError **err)
         d->kind = floppy_kind_for(d->drive);
         floppy_look(d);
         if (d->drive->node && !d->format) {
-            return fail(err, "drive %s: %s is larger than any diskette", d->drive->id, d->drive->node->name);
+            return fail(err, "drive %s: %s is larger than any diskette", d->drive->id,
+                        d->drive->node->name);
         }
     }
     return isa_irq(s, &s->irq, FDC_IRQ, err) && isa_map(s, &s->ports, FDC_PORT, err) &&
@@ -240,7 +244,8 @@ static bool fdc_restored(void *dev, GError **err)
     Fdc *s = dev;
 
     s->req = NULL;
-    if (s->n_cmd > PARAMS || s->n_params >= PARAMS || s->n_result > RESULTS || (s->phase == PH_RESULT && s->at_result >= s->n_result) ||
+    if (s->n_cmd > PARAMS || s->n_params >= PARAMS || s->n_result > RESULTS ||
+        (s->phase == PH_RESULT && s->at_result >= s->n_result) ||
         (s->phase == PH_COMMAND && (!s->n_cmd || s->n_cmd > s->n_params)) || s->pos >= FDC_SECTOR) {
         return fail(err, "isa-fdc: a command in the making does not add up");
     }

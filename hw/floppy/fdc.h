@@ -16,11 +16,14 @@ enum { FDC_DRIVES = 2, FDC_SECTOR = 512, FDC_TRACKS_MAX = 84, FDC_FIFO = 16 };
 typedef struct FloppyFormat {         /* a medium, as the controller's clock sees it */
     uint32_t kib;
     uint8_t  tracks, heads, sectors;
-    uint8_t  rates;                   /* data rates that read it, a bit each as in CCR: 0 500, 1 300, 2 250 kbit/s, 3 1 Mbit/s */
+    /* data rates that read it, a bit each as in CCR: 0 500, 1 300, 2 250 kbit/s, 3 1 Mbit/s */
+    uint8_t  rates;
     uint8_t  drive;                   /* the least kind of drive that takes it: CMOS type */
 } FloppyFormat;
 
-typedef enum { FLOPPY_NONE, FLOPPY_360K, FLOPPY_1200K, FLOPPY_720K, FLOPPY_1440K, FLOPPY_2880K } FloppyKind;      /* CMOS 10h */
+/* CMOS 10h */
+typedef enum { FLOPPY_NONE, FLOPPY_360K, FLOPPY_1200K, FLOPPY_720K, FLOPPY_1440K,
+               FLOPPY_2880K } FloppyKind;
 
 typedef struct FloppyDrive {
     Drive   *drive;                   /* NULL: no drive here */
@@ -35,7 +38,8 @@ void     floppy_look(FloppyDrive *d);           /* what is in the drive now */
 bool     floppy_present(const FloppyDrive *d);
 bool     floppy_writable(const FloppyDrive *d);
 uint64_t floppy_offset(const FloppyDrive *d, unsigned track, unsigned head, unsigned sector);
-FloppyKind floppy_kind_for(const Drive *d);     /* a drive for this medium; 1.44 M where there is none */
+/* a drive for this medium; 1.44 M where there is none */
+FloppyKind floppy_kind_for(const Drive *d);
 
 /* ISA floppy controller at 3f0, IRQ 6, DMA 2; drives: a and b, or NULL. */
 void *fdc_create(Machine *m, Bus *isa, void *dma, Drive *drives[FDC_DRIVES], GError **err);

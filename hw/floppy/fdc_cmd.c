@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fdc_cmd.c -- the floppy controller's commands: phases of the FIFO, sectors by DMA or programmed I/O, seeks.
+ * fdc_cmd.c -- the floppy controller's commands: phases of the FIFO, sectors by DMA or programmed
+ * I/O, seeks.
  *
  * Spec: Intel 82077AA (290166-007) chapters 4 and 5; 82078 (290468) for PART ID.
- * Omits: deleted data marks (all data is plain), scan commands, gaps and CRC errors, sector sizes other than 512 bytes, SAVE and
- *   RESTORE; step and head load times take none.  FORMAT writes its filler and keeps the geometry.
+ * Omits: deleted data marks (all data is plain), scan commands, gaps and CRC errors, sector sizes
+ *   other than 512 bytes, SAVE and RESTORE; step and head load times take none.  FORMAT writes its
+ *   filler and keeps the geometry.
  * Threads: with the machine lock; completions of requests in the main context.
  */
 #include "hw/floppy/fdc_int.h"
@@ -14,10 +16,12 @@
 #include <string.h>
 
 enum { VERSION_ENHANCED = 0x90, PART_ID = 0x41, INVALID = 0x80 };
-enum { ST0_ABNORMAL = 0x40, ST0_SEEK_END = 0x20, ST0_CHECK = 0x10, ST0_NOT_READY = 8, ST0_HEAD = 4 };
+enum { ST0_ABNORMAL = 0x40, ST0_SEEK_END = 0x20, ST0_CHECK = 0x10, ST0_NOT_READY = 8,
+       ST0_HEAD = 4 };
 enum { ST1_END = 0x80, ST1_CRC = 0x20, ST1_NO_DATA = 4, ST1_PROTECTED = 2, ST1_NO_MARK = 1 };
 enum { ST3_PROTECTED = 0x40, ST3_READY = 0x20, ST3_TRACK0 = 0x10, ST3_TWO_SIDED = 8 };
-enum { CMD_MT = 0x80, SPECIFY_NONDMA = 1, CONFIG_IMPLIED_SEEK = 0x40, LOCK = 0x80, N_CODE = 2, SEEK_NS = 200000 };
+enum { CMD_MT = 0x80, SPECIFY_NONDMA = 1, CONFIG_IMPLIED_SEEK = 0x40, LOCK = 0x80, N_CODE = 2,
+       SEEK_NS = 200000 };
 
 typedef struct FdcCommand {
     uint8_t     code, mask;           /* matches (byte & mask) == code */
@@ -48,7 +52,13 @@ static void results(Fdc *s, const uint8_t *r, unsigned n)
 /* The end of a data transfer: seven bytes, and an interrupt. */
 static void finish(Fdc *s, uint8_t st0, uint8_t st1, uint8_t st2)
 {
-    uint8_t r[7] = { (uint8_t)(st0 | (s->side ? ST0_HEAD : 0) | s->unit), st1, st2, s->track, s->head, s->sector, s->size_code };
+    uint8_t r[7] = { (uint8_t)(st0 | (s->side ? ST0_HEAD : 0) | s->unit),
+                     st1,
+                     st2,
+                     s->track,
+                     s->head,
+                     s->sector,
+                     s->size_code };
 
     if (s->dma) {
         dma_request(s->dma, FDC_DMA, false);
@@ -101,7 +111,10 @@ static void io_done(BlockReq *req, int result)
     g_free(r);
 }
 
-/* One sector from or to the image.  What lies behind a short image's end reads as zeros, and takes no writes. */
+/*
+ * One sector from or to the image.  What lies behind a short image's end reads as zeros, and takes
+ * no writes.
+ */
 static void submit(Fdc *s, BlockOp op)
 {
     FloppyDrive *d = &s->drive[s->unit];
@@ -123,7 +136,8 @@ static void submit(Fdc *s, BlockOp op)
     memcpy(r->buf, s->buf, FDC_SECTOR);
     r->fdc = s;
     r->iov = (struct iovec){ r->buf, FDC_SECTOR };
-    r->req = (BlockReq){ .op = op, .offset = at, .length = FDC_SECTOR, .iov = &r->iov, .n_iov = 1, .done = io_done };
+    r->req = (BlockReq){ .op = op, .offset = at, .length = FDC_SECTOR, .iov = &r->iov, .n_iov = 1,
+                         .done = io_done };
     s->req = r;
     s->phase = PH_IO;
     block_submit(d->drive->node, &r->req);
@@ -137,7 +151,8 @@ static bool check_id(Fdc *s)
     unsigned            rate = s->ccr & 3;
 
     s->side = s->head;
-    if (!floppy_present(d) || !(f->rates >> rate & 1) || d->track >= f->tracks || s->head >= f->heads) {
+    if (!floppy_present(d) || !(f->rates >> rate & 1) || d->track >= f->tracks ||
+        s->head >= f->heads) {
         finish(s, ST0_ABNORMAL, ST1_NO_MARK, 0);
         return false;
     }
@@ -162,7 +177,10 @@ static void start_sector(Fdc *s)
     }
 }
 
-/* 5.1.1: the ID after the last sector, as the result phase tells it; true while the command goes on. */
+/*
+ * 5.1.1: the ID after the last sector, as the result phase tells it; true while the command goes
+ * on.
+ */
 static bool advance(Fdc *s)
 {
     if (s->sector < s->eot) {
@@ -221,7 +239,10 @@ static void sector_filled(Fdc *s)
     }
 }
 
-/* The data phase goes on: as much as the DMA channel takes, or when the CPU reads and writes the FIFO. */
+/*
+ * The data phase goes on: as much as the DMA channel takes, or when the CPU reads and writes the
+ * FIFO.
+ */
 static void move(Fdc *s)
 {
     unsigned want = s->xfer == XF_FORMAT ? 4 : FDC_SECTOR;
@@ -238,7 +259,8 @@ static void move(Fdc *s)
         return;
     }
     dma_request(s->dma, FDC_DMA, true);
-    s->pos = (uint16_t)(s->pos + dma_transfer(s->dma, FDC_DMA, s->buf + s->pos, want - s->pos, s->xfer == XF_READ, &s->dma_over));
+    s->pos = (uint16_t)(s->pos + dma_transfer(s->dma, FDC_DMA, s->buf + s->pos, want - s->pos,
+                                              s->xfer == XF_READ, &s->dma_over));
     if (s->dma_over && s->pos < want && s->xfer != XF_READ) {
         memset(s->buf + s->pos, 0, want - s->pos);       /* a sector is always written whole */
         s->pos = (uint16_t)want;
@@ -448,7 +470,8 @@ static void cmd_sense_drive(Fdc *s)
     uint8_t      st3 = (uint8_t)((s->cmd[1] & 7) | ST3_TWO_SIDED | ST3_READY);
 
     if (d && d->drive) {
-        st3 |= (d->track ? 0 : ST3_TRACK0) | (floppy_present(d) && !floppy_writable(d) ? ST3_PROTECTED : 0);
+        st3 |= (d->track ? 0 : ST3_TRACK0) |
+               (floppy_present(d) && !floppy_writable(d) ? ST3_PROTECTED : 0);
     }
     results(s, &st3, 1);
 }
@@ -467,7 +490,8 @@ static void cmd_configure(Fdc *s)
 
 static void cmd_perpendicular(Fdc *s)
 {
-    s->perpendicular = s->cmd[1] & 0x80 ? s->cmd[1] & 0x3f : (s->perpendicular & 0x3c) | (s->cmd[1] & 3);
+    s->perpendicular =
+        s->cmd[1] & 0x80 ? s->cmd[1] & 0x3f : (s->perpendicular & 0x3c) | (s->cmd[1] & 3);
     fdc_idle(s);
 }
 
@@ -479,8 +503,16 @@ static void cmd_lock(Fdc *s)
 
 static void cmd_dump(Fdc *s)
 {
-    uint8_t r[10] = { s->drive[0].track, s->drive[1].track, 0, 0, s->specify[0], s->specify[1], s->eot,
-                      (uint8_t)((s->locked ? 0x80 : 0) | s->perpendicular), s->config[1], s->config[2] };
+    uint8_t r[10] = { s->drive[0].track,
+                      s->drive[1].track,
+                      0,
+                      0,
+                      s->specify[0],
+                      s->specify[1],
+                      s->eot,
+                      (uint8_t)((s->locked ? 0x80 : 0) | s->perpendicular),
+                      s->config[1],
+                      s->config[2] };
 
     results(s, r, sizeof(r));
 }
@@ -500,7 +532,8 @@ static void cmd_invalid(Fdc *s)
     results(s, &(uint8_t){ INVALID }, 1);
 }
 
-static const FdcCommand commands_of_fdc[] = {     /* table 5-1; bits 7 to 5 are MT, MFM and SK where the mask leaves them out */
+/* table 5-1; bits 7 to 5 are MT, MFM and SK where the mask leaves them out */
+static const FdcCommand commands_of_fdc[] = {
     { 0x06, 0x1f, 8, cmd_read, "READ DATA" },       { 0x0c, 0x1f, 8, cmd_read, "READ DELETED DATA" },
     { 0x05, 0x3f, 8, cmd_write, "WRITE DATA" },     { 0x09, 0x3f, 8, cmd_write, "WRITE DELETED DATA" },
     { 0x02, 0x9f, 8, cmd_read_track, "READ TRACK" },     { 0x16, 0x1f, 8, cmd_verify, "VERIFY" },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fdc_int.h -- private to the floppy controller: its state, and what its ports (fdc.c) ask of its commands (fdc_cmd.c).
+ * fdc_int.h -- private to the floppy controller: its state, and what its ports (fdc.c) ask of its
+ * commands (fdc_cmd.c).
  *
  * Spec: Intel 82077AA (290166-007).
  * Threads: with the machine lock.
@@ -39,7 +40,8 @@ struct Fdc {
     /* a transfer under way */
     uint8_t     xfer, unit, track, head, sector, eot, size_code;
     uint8_t     formatted;            /* sectors that FORMAT has done */
-    uint8_t     side;                 /* the head in use; `head` is already the next sector's in the result */
+    /* the head in use; `head` is already the next sector's in the result */
+    uint8_t     side;
     bool        multi_track, dma_over;
     uint16_t    pos;                  /* in buf */
     uint8_t     buf[FDC_SECTOR];

@@ -11,7 +11,8 @@
 
 enum { R500 = 1, R300 = 2, R250 = 4, R1M = 8 };
 
-static const FloppyFormat formats[] = {           /* by size; an image of another size is in the next larger */
+/* by size; an image of another size is in the next larger */
+static const FloppyFormat formats[] = {
     { 160, 40, 1, 8, R250 | R300, FLOPPY_360K }, { 180, 40, 1, 9, R250 | R300, FLOPPY_360K },
     { 320, 40, 2, 8, R250 | R300, FLOPPY_360K }, { 360, 40, 2, 9, R250 | R300, FLOPPY_360K },
     { 720, 80, 2, 9, R250 | R300, FLOPPY_720K }, { 800, 80, 2, 10, R250 | R300, FLOPPY_720K },

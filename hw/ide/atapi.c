@@ -3,7 +3,8 @@
  * atapi.c -- the packets that a CD-ROM drive understands.
  *
  * Spec: MMC-4 (T10/1545-D), chapters 5 and 6; SPC-3 for INQUIRY, REQUEST SENSE and TEST UNIT READY.
- * Omits: audio, sub-channel data, raw sectors, DVD structures, writing; a medium of data in one track.
+ * Omits: audio, sub-channel data, raw sectors, DVD structures, writing; a medium of data in one
+ *   track.
  * Threads: with the machine lock.
  */
 #include "hw/ide/atapi.h"
@@ -129,7 +130,8 @@ static unsigned mode_page(IdeDrive *d, uint8_t *r, unsigned page)
 {
     static const uint8_t recovery[] = { 0x01, 6, 0, 5, 0, 0, 0, 0 };
     static const uint8_t audio[] = { 0x0e, 14, 4, 0, 0, 0, 0, 75, 1, 255, 2, 255, 0, 0, 0, 0 };
-    static const uint8_t capabilities[] = { 0x2a, 20, 0x3b, 0, 0x70, 0x60, 0x29, 0, 0x02, 0xc2, 0, 2, 2, 0, 0x02, 0xc2, 0, 0, 0, 0, 0, 0 };
+    static const uint8_t capabilities[] = { 0x2a, 20, 0x3b, 0, 0x70, 0x60, 0x29, 0, 0x02, 0xc2, 0,
+                                            2, 2, 0, 0x02, 0xc2, 0, 0, 0, 0, 0, 0 };
     switch (page) {
     case 0x01: memcpy(r, recovery, sizeof(recovery)); return sizeof(recovery);
     case 0x0e: memcpy(r, audio, sizeof(audio)); return sizeof(audio);
@@ -295,7 +297,8 @@ static void get_configuration(IdeDrive *d, const uint8_t *p)
 {
     uint64_t blocks = cd_blocks(d);
     unsigned current = !blocks ? 0 : blocks > CD_MOST_BLOCKS ? PROFILE_DVD : PROFILE_CD, n = 8;
-    const uint8_t profiles[] = { 0, PROFILE_DVD, current == PROFILE_DVD, 0, 0, PROFILE_CD, current == PROFILE_CD, 0 };
+    const uint8_t profiles[] = { 0, PROFILE_DVD, current == PROFILE_DVD, 0, 0, PROFILE_CD,
+                                 current == PROFILE_CD, 0 };
     static const uint8_t core[] = { 0, 0, 0, 2, 1, 0, 0, 0 };       /* ATAPI, no block erase */
     static const uint8_t removable[] = { 0x29, 0, 0, 0 };           /* tray, ejects, locks */
     static const uint8_t random[] = { 0, 0, 8, 0, 0, 1, 0, 0 };     /* 2048 bytes */
@@ -316,7 +319,8 @@ static void get_configuration(IdeDrive *d, const uint8_t *p)
         return;
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(list); i++) {
-        bool take = wanted == 2 ? list[i].code == start : list[i].code >= start && (wanted == 0 || (list[i].flags & 1));
+        bool take = wanted == 2 ? list[i].code == start
+                                : list[i].code >= start && (wanted == 0 || (list[i].flags & 1));
         if (take) {
             n += feature(r + n, list[i].code, list[i].flags, list[i].data, list[i].n);
         }
@@ -393,7 +397,8 @@ void atapi_packet(IdeDrive *d)
             d->sense_key = d->asc = d->ascq = 0;
         }
         if (d->attention && !(packets[i].flags & P_KEEP_SENSE)) {
-            d->attention = false;         /* SPC-3 5.8.6: reported once, then the command is as any other */
+            /* SPC-3 5.8.6: reported once, then the command is as any other */
+            d->attention = false;
             cd_check_condition(d, SENSE_ATTENTION, 0x28, 0x00);
             return;
         }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* atapi.h -- between the PACKET protocol (ide_cd.c) and the packets (atapi.c).  Threads: with the machine lock. */
+/*
+ * atapi.h -- between the PACKET protocol (ide_cd.c) and the packets (atapi.c).  Threads: with the
+ * machine lock.
+ */
 #ifndef HW_IDE_ATAPI_H
 #define HW_IDE_ATAPI_H
 #include "hw/ide/ide_int.h"
@@ -11,6 +14,7 @@ void     atapi_packet(IdeDrive *d);             /* d->packet has arrived: act on
 uint64_t cd_blocks(const IdeDrive *d);          /* of 2048 bytes; 0: no medium */
 void     cd_finish(IdeDrive *d);
 void     cd_check_condition(IdeDrive *d, uint8_t key, uint8_t asc, uint8_t ascq);
-void     cd_reply(IdeDrive *d, uint32_t n, uint32_t allocated);     /* d->pio[0 .. n), cut to the guest's allocation */
+/* d->pio[0 .. n), cut to the guest's allocation */
+void     cd_reply(IdeDrive *d, uint32_t n, uint32_t allocated);
 void     cd_read(IdeDrive *d, uint64_t lba, uint32_t n);
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * channel.c -- one IDE channel: the task file of two drives, selection, reset, the data port, INTRQ.
+ * channel.c -- one IDE channel: the task file of two drives, selection, reset, the data port,
+ * INTRQ.
  *
- * Spec: ATA/ATAPI-7 volume 1, chapter 5 (register definitions); volume 2, 9.1 and 9.2 (reset), 11 (protocols).
+ * Spec: ATA/ATAPI-7 volume 1, chapter 5 (register definitions); volume 2, 9.1 and 9.2 (reset), 11
+ *   (protocols).
  * Omits: two drives' DASP and PDIAG handshake (both answer at once).
  * Threads: with the machine lock.
  *
@@ -69,7 +71,8 @@ static unsigned cmd_read_many(void *dev, hwaddr off, void *to, unsigned size, un
 {
     IdeChannel *ch = dev;
     IdeDrive *d = current(ch);
-    if (off != R_DATA || !d || d->phase != PH_IN || !(d->status & ST_DRQ) || d->pos >= d->block_end) {
+    if (off != R_DATA || !d || d->phase != PH_IN || !(d->status & ST_DRQ) ||
+        d->pos >= d->block_end) {
         return 0;
     }
     n = MIN(n, (d->block_end - d->pos) / size);
@@ -188,10 +191,11 @@ static void command(IdeChannel *ch, uint8_t val)
     d->status = ST_OK;
     d->phase = PH_IDLE;
     d->xfer = XF_NONE;
-    trace_ide_command(d->dev.path, val, d->nsector, (uint32_t)d->hcyl << 16 | (uint32_t)d->lcyl << 8 | d->sector);
+    trace_ide_command(d->dev.path, val, d->nsector,
+                      (uint32_t)d->hcyl << 16 | (uint32_t)d->lcyl << 8 | d->sector);
     if (log_on(LOG_IO)) {
-        log_write("%s: command %02x, feature %02x, count %02x, LBA %02x %02x %02x, device %02x\n", d->dev.path, val, d->feature,
-                  d->nsector, d->hcyl, d->lcyl, d->sector, d->select);
+        log_write("%s: command %02x, feature %02x, count %02x, LBA %02x %02x %02x, device %02x\n",
+                  d->dev.path, val, d->feature, d->nsector, d->hcyl, d->lcyl, d->sector, d->select);
     }
     d->ops->command(d, val);
 }
@@ -263,7 +267,8 @@ static void ctl_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     ide_update_irq(ch);
 }
 
-static const MmioOps cmd_io = { .read = cmd_read, .write = cmd_write, .read_many = cmd_read_many, .min = 1, .max = 4 };
+static const MmioOps cmd_io = { .read = cmd_read, .write = cmd_write, .read_many = cmd_read_many,
+                                .min = 1, .max = 4 };
 static const MmioOps ctl_io = { .read = ctl_read, .write = ctl_write, .min = 1, .max = 1 };
 
 void ide_channel_reset(IdeChannel *ch)
@@ -283,8 +288,8 @@ static bool attach(Bus *bus, Device *dev, GError **err)
     IdeDrive *d = (IdeDrive *)dev;
     unsigned unit = d->unit < 2 ? d->unit : ch->drive[0] ? 1 : 0;
     if (ch->drive[unit]) {
-        return fail(err, "device %s: %s on bus %s is taken; choose another bus= or unit=", dev->class->name,
-                    unit ? "unit 1" : "unit 0", bus->name);
+        return fail(err, "device %s: %s on bus %s is taken; choose another bus= or unit=",
+                    dev->class->name, unit ? "unit 1" : "unit 0", bus->name);
     }
     d->unit = unit;
     d->ch = ch;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * drive.c -- what a disk and a CD-ROM have in common: DRQ blocks, requests to the medium, DMA through the PRD table.
+ * drive.c -- what a disk and a CD-ROM have in common: DRQ blocks, requests to the medium, DMA
+ * through the PRD table.
  *
- * Spec: ATA/ATAPI-7 volume 2, chapter 11 (protocols); Programming Interface for Bus Master IDE Controller 1.0.
+ * Spec: ATA/ATAPI-7 volume 2, chapter 11 (protocols); Programming Interface for Bus Master IDE
+ *   Controller 1.0.
  * Omits: nothing.
  * Threads: with the machine lock; completions of requests in the main context.
  */
@@ -63,7 +65,11 @@ void ide_serial(const IdeDrive *d, uint8_t *out)
 {
     char made_up[12];
     g_snprintf(made_up, sizeof(made_up), "RY%05u", d->ch->index * 2 + d->unit + 1);
-    ide_words(out, d->serial ? d->serial : d->drive && d->drive->serial ? d->drive->serial : made_up, 20);
+    ide_words(out,
+              d->serial                      ? d->serial
+              : d->drive && d->drive->serial ? d->drive->serial
+                                             : made_up,
+              20);
 }
 
 /* ---- requests to the medium ---- */
@@ -91,7 +97,8 @@ static void io_done(BlockReq *req, int result)
     g_free(r);
 }
 
-void ide_io(IdeDrive *d, BlockOp op, uint64_t offset, uint64_t n, void (*done)(IdeDrive *d, uint8_t *buf, int result))
+void ide_io(IdeDrive *d, BlockOp op, uint64_t offset, uint64_t n,
+            void (*done)(IdeDrive *d, uint8_t *buf, int result))
 {
     IdeReq *r = g_new0(IdeReq, 1);
     r->d = d;
@@ -148,7 +155,8 @@ static bool next_region(IdeChannel *ch)
         return false;
     }
     uint32_t n = (uint32_t)(e[4] | e[5] << 8) & 0xfffe;
-    p->at = ((uint32_t)e[0] | (uint32_t)e[1] << 8 | (uint32_t)e[2] << 16 | (uint32_t)e[3] << 24) & ~1u;
+    p->at =
+        ((uint32_t)e[0] | (uint32_t)e[1] << 8 | (uint32_t)e[2] << 16 | (uint32_t)e[3] << 24) & ~1u;
     p->left = n ? n : 0x10000;
     p->last = e[7] & 0x80;
     p->next += 8;
@@ -162,7 +170,8 @@ bool ide_dma_copy(IdeDrive *d, uint8_t *buf, uint32_t n, bool to_memory)
     AddressSpace *as = ch->dma_of(ch);
     while (n) {
         if (!p->left && !next_region(ch)) {
-            ch->bm_status &= (uint8_t)~BM_ACTIVE;       /* too short: no interrupt, the drive keeps DRQ */
+            /* too short: no interrupt, the drive keeps DRQ */
+            ch->bm_status &= (uint8_t)~BM_ACTIVE;
             d->status = ST_OK | ST_DRQ;
             return false;
         }
@@ -199,10 +208,12 @@ bool ide_drive_realize(IdeDrive *d, const IdeDriveOps *ops, GError **err)
         return false;
     }
     if (d->serial && strlen(d->serial) > 20) {
-        return fail(err, "device %s: serial=%s is longer than 20 characters", d->dev.class->name, d->serial);
+        return fail(err, "device %s: serial=%s is longer than 20 characters", d->dev.class->name,
+                    d->serial);
     }
     if (d->model && strlen(d->model) > 40) {
-        return fail(err, "device %s: model=%s is longer than 40 characters", d->dev.class->name, d->model);
+        return fail(err, "device %s: model=%s is longer than 40 characters", d->dev.class->name,
+                    d->model);
     }
     return true;
 }
@@ -233,15 +244,18 @@ void ide_drive_reset(void *dev)
     d->error = 1;
 }
 
-/* pos, block_end and filled are about pio while the guest moves it, or the bus master will; else they are what a transfer left. */
+/*
+ * pos, block_end and filled are about pio while the guest moves it, or the bus master will; else
+ * they are what a transfer left.
+ */
 bool ide_drive_restored(void *dev, GError **err)
 {
     IdeDrive *d = dev;
     bool moves = d->phase == PH_IN || d->phase == PH_OUT, busy = d->phase != PH_IDLE;
     bool in_pio = moves || (busy && d->xfer != XF_READ && d->xfer != XF_WRITE);
 
-    if ((moves && (d->pos > d->block_end || d->block_end > d->filled + d->block_bytes)) || (busy && !d->block_bytes) ||
-        (in_pio && d->filled > PIO_BYTES)) {
+    if ((moves && (d->pos > d->block_end || d->block_end > d->filled + d->block_bytes)) ||
+        (busy && !d->block_bytes) || (in_pio && d->filled > PIO_BYTES)) {
         return fail(err, "%s: the saved transfer position is impossible", d->dev.path);
     }
     d->filled = d->filled > PIO_BYTES ? 0 : d->filled;

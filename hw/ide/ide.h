@@ -13,7 +13,8 @@
 #include "block/drive.h"
 #include "hw/pci/pcihost.h"
 
-void *piix3_ide_create(Machine *m, PciHost *host, void (*sink)(void *dev, unsigned n, bool level), void *gsi, GError **err);
+void *piix3_ide_create(Machine *m, PciHost *host, void (*sink)(void *dev, unsigned n, bool level),
+                       void *gsi, GError **err);
 /* What -drive if=ide makes: ide-hd or ide-cd at place index, channel * 2 + unit. */
 bool  ide_drive_create(Machine *m, unsigned index, Drive *drive, GError **err);
 #endif

@@ -2,8 +2,8 @@
 /*
  * ide_cd.c -- an ATAPI CD-ROM drive: the PACKET protocol, and the ATA commands such a drive knows.
  *
- * Spec: ATA/ATAPI-7 volume 1, 6.24 (PACKET) and 6.16 (IDENTIFY PACKET DEVICE); volume 2, 11.7 and 11.8.  The packets
- *   themselves are in atapi.c.
+ * Spec: ATA/ATAPI-7 volume 1, 6.24 (PACKET) and 6.16 (IDENTIFY PACKET DEVICE); volume 2, 11.7 and
+ *   11.8.  The packets themselves are in atapi.c.
  * Omits: overlapped commands, writing.
  * Threads: with the machine lock; completions of requests in the main context.
  */
@@ -33,7 +33,8 @@ void cd_check_condition(IdeDrive *d, uint8_t key, uint8_t asc, uint8_t ascq)
 /* One DRQ block: at most what the guest said, and an even number of bytes unless it is the last. */
 static void present_block(IdeDrive *d)
 {
-    uint32_t most = d->byte_limit == 0 || d->byte_limit == 0xffff ? 0xfffe : d->byte_limit, n = d->filled - d->pos;
+    uint32_t most = d->byte_limit == 0 || d->byte_limit == 0xffff ? 0xfffe : d->byte_limit,
+             n = d->filled - d->pos;
     if (n > most) {
         n = most > 1 ? most & ~1u : 1;
     }
@@ -219,7 +220,8 @@ static void cd_signature(IdeDrive *d)
 static void run_signature_abort(IdeDrive *d)
 {
     uint8_t select = d->select;
-    cd_signature(d);                  /* 6.17.7: IDENTIFY DEVICE and READ SECTORS show the signature */
+    /* 6.17.7: IDENTIFY DEVICE and READ SECTORS show the signature */
+    cd_signature(d);
     d->select = select;
     ide_fail(d, ER_ABRT);
 }
@@ -233,8 +235,9 @@ static void run_device_reset(IdeDrive *d)
 
 static void run_features(IdeDrive *d)
 {
-    bool mode = d->feature == 0x03 && (d->nsector >> 3 <= 1 || (d->nsector >> 3 == 4 && (d->nsector & 7) <= 2) ||
-                                       (d->nsector >> 3 == 8 && (d->nsector & 7) <= 5));
+    bool mode = d->feature == 0x03 &&
+                (d->nsector >> 3 <= 1 || (d->nsector >> 3 == 4 && (d->nsector & 7) <= 2) ||
+                 (d->nsector >> 3 == 8 && (d->nsector & 7) <= 5));
     if (d->feature == 0x03 ? !mode : d->feature != 0x66 && d->feature != 0xcc) {
         ide_fail(d, ER_ABRT);
         return;
@@ -287,7 +290,10 @@ static const IdeDriveOps cd_ops = {
     .reset = cd_reset,
 };
 
-/* Another medium, or none: a transfer from the old one ends; the guest hears of the new one by a unit attention. */
+/*
+ * Another medium, or none: a transfer from the old one ends; the guest hears of the new one by a
+ * unit attention.
+ */
 static void cd_changed(void *dev)
 {
     IdeDrive *d = dev;

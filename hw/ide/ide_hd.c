@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ide_hd.c -- an ATA disk: identity, PIO and DMA transfers, 28 and 48 bit addresses, features, TRIM.
+ * ide_hd.c -- an ATA disk: identity, PIO and DMA transfers, 28 and 48 bit addresses, features,
+ * TRIM.
  *
  * Spec: ATA/ATAPI-7 volume 1 (d1532), chapter 6; ATA8-ACS 7.10 (DATA SET MANAGEMENT).
- * Omits: queued commands, security, host protected area changes, CompactFlash and streaming commands; SMART is a healthy
- *   disk without a history; READ LOG EXT.
+ * Omits: queued commands, security, host protected area changes, CompactFlash and streaming
+ *   commands; SMART is a healthy disk without a history; READ LOG EXT.
  * Threads: with the machine lock.
  */
 #include "hw/ide/ide_int.h"
@@ -27,8 +28,8 @@ struct AtaCommand {
 static uint64_t get_lba(const IdeDrive *d)
 {
     if (d->ext) {
-        return (uint64_t)d->hob_hcyl << 40 | (uint64_t)d->hob_lcyl << 32 | (uint64_t)d->hob_sector << 24 | d->hcyl << 16 |
-               d->lcyl << 8 | d->sector;
+        return (uint64_t)d->hob_hcyl << 40 | (uint64_t)d->hob_lcyl << 32 |
+               (uint64_t)d->hob_sector << 24 | d->hcyl << 16 | d->lcyl << 8 | d->sector;
     }
     if (d->select & DEV_LBA) {
         return (uint64_t)((d->select & 15) << 24 | d->hcyl << 16 | d->lcyl << 8 | d->sector);
@@ -409,7 +410,8 @@ static void run_smart(IdeDrive *d, const AtaCommand *c)
         return;
     case 0xd8: d->smart_on = 1; break;
     case 0xd9: d->smart_on = 0; break;
-    case 0xd2: case 0xd4: case 0xda:  /* autosave, self-test, status: the registers stay, which means "healthy" */
+    /* autosave, self-test, status: the registers stay, which means "healthy" */
+    case 0xd2: case 0xd4: case 0xda:
         break;
     default:
         abort_command(d, c);
@@ -567,8 +569,9 @@ static bool hd_restored(void *dev, GError **err)
 {
     IdeDrive *d = dev;
     bool moves = d->xfer == XF_READ || d->xfer == XF_WRITE;
-    if (!d->heads || !d->spt || d->multiple > MULTIPLE_MAX || d->block_bytes > MULTIPLE_MAX * SECTOR || d->filled % SECTOR ||
-        d->left > 65536 || (moves && (d->lba > d->sectors || d->left > d->sectors - d->lba))) {
+    if (!d->heads || !d->spt || d->multiple > MULTIPLE_MAX ||
+        d->block_bytes > MULTIPLE_MAX * SECTOR || d->filled % SECTOR || d->left > 65536 ||
+        (moves && (d->lba > d->sectors || d->left > d->sectors - d->lba))) {
         return fail(err, "%s: the saved state is impossible", d->dev.path);
     }
     return ide_drive_restored(dev, err);

@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ide_int.h -- a channel with two drives: what the controller, the task file and the two kinds of drive share.
+ * ide_int.h -- a channel with two drives: what the controller, the task file and the two kinds of
+ * drive share.
  *
- * Spec: ATA/ATAPI-7 volume 1 (d1532), chapters 5 (registers), 6 (commands), volume 2, chapter 11 (protocols).
+ * Spec: ATA/ATAPI-7 volume 1 (d1532), chapters 5 (registers), 6 (commands), volume 2, chapter 11
+ *   (protocols).
  * Threads: with the machine lock.
  */
 #ifndef HW_IDE_IDE_INT_H
 #define HW_IDE_IDE_INT_H
 #include "hw/ide/ide.h"
 
-enum { ST_ERR = 0x01, ST_DRQ = 0x08, ST_DSC = 0x10, ST_DRDY = 0x40, ST_BSY = 0x80, ST_OK = ST_DRDY | ST_DSC };
+enum { ST_ERR = 0x01, ST_DRQ = 0x08, ST_DSC = 0x10, ST_DRDY = 0x40, ST_BSY = 0x80,
+       ST_OK = ST_DRDY | ST_DSC };
 enum { ER_ABRT = 0x04, ER_IDNF = 0x10, ER_UNC = 0x40 };
 enum { DEV_1 = 0x10, DEV_LBA = 0x40 };                  /* device register */
 enum { CTL_NIEN = 0x02, CTL_SRST = 0x04, CTL_HOB = 0x80 };
 enum { BM_START = 1, BM_TO_MEMORY = 8, BM_ACTIVE = 1, BM_ERROR = 2, BM_INT = 4 };
 enum { SECTOR = 512, CD_SECTOR = 2048, PIO_BYTES = 32 << 10, IO_BYTES = 256 << 10 };
 
-/* Where a command is.  IN and OUT: the guest moves pio[pos .. block_end).  DMA: the bus master is not yet started. */
+/*
+ * Where a command is.  IN and OUT: the guest moves pio[pos .. block_end).  DMA: the bus master is
+ * not yet started.
+ */
 typedef enum { PH_IDLE, PH_IN, PH_OUT, PH_DMA, PH_IO } IdePhase;
 /* What the data is. */
 typedef enum { XF_NONE, XF_REPLY, XF_READ, XF_WRITE, XF_TRIM, XF_PACKET } IdeXfer;
@@ -66,7 +72,8 @@ struct IdeDrive {
 
     /* ATAPI */
     uint8_t     sense_key, asc, ascq, event;
-    bool        locked, tray_open, attention;   /* attention: another medium, of which the guest has not heard */
+    /* attention: another medium, of which the guest has not heard */
+    bool        locked, tray_open, attention;
     uint16_t    byte_limit;
     uint8_t     packet[12];
 };
@@ -113,16 +120,26 @@ bool ide_drive_restored(void *dev, GError **err);
 void ide_stop(IdeDrive *d);                     /* abandon the command under way */
 void ide_finish(IdeDrive *d);                   /* good status, interrupt */
 void ide_fail(IdeDrive *d, uint8_t error);
-void ide_present(IdeDrive *d, uint32_t bytes, bool interrupt);      /* the next DRQ block of pio, to the guest */
-void ide_request(IdeDrive *d, uint32_t bytes, bool interrupt);      /* the next DRQ block, from the guest */
-/* One request to the medium; the buffer is filled in (or will be) by the caller before: ide_buffer(). */
+/* the next DRQ block of pio, to the guest */
+void ide_present(IdeDrive *d, uint32_t bytes, bool interrupt);
+/* the next DRQ block, from the guest */
+void ide_request(IdeDrive *d, uint32_t bytes, bool interrupt);
+/*
+ * One request to the medium; the buffer is filled in (or will be) by the caller before:
+ * ide_buffer().
+ */
 uint8_t *ide_buffer(IdeDrive *d);
-void ide_io(IdeDrive *d, BlockOp op, uint64_t offset, uint64_t n, void (*done)(IdeDrive *d, uint8_t *buf, int result));
+void ide_io(IdeDrive *d, BlockOp op, uint64_t offset, uint64_t n,
+            void (*done)(IdeDrive *d, uint8_t *buf, int result));
 void ide_want_dma(IdeDrive *d);                 /* wait for the bus master, or go on if it runs */
-/* The bus master: moves n bytes by the PRD table; false: it was too short or unreadable, and the transfer is over. */
+/*
+ * The bus master: moves n bytes by the PRD table; false: it was too short or unreadable, and the
+ * transfer is over.
+ */
 bool ide_dma_copy(IdeDrive *d, uint8_t *buf, uint32_t n, bool to_memory);
 void ide_dma_end(IdeDrive *d);                  /* all data moved: before ide_finish() */
-void ide_words(uint8_t *out, const char *text, unsigned n);         /* ATA strings: big-endian words, padded with spaces */
+/* ATA strings: big-endian words, padded with spaces */
+void ide_words(uint8_t *out, const char *text, unsigned n);
 
 void ide_serial(const IdeDrive *d, uint8_t *out);       /* 20 bytes of IDENTIFY */
 

@@ -2,8 +2,8 @@
 /*
  * piix3_ide.c -- 82371SB function 1: two IDE channels at the legacy ports, with bus-master DMA.
  *
- * Spec: Intel 82371SB (PIIX3), order 290550-002, chapters 2.4 and 2.7 (bus master registers); Programming Interface for Bus
- *   Master IDE Controller 1.0.
+ * Spec: Intel 82371SB (PIIX3), order 290550-002, chapters 2.4 and 2.7 (bus master registers);
+ *   Programming Interface for Bus Master IDE Controller 1.0.
  * Omits: timings (the registers hold what is written), native mode.
  * Threads: with the machine lock.
  *
@@ -51,7 +51,10 @@ static void timing_written(void *dev, uint64_t old, uint64_t val)
 
 static const Reg ide_config[] = {
     PCI_REG(PCI_STATUS, 2, "PCISTS", .reset = 0x0280, .w1c = 0x3800),
-    /* The datasheet's reset value is 0; firmware made for virtual machines (OVMF) takes the decode enable for granted. */
+    /*
+     * The datasheet's reset value is 0; firmware made for virtual machines (OVMF) takes the decode
+     * enable for granted.
+     */
     PCI_REG(IDETIM0, 2, "IDETIM0", .reset = DECODE, .wr = 0xf3ff, .on_write = timing_written),
     PCI_REG(IDETIM1, 2, "IDETIM1", .reset = DECODE, .wr = 0xf3ff, .on_write = timing_written),
     PCI_REG(0x44, 1, "SIDETIM", .wr = 0xff),
@@ -72,7 +75,7 @@ static void bm_command(IdeChannel *ch, uint8_t val)
         ch->bm_status &= (uint8_t)~BM_ACTIVE;
         for (unsigned i = 0; i < 2; i++) {
             if (ch->drive[i] && ch->drive[i]->use_dma && ch->drive[i]->req) {
-                ide_stop(ch->drive[i]);         /* stopped in the middle: what is left is abandoned */
+                ide_stop(ch->drive[i]);       /* stopped in the middle: what is left is abandoned */
             }
         }
     } else if (!was && start) {
@@ -138,8 +141,10 @@ static bool piix3_ide_realize(void *dev, GError **err)
         ide_channel_init(ch, &s->pci.dev, i, bus_names[i]);
         ch->dma_of = dma_of;
         irq_connect(&ch->irq, s->sink, s->gsi, 14 + i);
-        s->cmd_map[i] = (Mapping){ .region = &ch->cmd_ports, .size = 8, .at = cmd_at[i], .seen = SEEN_READ | SEEN_WRITE };
-        s->ctl_map[i] = (Mapping){ .region = &ch->ctl_port, .size = 1, .at = ctl_at[i], .seen = SEEN_READ | SEEN_WRITE };
+        s->cmd_map[i] = (Mapping){ .region = &ch->cmd_ports, .size = 8, .at = cmd_at[i],
+                                   .seen = SEEN_READ | SEEN_WRITE };
+        s->ctl_map[i] = (Mapping){ .region = &ch->ctl_port, .size = 1, .at = ctl_at[i],
+                                   .seen = SEEN_READ | SEEN_WRITE };
         region_add(s->pci.dev.bus->io, &s->cmd_map[i]);
         region_add(s->pci.dev.bus->io, &s->ctl_map[i]);
     }
@@ -196,7 +201,8 @@ const DeviceClass piix3_ide_class = {
     .restored = piix3_ide_restored,
 };
 
-void *piix3_ide_create(Machine *m, PciHost *host, void (*sink)(void *dev, unsigned n, bool level), void *gsi, GError **err)
+void *piix3_ide_create(Machine *m, PciHost *host, void (*sink)(void *dev, unsigned n, bool level),
+                       void *gsi, GError **err)
 {
     Piix3Ide *s = device_new(m, host->bus.base, piix3_ide_class.name, NULL, err);
     if (!s || !device_set(s, "addr", "1.1", err)) {
@@ -210,10 +216,11 @@ void *piix3_ide_create(Machine *m, PciHost *host, void (*sink)(void *dev, unsign
 bool ide_drive_create(Machine *m, unsigned index, Drive *drive, GError **err)
 {
     if (index > 3) {
-        return fail(err, "drive %s: index=%u; the two IDE channels have places 0 to 3", drive->id, index);
+        return fail(err, "drive %s: index=%u; the two IDE channels have places 0 to 3", drive->id,
+                    index);
     }
     Bus *bus = bus_find(m, bus_names[index / 2]);
     void *d = device_new(m, bus, drive->is_cdrom ? "ide-cd" : "ide-hd", NULL, err);
-    return d && device_set(d, "unit", index % 2 ? "1" : "0", err) && device_set(d, "drive", drive->id, err) &&
-           device_realize(d, err);
+    return d && device_set(d, "unit", index % 2 ? "1" : "0", err) &&
+           device_set(d, "drive", drive->id, err) && device_realize(d, err);
 }

@@ -2,9 +2,10 @@
 /*
  * i8042.c -- the PC's keyboard controller, with a keyboard and a mouse plugged in.
  *
- * Spec: IBM PS/2 Hardware Interface Technical Reference, "keyboard and auxiliary device controller" (type 1).
- * Omits: password commands (none is ever installed), time-outs and parity errors of the serial lines, the time a byte takes
- *   on them: the next one is there as soon as the last was read.
+ * Spec: IBM PS/2 Hardware Interface Technical Reference, "keyboard and auxiliary device controller"
+ *   (type 1).
+ * Omits: password commands (none is ever installed), time-outs and parity errors of the serial
+ *   lines, the time a byte takes on them: the next one is there as soon as the last was read.
  * Threads: with the machine lock.
  */
 #include "cpu/x86/apicif.h"
@@ -15,16 +16,23 @@
 
 enum { DATA_PORT = 0x60, COMMAND_PORT = 0x64, IRQ_KBD = 1, IRQ_AUX = 12, RAM_BYTES = 32 };
 enum { ST_OBF = 1, ST_SYS = 4, ST_COMMAND = 8, ST_UNLOCKED = 16, ST_AUX_OBF = 32 };
-enum { CB_KBD_INT = 1, CB_AUX_INT = 2, CB_SYS = 4, CB_KBD_OFF = 16, CB_AUX_OFF = 32, CB_XLATE = 64 };   /* RAM byte 0 */
+/* RAM byte 0 */
+enum { CB_KBD_INT = 1, CB_AUX_INT = 2, CB_SYS = 4, CB_KBD_OFF = 16, CB_AUX_OFF = 32,
+       CB_XLATE = 64 };
 enum { OUT_RUN = 1, OUT_A20 = 2, OUT_KBD_OBF = 16, OUT_AUX_OBF = 32 };
 enum {
-    CMD_READ_RAM = 0x20, CMD_WRITE_RAM = 0x60, CMD_PASSWORD_TEST = 0xa4, CMD_AUX_OFF = 0xa7, CMD_AUX_ON = 0xa8,
-    CMD_AUX_TEST = 0xa9, CMD_SELF_TEST = 0xaa, CMD_KBD_TEST = 0xab, CMD_KBD_OFF = 0xad, CMD_KBD_ON = 0xae,
-    CMD_READ_INPUT = 0xc0, CMD_READ_OUTPUT = 0xd0, CMD_WRITE_OUTPUT = 0xd1, CMD_WRITE_KBD_OBUF = 0xd2,
-    CMD_WRITE_AUX_OBUF = 0xd3, CMD_WRITE_AUX = 0xd4, CMD_A20_OFF = 0xdd, CMD_A20_ON = 0xdf, CMD_READ_TEST = 0xe0,
+    CMD_READ_RAM = 0x20, CMD_WRITE_RAM = 0x60, CMD_PASSWORD_TEST = 0xa4, CMD_AUX_OFF = 0xa7,
+    CMD_AUX_ON = 0xa8,
+    CMD_AUX_TEST = 0xa9, CMD_SELF_TEST = 0xaa, CMD_KBD_TEST = 0xab, CMD_KBD_OFF = 0xad,
+    CMD_KBD_ON = 0xae,
+    CMD_READ_INPUT = 0xc0, CMD_READ_OUTPUT = 0xd0, CMD_WRITE_OUTPUT = 0xd1,
+    CMD_WRITE_KBD_OBUF = 0xd2,
+    CMD_WRITE_AUX_OBUF = 0xd3, CMD_WRITE_AUX = 0xd4, CMD_A20_OFF = 0xdd, CMD_A20_ON = 0xdf,
+    CMD_READ_TEST = 0xe0,
     CMD_PULSE = 0xf0,
 };
-enum { NO_PASSWORD = 0xf1, SELF_TEST_OK = 0x55, LINE_OK = 0x00, INPUT_PORT = 0xa0, TEST_INPUTS = 0x00 };
+enum { NO_PASSWORD = 0xf1, SELF_TEST_OK = 0x55, LINE_OK = 0x00, INPUT_PORT = 0xa0,
+       TEST_INPUTS = 0x00 };
 
 typedef struct I8042 {
     Device   dev;
@@ -120,8 +128,8 @@ static uint64_t status_read(void *dev, hwaddr off, unsigned size)
 
 static uint8_t output_port(I8042 *s)
 {
-    return OUT_RUN | (x86_get_a20(s->dev.machine) ? OUT_A20 : 0) | (s->full && !s->from_aux ? OUT_KBD_OBF : 0) |
-           (s->full && s->from_aux ? OUT_AUX_OBF : 0);
+    return OUT_RUN | (x86_get_a20(s->dev.machine) ? OUT_A20 : 0) |
+           (s->full && !s->from_aux ? OUT_KBD_OBF : 0) | (s->full && s->from_aux ? OUT_AUX_OBF : 0);
 }
 
 static void write_output_port(I8042 *s, uint8_t val)
@@ -224,7 +232,8 @@ static void command_write(void *dev, hwaddr off, uint64_t val, unsigned size)
 }
 
 static const MmioOps data_ops = { .read = data_read, .write = data_write, .min = 1, .max = 1 };
-static const MmioOps command_ops = { .read = status_read, .write = command_write, .min = 1, .max = 1 };
+static const MmioOps command_ops = { .read = status_read, .write = command_write, .min = 1,
+                                     .max = 1 };
 
 void i8042_key(void *kbc, unsigned evdev, bool down)
 {

@@ -2,7 +2,8 @@
 /*
  * ps2.h -- private to hw/input: the two devices on the i8042's ports.
  *
- * Each has bytes on their way to the host in two queues: replies to commands go before what the user did.
+ * Each has bytes on their way to the host in two queues: replies to commands go before what the
+ * user did.
  */
 #ifndef HW_INPUT_PS2_H
 #define HW_INPUT_PS2_H

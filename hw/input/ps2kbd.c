@@ -2,10 +2,11 @@
 /*
  * ps2kbd.c -- a 105-key PS/2 keyboard.
  *
- * Spec: IBM PS/2 Hardware Interface Technical Reference, "101/102-key keyboard"; Microsoft, Keyboard Scan Code
- *   Specification 1.3a (sets 1, 2 and their translation).
- * Omits: key types of set 3 by key (FB-FD are taken and change nothing; all keys are typematic, make and break); the shifts
- *   that a real keyboard fakes around the grey keys while Num Lock or Shift is on.
+ * Spec: IBM PS/2 Hardware Interface Technical Reference, "101/102-key keyboard"; Microsoft,
+ *   Keyboard Scan Code Specification 1.3a (sets 1, 2 and their translation).
+ * Omits: key types of set 3 by key (FB-FD are taken and change nothing; all keys are typematic,
+ *   make and break); the shifts that a real keyboard fakes around the grey keys while Num Lock or
+ *   Shift is on.
  * Threads: with the machine lock.
  */
 #include "hw/input/ps2.h"
@@ -13,11 +14,14 @@
 #define E0 0x100
 
 /* evdev codes (include/uapi/linux/input-event-codes.h) of keys that need special treatment. */
-enum { KEY_LEFTCTRL = 29, KEY_LEFTALT = 56, KEY_RIGHTCTRL = 97, KEY_SYSRQ = 99, KEY_RIGHTALT = 100, KEY_PAUSE = 119 };
+enum { KEY_LEFTCTRL = 29, KEY_LEFTALT = 56, KEY_RIGHTCTRL = 97, KEY_SYSRQ = 99, KEY_RIGHTALT = 100,
+       KEY_PAUSE = 119 };
 
 enum {                                /* commands */
-    CMD_LEDS = 0xed, CMD_ECHO = 0xee, CMD_SCAN_SET = 0xf0, CMD_ID = 0xf2, CMD_TYPEMATIC = 0xf3, CMD_ENABLE = 0xf4,
-    CMD_DISABLE = 0xf5, CMD_DEFAULTS = 0xf6, CMD_ALL_FIRST = 0xf7, CMD_ALL_LAST = 0xfa, CMD_KEY_FIRST = 0xfb,
+    CMD_LEDS = 0xed, CMD_ECHO = 0xee, CMD_SCAN_SET = 0xf0, CMD_ID = 0xf2, CMD_TYPEMATIC = 0xf3,
+    CMD_ENABLE = 0xf4,
+    CMD_DISABLE = 0xf5, CMD_DEFAULTS = 0xf6, CMD_ALL_FIRST = 0xf7, CMD_ALL_LAST = 0xfa,
+    CMD_KEY_FIRST = 0xfb,
     CMD_KEY_LAST = 0xfd, CMD_RESEND = 0xfe, CMD_RESET = 0xff,
 };
 enum { BREAK = 0xf0, OVERRUN_SET1 = 0xff, OVERRUN = 0x00, TYPEMATIC_DEFAULT = 0x2b };
@@ -80,7 +84,10 @@ static const KeyCode keys[PS2_KEYS] = {
     [127] = { E0 | 0x5d, E0 | 0x2f, 0x8d },                                                      /* menu */
 };
 
-/* Codes that no key above has: SysRq, F7's other code (and the answer "set 2"), and F13 up as table 3 of the spec says. */
+/*
+ * Codes that no key above has: SysRq, F7's other code (and the answer "set 2"), and F13 up as table
+ * 3 of the spec says.
+ */
 static const struct { uint8_t set2, set1; } more_translations[] = {
     { 0x84, 0x54 }, { 0x7f, 0x54 }, { 0x02, 0x41 }, { 0x00, 0xff }, { 0x08, 0x64 }, { 0x10, 0x65 }, { 0x18, 0x66 },
     { 0x20, 0x67 }, { 0x28, 0x68 }, { 0x30, 0x69 }, { 0x38, 0x6a }, { 0x40, 0x6b }, { 0x48, 0x6c }, { 0x50, 0x6d },
@@ -103,7 +110,7 @@ uint8_t ps2_translate(uint8_t set2)
     return set2;                      /* replies such as FA pass as they are */
 }
 
-/* --- key strokes -------------------------------------------------------------------------------------------------------- */
+/* --- key strokes ------------------------------------------------------------------------------ */
 
 static bool is_down(const Ps2Kbd *k, unsigned evdev)
 {
@@ -201,7 +208,8 @@ static uint64_t delay_ns(const Ps2Kbd *k)
 
 static uint64_t period_ns(const Ps2Kbd *k)
 {
-    return (uint64_t)(8 + (k->typematic & 7)) * (1u << (k->typematic >> 3 & 3)) * 1000 * NS_PER_MS / 240;
+    return (uint64_t)(8 + (k->typematic & 7)) * (1u << (k->typematic >> 3 & 3)) * 1000 * NS_PER_MS /
+           240;
 }
 
 static void repeat_fire(void *dev)
@@ -239,7 +247,7 @@ void ps2kbd_key(Ps2Kbd *k, unsigned evdev, bool down)
     }
 }
 
-/* --- commands --------------------------------------------------------------------------------------------------------------- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static void set_defaults(Ps2Kbd *k)
 {

@@ -2,16 +2,20 @@
 /*
  * ps2mouse.c -- a PS/2 mouse with wheel and five buttons (IntelliMouse, IntelliMouse Explorer).
  *
- * Spec: IBM PS/2 Hardware Interface Technical Reference, "auxiliary device"; Microsoft, IntelliMouse PS/2 protocol.
- * Omits: the sample rate does not slow reports; resolution and 2:1 scaling are kept and do not change distances.
+ * Spec: IBM PS/2 Hardware Interface Technical Reference, "auxiliary device"; Microsoft,
+ *   IntelliMouse PS/2 protocol.
+ * Omits: the sample rate does not slow reports; resolution and 2:1 scaling are kept and do not
+ *   change distances.
  * Threads: with the machine lock.
  */
 #include "hw/input/ps2.h"
 #include "hw/input/input.h"
 
 enum {                                /* commands */
-    CMD_SCALE_1 = 0xe6, CMD_SCALE_2 = 0xe7, CMD_RESOLUTION = 0xe8, CMD_STATUS = 0xe9, CMD_STREAM = 0xea, CMD_READ = 0xeb,
-    CMD_UNWRAP = 0xec, CMD_WRAP = 0xee, CMD_REMOTE = 0xf0, CMD_ID = 0xf2, CMD_RATE = 0xf3, CMD_ENABLE = 0xf4,
+    CMD_SCALE_1 = 0xe6, CMD_SCALE_2 = 0xe7, CMD_RESOLUTION = 0xe8, CMD_STATUS = 0xe9,
+    CMD_STREAM = 0xea, CMD_READ = 0xeb,
+    CMD_UNWRAP = 0xec, CMD_WRAP = 0xee, CMD_REMOTE = 0xf0, CMD_ID = 0xf2, CMD_RATE = 0xf3,
+    CMD_ENABLE = 0xf4,
     CMD_DISABLE = 0xf5, CMD_DEFAULTS = 0xf6, CMD_RESEND = 0xfe, CMD_RESET = 0xff,
 };
 enum { ID_PLAIN = 0, ID_WHEEL = 3, ID_FIVE = 4 };
@@ -59,7 +63,8 @@ void ps2mouse_fetch(Ps2Mouse *p)
 void ps2mouse_move(Ps2Mouse *p, int dx, int dy, int dz, unsigned buttons)
 {
     p->dx = CLAMP((int64_t)p->dx + dx, -MAX_PENDING, MAX_PENDING);
-    p->dy = CLAMP((int64_t)p->dy - dy, -MAX_PENDING, MAX_PENDING);        /* the mouse counts up as away */
+    /* the mouse counts up as away */
+    p->dy = CLAMP((int64_t)p->dy - dy, -MAX_PENDING, MAX_PENDING);
     p->dz = CLAMP((int64_t)p->dz + dz, -MAX_PENDING, MAX_PENDING);
     p->buttons = buttons & 0x1f;
     ps2mouse_fetch(p);
@@ -91,9 +96,10 @@ static void set_rate(Ps2Mouse *p, uint8_t rate)
 
 static void send_status(Ps2Mouse *p)
 {
-    ps2_reply(&p->out, (p->remote ? 0x40 : 0) | (p->reporting ? 0x20 : 0) | (p->scaling ? 0x10 : 0) |
-                       (p->buttons & POINTER_LEFT ? 4 : 0) | (p->buttons & POINTER_MIDDLE ? 2 : 0) |
-                       (p->buttons & POINTER_RIGHT ? 1 : 0));
+    ps2_reply(&p->out, (p->remote ? 0x40 : 0) | (p->reporting ? 0x20 : 0) |
+                           (p->scaling ? 0x10 : 0) | (p->buttons & POINTER_LEFT ? 4 : 0) |
+                           (p->buttons & POINTER_MIDDLE ? 2 : 0) |
+                           (p->buttons & POINTER_RIGHT ? 1 : 0));
     ps2_reply(&p->out, p->resolution);
     ps2_reply(&p->out, p->rate);
 }

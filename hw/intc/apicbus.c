@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * apicbus.c -- the bus between local APICs, IOAPICs and MSI senders: addresses interrupt messages and carries EOIs back.
+ * apicbus.c -- the bus between local APICs, IOAPICs and MSI senders: addresses interrupt messages
+ * and carries EOIs back.
  *
  * Spec: Intel SDM vol. 3A, 11.6 (IPIs, destinations), 11.7 (system bus), 11.11 (MSI).
- * Omits: focus processor; the arbitration protocol of the serial APIC bus.  A redirection hint counts in logical mode only.
+ * Omits: focus processor; the arbitration protocol of the serial APIC bus.  A redirection hint
+ *   counts in logical mode only.
  * Threads: delivering: any; listeners run with the machine lock.
  */
 #include "hw/intc/lapic.h"
@@ -108,7 +110,8 @@ void apicbus_on_eoi(void *bus, void (*eoi)(void *dev, uint8_t vector), void *dev
 }
 
 /*
- * Address: FEE | destination 19:12 | RH 3 | DM 2.  Data: trigger 15 | level 14 | delivery mode 10:8 | vector 7:0.
+ * Address: FEE | destination 19:12 | RH 3 | DM 2.  Data: trigger 15 | level 14 | delivery mode 10:8
+ *   | vector 7:0.
  */
 void apicbus_send(void *bus, const Msi *msi)
 {
@@ -163,7 +166,8 @@ static void window_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     apicbus_send(dev, &msi);
 }
 
-static const MmioOps window_ops = { .read = window_read, .write = window_write, .min = 4, .max = 4 };
+static const MmioOps window_ops = { .read = window_read, .write = window_write, .min = 4,
+                                    .max = 4 };
 
 static bool apicbus_realize(void *dev, GError **err)
 {

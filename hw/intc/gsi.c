@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gsi.c -- global system interrupts: fans each interrupt line of the PC out to the 8259 pair and the IOAPIC.
+ * gsi.c -- global system interrupts: fans each interrupt line of the PC out to the 8259 pair and
+ * the IOAPIC.
  *
- * Spec: MultiProcessor Specification 1.4, 3.6.2 (symmetric I/O mode); ACPI 6.4, 5.2.12.5 (ISA 0 is GSI 2).
+ * Spec: MultiProcessor Specification 1.4, 3.6.2 (symmetric I/O mode); ACPI 6.4, 5.2.12.5 (ISA 0 is
+ *   GSI 2).
  * Omits: -
  * Threads: with the machine lock.
  *

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * i8259.c -- the PC's pair of programmable interrupt controllers, with the edge/level registers of the PCI bridges.
+ * i8259.c -- the PC's pair of programmable interrupt controllers, with the edge/level registers of
+ * the PCI bridges.
  *
- * Spec: Intel 8259A (231468-003); ELCR and fixed trigger modes: 82371SB (PIIX3, 290550-002) section 2.5, 5.
- * Omits: MCS-80/85 mode, buffered mode (bits are kept, pins are not there), LTIM (PIIX3 replaces it by ELCR).
- *   An edge whose line falls before INTA stays latched (the chip would answer with the default IRQ 7); level requests that
- *   vanish, and requests masked in the meantime, do give the spurious IRQ 7 or 15.
+ * Spec: Intel 8259A (231468-003); ELCR and fixed trigger modes: 82371SB (PIIX3, 290550-002) section
+ *   2.5, 5.
+ * Omits: MCS-80/85 mode, buffered mode (bits are kept, pins are not there), LTIM (PIIX3 replaces it
+ *   by ELCR).
+ *   An edge whose line falls before INTA stays latched (the chip would answer with the default IRQ
+ *   7); level requests that vanish, and requests masked in the meantime, do give the spurious IRQ 7
+ *   or 15.
  * Threads: with the machine lock.
  */
 #include "hw/intc/intc.h"
@@ -22,7 +26,8 @@ enum {                                /* ICW1, ICW4: tables 1-2 of the data shee
     OCW3_RIS = 0x01, OCW3_RR = 0x02, OCW3_POLL = 0x04, OCW3_SMM = 0x20, OCW3_ESMM = 0x40,
 };
 
-typedef enum { READY, WANT_ICW2, WANT_ICW3, WANT_ICW4, POWER_ON, N_STEPS } InitStep;   /* INT is low until READY */
+/* INT is low until READY */
+typedef enum { READY, WANT_ICW2, WANT_ICW3, WANT_ICW4, POWER_ON, N_STEPS } InitStep;
 
 typedef struct Chip {
     uint8_t lines;                    /* IR pins */
@@ -43,9 +48,13 @@ typedef struct I8259 {
     Region port[2], elcr_port;
 } I8259;
 
-static const uint8_t elcr_writable[2] = { 0xf8, 0xde };     /* IRQ 0, 1, 2, 8, 13 are always edge: PIIX3 2.5.6 */
+/* IRQ 0, 1, 2, 8, 13 are always edge: PIIX3 2.5.6 */
+static const uint8_t elcr_writable[2] = { 0xf8, 0xde };
 
-/* Pins that act as level inputs.  The cascade does: INT of a slave with more requests has no new edge. */
+/*
+ * Pins that act as level inputs.  The cascade does: INT of a slave with more requests has no new
+ * edge.
+ */
 static uint8_t level_mask(const I8259 *s, unsigned which)
 {
     const Chip *c = &s->chip[which];
@@ -72,7 +81,10 @@ static unsigned best_rank(const Chip *c, uint8_t bits)
     return rank;
 }
 
-/* The IR that INT stands for, or -1: "fully nested", "special mask" and "special fully nested" of the data sheet. */
+/*
+ * The IR that INT stands for, or -1: "fully nested", "special mask" and "special fully nested" of
+ * the data sheet.
+ */
 static int chip_pending(const I8259 *s, unsigned which)
 {
     const Chip *c = &s->chip[which];
@@ -182,7 +194,7 @@ static void chip_ocw2(Chip *c, uint8_t val)
     case 0: case 4:                   /* rotate in automatic EOI mode: clear, set */
         c->rotate_aeoi = rotate;
         break;
-    case 1: case 5:                   /* non-specific EOI; masked levels stay in special mask mode */
+    case 1: case 5:                  /* non-specific EOI; masked levels stay in special mask mode */
         rank = best_rank(c, c->special_mask ? c->isr & ~c->imr : c->isr);
         if (rank < 8) {
             n = (c->top + rank) & 7;
@@ -311,7 +323,8 @@ static void elcr_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     i8259_update(s);
 }
 
-static const MmioOps master_ops = { .read = master_read, .write = master_write, .min = 1, .max = 1 };
+static const MmioOps master_ops = { .read = master_read, .write = master_write, .min = 1,
+                                    .max = 1 };
 static const MmioOps slave_ops = { .read = slave_read, .write = slave_write, .min = 1, .max = 1 };
 static const MmioOps elcr_ops = { .read = elcr_read, .write = elcr_write, .min = 1, .max = 1 };
 
@@ -324,7 +337,9 @@ static const IrqChip *outside(const I8259 *s)
     return chip && chip->full ? chip : NULL;
 }
 
-/* POWER_ON is not among an accelerator's states: everything masked does the same until ICW1 comes. */
+/*
+ * POWER_ON is not among an accelerator's states: everything masked does the same until ICW1 comes.
+ */
 static void i8259_store(I8259 *s)
 {
     PicState p[2];
@@ -371,7 +386,8 @@ static void i8259_reset(void *dev)
     I8259 *s = dev;
 
     for (unsigned i = 0; i < 2; i++) {
-        s->chip[i] = (Chip){ .lines = s->chip[i].lines, .step = POWER_ON };   /* inputs are others' outputs */
+        /* inputs are others' outputs */
+        s->chip[i] = (Chip){ .lines = s->chip[i].lines, .step = POWER_ON };
     }
     i8259_update(s);
     i8259_store(s);
@@ -411,7 +427,8 @@ void *i8259_create(Machine *m, Region *io, GError **err)
     return s;
 }
 
-void i8259_connect(void *pic, void (*sink)(void *dev, unsigned n, bool level), void *dev, unsigned n)
+void i8259_connect(void *pic, void (*sink)(void *dev, unsigned n, bool level), void *dev,
+                   unsigned n)
 {
     I8259 *s = pic;
 

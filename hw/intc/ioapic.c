@@ -3,7 +3,8 @@
  * ioapic.c -- I/O APIC: 24 interrupt inputs, each turned into a message to local APICs.
  *
  * Spec: Intel 82093AA (290566-001); EOI register of version 20h: Intel ICH9 (316972) 13.5.6.
- * Omits: delivery status always reads idle; the arbitration register is storage without a serial bus.
+ * Omits: delivery status always reads idle; the arbitration register is storage without a serial
+ *   bus.
  * Threads: with the machine lock.
  */
 #include "hw/intc/intc.h"
@@ -16,8 +17,8 @@ enum { IOREGSEL = 0x00, IOWIN = 0x10, IOEOI = 0x40 };           /* in the memory
 enum { IOAPICID = 0, IOAPICVER = 1, IOAPICARB = 2, IOREDTBL = 0x10 };   /* behind IOWIN */
 
 /*
- * Redirection entry: dest 63:56 | mask 16 | trigger 15 | remote IRR 14 | polarity 13 | status 12 | logical 11 | mode 10:8 |
- * vector 7:0.
+ * Redirection entry: dest 63:56 | mask 16 | trigger 15 | remote IRR 14 | polarity 13 | status 12 |
+ * logical 11 | mode 10:8 | vector 7:0.
  */
 #define RTE_VECTOR      0xffull
 #define RTE_LOGICAL     (1ull << 11)
@@ -35,7 +36,8 @@ typedef struct Ioapic {
     Device   dev;
     void    *bus;
     uint32_t select, id;
-    uint32_t lines;                   /* inputs, as asserted: the drivers' wires mean "active", whatever the polarity */
+    /* inputs, as asserted: the drivers' wires mean "active", whatever the polarity */
+    uint32_t lines;
     uint64_t rte[N_PINS];
 } Ioapic;
 
@@ -95,14 +97,18 @@ void ioapic_irq(void *ioapic, unsigned n, bool level)
     }
 }
 
-/* An accelerator with the local APICs alone wants to know whose EOI matters; one with the IO-APIC too, all of it. */
+/*
+ * An accelerator with the local APICs alone wants to know whose EOI matters; one with the IO-APIC
+ * too, all of it.
+ */
 static void tell_route(Ioapic *s, unsigned n)
 {
     const IrqChip *chip = s->dev.machine->irqchip;
     Msi msi = message_of(s->rte[n]);
 
     if (chip && !chip->full) {
-        chip->route(s->dev.machine, n, s->rte[n] & RTE_MASK || !(s->rte[n] & RTE_LEVEL) ? NULL : &msi);
+        chip->route(s->dev.machine, n,
+                    s->rte[n] & RTE_MASK || !(s->rte[n] & RTE_LEVEL) ? NULL : &msi);
     }
 }
 
@@ -120,14 +126,18 @@ static void tell_all(Ioapic *s)
     }
 }
 
-/* An EOI message or a write to the EOI register: remote IRR falls, and a level that is still there comes again. */
+/*
+ * An EOI message or a write to the EOI register: remote IRR falls, and a level that is still there
+ * comes again.
+ */
 static void ioapic_eoi(void *dev, uint8_t vector)
 {
     Ioapic *s = dev;
 
     trace_ioapic_eoi(vector);
     for (unsigned n = 0; n < N_PINS; n++) {
-        if ((s->rte[n] & RTE_REMOTE_IRR) && (s->rte[n] & RTE_LEVEL) && (s->rte[n] & RTE_VECTOR) == vector) {
+        if ((s->rte[n] & RTE_REMOTE_IRR) && (s->rte[n] & RTE_LEVEL) &&
+            (s->rte[n] & RTE_VECTOR) == vector) {
             s->rte[n] &= ~RTE_REMOTE_IRR;
             service(s, n, false);
         }
@@ -141,7 +151,8 @@ static void write_rte(Ioapic *s, unsigned n, bool high, uint32_t val)
     rte = high ? (old & 0xffffffff) | (uint64_t)val << 32 : (old & ~0xffffffffull) | val;
     rte = (rte & RTE_BITS & ~RTE_READONLY) | (old & RTE_READONLY);
     if (!(rte & RTE_LEVEL)) {
-        rte &= ~RTE_REMOTE_IRR;       /* meaningless for edges; software clears a stuck one this way */
+        /* meaningless for edges; software clears a stuck one this way */
+        rte &= ~RTE_REMOTE_IRR;
     }
     s->rte[n] = rte;
     tell_route(s, n);
@@ -209,7 +220,8 @@ static void ioapic_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     }
 }
 
-static const MmioOps ioapic_ops = { .read = ioapic_read, .write = ioapic_write, .min = 4, .max = 4 };
+static const MmioOps ioapic_ops = { .read = ioapic_read, .write = ioapic_write, .min = 4,
+                                    .max = 4 };
 
 static void ioapic_reset(void *dev)
 {

@@ -2,14 +2,17 @@
 /*
  * lapic.c -- the local APIC of one vCPU: priorities, delivery, interrupt acknowledge, life cycle.
  *
- * Spec: Intel SDM vol. 3A (325384), chapter 11.  Registers: lapic_regs.c; timer: lapic_timer.c; messages: apicbus.c.
- * Omits: CMCI, performance-counter and thermal sources (their LVTs are there and nothing raises them); delivery status always
- *   reads idle; focus processor checking.
- *   Where the accelerator has the local APICs (core/irqchip.h), the 8259 interrupts the boot CPU alone.
- * Threads: ApicOps from the vCPU's thread without the machine lock; delivery from any thread; the rest with the machine lock.
+ * Spec: Intel SDM vol. 3A (325384), chapter 11.  Registers: lapic_regs.c; timer: lapic_timer.c;
+ *   messages: apicbus.c.
+ * Omits: CMCI, performance-counter and thermal sources (their LVTs are there and nothing raises
+ *   them); delivery status always reads idle; focus processor checking.
+ *   Where the accelerator has the local APICs (core/irqchip.h), the 8259 interrupts the boot CPU
+ *   alone.
+ * Threads: ApicOps from the vCPU's thread without the machine lock; delivery from any thread; the
+ *   rest with the machine lock.
  *
- * The boot CPU comes out of reset with LINT0 as unmasked ExtINT, as firmware on a PC would leave it, so that a guest without
- * firmware has its 8259.
+ * The boot CPU comes out of reset with LINT0 as unmasked ExtINT, as firmware on a PC would leave
+ * it, so that a guest without firmware has its 8259.
  */
 #include "hw/intc/lapic.h"
 #include "core/trace.h"
@@ -165,7 +168,10 @@ void lapic_local_locked(Lapic *s, unsigned n)
     lapic_deliver_locked(s, mode, lvt & LVT_VECTOR, level);
 }
 
-/* What the accelerator does not see by itself: the boot CPU's 8259, where that is ours, and the NMI button. */
+/*
+ * What the accelerator does not see by itself: the boot CPU's 8259, where that is ours, and the NMI
+ * button.
+ */
 static void pin_outside(Lapic *s, unsigned pin, bool rising)
 {
     IrqChip *chip = s->dev.machine->irqchip;
@@ -226,7 +232,8 @@ void lapic_eoi(Lapic *s)
     if (vector >= 0) {
         set_bit(s->isr, vector, false);
         level = get_bit(s->tmr, vector);
-        if (level && (s->lvt[LVT_LINT0] & LVT_REMOTE_IRR) && (s->lvt[LVT_LINT0] & LVT_VECTOR) == (uint32_t)vector) {
+        if (level && (s->lvt[LVT_LINT0] & LVT_REMOTE_IRR) &&
+            (s->lvt[LVT_LINT0] & LVT_VECTOR) == (uint32_t)vector) {
             s->lvt[LVT_LINT0] &= ~LVT_REMOTE_IRR;
             if (s->pins & 1) {
                 lapic_local_locked(s, LVT_LINT0);
@@ -241,7 +248,7 @@ void lapic_eoi(Lapic *s)
     }
 }
 
-/* --- what the CPU calls ----------------------------------------------------------------------------------------- */
+/* --- what the CPU calls ----------------------------------------------------------------------- */
 
 static int lapic_ack(void *apic)
 {
@@ -316,7 +323,10 @@ static uint64_t lapic_get_base(void *apic)
     return base;
 }
 
-/* Put the page where the CPU's view should have it.  Machine lock held, our own not: vCPUs may be stopped for it. */
+/*
+ * Put the page where the CPU's view should have it.  Machine lock held, our own not: vCPUs may be
+ * stopped for it.
+ */
 static void move_page(Lapic *s)
 {
     bool on = (s->base & (APIC_BASE_EN | APIC_BASE_EXTD)) == APIC_BASE_EN;
@@ -404,7 +414,7 @@ static const ApicOps lapic_ops = {
     .get_page = lapic_get_page, .put_page = lapic_put_page,
 };
 
-/* --- life ------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 /* 11.4.7.1 and 11.4.7.3: everything but the id and IA32_APIC_BASE. */
 static void init_locked(Lapic *s)
@@ -452,7 +462,8 @@ static bool lapic_restored(void *dev, GError **err)
     Lapic *s = dev;
 
     if ((s->base & APIC_BASE_EXTD) && !(s->base & APIC_BASE_EN)) {
-        return fail(err, "%s: x2APIC mode without the APIC enabled; the snapshot is damaged", s->dev.path);
+        return fail(err, "%s: x2APIC mode without the APIC enabled; the snapshot is damaged",
+                    s->dev.path);
     }
     g_mutex_lock(&s->lock);
     s->divide &= 0xb;
@@ -510,7 +521,8 @@ void *lapic_create(Machine *m, void *bus, Vcpu *v, Region *cpu_view, GError **er
     s->view = cpu_view;
     g_ptr_array_add(s->bus->apics, s);
     s->base = BASE_RESET | APIC_BASE_EN;
-    s->page = (Mapping){ .region = &s->dev.bank, .size = PAGE_BYTES, .at = BASE_RESET, .priority = PAGE_PRIORITY,
+    s->page = (Mapping){ .region = &s->dev.bank, .size = PAGE_BYTES, .at = BASE_RESET,
+                         .priority = PAGE_PRIORITY,
                          .seen = SEEN_READ | SEEN_WRITE, .on = true };
     map_begin(m);
     region_add(cpu_view, &s->page);

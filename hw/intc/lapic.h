@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lapic.h -- private to hw/intc: the local APIC, its registers, its timer, and the bus between APICs.
+ * lapic.h -- private to hw/intc: the local APIC, its registers, its timer, and the bus between
+ * APICs.
  *
- * Locks: `lock` of an APIC protects its registers, and is the innermost but for the clock's.  Machine lock before it, never
- * after; never two APICs' locks at once.  Functions named _locked want it held.
+ * Locks: `lock` of an APIC protects its registers, and is the innermost but for the clock's.
+ * Machine lock before it, never after; never two APICs' locks at once.  Functions named _locked
+ * want it held.
  */
 #ifndef HW_INTC_LAPIC_H
 #define HW_INTC_LAPIC_H
@@ -12,9 +14,12 @@
 #include "cpu/x86/apicif.h"
 
 enum {                                /* register offsets: SDM table 11-1 */
-    APIC_ID = 0x20, APIC_VERSION = 0x30, APIC_TPR = 0x80, APIC_APR = 0x90, APIC_PPR = 0xa0, APIC_EOI = 0xb0,
-    APIC_RRD = 0xc0, APIC_LDR = 0xd0, APIC_DFR = 0xe0, APIC_SVR = 0xf0, APIC_ISR = 0x100, APIC_TMR = 0x180,
-    APIC_IRR = 0x200, APIC_ESR = 0x280, APIC_ICR = 0x300, APIC_ICR_HIGH = 0x310, APIC_LVT = 0x320, APIC_TMICT = 0x380,
+    APIC_ID = 0x20, APIC_VERSION = 0x30, APIC_TPR = 0x80, APIC_APR = 0x90, APIC_PPR = 0xa0,
+    APIC_EOI = 0xb0,
+    APIC_RRD = 0xc0, APIC_LDR = 0xd0, APIC_DFR = 0xe0, APIC_SVR = 0xf0, APIC_ISR = 0x100,
+    APIC_TMR = 0x180,
+    APIC_IRR = 0x200, APIC_ESR = 0x280, APIC_ICR = 0x300, APIC_ICR_HIGH = 0x310, APIC_LVT = 0x320,
+    APIC_TMICT = 0x380,
     APIC_TMCCT = 0x390, APIC_TDCR = 0x3e0, APIC_SELF_IPI = 0x3f0,
 };
 enum { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, N_LVT };
@@ -24,11 +29,13 @@ enum {                                /* SDM figure 11-8 */
     SVR_ENABLE = 1 << 8, SVR_NO_EOI_BROADCAST = 1 << 12,
     ESR_SEND_ILLEGAL = 1 << 5, ESR_RECV_ILLEGAL = 1 << 6, ESR_ILLEGAL_REGISTER = 1 << 7,
 };
-typedef enum { DM_FIXED, DM_LOWEST, DM_SMI, DM_RESERVED, DM_NMI, DM_INIT, DM_SIPI, DM_EXTINT } DeliveryMode;
+typedef enum { DM_FIXED, DM_LOWEST, DM_SMI, DM_RESERVED, DM_NMI, DM_INIT, DM_SIPI,
+               DM_EXTINT } DeliveryMode;
 
 typedef struct ApicMessage {          /* what travels between APICs, whoever sent it */
     uint32_t dest;
-    bool     everybody;               /* the sender's broadcast destination (FF, or FFFFFFFF from x2APIC) */
+    /* the sender's broadcast destination (FF, or FFFFFFFF from x2APIC) */
+    bool     everybody;
     bool     logical, level, assert;
     uint8_t  vector, mode;            /* DeliveryMode */
 } ApicMessage;
@@ -100,9 +107,11 @@ void     lapic_timer_start_locked(Lapic *s, uint32_t count);
 void     lapic_timer_divide_locked(Lapic *s, uint32_t val);
 void     lapic_timer_lvt_locked(Lapic *s, uint32_t old);        /* LVT timer written */
 void     lapic_timer_deadline_locked(Lapic *s, uint64_t tsc);
-void     lapic_timer_rearm_locked(Lapic *s);                    /* deadline again, after TSC changed */
+/* deadline again, after TSC changed */
+void     lapic_timer_rearm_locked(Lapic *s);
 void     lapic_timer_stop_locked(Lapic *s);
-void     lapic_timer_set_locked(Lapic *s, uint32_t initial, uint32_t count);    /* as if it had run until now */
+/* as if it had run until now */
+void     lapic_timer_set_locked(Lapic *s, uint32_t initial, uint32_t count);
 
 /* lapic_page.c */
 void     lapic_get_page(void *apic, ApicPage *p);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lapic_page.c -- the state of a local APIC as its page shows it, to and from an accelerator that models it.
+ * lapic_page.c -- the state of a local APIC as its page shows it, to and from an accelerator that
+ * models it.
  *
  * Spec: Intel SDM vol. 3A, table 11-1; core/irqchip.h.
  * Omits: errors that were collected and not yet read (no page shows them).

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lapic_regs.c -- the local APIC's registers, as the memory page (xAPIC) and as MSRs 800h-8FFh (x2APIC).
+ * lapic_regs.c -- the local APIC's registers, as the memory page (xAPIC) and as MSRs 800h-8FFh
+ * (x2APIC).
  *
  * Spec: Intel SDM vol. 3A, tables 11-1 and 11-6, figures 11-8 to 11-18; x2APIC: 11.12.
  * Omits: CMCI LVT (the version register says so); remote read (obsolete).
@@ -25,7 +26,7 @@ static bool vector_mode(unsigned mode)
     return mode == DM_FIXED || mode == DM_LOWEST;
 }
 
-/* --- interrupt command -------------------------------------------------------------------------------------------- */
+/* --- interrupt command ------------------------------------------------------------------------ */
 
 static void send_ipi(Lapic *s, uint64_t icr, bool x2)
 {
@@ -66,7 +67,7 @@ static void write_icr(Lapic *s, uint64_t icr)
     send_ipi(s, icr, x2);
 }
 
-/* --- registers that both faces share -------------------------------------------------------------------------------- */
+/* --- registers that both faces share ---------------------------------------------------------- */
 
 static uint32_t read_locked(Lapic *s, uint32_t off, bool *known)
 {
@@ -125,7 +126,8 @@ static void write_lvt_locked(Lapic *s, unsigned n, uint32_t val)
 {
     uint32_t old = s->lvt[n];
 
-    s->lvt[n] = (val & lvt_writable[n]) | (old & LVT_REMOTE_IRR & (val >> 1));   /* kept while level triggered */
+    /* kept while level triggered */
+    s->lvt[n] = (val & lvt_writable[n]) | (old & LVT_REMOTE_IRR & (val >> 1));
     if (!(s->svr & SVR_ENABLE)) {
         s->lvt[n] |= LVT_MASK;        /* 11.4.7.2 */
     }
@@ -192,7 +194,7 @@ static void write_locked(Lapic *s, uint32_t off, uint32_t val, bool *known)
     lapic_update_locked(s);
 }
 
-/* --- xAPIC: a 32-bit register every 16 bytes ------------------------------------------------------------------------ */
+/* --- xAPIC: a 32-bit register every 16 bytes -------------------------------------------------- */
 
 uint32_t lapic_read(Lapic *s, uint32_t off)
 {
@@ -238,7 +240,7 @@ void lapic_write(Lapic *s, uint32_t off, uint32_t val)
     g_mutex_unlock(&s->lock);
 }
 
-/* --- x2APIC: MSR 800h + offset / 16 --------------------------------------------------------------------------------- */
+/* --- x2APIC: MSR 800h + offset / 16 ----------------------------------------------------------- */
 
 /* Bits that may be set in a write; 0 for registers that do not take one.  Table 11-6. */
 static uint32_t x2_writable(uint32_t off)
@@ -298,7 +300,12 @@ static bool x2_read(Lapic *s, uint32_t off, uint64_t *val)
     bool known = true;
 
     switch (off) {
-    case APIC_APR: case APIC_RRD: case APIC_DFR: case APIC_EOI: case APIC_ICR_HIGH: case APIC_SELF_IPI:
+    case APIC_APR:
+    case APIC_RRD:
+    case APIC_DFR:
+    case APIC_EOI:
+    case APIC_ICR_HIGH:
+    case APIC_SELF_IPI:
         return false;                 /* not there, or write-only */
     default:
         break;

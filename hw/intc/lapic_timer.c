@@ -128,7 +128,9 @@ void lapic_timer_deadline_locked(Lapic *s, uint64_t tsc)
     }
 }
 
-/* 11.5.4.1: a change to or from TSC-deadline mode disarms.  Between the others the count goes on. */
+/*
+ * 11.5.4.1: a change to or from TSC-deadline mode disarms.  Between the others the count goes on.
+ */
 void lapic_timer_lvt_locked(Lapic *s, uint32_t old)
 {
     unsigned was = (old >> 17) & 3, is = timer_mode(s);
@@ -159,7 +161,8 @@ void lapic_timer_set_locked(Lapic *s, uint32_t initial, uint32_t count)
     if (initial && (count || timer_mode(s) == TIMER_PERIODIC)) {
         arm_next_period(s, now);
     } else if (initial) {
-        timer_arm(&s->timer, now);    /* over: was it told?  The accelerator does not say.  Once too often harms nobody */
+        /* over: was it told?  The accelerator does not say.  Once too often harms nobody */
+        timer_arm(&s->timer, now);
     }
 }
 
@@ -175,7 +178,8 @@ void lapic_timer_fire(void *dev)
     if (timer_mode(s) == TIMER_DEADLINE) {
         lapic_timer_rearm_locked(s);  /* delivers if it is time */
     } else if (s->initial_count != 0 && now < s->start_ns + period_ns(s)) {
-        timer_arm(&s->timer, s->start_ns + period_ns(s));       /* re-loaded while this call was on its way */
+        /* re-loaded while this call was on its way */
+        timer_arm(&s->timer, s->start_ns + period_ns(s));
     } else if (s->initial_count != 0) {
         if (timer_mode(s) == TIMER_PERIODIC) {
             arm_next_period(s, now);

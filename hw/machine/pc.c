@@ -37,7 +37,8 @@ enum { LOW_RAM_END = 0xa0000, HIGH_RAM_START = 0x100000, PCI_PRIORITY = -1, SMRA
 
 static Mapping ram_piece(Machine *m, uint64_t from, uint64_t size, hwaddr at)
 {
-    return (Mapping){ .region = &m->ram, .from = from, .size = size, .at = at, .seen = SEEN_READ | SEEN_WRITE, .on = size > 0 };
+    return (Mapping){ .region = &m->ram, .from = from, .size = size, .at = at,
+                      .seen = SEEN_READ | SEEN_WRITE, .on = size > 0 };
 }
 
 static void memory_map(Machine *m, PcMachine *pc)
@@ -47,7 +48,8 @@ static void memory_map(Machine *m, PcMachine *pc)
     pc->high_ram = ram - pc->low_ram;
     region_init_container(&pc->pci_memory, "pci memory", m->memory.size);
     region_init_container(&pc->smram, "smram", HIGH_RAM_START);
-    pc->pci_map = (Mapping){ .region = &pc->pci_memory, .size = pc->pci_memory.size, .priority = PCI_PRIORITY,
+    pc->pci_map = (Mapping){ .region = &pc->pci_memory, .size = pc->pci_memory.size,
+                             .priority = PCI_PRIORITY,
                              .seen = SEEN_READ | SEEN_WRITE, .on = true };
     pc->ram_base = ram_piece(m, 0, LOW_RAM_END, 0);
     pc->ram_low = ram_piece(m, HIGH_RAM_START, pc->low_ram - HIGH_RAM_START, HIGH_RAM_START);
@@ -106,7 +108,8 @@ static bool chipset(Machine *m, PcMachine *pc, GError **err)
     if (pc->host) {
         pc->host->smram = &pc->smram;
     }
-    if (!pc->host || !i440fx_create(m, pc->host, err) || !piix3_create(m, pc->host, gsi_irq, pc->gsi, err)) {
+    if (!pc->host || !i440fx_create(m, pc->host, err) ||
+        !piix3_create(m, pc->host, gsi_irq, pc->gsi, err)) {
         return false;
     }
     pc->isa = isa_bus_new(m, "isa.0", pc->gsi, &m->io, &pc->pci_memory);
@@ -133,7 +136,9 @@ static bool timers(Machine *m, PcMachine *pc, GError **err)
 {
     const struct Options *o = m->options;
     pc->pit = pit_create(m, pc->isa, err);
-    pc->rtc = pc->pit && pcspk_create(m, pc->isa, pc->pit, pc->pcspk_audiodev, err) ? rtc_create(m, pc->isa, err) : NULL;
+    pc->rtc = pc->pit && pcspk_create(m, pc->isa, pc->pit, pc->pcspk_audiodev, err)
+                  ? rtc_create(m, pc->isa, err)
+                  : NULL;
     if (!pc->rtc) {
         return false;
     }
@@ -197,8 +202,11 @@ static bool drives(Machine *m, PcMachine *pc, GError **err)
             floppy[d->index] = drive_find(m, d->id);
             d->used = true;
         } else if (d->iface != DRIVE_NONE && d->iface != DRIVE_PFLASH) {
-            static const char *const names[] = { "none", "ide", "floppy", "scsi", "virtio", "pflash" };
-            return fail(err, "drive %s: if=%s is not supported; use if=ide, or if=none with a -device", d->id, names[d->iface]);
+            static const char *const names[] = { "none", "ide", "floppy", "scsi", "virtio",
+                                                 "pflash" };
+            return fail(err,
+                        "drive %s: if=%s is not supported; use if=ide, or if=none with a -device",
+                        d->id, names[d->iface]);
         }
     }
     pc->fdc = fdc_create(m, pc->isa, pc->dma, floppy, err);
@@ -219,11 +227,14 @@ static bool pc_build(Machine *m, GError **err)
     pc->cpu_views = g_ptr_array_new();
     memory_map(m, pc);
     m->hooks.nmi = nmi_button;
-    if (!drives_open(m, err) || !nets_open(m, err) || !audiodevs_open(m, err) || !interrupts(m, pc, err) || !chipset(m, pc, err) || !timers(m, pc, err) ||
+    if (!drives_open(m, err) || !nets_open(m, err) || !audiodevs_open(m, err) ||
+        !interrupts(m, pc, err) || !chipset(m, pc, err) || !timers(m, pc, err) ||
         !legacy_devices(m, pc, err)) {
         return false;
     }
-    static const char *const cards[] = { [VGA_STD] = "VGA", [VGA_CIRRUS] = "cirrus-vga", [VGA_VIRTIO] = "virtio-vga" };
+    static const char *const cards[] = {
+        [VGA_STD] = "VGA", [VGA_CIRRUS] = "cirrus-vga", [VGA_VIRTIO] = "virtio-vga"
+    };
     if (o->vga != VGA_NONE && !plain_device(m, pc->host->bus.base, cards[o->vga], err)) {
         return false;
     }

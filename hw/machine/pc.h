@@ -13,7 +13,7 @@
 typedef struct PcMachine {            /* m->machine_data */
     bool      has_hpet;
     uint64_t  low_ram, high_ram;      /* from 0 and from 4 GiB */
-    Region    pci_memory;             /* memory BARs, the VGA window, option ROM space: beneath RAM */
+    Region    pci_memory;           /* memory BARs, the VGA window, option ROM space: beneath RAM */
     bool      smm, usb;
     char     *pcspk_audiodev;
     Region    smram;                  /* what CPUs in system management mode see above all else */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pc_firmware.c -- what a PC's firmware finds: CMOS contents, fw_cfg items, the BIOS image, a kernel, ACPI and SMBIOS tables.
+ * pc_firmware.c -- what a PC's firmware finds: CMOS contents, fw_cfg items, the BIOS image, a
+ * kernel, ACPI and SMBIOS tables.
  *
- * Spec: the CMOS map of the IBM AT Technical Reference (3-58) and, for 34h, 35h, 38h, 3Dh, 5Bh-5Fh, SeaBIOS's documentation;
- *   fw_cfg items as SeaBIOS's src/fw/paravirt.h names them.
+ * Spec: the CMOS map of the IBM AT Technical Reference (3-58) and, for 34h, 35h, 38h, 3Dh, 5Bh-5Fh,
+ *   SeaBIOS's documentation; fw_cfg items as SeaBIOS's src/fw/paravirt.h names them.
  * Omits: hard disk types (firmware asks the drives), NUMA.
  * Threads: main thread, before the machine runs.
  */
@@ -16,9 +17,11 @@
 #include "hw/timer/timer.h"
 #include <string.h>
 
-enum { CMOS_FLOPPIES = 0x10, CMOS_EQUIPMENT = 0x14, CMOS_BASE_KB = 0x15, CMOS_EXT_KB = 0x17, CMOS_EXT_KB_TOO = 0x30, CMOS_ABOVE_16M = 0x34,
+enum { CMOS_FLOPPIES = 0x10, CMOS_EQUIPMENT = 0x14, CMOS_BASE_KB = 0x15, CMOS_EXT_KB = 0x17,
+       CMOS_EXT_KB_TOO = 0x30, CMOS_ABOVE_16M = 0x34,
        CMOS_BOOT_3 = 0x38, CMOS_BOOT_12 = 0x3d, CMOS_ABOVE_4G = 0x5b, CMOS_CPUS = 0x5f };
-enum { EQUIPMENT_FLOPPY = 1, EQUIPMENT_FPU = 2, EQUIPMENT_POINTER = 4, NO_FLOPPY_CHECK = 1, SHIFT_64K = 16, BOOT_LETTERS = 3 };
+enum { EQUIPMENT_FLOPPY = 1, EQUIPMENT_FPU = 2, EQUIPMENT_POINTER = 4, NO_FLOPPY_CHECK = 1,
+       SHIFT_64K = 16, BOOT_LETTERS = 3 };
 #define LOW_BIOS (128u << 10)
 #define FLASH_MAX (16u << 20)
 #define HPET_ID 0x8086a201u           /* three timers, 64 bits, legacy replacement: the device's capabilities */
@@ -59,11 +62,13 @@ static void after_first_boot(void *arg)
 static bool fill_cmos(Machine *m, PcMachine *pc, GError **err)
 {
     const struct Options *o = m->options;
-    uint64_t ext_kb = (pc->low_ram >> 10) - 1024, above_16m = pc->low_ram > (16 << 20) ? (pc->low_ram - (16 << 20)) >> SHIFT_64K : 0;
+    uint64_t ext_kb = (pc->low_ram >> 10) - 1024,
+             above_16m = pc->low_ram > (16 << 20) ? (pc->low_ram - (16 << 20)) >> SHIFT_64K : 0;
     uint8_t  floppies = fdc_cmos_types(pc->fdc);
     unsigned n = (floppies >> 4 != 0) + ((floppies & 15) != 0);
     cmos_int(pc, CMOS_FLOPPIES, floppies, 1);
-    cmos_int(pc, CMOS_EQUIPMENT, EQUIPMENT_FPU | EQUIPMENT_POINTER | (n ? EQUIPMENT_FLOPPY | (n - 1) << 6 : 0), 1);
+    cmos_int(pc, CMOS_EQUIPMENT,
+             EQUIPMENT_FPU | EQUIPMENT_POINTER | (n ? EQUIPMENT_FLOPPY | (n - 1) << 6 : 0), 1);
     cmos_int(pc, CMOS_BASE_KB, 640, 2);
     cmos_int(pc, CMOS_EXT_KB, MIN(ext_kb, 0xffff), 2);
     cmos_int(pc, CMOS_EXT_KB_TOO, MIN(ext_kb, 0xffff), 2);
@@ -117,8 +122,9 @@ static bool user_items(Machine *m, void *fw, GError **err)
     GPtrArray *list = m->options->fw_cfg;
     for (guint i = 0; list && i < list->len; i++) {
         OptFwCfg *f = list->pdata[i];
-        GBytes *data = f->file ? firmware_read(f->file, "fw_cfg file", 1u << 30, err)
-                               : g_bytes_new(f->string ? f->string : "", f->string ? strlen(f->string) : 0);
+        GBytes *data =
+            f->file ? firmware_read(f->file, "fw_cfg file", 1u << 30, err)
+                    : g_bytes_new(f->string ? f->string : "", f->string ? strlen(f->string) : 0);
         if (!data || !fw_cfg_file(fw, f->name, data, err)) {
             return false;
         }
@@ -128,7 +134,8 @@ static bool user_items(Machine *m, void *fw, GError **err)
 
 static bool fill_fw_cfg(Machine *m, PcMachine *pc, GError **err)
 {
-    static const uint8_t sleep_states[6] = { 0x80, 0, 0, 0x01, 0x02, 0x80 };    /* S0 and S5; the values of S3 and S4 */
+    /* S0 and S5; the values of S3 and S4 */
+    static const uint8_t sleep_states[6] = { 0x80, 0, 0, 0x01, 0x02, 0x80 };
     const struct Options *o = m->options;
     void *fw = pc->fw;
     put_uuid(m, fw);
@@ -139,20 +146,23 @@ static bool fill_fw_cfg(Machine *m, PcMachine *pc, GError **err)
     fw_cfg_int(fw, FW_BOOT_MENU, o->boot_menu, 2);
     fw_cfg_int(fw, FW_NUMA, 0, 8);
     fw_cfg_int(fw, FW_IRQ0_OVERRIDE, 1, 1);
-    if (o->boot_splash_ms && !fw_cfg_file_int(fw, "etc/boot-menu-wait", MIN(o->boot_splash_ms, 0xffff), 2, err)) {
+    if (o->boot_splash_ms &&
+        !fw_cfg_file_int(fw, "etc/boot-menu-wait", MIN(o->boot_splash_ms, 0xffff), 2, err)) {
         return false;
     }
     if (o->boot_fail_set && !fw_cfg_file_int(fw, "etc/boot-fail-wait", o->boot_fail_ms, 4, err)) {
         return false;
     }
     return fw_cfg_file(fw, "etc/e820", ram_map(pc), err) &&
-           fw_cfg_file(fw, "etc/system-states", g_bytes_new_static(sleep_states, sizeof(sleep_states)), err) &&
+           fw_cfg_file(fw, "etc/system-states",
+                       g_bytes_new_static(sleep_states, sizeof(sleep_states)), err) &&
            user_items(m, fw, err);
 }
 
 static bool tables(Machine *m, PcMachine *pc, GError **err)
 {
-    pc->acpi = (AcpiPc){ .machine = m, .n_cpus = m->n_cpus, .low_ram = pc->low_ram, .high_ram = pc->high_ram,
+    pc->acpi = (AcpiPc){ .machine = m, .n_cpus = m->n_cpus, .low_ram = pc->low_ram,
+                         .high_ram = pc->high_ram,
                          .hpet = pc->hpet != NULL, .hpet_id = HPET_ID, .bus = &pc->host->bus, .pm_base = piix4_pm_base, .pm = pc->pm };
     for (unsigned i = 0; i < MAX_SERIAL; i++) {
         pc->acpi.serial[i] = m->options->serial[i] != NULL;
@@ -160,11 +170,16 @@ static bool tables(Machine *m, PcMachine *pc, GError **err)
     for (unsigned i = 0; i < MAX_PARALLEL; i++) {
         pc->acpi.parallel[i] = m->options->parallel[i] != NULL;
     }
-    return acpi_pc_add(&pc->acpi, pc->fw, err) && smbios_add(m, pc->fw, pc->low_ram, pc->high_ram, err);
+    return acpi_pc_add(&pc->acpi, pc->fw, err) &&
+           smbios_add(m, pc->fw, pc->low_ram, pc->high_ram, err);
 }
 
-/* Flash: unit 0 ends at 4 GiB and is seen below 1 MiB as a BIOS would be; the next unit ends where it begins. */
-static bool map_flash(Machine *m, PcMachine *pc, Region *flash, Region *array, unsigned unit, GError **err)
+/*
+ * Flash: unit 0 ends at 4 GiB and is seen below 1 MiB as a BIOS would be; the next unit ends where
+ * it begins.
+ */
+static bool map_flash(Machine *m, PcMachine *pc, Region *flash, Region *array, unsigned unit,
+                      GError **err)
 {
     uint64_t low = MIN(flash->size, LOW_BIOS);
 
@@ -210,7 +225,9 @@ static bool firmware(Machine *m, PcMachine *pc, GError **err)
     GError *why = NULL;
 
     if (pc_flash(m, pc, &why)) {
-        return !m->options->bios || fail(err, "-bios: there is flash at its place; leave out one of -bios and if=pflash");
+        return !m->options->bios ||
+               fail(err,
+                    "-bios: there is flash at its place; leave out one of -bios and if=pflash");
     }
     if (why) {
         g_propagate_error(err, why);

@@ -2,8 +2,9 @@
 /*
  * dma.h -- the PC's DMA controllers as a device on the ISA bus uses them.
  *
- * A device asks for a channel with dma_request(), then moves bytes with dma_transfer() whenever it has some; the controller
- * takes none while the channel is masked, disabled or set up for the other direction, and calls ready() when that changed.
+ * A device asks for a channel with dma_request(), then moves bytes with dma_transfer() whenever it
+ * has some; the controller takes none while the channel is masked, disabled or set up for the other
+ * direction, and calls ready() when that changed.
  *
  * Threads: with the machine lock.
  */
@@ -17,8 +18,12 @@ typedef struct DmaUser {
 } DmaUser;
 
 void *dma_create(Machine *m, Bus *isa, GError **err);
-bool  dma_attach(void *dma, unsigned channel, const DmaUser *user, GError **err);     /* 0 to 3, 5 to 7; copied */
+/* 0 to 3, 5 to 7; copied */
+bool  dma_attach(void *dma, unsigned channel, const DmaUser *user, GError **err);
 void  dma_request(void *dma, unsigned channel, bool level);           /* DREQ */
-/* n bytes from buf to memory, or the other way; verify cycles touch neither.  *tc: the count ran out.  Returns bytes moved. */
+/*
+ * n bytes from buf to memory, or the other way; verify cycles touch neither.  *tc: the count ran
+ * out.  Returns bytes moved.
+ */
 unsigned dma_transfer(void *dma, unsigned channel, void *buf, unsigned n, bool to_memory, bool *tc);
 #endif

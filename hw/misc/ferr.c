@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ferr.c -- x87 errors as a PC reports them: the processor's FERR# becomes IRQ 13, port F0 takes it back and asserts IGNNE#.
+ * ferr.c -- x87 errors as a PC reports them: the processor's FERR# becomes IRQ 13, port F0 takes it
+ * back and asserts IGNNE#.
  *
- * Spec: 82371SB (PIIX3, 290550-002) 2.5.5.4, coprocessor error register (port F0); Intel SDM vol. 1 appendix D.2.
+ * Spec: 82371SB (PIIX3, 290550-002) 2.5.5.4, coprocessor error register (port F0); Intel SDM vol. 1
+ *   appendix D.2.
  * Omits: port F1 (the 80287's reset) does nothing, as in the PIIX3.  CPU 0 alone has the wires.
  * Threads: with the machine lock.
  *

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * i6300esb.c -- the watchdog timer of the 6300ESB I/O controller hub: two stages, the second of which acts.
+ * i6300esb.c -- the watchdog timer of the 6300ESB I/O controller hub: two stages, the second of
+ * which acts.
  *
  * Spec: Intel 6300ESB I/O Controller Hub datasheet, order 300641, chapter "Watchdog Timer (WDT)".
- * Omits: the first stage's interrupt (IRQ 10 of the hub's second IO-APIC, or SMI, neither of which this board has): its status is
+ * Omits: the first stage's interrupt (IRQ 10 of the hub's second IO-APIC, or SMI, neither of which
+ *   this board has): its status is
  *   set.  The general purpose output.
  * Threads: with the machine lock.
  *
@@ -44,7 +46,8 @@ static void start(I6300esb *s, unsigned stage)
     uint64_t clocks = ((uint64_t)s->preload[stage - 1] + 1) << shift;
 
     s->stage = (uint8_t)stage;
-    timer_arm(&s->timer, time_now(s->pci.dev.machine, TIME_GUEST) + clocks * 1000 / (PCI_HZ / 1000000));
+    timer_arm(&s->timer,
+              time_now(s->pci.dev.machine, TIME_GUEST) + clocks * 1000 / (PCI_HZ / 1000000));
 }
 
 static void stop(I6300esb *s)
@@ -140,7 +143,8 @@ static bool i6300esb_realize(void *dev, GError **err)
 {
     I6300esb *s = dev;
 
-    pci_init(&s->pci, &(PciIdent){ .vendor = 0x8086, .device = 0x25ab, .class_code = 0x088000, .subsystem_vendor = 0x1af4,
+    pci_init(&s->pci, &(PciIdent){ .vendor = 0x8086, .device = 0x25ab, .class_code = 0x088000,
+                                   .subsystem_vendor = 0x1af4,
                                    .subsystem = 0x1100 }, i6300esb_config);
     timer_init(&s->timer, s->pci.dev.machine, TIME_GUEST, fire, s);
     region_init_io(&s->bank, "i6300esb", &bank_ops, s, BANK_BYTES);

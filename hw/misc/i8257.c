@@ -3,11 +3,12 @@
  * i8257.c -- the PC's two DMA controllers and their page registers.
  *
  * Spec: Intel 8237A (231466-005); page registers and address map: 82371SB (290550-002) 2.5.1.
- * Omits: memory-to-memory transfers, rotating priority and compressed timing: a device's block moves at once.  Port 80h (a page
- *   register that no channel uses) takes POST codes.
+ * Omits: memory-to-memory transfers, rotating priority and compressed timing: a device's block
+ *   moves at once.  Port 80h (a page register that no channel uses) takes POST codes.
  * Threads: with the machine lock.
  *
- * Channels 0 to 3 move bytes within 64 KiB, 5 to 7 words within 128 KiB; the page register gives the address bits above.
+ * Channels 0 to 3 move bytes within 64 KiB, 5 to 7 words within 128 KiB; the page register gives
+ * the address bits above.
  */
 #include "core/log.h"
 #include "hw/misc/dma.h"
@@ -18,7 +19,8 @@ enum {                                /* write and read addresses 8-F: figure 7 
     COMMAND_STATUS = 8, REQUEST, MASK_ONE, MODE, CLEAR_FLIPFLOP, MASTER_CLEAR, CLEAR_MASK, MASK_ALL,
 };
 
-enum { MODE_DECREMENT = 0x20, MODE_AUTO = 0x10, MODE_KIND = 0x0c, KIND_VERIFY = 0, KIND_TO_MEMORY = 4, KIND_FROM_MEMORY = 8,
+enum { MODE_DECREMENT = 0x20, MODE_AUTO = 0x10, MODE_KIND = 0x0c, KIND_VERIFY = 0,
+       KIND_TO_MEMORY = 4, KIND_FROM_MEMORY = 8,
        MODE_SERVICE = 0xc0, SERVICE_CASCADE = 0xc0, COMMAND_DISABLE = 4 };
 
 typedef struct Dma {
@@ -42,13 +44,17 @@ static const uint8_t page_of[N_CONTROLLERS * N_CHANNELS] = { 7, 3, 1, 2, 0xf, 0x
 
 /* ---- transfers ---- */
 
-/* Does the channel take cycles now?  The second controller must let the first one through channel 4. */
+/*
+ * Does the channel take cycles now?  The second controller must let the first one through channel
+ * 4.
+ */
 static bool is_open(const I8257 *s, unsigned channel)
 {
     const Dma *d = &s->dma[channel >> 2], *master = &s->dma[1];
     unsigned   bit = 1u << (channel & 3);
 
-    if ((d->command & COMMAND_DISABLE) || (d->mask & bit) || (d->mode[channel & 3] & MODE_SERVICE) == SERVICE_CASCADE) {
+    if ((d->command & COMMAND_DISABLE) || (d->mask & bit) ||
+        (d->mode[channel & 3] & MODE_SERVICE) == SERVICE_CASCADE) {
         return false;
     }
     return channel >= N_CHANNELS || (!(master->command & COMMAND_DISABLE) && !(master->mask & 1));
@@ -102,13 +108,18 @@ unsigned dma_transfer(void *dma, unsigned channel, void *buf, unsigned n, bool t
     unsigned i = channel & 3, wide = channel >= N_CHANNELS, done = 0, kind = d->mode[i] & MODE_KIND;
 
     *tc = false;
-    if (!is_open(s, channel) || (kind != KIND_VERIFY && kind != (to_memory ? KIND_TO_MEMORY : KIND_FROM_MEMORY))) {
+    if (!is_open(s, channel) ||
+        (kind != KIND_VERIFY && kind != (to_memory ? KIND_TO_MEMORY : KIND_FROM_MEMORY))) {
         return 0;
     }
     while (done + (1u << wide) <= n && !*tc) {
-        uint64_t page = wide ? (uint64_t)(s->page[page_of[channel]] & 0xfe) << 16 : (uint64_t)s->page[page_of[channel]] << 16;
+        uint64_t page = wide ? (uint64_t)(s->page[page_of[channel]] & 0xfe) << 16
+                             : (uint64_t)s->page[page_of[channel]] << 16;
         /* As far as the address goes up without wrapping: one copy; downwards a cycle at a time. */
-        unsigned cycles = d->mode[i] & MODE_DECREMENT ? 1 : MIN(MIN((n - done) >> wide, d->count[i] + 1u), 0x10000u - d->address[i]);
+        unsigned cycles =
+            d->mode[i] & MODE_DECREMENT
+                ? 1
+                : MIN(MIN((n - done) >> wide, d->count[i] + 1u), 0x10000u - d->address[i]);
         hwaddr   at = page + ((hwaddr)d->address[i] << wide);
         if (kind != KIND_VERIFY && to_memory) {
             as_write(s->dev.machine->as_memory, at, (uint8_t *)buf + done, cycles << wide);
@@ -116,7 +127,8 @@ unsigned dma_transfer(void *dma, unsigned channel, void *buf, unsigned n, bool t
             as_read(s->dev.machine->as_memory, at, (uint8_t *)buf + done, cycles << wide);
         }
         done += cycles << wide;
-        d->address[i] = (uint16_t)(d->mode[i] & MODE_DECREMENT ? d->address[i] - cycles : d->address[i] + cycles);
+        d->address[i] = (uint16_t)(d->mode[i] & MODE_DECREMENT ? d->address[i] - cycles
+                                                               : d->address[i] + cycles);
         *tc = cycles > d->count[i];
         d->count[i] = (uint16_t)(d->count[i] - cycles);
     }
@@ -236,7 +248,8 @@ static bool i8257_realize(void *dev, GError **err)
     region_init_io(&s->low, "dma1", &low_ops, s, 0x10);
     region_init_io(&s->high, "dma2", &high_ops, s, 0x20);
     region_init_io(&s->pages, "dma-pages", &page_ops, s, N_PAGES);
-    return isa_map(s, &s->low, 0x00, err) && isa_map(s, &s->high, 0xc0, err) && isa_map(s, &s->pages, 0x80, err);
+    return isa_map(s, &s->low, 0x00, err) && isa_map(s, &s->high, 0xc0, err) &&
+           isa_map(s, &s->pages, 0x80, err);
 }
 
 static void i8257_reset(void *dev)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ib700.c -- the watchdog of iBASE's single-board computers: a port that starts it anew, and one that stops it.
+ * ib700.c -- the watchdog of iBASE's single-board computers: a port that starts it anew, and one
+ * that stops it.
  *
- * Spec: iBASE IB700 user's manual, chapter on the watchdog timer: port 443H takes the time, F (0 s) to 0 (30 s) in steps of
- *   2 s; any write to 441H stops it.
+ * Spec: iBASE IB700 user's manual, chapter on the watchdog timer: port 443H takes the time, F (0 s)
+ *   to 0 (30 s) in steps of 2 s; any write to 441H stops it.
  * Omits: nothing.
  * Threads: with the machine lock.
  */

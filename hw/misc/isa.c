@@ -30,8 +30,8 @@ bool isa_map(void *dev, Region *r, uint64_t port, GError **err)
     Device *d = dev;
 
     if (port >= IO_SPACE || r->size > IO_SPACE - port) {
-        return fail(err, "device \"%s\": I/O port 0x%x with %u bytes is beyond 0xffff", d->class->name,
-                    (unsigned)port, (unsigned)r->size);
+        return fail(err, "device \"%s\": I/O port 0x%x with %u bytes is beyond 0xffff",
+                    d->class->name, (unsigned)port, (unsigned)r->size);
     }
     if (d->bus && d->bus->io) {
         region_map(d->bus->io, r, port);
@@ -63,7 +63,9 @@ static bool isa_attach(Bus *bus, Device *dev, GError **err)
     return !f || dev->bank.size == 0 || isa_map(dev, &dev->bank, field_value(f, dev), err);
 }
 
-/* A device's regions are part of it.  Others' may be gone already: their pointers are not followed. */
+/*
+ * A device's regions are part of it.  Others' may be gone already: their pointers are not followed.
+ */
 static void unmap_all(Region *container, const Device *dev)
 {
     uintptr_t from = (uintptr_t)dev, to = from + dev->class->size;

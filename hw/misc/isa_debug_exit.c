@@ -24,7 +24,8 @@ static void debug_exit_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     machine_exit_request(((Device *)dev)->machine, (int)((uint32_t)val << 1 | 1));
 }
 
-static const MmioOps debug_exit_ops = { .read = debug_exit_read, .write = debug_exit_write, .min = 1, .max = 4 };
+static const MmioOps debug_exit_ops = { .read = debug_exit_read, .write = debug_exit_write,
+                                        .min = 1, .max = 4 };
 
 static bool debug_exit_realize(void *dev, GError **err)
 {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pc_testdev.c -- what CPU test suites for virtual PCs expect: a latch in I/O space, one in memory, and interrupt lines.
+ * pc_testdev.c -- what CPU test suites for virtual PCs expect: a latch in I/O space, one in memory,
+ * and interrupt lines.
  *
- * Spec: QEMU pc-testdev, as kvm-unit-tests use it: ports E0-E3 a 32-bit latch, E4-E7 takes the address of a page whose
- *   mapping is to be dropped, E8-EB the latch in bytes, 2000-2017 levels of GSI 0-23; 64 KiB of scratch at FF000000.
- * Omits: dropping a page's mapping changes nothing that a guest can see here, so E4 takes and forgets it.
+ * Spec: QEMU pc-testdev, as kvm-unit-tests use it: ports E0-E3 a 32-bit latch, E4-E7 takes the
+ *   address of a page whose mapping is to be dropped, E8-EB the latch in bytes, 2000-2017 levels of
+ *   GSI 0-23; 64 KiB of scratch at FF000000.
+ * Omits: dropping a page's mapping changes nothing that a guest can see here, so E4 takes and
+ *   forgets it.
  * Threads: with the machine lock.
  */
 #include "hw/intc/intc.h"
@@ -79,7 +82,8 @@ static const MmioOps latch_ops = { .read = latch_read, .write = latch_write, .mi
 static const MmioOps byte_ops = { .read = latch_read, .write = latch_write, .min = 1, .max = 1 };
 static const MmioOps flush_ops = { .read = zero_read, .write = flush_write, .min = 1, .max = 4 };
 static const MmioOps irqs_ops = { .read = zero_read, .write = irqs_write, .min = 1, .max = 1 };
-static const MmioOps scratch_ops = { .read = scratch_read, .write = scratch_write, .min = 1, .max = 8 };
+static const MmioOps scratch_ops = { .read = scratch_read, .write = scratch_write, .min = 1,
+                                     .max = 8 };
 
 static bool testdev_realize(void *dev, GError **err)
 {
@@ -97,8 +101,8 @@ static bool testdev_realize(void *dev, GError **err)
     if (bus && bus->mem) {
         region_map(bus->mem, &s->mem, SCRATCH_AT);
     }
-    return isa_map(s, &s->io, 0xe0, err) && isa_map(s, &s->flush, 0xe4, err) && isa_map(s, &s->bytes, 0xe8, err) &&
-           isa_map(s, &s->irqs, 0x2000, err);
+    return isa_map(s, &s->io, 0xe0, err) && isa_map(s, &s->flush, 0xe4, err) &&
+           isa_map(s, &s->bytes, 0xe8, err) && isa_map(s, &s->irqs, 0x2000, err);
 }
 
 static void testdev_reset(void *dev)

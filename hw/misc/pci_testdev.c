@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pci_testdev.c -- a PCI function that describes and counts accesses to itself, for bus and speed tests.
+ * pci_testdev.c -- a PCI function that describes and counts accesses to itself, for bus and speed
+ * tests.
  *
  * Spec: QEMU docs/specs/pci-testdev.
  * Omits: nothing.
  * Threads: with the machine lock.
  *
- * Each BAR begins with the description of the selected test: test 0 | width 1 | offset 4 | data 8 | count 12 | name 16..
+ * Each BAR begins with the description of the selected test: test 0 | width 1 | offset 4 | data 8 |
+ * count 12 | name 16..
  */
 #include "hw/pci/pci.h"
 #include <string.h>
@@ -126,7 +128,8 @@ static bool pci_testdev_realize(void *dev, GError **err)
     for (unsigned bar = 0; bar < N_BARS; bar++) {
         for (unsigned test = 1; test < N_TESTS; test++) {
             Doorbell *b = &s->bell[bar][test];
-            *b = (Doorbell){ .at = target(bar, test), .size = WIDTH, .by_value = test == 2, .val = DATA, .ring = testdev_ring,
+            *b = (Doorbell){ .at = target(bar, test), .size = WIDTH, .by_value = test == 2,
+                             .val = DATA, .ring = testdev_ring,
                              .dev = s, .n = bar * N_TESTS + test };
             region_doorbell(&s->bank[bar], b);
         }

@@ -3,8 +3,9 @@
  * port92.c -- system control port A: A20 and fast reset.
  *
  * Spec: 82371SB (PIIX3, 290550-002) 2.5.5.3, port 92.
- * Omits: the CPU-only reset is a reset of the machine.  A20 follows whoever moved it last, this port or the keyboard
- *   controller (the chipset ORs them; programs that use one and leave the other alone agree with both).
+ * Omits: the CPU-only reset is a reset of the machine.  A20 follows whoever moved it last, this
+ *   port or the keyboard controller (the chipset ORs them; programs that use one and leave the
+ *   other alone agree with both).
  * Threads: with the machine lock.
  */
 #include "cpu/x86/apicif.h"
@@ -37,11 +38,13 @@ static void port92_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     }
 }
 
-static const MmioOps port92_ops = { .read = port92_read, .write = port92_write, .min = 1, .max = 1 };
+static const MmioOps port92_ops = { .read = port92_read, .write = port92_write, .min = 1,
+                                    .max = 1 };
 
 static void port92_reset(void *dev)
 {
-    ((Port92 *)dev)->control = 0;     /* A20 itself is reset by the CPU's side: firmware starts with it on */
+    /* A20 itself is reset by the CPU's side: firmware starts with it on */
+    ((Port92 *)dev)->control = 0;
 }
 
 static const Field port92_fields[] = {

@@ -3,8 +3,9 @@
  * e1000.c -- Intel 82540EM gigabit Ethernet: registers, interrupts, PCI.
  *
  * Spec: SDM chapters 4 (PCI), 13 (registers); 3.2.7 and 3.4.3 (interrupt moderation).
- * Omits: flash, wake-up, management (MANC holds what is written), MSI and power management capabilities, the old register
- *   addresses of the 82542; statistics of errors that cannot happen here read 0.
+ * Omits: flash, wake-up, management (MANC holds what is written), MSI and power management
+ *   capabilities, the old register addresses of the 82542; statistics of errors that cannot happen
+ *   here read 0.
  * Threads: with the machine lock.
  */
 #include "hw/net/e1000.h"
@@ -13,7 +14,8 @@
 #include "core/trace.h"
 #include <string.h>
 
-enum { MMIO_BYTES = 0x20000, IO_BYTES = 64, ICS_AT = 0xc8, IMC_AT = 0xd8, RA_AT = 0x5400, MTA_AT = 0x5200, VFTA_AT = 0x5600 };
+enum { MMIO_BYTES = 0x20000, IO_BYTES = 64, ICS_AT = 0xc8, IMC_AT = 0xd8, RA_AT = 0x5400,
+       MTA_AT = 0x5200, VFTA_AT = 0x5600 };
 enum { IO_ADDR = 0, IO_DATA = 4 };
 #define ITR_UNIT_NS   256
 #define RAH_VALID     (1u << 31)
@@ -232,7 +234,8 @@ static void mmio_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     uint32_t *a = array_reg(s, off);
 
     if (a) {
-        *a = (uint32_t)val & (a >= s->rah && a < s->rah + E1000_ADDRESSES ? RAH_VALID | 0x3ffff : UINT32_MAX);
+        *a = (uint32_t)val &
+             (a >= s->rah && a < s->rah + E1000_ADDRESSES ? RAH_VALID | 0x3ffff : UINT32_MAX);
     } else if (off == ICS_AT) {
         e1000_cause(s, (uint32_t)val);
     } else if (off == IMC_AT) {
@@ -250,7 +253,9 @@ static uint64_t port_read(void *dev, hwaddr off, unsigned size)
 {
     E1000 *s = dev;
 
-    return off == IO_ADDR ? s->io_addr : off == IO_DATA && s->io_addr < MMIO_BYTES ? mmio_read(s, s->io_addr & ~3u, 4) : 0;
+    return off == IO_ADDR                              ? s->io_addr
+           : off == IO_DATA && s->io_addr < MMIO_BYTES ? mmio_read(s, s->io_addr & ~3u, 4)
+                                                       : 0;
 }
 
 static void port_write(void *dev, hwaddr off, uint64_t val, unsigned size)
@@ -318,13 +323,15 @@ static bool e1000_realize(void *dev, GError **err)
     } else if (!net_mac_parse(s->mac_text, s->mac, err)) {
         return false;
     }
-    pci_init(&s->pci, &(PciIdent){ .vendor = 0x8086, .device = 0x100e, .class_code = 0x020000, .revision = 3, .pin = 1,
+    pci_init(&s->pci, &(PciIdent){ .vendor = 0x8086, .device = 0x100e, .class_code = 0x020000,
+                                   .revision = 3, .pin = 1,
                                    .subsystem_vendor = 0x1af4, .subsystem = 0x1100 }, NULL);
     region_init_io(&s->mmio, "e1000-mmio", &mmio_ops, s, MMIO_BYTES);
     region_init_io(&s->io, "e1000-io", &port_ops, s, IO_BYTES);
     pci_bar(&s->pci, 0, PCI_BAR_MEM, false, &s->mmio);
     pci_bar(&s->pci, 1, PCI_BAR_IO, false, &s->io);
-    if (!nic_rom(&s->pci, "e1000", err) || !net_nic_open(&s->nic, &e1000_end, &s->pci.dev, s->netdev, err)) {
+    if (!nic_rom(&s->pci, "e1000", err) ||
+        !net_nic_open(&s->nic, &e1000_end, &s->pci.dev, s->netdev, err)) {
         return false;
     }
     timer_init(&s->autoneg, s->pci.dev.machine, TIME_GUEST, e1000_autoneg_done, s);

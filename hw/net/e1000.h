@@ -2,8 +2,8 @@
 /*
  * e1000.h -- private to the 82540EM: its state, and the bits that more than one of its files reads.
  *
- * Spec: Intel PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual, 317453, rev 4.0 ("SDM"); section
- *   numbers in these files are its.
+ * Spec: Intel PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual, 317453,
+ *   rev 4.0 ("SDM"); section numbers in these files are its.
  * Threads: with the machine lock.
  */
 #ifndef HW_NET_E1000_H
@@ -11,20 +11,30 @@
 #include "hw/pci/pci.h"
 #include "net/net.h"
 
-enum { E1000_TX_HEADER_MAX = 255, E1000_FRAME_MAX = 16384, E1000_MTA = 128, E1000_VFTA = 128, E1000_ADDRESSES = 16 };
+enum { E1000_TX_HEADER_MAX = 255, E1000_FRAME_MAX = 16384, E1000_MTA = 128, E1000_VFTA = 128,
+       E1000_ADDRESSES = 16 };
 
-enum { CTRL_SLU = 1 << 6, CTRL_ILOS = 1 << 7, CTRL_RST = 1 << 26, CTRL_VME = 1 << 30, CTRL_PHY_RST = 1u << 31 };  /* 13.4.1 */
-enum { STATUS_FD = 1, STATUS_LU = 2, STATUS_1000 = 2 << 6 };                                  /* 13.4.2 */
-enum {                                                                                        /* 13.4.17 */
-    ICR_TXDW = 1, ICR_TXQE = 2, ICR_LSC = 4, ICR_RXDMT0 = 1 << 4, ICR_RXO = 1 << 6, ICR_RXT0 = 1 << 7, ICR_MDAC = 1 << 9,
+/* 13.4.1 */
+enum { CTRL_SLU = 1 << 6, CTRL_ILOS = 1 << 7, CTRL_RST = 1 << 26, CTRL_VME = 1 << 30,
+       CTRL_PHY_RST = 1u << 31 };
+/* 13.4.2 */
+enum { STATUS_FD = 1, STATUS_LU = 2, STATUS_1000 = 2 << 6 };
+/* 13.4.17 */
+enum {
+    ICR_TXDW = 1, ICR_TXQE = 2, ICR_LSC = 4, ICR_RXDMT0 = 1 << 4, ICR_RXO = 1 << 6,
+    ICR_RXT0 = 1 << 7, ICR_MDAC = 1 << 9,
     ICR_PHYINT = 1 << 12, ICR_TXD_LOW = 1 << 15, ICR_SRPD = 1 << 16, ICR_ALL = 0x1ffff & ~0x2020,
 };
-enum {                                                                                        /* 13.4.22 */
-    RCTL_EN = 1 << 1, RCTL_SBP = 1 << 2, RCTL_UPE = 1 << 3, RCTL_MPE = 1 << 4, RCTL_LPE = 1 << 5, RCTL_LBM = 3 << 6,
-    RCTL_BAM = 1 << 15, RCTL_VFE = 1 << 18, RCTL_CFIEN = 1 << 19, RCTL_CFI = 1 << 20, RCTL_DPF = 1 << 22, RCTL_PMCF = 1 << 23,
+/* 13.4.22 */
+enum {
+    RCTL_EN = 1 << 1, RCTL_SBP = 1 << 2, RCTL_UPE = 1 << 3, RCTL_MPE = 1 << 4, RCTL_LPE = 1 << 5,
+    RCTL_LBM = 3 << 6,
+    RCTL_BAM = 1 << 15, RCTL_VFE = 1 << 18, RCTL_CFIEN = 1 << 19, RCTL_CFI = 1 << 20,
+    RCTL_DPF = 1 << 22, RCTL_PMCF = 1 << 23,
     RCTL_BSEX = 1 << 25, RCTL_SECRC = 1 << 26,
 };
-enum { TCTL_EN = 1 << 1, TCTL_PSP = 1 << 3 };                                                 /* 13.4.33 */
+/* 13.4.33 */
+enum { TCTL_EN = 1 << 1, TCTL_PSP = 1 << 3 };
 
 typedef struct E1000Ring {            /* 3.2.6, 3.4: base low, high, length, head, tail */
     uint32_t bal, bah, len, head, tail;
@@ -36,8 +46,10 @@ typedef struct E1000Context {         /* 3.3.6: where checksums go and how a fra
     uint32_t paylen;
 } E1000Context;
 
-typedef struct E1000Stats {           /* 13.7, those that this model counts; 64-bit ones as two registers */
-    uint32_t mpc, prc64, prc127, prc255, prc511, prc1023, prc1522, gprc, bprc, mprc, gptc, rnbc, ruc, roc, rjc, tpr, tpt;
+/* 13.7, those that this model counts; 64-bit ones as two registers */
+typedef struct E1000Stats {
+    uint32_t mpc, prc64, prc127, prc255, prc511, prc1023, prc1522, gprc, bprc, mprc, gptc, rnbc,
+        ruc, roc, rjc, tpr, tpt;
     uint32_t gorcl, gorch, gotcl, gotch, torl, torh, totl, toth;
     uint32_t ptc64, ptc127, ptc255, ptc511, ptc1023, ptc1522, mptc, bptc, tsctc;
 } E1000Stats;
@@ -52,8 +64,9 @@ typedef struct E1000 {
     uint32_t  io_addr;                /* 13.3.1: IOADDR */
 
     /* registers, under the manual's names */
-    uint32_t  ctrl, status, eecd, eerd, ctrl_ext, fla, mdic, fcal, fcah, fct, vet, icr, itr, ims, rctl, fcttv, txcw, rxcw, tctl,
-              tipg, ait, ledctl, pba, rdtr, radv, rsrpd, tidv, tadv, txdctl, rxdctl, tspmt, rxcsum, wuc, wufc, wus, ipav, manc;
+    uint32_t ctrl, status, eecd, eerd, ctrl_ext, fla, mdic, fcal, fcah, fct, vet, icr, itr, ims,
+        rctl, fcttv, txcw, rxcw, tctl, tipg, ait, ledctl, pba, rdtr, radv, rsrpd, tidv, tadv,
+        txdctl, rxdctl, tspmt, rxcsum, wuc, wufc, wus, ipav, manc;
     E1000Ring rx, tx;
     E1000Stats stats;
     uint32_t  ral[E1000_ADDRESSES], rah[E1000_ADDRESSES], mta[E1000_MTA], vfta[E1000_VFTA];
@@ -87,7 +100,8 @@ void e1000_cause(E1000 *s, uint32_t causes);              /* sets bits of ICR an
 void e1000_update_irq(E1000 *s);
 void e1000_link(E1000 *s, bool up);
 
-void e1000_transmit(E1000 *s);                            /* e1000_tx.c: all descriptors up to the tail */
+/* e1000_tx.c: all descriptors up to the tail */
+void e1000_transmit(E1000 *s);
 void e1000_tx_expired(void *dev);
 bool e1000_receive(NetEnd *nic, const struct iovec *iov, unsigned n);       /* e1000_rx.c */
 void e1000_rx_expired(void *dev);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * e1000_phy.c -- the 82540EM's two slow parts: the PHY behind MDIC, and the EEPROM behind EECD and EERD.
+ * e1000_phy.c -- the 82540EM's two slow parts: the PHY behind MDIC, and the EEPROM behind EECD and
+ * EERD.
  *
- * Spec: SDM 13.4.3 to 13.4.5 (EECD, EERD), 5.4 to 5.6 (EEPROM), 13.4.6 (MDIC), 8 and 13.6 (PHY registers); IEEE 802.3 clause 22
- *   (MII registers); Microchip 93C46B data sheet (commands).
+ * Spec: SDM 13.4.3 to 13.4.5 (EECD, EERD), 5.4 to 5.6 (EEPROM), 13.4.6 (MDIC), 8 and 13.6 (PHY
+ *   registers); IEEE 802.3 clause 22 (MII registers); Microchip 93C46B data sheet (commands).
  * Omits: cable diagnostics, PHY interrupts; speeds below 1000 are noted and not acted on.
  * Threads: with the machine lock.
  */
@@ -14,12 +15,14 @@
 /* ---- PHY ---- */
 
 enum { PHY_ADDRESS = 1, AUTONEG_MS = 20 };
-enum { BMCR = 0, BMSR = 1, PHYID1 = 2, PHYID2 = 3, ANAR = 4, ANLPAR = 5, ANER = 6, GCR = 9, GSR = 10, ESR = 15, PSCR = 16,
+enum { BMCR = 0, BMSR = 1, PHYID1 = 2, PHYID2 = 3, ANAR = 4, ANLPAR = 5, ANER = 6, GCR = 9,
+       GSR = 10, ESR = 15, PSCR = 16,
        PSSR = 17, IER = 18, EPSCR = 20 };
 enum { BMCR_RESET = 1 << 15, BMCR_AUTONEG = 1 << 12, BMCR_DOWN = 1 << 11, BMCR_RESTART = 1 << 9 };
 enum { BMSR_LINK = 1 << 2, BMSR_AUTONEG_DONE = 1 << 5 };
 enum { PSSR_LINK = 1 << 10, PSSR_RESOLVED = 1 << 11, PSSR_FULL = 1 << 13, PSSR_1000 = 2 << 14 };
-enum { MDIC_WRITE = 1, MDIC_READ = 2, MDIC_READY = 1 << 28, MDIC_INT = 1 << 29, MDIC_ERROR = 1 << 30 };
+enum { MDIC_WRITE = 1, MDIC_READ = 2, MDIC_READY = 1 << 28, MDIC_INT = 1 << 29,
+       MDIC_ERROR = 1 << 30 };
 
 static const struct PhyReg {
     uint8_t  at;
@@ -43,7 +46,8 @@ static const struct PhyReg *phy_reg(unsigned at)
 
 void e1000_phy_link(E1000 *s)
 {
-    bool up = s->nic.peer && !s->nic.link_down && !(s->phy[BMCR] & BMCR_DOWN) && (s->phy[BMSR] & BMSR_AUTONEG_DONE);
+    bool up = s->nic.peer && !s->nic.link_down && !(s->phy[BMCR] & BMCR_DOWN) &&
+              (s->phy[BMSR] & BMSR_AUTONEG_DONE);
 
     s->phy[BMSR] = (uint16_t)((s->phy[BMSR] & ~BMSR_LINK) | (up ? BMSR_LINK : 0));
     s->phy[PSSR] = (uint16_t)(up ? PSSR_LINK | PSSR_RESOLVED | PSSR_FULL | PSSR_1000 : 0);
@@ -56,7 +60,8 @@ static void autonegotiate(E1000 *s)
 {
     s->phy[BMSR] &= (uint16_t)~BMSR_AUTONEG_DONE;
     e1000_phy_link(s);
-    timer_arm(&s->autoneg, time_now(s->pci.dev.machine, TIME_GUEST) + AUTONEG_MS * UINT64_C(1000000));
+    timer_arm(&s->autoneg,
+              time_now(s->pci.dev.machine, TIME_GUEST) + AUTONEG_MS * UINT64_C(1000000));
 }
 
 void e1000_autoneg_done(void *dev)
@@ -159,7 +164,8 @@ static void ee_command(E1000 *s, unsigned bits)
         s->ee_out = s->eeprom[at];
         s->ee_left = 17;
     } else if (op == 0) {
-        s->ee_write_on = at >> 4 == 3 ? true : at >> 4 == 0 ? false : s->ee_write_on;     /* EWEN, EWDS */
+        /* EWEN, EWDS */
+        s->ee_write_on = at >> 4 == 3 ? true : at >> 4 == 0 ? false : s->ee_write_on;
     }
 }
 
@@ -209,6 +215,7 @@ void e1000_eerd_written(void *dev, uint64_t old, uint64_t val)
     unsigned at = val >> 8 & 0xff;
 
     if (val & EERD_START) {
-        s->eerd = (uint32_t)(at << 8 | EERD_DONE | (uint32_t)(at < EE_WORDS ? s->eeprom[at] : 0xffff) << 16);
+        s->eerd = (uint32_t)(at << 8 | EERD_DONE |
+                             (uint32_t)(at < EE_WORDS ? s->eeprom[at] : 0xffff) << 16);
     }
 }

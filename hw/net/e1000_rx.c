@@ -3,7 +3,8 @@
  * e1000_rx.c -- the 82540EM's receiver: address filters, checksums, frames to descriptors.
  *
  * Spec: SDM 3.2 (descriptors, filters, interrupts), 13.4.22 on (registers), 13.5 (filter tables).
- * Omits: flow control (pause frames are passed like others), wake-up filters, error frames (none arrive).
+ * Omits: flow control (pause frames are passed like others), wake-up filters, error frames (none
+ *   arrive).
  * Threads: with the machine lock.
  *
  *     0 address   8 length 16, checksum 16   12 status 8, errors 8, special 16
@@ -15,7 +16,8 @@
 enum { ST_DD = 1, ST_EOP = 2, ST_IXSM = 4, ST_VP = 8, ST_TCPCS = 32, ST_IPCS = 64, ST_PIF = 128 };
 enum { ER_TCPE = 32, ER_IPE = 64 };
 enum { RXCSUM_IPOFL = 1 << 8, RXCSUM_TUOFL = 1 << 9 };
-enum { ETH_MIN = 60, FCS = 4, LONG_FRAME = 1518, LONG_MOST = 16384, RAH_VALID = 1u << 31, ETHERTYPE_IP = 0x0800 };
+enum { ETH_MIN = 60, FCS = 4, LONG_FRAME = 1518, LONG_MOST = 16384, RAH_VALID = 1u << 31,
+       ETHERTYPE_IP = 0x0800 };
 enum { PROTO_TCP = 6, PROTO_UDP = 17 };
 
 typedef struct Frame {                /* what the descriptors say of it */
@@ -39,8 +41,9 @@ static bool hash_match(const E1000 *s, const uint8_t *dst)
 static bool address_match(const E1000 *s, const uint8_t *dst)
 {
     for (unsigned i = 0; i < E1000_ADDRESSES; i++) {
-        uint8_t a[6] = { (uint8_t)s->ral[i], (uint8_t)(s->ral[i] >> 8), (uint8_t)(s->ral[i] >> 16), (uint8_t)(s->ral[i] >> 24),
-                         (uint8_t)s->rah[i], (uint8_t)(s->rah[i] >> 8) };
+        uint8_t a[6] = { (uint8_t)s->ral[i],         (uint8_t)(s->ral[i] >> 8),
+                         (uint8_t)(s->ral[i] >> 16), (uint8_t)(s->ral[i] >> 24),
+                         (uint8_t)s->rah[i],         (uint8_t)(s->rah[i] >> 8) };
         if ((s->rah[i] & RAH_VALID) && !memcmp(a, dst, 6)) {
             return true;
         }
@@ -76,7 +79,8 @@ static void check_ip(E1000 *s, Frame *f, const uint8_t *frame)
     const uint8_t *ip = frame + 14;
     size_t         header = (size_t)(ip[0] & 15) * 4, total;
 
-    if (e1000_get16(frame + 12) != ETHERTYPE_IP || ip[0] >> 4 != 4 || header < 20 || 14 + header > f->bytes) {
+    if (e1000_get16(frame + 12) != ETHERTYPE_IP || ip[0] >> 4 != 4 || header < 20 ||
+        14 + header > f->bytes) {
         return;
     }
     total = e1000_get16(ip + 2);
@@ -84,13 +88,15 @@ static void check_ip(E1000 *s, Frame *f, const uint8_t *frame)
         f->status |= ST_IPCS;
         f->errors |= e1000_fold(e1000_add_up(ip, header)) != 0xffff ? ER_IPE : 0;
     }
-    if (!(s->rxcsum & RXCSUM_TUOFL) || total < header || 14 + total > f->bytes || (e1000_get16(ip + 6) & 0x3fff) ||
-        (ip[9] != PROTO_TCP && ip[9] != PROTO_UDP) || total - header < (ip[9] == PROTO_TCP ? 20u : 8u) ||
+    if (!(s->rxcsum & RXCSUM_TUOFL) || total < header || 14 + total > f->bytes ||
+        (e1000_get16(ip + 6) & 0x3fff) || (ip[9] != PROTO_TCP && ip[9] != PROTO_UDP) ||
+        total - header < (ip[9] == PROTO_TCP ? 20u : 8u) ||
         (ip[9] == PROTO_UDP && !e1000_get16(ip + header + 6))) {
         return;
     }
     f->status |= ST_TCPCS;
-    if (e1000_fold(e1000_add_up(ip + header, total - header) + e1000_add_up(ip + 12, 8) + ip[9] + (uint32_t)(total - header)) != 0xffff) {
+    if (e1000_fold(e1000_add_up(ip + header, total - header) + e1000_add_up(ip + 12, 8) + ip[9] +
+                   (uint32_t)(total - header)) != 0xffff) {
         f->errors |= ER_TCPE;
     }
 }
@@ -99,7 +105,8 @@ static void checksums(E1000 *s, Frame *f, const uint8_t *frame)
 {
     unsigned from = s->rxcsum & 0xff;
 
-    f->sum = from < f->bytes ? (uint16_t)~e1000_fold(e1000_add_up(frame + from, f->bytes - from)) : 0xffff;
+    f->sum = from < f->bytes ? (uint16_t)~e1000_fold(e1000_add_up(frame + from, f->bytes - from))
+                             : 0xffff;
     if (s->rxcsum & (RXCSUM_IPOFL | RXCSUM_TUOFL)) {
         check_ip(s, f, frame);
     } else {
@@ -111,7 +118,8 @@ static void checksums(E1000 *s, Frame *f, const uint8_t *frame)
 
 static uint32_t buffer_bytes(const E1000 *s)
 {
-    static const uint16_t plain[] = { 2048, 1024, 512, 256 }, extended[] = { 2048, 16384, 8192, 4096 };
+    static const uint16_t plain[] = { 2048, 1024, 512, 256 }, extended[] = { 2048, 16384, 8192,
+                                                                             4096 };
 
     return (s->rctl & RCTL_BSEX ? extended : plain)[s->rctl >> 16 & 3];
 }
@@ -166,7 +174,8 @@ static void store(E1000 *s, const Frame *f, const uint8_t *frame)
             return;
         }
         as_write(s->pci.dma, addr, frame + done, now);
-        info = now | (uint64_t)f->sum << 16 | (uint64_t)(f->status | ST_DD | (last ? ST_EOP : 0)) << 32 |
+        info = now | (uint64_t)f->sum << 16 |
+               (uint64_t)(f->status | ST_DD | (last ? ST_EOP : 0)) << 32 |
                (uint64_t)f->errors << 40 | (uint64_t)f->tag << 48;
         as_write(s->pci.dma, at + 8, &info, sizeof(info));
         done += now;
@@ -188,7 +197,10 @@ static void count(E1000 *s, const Frame *f)
     }
 }
 
-/* The frame laid out as memory will hold it: padded, its tag taken out if VME says so, zeros where the FCS goes. */
+/*
+ * The frame laid out as memory will hold it: padded, its tag taken out if VME says so, zeros where
+ * the FCS goes.
+ */
 static void lay_out(E1000 *s, const struct iovec *iov, unsigned n, Frame *f, uint8_t *buf)
 {
     size_t bytes = iov_bytes(iov, n);
@@ -220,10 +232,12 @@ bool e1000_receive(NetEnd *nic, const struct iovec *iov, unsigned n)
     size_t   bytes = iov_bytes(iov, n);
     uint32_t avail;
 
-    if (!(s->rctl & RCTL_EN) || !(s->status & STATUS_LU) || !(pci_get(&s->pci, PCI_COMMAND, 2) & PCI_CMD_MASTER)) {
+    if (!(s->rctl & RCTL_EN) || !(s->status & STATUS_LU) ||
+        !(pci_get(&s->pci, PCI_COMMAND, 2) & PCI_CMD_MASTER)) {
         return true;                  /* nobody listens: lost, as on a wire */
     }
-    if (bytes < 14 || bytes > LONG_MOST || (bytes + FCS > LONG_FRAME + 4 && !(s->rctl & RCTL_LPE))) {
+    if (bytes < 14 || bytes > LONG_MOST ||
+        (bytes + FCS > LONG_FRAME + 4 && !(s->rctl & RCTL_LPE))) {
         e1000_count(bytes < 14 ? &s->stats.ruc : &s->stats.roc);
         return true;
     }

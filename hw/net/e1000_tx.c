@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * e1000_tx.c -- the 82540EM's transmitter: descriptors to frames, checksums, VLAN tags, segmentation.
+ * e1000_tx.c -- the 82540EM's transmitter: descriptors to frames, checksums, VLAN tags,
+ * segmentation.
  *
  * Spec: SDM 3.3 (descriptors), 3.4 (ring), 3.5 (TCP segmentation), 13.4.33 on (registers).
- * Omits: write-back thresholds of TXDCTL (every descriptor is written back at once), half duplex and its retries, inter-packet
- *   gaps.
+ * Omits: write-back thresholds of TXDCTL (every descriptor is written back at once), half duplex
+ *   and its retries, inter-packet gaps.
  * Threads: with the machine lock.
  *
  *     legacy   0 address   8 length 16, CSO 8, CMD 8   12 STA 8, CSS 8, special 16
@@ -15,7 +16,8 @@
 #include "hw/net/e1000.h"
 #include <string.h>
 
-enum { CMD_EOP = 1, CMD_IC = 4, CMD_TSE = 4, CMD_RS = 8, CMD_DEXT = 32, CMD_VLE = 64, CMD_IDE = 128, STA_DD = 1 };
+enum { CMD_EOP = 1, CMD_IC = 4, CMD_TSE = 4, CMD_RS = 8, CMD_DEXT = 32, CMD_VLE = 64,
+       CMD_IDE = 128, STA_DD = 1 };
 enum { TU_TCP = 1, TU_IP4 = 2, POPTS_IXSM = 1, POPTS_TXSM = 2, DTYP_DATA = 1 };
 enum { ETH_MIN = 60, ETH_HEADER = 14, VLAN_TAG = 4, CHUNK = 4096 };
 
@@ -36,7 +38,10 @@ static void add32(uint8_t *p, uint32_t by)
     put16(p + 2, v & 0xffff);
 }
 
-/* RFC 1071 over [from, end) put at `at`; end 0: to the end of the frame (3.3.6: xCSE is the last byte, 0 means the end). */
+/*
+ * RFC 1071 over [from, end) put at `at`; end 0: to the end of the frame (3.3.6: xCSE is the last
+ * byte, 0 means the end).
+ */
 static void checksum(uint8_t *frame, size_t bytes, size_t from, size_t last, size_t at)
 {
     size_t end = last ? MIN(last + 1, bytes) : bytes;
@@ -108,8 +113,9 @@ static void offload(E1000 *s, uint8_t *frame, size_t bytes)
 }
 
 /*
- * One segment of a large send: tx_buf holds the header and up to MSS bytes.  3.5.5: lengths and numbers of this segment go into
- * a copy of the header, flags FIN and PSH only into the last, and the TCP length into the checksum that software prepared.
+ * One segment of a large send: tx_buf holds the header and up to MSS bytes.  3.5.5: lengths and
+ * numbers of this segment go into a copy of the header, flags FIN and PSH only into the last, and
+ * the TCP length into the checksum that software prepared.
  */
 static void send_segment(E1000 *s, bool last)
 {
@@ -215,7 +221,8 @@ static void data_desc(E1000 *s, const Desc *d, uint8_t cmd)
     if (cmd & CMD_EOP) {
         s->tx_vle = cmd & CMD_VLE;
         s->tx_special = (uint16_t)(d->info >> 48);
-        frame_end(s, (uint8_t)(d->info >> 16), (uint8_t)(d->info >> 40), !extended && (cmd & CMD_IC));
+        frame_end(s, (uint8_t)(d->info >> 16), (uint8_t)(d->info >> 40),
+                  !extended && (cmd & CMD_IC));
     }
 }
 
@@ -232,7 +239,8 @@ void e1000_tx_expired(void *dev)
 /* 3.2.7: TIDV starts anew with each descriptor, TADV (10 to 16 bits of 1.024 us) does not. */
 static void delayed(E1000 *s)
 {
-    uint64_t now = time_now(s->pci.dev.machine, TIME_GUEST), at = now + (s->tidv & 0xffff) * UINT64_C(1024);
+    uint64_t now = time_now(s->pci.dev.machine, TIME_GUEST),
+             at = now + (s->tidv & 0xffff) * UINT64_C(1024);
 
     if (s->tadv && !s->tx_deadline_ns) {
         s->tx_deadline_ns = now + (s->tadv & 0xffff) * UINT64_C(1024);
@@ -277,7 +285,8 @@ void e1000_transmit(E1000 *s)
         guest_error(s, "TDT %u lies outside a ring of %u descriptors", s->tx.tail, n);
         return;
     }
-    s->in_tx = true;                  /* what comes back from the other end may write registers' effects, not the ring */
+    /* what comes back from the other end may write registers' effects, not the ring */
+    s->in_tx = true;
     for (uint32_t turns = 0; s->tx.head != s->tx.tail && turns < n; turns++) {
         if (s->tx.head >= n) {
             s->tx.head = 0;

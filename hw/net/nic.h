@@ -8,6 +8,8 @@
 #define HW_NET_NIC_H
 #include "hw/pci/pci.h"
 
-bool nics_create(Machine *m, Bus *pci, const char *usual, GError **err);     /* all of -nic and -net nic; or the default one */
-bool nic_rom(PciDevice *d, const char *name, GError **err);                  /* the network boot ROM, where there is one */
+/* all of -nic and -net nic; or the default one */
+bool nics_create(Machine *m, Bus *pci, const char *usual, GError **err);
+/* the network boot ROM, where there is one */
+bool nic_rom(PciDevice *d, const char *name, GError **err);
 #endif

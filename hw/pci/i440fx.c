@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * i440fx.c -- 82441FX PCI and memory controller: what of the RAM below 1 MiB is seen, for reads and writes apart.
+ * i440fx.c -- 82441FX PCI and memory controller: what of the RAM below 1 MiB is seen, for reads and
+ * writes apart.
  *
  * Spec: Intel 440FX PCIset, 82441FX (PMC) and 82442FX (DBX), order 290549-001, chapter 3.2.
- * Omits: DRAM timing (the registers hold what is written), ECC, SMRAM.D_CLS (data accesses in system management mode reach the
- *   memory like code), TRC's CPU reset.
+ * Omits: DRAM timing (the registers hold what is written), ECC, SMRAM.D_CLS (data accesses in
+ *   system management mode reach the memory like code), TRC's CPU reset.
  * Threads: with the machine lock.
  */
 #include "core/machine.h"
@@ -93,7 +94,8 @@ static bool i440fx_realize(void *dev, GError **err)
     I440fx *s = dev;
     Machine *m = s->pci.dev.machine;
     (void)err;
-    pci_init(&s->pci, &(PciIdent){ .vendor = 0x8086, .device = 0x1237, .class_code = 0x060000, .revision = 2,
+    pci_init(&s->pci, &(PciIdent){ .vendor = 0x8086, .device = 0x1237, .class_code = 0x060000,
+                                   .revision = 2,
                                    .subsystem_vendor = 0x1af4, .subsystem = 0x1100 }, i440fx_regs);
     s->pam[0] = ram_piece(m, 0xf0000, 0x10000);
     for (unsigned i = 1; i < N_PAM; i++) {

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * msi.c -- the MSI and MSI-X capabilities: tables, masks, pending bits; a message is a write by the function.
+ * msi.c -- the MSI and MSI-X capabilities: tables, masks, pending bits; a message is a write by the
+ * function.
  *
  * Spec: PCI Local Bus 3.0, chapter 6.8.
  * Omits: nothing.
  * Threads: with the machine lock.
  *
- * A message goes through the function's own AddressSpace: it needs bus mastering, and meets whatever stands in between.
+ * A message goes through the function's own AddressSpace: it needs bus mastering, and meets
+ * whatever stands in between.
  */
 #include "hw/pci/msi.h"
 #include "core/trace.h"
 #include <string.h>
 
 enum { CAP_MSI = 5, CAP_MSIX = 0x11 };                          /* appendix H */
-enum { MSI_CONTROL = 2, MSI_ADDRESS = 4, MSI_UPPER = 8, MSI_DATA = 12, MSI_MASK = 16, MSI_PENDING = 20, MSI_BYTES = 24 };
+enum { MSI_CONTROL = 2, MSI_ADDRESS = 4, MSI_UPPER = 8, MSI_DATA = 12, MSI_MASK = 16,
+       MSI_PENDING = 20, MSI_BYTES = 24 };
 enum { MSI_ENABLE = 1, MSI_64 = 0x80, MSI_CAN_MASK = 0x100 };   /* 6.8.1.3 */
 enum { MSIX_CONTROL = 2, MSIX_TABLE = 4, MSIX_PBA = 8, MSIX_BYTES = 12 };
 enum { MSIX_ENABLE = 0x8000, MSIX_MASK_ALL = 0x4000 };          /* 6.8.2.3 */
@@ -49,7 +52,8 @@ static void msi_send(PciDevice *d, unsigned vector)
         pci_put(d, d->msi_at + MSI_PENDING, 4, msi_get(d, MSI_PENDING, 4) | bit);
         return;
     }
-    send(d, msi_get(d, MSI_ADDRESS, 4) | (uint64_t)msi_get(d, MSI_UPPER, 4) << 32, (data & ~(granted - 1)) | vector);
+    send(d, msi_get(d, MSI_ADDRESS, 4) | (uint64_t)msi_get(d, MSI_UPPER, 4) << 32,
+         (data & ~(granted - 1)) | vector);
 }
 
 static void msi_unmasked(PciDevice *d)
@@ -91,7 +95,8 @@ bool pci_msix_enabled(const PciDevice *d)
 static bool masked(const PciDevice *d, unsigned vector)
 {
     const PciMsix *x = d->msix;
-    return (pci_get(d, x->at + MSIX_CONTROL, 2) & MSIX_MASK_ALL) || (x->table[vector * ENTRY_WORDS + 3] & VECTOR_MASKED);
+    return (pci_get(d, x->at + MSIX_CONTROL, 2) & MSIX_MASK_ALL) ||
+           (x->table[vector * ENTRY_WORDS + 3] & VECTOR_MASKED);
 }
 
 static void msix_send(PciDevice *d, unsigned vector)
@@ -125,7 +130,8 @@ static uint64_t table_read(void *dev, hwaddr off, unsigned size)
 static void table_write(void *dev, hwaddr off, uint64_t val, unsigned size)
 {
     PciDevice *d = dev;
-    static const uint32_t writable[ENTRY_WORDS] = { 0xfffffffc, 0xffffffff, 0xffffffff, VECTOR_MASKED };
+    static const uint32_t writable[ENTRY_WORDS] = { 0xfffffffc, 0xffffffff, 0xffffffff,
+                                                    VECTOR_MASKED };
     d->msix->table[off / 4] = (uint32_t)val & writable[off / 4 % ENTRY_WORDS];
     msix_unmasked(d);
 }
@@ -144,10 +150,12 @@ static void pba_write(void *dev, hwaddr off, uint64_t val, unsigned size)
 static const MmioOps table_ops = { .read = table_read, .write = table_write, .min = 4, .max = 4 };
 static const MmioOps pba_ops = { .read = pba_read, .write = pba_write, .min = 4, .max = 4 };
 
-void pci_msix(PciDevice *d, PciMsix *x, unsigned vectors, unsigned bar, uint32_t table_at, uint32_t pba_at)
+void pci_msix(PciDevice *d, PciMsix *x, unsigned vectors, unsigned bar, uint32_t table_at,
+              uint32_t pba_at)
 {
     Region *into = d->bar[bar].region;
-    g_assert(vectors && vectors <= PCI_MSIX_MAX && into && !into->host && !into->io && !((table_at | pba_at) & 7));
+    g_assert(vectors && vectors <= PCI_MSIX_MAX && into && !into->host && !into->io &&
+             !((table_at | pba_at) & 7));
     d->msix = x;
     x->n = (uint16_t)vectors;
     x->at = pci_capability(d, CAP_MSIX, MSIX_BYTES);

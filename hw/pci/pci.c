@@ -2,7 +2,8 @@
 /*
  * pci.c -- configuration space of a PCI function: masks from tables, BARs, INTx, bus mastering.
  *
- * Spec: PCI Local Bus 3.0, chapter 6 (configuration space), 3.2.2 (address decoding), 2.2.6 (interrupt pins).
+ * Spec: PCI Local Bus 3.0, chapter 6 (configuration space), 3.2.2 (address decoding), 2.2.6
+ *   (interrupt pins).
  * Omits: see pci.h.
  * Threads: with the machine lock; DMA through d->dma from any thread.
  */
@@ -12,7 +13,10 @@
 #include "core/trace.h"
 #include <string.h>
 
-/* What every function has.  PCI 3.0, figure 6-1 and table 6-1; BARs, identity and pin come from the function. */
+/*
+ * What every function has.  PCI 3.0, figure 6-1 and table 6-1; BARs, identity and pin come from the
+ * function.
+ */
 static const Reg header_regs[] = {
     PCI_REG(PCI_COMMAND, 2, "COMMAND", .wr = PCI_CMD_MASTER | 0x140 | PCI_CMD_INTX_OFF),
     PCI_REG(PCI_STATUS, 2, "STATUS", .w1c = 0xf900),
@@ -107,7 +111,9 @@ void pci_bar(PciDevice *d, unsigned n, PciBarKind kind, bool prefetchable, Regio
     b->map = (Mapping){ .region = region, .size = size, .seen = SEEN_READ | SEEN_WRITE };
     static const uint8_t type_bits[] = { [PCI_BAR_IO] = 1, [PCI_BAR_MEM64] = 4, [PCI_BAR_ROM] = 0 };
     uint32_t low = type_bits[kind] | (prefetchable ? 8 : 0);
-    uint32_t mask = (uint32_t)-size & (kind == PCI_BAR_IO ? 0xfffffffc : kind == PCI_BAR_ROM ? 0xfffff800 : 0xfffffff0);
+    uint32_t mask = (uint32_t)-size & (kind == PCI_BAR_IO    ? 0xfffffffc
+                                       : kind == PCI_BAR_ROM ? 0xfffff800
+                                                             : 0xfffffff0);
     pci_fixed(d, bar_at(n), 4, low);
     bytes_put(d->config_wr, bar_at(n), 4, mask | (kind == PCI_BAR_ROM));
     if (kind == PCI_BAR_MEM64) {
@@ -117,7 +123,10 @@ void pci_bar(PciDevice *d, unsigned n, PciBarKind kind, bool prefetchable, Regio
     bytes_put(d->config_wr, PCI_COMMAND, 2, bytes_get(d->config_wr, PCI_COMMAND, 2) | decode);
 }
 
-/* Where the guest put a BAR, or false while it is not decoded.  All ones (sizing) and 0 are no addresses. */
+/*
+ * Where the guest put a BAR, or false while it is not decoded.  All ones (sizing) and 0 are no
+ * addresses.
+ */
 static bool bar_address(const PciDevice *d, unsigned n, uint64_t *at)
 {
     const PciBar *b = &d->bar[n];
@@ -173,7 +182,8 @@ static void update_bar(PciDevice *d, unsigned n)
 
 static void drive_pin(PciDevice *d)
 {
-    bool level = d->irq_level && !(pci_get(d, PCI_COMMAND, 2) & PCI_CMD_INTX_OFF) && !pci_msi_enabled(d);
+    bool level =
+        d->irq_level && !(pci_get(d, PCI_COMMAND, 2) & PCI_CMD_INTX_OFF) && !pci_msi_enabled(d);
     uint32_t status = pci_get(d, PCI_STATUS, 2) & ~PCI_STATUS_INTX;
     pci_put(d, PCI_STATUS, 2, status | (d->irq_level ? PCI_STATUS_INTX : 0));
     irq_set(&d->intx, level);
@@ -207,7 +217,8 @@ static bool touches(unsigned at, unsigned size, unsigned from, unsigned n)
 static void config_store(PciDevice *d, unsigned at, uint32_t val, unsigned size)
 {
     for (unsigned i = 0; i < size; i++) {
-        uint8_t b = (uint8_t)(val >> (8 * i)), wr = d->config_wr[at + i], w1c = d->config_w1c[at + i];
+        uint8_t b = (uint8_t)(val >> (8 * i)), wr = d->config_wr[at + i],
+                w1c = d->config_w1c[at + i];
         d->config[at + i] = ((d->config[at + i] & ~wr) | (b & wr)) & ~(b & w1c);
     }
 }
@@ -218,7 +229,8 @@ static void function_write(PciDevice *d, unsigned at, uint32_t val, unsigned siz
     trace_pci_config_write(d->dev.path, at, size, val);
     memcpy(old, d->config, sizeof(old));
     config_store(d, at, val, size);
-    if (touches(at, size, PCI_COMMAND, 2) || touches(at, size, PCI_BAR0, 24) || touches(at, size, PCI_ROM_BAR, 4)) {
+    if (touches(at, size, PCI_COMMAND, 2) || touches(at, size, PCI_BAR0, 24) ||
+        touches(at, size, PCI_ROM_BAR, 4)) {
         remap(d);
     }
     pci_msi_written(d, at, size);
@@ -311,12 +323,15 @@ bool pci_restored(void *dev, GError **err)
 {
     PciDevice *d = dev;
     (void)err;
-    static const uint8_t ours[] = { PCI_VENDOR_ID, PCI_DEVICE_ID, PCI_CLASS_PROG, PCI_SUBSYSTEM_VENDOR,
-                                    PCI_SUBSYSTEM, PCI_INTERRUPT_PIN, PCI_CAP_POINTER, PCI_HEADER_TYPE };
+    static const uint8_t ours[] = { PCI_VENDOR_ID,        PCI_DEVICE_ID,  PCI_CLASS_PROG,
+                                    PCI_SUBSYSTEM_VENDOR, PCI_SUBSYSTEM,  PCI_INTERRUPT_PIN,
+                                    PCI_CAP_POINTER,      PCI_HEADER_TYPE };
     for (unsigned i = 0; i < 256; i++) {
-        bool bar = (i >= PCI_BAR0 && i < PCI_BAR0 + 24) || (i >= PCI_ROM_BAR && i < PCI_ROM_BAR + 4);
+        bool bar =
+            (i >= PCI_BAR0 && i < PCI_BAR0 + 24) || (i >= PCI_ROM_BAR && i < PCI_ROM_BAR + 4);
         if (bar) {
-            d->config[i] = (d->config[i] & d->config_wr[i]) | (d->config_reset[i] & ~d->config_wr[i]);
+            d->config[i] =
+                (d->config[i] & d->config_wr[i]) | (d->config_reset[i] & ~d->config_wr[i]);
         }
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(ours); i++) {
@@ -366,7 +381,8 @@ static bool choose_slot(PciBus *b, PciDevice *d, GError **err)
                 return true;
             }
         }
-        return fail(err, "device %s: no free slot on bus %s; remove a device", dev->class->name, b->base->name);
+        return fail(err, "device %s: no free slot on bus %s; remove a device", dev->class->name,
+                    b->base->name);
     }
     char *end;
     unsigned long slot = strtoul(d->addr, &end, 16), fn = 0;
@@ -374,17 +390,21 @@ static bool choose_slot(PciBus *b, PciDevice *d, GError **err)
         fn = strtoul(end + 1, &end, 16);
     }
     if (end == d->addr || *end || slot > 31 || fn > 7) {
-        return fail(err, "device %s: addr=%s is no PCI address; write SLOT or SLOT.FUNCTION in hex, 0 to 1f and 0 to 7",
+        return fail(err,
+                    "device %s: addr=%s is no PCI address; write SLOT or SLOT.FUNCTION in hex, 0 "
+                    "to 1f and 0 to 7",
                     dev->class->name, d->addr);
     }
     d->devfn = (uint8_t)(slot << 3 | fn);
     if (fn && b->at[slot << 3] && dev->machine->started) {
-        return fail(err, "PCI: slot %lu function 0 already occupied by %s, new func %s cannot be exposed to guest.", slot,
-                    b->at[slot << 3]->dev.class->name, dev->class->name);
+        return fail(err,
+                    "PCI: slot %lu function 0 already occupied by %s, new func %s cannot be "
+                    "exposed to guest.",
+                    slot, b->at[slot << 3]->dev.class->name, dev->class->name);
     }
     if (b->at[d->devfn]) {
-        return fail(err, "device %s: PCI address %s is taken by %s; choose another addr=", dev->class->name, d->addr,
-                    b->at[d->devfn]->dev.class->name);
+        return fail(err, "device %s: PCI address %s is taken by %s; choose another addr=",
+                    dev->class->name, d->addr, b->at[d->devfn]->dev.class->name);
     }
     return true;
 }
@@ -400,13 +420,15 @@ static bool pci_attach(Bus *base, Device *dev, GError **err)
     b->at[d->devfn] = d;
     d->bus = b;
     region_init_container(&d->master_root, "bus master", m->memory.size);
-    d->master_map = (Mapping){ .region = &m->memory, .size = m->memory.size, .seen = SEEN_READ | SEEN_WRITE };
+    d->master_map = (Mapping){ .region = &m->memory, .size = m->memory.size,
+                               .seen = SEEN_READ | SEEN_WRITE };
     map_begin(m);
     region_add(&d->master_root, &d->master_map);
     map_commit(m);
     d->dma = as_new(m, dev->class->name, &d->master_root);
     as_set_owner(d->dma, d);
-    if (d->ident.pin) {               /* the usual board wiring: slot and pin rotate over the four wires */
+    if (d->ident.pin) {
+        /* the usual board wiring: slot and pin rotate over the four wires */
         unsigned wire = ((d->devfn >> 3) + d->ident.pin - 1 + 3) & 3;
         irq_connect(&d->intx, irq_gate_sink, &b->pirq[wire], 0);
     }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pci.h -- a conventional PCI bus and what every function on it shares: configuration space, BARs, INTx, bus mastering.
+ * pci.h -- a conventional PCI bus and what every function on it shares: configuration space, BARs,
+ * INTx, bus mastering.
  *
- * A function's struct starts with PciDevice.  Its Field table starts with PCI_FIELDS(S), its class has .bus = "pci",
- * .reset = pci_reset and .restored = pci_restored (or hooks that call them).  realize() calls pci_init(), then adds BARs,
- * capabilities and a ROM; the bus then gives it a slot and maps what the guest enables.
+ * A function's struct starts with PciDevice.  Its Field table starts with PCI_FIELDS(S), its class
+ * has .bus = "pci", .reset = pci_reset and .restored = pci_restored (or hooks that call them).
+ * realize() calls pci_init(), then adds BARs, capabilities and a ROM; the bus then gives it a slot
+ * and maps what the guest enables.
  *
  * Spec: PCI Local Bus 3.0, chapters 2.2.6, 3.2.2, 6.
- * Omits: bridges, VPD, parity and master/target aborts in the status register.  Messages are in msi.h.
+ * Omits: bridges, VPD, parity and master/target aborts in the status register.  Messages are in
+ *   msi.h.
  * Threads: with the machine lock.
  */
 #ifndef HW_PCI_PCI_H
@@ -15,8 +18,10 @@
 #include "core/device.h"
 
 enum {                                /* type 0 header, table 6-1 */
-    PCI_VENDOR_ID = 0x00, PCI_DEVICE_ID = 0x02, PCI_COMMAND = 0x04, PCI_STATUS = 0x06, PCI_REVISION = 0x08,
-    PCI_CLASS_PROG = 0x09, PCI_CACHE_LINE = 0x0c, PCI_LATENCY = 0x0d, PCI_HEADER_TYPE = 0x0e, PCI_BAR0 = 0x10,
+    PCI_VENDOR_ID = 0x00, PCI_DEVICE_ID = 0x02, PCI_COMMAND = 0x04, PCI_STATUS = 0x06,
+    PCI_REVISION = 0x08,
+    PCI_CLASS_PROG = 0x09, PCI_CACHE_LINE = 0x0c, PCI_LATENCY = 0x0d, PCI_HEADER_TYPE = 0x0e,
+    PCI_BAR0 = 0x10,
     PCI_SUBSYSTEM_VENDOR = 0x2c, PCI_SUBSYSTEM = 0x2e, PCI_ROM_BAR = 0x30, PCI_CAP_POINTER = 0x34,
     PCI_INTERRUPT_LINE = 0x3c, PCI_INTERRUPT_PIN = 0x3d,
 };
@@ -50,7 +55,8 @@ typedef struct PciBus {               /* embedded in the bridge that provides it
     Bus       *base;
     PciDevice *at[256];               /* by devfn */
     struct PciHotplug *hotplug;       /* hw/acpi/pcihp.h, or NULL */
-    IrqGate    pirq[4];               /* the four wires behind the slots' swizzle: connect .out to a router */
+    /* the four wires behind the slots' swizzle: connect .out to a router */
+    IrqGate    pirq[4];
 } PciBus;
 
 struct PciDevice {
@@ -65,7 +71,8 @@ struct PciDevice {
     uint8_t    config[256];
     uint8_t    config_reset[256], config_wr[256], config_w1c[256];   /* derived from the tables */
     PciBar     bar[PCI_N_BARS];
-    bool       barless_decode;        /* I/O or memory decoders outside the BARs: their enable bits are writable */
+    /* I/O or memory decoders outside the BARs: their enable bits are writable */
+    bool       barless_decode;
     Region     rom;
     Region     master_root;           /* what the function reaches while bus mastering is enabled */
     Mapping    master_map;
@@ -96,25 +103,35 @@ struct PciDevice {
 #define PCI_BUS_FIELDS(S, m) { .name = "pirq", .type = T_STRUCT, .flags = F_STATE, .offset = offsetof(S, m.pirq), \
     .count = 4, .stride = sizeof(IrqGate), .aux = irq_gate_fields }
 
-/* In realize(): first pci_init (regs may be NULL), then BARs and capabilities.  A 64-bit BAR takes n and n + 1. */
+/*
+ * In realize(): first pci_init (regs may be NULL), then BARs and capabilities.  A 64-bit BAR takes
+ * n and n + 1.
+ */
 void pci_init(PciDevice *d, const PciIdent *ident, const Reg *regs);
 void pci_bar(PciDevice *d, unsigned n, PciBarKind kind, bool prefetchable, Region *region);
-bool pci_rom(PciDevice *d, const char *default_file, GError **err);     /* BAR 6 from romfile= or the default; NULL: none */
-uint8_t pci_capability(PciDevice *d, uint8_t id, uint8_t len);          /* offset of len bytes whose header is filled in */
-void pci_writable(PciDevice *d, unsigned at, unsigned size, uint32_t mask);   /* of a capability's body */
-void pci_fixed(PciDevice *d, unsigned at, unsigned size, uint32_t val);       /* a reset value, read-only unless made writable */
+/* BAR 6 from romfile= or the default; NULL: none */
+bool pci_rom(PciDevice *d, const char *default_file, GError **err);
+/* offset of len bytes whose header is filled in */
+uint8_t pci_capability(PciDevice *d, uint8_t id, uint8_t len);
+/* of a capability's body */
+void pci_writable(PciDevice *d, unsigned at, unsigned size, uint32_t mask);
+/* a reset value, read-only unless made writable */
+void pci_fixed(PciDevice *d, unsigned at, unsigned size, uint32_t val);
 
 void pci_irq(PciDevice *d, bool level);         /* drive the INTx pin */
-void pci_reset(void *dev);                      /* RST#: configuration space to reset values, pin low, nothing mapped */
+/* RST#: configuration space to reset values, pin low, nothing mapped */
+void pci_reset(void *dev);
 bool pci_restored(void *dev, GError **err);
 void pci_unrealize(void *dev);                  /* every class's, or called by it */
 void pci_unmap(Region *container, Mapping *parts, unsigned n);
 uint32_t pci_get(const PciDevice *d, unsigned at, unsigned size);
-void pci_put(PciDevice *d, unsigned at, unsigned size, uint32_t val);   /* from the device's side: no masks, no hooks */
+/* from the device's side: no masks, no hooks */
+void pci_put(PciDevice *d, unsigned at, unsigned size, uint32_t val);
 
 /* The bus: used by host bridges and the machine. */
 void pci_bus_init(PciBus *b, Machine *m, const char *name, Region *mem, Region *io);
 GVariant *pci_query(Machine *m);       /* all buses, for the monitor; query.c */
-uint32_t pci_config_read(PciBus *b, unsigned devfn, unsigned at, unsigned size);    /* all ones where nobody answers */
+/* all ones where nobody answers */
+uint32_t pci_config_read(PciBus *b, unsigned devfn, unsigned at, unsigned size);
 void pci_config_write(PciBus *b, unsigned devfn, unsigned at, uint32_t val, unsigned size);
 #endif

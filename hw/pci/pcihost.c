@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pcihost.c -- a PCI host bridge's way into configuration space: ports CF8 (address) and CFC (data).
+ * pcihost.c -- a PCI host bridge's way into configuration space: ports CF8 (address) and CFC
+ * (data).
  *
  * Spec: PCI Local Bus 3.0, 3.2.2.3.2 (software generation of configuration transactions).
  * Omits: special cycles.
@@ -29,12 +30,14 @@ static uint64_t pcihost_read(void *dev, hwaddr off, unsigned size)
     PciHost *h = dev;
     unsigned devfn, at;
     if (off >= 4) {
-        return decode(h, off, &devfn, &at) ? pci_config_read(&h->bus, devfn, at, size) : UINT32_MAX >> (32 - 8 * size);
+        return decode(h, off, &devfn, &at) ? pci_config_read(&h->bus, devfn, at, size)
+                                           : UINT32_MAX >> (32 - 8 * size);
     }
     if (size == 4) {
         return h->confadd;
     }
-    return h->byte_ports ? h->byte_ports->io->read(h->byte_ports->dev, off, size) : UINT32_MAX >> (32 - 8 * size);
+    return h->byte_ports ? h->byte_ports->io->read(h->byte_ports->dev, off, size)
+                         : UINT32_MAX >> (32 - 8 * size);
 }
 
 static void pcihost_write(void *dev, hwaddr off, uint64_t val, unsigned size)
@@ -52,7 +55,8 @@ static void pcihost_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     }
 }
 
-static const MmioOps pcihost_io = { .read = pcihost_read, .write = pcihost_write, .min = 1, .max = 4 };
+static const MmioOps pcihost_io = { .read = pcihost_read, .write = pcihost_write, .min = 1,
+                                    .max = 4 };
 
 static void pcihost_reset(void *dev)
 {

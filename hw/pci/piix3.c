@@ -3,8 +3,8 @@
  * piix3.c -- 82371SB function 0: PCI interrupts to ISA lines, and the reset control register.
  *
  * Spec: Intel 82371FB/82371SB (PIIX/PIIX3), order 290550-002, chapter 2.2 and 2.5.2 (RC, port CF9).
- * Omits: the ISA bus itself, 8237, 8254 and 8259 (devices of their own); decode enables and SMI sources hold what is
- *   written and act on nothing.
+ * Omits: the ISA bus itself, 8237, 8254 and 8259 (devices of their own); decode enables and SMI
+ *   sources hold what is written and act on nothing.
  * Threads: with the machine lock.
  */
 #include "core/machine.h"
@@ -15,7 +15,7 @@ enum { RC_SYSTEM = 2, RC_CPU = 4 };
 
 typedef struct Piix3 {
     PciDevice pci;
-    Irq       line[4];                /* each PIRQ's own wire to the ISA line that it is routed to */
+    Irq       line[4];               /* each PIRQ's own wire to the ISA line that it is routed to */
     bool      pirq[4];                /* levels of the PCI bus's wires */
     uint8_t   rc;
     Region    rc_ports;
@@ -87,7 +87,10 @@ static const Reg piix3_regs[] = {
     { .size = 0 }
 };
 
-/* Reset control: 2.5.2.  RCPU going from 0 to 1 resets; SRST says whether the whole system or the CPU alone. */
+/*
+ * Reset control: 2.5.2.  RCPU going from 0 to 1 resets; SRST says whether the whole system or the
+ * CPU alone.
+ */
 static uint64_t rc_read(void *dev, hwaddr off, unsigned size)
 {
     Piix3 *s = dev;
@@ -167,7 +170,8 @@ const DeviceClass piix3_class = {
     .restored = piix3_restored,
 };
 
-void *piix3_create(Machine *m, PciHost *host, void (*sink)(void *dev, unsigned n, bool level), void *gsi, GError **err)
+void *piix3_create(Machine *m, PciHost *host, void (*sink)(void *dev, unsigned n, bool level),
+                   void *gsi, GError **err)
 {
     Piix3 *s = device_new(m, host->bus.base, piix3_class.name, NULL, err);
     if (!s || !device_set(s, "addr", "1", err)) {

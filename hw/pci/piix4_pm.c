@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * piix4_pm.c -- 82371AB function 3: ACPI fixed hardware (SCI, power-off, PM timer, GPE0), the APM command port, SMBus host.
+ * piix4_pm.c -- 82371AB function 3: ACPI fixed hardware (SCI, power-off, PM timer, GPE0), the APM
+ * command port, SMBus host.
  *
- * Spec: Intel 82371AB (PIIX4), order 290562-001, chapters 7.1-7.3, 11.3 and 12.5; ACPI 1.0b, chapter 4.7.
- * Omits: SMI sources other than the APM port (which switches ACPI on and off by itself, without an SMI, and interrupts
- *   CPU 0 alone); device idle timers, throttling, sleep states other than S5; nothing is on the SMBus, so every transaction ends with DEV_ERR.
+ * Spec: Intel 82371AB (PIIX4), order 290562-001, chapters 7.1-7.3, 11.3 and 12.5; ACPI 1.0b,
+ *   chapter 4.7.
+ * Omits: SMI sources other than the APM port (which switches ACPI on and off by itself, without an
+ *   SMI, and interrupts CPU 0 alone); device idle timers, throttling, sleep states other than S5;
+ *   nothing is on the SMBus, so every transaction ends with DEV_ERR.
  * Threads: with the machine lock.
  *
  * The bank has three parts, each mapped where its own registers say:
@@ -16,7 +19,8 @@
 #include "hw/pci/pcihost.h"
 
 #define PM_TIMER_HZ 3579545u
-enum { PM_AT = 0x00, PM_SIZE = 0x40, SMB_AT = 0x40, SMB_SIZE = 0x10, APM_AT = 0x50, APM_SIZE = 2, APM_PORT = 0xb2 };
+enum { PM_AT = 0x00, PM_SIZE = 0x40, SMB_AT = 0x40, SMB_SIZE = 0x10, APM_AT = 0x50, APM_SIZE = 2,
+       APM_PORT = 0xb2 };
 enum { PMBA = 0x40, PMREGMISC = 0x80, SMBBA = 0x90, SMBHSTCFG = 0xd2, DEVACTB = 0x58 };
 enum { STS_TMROF = 1, STS_GBL = 0x20, STS_PWRBTN = 0x100, STS_RTC = 0x400, STS_RSM = 0x8000 };
 enum { EN_MASK = STS_TMROF | STS_GBL | STS_PWRBTN | STS_RTC };
@@ -36,7 +40,8 @@ typedef struct Piix4Pm {
     uint32_t  devsts;
     uint64_t  timer_half;             /* half periods of the 24-bit timer that TMROF_STS has seen */
     Timer     overflow;
-    uint8_t   smbhststs, smbslvsts, smbhstcnt, smbhstcmd, smbhstadd, smbhstdat0, smbhstdat1, smbblkdat;
+    uint8_t smbhststs, smbslvsts, smbhstcnt, smbhstcmd, smbhstadd, smbhstdat0, smbhstdat1,
+        smbblkdat;
     uint8_t   smbslvcnt, smbshdwcmd;
     uint16_t  smbslvevt;
     uint8_t   apmc, apms;
@@ -236,7 +241,8 @@ static bool piix4_pm_realize(void *dev, GError **err)
     Machine *m = s->pci.dev.machine;
     Region *io = s->pci.dev.bus->io;
     (void)err;
-    pci_init(&s->pci, &(PciIdent){ .vendor = 0x8086, .device = 0x7113, .class_code = 0x068000, .revision = 3,
+    pci_init(&s->pci, &(PciIdent){ .vendor = 0x8086, .device = 0x7113, .class_code = 0x068000,
+                                   .revision = 3,
                                    .pin = 1, .subsystem_vendor = 0x1af4, .subsystem = 0x1100 }, pm_config);
     timer_init(&s->overflow, m, TIME_GUEST, overflow_fire, s);
     m->power_button = piix4_pm_power_button;
@@ -280,7 +286,8 @@ static void piix4_pm_reset(void *dev)
     pci_reset(dev);
     pci_put(&s->pci, PCI_INTERRUPT_LINE, 1, 9);
     if (!s->smm) {
-        pci_put(&s->pci, DEVACTB, 4, DEVACTB_APMC_EN);          /* firmware takes SMM for set up, and leaves it alone */
+        /* firmware takes SMM for set up, and leaves it alone */
+        pci_put(&s->pci, DEVACTB, 4, DEVACTB_APMC_EN);
     }
     pcihp_reset(&s->hotplug);
     s->timer_half = pm_ticks(s) >> 23;
@@ -336,8 +343,8 @@ const DeviceClass piix4_pm_class = {
     .restored = piix4_pm_restored,
 };
 
-void *piix4_pm_create(Machine *m, PciHost *host, void (*sink)(void *dev, unsigned n, bool level), void *gsi, bool smm,
-                      GError **err)
+void *piix4_pm_create(Machine *m, PciHost *host, void (*sink)(void *dev, unsigned n, bool level),
+                      void *gsi, bool smm, GError **err)
 {
     Piix4Pm *s = device_new(m, host->bus.base, piix4_pm_class.name, NULL, err);
     if (!s || !device_set(s, "addr", "1.3", err)) {

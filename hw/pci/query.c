@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * query.c -- query-pci and "info pci": the functions on the machine's PCI buses, and what their BARs decode.
+ * query.c -- query-pci and "info pci": the functions on the machine's PCI buses, and what their
+ * BARs decode.
  *
  * Spec: QAPI schema of the QEMU Machine Protocol, module "pci"; PCI Local Bus 3.0, chapter 6.2.
  * Omits: bridges: there are none.

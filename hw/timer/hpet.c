@@ -3,10 +3,12 @@
  * hpet.c -- high precision event timer: a 100 MHz counter with three comparators.
  *
  * Spec: Intel IA-PC HPET 1.0a.
- * Omits: FSB (MSI) delivery, said so in the capabilities; status bits of timers whose interrupt is disabled.
+ * Omits: FSB (MSI) delivery, said so in the capabilities; status bits of timers whose interrupt is
+ *   disabled.
  * Threads: with the machine lock.
  *
- * The counter is computed from guest time.  Each timer remembers up to which count it has looked for matches (`seen`).
+ * The counter is computed from guest time.  Each timer remembers up to which count it has looked
+ * for matches (`seen`).
  */
 #include "core/clock.h"
 #include "core/device.h"
@@ -14,11 +16,13 @@
 #include "hw/timer/timer.h"
 
 enum { N_TIMERS = 3, HPET_BASE = 0xfed00000u, BANK_BYTES = 0x400 };
-enum { GCAP_ID = 0x000, GEN_CONF = 0x010, GINTR_STA = 0x020, MAIN_CNT = 0x0f0, TIMERS = 0x100, TIMER_STRIDE = 0x20 };
+enum { GCAP_ID = 0x000, GEN_CONF = 0x010, GINTR_STA = 0x020, MAIN_CNT = 0x0f0, TIMERS = 0x100,
+       TIMER_STRIDE = 0x20 };
 enum { TN_CONF = 0x00, TN_COMPARATOR = 0x08 };
 enum { CONF_ENABLE = 1, CONF_LEGACY = 2 };
 enum {                                /* 2.3.8 */
-    TN_LEVEL = 1 << 1, TN_ENABLE = 1 << 2, TN_PERIODIC = 1 << 3, TN_PERIODIC_CAP = 1 << 4, TN_SIZE_CAP = 1 << 5,
+    TN_LEVEL = 1 << 1, TN_ENABLE = 1 << 2, TN_PERIODIC = 1 << 3, TN_PERIODIC_CAP = 1 << 4,
+    TN_SIZE_CAP = 1 << 5,
     TN_VAL_SET = 1 << 6, TN_32MODE = 1 << 8, TN_ROUTE_SHIFT = 9, TN_ROUTE = 0x1f << TN_ROUTE_SHIFT,
     TN_WRITABLE = TN_LEVEL | TN_ENABLE | TN_PERIODIC | TN_VAL_SET | TN_32MODE | TN_ROUTE,
 };
@@ -44,7 +48,8 @@ typedef struct Hpet {
     uint64_t   start_ns;
     Comparator tn[N_TIMERS];
     Irq        routed[N_TIMERS];      /* where INT_ROUTE says */
-    Irq        legacy[2];             /* to IRQ 0 and 8: the PIT's and RTC's wires, or timers 0 and 1 */
+    /* to IRQ 0 and 8: the PIT's and RTC's wires, or timers 0 and 1 */
+    Irq        legacy[2];
     bool       legacy_in[2];
     Timer      timer;
     void      *gsi;
@@ -121,8 +126,8 @@ static void interrupt(Hpet *s, unsigned n)
 }
 
 /*
- * Look for a match up to `now`.  At most one is taken, so that periods the host was late for come one by one, unless
- * they are too many or too fast, or `skip` says that nobody wants them.
+ * Look for a match up to `now`.  At most one is taken, so that periods the host was late for come
+ * one by one, unless they are too many or too fast, or `skip` says that nobody wants them.
  */
 static bool take_match(Comparator *t, uint64_t now, bool skip)
 {
@@ -146,7 +151,8 @@ static bool take_match(Comparator *t, uint64_t now, bool skip)
 
 static void arm(Hpet *s)
 {
-    uint64_t now = time_now(s->dev.machine, TIME_GUEST), counter = counter_now(s), best = UINT64_MAX;
+    uint64_t now = time_now(s->dev.machine, TIME_GUEST), counter = counter_now(s),
+             best = UINT64_MAX;
 
     for (unsigned n = 0; n < N_TIMERS && (s->config & CONF_ENABLE); n++) {
         Comparator *t = &s->tn[n];
@@ -184,7 +190,7 @@ void hpet_legacy(void *hpet, unsigned n, bool level)
     update_wires(s);
 }
 
-/* --- registers ------------------------------------------------------------------------------------------------------ */
+/* --- registers -------------------------------------------------------------------------------- */
 
 static uint64_t timer_read(Hpet *s, Comparator *t, unsigned off)
 {
@@ -336,12 +342,13 @@ static void hpet_write(void *dev, hwaddr off, uint64_t val, unsigned size)
 {
     unsigned shift = off & 4 ? 32 : 0;
 
-    bank_write(dev, off & ~7u, val << shift, size == 8 ? UINT64_MAX : (uint64_t)UINT32_MAX << shift);
+    bank_write(dev, off & ~7u, val << shift,
+               size == 8 ? UINT64_MAX : (uint64_t)UINT32_MAX << shift);
 }
 
 static const MmioOps hpet_ops = { .read = hpet_read, .write = hpet_write, .min = 4, .max = 8 };
 
-/* --- life ----------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void hpet_reset(void *dev)
 {

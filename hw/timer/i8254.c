@@ -3,12 +3,15 @@
  * i8254.c -- programmable interval timer: three counters on a 1.193182 MHz clock.
  *
  * Spec: Intel 8254 (231164-005).
- * Omits: the clock pulse between writing a count and loading it.  The one-tick low pulses of modes 2 and 4 are wired as a
- *   fall and a rise at the same moment (OUT itself, as read back, has their length).
+ * Omits: the clock pulse between writing a count and loading it.  The one-tick low pulses of modes
+ *   2 and 4 are wired as a fall and a rise at the same moment (OUT itself, as read back, has their
+ *   length).
  * Threads: with the machine lock.
  *
- * An accelerator may have the timer (core/irqchip.h), unless somebody listens to its speaker: then this is what a snapshot sees of it.
- * A counter holds no moving parts: its value and OUT are computed from the tick at which it was loaded.
+ * An accelerator may have the timer (core/irqchip.h), unless somebody listens to its speaker: then
+ * this is what a snapshot sees of it.
+ * A counter holds no moving parts: its value and OUT are computed from the tick at which it was
+ * loaded.
  */
 #include "core/device.h"
 #include "core/irqchip.h"
@@ -36,7 +39,8 @@ typedef struct Counter {
     uint16_t latched_count;
     uint32_t count;                   /* N: 1..65536 */
     uint32_t next_count;              /* modes 2, 3: takes over at the end of the period; 0: none */
-    uint64_t load_tick;               /* when the count was loaded; while GATE is low in modes 0, 4: ticks already run */
+    /* when the count was loaded; while GATE is low in modes 0, 4: ticks already run */
+    uint64_t load_tick;
 } Counter;
 
 typedef struct Pit {
@@ -49,7 +53,8 @@ typedef struct Pit {
     uint32_t lost_ticks;              /* of lost_policies */
     void   (*before)(void *dev);      /* who listens to counter 2 */
     void    *listener;
-    bool     is_outside;              /* the accelerator has it; what it cannot know of the other's wires: */
+    /* the accelerator has it; what it cannot know of the other's wires: */
+    bool     is_outside;
     bool     speaker, cut;
 } Pit;
 
@@ -117,7 +122,8 @@ static void sync_count(Counter *c, uint64_t now)
     step = c->mode == 3 ? (c->count + 1) / 2 : c->count;
     if (gone >= step) {
         if (c->mode == 3 && gone < c->count) {
-            shift = (c->next_count + 1) / 2;    /* the low half begins: where its high half would have */
+            /* the low half begins: where its high half would have */
+            shift = (c->next_count + 1) / 2;
             c->load_tick = c->load_tick + step > shift ? c->load_tick + step - shift : 0;
         } else {
             c->load_tick += gone - gone % c->count;
@@ -132,7 +138,7 @@ static bool counter_out(const Counter *c, uint64_t now)
     uint64_t gone = elapsed(c, now);
 
     if (!running(c)) {
-        return c->mode != 0;          /* mode 0 goes low with the control word; all others are high */
+        return c->mode != 0;        /* mode 0 goes low with the control word; all others are high */
     }
     switch (c->mode) {
     case 0: case 1:
@@ -157,7 +163,8 @@ static uint64_t high_since_load(const Counter *c, uint64_t gone)
     case 2:                           /* low in the last tick */
         return gone / n * (n - PIT_FINE) + MIN(rest, n - PIT_FINE);
     case 3:
-        return gone / n * ((c->count + 1) / 2 * PIT_FINE) + MIN(rest, (c->count + 1) / 2 * (uint64_t)PIT_FINE);
+        return gone / n * ((c->count + 1) / 2 * PIT_FINE) +
+               MIN(rest, (c->count + 1) / 2 * (uint64_t)PIT_FINE);
     default:                          /* low in the tick after */
         return gone <= n ? gone : gone - MIN(gone - n, PIT_FINE);
     }
@@ -211,7 +218,8 @@ static uint64_t next_change(const Counter *c, uint64_t tick)
     case 2:
         return tick < c->load_tick ? c->load_tick + c->count : tick + c->count - phase;
     case 3:
-        return tick < c->load_tick ? c->load_tick + half : tick + (phase < half ? half : c->count) - phase;
+        return tick < c->load_tick ? c->load_tick + half
+                                   : tick + (phase < half ? half : c->count) - phase;
     case 0: case 1:
         return gone < c->count ? c->load_tick + c->count : UINT64_MAX;
     default:                          /* 4, 5: the pulse is over one tick after it began */
@@ -230,7 +238,7 @@ static void arm(Pit *s, uint64_t after_tick)
         return;
     }
     at = tick_ns(s->event_tick);
-    if (at + (s->lost_ticks == DISCARD ? 0 : LATE_NS) < now) {        /* give up on what was missed */
+    if (at + (s->lost_ticks == DISCARD ? 0 : LATE_NS) < now) {      /* give up on what was missed */
         s->event_tick = next_change(c, now_tick(s));
         at = s->event_tick == UINT64_MAX ? now : tick_ns(s->event_tick);
     }
@@ -510,7 +518,7 @@ static void tell(Pit *s)
 static uint64_t pit_read(void *dev, hwaddr off, unsigned size)
 {
     tell(dev);
-    return off < N_COUNTERS ? read_counter(dev, off) : 0;       /* the control word cannot be read */
+    return off < N_COUNTERS ? read_counter(dev, off) : 0;      /* the control word cannot be read */
 }
 
 static void pit_write(void *dev, hwaddr off, uint64_t val, unsigned size)
@@ -542,8 +550,10 @@ uint64_t pit_high(void *pit, unsigned channel, uint64_t from, uint64_t to)
     uint64_t high = 0;
 
     sync_count(c, from / PIT_FINE);
-    if (c->next_count && running(c)) {          /* a new count takes over at the end of the (half) period */
-        uint64_t step = c->mode == 3 ? (c->count + 1) / 2 : c->count, gone = elapsed(c, from / PIT_FINE);
+    if (c->next_count && running(c)) {
+        /* a new count takes over at the end of the (half) period */
+        uint64_t step = c->mode == 3 ? (c->count + 1) / 2 : c->count,
+                 gone = elapsed(c, from / PIT_FINE);
         uint64_t until = (c->load_tick + (gone < step ? step : c->count)) * PIT_FINE;
         if (until > from && until < to) {
             high = high_between(c, from, until);
@@ -585,7 +595,7 @@ void pit_set_gate(void *pit, unsigned channel, bool level)
     c = &s->counter[channel];
     sync_count(c, now);
     switch (c->mode) {
-    case 0: case 4:                   /* stop or go on; load_tick changes its meaning with the gate */
+    case 0: case 4:                 /* stop or go on; load_tick changes its meaning with the gate */
         c->load_tick = now > c->load_tick ? now - c->load_tick : 0;
         break;
     case 1: case 5:
@@ -612,9 +622,11 @@ static void pit_reset(void *dev)
     uint64_t now = now_tick(s);
     const IrqChip *chip = s->dev.machine->irqchip;
 
-    s->is_outside = chip && chip->pit_make && !s->before && s->iobase == PIT_PORT && chip->pit_make(s->dev.machine);
+    s->is_outside = chip && chip->pit_make && !s->before && s->iobase == PIT_PORT &&
+                    chip->pit_make(s->dev.machine);
     for (unsigned n = 0; n < N_COUNTERS; n++) {
-        s->counter[n] = (Counter){ .mode = 3, .rw = RW_BOTH, .gate = n != 2, .loaded = true, .count = 65536,
+        s->counter[n] = (Counter){ .mode = 3, .rw = RW_BOTH, .gate = n != 2, .loaded = true,
+                                   .count = 65536,
                                    .load_tick = now };
     }
     changed(s, 0);
@@ -631,7 +643,8 @@ static bool pit_restored(void *dev, GError **err)
     if (s->event_tick != UINT64_MAX) {        /* else no change is to come */
         s->event_tick = MIN(s->event_tick, now + 2 * 65536);
     }
-    if (outside(s) || s->event_tick == UINT64_MAX) {        /* another had it, or has it now, or nothing is to come */
+    if (outside(s) || s->event_tick == UINT64_MAX) {
+        /* another had it, or has it now, or nothing is to come */
         changed(s, 0);
     }
     return true;

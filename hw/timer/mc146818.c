@@ -2,13 +2,15 @@
 /*
  * mc146818.c -- real-time clock with 128 bytes of CMOS memory.
  *
- * Spec: Motorola MC146818A (ADI856R2); 128 bytes, index port and century byte 32h as on every PC since: PIIX4 (290562-001).
- * Omits: SQW pin, daylight saving (DSE is kept), the NMI mask in bit 7 of port 70, years before 1970; the first update after a
- *   divider reset comes when the second would have ended, not after 500 ms.
+ * Spec: Motorola MC146818A (ADI856R2); 128 bytes, index port and century byte 32h as on every PC
+ *   since: PIIX4 (290562-001).
+ * Omits: SQW pin, daylight saving (DSE is kept), the NMI mask in bit 7 of port 70, years before
+ *   1970; the first update after a divider reset comes when the second would have ended, not after
+ *   500 ms.
  * Threads: with the machine lock.
  *
- * Nothing ticks: the time registers are computed when read, the flags of register C when somebody looks or an enabled
- * interrupt is due.
+ * Nothing ticks: the time registers are computed when read, the flags of register C when somebody
+ * looks or an enabled interrupt is due.
  */
 #include "core/clock.h"
 #include "hw/misc/isa.h"
@@ -17,19 +19,33 @@
 #include <string.h>
 
 enum { RTC_PORT = 0x70, RTC_IRQ = 8, CMOS_BYTES = 128 };
-enum {                                /* address map: figure 7 */
-    RTC_SECONDS, RTC_SECONDS_ALARM, RTC_MINUTES, RTC_MINUTES_ALARM, RTC_HOURS, RTC_HOURS_ALARM, RTC_DAY_OF_WEEK,
-    RTC_DAY, RTC_MONTH, RTC_YEAR, REG_A, REG_B, REG_C, REG_D, RTC_CENTURY = 0x32,
+enum { /* address map: figure 7 */
+       RTC_SECONDS,
+       RTC_SECONDS_ALARM,
+       RTC_MINUTES,
+       RTC_MINUTES_ALARM,
+       RTC_HOURS,
+       RTC_HOURS_ALARM,
+       RTC_DAY_OF_WEEK,
+       RTC_DAY,
+       RTC_MONTH,
+       RTC_YEAR,
+       REG_A,
+       REG_B,
+       REG_C,
+       REG_D,
+       RTC_CENTURY = 0x32,
 };
 enum { A_UIP = 0x80, A_DV = 0x70, A_DV_RUN = 0x20, A_RS = 0x0f };
-enum { B_SET = 0x80, B_PIE = 0x40, B_AIE = 0x20, B_UIE = 0x10, B_SQWE = 0x08, B_DM = 0x04, B_24H = 0x02 };
+enum { B_SET = 0x80, B_PIE = 0x40, B_AIE = 0x20, B_UIE = 0x10, B_SQWE = 0x08, B_DM = 0x04,
+       B_24H = 0x02 };
 enum { C_IRQF = 0x80, C_PF = 0x40, C_AF = 0x20, C_UF = 0x10 };
 enum { D_VRT = 0x80, HOUR_PM = 0x80, ANY = 0xc0 };
 
 #define NS_PER_S        1000000000ull
 #define CRYSTAL_HZ      32768ull
 #define UIP_NS          244141u       /* UIP rises this long before the update: table 6 */
-#define SLEW_NS         200000u       /* a lost interrupt comes this long after the last was taken */
+#define SLEW_NS         200000u      /* a lost interrupt comes this long after the last was taken */
 #define MAX_LOST        8192u
 #define DAY_S           86400
 #define MAX_YEAR        9999
@@ -37,13 +53,16 @@ enum { D_VRT = 0x80, HOUR_PM = 0x80, ANY = 0xc0 };
 
 typedef struct Rtc {
     Device   dev;
-    uint8_t  cmos[CMOS_BYTES];        /* the time registers in it are valid while the clock is halted */
+    /* the time registers in it are valid while the clock is halted */
+    uint8_t  cmos[CMOS_BYTES];
     uint8_t  index;
-    uint8_t  dow_shift;               /* the guest's idea of the day of the week, less the true one */
+    uint8_t  dow_shift;             /* the guest's idea of the day of the week, less the true one */
     bool     halted;                  /* SET, or the divider held in reset */
-    bool     slew;                    /* periodic interrupts that a guest was too slow for come later */
+    /* periodic interrupts that a guest was too slow for come later */
+    bool     slew;
     uint32_t lost;                    /* of them */
-    int64_t  told_s;                  /* what the guest has changed, in all: for programs, not state */
+    /* what the guest has changed, in all: for programs, not state */
+    int64_t  told_s;
     int64_t  base_s;                  /* time of day when the clock showed base_ns */
     uint64_t base_ns, seen_ns;        /* flags in C are complete up to seen_ns */
     Timer    timer;
@@ -57,12 +76,13 @@ typedef struct Date {
     unsigned month, day, hour, minute, second, weekday;     /* 1-12, 1-31, ..., 0 is Sunday */
 } Date;
 
-/* --- the calendar: days since 1970 in the proleptic Gregorian calendar, counted in years that begin in March ------- */
+/* --- the calendar: days since 1970 in the proleptic Gregorian calendar, counted in years that begin in March  */
 
 static int64_t days_from_date(const Date *d)
 {
     int64_t y = d->year - (d->month <= 2), era = (y >= 0 ? y : y - 399) / 400;
-    unsigned yoe = y - era * 400, doy = (153 * (d->month + (d->month > 2 ? -3 : 9)) + 2) / 5 + d->day - 1;
+    unsigned yoe = y - era * 400,
+             doy = (153 * (d->month + (d->month > 2 ? -3 : 9)) + 2) / 5 + d->day - 1;
 
     return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
 }
@@ -72,14 +92,15 @@ static Date date_from_seconds(int64_t t)
     int64_t days = t / DAY_S, rest = t % DAY_S, z = days + 719468, era = z / 146097;
     unsigned doe = z - era * 146097, yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
     unsigned doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-    Date d = { .day = doy - (153 * mp + 2) / 5 + 1, .month = mp < 10 ? mp + 3 : mp - 9, .hour = rest / 3600,
+    Date d = { .day = doy - (153 * mp + 2) / 5 + 1, .month = mp < 10 ? mp + 3 : mp - 9,
+               .hour = rest / 3600,
                .minute = rest / 60 % 60, .second = rest % 60, .weekday = (days + 4) % 7 };
 
     d.year = (int64_t)yoe + era * 400 + (d.month <= 2);
     return d;
 }
 
-/* --- registers to numbers and back ------------------------------------------------------------------------------ */
+/* --- registers to numbers and back ------------------------------------------------------------ */
 
 static unsigned decode(const Rtc *s, uint8_t v)
 {
@@ -177,7 +198,7 @@ static void time_from_cmos(Rtc *s)
     s->dow_shift = (CLAMP(wanted, 0, 6) + 7 - date_from_seconds(s->base_s).weekday) % 7;
 }
 
-/* --- flags and interrupts ---------------------------------------------------------------------------------------- */
+/* --- flags and interrupts --------------------------------------------------------------------- */
 
 /* Crystal periods between periodic interrupts, 0: none.  Table 5, for a 32.768 kHz time base. */
 static unsigned periodic_ticks(const Rtc *s)
@@ -224,14 +245,18 @@ static void update_irq(Rtc *s)
     irq_set(&s->irq, irq);
 }
 
-/* Periodic interrupts between seen_ns and now.  Those that find PF still set would be lost: slewing keeps count of them. */
+/*
+ * Periodic interrupts between seen_ns and now.  Those that find PF still set would be lost: slewing
+ * keeps count of them.
+ */
 static void periodic(Rtc *s, uint64_t now)
 {
     unsigned ticks = periodic_ticks(s);
     uint64_t n = 0;
 
     if (ticks) {
-        n = muldiv64(now, CRYSTAL_HZ, NS_PER_S) / ticks - muldiv64(s->seen_ns, CRYSTAL_HZ, NS_PER_S) / ticks;
+        n = muldiv64(now, CRYSTAL_HZ, NS_PER_S) / ticks -
+            muldiv64(s->seen_ns, CRYSTAL_HZ, NS_PER_S) / ticks;
     }
     if (n && s->slew && (s->cmos[REG_B] & B_PIE)) {
         n -= s->cmos[REG_C] & C_PF ? 0 : 1;
@@ -307,18 +332,19 @@ static void rtc_fire(void *dev)
     arm(s);
 }
 
-/* --- access -------------------------------------------------------------------------------------------------------- */
+/* --- access ----------------------------------------------------------------------------------- */
 
 static bool is_time(unsigned index)
 {
-    return index == RTC_CENTURY || (index <= RTC_YEAR && index != RTC_SECONDS_ALARM && index != RTC_MINUTES_ALARM &&
-                                    index != RTC_HOURS_ALARM);
+    return index == RTC_CENTURY || (index <= RTC_YEAR && index != RTC_SECONDS_ALARM &&
+                                    index != RTC_MINUTES_ALARM && index != RTC_HOURS_ALARM);
 }
 
 /* SET or the divider changed: freeze the registers, or go on from what is in them. */
 static void set_halted(Rtc *s)
 {
-    bool halted = (s->cmos[REG_B] & B_SET) || (s->cmos[REG_A] & 0x60) == 0x60;      /* DV 11x: divider in reset */
+    /* DV 11x: divider in reset */
+    bool halted = (s->cmos[REG_B] & B_SET) || (s->cmos[REG_A] & 0x60) == 0x60;
 
     if (halted && !s->halted) {
         time_to_cmos(s);
@@ -401,7 +427,7 @@ static void rtc_write(void *dev, hwaddr off, uint64_t val, unsigned size)
 
 static const MmioOps rtc_ops = { .read = rtc_read, .write = rtc_write, .min = 1, .max = 1 };
 
-/* --- life ---------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 void rtc_set_time(void *rtc, int64_t seconds, TimeBase base)
 {
@@ -439,7 +465,8 @@ static void rtc_reset(void *dev)
 {
     Rtc *s = dev;
 
-    s->cmos[REG_B] &= ~(B_PIE | B_AIE | B_UIE | B_SQWE);        /* RESET pin: the clock itself goes on */
+    /* RESET pin: the clock itself goes on */
+    s->cmos[REG_B] &= ~(B_PIE | B_AIE | B_UIE | B_SQWE);
     s->cmos[REG_C] = 0;
     s->index = 0;
     s->lost = 0;

@@ -37,10 +37,13 @@ typedef struct Speaker {
     AudioVoice *voice;
     /* Sound; not state.  Times are the PIT's fine ones. */
     bool        playing;
-    uint64_t    at, high;             /* worked out up to here; of the frame at hand: how long it was high */
-    uint64_t    frame, first;         /* frames since guest time 0: the one at hand, the oldest in the ring */
+    /* worked out up to here; of the frame at hand: how long it was high */
+    uint64_t    at, high;
+    /* frames since guest time 0: the one at hand, the oldest in the ring */
+    uint64_t    frame, first;
     uint32_t    quiet;                /* frames in which nothing moved */
-    int32_t     level, kept;          /* of the last frame, and what of it is heard, times 2^KEEP_SHIFT */
+    /* of the last frame, and what of it is heard, times 2^KEEP_SHIFT */
+    int32_t     level, kept;
     int16_t     ring[RING];
 } Speaker;
 
@@ -74,7 +77,8 @@ static void speaker_catch_up(void *dev)
     if (!s->playing) {
         return;
     }
-    if (s->at > now || now - s->at > PIT_HZ * PIT_FINE / 4) {     /* time went back, or nobody asked for long */
+    if (s->at > now || now - s->at > PIT_HZ * PIT_FINE / 4) {
+        /* time went back, or nobody asked for long */
         s->at = now;
         s->frame = s->first = muldiv64(now, audio_rate(s->audio), PIT_HZ * PIT_FINE);
         s->high = 0;
@@ -141,7 +145,8 @@ static uint64_t speaker_read(void *dev, hwaddr off, unsigned size)
     if (time_now(s->dev.machine, TIME_GUEST) / REFRESH_NS & 1) {
         val |= REFRESH;
     }
-    speaker_catch_up(s);              /* what it asks the counter next may let a new count take over */
+    /* what it asks the counter next may let a new count take over */
+    speaker_catch_up(s);
     if (s->pit && pit_get_out(s->pit, SPEAKER_COUNTER)) {
         val |= OUT2;
     }
@@ -163,7 +168,8 @@ static void speaker_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     }
 }
 
-static const MmioOps speaker_ops = { .read = speaker_read, .write = speaker_write, .min = 1, .max = 1 };
+static const MmioOps speaker_ops = { .read = speaker_read, .write = speaker_write, .min = 1,
+                                     .max = 1 };
 
 static void speaker_reset(void *dev)
 {
@@ -177,7 +183,8 @@ static void speaker_refresh(void *dev)
     bool gate, on;
 
     if (s->pit && pit_speaker(s->pit, &gate, &on)) {
-        s->control = (s->control & ~(GATE2 | SPEAKER_ON)) | (gate ? GATE2 : 0) | (on ? SPEAKER_ON : 0);
+        s->control =
+            (s->control & ~(GATE2 | SPEAKER_ON)) | (gate ? GATE2 : 0) | (on ? SPEAKER_ON : 0);
     }
 }
 
@@ -187,7 +194,8 @@ static bool speaker_realize(void *dev, GError **err)
 
     if (s->audio) {
         s->voice = audio_voice_open(s->audio, "pcspk", speaker_pull, s);
-        audio_voice_format(s->voice, (AudioFormat){ .rate = audio_rate(s->audio), .channels = 1, .sample = SAMPLE_S16 });
+        audio_voice_format(s->voice, (AudioFormat){ .rate = audio_rate(s->audio), .channels = 1,
+                                                    .sample = SAMPLE_S16 });
     }
     return true;
 }

@@ -10,7 +10,9 @@
 #include "core/machine.h"
 #include <string.h>
 
-enum { GET_REPORT = 1, GET_IDLE = 2, GET_PROTOCOL = 3, SET_REPORT = 9, SET_IDLE = 10, SET_PROTOCOL = 11 };      /* 7.2 */
+/* 7.2 */
+enum { GET_REPORT = 1, GET_IDLE = 2, GET_PROTOCOL = 3, SET_REPORT = 9, SET_IDLE = 10,
+       SET_PROTOCOL = 11 };
 enum { DT_HID = 0x21, DT_REPORT = 0x22 };                       /* 7.1 */
 enum { REPORT_INPUT = 1, REPORT_OUTPUT = 2 };
 enum { HID_ENDPOINT = 1, IDLE_UNIT_NS = 4000000 };
@@ -65,7 +67,10 @@ int hid_control(void *dev, const UsbSetup *s, uint8_t *data)
     case GET_REPORT | USB_DIR_IN << 8:
         return s->value >> 8 == REPORT_INPUT ? (int)h->kind->report(h, data) : -1;
     case SET_REPORT:
-        return s->value >> 8 == REPORT_OUTPUT && h->kind->output && h->kind->output(h, data, s->length) ? 0 : -1;
+        return s->value >> 8 == REPORT_OUTPUT && h->kind->output &&
+                       h->kind->output(h, data, s->length)
+                   ? 0
+                   : -1;
     case GET_IDLE | USB_DIR_IN << 8:
         data[0] = h->idle;
         return 1;

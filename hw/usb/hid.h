@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * hid.h -- what USB keyboards, mice and tablets have in common: the class's requests, idle rate, and when input is theirs.
+ * hid.h -- what USB keyboards, mice and tablets have in common: the class's requests, idle rate,
+ * and when input is theirs.
  *
- * A device gets the console's input from the first time that the guest asks its interrupt endpoint until it is reset or
- * deconfigured; before and after, whoever had the input has it (the PS/2 port).
+ * A device gets the console's input from the first time that the guest asks its interrupt endpoint
+ * until it is reset or deconfigured; before and after, whoever had the input has it (the PS/2
+ * port).
  *
  * Spec: USB Device Class Definition for Human Interface Devices 1.11.
  * Omits: physical descriptors, report ids, feature reports.
@@ -24,12 +26,15 @@ typedef struct HidKind {
     const uint8_t  *report_desc;
     uint16_t        n_report_desc;
     uint8_t         idle;                         /* after a reset, in 4 ms; 0: only what is new */
-    unsigned (*report)(Hid *h, uint8_t *out);     /* the state now, without consuming anything: bytes */
-    bool     (*advance)(Hid *h);                  /* take the next event into the state; false: there is none */
+    /* the state now, without consuming anything: bytes */
+    unsigned (*report)(Hid *h, uint8_t *out);
+    /* take the next event into the state; false: there is none */
+    bool     (*advance)(Hid *h);
     bool     (*output)(Hid *h, const uint8_t *data, unsigned n);        /* SET_REPORT; NULL: none */
 } HidKind;
 
-typedef struct HidEvent {             /* a key: code, bit 8: up.  A pointer: movement or place, wheel, buttons from then on */
+/* a key: code, bit 8: up.  A pointer: movement or place, wheel, buttons from then on */
+typedef struct HidEvent {
     uint32_t code;
     int32_t  x, y, z;
 } HidEvent;

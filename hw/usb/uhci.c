@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * uhci.c -- Intel's Universal Host Controller Interface: a frame list of queues in memory, and a root hub of two ports.
+ * uhci.c -- Intel's Universal Host Controller Interface: a frame list of queues in memory, and a
+ * root hub of two ports.
  *
- * Spec: Intel Universal Host Controller Interface (UHCI) Design Guide 1.1; Intel 290550-002 (PIIX3), chapter 2.7.
- * Omits: trapping of port 60h and 64h (LEGSUP holds what is written; the trap bits never set), SOFMOD's adjustment of the frame,
- *   over-current, data toggles; a packet that a device keeps asynchronously counts as not acknowledged until it is done.
+ * Spec: Intel Universal Host Controller Interface (UHCI) Design Guide 1.1; Intel 290550-002
+ *   (PIIX3), chapter 2.7.
+ * Omits: trapping of port 60h and 64h (LEGSUP holds what is written; the trap bits never set),
+ *   SOFMOD's adjustment of the frame, over-current, data toggles; a packet that a device keeps
+ *   asynchronously counts as not acknowledged until it is done.
  * Threads: with the machine lock.
  *
- * A frame takes a millisecond.  While nothing but NAKs happens the timer fires every IDLE_FRAMES frames, and whatever frames have
- * passed since are run then; a device that has news brings it forward.  FRNUM is always what the clock says.
+ * A frame takes a millisecond.  While nothing but NAKs happens the timer fires every IDLE_FRAMES
+ * frames, and whatever frames have passed since are run then; a device that has news brings it
+ * forward.  FRNUM is always what the clock says.
  */
 #include "hw/pci/pci.h"
 #include "core/clock.h"
@@ -16,18 +20,41 @@
 #include "hw/usb/usb.h"
 #include <string.h>
 
-enum { USBCMD = 0x00, USBSTS = 0x02, USBINTR = 0x04, FRNUM = 0x06, FRBASEADD = 0x08, SOFMOD = 0x0c, PORTSC = 0x10, BANK = 0x20 };
-enum { CMD_RS = 1, CMD_HCRESET = 2, CMD_GRESET = 4, CMD_EGSM = 8, CMD_FGR = 0x10, CMD_SWDBG = 0x20, CMD_ALL = 0xff };  /* 2.1.1 */
-enum { STS_INT = 1, STS_ERROR = 2, STS_RESUME = 4, STS_HSE = 8, STS_HCPE = 0x10, STS_HALTED = 0x20 };   /* 2.1.2 */
-enum { INTR_CRC = 1, INTR_RESUME = 2, INTR_IOC = 4, INTR_SHORT = 8 };                                   /* 2.1.3 */
-enum { PORT_CONNECT = 1, PORT_CONNECT_CHANGE = 2, PORT_ENABLE = 4, PORT_ENABLE_CHANGE = 8, PORT_LINE = 0x30, PORT_RESUME = 0x40,
-       PORT_ONE = 0x80, PORT_LOW = 0x100, PORT_RESET = 0x200, PORT_SUSPEND = 0x1000 };                  /* 2.1.7 */
-enum { LINK_END = 1, LINK_QUEUE = 2, LINK_DEPTH = 4 };                                                  /* 3.1 to 3.3 */
-enum { TD_ACTIVE = 1 << 23, TD_STALLED = 1 << 22, TD_BABBLE = 1 << 20, TD_NAK = 1 << 19, TD_TIMEOUT = 1 << 18,
-       TD_IOC = 1 << 24, TD_SPD = 1 << 29, TD_ERRORS = 0x7e0000, TD_LEN = 0x7ff, TD_CERR_AT = 27 };     /* 3.2.2 */
+enum { USBCMD = 0x00, USBSTS = 0x02, USBINTR = 0x04, FRNUM = 0x06, FRBASEADD = 0x08, SOFMOD = 0x0c,
+       PORTSC = 0x10, BANK = 0x20 };
+/* 2.1.1 */
+enum { CMD_RS = 1, CMD_HCRESET = 2, CMD_GRESET = 4, CMD_EGSM = 8, CMD_FGR = 0x10, CMD_SWDBG = 0x20,
+       CMD_ALL = 0xff };
+/* 2.1.2 */
+enum { STS_INT = 1, STS_ERROR = 2, STS_RESUME = 4, STS_HSE = 8, STS_HCPE = 0x10,
+       STS_HALTED = 0x20 };
+/* 2.1.3 */
+enum { INTR_CRC = 1, INTR_RESUME = 2, INTR_IOC = 4, INTR_SHORT = 8 };
+enum { PORT_CONNECT = 1, PORT_CONNECT_CHANGE = 2, PORT_ENABLE = 4, PORT_ENABLE_CHANGE = 8,
+       PORT_LINE = 0x30, PORT_RESUME = 0x40,
+       /* 2.1.7 */
+       PORT_ONE = 0x80, PORT_LOW = 0x100, PORT_RESET = 0x200, PORT_SUSPEND = 0x1000 };
+/* 3.1 to 3.3 */
+enum { LINK_END = 1, LINK_QUEUE = 2, LINK_DEPTH = 4 };
+enum { TD_ACTIVE = 1 << 23, TD_STALLED = 1 << 22, TD_BABBLE = 1 << 20, TD_NAK = 1 << 19,
+       TD_TIMEOUT = 1 << 18,
+       /* 3.2.2 */
+       TD_IOC = 1 << 24, TD_SPD = 1 << 29, TD_ERRORS = 0x7e0000, TD_LEN = 0x7ff, TD_CERR_AT = 27 };
 enum { LEGSUP = 0xc0, LEGSUP_IRQ = 0x2000, SBRN = 0x60 };
-enum { PORTS = 2, FRAME_NS = 1000000, FRAMES = 1024, IDLE_FRAMES = 8, CATCH_UP = 32, BUSY_FRAMES = 10,
-       WALK_MAX = 512, QUEUES_MAX = 64, FRAME_BYTES = 1280, PACKET_MAX = 1280, PENDING_MAX = 8, PENDING_FRAMES = 64 };
+enum {
+    PORTS = 2,
+    FRAME_NS = 1000000,
+    FRAMES = 1024,
+    IDLE_FRAMES = 8,
+    CATCH_UP = 32,
+    BUSY_FRAMES = 10,
+    WALK_MAX = 512,
+    QUEUES_MAX = 64,
+    FRAME_BYTES = 1280,
+    PACKET_MAX = 1280,
+    PENDING_MAX = 8,
+    PENDING_FRAMES = 64
+};
 
 typedef struct Uhci Uhci;
 typedef struct Pending {              /* a packet that its device has kept */
@@ -58,7 +85,8 @@ struct Uhci {
 static void update_irq(Uhci *s)
 {
     bool level = (s->ioc && (s->intr & INTR_IOC)) || (s->is_short && (s->intr & INTR_SHORT)) ||
-                 ((s->sts & STS_ERROR) && (s->intr & INTR_CRC)) || ((s->sts & STS_RESUME) && (s->intr & INTR_RESUME)) ||
+                 ((s->sts & STS_ERROR) && (s->intr & INTR_CRC)) ||
+                 ((s->sts & STS_RESUME) && (s->intr & INTR_RESUME)) ||
                  (s->sts & (STS_HSE | STS_HCPE));
     pci_irq(&s->pci, level && (pci_get(&s->pci, LEGSUP, 2) & LEGSUP_IRQ));
 }
@@ -105,7 +133,8 @@ static UsbDevice *find_device(Uhci *s, uint8_t address)
 {
     for (unsigned i = 0; i < PORTS; i++) {
         UsbDevice *d = s->port[i].dev;
-        if (d && (s->portsc[i] & PORT_ENABLE) && !(s->portsc[i] & PORT_SUSPEND) && d->address == address) {
+        if (d && (s->portsc[i] & PORT_ENABLE) && !(s->portsc[i] & PORT_SUSPEND) &&
+            d->address == address) {
             return d;
         }
     }
@@ -144,7 +173,8 @@ static void forget_pending(Uhci *s, const UsbDevice *of, bool old_only)
 {
     for (unsigned i = 0; i < PENDING_MAX; i++) {
         Pending *w = &s->pending[i];
-        if (w->used && (!of || w->packet.dev == of) && (!old_only || (uint32_t)s->frame - w->seen > PENDING_FRAMES)) {
+        if (w->used && (!of || w->packet.dev == of) &&
+            (!old_only || (uint32_t)s->frame - w->seen > PENDING_FRAMES)) {
             forget(w);
         }
     }
@@ -155,7 +185,9 @@ typedef struct Td {
 } Td;
 typedef enum { TD_NEXT, TD_STAYS, TD_FATAL } TdResult;
 
-/* Starts a TD's packet, or takes up the one that is under way.  USB_NAK for one that is not done. */
+/*
+ * Starts a TD's packet, or takes up the one that is under way.  USB_NAK for one that is not done.
+ */
 static UsbStatus transact(Uhci *s, const Td *td, uint32_t at, uint32_t size, Pending **out)
 {
     uint8_t    pid = (uint8_t)td->token;
@@ -170,12 +202,14 @@ static UsbStatus transact(Uhci *s, const Td *td, uint32_t at, uint32_t size, Pen
         return USB_NAK;
     }
     if (!w->used) {
-        w->packet = (UsbPacket){ .pid = pid, .ep = td->token >> 15 & 15, .data = w->buffer, .size = size, .done = packet_done,
+        w->packet = (UsbPacket){ .pid = pid, .ep = td->token >> 15 & 15, .data = w->buffer,
+                                 .size = size, .done = packet_done,
                                  .owner = w };
         w->hc = s;
         w->td = at;
         w->token = td->token;
-        if (pid != USB_PID_IN && size && as_read(s->pci.dma, td->buffer, w->buffer, size) != MEM_OK) {
+        if (pid != USB_PID_IN && size &&
+            as_read(s->pci.dma, td->buffer, w->buffer, size) != MEM_OK) {
             memset(w->buffer, 0, size);
         }
         usb_packet(d, &w->packet);
@@ -195,7 +229,10 @@ static void td_write(Uhci *s, uint32_t at, const Td *td)
     as_write(s->pci.dma, at + 4, &td->ctrl, 4);
 }
 
-/* Nobody answered: one of the attempts that C_ERR counts; none left: stalled (0 from the start: for ever). */
+/*
+ * Nobody answered: one of the attempts that C_ERR counts; none left: stalled (0 from the start: for
+ * ever).
+ */
 static void td_error(Uhci *s, Td *td, uint32_t error)
 {
     uint32_t left = td->ctrl >> TD_CERR_AT & 3;
@@ -278,7 +315,8 @@ static TdResult td_run(Uhci *s, uint32_t at, Td *td, uint32_t *bytes)
 
 /* ---- the schedule (3.4) ---- */
 
-typedef struct Seen {                 /* queues met in this frame, and how much had been done by then */
+/* queues met in this frame, and how much had been done by then */
+typedef struct Seen {
     uint32_t at[QUEUES_MAX], done[QUEUES_MAX];
     unsigned n;
 } Seen;
@@ -388,7 +426,8 @@ static void port_attach(UsbPort *p)
 {
     Uhci *s = p->hc;
     uint16_t *sc = &s->portsc[p->index];
-    *sc = (uint16_t)((*sc & PORT_SUSPEND) | PORT_ONE | PORT_CONNECT | PORT_CONNECT_CHANGE | (p->dev->speed == USB_LOW ? PORT_LOW | 0x20 : 0x10));
+    *sc = (uint16_t)((*sc & PORT_SUSPEND) | PORT_ONE | PORT_CONNECT | PORT_CONNECT_CHANGE |
+                     (p->dev->speed == USB_LOW ? PORT_LOW | 0x20 : 0x10));
     if (s->cmd & CMD_EGSM) {
         s->sts |= STS_RESUME;
     }
@@ -400,7 +439,8 @@ static void port_detach(UsbPort *p)
     Uhci *s = p->hc;
     uint16_t *sc = &s->portsc[p->index];
     forget_pending(s, p->dev, false);
-    *sc = (uint16_t)(PORT_ONE | PORT_CONNECT_CHANGE | (*sc & PORT_ENABLE ? PORT_ENABLE_CHANGE : *sc & PORT_ENABLE_CHANGE));
+    *sc = (uint16_t)(PORT_ONE | PORT_CONNECT_CHANGE |
+                     (*sc & PORT_ENABLE ? PORT_ENABLE_CHANGE : *sc & PORT_ENABLE_CHANGE));
     if (s->cmd & CMD_EGSM) {
         s->sts |= STS_RESUME;
     }
@@ -425,7 +465,8 @@ static void port_resume(UsbPort *p)
     update_irq(s);
 }
 
-static const UsbPortOps port_ops = { .attach = port_attach, .detach = port_detach, .wakeup = port_wakeup, .resume = port_resume };
+static const UsbPortOps port_ops = { .attach = port_attach, .detach = port_detach,
+                                     .wakeup = port_wakeup, .resume = port_resume };
 
 static void port_write(Uhci *s, unsigned n, uint16_t val)
 {
@@ -522,7 +563,8 @@ static uint64_t uhci_read(void *dev, hwaddr off, unsigned size)
     case SOFMOD:            return s->sofmod;
     case PORTSC:            return s->portsc[0];
     case PORTSC + 2:        return s->portsc[1];
-    default:                return off > PORTSC + 2 ? 0xff7f : 0;       /* no third port: bit 7 is not one */
+    /* no third port: bit 7 is not one */
+    default:                return off > PORTSC + 2 ? 0xff7f : 0;
     }
 }
 
@@ -582,13 +624,15 @@ static const Reg uhci_regs[] = {
 
 static bool uhci_realize(Uhci *s, uint16_t product, uint8_t pin, GError **err)
 {
-    pci_init(&s->pci, &(PciIdent){ .vendor = 0x8086, .device = product, .class_code = 0x0c0300, .revision = 1, .pin = pin,
+    pci_init(&s->pci, &(PciIdent){ .vendor = 0x8086, .device = product, .class_code = 0x0c0300,
+                                   .revision = 1, .pin = pin,
                                    .subsystem_vendor = 0x1af4, .subsystem = 0x1100 }, uhci_regs);
     region_init_io(&s->ports_bank, "uhci", &uhci_io, s, BANK);
     pci_bar(&s->pci, 4, PCI_BAR_IO, false, &s->ports_bank);
     timer_init(&s->timer, s->pci.dev.machine, TIME_GUEST, timer_fired, s);
     for (unsigned i = 0; i < PORTS; i++) {
-        s->port[i] = (UsbPort){ .ops = &port_ops, .hc = s, .index = i, .speeds = 1 << USB_LOW | 1 << USB_FULL };
+        s->port[i] = (UsbPort){ .ops = &port_ops, .hc = s, .index = i,
+                                .speeds = 1 << USB_LOW | 1 << USB_FULL };
         s->port_list[i] = &s->port[i];
         s->portsc[i] = PORT_ONE;
     }
@@ -664,6 +708,9 @@ static const Field uhci_fields[] = {
         .reset = uhci_reset, .restored = uhci_restored,                                              \
     }
 UHCI_CLASS(uhci, "piix3-usb-uhci", "USB 1.1 host controller of the 82371SB", piix3_realize);
-UHCI_CLASS(ich9_uhci1, "ich9-usb-uhci1", "USB 1.1 host controller, first of the ICH9", ich9_1_realize);
-UHCI_CLASS(ich9_uhci2, "ich9-usb-uhci2", "USB 1.1 host controller, second of the ICH9", ich9_2_realize);
-UHCI_CLASS(ich9_uhci3, "ich9-usb-uhci3", "USB 1.1 host controller, third of the ICH9", ich9_3_realize);
+UHCI_CLASS(ich9_uhci1, "ich9-usb-uhci1", "USB 1.1 host controller, first of the ICH9",
+           ich9_1_realize);
+UHCI_CLASS(ich9_uhci2, "ich9-usb-uhci2", "USB 1.1 host controller, second of the ICH9",
+           ich9_2_realize);
+UHCI_CLASS(ich9_uhci3, "ich9-usb-uhci3", "USB 1.1 host controller, third of the ICH9",
+           ich9_3_realize);

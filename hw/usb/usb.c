@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STAGE_IDLE, STAGE_IN, STAGE_OUT, STAGE_STALLED };        /* UsbDevice.stage: what the data stage is, or how it went */
+/* UsbDevice.stage: what the data stage is, or how it went */
+enum { STAGE_IDLE, STAGE_IN, STAGE_OUT, STAGE_STALLED };
 enum { FEATURE_HALT = 0, FEATURE_REMOTE_WAKEUP = 1 };           /* table 9-6 */
 enum { CONFIG_SELF_POWERED = 0x40 };
 
@@ -20,12 +21,14 @@ const char *const usb_speed_names[USB_SPEEDS] = { "1.5", "12", "480", "5000" };
 
 static UsbSetup setup_of(const uint8_t *p)
 {
-    return (UsbSetup){ p[0], p[1], (uint16_t)(p[2] | p[3] << 8), (uint16_t)(p[4] | p[5] << 8), (uint16_t)(p[6] | p[7] << 8) };
+    return (UsbSetup){ p[0], p[1], (uint16_t)(p[2] | p[3] << 8), (uint16_t)(p[4] | p[5] << 8),
+                       (uint16_t)(p[6] | p[7] << 8) };
 }
 
 /* ---- standard requests ---- */
 
-static const UsbInterfaceDesc *find_interface(const UsbDevice *d, unsigned number, unsigned alternate)
+static const UsbInterfaceDesc *find_interface(const UsbDevice *d, unsigned number,
+                                              unsigned alternate)
 {
     const UsbConfigDesc *c = d->ops->desc->config[d->speed];
 
@@ -55,7 +58,8 @@ static int to_device(UsbDevice *d, const UsbSetup *s, uint8_t *data)
 {
     switch (s->request | (s->type & USB_DIR_IN) << 8) {
     case USB_GET_STATUS | USB_DIR_IN << 8:
-        data[0] = (d->ops->desc->config[d->speed]->attributes & CONFIG_SELF_POWERED ? 1 : 0) | (d->remote_wakeup ? 2 : 0);
+        data[0] = (d->ops->desc->config[d->speed]->attributes & CONFIG_SELF_POWERED ? 1 : 0) |
+                  (d->remote_wakeup ? 2 : 0);
         data[1] = 0;
         return 2;
     case USB_CLEAR_FEATURE:
@@ -130,7 +134,9 @@ static int to_endpoint(UsbDevice *d, const UsbSetup *s, uint8_t *data)
         if (s->value != FEATURE_HALT) {
             return -1;
         }
-        d->halted[in] = (uint16_t)(s->request == USB_SET_FEATURE && (bit & ~1u) ? d->halted[in] | bit : d->halted[in] & ~bit);
+        d->halted[in] =
+            (uint16_t)(s->request == USB_SET_FEATURE && (bit & ~1u) ? d->halted[in] | bit
+                                                                    : d->halted[in] & ~bit);
         return 0;
     default:
         return -1;
@@ -330,20 +336,22 @@ bool usb_device_restored(void *dev, GError **err)
 {
     UsbDevice *d = dev;
 
-    return d->at <= d->length || fail(err, "%s: a control transfer stands at byte %u of %u", d->dev.path, d->at, d->length);
+    return d->at <= d->length || fail(err, "%s: a control transfer stands at byte %u of %u",
+                                      d->dev.path, d->at, d->length);
 }
 
 static UsbPort *choose_port(const UsbBus *b, const UsbDevice *d, GError **err)
 {
     for (unsigned i = 0; i < b->n_ports; i++) {
         UsbPort *p = b->ports[i];
-        if (d->port_name ? !strcmp(p->name, d->port_name) : !p->dev && (p->speeds >> d->speed & 1)) {
+        if (d->port_name ? !strcmp(p->name, d->port_name)
+                         : !p->dev && (p->speeds >> d->speed & 1)) {
             if (p->dev) {
-                fail(err, "device %s: port %s of bus %s is taken by %s", d->dev.class->name, p->name, b->base->name,
-                     p->dev->dev.class->name);
+                fail(err, "device %s: port %s of bus %s is taken by %s", d->dev.class->name,
+                     p->name, b->base->name, p->dev->dev.class->name);
             } else if (!(p->speeds >> d->speed & 1)) {
-                fail(err, "device %s: port %s of bus %s is not for %s Mb/s", d->dev.class->name, p->name, b->base->name,
-                     usb_speed_names[d->speed]);
+                fail(err, "device %s: port %s of bus %s is not for %s Mb/s", d->dev.class->name,
+                     p->name, b->base->name, usb_speed_names[d->speed]);
             } else {
                 return p;
             }
@@ -351,9 +359,11 @@ static UsbPort *choose_port(const UsbBus *b, const UsbDevice *d, GError **err)
         }
     }
     if (d->port_name) {
-        fail(err, "device %s: bus %s has no port %s; its ports are 1 to %u", d->dev.class->name, b->base->name, d->port_name, b->n_ports);
+        fail(err, "device %s: bus %s has no port %s; its ports are 1 to %u", d->dev.class->name,
+             b->base->name, d->port_name, b->n_ports);
     } else {
-        fail(err, "device %s: bus %s has no free port; add a controller", d->dev.class->name, b->base->name);
+        fail(err, "device %s: bus %s has no free port; add a controller", d->dev.class->name,
+             b->base->name);
     }
     return NULL;
 }
@@ -402,8 +412,9 @@ static char *usb_describe(const Bus *base, const Device *dev)
     const UsbDevice *d = (const UsbDevice *)dev;
     const UsbDesc   *t = d->ops->desc;
 
-    return g_strdup_printf("Port %s, Device %u, Speed %s Mb/s, Product %s", d->port ? d->port->name : "-", d->address,
-                           usb_speed_names[d->speed], t->name ? t->strings[t->name] : dev->class->name);
+    return g_strdup_printf("Port %s, Device %u, Speed %s Mb/s, Product %s",
+                           d->port ? d->port->name : "-", d->address, usb_speed_names[d->speed],
+                           t->name ? t->strings[t->name] : dev->class->name);
 }
 
 /* "ID.0" of a controller with an id, else usb-bus.N. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * usb.h -- the Universal Serial Bus: devices with endpoints, ports to plug them into, and packets between the two.
+ * usb.h -- the Universal Serial Bus: devices with endpoints, ports to plug them into, and packets
+ * between the two.
  *
- * A host controller owns a UsbBus with UsbPorts.  It gives a device a UsbPacket; the device fills in its status at once, or says
- * USB_ASYNC and calls usb_complete() later.  A device that has answered USB_NAK calls usb_wakeup() when it has news, so that a
- * controller need not ask again and again.  Endpoint 0 belongs to the core: it answers the standard requests from const tables
- * and calls the device for the others.
+ * A host controller owns a UsbBus with UsbPorts.  It gives a device a UsbPacket; the device fills
+ * in its status at once, or says USB_ASYNC and calls usb_complete() later.  A device that has
+ * answered USB_NAK calls usb_wakeup() when it has news, so that a controller need not ask again and
+ * again.  Endpoint 0 belongs to the core: it answers the standard requests from const tables and
+ * calls the device for the others.
  *
  * Spec: USB 2.0, chapters 5, 8 and 9.
  * Omits: data toggles (nothing is lost between host and device here), hubs, isochronous timing.
@@ -19,13 +21,20 @@ typedef enum { USB_LOW, USB_FULL, USB_HIGH, USB_SUPER, USB_SPEEDS } UsbSpeed;
 enum { USB_PID_OUT = 0xe1, USB_PID_IN = 0x69, USB_PID_SETUP = 0x2d };   /* table 8-1 */
 typedef enum { USB_OK, USB_NAK, USB_STALL, USB_BABBLE, USB_NOBODY, USB_ASYNC } UsbStatus;
 
-enum { USB_DIR_IN = 0x80, USB_TYPE_MASK = 0x60, USB_TYPE_STANDARD = 0, USB_TYPE_CLASS = 0x20, USB_TYPE_VENDOR = 0x40,
-       USB_TO_MASK = 0x1f, USB_TO_DEVICE = 0, USB_TO_INTERFACE = 1, USB_TO_ENDPOINT = 2 };     /* table 9-2 */
-enum { USB_GET_STATUS = 0, USB_CLEAR_FEATURE = 1, USB_SET_FEATURE = 3, USB_SET_ADDRESS = 5, USB_GET_DESCRIPTOR = 6,
-       USB_SET_DESCRIPTOR = 7, USB_GET_CONFIGURATION = 8, USB_SET_CONFIGURATION = 9, USB_GET_INTERFACE = 10,
-       USB_SET_INTERFACE = 11 };                                                                /* table 9-4 */
-enum { USB_DT_DEVICE = 1, USB_DT_CONFIG = 2, USB_DT_STRING = 3, USB_DT_INTERFACE = 4, USB_DT_ENDPOINT = 5,
-       USB_DT_QUALIFIER = 6, USB_DT_OTHER_SPEED = 7 };                                          /* table 9-5 */
+enum { USB_DIR_IN = 0x80, USB_TYPE_MASK = 0x60, USB_TYPE_STANDARD = 0, USB_TYPE_CLASS = 0x20,
+       USB_TYPE_VENDOR = 0x40,
+       /* table 9-2 */
+       USB_TO_MASK = 0x1f, USB_TO_DEVICE = 0, USB_TO_INTERFACE = 1, USB_TO_ENDPOINT = 2 };
+enum { USB_GET_STATUS = 0, USB_CLEAR_FEATURE = 1, USB_SET_FEATURE = 3, USB_SET_ADDRESS = 5,
+       USB_GET_DESCRIPTOR = 6,
+       USB_SET_DESCRIPTOR = 7, USB_GET_CONFIGURATION = 8, USB_SET_CONFIGURATION = 9,
+       USB_GET_INTERFACE = 10,
+       /* table 9-4 */
+       USB_SET_INTERFACE = 11 };
+enum { USB_DT_DEVICE = 1, USB_DT_CONFIG = 2, USB_DT_STRING = 3, USB_DT_INTERFACE = 4,
+       USB_DT_ENDPOINT = 5,
+       /* table 9-5 */
+       USB_DT_QUALIFIER = 6, USB_DT_OTHER_SPEED = 7 };
 enum { USB_EP_CONTROL = 0, USB_EP_ISOCHRONOUS = 1, USB_EP_BULK = 2, USB_EP_INTERRUPT = 3 };
 enum { USB_CONTROL_MAX = 4096, USB_INTERFACES_MAX = 16, USB_DESCRIPTOR_MAX = 1024 };
 
@@ -78,10 +87,13 @@ int usb_descriptor(const UsbDevice *d, uint8_t type, uint8_t index, uint8_t *out
 
 typedef struct UsbOps {
     const UsbDesc *desc;
-    /* A request that is not the core's: data holds length bytes from the host, or takes as many; -1: stall. */
+    /*
+     * A request that is not the core's: data holds length bytes from the host, or takes as many;
+     * -1: stall.
+     */
     int  (*control)(void *dev, const UsbSetup *s, uint8_t *data);
     void (*data)(void *dev, UsbPacket *p);        /* every endpoint but 0 */
-    void (*cancel)(void *dev, UsbPacket *p);      /* an asynchronous packet will not be waited for */
+    void (*cancel)(void *dev, UsbPacket *p);     /* an asynchronous packet will not be waited for */
     void (*reset)(void *dev);                     /* signalled by the port, or the machine's */
     void (*configured)(void *dev);                /* d->config has changed */
 } UsbOps;
@@ -119,8 +131,10 @@ struct UsbDevice {
 void usb_device_init(UsbDevice *d, const UsbOps *ops, UsbSpeed speed);      /* in realize() */
 void usb_device_reset(void *dev);     /* a class's .reset, or called by it; also what a port does */
 bool usb_device_restored(void *dev, GError **err);
-void usb_wakeup(UsbDevice *d, uint8_t ep);        /* an endpoint that had nothing has something; resumes the bus if it may */
-void usb_complete(UsbPacket *p);                  /* an asynchronous packet is done: status and actual are set */
+/* an endpoint that had nothing has something; resumes the bus if it may */
+void usb_wakeup(UsbDevice *d, uint8_t ep);
+/* an asynchronous packet is done: status and actual are set */
+void usb_complete(UsbPacket *p);
 
 /* ---- ports; for host controllers ---- */
 
@@ -128,7 +142,7 @@ typedef struct UsbPortOps {
     void (*attach)(UsbPort *port);    /* a device is there / is about to go */
     void (*detach)(UsbPort *port);
     void (*wakeup)(UsbPort *port, uint8_t ep);      /* usb_wakeup(); ep 0..15 */
-    void (*resume)(UsbPort *port);    /* the device signals resume: it may, the host has allowed it */
+    void (*resume)(UsbPort *port);  /* the device signals resume: it may, the host has allowed it */
 } UsbPortOps;
 
 struct UsbPort {
@@ -147,7 +161,10 @@ typedef struct UsbBus {
     unsigned  n_ports;
 } UsbBus;
 
-/* In a controller's realize().  ports: n of them, filled in but for names; the array is the controller's. */
+/*
+ * In a controller's realize().  ports: n of them, filled in but for names; the array is the
+ * controller's.
+ */
 void usb_bus_init(UsbBus *b, Device *controller, UsbPort **ports, unsigned n);
 void usb_bus_free(UsbBus *b);         /* in its unrealize() */
 void usb_packet(UsbDevice *d, UsbPacket *p);      /* to this device; p->status says how it went */

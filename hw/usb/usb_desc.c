@@ -9,7 +9,8 @@
 #include "hw/usb/usb.h"
 #include <string.h>
 
-enum { DEVICE_BYTES = 18, QUALIFIER_BYTES = 10, CONFIG_BYTES = 9, INTERFACE_BYTES = 9, ENDPOINT_BYTES = 7 };
+enum { DEVICE_BYTES = 18, QUALIFIER_BYTES = 10, CONFIG_BYTES = 9, INTERFACE_BYTES = 9,
+       ENDPOINT_BYTES = 7 };
 enum { US_ENGLISH = 0x0409 };
 
 typedef struct Writer {

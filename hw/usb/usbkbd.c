@@ -2,7 +2,8 @@
 /*
  * usbkbd.c -- a USB keyboard, whose report is the boot keyboard's in both protocols.
  *
- * Spec: HID 1.11, appendices B.1 and E.6; HID Usage Tables 1.12, chapter 10 (page 07) and 11 (page 08).
+ * Spec: HID 1.11, appendices B.1 and E.6; HID Usage Tables 1.12, chapter 10 (page 07) and 11 (page
+ *   08).
  * Omits: keys of the consumer and system control pages.
  * Threads: with the machine lock.
  */
@@ -14,11 +15,14 @@ enum { KEYS = 6, ROLLOVER = 1, FIRST_MODIFIER = 0xe0, UP = 0x100, EVDEV_MAX = 25
 
 /* modifiers | reserved | six keys; out: five lamps */
 static const uint8_t report_desc[] = {
-    0x05, 0x01, 0x09, 0x06, 0xa1, 0x01,                         /* Generic Desktop, Keyboard, application collection */
-    0x05, 0x07, 0x19, 0xe0, 0x29, 0xe7, 0x15, 0x00, 0x25, 0x01, /* Keyboard page: modifiers, 0 to 1 */
+    /* Generic Desktop, Keyboard, application collection */
+    0x05, 0x01, 0x09, 0x06, 0xa1, 0x01,
+    /* Keyboard page: modifiers, 0 to 1 */
+    0x05, 0x07, 0x19, 0xe0, 0x29, 0xe7, 0x15, 0x00, 0x25, 0x01,
     0x75, 0x01, 0x95, 0x08, 0x81, 0x02,                         /* 8 of 1 bit: variable */
     0x95, 0x01, 0x75, 0x08, 0x81, 0x01,                         /* a byte constant */
-    0x95, 0x05, 0x75, 0x01, 0x05, 0x08, 0x19, 0x01, 0x29, 0x05, 0x91, 0x02,     /* LED page, 5 lamps: output */
+    /* LED page, 5 lamps: output */
+    0x95, 0x05, 0x75, 0x01, 0x05, 0x08, 0x19, 0x01, 0x29, 0x05, 0x91, 0x02,
     0x95, 0x01, 0x75, 0x03, 0x91, 0x01,                         /* 3 bits constant */
     0x95, 0x06, 0x75, 0x08, 0x15, 0x00, 0x26, 0xff, 0x00,       /* 6 bytes, 0 to 255 */
     0x05, 0x07, 0x19, 0x00, 0x29, 0xff, 0x81, 0x00,             /* Keyboard page: array */
@@ -26,12 +30,16 @@ static const uint8_t report_desc[] = {
 };
 
 static const uint8_t hid_desc[] = HID_DESCRIPTOR(report_desc);
-static const UsbEndpointDesc ep = { .address = 0x81, .type = USB_EP_INTERRUPT, .max_packet = 8, .interval = 10 };
-static const UsbInterfaceDesc iface = { .class = 3, .subclass = 1, .protocol = 1, .extra = hid_desc, .n_extra = sizeof(hid_desc),
+static const UsbEndpointDesc ep = { .address = 0x81, .type = USB_EP_INTERRUPT, .max_packet = 8,
+                                    .interval = 10 };
+static const UsbInterfaceDesc iface = { .class = 3, .subclass = 1, .protocol = 1,
+                                        .extra = hid_desc, .n_extra = sizeof(hid_desc),
                                         .n_endpoints = 1, .endpoints = &ep };
-static const UsbConfigDesc config = { .attributes = 0x20, .max_power_2ma = 50, .n_interfaces = 1, .interfaces = &iface };
+static const UsbConfigDesc config = { .attributes = 0x20, .max_power_2ma = 50, .n_interfaces = 1,
+                                      .interfaces = &iface };
 static const char *const strings[] = { "", "Ryokan", "Ryokan USB Keyboard", "68284", NULL };
-static const UsbDesc desc = { .usb = 0x0200, .vendor = 0x0627, .product = 0x0001, .max_packet0 = 8, .manufacturer = 1, .name = 2,
+static const UsbDesc desc = { .usb = 0x0200, .vendor = 0x0627, .product = 0x0001, .max_packet0 = 8,
+                              .manufacturer = 1, .name = 2,
                               .serial = 3, .strings = strings, .config = { [USB_FULL] = &config } };
 
 static const uint8_t usage_of[EVDEV_MAX] = {
@@ -124,9 +132,11 @@ static bool lamps(Hid *h, const uint8_t *data, unsigned n)
 }
 
 static const InputOps input = { .key = key };
-static const HidKind kind = { .input = &input, .report_desc = report_desc, .n_report_desc = sizeof(report_desc), .idle = 125,
+static const HidKind kind = { .input = &input, .report_desc = report_desc,
+                              .n_report_desc = sizeof(report_desc), .idle = 125,
                               .report = make, .advance = advance, .output = lamps };
-static const UsbOps ops = { .desc = &desc, .control = hid_control, .data = hid_data, .reset = hid_reset, .configured = hid_configured };
+static const UsbOps ops = { .desc = &desc, .control = hid_control, .data = hid_data,
+                            .reset = hid_reset, .configured = hid_configured };
 
 static bool usbkbd_realize(void *dev, GError **err)
 {

@@ -13,13 +13,16 @@ enum { BUTTONS = 0x1f, FAR = 1 << 20 };
 
 /* buttons 1 to 5 | x | y | wheel, a byte each */
 static const uint8_t mouse_report[] = {
-    0x05, 0x01, 0x09, 0x02, 0xa1, 0x01,                         /* Generic Desktop, Mouse, application collection */
+    /* Generic Desktop, Mouse, application collection */
+    0x05, 0x01, 0x09, 0x02, 0xa1, 0x01,
     0x09, 0x01, 0xa1, 0x00,                                     /* Pointer, physical collection */
     0x05, 0x09, 0x19, 0x01, 0x29, 0x05, 0x15, 0x00, 0x25, 0x01, /* Buttons 1 to 5, 0 to 1 */
-    0x95, 0x05, 0x75, 0x01, 0x81, 0x02,                         /* 5 of 1 bit: data, variable, absolute */
+    /* 5 of 1 bit: data, variable, absolute */
+    0x95, 0x05, 0x75, 0x01, 0x81, 0x02,
     0x95, 0x01, 0x75, 0x03, 0x81, 0x01,                         /* 3 bits constant */
     0x05, 0x01, 0x09, 0x30, 0x09, 0x31, 0x09, 0x38,             /* Generic Desktop: X, Y, Wheel */
-    0x15, 0x81, 0x25, 0x7f, 0x75, 0x08, 0x95, 0x03, 0x81, 0x06, /* -127 to 127, 3 of 8 bits: relative */
+    /* -127 to 127, 3 of 8 bits: relative */
+    0x15, 0x81, 0x25, 0x7f, 0x75, 0x08, 0x95, 0x03, 0x81, 0x06,
     0xc0, 0xc0,
 };
 /* buttons 1 to 5 | x, two bytes | y, two bytes | wheel */
@@ -39,22 +42,33 @@ static const uint8_t tablet_report[] = {
 
 static const uint8_t mouse_hid[] = HID_DESCRIPTOR(mouse_report);
 static const uint8_t tablet_hid[] = HID_DESCRIPTOR(tablet_report);
-static const UsbEndpointDesc mouse_ep = { .address = 0x81, .type = USB_EP_INTERRUPT, .max_packet = 4, .interval = 10 };
-static const UsbEndpointDesc tablet_ep = { .address = 0x81, .type = USB_EP_INTERRUPT, .max_packet = 8, .interval = 10 };
-static const UsbInterfaceDesc mouse_if = { .class = 3, .subclass = 1, .protocol = 2, .extra = mouse_hid, .n_extra = sizeof(mouse_hid),
+static const UsbEndpointDesc mouse_ep = { .address = 0x81, .type = USB_EP_INTERRUPT,
+                                          .max_packet = 4, .interval = 10 };
+static const UsbEndpointDesc tablet_ep = { .address = 0x81, .type = USB_EP_INTERRUPT,
+                                           .max_packet = 8, .interval = 10 };
+static const UsbInterfaceDesc mouse_if = { .class = 3, .subclass = 1, .protocol = 2,
+                                           .extra = mouse_hid, .n_extra = sizeof(mouse_hid),
                                            .n_endpoints = 1, .endpoints = &mouse_ep };
-static const UsbInterfaceDesc tablet_if = { .class = 3, .extra = tablet_hid, .n_extra = sizeof(tablet_hid), .n_endpoints = 1,
+static const UsbInterfaceDesc tablet_if = { .class = 3, .extra = tablet_hid,
+                                            .n_extra = sizeof(tablet_hid), .n_endpoints = 1,
                                             .endpoints = &tablet_ep };
-static const UsbConfigDesc mouse_config = { .attributes = 0x20, .max_power_2ma = 50, .n_interfaces = 1, .interfaces = &mouse_if };
-static const UsbConfigDesc tablet_config = { .attributes = 0x20, .max_power_2ma = 50, .n_interfaces = 1, .interfaces = &tablet_if };
+static const UsbConfigDesc mouse_config = { .attributes = 0x20, .max_power_2ma = 50,
+                                            .n_interfaces = 1, .interfaces = &mouse_if };
+static const UsbConfigDesc tablet_config = { .attributes = 0x20, .max_power_2ma = 50,
+                                             .n_interfaces = 1, .interfaces = &tablet_if };
 static const char *const mouse_strings[] = { "", "Ryokan", "Ryokan USB Mouse", "89126", NULL };
 static const char *const tablet_strings[] = { "", "Ryokan", "Ryokan USB Tablet", "28754", NULL };
-static const UsbDesc mouse_desc = { .usb = 0x0200, .vendor = 0x0627, .product = 0x0001, .max_packet0 = 8, .manufacturer = 1, .name = 2,
+static const UsbDesc mouse_desc = { .usb = 0x0200, .vendor = 0x0627, .product = 0x0001,
+                                    .max_packet0 = 8, .manufacturer = 1, .name = 2,
                                     .serial = 3, .strings = mouse_strings, .config = { [USB_FULL] = &mouse_config } };
-static const UsbDesc tablet_desc = { .usb = 0x0200, .vendor = 0x0627, .product = 0x0001, .max_packet0 = 8, .manufacturer = 1,
+static const UsbDesc tablet_desc = { .usb = 0x0200, .vendor = 0x0627, .product = 0x0001,
+                                     .max_packet0 = 8, .manufacturer = 1,
                                      .name = 2, .serial = 3, .strings = tablet_strings, .config = { [USB_FULL] = &tablet_config } };
 
-/* The event that waits last, if it has the same buttons and has not begun; else a new one.  Full: the last one takes it. */
+/*
+ * The event that waits last, if it has the same buttons and has not begun; else a new one.  Full:
+ * the last one takes it.
+ */
 static HidEvent *event_for(Hid *h, unsigned buttons, bool *is_new)
 {
     HidEvent *last = h->count ? &h->queue[(h->first + h->count - 1) % HID_QUEUE] : NULL, *e = NULL;
@@ -154,13 +168,17 @@ static unsigned tablet_make(Hid *h, uint8_t *out)
 
 static const InputOps mouse_input = { .pointer = moved };
 static const InputOps tablet_input = { .absolute = placed };
-static const HidKind mouse_kind = { .input = &mouse_input, .report_desc = mouse_report, .n_report_desc = sizeof(mouse_report),
+static const HidKind mouse_kind = { .input = &mouse_input, .report_desc = mouse_report,
+                                    .n_report_desc = sizeof(mouse_report),
                                     .report = mouse_make, .advance = mouse_advance };
-static const HidKind tablet_kind = { .input = &tablet_input, .report_desc = tablet_report, .n_report_desc = sizeof(tablet_report),
+static const HidKind tablet_kind = { .input = &tablet_input, .report_desc = tablet_report,
+                                     .n_report_desc = sizeof(tablet_report),
                                      .report = tablet_make, .advance = tablet_advance };
-static const UsbOps mouse_ops = { .desc = &mouse_desc, .control = hid_control, .data = hid_data, .reset = hid_reset,
+static const UsbOps mouse_ops = { .desc = &mouse_desc, .control = hid_control, .data = hid_data,
+                                  .reset = hid_reset,
                                   .configured = hid_configured };
-static const UsbOps tablet_ops = { .desc = &tablet_desc, .control = hid_control, .data = hid_data, .reset = hid_reset,
+static const UsbOps tablet_ops = { .desc = &tablet_desc, .control = hid_control, .data = hid_data,
+                                   .reset = hid_reset,
                                    .configured = hid_configured };
 
 static bool mouse_realize(void *dev, GError **err)

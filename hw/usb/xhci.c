@@ -2,7 +2,8 @@
 /*
  * xhci.c -- the registers and root hub ports of an xHCI controller, as qemu-xhci and as NEC's.
  *
- * Spec: xHCI 1.2, chapters 4.2 (initialisation), 4.19 (root hub), 5 (registers), 7.2 (supported protocol).
+ * Spec: xHCI 1.2, chapters 4.2 (initialisation), 4.19 (root hub), 5 (registers), 7.2 (supported
+ *   protocol).
  * Omits: see xhci.h; link power management, over-current.
  * Threads: with the machine lock.
  *
@@ -12,17 +13,23 @@
 #include "core/machine.h"
 #include <string.h>
 
-enum { OPER = 0x40, PORTS_AT = 0x440, RUNTIME = 0x1000, INTR_AT = 0x1020, DOORBELLS = 0x2000, MSIX_AT = 0x3000, PBA_AT = 0x3800,
+enum { OPER = 0x40, PORTS_AT = 0x440, RUNTIME = 0x1000, INTR_AT = 0x1020, DOORBELLS = 0x2000,
+       MSIX_AT = 0x3000, PBA_AT = 0x3800,
        BAR_BYTES = 0x4000, PROTOCOLS = 0x20 };
-enum { USBCMD = 0x00, USBSTS = 0x04, PAGESIZE = 0x08, DNCTRL = 0x14, CRCR = 0x18, DCBAAP = 0x30, CONFIG = 0x38 };   /* 5.4 */
+/* 5.4 */
+enum { USBCMD = 0x00, USBSTS = 0x04, PAGESIZE = 0x08, DNCTRL = 0x14, CRCR = 0x18, DCBAAP = 0x30,
+       CONFIG = 0x38 };
 enum { CRCR_CYCLE = 1, CRCR_STOP = 2, CRCR_ABORT = 4, CRCR_RUNNING = 8 };
 enum { CMD_STORED = 0xd0d, STS_W1C = XHCI_STS_HSE | XHCI_STS_EINT | XHCI_STS_PCD | XHCI_STS_SRE };
-enum { IMAN = 0x00, IMOD = 0x04, ERSTSZ = 0x08, ERSTBA = 0x10, ERDP = 0x18 };                                   /* 5.5.2 */
+/* 5.5.2 */
+enum { IMAN = 0x00, IMOD = 0x04, ERSTSZ = 0x08, ERSTBA = 0x10, ERDP = 0x18 };
 enum { MFINDEX_NS = 125000 };
 
 enum {                                /* PORTSC, 5.4.8 */
-    P_CCS = 1, P_PED = 2, P_RESET = 0x10, P_PLS_AT = 5, P_PLS = 0x1e0, P_POWER = 0x200, P_SPEED_AT = 10, P_PIC = 0xc000,
-    P_LWS = 0x10000, P_CSC = 1 << 17, P_PEC = 1 << 18, P_WRC = 1 << 19, P_PRC = 1 << 21, P_PLC = 1 << 22, P_CEC = 1 << 23,
+    P_CCS = 1, P_PED = 2, P_RESET = 0x10, P_PLS_AT = 5, P_PLS = 0x1e0, P_POWER = 0x200,
+    P_SPEED_AT = 10, P_PIC = 0xc000,
+    P_LWS = 0x10000, P_CSC = 1 << 17, P_PEC = 1 << 18, P_WRC = 1 << 19, P_PRC = 1 << 21,
+    P_PLC = 1 << 22, P_CEC = 1 << 23,
     P_WAKES = 0xe000000,
 };
 #define P_WARM_RESET 0x80000000u
@@ -60,20 +67,26 @@ static void port_changed(Xhci *s, unsigned n, uint32_t bits)
     *portsc(s, n) |= bits;
     if (is_new && (s->usbcmd & XHCI_CMD_RS)) {
         s->usbsts |= XHCI_STS_PCD;
-        xhci_event(s, 0, (Trb){ (uint64_t)n << 24, (uint32_t)CC_SUCCESS << 24, EV_PORT << TRB_TYPE_AT }, false);
+        xhci_event(s, 0,
+                   (Trb){ (uint64_t)n << 24, (uint32_t)CC_SUCCESS << 24, EV_PORT << TRB_TYPE_AT },
+                   false);
     }
 }
 
 /* What is there after power or a reset of the controller. */
 static void port_connect(Xhci *s, unsigned n)
 {
-    static const uint8_t ids[USB_SPEEDS] = { [USB_FULL] = 1, [USB_LOW] = 2, [USB_HIGH] = 3, [USB_SUPER] = 4 };  /* 7.2.2.1.1 */
+    /* 7.2.2.1.1 */
+    static const uint8_t ids[USB_SPEEDS] = {
+        [USB_FULL] = 1, [USB_LOW] = 2, [USB_HIGH] = 3, [USB_SUPER] = 4
+    };
     UsbDevice *d = on_port(s, n);
     uint32_t   keep = *portsc(s, n) & (P_CHANGES | P_WAKES | P_PIC);
 
     *portsc(s, n) = keep | P_POWER;
     if (d) {
-        *portsc(s, n) |= P_CCS | (uint32_t)ids[d->speed] << P_SPEED_AT | (d->speed == USB_SUPER ? P_PED : 0);
+        *portsc(s, n) |=
+            P_CCS | (uint32_t)ids[d->speed] << P_SPEED_AT | (d->speed == USB_SUPER ? P_PED : 0);
         set_link(s, n, d->speed == USB_SUPER ? PLS_U0 : PLS_POLLING);
     } else {
         set_link(s, n, PLS_RX_DETECT);
@@ -96,7 +109,8 @@ static void port_detach(UsbPort *p)
     bool     enabled = *portsc(s, n) & P_PED;
 
     for (unsigned i = 1; i <= s->n_slots; i++) {
-        for (unsigned dci = 1; dci < XHCI_DCIS && s->slot[i].enabled && s->slot[i].port == n; dci++) {
+        for (unsigned dci = 1; dci < XHCI_DCIS && s->slot[i].enabled && s->slot[i].port == n;
+             dci++) {
             if (s->slot[i].xfer[dci]) {
                 xhci_ep_stop(s, i, dci, s->slot[i].ep_state[dci]);
             }
@@ -131,7 +145,8 @@ static void port_resume(UsbPort *p)
     }
 }
 
-static const UsbPortOps port_ops = { .attach = port_attach, .detach = port_detach, .wakeup = port_wakeup, .resume = port_resume };
+static const UsbPortOps port_ops = { .attach = port_attach, .detach = port_detach,
+                                     .wakeup = port_wakeup, .resume = port_resume };
 
 static void port_reset(Xhci *s, unsigned n, bool warm)
 {
@@ -276,7 +291,8 @@ static void crcr_written(Xhci *s, uint32_t val)
     if (s->command_running && (val & (CRCR_STOP | CRCR_ABORT))) {
         uint64_t at = s->crcr & ~(uint64_t)15;
         s->command_running = false;
-        xhci_event(s, 0, (Trb){ at, (uint32_t)CC_COMMAND_RING_STOPPED << 24, EV_COMMAND << TRB_TYPE_AT }, false);
+        xhci_event(s, 0, (Trb){ at, (uint32_t)CC_COMMAND_RING_STOPPED << 24,
+                                EV_COMMAND << TRB_TYPE_AT }, false);
     } else if (!s->command_running) {
         s->crcr = (s->crcr & ~(uint64_t)UINT32_MAX) | (val & 0xffffffc1);
     }
@@ -380,14 +396,19 @@ static void intr_write(Xhci *s, XhciIntr *in, unsigned off, uint32_t val)
 static uint32_t cap_read(const Xhci *s, unsigned off)
 {
     switch (off) {
-    case 0x00: return OPER | 0x0100 << 16;                                      /* CAPLENGTH, HCIVERSION */
+    /* CAPLENGTH, HCIVERSION */
+    case 0x00: return OPER | 0x0100 << 16;
     case 0x04: return s->n_slots | s->n_intrs << 8 | (s->p2 + s->p3) << 24;     /* HCSPARAMS1 */
-    case 0x08: return 4 << 4;                                                   /* HCSPARAMS2: 16 event ring segments */
-    case 0x10: return 1 | PROTOCOLS / 4 << 16;                                  /* HCCPARAMS1: 64-bit addresses */
+    /* HCSPARAMS2: 16 event ring segments */
+    case 0x08: return 4 << 4;
+    /* HCCPARAMS1: 64-bit addresses */
+    case 0x10: return 1 | PROTOCOLS / 4 << 16;
     case 0x14: return DOORBELLS;
     case 0x18: return RUNTIME;
-    case PROTOCOLS + 0x00: return 0x02000002 | 4 << 8;                          /* USB 2.0, next one 16 bytes on */
-    case PROTOCOLS + 0x10: return 0x03000002;                                   /* USB 3.0, the last */
+    /* USB 2.0, next one 16 bytes on */
+    case PROTOCOLS + 0x00: return 0x02000002 | 4 << 8;
+    /* USB 3.0, the last */
+    case PROTOCOLS + 0x10: return 0x03000002;
     case PROTOCOLS + 0x04: case PROTOCOLS + 0x14: return 0x20425355;            /* "USB " */
     case PROTOCOLS + 0x08: return 1 | s->p2 << 8;
     case PROTOCOLS + 0x18: return (s->p2 + 1) | s->p3 << 8;
@@ -447,7 +468,8 @@ static void add_ports(Xhci *s)
     unsigned n = MAX(s->p2, s->p3);
 
     for (unsigned i = 0; i < n; i++) {
-        uint32_t speeds = (i < s->p2 ? 1 << USB_LOW | 1 << USB_FULL | 1 << USB_HIGH : 0) | (i < s->p3 ? 1 << USB_SUPER : 0);
+        uint32_t speeds = (i < s->p2 ? 1 << USB_LOW | 1 << USB_FULL | 1 << USB_HIGH : 0) |
+                          (i < s->p3 ? 1 << USB_SUPER : 0);
         s->port[i] = (UsbPort){ .ops = &port_ops, .hc = s, .index = i, .speeds = speeds };
         s->port_list[i] = &s->port[i];
     }
@@ -456,7 +478,8 @@ static void add_ports(Xhci *s)
 
 static bool realize(Xhci *s, uint16_t vendor, uint16_t product, uint8_t revision)
 {
-    pci_init(&s->pci, &(PciIdent){ .vendor = vendor, .device = product, .class_code = 0x0c0330, .revision = revision, .pin = 1,
+    pci_init(&s->pci, &(PciIdent){ .vendor = vendor, .device = product, .class_code = 0x0c0330,
+                                   .revision = revision, .pin = 1,
                                    .subsystem_vendor = 0x1af4, .subsystem = 0x1100 }, NULL);
     pci_fixed(&s->pci, 0x60, 1, 0x30);          /* SBRN: USB 3.0 */
     s->pci.cap_free = 0x70;
@@ -515,8 +538,8 @@ static bool xhci_restored(void *dev, GError **err)
 
     for (unsigned i = 1; i <= XHCI_SLOTS; i++) {
         if (s->slot[i].enabled && (i > s->n_slots || s->slot[i].port > s->p2 + s->p3)) {
-            return fail(err, "%s: slot %u has port %u; there are %u slots and %u ports", s->pci.dev.path, i, s->slot[i].port,
-                        s->n_slots, s->p2 + s->p3);
+            return fail(err, "%s: slot %u has port %u; there are %u slots and %u ports",
+                        s->pci.dev.path, i, s->slot[i].port, s->n_slots, s->p2 + s->p3);
         }
     }
     return pci_restored(dev, err);

@@ -3,7 +3,8 @@
  * xhci_cmd.c -- the command ring: slots, addresses, endpoint contexts.
  *
  * Spec: xHCI 1.2, chapters 4.5 (slots), 4.6 (commands), 4.9.3, 6.2 (contexts), 6.4.3.
- * Omits: see xhci.h; negotiating bandwidth, latency tolerance, port bandwidth, force event and header commands (TRB error).
+ * Omits: see xhci.h; negotiating bandwidth, latency tolerance, port bandwidth, force event and
+ *   header commands (TRB error).
  * Threads: with the machine lock.
  */
 #include "core/machine.h"
@@ -26,7 +27,10 @@ static bool write_context(Xhci *s, uint64_t base, unsigned n, const Context c)
     return as_write(s->pci.dma, base + (uint64_t)CONTEXT_BYTES * n, c, CONTEXT_BYTES) == MEM_OK;
 }
 
-/* A root hub port to the device on it: USB 2 ports come first, then those of the same sockets for USB 3. */
+/*
+ * A root hub port to the device on it: USB 2 ports come first, then those of the same sockets for
+ * USB 3.
+ */
 UsbDevice *xhci_device(Xhci *s, unsigned slot)
 {
     unsigned   port = s->slot[slot].port, n = port > s->p2 ? port - s->p2 : port;
@@ -207,7 +211,8 @@ static unsigned configure(Xhci *s, unsigned slot, uint64_t input, bool away)
         out[0] = (out[0] & 0x07ffffff) | (c[0] & 0xf8000000);   /* context entries */
         write_context(s, sl->context, 0, out);
     }
-    set_slot_state(s, slot, any_endpoint(sl) ? SLOT_CONFIGURED : SLOT_ADDRESSED, slot_address(sl, slot));
+    set_slot_state(s, slot, any_endpoint(sl) ? SLOT_CONFIGURED : SLOT_ADDRESSED,
+                   slot_address(sl, slot));
     return code;
 }
 
@@ -264,8 +269,10 @@ static unsigned stop_endpoint(Xhci *s, unsigned slot, unsigned dci)
         return CC_CONTEXT_STATE;
     }
     if (xhci_ep_has_work(s, slot, dci, &at, &trb)) {
-        xhci_event(s, trb.status >> 22, (Trb){ at, (trb.status & 0x1ffff) | (uint32_t)CC_STOPPED << 24,
-                                               EV_TRANSFER << TRB_TYPE_AT | dci << 16 | slot << 24 }, true);
+        xhci_event(s, trb.status >> 22,
+                   (Trb){ at, (trb.status & 0x1ffff) | (uint32_t)CC_STOPPED << 24,
+                          EV_TRANSFER << TRB_TYPE_AT | dci << 16 | slot << 24 },
+                   true);
     }
     xhci_ep_stop(s, slot, dci, EP_STOPPED);
     xhci_ep_write_context(s, slot, dci);
@@ -295,7 +302,8 @@ static unsigned set_dequeue(Xhci *s, unsigned slot, unsigned dci, uint64_t point
     return CC_SUCCESS;
 }
 
-static unsigned endpoint_command(Xhci *s, unsigned type, unsigned slot, unsigned dci, uint64_t param)
+static unsigned endpoint_command(Xhci *s, unsigned type, unsigned slot, unsigned dci,
+                                 uint64_t param)
 {
     if (!dci) {
         return CC_TRB;
@@ -331,7 +339,8 @@ static unsigned slot_command(Xhci *s, unsigned type, unsigned slot, const Trb *t
     case CMD_CONFIGURE_EP:   return configure(s, slot, input, t->control & DECONFIGURE);
     case CMD_EVALUATE:       return evaluate(s, slot, input);
     case CMD_RESET_DEVICE:   return reset_device(s, slot);
-    default:                 return endpoint_command(s, type, slot, t->control >> 16 & 31, t->param);
+    default:
+        return endpoint_command(s, type, slot, t->control >> 16 & 31, t->param);
     }
 }
 
@@ -373,6 +382,7 @@ void xhci_commands(Xhci *s)
             return;
         }
         unsigned code = command(s, &t, &slot, &extra);
-        xhci_event(s, 0, (Trb){ at, code << 24 | extra, EV_COMMAND << TRB_TYPE_AT | slot << 24 }, false);
+        xhci_event(s, 0, (Trb){ at, code << 24 | extra, EV_COMMAND << TRB_TYPE_AT | slot << 24 },
+                   false);
     }
 }

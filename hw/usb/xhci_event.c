@@ -114,7 +114,8 @@ void xhci_event(Xhci *s, unsigned n, Trb ev, bool quiet)
     if (!(s->usbcmd & XHCI_CMD_RS)) {
         return;
     }
-    if (!(in->erstsz & 0xffff) || !locate(s, in, &here) || !after(s, in, &here, &next) || !after(s, in, &next, &beyond)) {
+    if (!(in->erstsz & 0xffff) || !locate(s, in, &here) || !after(s, in, &here, &next) ||
+        !after(s, in, &next, &beyond)) {
         guest_error(s, "event ring %u has no memory, or a segment of a wrong size", n);
         xhci_dead(s, XHCI_STS_HCE);
         return;

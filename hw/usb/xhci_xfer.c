@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * xhci_xfer.c -- transfer rings: a transfer descriptor is gathered, becomes one packet, and its events are written.
+ * xhci_xfer.c -- transfer rings: a transfer descriptor is gathered, becomes one packet, and its
+ * events are written.
  *
  * Spec: xHCI 1.2, chapters 3.2.9 to 3.2.11, 4.9 to 4.11, 6.4.1.
  * Omits: see xhci.h.
@@ -32,10 +33,15 @@ static unsigned type_of(const Trb *t)
 static uint32_t length_of(const Trb *t)
 {
     unsigned type = type_of(t);
-    return type == TRB_NORMAL || type == TRB_DATA || type == TRB_ISOCH ? t->status & 0x1ffff : type == TRB_SETUP ? 8 : 0;
+    return type == TRB_NORMAL || type == TRB_DATA || type == TRB_ISOCH ? t->status & 0x1ffff
+           : type == TRB_SETUP                                         ? 8
+                                                                       : 0;
 }
 
-/* pos: pointer | cycle state.  Nothing that is ours there: false, and pos stands behind the links at most. */
+/*
+ * pos: pointer | cycle state.  Nothing that is ours there: false, and pos stands behind the links
+ * at most.
+ */
 bool xhci_ring_next(Xhci *s, uint64_t *pos, Trb *out, uint64_t *at)
 {
     for (unsigned links = 0; links <= LINKS; links++) {
@@ -106,11 +112,15 @@ void xhci_later(Xhci *s)
 
 /* ---- from memory ---- */
 
-/* A whole TD behind the dequeue pointer, or NULL: not there yet.  *bad: what is there cannot be one. */
+/*
+ * A whole TD behind the dequeue pointer, or NULL: not there yet.  *bad: what is there cannot be
+ * one.
+ */
 static XhciXfer *gather(Xhci *s, unsigned slot, unsigned dci, bool *bad)
 {
     uint64_t  pos = s->slot[slot].dequeue[dci], at, total = 0;
-    GArray   *trbs = g_array_new(FALSE, FALSE, sizeof(Trb)), *ats = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    GArray *trbs = g_array_new(FALSE, FALSE, sizeof(Trb)),
+           *ats = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     XhciXfer *x = NULL;
     Trb       t;
     bool      whole = false;
@@ -121,7 +131,8 @@ static XhciXfer *gather(Xhci *s, unsigned slot, unsigned dci, bool *bad)
         total += length_of(&t);
         whole = !(t.control & TRB_CHAIN);
         if (trbs->len == TD_TRBS || total > TD_BYTES) {
-            guest_error(s, "slot %u, endpoint %u: a transfer of more than %u TRBs or %u bytes", slot, dci, TD_TRBS, TD_BYTES);
+            guest_error(s, "slot %u, endpoint %u: a transfer of more than %u TRBs or %u bytes",
+                        slot, dci, TD_TRBS, TD_BYTES);
             *bad = true;
             break;
         }
@@ -130,7 +141,8 @@ static XhciXfer *gather(Xhci *s, unsigned slot, unsigned dci, bool *bad)
         x = g_new0(XhciXfer, 1);
         *x = (XhciXfer){ .hc = s, .slot = slot, .dci = dci, .n = trbs->len, .after = pos };
         x->data = g_malloc0(MAX(total, 1));
-        x->packet = (UsbPacket){ .ep = (uint8_t)(dci >> 1), .data = x->data, .size = (uint32_t)total, .owner = x };
+        x->packet = (UsbPacket){ .ep = (uint8_t)(dci >> 1), .data = x->data,
+                                 .size = (uint32_t)total, .owner = x };
     }
     if (x) {
         x->trb = (Trb *)(void *)g_array_free(trbs, FALSE);
@@ -179,13 +191,19 @@ static bool set_pid(XhciXfer *x, unsigned ep_type)
 
 /* ---- to memory, and events ---- */
 
-static void event(XhciXfer *x, const Trb *t, uint64_t pointer, unsigned code, uint32_t length, bool data)
+static void event(XhciXfer *x, const Trb *t, uint64_t pointer, unsigned code, uint32_t length,
+                  bool data)
 {
-    xhci_event(x->hc, t->status >> 22, (Trb){ pointer, code << 24 | (length & 0xffffff),
-               EV_TRANSFER << TRB_TYPE_AT | (data ? 4u : 0) | x->dci << 16 | x->slot << 24 }, t->control & TRB_BEI);
+    xhci_event(x->hc, t->status >> 22,
+               (Trb){ pointer, code << 24 | (length & 0xffffff),
+                      EV_TRANSFER << TRB_TYPE_AT | (data ? 4u : 0) | x->dci << 16 | x->slot << 24 },
+               t->control & TRB_BEI);
 }
 
-/* 4.10.1: each TRB that asks for it has an event; the first that is not filled, if it asks for either. */
+/*
+ * 4.10.1: each TRB that asks for it has an event; the first that is not filled, if it asks for
+ * either.
+ */
 static void store(XhciXfer *x)
 {
     uint32_t left = x->packet.actual, sum = 0;
@@ -233,7 +251,8 @@ static void halt(XhciXfer *x, unsigned code)
     }
     sl->ep_state[x->dci] = EP_HALTED;
     xhci_ep_write_context(x->hc, x->slot, x->dci);
-    event(x, &x->trb[i], x->at[i], code, length_of(&x->trb[i]) - MIN(left, length_of(&x->trb[i])), false);
+    event(x, &x->trb[i], x->at[i], code, length_of(&x->trb[i]) - MIN(left, length_of(&x->trb[i])),
+          false);
 }
 
 static void finish(XhciXfer *x)
@@ -280,7 +299,8 @@ static void ring_error(Xhci *s, unsigned slot, unsigned dci)
 
     s->slot[slot].ep_state[dci] = EP_ERROR;
     xhci_ep_write_context(s, slot, dci);
-    xhci_event(s, 0, (Trb){ at, (uint32_t)CC_TRB << 24, EV_TRANSFER << TRB_TYPE_AT | dci << 16 | slot << 24 }, false);
+    xhci_event(s, 0, (Trb){ at, (uint32_t)CC_TRB << 24,
+                            EV_TRANSFER << TRB_TYPE_AT | dci << 16 | slot << 24 }, false);
 }
 
 /* false: nothing more to do now. */
@@ -303,7 +323,8 @@ static bool run_one(Xhci *s, unsigned slot, unsigned dci)
         return true;
     }
     if (!set_pid(x, sl->ep_type[dci]) || (x->packet.pid != USB_PID_IN && !fetch_data(x))) {
-        guest_error(s, "slot %u, endpoint %u: TRB %u does not belong here, or its data is nowhere", slot, dci, type_of(&x->trb[0]));
+        guest_error(s, "slot %u, endpoint %u: TRB %u does not belong here, or its data is nowhere",
+                    slot, dci, type_of(&x->trb[0]));
         xfer_free(x);
         ring_error(s, slot, dci);
         return false;
@@ -329,7 +350,8 @@ void xhci_ep_run(Xhci *s, unsigned slot, unsigned dci)
 {
     XhciSlot *sl = &s->slot[slot];
 
-    for (unsigned i = 0; (s->usbcmd & XHCI_CMD_RS) && sl->ep_state[dci] == EP_RUNNING && !sl->xfer[dci]; i++) {
+    for (unsigned i = 0;
+         (s->usbcmd & XHCI_CMD_RS) && sl->ep_state[dci] == EP_RUNNING && !sl->xfer[dci]; i++) {
         if (i == TDS_AT_ONCE) {
             sl->again |= 1u << dci;
             xhci_later(s);

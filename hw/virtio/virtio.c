@@ -203,7 +203,9 @@ static bool take_segment(Virtio *v, Walk *w, uint64_t at, uint32_t bytes, uint16
 {
     if (w->n_out + w->n_in == VIRTIO_SEGS || (w->n_in && !(flags & DESC_WRITE)) ||
         at + bytes < at) {
-        virtio_error(v, "a chain is longer than %d, wraps, or has a part to read behind one to write", VIRTIO_SEGS);
+        virtio_error(v,
+                     "a chain is longer than %d, wraps, or has a part to read behind one to write",
+                     VIRTIO_SEGS);
         return false;
     }
     w->seg[w->n_out + w->n_in] = (VirtSeg){ at, bytes };

@@ -63,7 +63,7 @@ typedef struct VirtioOps {
     uint16_t id;                      /* 5: device type */
     uint16_t config_bytes;
     uint64_t features;                /* the type's own; the core adds the rings' */
-    size_t   part;                    /* hooks get this offset in the device; 0: the device itself */
+    size_t   part;                   /* hooks get this offset in the device; 0: the device itself */
     /* fill in the type's configuration space */
     void   (*config)(void *dev, uint8_t *bytes);
     void   (*config_write)(void *dev, unsigned at, uint8_t val);        /* optional */

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * virtio_balloon.c -- virtio-balloon-pci: memory that the guest does without goes back to the host, when the host asks
- *   (balloon) or by itself (free page reporting); and what the guest says of its memory.
+ * virtio_balloon.c -- virtio-balloon-pci: memory that the guest does without goes back to the host,
+ *   when the host asks (balloon) or by itself (free page reporting); and what the guest says of its
+ *   memory.
  *
  * Spec: VIRTIO 1.2, chapter 5.5 (traditional memory balloon device).
- * Omits: free page hints (for live migration), page poison (a driver that counts on what is in a reported page does not report),
+ * Omits: free page hints (for live migration), page poison (a driver that counts on what is in a
+ *   reported page does not report),
  *   MUST_TELL_HOST.  Queues that the driver has not agreed to have no number, as Linux counts them.
  * Threads: with the machine lock.
  *
- * The statistics queue has one buffer of the driver's, filled in; to be given a new one the device gives it back.
+ * The statistics queue has one buffer of the driver's, filled in; to be given a new one the device
+ * gives it back.
  */
 #include "core/machine.h"
 #include "hw/virtio/virtio.h"
@@ -17,9 +20,10 @@
 enum { F_STATS = 1 << 1, F_DEFLATE_ON_OOM = 1 << 2, F_REPORTING = 1 << 5 };            /* 5.5.3 */
 enum { NUM_PAGES_AT = 0, ACTUAL_AT = 4, CONFIG_BYTES = 16 };                            /* 5.5.4 */
 enum { INFLATE, DEFLATE, STATS };
-enum { PAGE_SHIFT = 12, PAGE_BYTES = 1 << PAGE_SHIFT, QUEUE = 128, REPORT_QUEUE = 32, CHAINS = 8, PAGES_MOST = 65536, PFNS = 256 };
+enum { PAGE_SHIFT = 12, PAGE_BYTES = 1 << PAGE_SHIFT, QUEUE = 128, REPORT_QUEUE = 32, CHAINS = 8,
+       PAGES_MOST = 65536, PFNS = 256 };
 enum { N_STATS = 10, STAT_BYTES = 10 };
-static const char *const stat_names[N_STATS] = {                                        /* 5.5.6.4 */
+static const char *const stat_names[N_STATS] = {                                       /* 5.5.6.4 */
     "stat-swap-in", "stat-swap-out", "stat-major-faults", "stat-minor-faults", "stat-free-memory", "stat-total-memory",
     "stat-available-memory", "stat-disk-caches", "stat-htlb-pgalloc", "stat-htlb-pgfail",
 };
@@ -67,7 +71,8 @@ static void inflate(Balloon *s, const VirtChain *c)
 
     for (uint64_t at = 0; at + 4 <= MIN(c->out_bytes, (uint64_t)PAGES_MOST * 4);) {
         uint32_t pfn[PFNS];
-        size_t   got = virtio_read(&s->v, c, at, pfn, MIN(sizeof pfn, (c->out_bytes - at) & ~UINT64_C(3))) / 4;
+        size_t got =
+            virtio_read(&s->v, c, at, pfn, MIN(sizeof pfn, (c->out_bytes - at) & ~UINT64_C(3))) / 4;
         for (size_t i = 0; i < got; i++) {
             uint64_t page = GUINT32_FROM_LE(pfn[i]);
             if (n && page == first + n) {
@@ -126,7 +131,8 @@ static void stats_take(Balloon *s, const VirtChain *c)
 static void poll_again(Balloon *s)
 {
     if (s->poll_s) {
-        timer_arm(&s->poll, time_now(s->pci.dev.machine, TIME_HOST) + (uint64_t)s->poll_s * SECOND_NS);
+        timer_arm(&s->poll,
+                  time_now(s->pci.dev.machine, TIME_HOST) + (uint64_t)s->poll_s * SECOND_NS);
     } else {
         timer_stop(&s->poll);
     }
@@ -271,7 +277,8 @@ static const VirtioOps balloon_ops = {
 
 static bool virtio_balloon_realize(void *dev, GError **err)
 {
-    static const uint16_t sizes[] = { QUEUE, QUEUE, QUEUE, REPORT_QUEUE, 0 }, plain[] = { QUEUE, QUEUE, QUEUE, 0 };
+    static const uint16_t sizes[] = { QUEUE, QUEUE, QUEUE, REPORT_QUEUE, 0 },
+                          plain[] = { QUEUE, QUEUE, QUEUE, 0 };
     Balloon *s = dev;
     Machine *m = s->pci.dev.machine;
 
@@ -282,7 +289,8 @@ static bool virtio_balloon_realize(void *dev, GError **err)
     timer_init(&s->poll, m, TIME_HOST, poll_now, s);
     timer_init(&s->tell, m, TIME_HOST, tell, s);
     stats_clear(s);
-    pci_init(&s->pci, &(PciIdent){ .vendor = VIRTIO_PCI_VENDOR, .device = VIRTIO_PCI_DEVICE + VIRTIO_ID_BALLOON, .revision = 1,
+    pci_init(&s->pci, &(PciIdent){ .vendor = VIRTIO_PCI_VENDOR,
+                                   .device = VIRTIO_PCI_DEVICE + VIRTIO_ID_BALLOON, .revision = 1,
                                    .class_code = 0x00ff00, .pin = 1, .subsystem_vendor = VIRTIO_PCI_VENDOR,
                                    .subsystem = VIRTIO_PCI_SUBSYSTEM }, virtio_regs);
     virtio_init(&s->v, &s->pci, &balloon_ops, s->reporting ? sizes : plain, 4, 1);

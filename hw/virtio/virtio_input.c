@@ -243,7 +243,9 @@ static void take_status(VirtioInput *s, const VirtChain *c)
         uint8_t led = (uint8_t)(1 << GUINT16_FROM_LE(e.code));
         s->leds = e.value ? s->leds | led : s->leds & (uint8_t)~led;
         if (s->pci.dev.machine->console) {
-            console_set_leds(s->pci.dev.machine->console, s, (s->leds & 3u) << 1 | (s->leds >> 2 & 1u));     /* scroll is bit 2 here, 0 there */
+            /* scroll is bit 2 here, 0 there */
+            console_set_leds(s->pci.dev.machine->console, s,
+                             (s->leds & 3u) << 1 | (s->leds >> 2 & 1u));
         }
     }
 }

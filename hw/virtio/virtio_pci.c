@@ -287,7 +287,8 @@ void virtio_init(Virtio *v, PciDevice *pci, const VirtioOps *ops, const uint16_t
     }
     region_init_io(&v->bar, "virtio", &bar_ops, v, VIRTIO_BAR_BYTES);
     for (unsigned n = 0; v->ioeventfd && n < v->n_queues; n++) {
-        v->bell[n] = (Doorbell){ .at = NOTIFY_AT + n * NOTIFY_STEP, .ring = ring, .dev = v, .n = n };
+        v->bell[n] = (Doorbell){ .at = NOTIFY_AT + n * NOTIFY_STEP, .ring = ring, .dev = v,
+                                 .n = n };
         region_doorbell(&v->bar, &v->bell[n]);
     }
     pci_bar(pci, bar, PCI_BAR_MEM64, true, &v->bar);

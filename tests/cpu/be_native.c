@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * be_native.c -- the native back end against the meaning of the IR: random blocks, run by host code and by ir_eval().
+ * be_native.c -- the native back end against the meaning of the IR: random blocks, run by host code
+ * and by ir_eval().
  *
- * A block is a random list of operations on guest registers, temporaries, checked memory, flags and helpers.  The model
- * below runs it operation by operation; registers, flags (but for those the manual leaves undefined), memory and the
- * place where the block ends must agree.  Checks fail at random, so that the flag recipes are tested as well.
+ * A block is a random list of operations on guest registers, temporaries, checked memory, flags and
+ * helpers.  The model below runs it operation by operation; registers, flags (but for those the
+ * manual leaves undefined), memory and the place where the block ends must agree.  Checks fail at
+ * random, so that the flag recipes are tested as well.
  *
  * Usage: be_native [blocks [seed]].  Omits: vector operations, code that changes.
  */
@@ -26,7 +28,8 @@ static uint64_t rnd(void)
 static unsigned pick(unsigned n) { return (unsigned)((rnd() >> 33) % n); }
 static uint64_t value(void)
 {
-    static const uint64_t odd[] = { 0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
+    static const uint64_t odd[] = { 0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff,
+                                    0x80000000, 0xffffffff,
                                     INT64_MAX, UINT64_C(1) << 63, UINT64_MAX, 0x100000000 };
     return pick(3) ? rnd() : odd[pick(G_N_ELEMENTS(odd))];
 }
@@ -47,11 +50,17 @@ static DbtContext *ctx;
 static bool left;                       /* ended by a check that failed */
 static int fail_refills;                /* percent */
 
-bool fail(GError **err, const char *fmt, ...) { (void)err; fprintf(stderr, "%s\n", fmt); return false; }
+bool fail(GError **err, const char *fmt, ...)
+{
+    (void)err;
+    fprintf(stderr, "%s\n", fmt);
+    return false;
+}
 void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned access)
 {
     uint64_t at = linear - PAGE0;
-    if (at >= MEM_BYTES || at + bytes > MEM_BYTES || (at & 4095) + bytes > 4096 || ((at >> 12) & 3) == 3) {
+    if (at >= MEM_BYTES || at + bytes > MEM_BYTES || (at & 4095) + bytes > 4096 ||
+        ((at >> 12) & 3) == 3) {
         return NULL;
     }
     if (pick(2)) {
@@ -62,7 +71,13 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned access)
     return ram + at;
 }
 const void *dbt_lookup(DbtCpu *c) { (void)c; return NULL; }
-const void *dbt_link_lookup(DbtCpu *c, BlockLink *l, unsigned word) { (void)c; (void)l; (void)word; return NULL; }
+const void *dbt_link_lookup(DbtCpu *c, BlockLink *l, unsigned word)
+{
+    (void)c;
+    (void)l;
+    (void)word;
+    return NULL;
+}
 const void *dbt_slow(DbtCpu *c) { (void)c; left = true; return NULL; }
 const void *dbt_go_on(DbtCpu *c) { return dbt_slow(c); }
 #include "tests/cpu/no_blocks.h"
@@ -80,11 +95,13 @@ static State model;
 
 static unsigned from_fl(uint32_t fl)
 {
-    return (fl >> 8 & 1) * FL_C | (fl >> 10 & 1) * FL_P | (fl >> 12 & 1) * FL_A | (fl >> 14 & 1) * FL_Z | (fl >> 15 & 1) * FL_S | (fl & 1) * FL_O;
+    return (fl >> 8 & 1) * FL_C | (fl >> 10 & 1) * FL_P | (fl >> 12 & 1) * FL_A |
+           (fl >> 14 & 1) * FL_Z | (fl >> 15 & 1) * FL_S | (fl & 1) * FL_O;
 }
 static uint32_t to_fl(unsigned f)
 {
-    return (f & FL_C ? 0x100 : 0) | 0x200 | (f & FL_P ? 0x400 : 0) | (f & FL_A ? 0x1000 : 0) | (f & FL_Z ? 0x4000 : 0) | (f & FL_S ? 0x8000 : 0) | (f & FL_O ? 1 : 0);
+    return (f & FL_C ? 0x100 : 0) | 0x200 | (f & FL_P ? 0x400 : 0) | (f & FL_A ? 0x1000 : 0) |
+           (f & FL_Z ? 0x4000 : 0) | (f & FL_S ? 0x8000 : 0) | (f & FL_O ? 1 : 0);
 }
 static uint64_t mask_of(unsigned type) { return UINT64_MAX >> (64 - (8u << type)); }
 
@@ -96,7 +113,9 @@ static uint64_t get(State *s, const IrBlock *b, const IrInsn *n, IrRef r, unsign
     case IR_TEMP: v = s->t[r.id]; break;
     case IR_IMM: v = b->imms[r.id]; break;
     case IR_CTX: v = s->ctx[(r.id - offsetof(TestCpu, ctx_words)) / 8]; break;
-    case IR_HOST: memcpy(&v, s->mem + (s->h[r.id] + (uint64_t)(int64_t)n->disp - PAGE0), 1u << type); break;
+    case IR_HOST:
+        memcpy(&v, s->mem + (s->h[r.id] + (uint64_t)(int64_t)n->disp - PAGE0), 1u << type);
+        break;
     }
     return v & mask_of(type);
 }
@@ -113,12 +132,22 @@ static void put(State *s, const IrInsn *n, IrRef r, unsigned type, uint64_t v)
         }
         break;
     case IR_TEMP: s->t[r.id] = v; break;
-    case IR_CTX: { uint64_t *p = &s->ctx[(r.id - offsetof(TestCpu, ctx_words)) / 8]; *p = (*p & ~m) | v; break; }
-    case IR_HOST: memcpy(s->mem + (s->h[r.id] + (uint64_t)(int64_t)n->disp - PAGE0), &v, 1u << type); break;
+    case IR_CTX: {
+        uint64_t *p = &s->ctx[(r.id - offsetof(TestCpu, ctx_words)) / 8];
+        *p = (*p & ~m) | v;
+        break;
+    }
+    case IR_HOST:
+        memcpy(s->mem + (s->h[r.id] + (uint64_t)(int64_t)n->disp - PAGE0), &v, 1u << type);
+        break;
     }
 }
 static uint64_t help(uint64_t a, uint64_t b, uint64_t c) { return a * 3 + b * 5 + c * 7 + 1; }
-static uint64_t h_pure(void *c, uint64_t a, uint64_t b, uint64_t x) { (void)c; return help(a, b, x); }
+static uint64_t h_pure(void *c, uint64_t a, uint64_t b, uint64_t x)
+{
+    (void)c;
+    return help(a, b, x);
+}
 static bool bad_helper;
 static uint64_t h_state(void *v, uint64_t a, uint64_t b, uint64_t x)
 {
@@ -168,11 +197,15 @@ static bool step(State *s, const IrBlock *b, const IrInsn *n, uint64_t insn_pc)
         uint64_t v = linear(s, b, n, m), at = v - PAGE0;
         if (m->limit) {
             uint64_t o = addr(s, b, n, m);
-            if ((int64_t)o < cpu->seg[m->segment].lo || (int64_t)(o + m->span - 1) > (m->access & IR_WRITE ? cpu->seg[m->segment].hi_write : cpu->seg[m->segment].hi_read)) {
+            if ((int64_t)o < cpu->seg[m->segment].lo ||
+                (int64_t)(o + m->span - 1) > (m->access & IR_WRITE
+                                                  ? cpu->seg[m->segment].hi_write
+                                                  : cpu->seg[m->segment].hi_read)) {
                 s->pc = insn_pc; s->left = true; return false;
             }
         }
-        if (at >= MEM_BYTES || at + m->span > MEM_BYTES || (at & 4095) + m->span > 4096 || ((at >> 12) & 3) == 3 || (m->align && v % m->align) ||
+        if (at >= MEM_BYTES || at + m->span > MEM_BYTES || (at & 4095) + m->span > 4096 ||
+            ((at >> 12) & 3) == 3 || (m->align && v % m->align) ||
             (m->locked && (v & 63) + m->span > 64)) {
             s->pc = insn_pc;
             s->left = true;
@@ -188,7 +221,10 @@ static bool step(State *s, const IrBlock *b, const IrInsn *n, uint64_t insn_pc)
         if (ir_cond(n->cond, s->flags)) { s->pc = 0x400000 + (uint64_t)n->imm; return false; }
         return true;
     case IR_brz: case IR_brnz:
-        if ((get(s, b, n, n->a, type) == 0) == (n->op == IR_brz)) { s->pc = 0x400000 + (uint64_t)n->imm; return false; }
+        if ((get(s, b, n, n->a, type) == 0) == (n->op == IR_brz)) {
+            s->pc = 0x400000 + (uint64_t)n->imm;
+            return false;
+        }
         return true;
     case IR_jmp: case IR_exit_next:
         s->pc = 0x400000 + (uint64_t)n->imm;
@@ -207,12 +243,19 @@ static bool step(State *s, const IrBlock *b, const IrInsn *n, uint64_t insn_pc)
         return true;
     }
     case IR_getfl:
-        put(s, n, n->dst, type, (s->flags & FL_C ? 1 : 0) | (s->flags & FL_P ? 4 : 0) | (s->flags & FL_A ? 16 : 0) | (s->flags & FL_Z ? 64 : 0) | (s->flags & FL_S ? 128 : 0) | (s->flags & FL_O ? 0x800 : 0));
+        put(s, n, n->dst, type,
+            (s->flags & FL_C ? 1 : 0) | (s->flags & FL_P ? 4 : 0) | (s->flags & FL_A ? 16 : 0) |
+                (s->flags & FL_Z ? 64 : 0) | (s->flags & FL_S ? 128 : 0) |
+                (s->flags & FL_O ? 0x800 : 0));
         return true;
     case IR_fence: case IR_prefetch:
         return true;
     }
-    x = get(s, b, n, n->a, n->op == IR_crc32 ? IR_I32 : n->op >= IR_zext8 && n->op <= IR_sext32 ? (unsigned[]){ 0, 1, 2, 0, 1, 2 }[n->op - IR_zext8] : type);
+    x = get(s, b, n, n->a,
+            n->op == IR_crc32 ? IR_I32
+            : n->op >= IR_zext8 && n->op <= IR_sext32
+                ? (unsigned[]){ 0, 1, 2, 0, 1, 2 }[n->op - IR_zext8]
+                : type);
     y = get(s, b, n, n->b, n->op >= IR_shl && n->op <= IR_rcr ? IR_I8 : type);
     z = get(s, b, n, n->c, n->op == IR_shld || n->op == IR_shrd ? IR_I8 : type);
     if (n->op == IR_divu || n->op == IR_divs) {
@@ -223,7 +266,8 @@ static bool step(State *s, const IrBlock *b, const IrInsn *n, uint64_t insn_pc)
             unsigned __int128 d = (unsigned __int128)z << bits | x;
             q = (uint64_t)(d / y); rem = (uint64_t)(d % y);
         } else if (n->op == IR_divs) {
-            int64_t sx = (int64_t)(x << (64 - bits)) >> (64 - bits), sy = (int64_t)(y << (64 - bits)) >> (64 - bits);
+            int64_t sx = (int64_t)(x << (64 - bits)) >> (64 - bits),
+                    sy = (int64_t)(y << (64 - bits)) >> (64 - bits);
             ok = z == ((uint64_t)(sx >> 63) & mask_of(type)) && sy != 0 && sy != -1;
             if (ok) { q = (uint64_t)(sx / sy); rem = (uint64_t)(sx % sy); }
         }
@@ -234,16 +278,21 @@ static bool step(State *s, const IrBlock *b, const IrInsn *n, uint64_t insn_pc)
     }
     if (n->op == IR_mulu2 || n->op == IR_muls2) {
         unsigned bits = 8u << type;
-        unsigned __int128 p = n->op == IR_mulu2 ? (unsigned __int128)x * y
-            : (unsigned __int128)((__int128)((int64_t)(x << (64 - bits)) >> (64 - bits)) * ((int64_t)(y << (64 - bits)) >> (64 - bits)));
+        unsigned __int128 p =
+            n->op == IR_mulu2
+                ? (unsigned __int128)x * y
+                : (unsigned __int128)((__int128)((int64_t)(x << (64 - bits)) >> (64 - bits)) *
+                                      ((int64_t)(y << (64 - bits)) >> (64 - bits)));
         r = (uint64_t)p & mask_of(type);
         hi = (uint64_t)(p >> bits) & mask_of(type);
     } else {
-        bool cc = n->op == IR_sel || n->op == IR_setcc ? ir_cond(n->cond, s->flags) : (s->flags & FL_C) != 0;
+        bool cc = n->op == IR_sel || n->op == IR_setcc ? ir_cond(n->cond, s->flags)
+                                                       : (s->flags & FL_C) != 0;
         r = ir_eval(n->op, type, x, y, z, cc);
     }
     if (n->sets) {
-        unsigned f = ir_flags(n->op, type, x, y, z, n->op == IR_xadd ? (x + y) & mask_of(type) : r, hi, old);
+        unsigned f =
+            ir_flags(n->op, type, x, y, z, n->op == IR_xadd ? (x + y) & mask_of(type) : r, hi, old);
         s->flags = (old & ~(unsigned)n->sets) | (f & n->sets);
         s->undef = (before_undef & ~(unsigned)n->sets) | n->undef;
     }
@@ -275,13 +324,15 @@ static bool step(State *s, const IrBlock *b, const IrInsn *n, uint64_t insn_pc)
 
 /* ---- random blocks ---- */
 static IrBlock *ir;
-static unsigned temps, hosts, written, undef;   /* defined in this guest instruction; wrote: no more checks; flags not to be read */
+/* defined in this guest instruction; wrote: no more checks; flags not to be read */
+static unsigned temps, hosts, written, undef;
 
 static IrRef any_src(unsigned type, bool imm, bool host)
 {
     unsigned k = pick(12);
     if (k < 2 && imm) {
-        return ir_imm(ir, type == IR_I64 && pick(2) ? value() : (uint64_t)(int64_t)(int32_t)value());
+        return ir_imm(ir,
+                      type == IR_I64 && pick(2) ? value() : (uint64_t)(int64_t)(int32_t)value());
     }
     if (k < 4 && temps) {
         unsigned t;
@@ -308,7 +359,8 @@ static IrRef any_dst(unsigned type, bool host)
         return ir_temp(pick(8));
     }
     if (k < 5 && host && hosts) {
-        return any_src(type, false, true).kind == IR_HOST ? ir_host((unsigned)__builtin_ctz(hosts)) : ir_guest(pick(16));
+        return any_src(type, false, true).kind == IR_HOST ? ir_host((unsigned)__builtin_ctz(hosts))
+                                                          : ir_guest(pick(16));
     }
     if (k == 5) {
         return ir_ctx(offsetof(TestCpu, ctx_words) + 8 * pick(8));
@@ -320,7 +372,8 @@ static IrRef any_dst(unsigned type, bool host)
 }
 static unsigned cc_reads(unsigned cc)
 {
-    static const uint8_t reads[8] = { FL_O, FL_C, FL_Z, FL_C | FL_Z, FL_S, FL_P, FL_S | FL_O, FL_S | FL_O | FL_Z };
+    static const uint8_t reads[8] = { FL_O, FL_C, FL_Z, FL_C | FL_Z, FL_S, FL_P, FL_S | FL_O,
+                                      FL_S | FL_O | FL_Z };
     return reads[cc >> 1];
 }
 static unsigned good_cc(void)
@@ -338,7 +391,8 @@ static int32_t exit_target(void) { return (int32_t)(pick(3) ? pick(4096) : 4096 
 static void gen_chk(void)
 {
     unsigned type = pick(4), h = pick(4);
-    IrMem m = { .segment = SEG_NONE, .offset_bits = 64, .linear_bits = 64, .access = (uint8_t)(1 + pick(3)), .span = 1u << type };
+    IrMem m = { .segment = SEG_NONE, .offset_bits = 64, .linear_bits = 64,
+                .access = (uint8_t)(1 + pick(3)), .span = 1u << type };
     m.base = ir_guest(12 + pick(3) % 3);        /* r12, r13, r14 point into memory */
     m.disp = (int32_t)pick(300) - 100;
     if (pick(4) == 0) {
@@ -370,10 +424,17 @@ static int type_of_hosts;
 
 static void gen_op(void)
 {
-    static const uint8_t ops[] = { IR_mov, IR_mov, IR_mov, IR_zext8, IR_zext16, IR_zext32, IR_sext8, IR_sext16, IR_sext32, IR_bswap, IR_sel, IR_sel, IR_setcc,
-        IR_setcc, IR_lea, IR_lea, IR_add, IR_add, IR_adc, IR_sub, IR_sub, IR_sbb, IR_and, IR_or, IR_xor, IR_cmp, IR_cmp, IR_test, IR_test, IR_neg, IR_not,
-        IR_inc, IR_dec, IR_mul, IR_mulu2, IR_muls2, IR_divu, IR_divs, IR_shl, IR_shr, IR_sar, IR_rol, IR_ror, IR_rcl, IR_rcr, IR_shld, IR_shrd, IR_bt, IR_bts, IR_btr,
-        IR_btc, IR_bsf, IR_bsr, IR_tzcnt, IR_lzcnt, IR_popcnt, IR_crc32, IR_getfl, IR_setfl, IR_cmc, IR_xchg, IR_xadd, IR_cmpxchg, IR_fence, IR_prefetch, IR_helper, IR_br, IR_br, IR_brz, IR_brnz };
+    static const uint8_t ops[] = {
+        IR_mov,      IR_mov,    IR_mov,   IR_zext8, IR_zext16, IR_zext32, IR_sext8,   IR_sext16,
+        IR_sext32,   IR_bswap,  IR_sel,   IR_sel,   IR_setcc,  IR_setcc,  IR_lea,     IR_lea,
+        IR_add,      IR_add,    IR_adc,   IR_sub,   IR_sub,    IR_sbb,    IR_and,     IR_or,
+        IR_xor,      IR_cmp,    IR_cmp,   IR_test,  IR_test,   IR_neg,    IR_not,     IR_inc,
+        IR_dec,      IR_mul,    IR_mulu2, IR_muls2, IR_divu,   IR_divs,   IR_shl,     IR_shr,
+        IR_sar,      IR_rol,    IR_ror,   IR_rcl,   IR_rcr,    IR_shld,   IR_shrd,    IR_bt,
+        IR_bts,      IR_btr,    IR_btc,   IR_bsf,   IR_bsr,    IR_tzcnt,  IR_lzcnt,   IR_popcnt,
+        IR_crc32,    IR_getfl,  IR_setfl, IR_cmc,   IR_xchg,   IR_xadd,   IR_cmpxchg, IR_fence,
+        IR_prefetch, IR_helper, IR_br,    IR_br,    IR_brz,    IR_brnz
+    };
     unsigned op = ops[pick(G_N_ELEMENTS(ops))], type = hosts ? (unsigned)type_of_hosts : pick(4);
     IrInsn *n;
     IrRef a, b;
@@ -402,11 +463,27 @@ static void gen_op(void)
         return;
     }
     case IR_lea: {
-        IrMem m = { .segment = SEG_NONE, .offset_bits = (uint8_t[]){ 16, 32, 64 }[pick(3)], .linear_bits = 64, .disp = (int32_t)value() };
+        IrMem m = { .segment = SEG_NONE, .offset_bits = (uint8_t[]){ 16, 32, 64 }[pick(3)],
+                    .linear_bits = 64, .disp = (int32_t)value() };
         type = m.offset_bits == 64 ? IR_I64 : m.offset_bits == 32 ? IR_I32 : IR_I16;
-        if (pick(4)) { m.base = any_src(IR_I64, false, false); if (m.base.kind == IR_CTX) { m.base = ir_none(); } }
-        if (pick(2)) { m.index = any_src(IR_I64, false, false); if (m.index.kind == IR_CTX) { m.index = ir_none(); } m.scale = (uint8_t)pick(4); }
-        if (!m.base.kind && !m.index.kind && pick(2)) { m.pc_relative = true; m.offset_bits = 64; type = IR_I64; }
+        if (pick(4)) {
+            m.base = any_src(IR_I64, false, false);
+            if (m.base.kind == IR_CTX) {
+                m.base = ir_none();
+            }
+        }
+        if (pick(2)) {
+            m.index = any_src(IR_I64, false, false);
+            if (m.index.kind == IR_CTX) {
+                m.index = ir_none();
+            }
+            m.scale = (uint8_t)pick(4);
+        }
+        if (!m.base.kind && !m.index.kind && pick(2)) {
+            m.pc_relative = true;
+            m.offset_bits = 64;
+            type = IR_I64;
+        }
         n = ir_emit(ir, op, type, any_dst(type, false), ir_none(), ir_none());
         n->mem = ir_mem(ir, &m);
         written = 1;
@@ -466,7 +543,9 @@ static void gen_op(void)
         if (n->b.kind == IR_IMM) { n->b = ir_guest(pick(16)); }
         n->c = pick(3) ? any_src(type, true, false) : ir_imm(ir, 0);
         n->dst = pick(4) ? ir_guest(0) : any_dst(type, false);
-        do { n->dst2 = pick(4) ? ir_guest(type ? 2 : 1) : any_dst(type, false); } while (n->dst2.kind == n->dst.kind && n->dst2.id == n->dst.id);
+        do {
+            n->dst2 = pick(4) ? ir_guest(type ? 2 : 1) : any_dst(type, false);
+        } while (n->dst2.kind == n->dst.kind && n->dst2.id == n->dst.id);
         written = 1;
         return;
     }
@@ -483,34 +562,68 @@ static void gen_op(void)
         written = 1;
         return;
     }
-    if ((op == IR_bswap || op == IR_bt || op == IR_bts || op == IR_btr || op == IR_btc || op == IR_bsf || op == IR_bsr || op == IR_tzcnt ||
-         op == IR_lzcnt || op == IR_popcnt || op == IR_shld || op == IR_shrd) && type == IR_I8) { if (hosts) { return; } type = IR_I32; }
+    if ((op == IR_bswap || op == IR_bt || op == IR_bts || op == IR_btr || op == IR_btc ||
+         op == IR_bsf || op == IR_bsr || op == IR_tzcnt || op == IR_lzcnt || op == IR_popcnt ||
+         op == IR_shld || op == IR_shrd) &&
+        type == IR_I8) {
+        if (hosts) {
+            return;
+        }
+        type = IR_I32;
+    }
     bool shift = op >= IR_shl && op <= IR_rcr, dbl = op == IR_shld || op == IR_shrd;
     a = any_src(type, op != IR_bsf && op != IR_bsr && op != IR_bt, op != IR_crc32);
-    b = shift ? (pick(2) ? ir_imm(ir, pick(70)) : pick(2) ? ir_guest(1) : any_src(IR_I8, false, false)) : any_src(type, true, a.kind != IR_HOST);
+    b = shift ? (pick(2)   ? ir_imm(ir, pick(70))
+                 : pick(2) ? ir_guest(1)
+                           : any_src(IR_I8, false, false))
+              : any_src(type, true, a.kind != IR_HOST);
     if (op == IR_crc32 && b.kind == IR_IMM) { b = ir_guest(5); }
-    if ((op == IR_rcl || op == IR_rcr || op == IR_adc || op == IR_sbb) && (undef & FL_C)) { return; }
+    if ((op == IR_rcl || op == IR_rcr || op == IR_adc || op == IR_sbb) && (undef & FL_C)) {
+        return;
+    }
     IrRef d = any_dst(type, a.kind != IR_HOST && b.kind != IR_HOST && op != IR_crc32);
     bool rmw = false;
-    if (pick(2) && a.kind != IR_IMM && a.kind != IR_NONE) { d = a; if (d.kind == IR_HOST) { rmw = true; if (b.kind == IR_HOST) { b = ir_guest(4); } } }
+    if (pick(2) && a.kind != IR_IMM && a.kind != IR_NONE) {
+        d = a;
+        if (d.kind == IR_HOST) {
+            rmw = true;
+            if (b.kind == IR_HOST) {
+                b = ir_guest(4);
+            }
+        }
+    }
     if (op == IR_cmp || op == IR_test || op == IR_bt) { d = ir_none(); rmw = false; }
-    if (op == IR_crc32 && (d.kind == IR_HOST || a.kind == IR_HOST || d.kind == IR_CTX || (d.kind == IR_GUEST && d.high_byte))) { return; }
+    if (op == IR_crc32 && (d.kind == IR_HOST || a.kind == IR_HOST || d.kind == IR_CTX ||
+                           (d.kind == IR_GUEST && d.high_byte))) {
+        return;
+    }
     if (op == IR_crc32) { if (a.high_byte) { return; } }
     n = ir_emit(ir, op, type, d, a, b);
-    if (op == IR_neg || op == IR_not || op == IR_inc || op == IR_dec || op == IR_bswap || op == IR_mov || op == IR_tzcnt || op == IR_lzcnt || op == IR_popcnt ||
-        op == IR_bsf || op == IR_bsr) { n->b = ir_none(); }
+    if (op == IR_neg || op == IR_not || op == IR_inc || op == IR_dec || op == IR_bswap ||
+        op == IR_mov || op == IR_tzcnt || op == IR_lzcnt || op == IR_popcnt || op == IR_bsf ||
+        op == IR_bsr) {
+        n->b = ir_none();
+    }
     if (op == IR_bsf || op == IR_bsr) { n->c = any_src(type, false, false); }
     if (op == IR_mulu2 || op == IR_muls2) {
         if (n->dst.kind == IR_HOST) { n->dst = ir_guest(0); }
-        do { n->dst2 = pick(3) ? ir_guest(type ? 2 : 3) : any_dst(type, false); } while (n->dst2.kind == n->dst.kind && n->dst2.id == n->dst.id);
+        do {
+            n->dst2 = pick(3) ? ir_guest(type ? 2 : 3) : any_dst(type, false);
+        } while (n->dst2.kind == n->dst.kind && n->dst2.id == n->dst.id);
         if (n->b.kind == IR_IMM) { n->b = ir_guest(pick(16)); }
     }
-    if (op == IR_bt || op == IR_bts || op == IR_btr || op == IR_btc) { if (n->b.kind == IR_HOST) { n->b = ir_guest(pick(16)); } }
-    bool lockable = op == IR_add || op == IR_sub || op == IR_and || op == IR_or || op == IR_xor || op == IR_adc || op == IR_sbb || op == IR_inc || op == IR_dec || op == IR_neg ||
+    if (op == IR_bt || op == IR_bts || op == IR_btr || op == IR_btc) {
+        if (n->b.kind == IR_HOST) {
+            n->b = ir_guest(pick(16));
+        }
+    }
+    bool lockable = op == IR_add || op == IR_sub || op == IR_and || op == IR_or || op == IR_xor ||
+                    op == IR_adc || op == IR_sbb || op == IR_inc || op == IR_dec || op == IR_neg ||
                     op == IR_not || op == IR_bts || op == IR_btr || op == IR_btc;
     n->locked = rmw && lockable && pick(2);
     unsigned u = 0, bits = 8u << type;
-    unsigned cnt = shift && b.kind == IR_IMM ? (unsigned)ir->imms[b.id] & (type == 3 ? 63 : 31) : 99;
+    unsigned cnt =
+        shift && b.kind == IR_IMM ? (unsigned)ir->imms[b.id] & (type == 3 ? 63 : 31) : 99;
     if (dbl) {
         cnt = 1 + pick(bits == 16 ? 15 : bits - 1);
         n->c = pick(2) ? ir_imm(ir, cnt) : ir_guest(1);
@@ -521,17 +634,41 @@ static void gen_op(void)
     if (ir_op_props[op] & SETS_FLAGS) { n->sets = FL_ALL; }
     switch (op) {
     case IR_and: case IR_or: case IR_xor: case IR_test: u = FL_A; break;
-    case IR_shl: case IR_shr: case IR_sar: u = FL_A | (cnt == 1 ? 0 : FL_O) | (cnt == 99 || cnt >= bits ? FL_C : 0); break;
+    case IR_shl:
+    case IR_shr:
+    case IR_sar:
+        u = FL_A | (cnt == 1 ? 0 : FL_O) | (cnt == 99 || cnt >= bits ? FL_C : 0);
+        break;
     case IR_shld: case IR_shrd: u = FL_A | (cnt == 1 ? 0 : FL_O) | (cnt == 99 ? FL_C : 0); break;
-    case IR_rol: case IR_ror: case IR_rcl: case IR_rcr: n->sets = FL_C | FL_O; u = cnt == 1 ? 0 : FL_O; break;
+    case IR_rol:
+    case IR_ror:
+    case IR_rcl:
+    case IR_rcr:
+        n->sets = FL_C | FL_O;
+        u = cnt == 1 ? 0 : FL_O;
+        break;
     case IR_mul: case IR_mulu2: case IR_muls2: u = FL_S | FL_Z | FL_A | FL_P; break;
     case IR_inc: case IR_dec: n->sets = FL_ALL & ~FL_C; break;
-    case IR_bt: case IR_bts: case IR_btr: case IR_btc: if (pick(2)) { n->sets = FL_C; } else { u = FL_O | FL_S | FL_A | FL_P; n->sets = FL_ALL & ~FL_Z; } break;
+    case IR_bt:
+    case IR_bts:
+    case IR_btr:
+    case IR_btc:
+        if (pick(2)) {
+            n->sets = FL_C;
+        } else {
+            u = FL_O | FL_S | FL_A | FL_P;
+            n->sets = FL_ALL & ~FL_Z;
+        }
+        break;
     case IR_bsf: case IR_bsr: u = FL_ALL & ~FL_Z; if (pick(2)) { n->sets = FL_Z; u = 0; } break;
     case IR_tzcnt: case IR_lzcnt: u = FL_O | FL_S | FL_A | FL_P; break;
     }
     bool keeps = (shift || dbl) && (cnt == 99 || cnt == 0);
-    if ((op == IR_add || op == IR_sub || op == IR_mulu2) && pick(4) == 0 && n->dst.kind != IR_HOST) { n->sets = 0; u = 0; }
+    if ((op == IR_add || op == IR_sub || op == IR_mulu2) && pick(4) == 0 &&
+        n->dst.kind != IR_HOST) {
+        n->sets = 0;
+        u = 0;
+    }
     if (keeps && cnt == 99 && undef) { /* may or may not keep */ }
     n->undef = (uint8_t)(n->sets & (u | (keeps ? undef : 0)));
     undef = (undef & ~(unsigned)n->sets) | n->undef;
@@ -563,9 +700,20 @@ static void gen(unsigned n_guest)
     }
     IrInsn *n;
     switch (pick(3)) {
-    case 0: n = ir_emit(ir, IR_jmp, IR_I64, ir_none(), ir_none(), ir_none()); n->imm = exit_target(); n->live = FL_ALL; break;
-    case 1: ir_insn(ir, off); ir_emit(ir, IR_jind, IR_I64, ir_none(), any_src(IR_I64, false, false).kind == IR_GUEST ? ir_guest(pick(16)) : ir_guest(3), ir_none()); break;
-    default: n = ir_emit(ir, IR_exit_next, IR_I64, ir_none(), ir_none(), ir_none()); n->imm = exit_target();
+    case 0:
+        n = ir_emit(ir, IR_jmp, IR_I64, ir_none(), ir_none(), ir_none());
+        n->imm = exit_target();
+        n->live = FL_ALL;
+        break;
+    case 1:
+        ir_insn(ir, off);
+        ir_emit(ir, IR_jind, IR_I64, ir_none(),
+                any_src(IR_I64, false, false).kind == IR_GUEST ? ir_guest(pick(16)) : ir_guest(3),
+                ir_none());
+        break;
+    default:
+        n = ir_emit(ir, IR_exit_next, IR_I64, ir_none(), ir_none(), ir_none());
+        n->imm = exit_target();
     }
 }
 
@@ -579,34 +727,50 @@ static void report(const char *what, const State *in, const State *want, Block *
 #endif
     for (unsigned i = 0; i < ir->n_insns; i++) {
         const IrInsn *n = &ir->insns[i];
-        printf("%3u %-8s i%u sets %02x undef %02x", i, ir_op_names[n->op], 8u << n->type, n->sets, n->undef);
+        printf("%3u %-8s i%u sets %02x undef %02x", i, ir_op_names[n->op], 8u << n->type, n->sets,
+               n->undef);
         const IrRef *r[5] = { &n->dst, &n->dst2, &n->a, &n->b, &n->c };
         for (unsigned k = 0; k < 5; k++) {
-            if (r[k]->kind == IR_IMM) { printf(" #%#lx", (long)ir->imms[r[k]->id]); }
-            else if (r[k]->kind) { printf(" %s%u%s", (const char *[]){ "", "r", "t", "", "ctx", "h", "v" }[r[k]->kind], r[k]->id, r[k]->high_byte ? "h" : ""); }
-            else { printf(" -"); }
+            if (r[k]->kind == IR_IMM) { printf(" #%#lx", (long)ir->imms[r[k]->id]);
+            } else if (r[k]->kind) {
+                printf(" %s%u%s", (const char *[]){ "", "r", "t", "", "ctx", "h", "v" }[r[k]->kind],
+                       r[k]->id, r[k]->high_byte ? "h" : "");
+            } else {
+                printf(" -");
+            }
         }
-        if (n->op == IR_chk || n->op == IR_lea) { const IrMem *m = &ir->mems[n->mem]; printf(" [%u:%u + %u:%u*%u + %#x] seg %u bits %u span %u acc %u", m->base.kind, m->base.id, m->index.kind, m->index.id, 1 << m->scale, m->disp, m->segment, m->offset_bits, m->span, m->access); }
+        if (n->op == IR_chk || n->op == IR_lea) {
+            const IrMem *m = &ir->mems[n->mem];
+            printf(" [%u:%u + %u:%u*%u + %#x] seg %u bits %u span %u acc %u", m->base.kind,
+                   m->base.id, m->index.kind, m->index.id, 1 << m->scale, m->disp, m->segment,
+                   m->offset_bits, m->span, m->access);
+        }
         printf(" imm %#x cc %u lk %u\n", n->imm, n->cond, n->locked);
     }
     dbt_backend_x86_64.print(blk, s);
     printf("%s\n", s->str);
     for (unsigned i = 0; i < 16; i++) {
-        printf("r%-2u in %016lx want %016lx got %016lx%s\n", i, in->gpr[i], want->gpr[i], cpu->dbt.gpr[i], want->gpr[i] != cpu->dbt.gpr[i] ? " <--" : "");
+        printf("r%-2u in %016lx want %016lx got %016lx%s\n", i, in->gpr[i], want->gpr[i],
+               cpu->dbt.gpr[i], want->gpr[i] != cpu->dbt.gpr[i] ? " <--" : "");
     }
     for (unsigned i = 0; i < 8; i++) {
-        printf("ctx%u in %016lx want %016lx got %016lx%s\n", i, in->ctx[i], want->ctx[i], cpu->ctx_words[i], want->ctx[i] != cpu->ctx_words[i] ? " <--" : "");
+        printf("ctx%u in %016lx want %016lx got %016lx%s\n", i, in->ctx[i], want->ctx[i],
+               cpu->ctx_words[i], want->ctx[i] != cpu->ctx_words[i] ? " <--" : "");
     }
-    printf("flags in %02x want %02x got %02x undef %02x; pc want %lx got %lx; left %d %d\n", in->flags, want->flags, from_fl(cpu->dbt.fl), want->undef, want->pc, cpu->dbt.pc, want->left, left);
+    printf("flags in %02x want %02x got %02x undef %02x; pc want %lx got %lx; left %d %d\n",
+           in->flags, want->flags, from_fl(cpu->dbt.fl), want->undef, want->pc, cpu->dbt.pc,
+           want->left, left);
     exit(1);
 }
 
 int main(int argc, char **argv)
 {
-    unsigned long blocks = argc > 1 ? strtoul(argv[1], NULL, 0) : 20000, one = argc > 3 ? strtoul(argv[3], NULL, 0) : 0;
+    unsigned long blocks = argc > 1 ? strtoul(argv[1], NULL, 0) : 20000,
+                  one = argc > 3 ? strtoul(argv[3], NULL, 0) : 0;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
     static State in;
-    DbtGuest guest = { .name = "test", .helpers = helpers, .n_helpers = 2, .n_gpr = 16, .mode_wide = 0, .vec_offset = offsetof(TestCpu, vec), .vec_stride = 64,
+    DbtGuest guest = { .name = "test", .helpers = helpers, .n_helpers = 2, .n_gpr = 16,
+                       .mode_wide = 0, .vec_offset = offsetof(TestCpu, vec), .vec_stride = 64,
         .fpcr_offset = offsetof(TestCpu, mxcsr), .seg_offset = offsetof(TestCpu, seg), .seg_stride = 32, .seg_base = 0, .seg_lo = 8, .seg_hi_read = 16, .seg_hi_write = 24,
         .cs_base = offsetof(TestCpu, cs_base), .cs_limit = offsetof(TestCpu, cs_limit) };
     DbtMachine d = { .tb_mib = 16, .guest = &guest, .backend = &dbt_backend_x86_64 };
@@ -688,11 +852,20 @@ int main(int argc, char **argv)
             }
             dbt_backend_x86_64.run(&cpu->dbt, blk.entry);
             const char *bad = NULL;
-            if (left != model.left || cpu->dbt.pc != (model.pc & (left || ir->insns[ir->n_insns - 1].op == IR_jind ? UINT64_MAX : UINT64_MAX))) { bad = "place"; }
-            else if (memcmp(cpu->dbt.gpr, model.gpr, sizeof(model.gpr))) { bad = "registers"; }
-            else if (memcmp(cpu->ctx_words, model.ctx, sizeof(model.ctx))) { bad = "struct"; }
-            else if ((from_fl(cpu->dbt.fl) ^ model.flags) & ~model.undef) { bad = "flags"; }
-            else if (memcmp(ram, model.mem, MEM_BYTES)) { bad = "memory"; }
+            if (left != model.left ||
+                cpu->dbt.pc !=
+                    (model.pc & (left || ir->insns[ir->n_insns - 1].op == IR_jind ? UINT64_MAX
+                                                                                  : UINT64_MAX))) {
+                bad = "place";
+            } else if (memcmp(cpu->dbt.gpr, model.gpr, sizeof(model.gpr))) {
+                bad = "registers";
+            } else if (memcmp(cpu->ctx_words, model.ctx, sizeof(model.ctx))) {
+                bad = "struct";
+            } else if ((from_fl(cpu->dbt.fl) ^ model.flags) & ~model.undef) {
+                bad = "flags";
+            } else if (memcmp(ram, model.mem, MEM_BYTES)) {
+                bad = "memory";
+            }
             if (bad) {
                 char what[80];
                 snprintf(what, sizeof(what), "block %lu run %u: %s differ", k, runs, bad);

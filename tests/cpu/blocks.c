@@ -4,9 +4,11 @@
  *
  * usage: blocks [rounds [seed [only]]]    `only`: the number of a single round, with everything printed
  *
- * The reference is dbt_step(): the interpreter with every flag live and no pass run.  Against it run the interpreter on
- * the whole block, then after ir_optimise(), then with merged checks, and the same by the native back end where there is
- * one, and every sixteenth by libtcc, without the run time around it.  Registers, flags, memory, device accesses in their order, the exception and its address must be the same.
+ * The reference is dbt_step(): the interpreter with every flag live and no pass run.  Against it
+ * run the interpreter on the whole block, then after ir_optimise(), then with merged checks, and
+ * the same by the native back end where there is one, and every sixteenth by libtcc, without the
+ * run time around it.  Registers, flags, memory, device accesses in their order, the exception and
+ * its address must be the same.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,7 +18,8 @@
 #include "accel/dbt/tcc/tcc.h"
 #include "tests/cpu/gen.h"
 
-enum { OPTIMISE = 1, MERGE = 2, NATIVE = 4, TCC = 8, TCC_EVERY = 16 };     /* libtcc takes a millisecond */
+/* libtcc takes a millisecond */
+enum { OPTIMISE = 1, MERGE = 2, NATIVE = 4, TCC = 8, TCC_EVERY = 16 };
 
 typedef struct Tally { unsigned runs, failures, traps, steps, merged, by_tcc; } Tally;
 
@@ -156,11 +159,12 @@ static void print_difference(const FakeState *want, const FakeState *got)
             printf("  ctx %u %#" PRIx64 ", should be %#" PRIx64 "\n", k, got->ctx[k], want->ctx[k]);
         }
     }
-    if (want->pc != got->pc || want->fl != got->fl || want->trap != got->trap || want->trap_at != got->trap_at ||
-        want->device != got->device) {
-        printf("  pc %#" PRIx64 " fl %#x trap %u at %#" PRIx64 " device %#" PRIx64 ", should be pc %#" PRIx64
-               " fl %#x trap %u at %#" PRIx64 " device %#" PRIx64 "\n", got->pc, got->fl, got->trap, got->trap_at, got->device,
-               want->pc, want->fl, want->trap, want->trap_at, want->device);
+    if (want->pc != got->pc || want->fl != got->fl || want->trap != got->trap ||
+        want->trap_at != got->trap_at || want->device != got->device) {
+        printf("  pc %#" PRIx64 " fl %#x trap %u at %#" PRIx64 " device %#" PRIx64
+               ", should be pc %#" PRIx64 " fl %#x trap %u at %#" PRIx64 " device %#" PRIx64 "\n",
+               got->pc, got->fl, got->trap, got->trap_at, got->device, want->pc, want->fl,
+               want->trap, want->trap_at, want->device);
     }
     for (unsigned k = 0, shown = 0; k < sizeof want->ram && shown < 8; k++) {
         const uint8_t *w = (const uint8_t *)want->ram, *o = (const uint8_t *)got->ram;
@@ -213,7 +217,8 @@ static void run_round(Gen *g, FakeCpu *c, unsigned round, bool verbose, bool nat
         print_block("block", g->b);
     }
     for (unsigned w = 0; w < G_N_ELEMENTS(ways); w++) {
-        if ((!native && (ways[w].how & NATIVE)) || ((ways[w].how & TCC) && (!tcc_built_in() || (!verbose && round % TCC_EVERY)))) {
+        if ((!native && (ways[w].how & NATIVE)) ||
+            ((ways[w].how & TCC) && (!tcc_built_in() || (!verbose && round % TCC_EVERY)))) {
             continue;
         }
         g_autofree IrBlock *b = prepared(g->b, ways[w].how);
@@ -273,7 +278,8 @@ int main(int argc, char **argv)
             run_round(&g, c, k, only >= 0, native, &t);
         }
     }
-    printf("blocks: %u runs, seed %" PRIu64 ", %u with an exception, %u steps, %u merged checks, %u by libtcc, %u failures\n", t.runs, seed,
-           t.traps, t.steps, t.merged, t.by_tcc, t.failures);
+    printf("blocks: %u runs, seed %" PRIu64
+           ", %u with an exception, %u steps, %u merged checks, %u by libtcc, %u failures\n",
+           t.runs, seed, t.traps, t.steps, t.merged, t.by_tcc, t.failures);
     return t.failures != 0;
 }

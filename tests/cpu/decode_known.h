@@ -26,9 +26,11 @@ static bool known(const Run *r, const X86Insn *i, const cs_insn *c)
 {
     unsigned op = i->map << 8 | i->opcode;
     bool code64 = r->mode & X86_MODE_CODE64;
-    if (i->vex || i->lock)                              /* measured only; libcapstone takes LOCK nearly everywhere */
+    /* measured only; libcapstone takes LOCK nearly everywhere */
+    if (i->vex || i->lock)
         return true;
-    if (i->map && (i->rep || i->opsize) && (!i->row || !c))     /* reserved prefixes, on which the two differ */
+    /* reserved prefixes, on which the two differ */
+    if (i->map && (i->rep || i->opsize) && (!i->row || !c))
         return true;
     if (code64 && i->opsize && (op == 0xe8 || op == 0xe9 || (op >= 0x180 && op <= 0x18f)))
         return true;                                    /* AMD's 16-bit displacement */
@@ -37,14 +39,18 @@ static bool known(const Run *r, const X86Insn *i, const cs_insn *c)
     if ((i->rex & 8) && (op == 0xc2 || op == 0xe8 || op == 0xe9 || (op >= 0x180 && op <= 0x18f)))
         return true;                                    /* REX.W does not widen these */
     if (i->map == 0 && i->rep && (i->opsize || (code64 && op >= 0xa0 && op <= 0xa3)))
-        return true;                                    /* a repeat prefix beside 66 hides it from libcapstone */
-    if (!c)                                             /* operands are looked at later: x87, segment numbers, hints */
-        return op == 0x2f8 || op == 0x2f9 ||              /* MOVDIR64B, MOVDIRI */
-               (op >= 0xd8 && op <= 0xdf) || op == 0x8c || op == 0x8e || i->map == 1 || op == 0xd6 || op == 0xf1 || op == 0x82;
+        /* a repeat prefix beside 66 hides it from libcapstone */
+        return true;
+    /* operands are looked at later: x87, segment numbers, hints */
+    if (!c)
+        return op == 0x2f8 || op == 0x2f9 || /* MOVDIR64B, MOVDIRI */
+               (op >= 0xd8 && op <= 0xdf) || op == 0x8c || op == 0x8e || i->map == 1 ||
+               op == 0xd6 || op == 0xf1 || op == 0x82;
     if (starts(c->mnemonic, "xacquire") || starts(c->mnemonic, "xrelease"))
         return true;
     if (i->map >= 2 && !i->row && (i->rex & 8) && i->mandatory == P_NP)
-        return true;                                    /* REX.W makes libcapstone forget that 66 is needed */
+        /* REX.W makes libcapstone forget that 66 is needed */
+        return true;
     if (starts(c->mnemonic, "swapgs") && !code64)
         return true;
     return !i->row && is_unmodelled(c->mnemonic);

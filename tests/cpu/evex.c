@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * evex.c -- every row of evex.def on both engines: in all lengths, from registers and memory, broadcast, with and without a
- * mask, merged and zeroed, under every rounding, with memory that may not be touched and with exceptions unmasked.
+ * evex.c -- every row of evex.def on both engines: in all lengths, from registers and memory,
+ * broadcast, with and without a mask, merged and zeroed, under every rounding, with memory that may
+ * not be touched and with exceptions unmasked.
  *
  * usage: evex [seed [cases of each form]]; the same seed gives the same run.
  *
- * What a row computes is asked of the processor, where it has an instruction with VEX of that name (evex_sibling.c), else
- * of evex_ref*.c; masks, broadcast, roundings, faults are worked out here.
+ * What a row computes is asked of the processor, where it has an instruction with VEX of that name
+ * (evex_sibling.c), else of evex_ref*.c; masks, broadcast, roundings, faults are worked out here.
  *
  * Spec: Intel SDM (325383) vol. 2, ch. 2.7.
  * Omits: 32-bit code; underflow unmasked.
@@ -51,7 +52,10 @@ typedef struct Case {
 
 static unsigned done[EX_N], bad, bad_row;
 static const X86EvexRow *row_of(const Case *c) { return &x86_evex_rows[c->ex]; }
-static bool has(const X86EvexRow *r, unsigned letter) { return r->ops[0] == letter || r->ops[1] == letter || r->ops[2] == letter; }
+static bool has(const X86EvexRow *r, unsigned letter)
+{
+    return r->ops[0] == letter || r->ops[1] == letter || r->ops[2] == letter;
+}
 static uint64_t low(unsigned n) { return n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1; }
 static bool rounds(const Case *c) { return c->b && !c->mem; }
 static unsigned vl_of(const Case *c)
@@ -85,11 +89,15 @@ static unsigned assemble(const Case *c, uint8_t *p)
 {
     const Enc *e = &encs[c->ex];
     bool vsib = row_of(c)->flags & E_VSIB;
-    unsigned n = 0, rm = c->mem ? vsib ? 4 : R_RDI : c->rm, x = c->mem ? (vsib ? c->index >> 3 & 1 : 0) : rm >> 4 & 1;
+    unsigned n = 0, rm = c->mem ? vsib ? 4 : R_RDI : c->rm,
+             x = c->mem ? (vsib ? c->index >> 3 & 1 : 0) : rm >> 4 & 1;
     unsigned high = vsib ? c->index >> 4 : c->v >> 4;
     unsigned reg = e->digit ? e->digit - 1u : c->reg;
     p[n++] = 0x62;
-    p[n++] = (uint8_t)(((reg >> 3 & 1) << 7 | x << 6 | (c->mem ? 0 : rm >> 3 & 1) << 5 | (reg >> 4 & 1) << 4) ^ 0xf0) | e->map;
+    p[n++] = (uint8_t)(((reg >> 3 & 1) << 7 | x << 6 | (c->mem ? 0 : rm >> 3 & 1) << 5 |
+                        (reg >> 4 & 1) << 4) ^
+                       0xf0) |
+             e->map;
     p[n++] = (uint8_t)(e->wide << 7 | (~c->v & 15) << 3 | 4 | e->pp);
     p[n++] = (uint8_t)(c->z << 7 | c->l << 5 | c->b << 4 | (~high & 1) << 3 | c->k);
     p[n++] = e->opcode;
@@ -106,7 +114,10 @@ static unsigned assemble(const Case *c, uint8_t *p)
 /* ---- what is to come out: 0, or the vector raised + 1; s becomes the state after it ---- */
 static uint64_t forbidden_from(const Case *c, State *s)
 {
-    return (uintptr_t)address(c, s) + (uint64_t)c->allowed * (row_of(c)->ops[0] == OPD_W || row_of(c)->ops[0] == OPD_E ? row_of(c)->to : row_of(c)->from);
+    return (uintptr_t)address(c, s) +
+           (uint64_t)c->allowed * (row_of(c)->ops[0] == OPD_W || row_of(c)->ops[0] == OPD_E
+                                       ? row_of(c)->to
+                                       : row_of(c)->from);
 }
 
 /* Elements of memory that are accessed. */
@@ -152,7 +163,8 @@ static void operand(const Case *c, State *s, RefOp *o, unsigned letter, X86Vec *
 static int expect_vsib(const Case *c, State *s)
 {
     const X86EvexRow *r = row_of(c);
-    bool scatter = r->ops[0] == OPD_W, quad = strchr(encs[c->ex].name, 'r')[1] == 'q' || strstr(encs[c->ex].name, "scatterq") != NULL;
+    bool scatter = r->ops[0] == OPD_W, quad = strchr(encs[c->ex].name, 'r')[1] == 'q' ||
+                                              strstr(encs[c->ex].name, "scatterq") != NULL;
     unsigned bytes = r->to, n = (16u << c->l) / (quad || bytes == 8 ? 8 : 4);
     X86Vec index = s->z[c->index];
     for (unsigned i = 0; i < n; i++) {
@@ -213,7 +225,8 @@ static void keep(const Case *c, State *s, const RefOp *o)
 static RefOp begin(const Case *c, State *s)
 {
     const X86EvexRow *r = row_of(c);
-    RefOp o = { .vl = vl_of(c), .from = r->from, .to = r->to, .imm = c->imm, .one_source = r->ops[2] == OPD_N0, .mxcsr = s->mxcsr };
+    RefOp o = { .vl = vl_of(c), .from = r->from, .to = r->to, .imm = c->imm,
+                .one_source = r->ops[2] == OPD_N0, .mxcsr = s->mxcsr };
     o.n = o.vl / r->to;
     if (o.one_source && r->from != r->to)
         o.n = o.vl / MAX(r->from, r->to);
@@ -312,7 +325,8 @@ static bool same(const Case *c, const State *want, const State *got, const RefOp
 {
     if (!o->loose)
         return !memcmp(want, got, sizeof *want);
-    State w = *want;                                    /* approximations: one vector may differ a little */
+    /* approximations: one vector may differ a little */
+    State w = *want;
     for (unsigned i = 0; i < o->n; i++) {
         uint64_t g = 0;
         memcpy(&g, got->z[c->reg].u8 + i * o->to, o->to);
@@ -335,7 +349,8 @@ static void show(const char *what, const uint8_t *v)
     printf("\n");
 }
 
-static void report(const Case *c, const uint8_t *p, unsigned n, const State *in, const State *want, const State *got, int w, int g, const RefOp *o)
+static void report(const Case *c, const uint8_t *p, unsigned n, const State *in, const State *want,
+                   const State *got, int w, int g, const RefOp *o)
 {
     printf("not ok evex v%s:", encs[c->ex].name);
     for (unsigned k = 0; k < n; k++)
@@ -355,8 +370,10 @@ static void report(const Case *c, const uint8_t *p, unsigned n, const State *in,
         if (want->k[k] != got->k[k])
             printf("    k%u: want %016lx, here %016lx\n", k, want->k[k], got->k[k]);
     }
-    printf("    mxcsr %x %x, flags %lx %lx, gpr %s, memory %s\n", want->mxcsr, got->mxcsr, want->rflags, got->rflags,
-           memcmp(want->gpr, got->gpr, sizeof want->gpr) ? "differ" : "same", memcmp(want->memory, got->memory, sizeof want->memory) ? "differs" : "same");
+    printf("    mxcsr %x %x, flags %lx %lx, gpr %s, memory %s\n", want->mxcsr, got->mxcsr,
+           want->rflags, got->rflags,
+           memcmp(want->gpr, got->gpr, sizeof want->gpr) ? "differ" : "same",
+           memcmp(want->memory, got->memory, sizeof want->memory) ? "differs" : "same");
 }
 
 static void compare(X86Cpu *cpu, const Case *c, const State *in, bool native)
@@ -367,7 +384,8 @@ static void compare(X86Cpu *cpu, const Case *c, const State *in, bool native)
     RefOp o = { 0 };
     want = got = *in;
     int w = expect(c, &want, &o);
-    guest_forbidden = row_of(c)->flags & E_VSIB ? (uintptr_t)got.memory + MEMORY + c->allowed : forbidden_from(c, &got);
+    guest_forbidden = row_of(c)->flags & E_VSIB ? (uintptr_t)got.memory + MEMORY + c->allowed
+                                                : forbidden_from(c, &got);
     if (!c->mem)
         guest_forbidden = 0;
     int g = here(cpu, &got, p, n, native);
@@ -383,9 +401,11 @@ static void compare(X86Cpu *cpu, const Case *c, const State *in, bool native)
 /* ---- values ---- */
 static void random_bytes(void *at, unsigned n)
 {
-    static const uint32_t f32[] = { 0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001, 1, 0x807fffff,
+    static const uint32_t f32[] = { 0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000,
+                                    0x7fc00000, 0x7f800001, 1, 0x807fffff,
                                     0x7f7fffff, 0x4effffff, 0xcf000000, 0x3f000000, 0x7c01, 0x03ff, 0x4f800000, 0x5f800000, 0x00800000 };
-    static const uint64_t f64[] = { 0, 1ull << 63, 0x3ff0000000000000, 0xbff0000000000000, 0x7ff0000000000000, 0xfff0000000000000,
+    static const uint64_t f64[] = { 0, 1ull << 63, 0x3ff0000000000000, 0xbff0000000000000,
+                                    0x7ff0000000000000, 0xfff0000000000000,
                                     0x7ff8000000000000, 0x7ff0000000000001, 1, 0x800fffffffffffff, 0x7fefffffffffffff, 0x41dfffffffc00000,
                                     0x3690000000000000, 0x43f0000000000000, 0x41f0000000000000, 0x0010000000000000, 0x3fe8000000000000 };
     uint64_t style = random64() % 3;
@@ -398,9 +418,11 @@ static void random_bytes(void *at, unsigned n)
         else if (how == 2 || (how == 5 && style == 1))  /* of a moderate size */
             v = (v & 0x800fffffffffffff) | (uint64_t)(1000 + (v >> 52 & 63)) << 52;
         else if (how == 3 || (how == 5 && style == 2))
-            v = (v & 0x807fffff807fffff) | (uint64_t)(110 + (v >> 24 & 31)) << 23 | (uint64_t)(110 + (v >> 56 & 31)) << 55;
+            v = (v & 0x807fffff807fffff) | (uint64_t)(110 + (v >> 24 & 31)) << 23 |
+                (uint64_t)(110 + (v >> 56 & 31)) << 55;
         else if (how == 4)
-            v &= 0x00ff00010fff003f;                    /* small numbers: shift counts, equal elements */
+            /* small numbers: shift counts, equal elements */
+            v &= 0x00ff00010fff003f;
         memcpy((uint8_t *)at + k, &v, 8);
     }
 }
@@ -462,13 +484,15 @@ static void test_form(X86Cpu *cpu, unsigned ex, unsigned l, bool mem, bool b, un
         Case c = random_case(ex, l, mem, b);
         fill(&in);
         if (r->flags & E_VSIB) {
-            small_indices(&in, &c, strstr(encs[ex].name, "gatherq") || strstr(encs[ex].name, "scatterq"));
+            small_indices(&in, &c,
+                          strstr(encs[ex].name, "gatherq") || strstr(encs[ex].name, "scatterq"));
             c.allowed = k % 4 == 0 ? random64() % 256 : 1000;
         } else if (mem && k % 4 == 0) {
             c.allowed = random64() % (MAX(vl_of(&c) / r->to, 1u) + 1);
         }
         if (r->flags & E_FP && k % 8 == 1)
-            in.mxcsr &= ~(unsigned)(random64() & 0x1780);       /* all but underflow may be unmasked */
+            /* all but underflow may be unmasked */
+            in.mxcsr &= ~(unsigned)(random64() & 0x1780);
         compare(cpu, &c, &in, k & 1);
     }
 }
@@ -484,7 +508,8 @@ static void test_row(X86Cpu *cpu, unsigned ex, unsigned count)
                 continue;
             if (length)
                 test_form(cpu, ex, l, mem, false, count);
-            if (mem ? length && (r->tuple == T_FV || r->tuple == T_HV) : (r->flags & (E_ER | E_SAE)) != 0)
+            if (mem ? length && (r->tuple == T_FV || r->tuple == T_HV)
+                    : (r->flags & (E_ER | E_SAE)) != 0)
                 test_form(cpu, ex, l, mem, true, count);
         }
     }
@@ -509,6 +534,7 @@ int main(int argc, char **argv)
             unreached++;
         }
     }
-    printf("evex: %u rows, %u of them unreached, %u cases, %u differ\n", EX_N, unreached, cases, bad);
+    printf("evex: %u rows, %u of them unreached, %u cases, %u differ\n", EX_N, unreached, cases,
+           bad);
     return bad || unreached;
 }

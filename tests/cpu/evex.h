@@ -9,7 +9,8 @@
 
 /* One instruction as a reference function sees it, whole vectors; it fills `r`. */
 typedef struct RefOp {
-    unsigned vl, n, from, to, imm;      /* bytes of the vector, elements of the destination, bytes of elements */
+    /* bytes of the vector, elements of the destination, bytes of elements */
+    unsigned vl, n, from, to, imm;
     X86Vec   d, a, b, r;                /* old destination, first and second source */
     uint64_t mask, opmask;              /* wanted elements; operand KR */
     uint32_t mxcsr;                     /* with the rounding in effect */
@@ -22,5 +23,5 @@ typedef void RefFn(RefOp *o);
 /* By the name of a row: NULL if there is none. */
 RefFn *ref_find(const char *name);
 RefFn *ref_find_fp(const char *name);
-bool   ref_close(const RefOp *o, unsigned i, uint64_t got);     /* is an approximation near enough? */
+bool   ref_close(const RefOp *o, unsigned i, uint64_t got);   /* is an approximation near enough? */
 #endif

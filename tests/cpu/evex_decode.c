@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * evex_decode.c -- EVEX decoding against libzydis: all fields of the prefix at random, and every map, opcode, prefix, W, length,
- * form and digit in order.
+ * evex_decode.c -- EVEX decoding against libzydis: all fields of the prefix at random, and every
+ * map, opcode, prefix, W, length, form and digit in order.
  *
  * usage: evex_decode [seed [count]]; the same seed gives the same bytes.
  *
- * Both must take the same encodings; where they do, lengths, names, registers, opmask, zeroing, broadcast, rounding and the
- * scaled displacement must agree.
+ * Both must take the same encodings; where they do, lengths, names, registers, opmask, zeroing,
+ * broadcast, rounding and the scaled displacement must agree.
  *
  * Spec: Intel SDM (325383) vol. 2, ch. 2.7.
- * Omits: what libzydis knows and no CPU model here has: AVX512ER, PF, 4VNNIW, 4FMAPS, BF16, VP2INTERSECT, FP16.
+ * Omits: what libzydis knows and no CPU model here has: AVX512ER, PF, 4VNNIW, 4FMAPS, BF16,
+ *   VP2INTERSECT, FP16.
  * Threads: one.
  */
 #include <Zydis/Zydis.h>
@@ -18,7 +19,12 @@
 #include <string.h>
 #include "cpu/x86/evex.h"
 
-typedef struct Run { ZydisDecoder z; const char *name; uint64_t mode; unsigned agree, refused, apart, bad; } Run;
+typedef struct Run {
+    ZydisDecoder z;
+    const char *name;
+    uint64_t mode;
+    unsigned agree, refused, apart, bad;
+} Run;
 static unsigned reached[EX_N];
 
 static uint64_t state;
@@ -33,7 +39,8 @@ static uint64_t random64(void)
 static bool is_unmodelled(const ZydisDecodedInstruction *z)
 {
     const char *set = ZydisISASetGetString(z->meta.isa_set);
-    static const char *const sets[] = { "AVX512ER", "AVX512PF", "AVX512_4", "AVX512_BF16", "AVX512_VP2", "AVX512_FP16", "AVX512FP16", "KNC" };
+    static const char *const sets[] = { "AVX512ER", "AVX512PF", "AVX512_4", "AVX512_BF16",
+                                        "AVX512_VP2", "AVX512_FP16", "AVX512FP16", "KNC" };
     for (unsigned k = 0; k < G_N_ELEMENTS(sets); k++) {
         if (!strncmp(set, sets[k], strlen(sets[k])))
             return true;
@@ -44,7 +51,9 @@ static bool is_unmodelled(const ZydisDecodedInstruction *z)
 /* Ours without what tells rows of one mnemonic apart. */
 static bool same_name(const char *ours, const char *theirs)
 {
-    static const char *const other[][2] = { { "vmovd_w", "vmovq" }, { "vmovd_s_w", "vmovq" }, { "vpextrd_w", "vpextrq" }, { "vpinsrd_w", "vpinsrq" } };
+    static const char *const other[][2] = { { "vmovd_w", "vmovq" }, { "vmovd_s_w", "vmovq" },
+                                            { "vpextrd_w", "vpextrq" },
+                                                { "vpinsrd_w", "vpinsrq" } };
     char cut[40];
     for (unsigned k = 0; k < G_N_ELEMENTS(other); k++) {
         if (!strcmp(ours, other[k][0]))
@@ -68,8 +77,11 @@ static int register_of(const X86Insn *i, unsigned letter)
     }
 }
 
-/* Registers in the order of the row, without the opmask that governs: theirs are visible operands. */
-static bool same_operands(const X86Insn *i, const ZydisDecodedInstruction *z, const ZydisDecodedOperand *o)
+/*
+ * Registers in the order of the row, without the opmask that governs: theirs are visible operands.
+ */
+static bool same_operands(const X86Insn *i, const ZydisDecodedInstruction *z,
+                          const ZydisDecodedOperand *o)
 {
     const X86EvexRow *r = &x86_evex_rows[i->row->sub];
     unsigned at = 0;
@@ -81,37 +93,45 @@ static bool same_operands(const X86Insn *i, const ZydisDecodedInstruction *z, co
         if (at >= z->operand_count_visible)
             return false;
         int ours = register_of(i, r->ops[k]);
-        if (o[at].type == ZYDIS_OPERAND_TYPE_REGISTER && ZydisRegisterGetId(o[at].reg.value) != ours)
+        if (o[at].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+            ZydisRegisterGetId(o[at].reg.value) != ours)
             return false;
-        if (o[at].type == ZYDIS_OPERAND_TYPE_MEMORY && (i->mod == 3 || (int32_t)o[at].mem.disp.value != i->disp))
+        if (o[at].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+            (i->mod == 3 || (int32_t)o[at].mem.disp.value != i->disp))
             return false;
         at++;
     }
     return true;
 }
 
-static const char *difference(const X86Insn *i, const ZydisDecodedInstruction *z, const ZydisDecodedOperand *o)
+static const char *difference(const X86Insn *i, const ZydisDecodedInstruction *z,
+                              const ZydisDecodedOperand *o)
 {
-    unsigned mask = z->avx.mask.reg == ZYDIS_REGISTER_NONE ? 0 : (unsigned)ZydisRegisterGetId(z->avx.mask.reg);
+    unsigned mask =
+        z->avx.mask.reg == ZYDIS_REGISTER_NONE ? 0 : (unsigned)ZydisRegisterGetId(z->avx.mask.reg);
     if (z->length != i->length)
         return "length";
     if (!same_name(i->row->name, ZydisMnemonicGetString(z->mnemonic)))
         return "name";
-    if (mask != (i->evex & 7u) || (z->avx.mask.mode == ZYDIS_MASK_MODE_ZEROING && !(i->evex & 0x80) && x86_evex_rows[i->row->sub].ops[0] != OPD_K))
+    if (mask != (i->evex & 7u) || (z->avx.mask.mode == ZYDIS_MASK_MODE_ZEROING &&
+                                   !(i->evex & 0x80) && x86_evex_rows[i->row->sub].ops[0] != OPD_K))
         return "mask";
-    if (z->avx.broadcast.mode != ZYDIS_BROADCAST_MODE_INVALID && !z->avx.broadcast.is_static && !(i->evex & 0x10))
+    if (z->avx.broadcast.mode != ZYDIS_BROADCAST_MODE_INVALID && !z->avx.broadcast.is_static &&
+        !(i->evex & 0x10))
         return "broadcast";
     return same_operands(i, z, o) ? NULL : "operands";
 }
 
-static void complain(Run *r, const uint8_t *p, const char *what, const X86Insn *i, const ZydisDecodedInstruction *z)
+static void complain(Run *r, const uint8_t *p, const char *what, const X86Insn *i,
+                     const ZydisDecodedInstruction *z)
 {
     if (r->bad++ >= 25)
         return;
     printf("evex_decode: %s-bit:", r->name);
     for (unsigned k = 0; k < 12; k++)
         printf(" %02x", p[k]);
-    printf(" %s: here %s (%u, displacement %d), libzydis %s (%u)\n", what, i->row ? i->row->name : "-", i->length, i->disp,
+    printf(" %s: here %s (%u, displacement %d), libzydis %s (%u)\n", what,
+           i->row ? i->row->name : "-", i->length, i->disp,
            z ? ZydisMnemonicGetString(z->mnemonic) : "-", z ? z->length : 0);
 }
 
@@ -121,8 +141,10 @@ static void one(Run *r, const uint8_t *p)
     ZydisDecodedInstruction z;
     ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
     bool code64 = r->mode & X86_MODE_CODE64;
-    bool here = x86_decode(&i, p, 32, r->mode) == DEC_OK && i.row && (i.row->props & ISEVEX) && x86_evex_is_valid(&i, code64);
-    bool there = ZYAN_SUCCESS(ZydisDecoderDecodeFull(&r->z, p, 15, &z, o)) && z.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
+    bool here = x86_decode(&i, p, 32, r->mode) == DEC_OK && i.row && (i.row->props & ISEVEX) &&
+                x86_evex_is_valid(&i, code64);
+    bool there = ZYAN_SUCCESS(ZydisDecoderDecodeFull(&r->z, p, 15, &z, o)) &&
+                 z.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
     if (here)
         reached[i.row->sub]++;
     if (there && is_unmodelled(&z)) {
@@ -142,10 +164,17 @@ static void one(Run *r, const uint8_t *p)
 static void systematic(Run *r)
 {
     for (unsigned k = 0; k < 3 * 256 * 4 * 2 * 4 * 2 * 2; k++) {
-        unsigned mem = k & 1, b = k >> 1 & 1, w = k >> 2 & 1, pp = k >> 3 & 3, op = k >> 5 & 255, l = k >> 13 & 3, map = 1 + (k >> 15);
+        unsigned mem = k & 1, b = k >> 1 & 1, w = k >> 2 & 1, pp = k >> 3 & 3, op = k >> 5 & 255,
+                 l = k >> 13 & 3, map = 1 + (k >> 15);
         for (unsigned digit = 0; digit < 8; digit++) {
-            uint8_t p[32] = { 0x62, (uint8_t)(0xf0 | map), (uint8_t)(w << 7 | 0x7c | pp), (uint8_t)(l << 5 | b << 4 | 8), (uint8_t)op,
-                              (uint8_t)((mem ? 0x44 : 0xc2) | digit << 3), (uint8_t)(mem ? 0x2c : 0), 1 };
+            uint8_t p[32] = { 0x62,
+                              (uint8_t)(0xf0 | map),
+                              (uint8_t)(w << 7 | 0x7c | pp),
+                              (uint8_t)(l << 5 | b << 4 | 8),
+                              (uint8_t)op,
+                              (uint8_t)((mem ? 0x44 : 0xc2) | digit << 3),
+                              (uint8_t)(mem ? 0x2c : 0),
+                              1 };
             one(r, p);
             p[3] |= 1;                                  /* with a mask */
             one(r, p);
@@ -179,9 +208,15 @@ static void random_code(uint8_t *p, bool code64)
 int main(int argc, char **argv)
 {
     unsigned count = argc > 2 ? (unsigned)atoi(argv[2]) : 300000, bad = 0;
-    static const struct { ZydisMachineMode z; ZydisStackWidth w; uint64_t mode; const char *name; } modes[2] = {
+    static const struct {
+        ZydisMachineMode z;
+        ZydisStackWidth w;
+        uint64_t mode;
+        const char *name;
+    } modes[2] = {
         { ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64, X86_MODE_CODE64 | X86_MODE_PE, "64" },
-        { ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32, X86_MODE_CODE32 | X86_MODE_PE, "32" },
+        { ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32, X86_MODE_CODE32 | X86_MODE_PE,
+          "32" },
     };
     state = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
     for (unsigned m = 0; m < 2; m++) {
@@ -193,8 +228,9 @@ int main(int argc, char **argv)
             random_code(p, r.mode & X86_MODE_CODE64);
             one(&r, p);
         }
-        printf("%sok evex_decode: %s-bit code: %u agree, %u refused by both, %u not modelled, %u differ\n", r.bad ? "not " : "", r.name, r.agree,
-               r.refused, r.apart, r.bad);
+        printf("%sok evex_decode: %s-bit code: %u agree, %u refused by both, %u not modelled, %u "
+               "differ\n",
+               r.bad ? "not " : "", r.name, r.agree, r.refused, r.apart, r.bad);
         bad += r.bad;
     }
     for (unsigned k = 0; k < EX_N; k++)

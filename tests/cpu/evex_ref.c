@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * evex_ref.c -- what integer instructions with EVEX do, in the words of the manual's Operation sections, one element and
- * often one bit at a time.
+ * evex_ref.c -- what integer instructions with EVEX do, in the words of the manual's Operation
+ * sections, one element and often one bit at a time.
  *
  * Spec: Intel SDM (325383) vol. 2, the instructions by name.
  * Threads: one.
@@ -117,7 +117,13 @@ static uint64_t ternary(uint64_t d, uint64_t a, uint64_t b, unsigned table)
 }
 EACH(ternlog, ternary(D, A, B, o->imm))
 
-static unsigned count_ones(uint64_t v) { unsigned n = 0; for (unsigned k = 0; k < 64; k++) n += bit(v, k); return n; }
+static unsigned count_ones(uint64_t v)
+{
+    unsigned n = 0;
+    for (unsigned k = 0; k < 64; k++)
+        n += bit(v, k);
+    return n;
+}
 static unsigned leading(uint64_t v, unsigned width)
 {
     unsigned n = 0;
@@ -219,14 +225,20 @@ EACH(trunc, el(&o->a, o->from, i))
 static void ref_trunc_s(RefOp *o)
 {
     for (unsigned i = 0; i < o->n; i++) {
-        int64_t v = sel(&o->a, o->from, i), max = o->to == 1 ? INT8_MAX : o->to == 2 ? INT16_MAX : INT32_MAX, min = -max - 1;
+        int64_t v = sel(&o->a, o->from, i),
+                max = o->to == 1   ? INT8_MAX
+                      : o->to == 2 ? INT16_MAX
+                                   : INT32_MAX,
+                min = -max - 1;
         put(o, i, (uint64_t)(v > max ? max : v < min ? min : v));
     }
 }
 static void ref_trunc_us(RefOp *o)
 {
     for (unsigned i = 0; i < o->n; i++) {
-        uint64_t v = el(&o->a, o->from, i), max = o->to == 1 ? UINT8_MAX : o->to == 2 ? UINT16_MAX : UINT32_MAX;
+        uint64_t v = el(&o->a, o->from, i), max = o->to == 1   ? UINT8_MAX
+                                                  : o->to == 2 ? UINT16_MAX
+                                                               : UINT32_MAX;
         put(o, i, v > max ? max : v);
     }
 }

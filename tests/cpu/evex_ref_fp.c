@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * evex_ref_fp.c -- what floating-point instructions that only AVX-512 has do, by the host's x87 (64 bits of precision, a
- * larger exponent) and the manual's tables.
+ * evex_ref_fp.c -- what floating-point instructions that only AVX-512 has do, by the host's x87 (64
+ * bits of precision, a larger exponent) and the manual's tables.
  *
- * Spec: Intel SDM (325383) vol. 2, VCVTPS2UQQ, VFIXUPIMMPS, VFPCLASSPS, VGETEXPPS, VGETMANTPS, VRANGEPS, VRCP14PS,
- * VREDUCEPS, VRNDSCALEPS, VRSQRT14PS, VSCALEFPS and the like.
+ * Spec: Intel SDM (325383) vol. 2, VCVTPS2UQQ, VFIXUPIMMPS, VFPCLASSPS, VGETEXPPS, VGETMANTPS,
+ * VRANGEPS, VRCP14PS, VREDUCEPS, VRNDSCALEPS, VRSQRT14PS, VSCALEFPS and the like.
  * Omits: the last bits of VRCP14 and VRSQRT14, which are taken if they are near enough.
  * Threads: one.
  */
@@ -77,13 +77,15 @@ static uint64_t narrow(RefOp *o, bool single, long double value, unsigned rc, bo
     }
     int e = fetestexcept(FE_ALL_EXCEPT);
     fesetround(FE_TONEAREST);
-    uint64_t top = single ? 1u << 31 : UINT64_C(1) << 63, least = single ? 0x00800000 : UINT64_C(1) << 52;
+    uint64_t top = single ? 1u << 31 : UINT64_C(1) << 63,
+             least = single ? 0x00800000 : UINT64_C(1) << 52;
     bool tiny = fabsl(v) != 0 && ((bits & ~top) < least || (e & FE_UNDERFLOW));
     if (tiny && with_underflow && (o->mxcsr & FTZ)) {
         o->flags |= UE | PE;
         return signbit(v) ? top : 0;
     }
-    o->flags |= (e & FE_INEXACT ? PE : 0) | (e & FE_OVERFLOW ? OE | PE : 0) | (with_underflow && (e & FE_UNDERFLOW) ? UE : 0);
+    o->flags |= (e & FE_INEXACT ? PE : 0) | (e & FE_OVERFLOW ? OE | PE : 0) |
+                (with_underflow && (e & FE_UNDERFLOW) ? UE : 0);
     return bits;
 }
 
@@ -98,9 +100,18 @@ static uint64_t indefinite(RefOp *o, bool single)
     o->flags |= IE;
     return single ? 0xffc00000u : UINT64_C(0xfff8) << 48;
 }
-static uint64_t sign_of(bool single, bool sign) { return sign ? single ? 1u << 31 : UINT64_C(1) << 63 : 0; }
-static uint64_t inf_of(bool single, bool sign) { return sign_of(single, sign) | (single ? 0x7f800000 : UINT64_C(0x7ff) << 52); }
-static uint64_t one_of(bool single, bool sign) { return sign_of(single, sign) | (single ? 0x3f800000 : UINT64_C(0x3ff) << 52); }
+static uint64_t sign_of(bool single, bool sign)
+{
+    return sign ? single ? 1u << 31 : UINT64_C(1) << 63 : 0;
+}
+static uint64_t inf_of(bool single, bool sign)
+{
+    return sign_of(single, sign) | (single ? 0x7f800000 : UINT64_C(0x7ff) << 52);
+}
+static uint64_t one_of(bool single, bool sign)
+{
+    return sign_of(single, sign) | (single ? 0x3f800000 : UINT64_C(0x3ff) << 52);
+}
 
 typedef uint64_t OneFn(RefOp *o, Num a);
 static void one(RefOp *o, OneFn *fn)
@@ -118,7 +129,8 @@ static void two(RefOp *o, TwoFn *fn)
     for (unsigned i = 0; i < o->n; i++) {
         if (!(o->mask >> i & 1))
             continue;
-        uint64_t r = fn(o, num(o, get(&o->a, o->to, i), o->to), num(o, get(&o->b, o->to, i), o->to));
+        uint64_t r =
+            fn(o, num(o, get(&o->a, o->to, i), o->to), num(o, get(&o->b, o->to, i), o->to));
         memcpy(o->r.u8 + i * o->to, &r, o->to);
     }
 }
@@ -143,7 +155,8 @@ static uint64_t to_int(RefOp *o, Num a, bool is_signed, unsigned rc)
     unsigned bits = 8 * o->to;
     fesetround(modes[rc]);
     volatile long double in = a.v, v = rintl(in);
-    long double lo = is_signed ? -ldexpl(1, (int)bits - 1) : 0, hi = ldexpl(1, (int)bits - is_signed);
+    long double lo = is_signed ? -ldexpl(1, (int)bits - 1) : 0,
+                hi = ldexpl(1, (int)bits - is_signed);
     fesetround(FE_TONEAREST);
     if (a.nan || a.inf || v < lo || v >= hi) {
         o->flags |= IE;
@@ -229,7 +242,8 @@ static uint64_t reduce(RefOp *o, Num a)
         return 0;
     long double r = scaled(o, a.v);
     fesetround(modes[rc]);
-    volatile long double p = a.v, q = r, d = p - q;     /* exact, or the same direction twice, or far from a half */
+    /* exact, or the same direction twice, or far from a half */
+    volatile long double p = a.v, q = r, d = p - q;
     fesetround(FE_TONEAREST);
     uint64_t bits = d == 0 ? sign_of(a.single, rc == 1) : narrow(o, a.single, d, rc, false);
     o->flags = before;
@@ -256,7 +270,11 @@ static uint64_t scalef(RefOp *o, Num a, Num b)
     if (a.inf || a.zero)
         return a.bits;
     long double f = floorl(b.v);
-    return narrow(o, a.single, ldexpl(a.v, f > 9000 ? 9000 : f < -9000 ? -9000 : (int)f), rc_of(o), true);
+    return narrow(o, a.single,
+                  ldexpl(a.v, f > 9000    ? 9000
+                              : f < -9000 ? -9000
+                                          : (int)f),
+                  rc_of(o), true);
 }
 
 static uint64_t range(RefOp *o, Num a, Num b)
@@ -277,7 +295,8 @@ static uint64_t range(RefOp *o, Num a, Num b)
             p = fabsl(p);
             q = fabsl(q);
         }
-        if (p == q && a.sign != b.sign)                 /* tables 5-16, 5-17: the negative one is the smaller */
+        /* tables 5-16, 5-17: the negative one is the smaller */
+        if (p == q && a.sign != b.sign)
             t = a.sign != max ? a : b;
         else
             t = (p <= q) != max ? a : b;
@@ -297,30 +316,52 @@ static void ref_fixupimm(RefOp *o)
     for (unsigned i = 0; i < o->n; i++) {
         if (!(o->mask >> i & 1))
             continue;
-        uint64_t bits = get(&o->a, o->to, i), table = get(&o->b, o->to, i), old = get(&o->d, o->to, i), r;
+        uint64_t bits = get(&o->a, o->to, i), table = get(&o->b, o->to, i),
+                 old = get(&o->d, o->to, i), r;
         Num a = num(o, bits, o->to);
         if (a.zero && a.bits != bits)
             a.bits = 0, a.sign = false;
-        unsigned token = a.snan ? 1 : a.nan ? 0 : a.zero ? 2 : a.inf ? (a.sign ? 4 : 5) : a.v == 1 ? 3 : a.sign ? 6 : 7;
-        const uint64_t s[16] = { old, a.bits, a.bits | 1u << 22, 0xffc00000, 0xff800000, 0x7f800000, inf_of(true, a.sign), 0x80000000, 0,
+        unsigned token = a.snan     ? 1
+                         : a.nan    ? 0
+                         : a.zero   ? 2
+                         : a.inf    ? (a.sign ? 4 : 5)
+                         : a.v == 1 ? 3
+                         : a.sign   ? 6
+                                    : 7;
+        const uint64_t s[16] = { old, a.bits, a.bits | 1u << 22, 0xffc00000, 0xff800000,
+                                 0x7f800000, inf_of(true, a.sign), 0x80000000, 0,
                                  0xbf800000, 0x3f800000, 0x3f000000, 0x42b40000, 0x3fc90fdb, 0x7f7fffff, 0xff7fffff };
-        const uint64_t d[16] = { old, a.bits, a.bits | UINT64_C(1) << 51, UINT64_C(0xfff8) << 48, UINT64_C(0xfff) << 52, UINT64_C(0x7ff) << 52,
-                                 inf_of(false, a.sign), UINT64_C(1) << 63, 0, UINT64_C(0xbff) << 52, UINT64_C(0x3ff) << 52,
-                                 UINT64_C(0x3fe) << 52, 0x4056800000000000, 0x3ff921fb54442d18, 0x7fefffffffffffff, 0xffefffffffffffff };
+        const uint64_t d[16] = { old,
+                                 a.bits,
+                                 a.bits | UINT64_C(1) << 51,
+                                 UINT64_C(0xfff8) << 48,
+                                 UINT64_C(0xfff) << 52,
+                                 UINT64_C(0x7ff) << 52,
+                                 inf_of(false, a.sign),
+                                 UINT64_C(1) << 63,
+                                 0,
+                                 UINT64_C(0xbff) << 52,
+                                 UINT64_C(0x3ff) << 52,
+                                 UINT64_C(0x3fe) << 52,
+                                 0x4056800000000000,
+                                 0x3ff921fb54442d18,
+                                 0x7fefffffffffffff,
+                                 0xffefffffffffffff };
         r = (single ? s : d)[table >> 4 * token & 15];
         memcpy(o->r.u8 + i * o->to, &r, o->to);
         unsigned m = o->imm;
         if ((token == 2 && (m & 1)) || (token == 3 && (m & 4)))
             o->flags |= ZE;
-        if ((token == 2 && (m & 2)) || (token == 3 && (m & 8)) || (token == 1 && (m & 16)) || (token == 4 && (m & 32)) ||
-            (token == 6 && (m & 64)) || (token == 5 && (m & 128)))
+        if ((token == 2 && (m & 2)) || (token == 3 && (m & 8)) || (token == 1 && (m & 16)) ||
+            (token == 4 && (m & 32)) || (token == 6 && (m & 64)) || (token == 5 && (m & 128)))
             o->flags |= IE;
     }
 }
 
 static uint64_t fpclass(RefOp *o, Num a)
 {
-    bool in[8] = { a.nan && !a.snan, a.zero && !a.sign, a.zero && a.sign, a.inf && !a.sign, a.inf && a.sign, a.denormal,
+    bool in[8] = { a.nan && !a.snan, a.zero && !a.sign, a.zero && a.sign, a.inf && !a.sign,
+                   a.inf && a.sign, a.denormal,
                    !a.nan && !a.inf && !a.zero && a.sign, a.snan };
     for (unsigned k = 0; k < 8; k++) {
         if (in[k] && (o->imm >> k & 1))
@@ -364,8 +405,10 @@ bool ref_close(const RefOp *o, unsigned i, uint64_t got)
     if (w.nan || w.inf || g.nan || g.inf || w.zero || g.zero)
         return false;
     int e;
-    bool power = frexpl(fabsl(w.v), &e) == 0.5L;        /* powers of 2 are to be exact; not told from what rounds to one: near */
-    return fabsl(w.v - g.v) < fabsl(w.v) / 16384 && !(power && fabsl(w.v - g.v) > fabsl(w.v) / 32768);
+    /* powers of 2 are to be exact; not told from what rounds to one: near */
+    bool power = frexpl(fabsl(w.v), &e) == 0.5L;
+    return fabsl(w.v - g.v) < fabsl(w.v) / 16384 &&
+           !(power && fabsl(w.v - g.v) > fabsl(w.v) / 32768);
 }
 
 #define ONE(name) static void ref_##name(RefOp *o) { one(o, name); }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * evex_rules.c -- instructions on opmask registers, GFNI without EVEX, and what an EVEX prefix must not say.
+ * evex_rules.c -- instructions on opmask registers, GFNI without EVEX, and what an EVEX prefix must
+ * not say.
  *
  * usage: evex_rules [rounds [seed]]     prints "ok NAME" or "not ok NAME"; ends with 1 if any differs.
  *
@@ -30,7 +31,8 @@ static int run(const uint8_t *code, unsigned n, bool native)
     if (v)
         return v - 1;
     cpu->dbt.gpr[R_RDI] = (uintptr_t)memory;
-    return guest_translated(cpu, code, n, X86_MODE_FPU | X86_MODE_SSE | X86_MODE_AVX, native) ? -1 : -2;
+    return guest_translated(cpu, code, n, X86_MODE_FPU | X86_MODE_SSE | X86_MODE_AVX, native) ? -1
+                                                                                              : -2;
 }
 
 /* Destination k4 (or ecx), sources k6 and k5 (or edx, or memory at rdi + 8); shifts by 3. */
@@ -104,12 +106,16 @@ static const struct { const char *name; uint8_t op, bytes, n, code[6]; } kops[] 
     { "kshiftlq", KOP_SHL, 8, 6, { 0xc4, 0xe3, 0xf9, 0x33, 0xe5, 0x03 } },
 };
 
-static uint64_t cut(uint64_t v, unsigned bytes) { return bytes == 8 ? v : v & ((UINT64_C(1) << 8 * bytes) - 1); }
+static uint64_t cut(uint64_t v, unsigned bytes)
+{
+    return bytes == 8 ? v : v & ((UINT64_C(1) << 8 * bytes) - 1);
+}
 
 static bool k_is_right(unsigned i, bool native)
 {
     unsigned bytes = kops[i].bytes;
-    uint64_t k4 = random64() % 4 ? random64() : 0, k5 = random64() % 4 ? random64() : k4, k6 = random64(), rdx = random64(), m = random64(), r = 0;
+    uint64_t k4 = random64() % 4 ? random64() : 0, k5 = random64() % 4 ? random64() : k4,
+             k6 = random64(), rdx = random64(), m = random64(), r = 0;
     if (random64() % 4 == 0)
         k5 = ~k4;
     cpu->opmask[4] = k4, cpu->opmask[5] = k5, cpu->opmask[6] = k6;
@@ -118,7 +124,8 @@ static bool k_is_right(unsigned i, bool native)
     memcpy(memory + 8, &m, 8);
     if (run(kops[i].code, kops[i].n, native) != -1)
         return false;
-    uint64_t a = cut(k6, bytes), b = cut(k5, bytes), got = cpu->opmask[4], flags = x86_fl_to_eflags(cpu->dbt.fl) & EF_ARITH;
+    uint64_t a = cut(k6, bytes), b = cut(k5, bytes), got = cpu->opmask[4],
+             flags = x86_fl_to_eflags(cpu->dbt.fl) & EF_ARITH;
     switch (kops[i].op) {
     case KOP_AND: r = a & b; break;
     case KOP_ANDN: r = ~a & b; break;
@@ -137,11 +144,13 @@ static bool k_is_right(unsigned i, bool native)
     case KOP_STORE: {
         uint64_t stored;
         memcpy(&stored, memory + 8, 8);
-        return cut(stored, bytes) == cut(k4, bytes) && (stored ^ cut(stored, bytes)) == (m ^ cut(m, bytes));
+        return cut(stored, bytes) == cut(k4, bytes) &&
+               (stored ^ cut(stored, bytes)) == (m ^ cut(m, bytes));
     }
     case KOP_ORTEST: {
         uint64_t v = cut(k4 | k5, bytes);
-        return got == k4 && flags == ((v == 0 ? EF_ZF : 0u) | (v == cut(~UINT64_C(0), bytes) ? EF_CF : 0u));
+        return got == k4 &&
+               flags == ((v == 0 ? EF_ZF : 0u) | (v == cut(~UINT64_C(0), bytes) ? EF_CF : 0u));
     }
     default: {
         uint64_t z = cut(k4 & k5, bytes), c = cut(~k4 & k5, bytes);
@@ -257,7 +266,8 @@ static void forbidden(void)
             memset(cpu->vec, 0, sizeof cpu->vec);
             memset(cpu->opmask, 0, sizeof cpu->opmask);
             memcpy(code, rules[i].code, sizeof code);
-            if (want == EXC_GP)                         /* a 32-bit displacement, which is not scaled */
+            /* a 32-bit displacement, which is not scaled */
+            if (want == EXC_GP)
                 code[5] = 0x8f, code[6] = 1, code[7] = code[8] = code[9] = 0;
             int got = run(code, want == EXC_GP ? 10 : rules[i].n, native);
             if (got != want) {
@@ -274,7 +284,8 @@ static void states(void)
     const uint8_t *add = rules[0].code;
     uint8_t ymm[6] = { 0x62, 0xf1, 0x6c, 0x28, 0x58, 0xcb };
     cpu->xcr0 = 7;
-    report("XCR0 without opmask and ZMM", run(add, 6, false) == EXC_UD && run(kops[0].code, kops[0].n, true) == EXC_UD);
+    report("XCR0 without opmask and ZMM",
+           run(add, 6, false) == EXC_UD && run(kops[0].code, kops[0].n, true) == EXC_UD);
     cpu->xcr0 = 0x67;
     report("XCR0 without ZMM16 to 31", run(add, 6, true) == EXC_UD);
     cpu->xcr0 = 0xe7;
@@ -284,7 +295,8 @@ static void states(void)
     cpu->feat[FEAT_7_EBX] &= ~(UINT32_C(1) << 31);
     report("without AVX512VL", run(ymm, 6, false) == EXC_UD && run(add, 6, false) == -1);
     cpu->feat[FEAT_7_EBX] = ~(UINT32_C(1) << 16);
-    report("without AVX512F", run(add, 6, false) == EXC_UD && run(kops[0].code, kops[0].n, false) == EXC_UD);
+    report("without AVX512F",
+           run(add, 6, false) == EXC_UD && run(kops[0].code, kops[0].n, false) == EXC_UD);
     cpu->feat[FEAT_7_EBX] = UINT32_MAX;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * evex_sibling.c -- instructions with EVEX by the processor's own instruction with VEX of the same name: per 128 bits, or,
- * for floating point, with one element in all places, so that the flags are that element's.
+ * evex_sibling.c -- instructions with EVEX by the processor's own instruction with VEX of the same
+ * name: per 128 bits, or, for floating point, with one element in all places, so that the flags are
+ * that element's.
  *
  * Spec: Intel SDM (325383) vol. 2.
  * Threads: one.
@@ -30,7 +31,12 @@ __asm__(
     "vzeroupper\n\taddq $16, %rsp\n\tpopq %rbx\n\tret\n");
 #endif
 
-typedef struct Vex { const char *name; uint8_t pp, map, opcode, mem, reg, digit, wide; uint8_t ops[3]; uint8_t imm, feature; } Vex;
+typedef struct Vex {
+    const char *name;
+    uint8_t pp, map, opcode, mem, reg, digit, wide;
+    uint8_t ops[3];
+    uint8_t imm, feature;
+} Vex;
 #define PP_P_NP 0
 #define PP_P_66 1
 #define PP_P_F3 2
@@ -59,7 +65,8 @@ static const Vex *by_name(const char *name)
 /* Rows that share a name alone with an instruction with VEX. */
 static bool is_another(const char *name)
 {
-    static const char *const names[] = { "permd", "permps", "permq", "permpd", "broadcastss", "broadcastsd", "pbroadcastb", "pbroadcastw",
+    static const char *const names[] = { "permd", "permps", "permq", "permpd", "broadcastss",
+                                         "broadcastsd", "pbroadcastb", "pbroadcastw",
                                          "pbroadcastd", "pbroadcastq", "movss_r", "movsd_r", "movss_sr", "movsd_sr" };
     for (unsigned k = 0; k < G_N_ELEMENTS(names); k++) {
         if (!strcmp(names[k], name))
@@ -77,7 +84,8 @@ const struct Vex *sibling_find(const char *name)
 #endif
     if (is_another(name))
         return NULL;
-    if ((!strncmp(name, "pand", 4) || !strncmp(name, "por", 3) || !strncmp(name, "pxor", 4)) && n < 7) {
+    if ((!strncmp(name, "pand", 4) || !strncmp(name, "por", 3) || !strncmp(name, "pxor", 4)) &&
+        n < 7) {
         g_strlcpy(cut, name, n);                        /* PANDD, PANDQ: PAND */
         return by_name(cut);
     }
@@ -98,14 +106,16 @@ static void put(Frame *f, unsigned letter, const void *from, unsigned n)
 }
 
 /* One run on 16 bytes of each operand; the result's 16. */
-static unsigned run(const Vex *x, const uint8_t *d, const uint8_t *a, const uint8_t *b, unsigned imm, uint32_t mxcsr, uint8_t *r, uint64_t *rflags)
+static unsigned run(const Vex *x, const uint8_t *d, const uint8_t *a, const uint8_t *b,
+                    unsigned imm, uint32_t mxcsr, uint8_t *r, uint64_t *rflags)
 {
     static uint8_t *code;
     Frame f = { .mxcsr = (mxcsr | 0x1f80) & ~0x3fu };
     bool h = x->ops[0] == OPD_H || x->ops[1] == OPD_H || x->ops[2] == OPD_H;
     uint8_t *p;
     if (!code)
-        code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                    0);
     p = code;
     *p++ = 0xc4;
     *p++ = 0xe0 | x->map;
@@ -121,7 +131,13 @@ static unsigned run(const Vex *x, const uint8_t *d, const uint8_t *a, const uint
     if (x->mem && (x->ops[0] == OPD_W || x->ops[0] == OPD_E))
         memset(f.mem, 0, sizeof f.mem);
     sibling_call(&f, code);
-    memcpy(r, x->ops[0] == OPD_V ? f.x[0] : x->ops[0] == OPD_H ? f.x[1] : x->ops[0] == OPD_G ? (uint8_t *)&f.rax : x->mem ? f.mem : f.x[2], 16);
+    memcpy(r,
+           x->ops[0] == OPD_V   ? f.x[0]
+           : x->ops[0] == OPD_H ? f.x[1]
+           : x->ops[0] == OPD_G ? (uint8_t *)&f.rax
+           : x->mem             ? f.mem
+                                : f.x[2],
+           16);
     *rflags = f.rflags;
     return f.mxcsr & 0x3f;
 }
@@ -132,7 +148,11 @@ static void spread(uint8_t to[16], const X86Vec *v, unsigned bytes, unsigned i, 
     static const uint32_t one32 = 0x3f800000;
     static const uint64_t one64 = 0x3ff0000000000000;
     for (unsigned k = 0; k < 16; k += bytes)
-        memcpy(to + k, !alone || k / bytes == i % 2 ? v->u8 + i * bytes : bytes == 4 ? (const void *)&one32 : (const void *)&one64, bytes);
+        memcpy(to + k,
+               !alone || k / bytes == i % 2 ? v->u8 + i * bytes
+               : bytes == 4                 ? (const void *)&one32
+                                            : (const void *)&one64,
+               bytes);
 }
 
 static void by_element(const Vex *x, RefOp *o, uint64_t *rflags)
@@ -165,8 +185,8 @@ void sibling_run(const struct Vex *x, RefOp *o, const X86EvexRow *row, uint64_t 
         bool is_count = row->tuple == T_M128;
         uint8_t a[16] = { 0 }, r[16];
         memcpy(a, o->a.u8 + lane * from, from);
-        run(x, o->d.u8 + lane * to, a, o->b.u8 + (is_count ? 0 : lane * 16), row->flags & E_IMM4 ? o->imm >> 2 * lane : o->imm, o->mxcsr, r,
-            rflags);
+        run(x, o->d.u8 + lane * to, a, o->b.u8 + (is_count ? 0 : lane * 16),
+            row->flags & E_IMM4 ? o->imm >> 2 * lane : o->imm, o->mxcsr, r, rflags);
         memcpy(o->r.u8 + lane * to, r, to);
     }
 }

@@ -8,5 +8,6 @@
 
 struct Vex;
 const struct Vex *sibling_find(const char *name);       /* NULL: there is none */
-void sibling_run(const struct Vex *x, RefOp *o, const X86EvexRow *row, uint64_t *rflags);      /* into o->r and o->flags */
+/* into o->r and o->flags */
+void sibling_run(const struct Vex *x, RefOp *o, const X86EvexRow *row, uint64_t *rflags);
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fake.c -- the run time behind fake.h: what accel/dbt/dbt.c and tlb.c are to a real guest, with faults on purpose.
+ * fake.c -- the run time behind fake.h: what accel/dbt/dbt.c and tlb.c are to a real guest, with
+ * faults on purpose.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,8 @@ static bool page_allows(unsigned page, bool write)
 static void fill(DbtCpu *c, uint64_t linear, unsigned page)
 {
     unsigned slot = tlb_slot(c->ctx, linear);
-    bool behind = fake_of(c)->refills & 1;      /* what had to make room, for native code to find there */
+    /* what had to make room, for native code to find there */
+    bool behind = fake_of(c)->refills & 1;
     TlbEntry *e = behind ? &c->ctx->victim[slot] : &c->ctx->tlb[slot];
     uint64_t at = linear & -(uint64_t)DBT_PAGE;
     if (page == PAGE_DEVICE) {
@@ -54,7 +56,8 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
 {
     unsigned page = page_of(linear), in_page = (unsigned)linear & (DBT_PAGE - 1);
     fake_of(c)->refills++;
-    if (in_page + bytes > DBT_PAGE || !page_allows(page, ir_access & IR_WRITE) || page == PAGE_DEVICE) {
+    if (in_page + bytes > DBT_PAGE || !page_allows(page, ir_access & IR_WRITE) ||
+        page == PAGE_DEVICE) {
         return NULL;
     }
     fill(c, linear, page);
@@ -71,7 +74,8 @@ static G_GNUC_NORETURN void raise_fault(FakeCpu *c, uint32_t what, uint64_t at)
     siglongjmp(c->dbt.leave, 1);
 }
 
-static void desc_part(DbtCpu *c, uint64_t linear, unsigned access, uint8_t **host, uint64_t *phys, bool *code)
+static void desc_part(DbtCpu *c, uint64_t linear, unsigned access, uint8_t **host, uint64_t *phys,
+                      bool *code)
 {
     unsigned page = page_of(linear);
     if (!page_allows(page, access & IR_WRITE)) {
@@ -114,7 +118,8 @@ uint64_t dbt_desc_load(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, unsig
     return v;
 }
 
-void dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, uint64_t value, unsigned bytes)
+void dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, uint64_t value,
+                    unsigned bytes)
 {
     FakeCpu *f = fake_of(c);
     for (unsigned i = 0; i < bytes; i++) {
@@ -129,7 +134,8 @@ void dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, uint64_t
     }
 }
 
-void dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, void *buf, unsigned bytes, bool store)
+void dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, void *buf, unsigned bytes,
+                   bool store)
 {
     uint8_t *p = buf;
     for (unsigned i = 0; i < bytes; i++) {

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include "cpu/x86/cpu.h"
 
-extern sigjmp_buf flat_trapped;         /* gets 1 where an exception would be raised, 2 where tier 0 would step */
+/* gets 1 where an exception would be raised, 2 where tier 0 would step */
+extern sigjmp_buf flat_trapped;
 void flat_trap(DbtCpu *c, DbtTrap what, unsigned seg) G_GNUC_NORETURN;
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fphost.c -- running one instruction on the host, and the few functions of a CPU that FP code calls.
+ * fphost.c -- running one instruction on the host, and the few functions of a CPU that FP code
+ * calls.
  *
  * Omits: hosts other than x86-64, where host_run() is not called.
  */
@@ -57,14 +58,16 @@ static void on_signal(int sig, siginfo_t *info, void *context)
         return;
     }
     result = sig == SIGFPE ? HOST_SIGFPE : HOST_SIGILL;
-    u->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)buffer + code_bytes;     /* the RET after the instruction */
+    /* the RET after the instruction */
+    u->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)buffer + code_bytes;
     u->uc_mcontext.fpregs->mxcsr |= X86_MXCSR_MASKS;
 }
 
 void host_init(void)
 {
     struct sigaction sa = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_NODEFER };
-    buffer = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    buffer =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     g_assert(buffer != MAP_FAILED);
     sigaction(SIGFPE, &sa, NULL);
     sigaction(SIGILL, &sa, NULL);
@@ -105,14 +108,40 @@ static X86Cpu *new_cpu(const DbtGuest *guest)
     return c;
 }
 
-static G_GNUC_NORETURN void guest_trap(DbtCpu *c, DbtTrap what, unsigned seg) { longjmp(guest_raised, EXC_GP + 1); }
-static uint64_t raise_here(void *c, uint64_t vector, uint64_t error, uint64_t arg) { x86_raise(c, (unsigned)vector, (uint32_t)error); }
+static G_GNUC_NORETURN void guest_trap(DbtCpu *c, DbtTrap what, unsigned seg)
+{
+    longjmp(guest_raised, EXC_GP + 1);
+}
+static uint64_t raise_here(void *c, uint64_t vector, uint64_t error, uint64_t arg)
+{
+    x86_raise(c, (unsigned)vector, (uint32_t)error);
+}
 static const IrHelperDesc helpers[XH_N] = {
     [XH_raise] = { "raise", raise_here, H_STATE },
 #define H(name) [XH_##name] = { #name, x86_h_##name, H_STATE | H_VEC }
-    H(x87), H(fwait), H(emms), H(mmx_check), H(mmx_enter), H(no_simd), H(vop_fp), H(maskmovq), H(maskmovdqu),
-    H(pcmpestrm), H(pcmpestri), H(pcmpistrm), H(pcmpistri), H(vex), H(vzero), H(no_avx), H(stmxcsr), H(evex), H(kop), H(now3d),
-    H(gf2p8mulb), H(gf2p8affineqb), H(gf2p8affineinvqb),
+    H(x87),
+    H(fwait),
+    H(emms),
+    H(mmx_check),
+    H(mmx_enter),
+    H(no_simd),
+    H(vop_fp),
+    H(maskmovq),
+    H(maskmovdqu),
+    H(pcmpestrm),
+    H(pcmpestri),
+    H(pcmpistrm),
+    H(pcmpistri),
+    H(vex),
+    H(vzero),
+    H(no_avx),
+    H(stmxcsr),
+    H(evex),
+    H(kop),
+    H(now3d),
+    H(gf2p8mulb),
+    H(gf2p8affineqb),
+    H(gf2p8affineinvqb),
 #undef H
 };
 static DbtGuest guest = {
@@ -227,10 +256,21 @@ void dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned access, Dbt
 {
     *d = (DbtAccessDesc){ .host = (uint8_t *)linear, .n1 = bytes, .n = bytes };
 }
-uint64_t dbt_desc_load(DbtCpu *c, const DbtAccessDesc *d, unsigned at, unsigned n) { return dbt_load(c, (uintptr_t)d->host + at, n); }
-void dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned at, uint64_t v, unsigned n) { memcpy(d->host + at, &v, n); }
-void dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned at, void *buf, unsigned n, bool store) { g_assert_not_reached(); }
-void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned n, unsigned access)      /* refuses now and then: a native block leaves */
+uint64_t dbt_desc_load(DbtCpu *c, const DbtAccessDesc *d, unsigned at, unsigned n)
+{
+    return dbt_load(c, (uintptr_t)d->host + at, n);
+}
+void dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned at, uint64_t v, unsigned n)
+{
+    memcpy(d->host + at, &v, n);
+}
+void dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned at, void *buf, unsigned n,
+                   bool store)
+{
+    g_assert_not_reached();
+}
+/* refuses now and then: a native block leaves */
+void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned n, unsigned access)
 {
     if (refusals && random64() % 8 == 0) {
         refusals--;
@@ -242,7 +282,10 @@ void *dbt_host(DbtCpu *c, uint64_t linear, DbtAccess a, unsigned *n) { return NU
 void dbt_step(DbtCpu *c) { longjmp(guest_raised, EXC_GP + 1); }
 void dbt_exclusive_begin(DbtCpu *c) { }
 void dbt_exclusive_end(DbtCpu *c) { }
-void dbt_store(DbtCpu *c, uint64_t linear, uint64_t v, unsigned n) { memcpy((void *)linear, &v, n); }
+void dbt_store(DbtCpu *c, uint64_t linear, uint64_t v, unsigned n)
+{
+    memcpy((void *)linear, &v, n);
+}
 void x86_set_pc(X86Cpu *c, uint64_t rip) { c->dbt.pc = rip; }
 bool x86_io_allowed(X86Cpu *c, unsigned port, unsigned n) { return false; }
 void x86_svm_io(X86Cpu *c, unsigned port, unsigned bytes, bool in) { }
@@ -251,13 +294,25 @@ uint64_t x86_io_in(X86Cpu *c, unsigned port, unsigned n) { return 0; }
 void x86_io_out(X86Cpu *c, unsigned port, uint64_t v, unsigned n) { }
 
 /* What helpers need. */
-void x86_raise(X86Cpu *c, unsigned vector, uint32_t error) { longjmp(guest_raised, (int)vector + 1); }
+void x86_raise(X86Cpu *c, unsigned vector, uint32_t error)
+{
+    longjmp(guest_raised, (int)vector + 1);
+}
 void x86_raise_ud(X86Cpu *c) { x86_raise(c, EXC_UD, 0); }
 void x86_raise_gp(X86Cpu *c, uint32_t error) { x86_raise(c, EXC_GP, error); }
 void x86_mode_changed(X86Cpu *c) { }
-uint64_t x86_seg_linear(X86Cpu *c, unsigned s, uint64_t offset, unsigned bytes, bool write) { return offset; }
-uint64_t x86_ld(X86Cpu *c, unsigned s, uint64_t offset, unsigned bytes) { return dbt_load(&c->dbt, offset, bytes); }
-void x86_st(X86Cpu *c, unsigned s, uint64_t offset, uint64_t value, unsigned bytes) { memcpy((void *)offset, &value, bytes); }
+uint64_t x86_seg_linear(X86Cpu *c, unsigned s, uint64_t offset, unsigned bytes, bool write)
+{
+    return offset;
+}
+uint64_t x86_ld(X86Cpu *c, unsigned s, uint64_t offset, unsigned bytes)
+{
+    return dbt_load(&c->dbt, offset, bytes);
+}
+void x86_st(X86Cpu *c, unsigned s, uint64_t offset, uint64_t value, unsigned bytes)
+{
+    memcpy((void *)offset, &value, bytes);
+}
 uint64_t dbt_load(DbtCpu *c, uint64_t linear, unsigned bytes)
 {
     uint64_t v = 0;

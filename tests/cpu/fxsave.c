@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fxsave.c -- FXSAVE, FXRSTOR and the XSAVE family: images against the host's, round trips, and what must fault.
+ * fxsave.c -- FXSAVE, FXRSTOR and the XSAVE family: images against the host's, round trips, and
+ * what must fault.
  *
  * usage: fxsave [rounds [seed]]     prints "ok NAME" or "not ok NAME: why"; ends with 1 if any differs.
  *
@@ -17,7 +18,8 @@
 
 enum { AREA = 4096, XS_OPT = 0x10, XS_C = 0x20 };
 static X86Cpu *cpu;
-static uint8_t image[112], host[AREA] __attribute__((aligned(64))), ours[AREA] __attribute__((aligned(64)));
+static uint8_t image[112], host[AREA] __attribute__((aligned(64))),
+    ours[AREA] __attribute__((aligned(64)));
 static unsigned bad;
 
 static void report(const char *name, bool ok)
@@ -62,8 +64,9 @@ static void forget(void)
 
 static bool same_state(const X86Cpu *a, const X86Cpu *b)
 {
-    bool same = a->fpu_cw == b->fpu_cw && a->fpu_sw == b->fpu_sw && a->fpu_top == b->fpu_top && a->fpu_valid == b->fpu_valid &&
-                a->mxcsr == b->mxcsr && !memcmp(a->fpr, b->fpr, sizeof a->fpr);
+    bool same = a->fpu_cw == b->fpu_cw && a->fpu_sw == b->fpu_sw && a->fpu_top == b->fpu_top &&
+                a->fpu_valid == b->fpu_valid && a->mxcsr == b->mxcsr &&
+                !memcmp(a->fpr, b->fpr, sizeof a->fpr);
     for (unsigned i = 0; i < 16; i++)
         same &= a->vec[i].u64[0] == b->vec[i].u64[0] && a->vec[i].u64[1] == b->vec[i].u64[1];
     return same;
@@ -107,8 +110,8 @@ static bool same_image(unsigned what)
         x86_h_xsave(cpu, (uintptr_t)ours, S_DS, 1 | (what == DO_XSAVEC ? XS_C : 0));
     clear_pointers(host);
     clear_pointers(ours);
-    return !memcmp(host, ours, 160) && !memcmp(host + 160, ours + 160, 16) && !memcmp(host + 400, ours + 400, 16) &&
-           !memcmp(host + 512, ours + 512, 64);
+    return !memcmp(host, ours, 160) && !memcmp(host + 160, ours + 160, 16) &&
+           !memcmp(host + 400, ours + 400, 16) && !memcmp(host + 512, ours + 512, 64);
 }
 #endif
 
@@ -145,13 +148,17 @@ static bool init_and_skip(void)
     memcpy(ours + 24, &mxcsr, 4);
     cpu->dbt.gpr[R_RAX] = 1;
     x86_h_xrstor(cpu, (uintptr_t)ours, S_DS, 1);
-    bool ok = cpu->fpu_cw == 0x37f && cpu->fpu_valid == 0 && cpu->fpr[3].mant == 0 && cpu->vec[3].u64[0] == x;
+    bool ok = cpu->fpu_cw == 0x37f && cpu->fpu_valid == 0 && cpu->fpr[3].mant == 0 &&
+              cpu->vec[3].u64[0] == x;
     cpu->dbt.gpr[R_RAX] = 3;
     x86_h_xrstor(cpu, (uintptr_t)ours, S_DS, 1);
     return ok && cpu->vec[3].u64[0] == 0 && cpu->mxcsr == 0x1f80;
 }
 
-/* AVX-512: where the parts lie in both forms, what XSTATE_BV says, what comes back, in 64-bit and other code. */
+/*
+ * AVX-512: where the parts lie in both forms, what XSTATE_BV says, what comes back, in 64-bit and
+ * other code.
+ */
 static bool wide_image(bool compact, bool code64, uint64_t want)
 {
     static const struct { uint8_t comp; uint16_t offset, bytes, each; } parts[] = {
@@ -176,12 +183,16 @@ static bool wide_image(bool compact, bool code64, uint64_t want)
     memcpy(&xcomp, ours + 520, 8);
     ok &= (bv & 0xe6) == (want & 0xe6) && xcomp == (compact ? want | UINT64_C(1) << 63 : 0);
     for (unsigned p = 0; p < 4; p++) {
-        unsigned at = compact ? packed : parts[p].offset, n = parts[p].comp == 7 ? (code64 ? 16 : 0) : parts[p].comp == 5 ? 8 : regs;
+        unsigned at = compact ? packed : parts[p].offset, n = parts[p].comp == 7 ? (code64 ? 16 : 0)
+                                                              : parts[p].comp == 5 ? 8
+                                                                                   : regs;
         if (!(want >> parts[p].comp & 1))
             continue;
         for (unsigned i = 0; i < n; i++) {
-            const uint8_t *reg = parts[p].comp == 2 ? &before[i].u8[16] : parts[p].comp == 5 ? (uint8_t *)&k[i]
-                                 : parts[p].comp == 6 ? &before[i].u8[32] : before[16 + i].u8;
+            const uint8_t *reg = parts[p].comp == 2   ? &before[i].u8[16]
+                                 : parts[p].comp == 5 ? (uint8_t *)&k[i]
+                                 : parts[p].comp == 6 ? &before[i].u8[32]
+                                                      : before[16 + i].u8;
             ok &= !memcmp(ours + at + i * parts[p].each, reg, parts[p].each);
         }
         packed += parts[p].bytes;
@@ -194,11 +205,15 @@ static bool wide_image(bool compact, bool code64, uint64_t want)
         const uint8_t *v = before[i].u8;
         uint8_t old[64];
         memset(old, 0x5a, sizeof old);
-        ok &= !memcmp(&cpu->vec[i], (i < 16 ? there && want & 2 : high && want & 0x80) ? v : old, 16);
-        ok &= !memcmp(&cpu->vec[i].u8[16], (i < 16 ? there && want & 4 : high && want & 0x80) ? v + 16 : old, 16);
-        ok &= !memcmp(&cpu->vec[i].u8[32], (i < 16 ? there && want & 0x40 : high && want & 0x80) ? v + 32 : old, 32);
+        ok &=
+            !memcmp(&cpu->vec[i], (i < 16 ? there && want & 2 : high && want & 0x80) ? v : old, 16);
+        ok &= !memcmp(&cpu->vec[i].u8[16],
+                      (i < 16 ? there && want & 4 : high && want & 0x80) ? v + 16 : old, 16);
+        ok &= !memcmp(&cpu->vec[i].u8[32],
+                      (i < 16 ? there && want & 0x40 : high && want & 0x80) ? v + 32 : old, 32);
     }
-    ok &= (want & 0x20) ? !memcmp(cpu->opmask, k, sizeof k) : cpu->opmask[3] == UINT64_C(0x5a5a5a5a5a5a5a5a);
+    ok &= (want & 0x20) ? !memcmp(cpu->opmask, k, sizeof k)
+                        : cpu->opmask[3] == UINT64_C(0x5a5a5a5a5a5a5a5a);
     cpu->seg[S_CS].attr = ATTR_L;
     return ok;
 }
@@ -218,8 +233,10 @@ static void wide(unsigned rounds)
     cpu->dbt.gpr[R_RAX] = 0xe7;
     memset(ours, 0, sizeof ours);
     x86_h_xsave(cpu, (uintptr_t)ours, S_DS, XS_OPT);
-    report("AVX-512 components in use", (ours[512] & 0xe6) == 0x20 && x86_xsave_bytes(0xe7, false) == 2688 &&
-           x86_xsave_bytes(0xe7, true) == 576 + 256 + 64 + 512 + 1024 && x86_xsave_bytes(3, false) == 576);
+    report("AVX-512 components in use",
+           (ours[512] & 0xe6) == 0x20 && x86_xsave_bytes(0xe7, false) == 2688 &&
+               x86_xsave_bytes(0xe7, true) == 576 + 256 + 64 + 512 + 1024 &&
+               x86_xsave_bytes(3, false) == 576);
     cpu->xcr0 = 3;
     cpu->dbt.gpr[R_RAX] = 3;
     cpu->opmask[1] = 0;
@@ -230,11 +247,15 @@ static void faults(void)
     uint64_t at = (uintptr_t)ours;
     forget();
     memset(ours, 0, sizeof ours);
-    report("alignment", raised(x86_h_fxsave, at + 8, 0) == EXC_GP && raised(x86_h_fxrstor, at + 8, 0) == EXC_GP &&
-           raised(x86_h_xsave, at + 16, 0) == EXC_GP && raised(x86_h_xrstor, at + 32, 0) == EXC_GP);
+    report("alignment", raised(x86_h_fxsave, at + 8, 0) == EXC_GP &&
+                            raised(x86_h_fxrstor, at + 8, 0) == EXC_GP &&
+                            raised(x86_h_xsave, at + 16, 0) == EXC_GP &&
+                            raised(x86_h_xrstor, at + 32, 0) == EXC_GP);
     ours[26] = 1;
-    report("reserved MXCSR bits", raised(x86_h_fxrstor, at, 0) == EXC_GP && raised(x86_h_xrstor, at, 0) == EXC_GP &&
-           raised(x86_h_ldmxcsr, 0x10000, 0) == EXC_GP && raised(x86_h_ldmxcsr, 0xffff, 0) == -1);
+    report("reserved MXCSR bits", raised(x86_h_fxrstor, at, 0) == EXC_GP &&
+                                      raised(x86_h_xrstor, at, 0) == EXC_GP &&
+                                      raised(x86_h_ldmxcsr, 0x10000, 0) == EXC_GP &&
+                                      raised(x86_h_ldmxcsr, 0xffff, 0) == -1);
     ours[26] = 0;
     ours[512] = 8;
     bool bv = raised(x86_h_xrstor, at, 0) == EXC_GP;
@@ -242,7 +263,8 @@ static void faults(void)
     bool comp = raised(x86_h_xrstor, at, 0) == EXC_GP;
     ours[520] = 0, ours[528] = 1;
     bool reserved = raised(x86_h_xrstor, at, 0) == EXC_GP;
-    ours[528] = 0, ours[536] = 1;                       /* the standard form looks at bytes 8..23 of the header only */
+    /* the standard form looks at bytes 8..23 of the header only */
+    ours[528] = 0, ours[536] = 1;
     bool fine = raised(x86_h_xrstor, at, 0) == -1;
     ours[527] = 0x80;
     bool compact = raised(x86_h_xrstor, at, 0) == EXC_GP;
@@ -250,12 +272,14 @@ static void faults(void)
     bool not_in = raised(x86_h_xrstor, at, 0) == EXC_GP;
     report("header", bv && comp && reserved && fine && compact && not_in);
     cpu->cr0 |= CR0_TS;
-    bool nm = raised(x86_h_fxsave, at, 0) == EXC_NM && raised(x86_h_xsave, at, 0) == EXC_NM && raised(x86_h_fwait, 0, 0) == -1;
+    bool nm = raised(x86_h_fxsave, at, 0) == EXC_NM && raised(x86_h_xsave, at, 0) == EXC_NM &&
+              raised(x86_h_fwait, 0, 0) == -1;
     cpu->cr0 |= CR0_MP;
     nm &= raised(x86_h_fwait, 0, 0) == EXC_NM;
     cpu->cr0 &= ~(uint64_t)(CR0_TS | CR0_MP);
     cpu->cr4 &= ~(uint64_t)CR4_OSXSAVE;
-    report("not available", nm && raised(x86_h_xsave, at, 0) == EXC_UD && raised(x86_h_xrstor, at, 0) == EXC_UD);
+    report("not available",
+           nm && raised(x86_h_xsave, at, 0) == EXC_UD && raised(x86_h_xrstor, at, 0) == EXC_UD);
 }
 
 int main(int argc, char **argv)

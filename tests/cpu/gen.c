@@ -2,8 +2,9 @@
 /*
  * gen.c -- random blocks that keep the rules of ir.h, shaped like what front ends emit.
  *
- * r4, r5, r6 and r3 hold addresses and are mostly moved by constants; the rest holds anything.  Flags that the manual
- * leaves undefined are overwritten at once (setfl), so that every engine must agree on all of the state.
+ * r4, r5, r6 and r3 hold addresses and are mostly moved by constants; the rest holds anything.
+ * Flags that the manual leaves undefined are overwritten at once (setfl), so that every engine must
+ * agree on all of the state.
  */
 #include <string.h>
 #include "tests/cpu/gen.h"
@@ -78,7 +79,8 @@ static IrInsn *emit(Gen *g, IrOp op, IrType t, IrRef dst, IrRef a, IrRef b)
 static void settle_flags(Gen *g, unsigned undef)
 {
     if (undef) {
-        emit(g, IR_setfl, IR_I64, ir_none(), ir_imm(g->b, gen_random(g) & 0x8d5), ir_none())->sets = (uint8_t)undef;
+        emit(g, IR_setfl, IR_I64, ir_none(), ir_imm(g->b, gen_random(g) & 0x8d5), ir_none())->sets =
+            (uint8_t)undef;
     }
 }
 
@@ -212,7 +214,8 @@ static void gen_move(Gen *g)
         emit(g, IR_mov, t, dst_reg(g, t), source(g, t), ir_none());
         break;
     case 3: {
-        static const uint8_t ops[] = { IR_zext8, IR_zext16, IR_zext32, IR_sext8, IR_sext16, IR_sext32 };
+        static const uint8_t ops[] = { IR_zext8, IR_zext16, IR_zext32, IR_sext8, IR_sext16,
+                                       IR_sext32 };
         unsigned k = pick(g, 6), from = k % 3;
         t = (IrType)MIN(from + 1 + pick(g, 3 - from), IR_I64);
         if (pick(g, 2)) {
@@ -224,14 +227,16 @@ static void gen_move(Gen *g)
         break;
     }
     default:
-        emit(g, IR_mov, t, ir_ctx(offsetof(FakeCpu, ctx) + 8 * pick(g, FAKE_CTX)), source_reg(g, t), ir_none());
+        emit(g, IR_mov, t, ir_ctx(offsetof(FakeCpu, ctx) + 8 * pick(g, FAKE_CTX)), source_reg(g, t),
+             ir_none());
     }
 }
 
 /* push, pop, and pointers moved by constants: what the merge pass follows. */
 static void gen_stack(Gen *g)
 {
-    IrMem m = { .base = ir_guest(4), .offset_bits = 64, .linear_bits = 64, .segment = SEG_NONE, .span = 8 };
+    IrMem m = { .base = ir_guest(4), .offset_bits = 64, .linear_bits = 64, .segment = SEG_NONE,
+                .span = 8 };
     unsigned r = 3 + pick(g, 4);
     switch (pick(g, 6)) {
     case 0: case 1:                     /* push */
@@ -254,11 +259,14 @@ static void gen_stack(Gen *g)
         emit(g, IR_mov, IR_I64, dst_reg(g, IR_I64), ir_temp(0), ir_none());
         break;
     case 3:
-        sets(g, emit(g, pick(g, 2) ? IR_add : IR_sub, IR_I64, ir_guest(r), ir_guest(r), ir_imm(g->b, 8 * pick(g, 6))),
+        sets(g,
+             emit(g, pick(g, 2) ? IR_add : IR_sub, IR_I64, ir_guest(r), ir_guest(r),
+                  ir_imm(g->b, 8 * pick(g, 6))),
              FL_ALL, 0);
         break;
     case 4:
-        emit(g, IR_mov, pick(g, 20) ? IR_I64 : IR_I32, ir_guest(r), ir_guest(3 + pick(g, 4)), ir_none());
+        emit(g, IR_mov, pick(g, 20) ? IR_I64 : IR_I32, ir_guest(r), ir_guest(3 + pick(g, 4)),
+             ir_none());
         break;
     default:
         m.base = ir_guest(3 + pick(g, 4));
@@ -269,7 +277,8 @@ static void gen_stack(Gen *g)
 
 static void gen_shift(Gen *g)
 {
-    static const uint8_t ops[] = { IR_shl, IR_shr, IR_sar, IR_rol, IR_ror, IR_rcl, IR_rcr, IR_shld, IR_shrd };
+    static const uint8_t ops[] = { IR_shl, IR_shr, IR_sar, IR_rol, IR_ror, IR_rcl, IR_rcr, IR_shld,
+                                   IR_shrd };
     unsigned k = pick(g, 9);
     IrType t = k >= 7 ? IR_I16 + pick(g, 3) : any_type(g);
     unsigned bits = 8u << t, all = k >= 3 && k < 7 ? FL_C | FL_O : FL_ALL, n = pick(g, bits);
@@ -278,7 +287,8 @@ static void gen_shift(Gen *g)
         emit(g, IR_and, IR_I8, ir_temp(1), ir_guest(1), ir_imm(g->b, bits - 1));
         count = ir_temp(1);
     }
-    IrInsn *i = emit(g, ops[k], t, d, pick(g, 4) ? d : source_reg(g, t), k >= 7 ? source_reg(g, t) : count);
+    IrInsn *i =
+        emit(g, ops[k], t, d, pick(g, 4) ? d : source_reg(g, t), k >= 7 ? source_reg(g, t) : count);
     if (k >= 7) {
         i->c = count;
     }
@@ -304,9 +314,13 @@ static void gen_wide(Gen *g)
         sets(g, i, FL_ALL, undef);
         break;
     case 1:
-        sets(g, emit(g, IR_mul, MAX(t, IR_I16), dst_reg(g, IR_I64), source_reg(g, IR_I64), source(g, IR_I64)), FL_ALL, undef);
+        sets(g,
+             emit(g, IR_mul, MAX(t, IR_I16), dst_reg(g, IR_I64), source_reg(g, IR_I64),
+                  source(g, IR_I64)),
+             FL_ALL, undef);
         break;
-    default:                            /* often within range: the high half is a remainder or a sign */
+    /* often within range: the high half is a remainder or a sign */
+    default:
         emit(g, IR_mov, t, ir_temp(2), source_reg(g, t), ir_none());
         if (pick(g, 4)) {
             emit(g, IR_shr, t, ir_temp(3), ir_temp(2), ir_imm(g->b, 1 + pick(g, 7)));
@@ -336,7 +350,10 @@ static void gen_bits(Gen *g)
         }
     } else {
         k &= 3;
-        sets(g, emit(g, bits[k], t, k ? d : ir_none(), d, pick(g, 2) ? ir_imm(g->b, pick(g, 64)) : source_reg(g, t)), FL_C, 0);
+        sets(g,
+             emit(g, bits[k], t, k ? d : ir_none(), d,
+                  pick(g, 2) ? ir_imm(g->b, pick(g, 64)) : source_reg(g, t)),
+             FL_C, 0);
     }
 }
 
@@ -346,7 +363,8 @@ static void gen_cond(Gen *g)
     IrRef d;
     switch (pick(g, 5)) {
     case 0:
-        emit(g, IR_setcc, IR_I8, dst_reg(g, IR_I8), ir_none(), ir_none())->cond = (uint8_t)pick(g, 16);
+        emit(g, IR_setcc, IR_I8, dst_reg(g, IR_I8), ir_none(), ir_none())->cond =
+            (uint8_t)pick(g, 16);
         break;
     case 1:
         d = dst_reg(g, t);
@@ -356,7 +374,8 @@ static void gen_cond(Gen *g)
         emit(g, IR_getfl, IR_I32, dst_reg(g, IR_I32), ir_none(), ir_none());
         break;
     case 3:
-        emit(g, IR_setfl, IR_I32, ir_none(), source_reg(g, IR_I32), ir_none())->sets = (uint8_t)pick(g, 64);
+        emit(g, IR_setfl, IR_I32, ir_none(), source_reg(g, IR_I32), ir_none())->sets =
+            (uint8_t)pick(g, 64);
         break;
     default:
         emit(g, IR_cmc, IR_I8, ir_none(), ir_none(), ir_none())->sets = FL_C;
@@ -403,7 +422,8 @@ static void gen_odd(Gen *g)
         break;
     }
     case 1:
-        emit(g, IR_bswap, pick(g, 2) ? IR_I64 : IR_I32, dst_reg(g, IR_I64), source_reg(g, IR_I64), ir_none());
+        emit(g, IR_bswap, pick(g, 2) ? IR_I64 : IR_I32, dst_reg(g, IR_I64), source_reg(g, IR_I64),
+             ir_none());
         break;
     case 2:
         emit(g, IR_crc32, t, dst_reg(g, IR_I32), source_reg(g, IR_I64), source(g, t));
@@ -418,7 +438,8 @@ static void gen_odd(Gen *g)
         break;
     }
     default: {
-        IrInsn *i = emit(g, IR_helper, IR_I64, pick(g, 3) ? dst_reg(g, IR_I64) : ir_none(), source(g, IR_I64), source(g, IR_I64));
+        IrInsn *i = emit(g, IR_helper, IR_I64, pick(g, 3) ? dst_reg(g, IR_I64) : ir_none(),
+                         source(g, IR_I64), source(g, IR_I64));
         i->c = source_reg(g, IR_I64);
         i->sub = (uint16_t)pick(g, FAKE_HELPERS);
     }
@@ -428,7 +449,8 @@ static void gen_odd(Gen *g)
 static void gen_branch(Gen *g)
 {
     IrOp op = pick(g, 3) ? IR_br : pick(g, 2) ? IR_brz : IR_brnz;
-    IrInsn *i = emit(g, op, any_type(g), ir_none(), op == IR_br ? ir_none() : source_reg(g, IR_I64), ir_none());
+    IrInsn *i = emit(g, op, any_type(g), ir_none(), op == IR_br ? ir_none() : source_reg(g, IR_I64),
+                     ir_none());
     i->cond = (uint8_t)pick(g, 16);
     i->imm = 0xc00 + (int32_t)pick(g, 16) * 16;
     i->live = FL_ALL;
@@ -439,7 +461,8 @@ static void gen_end(Gen *g)
     int32_t to = 0xe00 + (int32_t)pick(g, 16) * 16;
     switch (pick(g, 4)) {
     case 0:
-        emit(g, IR_jind, IR_I64, ir_none(), pick(g, 2) ? ir_guest(8) : ir_imm(g->b, FAKE_PC + 0x5000), ir_none());
+        emit(g, IR_jind, IR_I64, ir_none(),
+             pick(g, 2) ? ir_guest(8) : ir_imm(g->b, FAKE_PC + 0x5000), ir_none());
         break;
     case 1:
         emit(g, IR_exit_next, IR_I64, ir_none(), ir_none(), ir_none())->imm = to;
@@ -455,8 +478,9 @@ static void gen_end(Gen *g)
 void gen_block(Gen *g)
 {
     static void (*const kinds[])(Gen *) = {
-        gen_alu_reg, gen_alu_reg, gen_alu_load, gen_alu_load, gen_alu_store, gen_move, gen_move, gen_move, gen_stack, gen_stack,
-        gen_stack, gen_stack, gen_shift, gen_wide, gen_bits, gen_cond, gen_cond, gen_exchange, gen_odd, gen_branch,
+        gen_alu_reg, gen_alu_reg, gen_alu_load, gen_alu_load, gen_alu_store, gen_move,   gen_move,
+        gen_move,    gen_stack,   gen_stack,    gen_stack,    gen_stack,     gen_shift,  gen_wide,
+        gen_bits,    gen_cond,    gen_cond,     gen_exchange, gen_odd,       gen_branch,
     };
     unsigned n = 1 + pick(g, g->n_instructions);
     int32_t offset = FAKE_PC & (DBT_PAGE - 1);
@@ -480,7 +504,8 @@ void gen_state(Gen *g, FakeState *s)
         s->gpr[r] = value(g);
     }
     for (unsigned r = 3; r <= 6; r++) {
-        static const uint8_t likely[] = { 0, 0, 1, 2, 3, PAGE_READONLY, PAGE_MISSING, PAGE_DEVICE, PAGE_CODE };
+        static const uint8_t likely[] = { 0, 0, 1, 2, 3, PAGE_READONLY, PAGE_MISSING, PAGE_DEVICE,
+                                          PAGE_CODE };
         unsigned page = pick(g, 6) ? pick(g, 4) : likely[pick(g, sizeof likely)];
         unsigned in_page = pick(g, 8) ? 64 + pick(g, 3900) / 8 * 8 : 4096 - pick(g, 40);
         s->gpr[r] = FAKE_BASE + page * DBT_PAGE + in_page;

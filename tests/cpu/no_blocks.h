@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * no_blocks.h -- what a back end and its TLBs ask of accel/dbt's blocks and traces, for test programs that have neither: nothing.
+ * no_blocks.h -- what a back end and its TLBs ask of accel/dbt's blocks and traces, for test
+ * programs that have neither: nothing.
  * Included once by a program, where accel/dbt/internal.h is known.
  *
  * Spec: accel/dbt/internal.h.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * now3d.c -- 3DNow! and AMD's extensions against values worked out by hand from the manual, on both engines.
+ * now3d.c -- 3DNow! and AMD's extensions against values worked out by hand from the manual, on both
+ * engines.
  *
  * usage: now3d     prints "ok NAME" or "not ok NAME: why" a case; ends with 1 if any failed.
  *
@@ -13,7 +14,10 @@
 
 #define F(high, low) (UINT64_C(0x##high) << 32 | UINT64_C(0x##low))
 static const struct { const char *name; uint8_t suffix; uint64_t d, s, want; } cases[] = {
-    /* 1.0 = 3f800000, 2.0 = 40000000, 3.0 = 40400000, 0.5 = 3f000000, 6.0 = 40c00000, 1.5 = 3fc00000 */
+    /*
+     * 1.0 = 3f800000, 2.0 = 40000000, 3.0 = 40400000, 0.5 = 3f000000, 6.0 = 40c00000, 1.5 =
+     * 3fc00000
+     */
     { "pfadd", 0x9e, F(3f800000, 40000000), F(40000000, 3f800000), F(40400000, 40400000) },
     { "pfadd of a denormal", 0x9e, F(00000001, 3f800000), F(40000000, 007fffff), F(40000000, 3f800000) },
     { "pfadd beyond the largest", 0x9e, F(7f7fffff, ff7fffff), F(7f7fffff, ff7fffff), F(7f7fffff, ff7fffff) },
@@ -54,7 +58,8 @@ static X86Cpu *cpu;
 static bool run(unsigned suffix, uint64_t d, uint64_t s, bool memory, bool native, uint64_t *result)
 {
     uint64_t m = s;
-    uint8_t code[4] = { 0x0f, 0x0f, memory ? 0x0f : 0xca, (uint8_t)suffix };        /* mm1, [rdi] or mm2 */
+    /* mm1, [rdi] or mm2 */
+    uint8_t code[4] = { 0x0f, 0x0f, memory ? 0x0f : 0xca, (uint8_t)suffix };
     cpu->fpr[1].mant = d;
     cpu->fpr[2].mant = s;
     cpu->fpr[1].exp = 0;
@@ -77,11 +82,13 @@ int main(void)
     for (unsigned k = 0; k < G_N_ELEMENTS(cases); k++) {
         bool ok = true;
         for (unsigned way = 0; way < 4 && ok; way++)
-            ok = run(cases[k].suffix, cases[k].d, cases[k].s, way & 1, way & 2, &r) && r == cases[k].want;
+            ok = run(cases[k].suffix, cases[k].d, cases[k].s, way & 1, way & 2, &r) &&
+                 r == cases[k].want;
         if (ok)
             printf("ok now3d %s\n", cases[k].name);
         else
-            printf("not ok now3d %s: %016" PRIx64 ", not %016" PRIx64 "\n", cases[k].name, r, cases[k].want);
+            printf("not ok now3d %s: %016" PRIx64 ", not %016" PRIx64 "\n", cases[k].name, r,
+                   cases[k].want);
         bad += !ok;
     }
     bool raises = !run(0x00, 0, 0, false, false, &r) && cpu->fpu_top == 3;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ops.c -- every arithmetic row of ir.def against the processor it stands for: results and defined flags.
+ * ops.c -- every arithmetic row of ir.def against the processor it stands for: results and defined
+ * flags.
  *
  * usage: ops [rounds [seed]]     prints one line, ends with 0 if all agree.
  *
- * A row of `ops` gives the instruction's encoding; its bytes are put into a page together with loads of rax (a), rbx
- * (b), rcx (c), rdx and the flags, and run.  Spec: Intel SDM vol. 2.  Omits: hosts other than x86-64 (passes with a
- * note); divisions and memory forms, which blocks.c covers.
+ * A row of `ops` gives the instruction's encoding; its bytes are put into a page together with
+ * loads of rax (a), rbx (b), rcx (c), rdx and the flags, and run.  Spec: Intel SDM vol. 2.  Omits:
+ * hosts other than x86-64 (passes with a note); divisions and memory forms, which blocks.c covers.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -144,9 +145,11 @@ static uint8_t *put_bytes(uint8_t *p, const void *from, size_t n)
 
 static void assemble(const Row *row, IrType type, uint8_t *p)
 {
-    static const uint8_t before[] = { 0x53, 0x48, 0x8b, 0x07, 0x48, 0x8b, 0x5f, 0x08, 0x48, 0x8b, 0x4f, 0x10,
+    static const uint8_t before[] = { 0x53, 0x48, 0x8b, 0x07, 0x48, 0x8b, 0x5f, 0x08, 0x48, 0x8b,
+                                      0x4f, 0x10,
                                       0x48, 0x8b, 0x57, 0x18, 0xff, 0x77, 0x20, 0x9d };
-    static const uint8_t after[] = { 0x9c, 0x8f, 0x47, 0x20, 0x48, 0x89, 0x07, 0x48, 0x89, 0x5f, 0x08, 0x48, 0x89,
+    static const uint8_t after[] = { 0x9c, 0x8f, 0x47, 0x20, 0x48, 0x89, 0x07, 0x48, 0x89, 0x5f,
+                                     0x08, 0x48, 0x89,
                                      0x4f, 0x10, 0x48, 0x89, 0x57, 0x18, 0x5b, 0xc3 };
     p = put_bytes(p, before, sizeof before);
     if (type == IR_I16) {
@@ -186,12 +189,13 @@ static void to_regs(const Row *row, uint64_t a, uint64_t b, uint64_t c, Regs *r)
 
 static unsigned failures;
 
-static void report(const Row *row, IrType type, uint64_t a, uint64_t b, uint64_t c, unsigned old, uint64_t got,
-                   uint64_t want, unsigned got_fl, unsigned want_fl)
+static void report(const Row *row, IrType type, uint64_t a, uint64_t b, uint64_t c, unsigned old,
+                   uint64_t got, uint64_t want, unsigned got_fl, unsigned want_fl)
 {
     if (failures++ < 20) {
-        printf("%s.%u a %#" PRIx64 " b %#" PRIx64 " c %#" PRIx64 " flags %#x: %#" PRIx64 " flags %#x, the processor says %#" PRIx64
-               " flags %#x\n", ir_op_names[row->op], 8u << type, a, b, c, old, got, got_fl, want, want_fl);
+        printf("%s.%u a %#" PRIx64 " b %#" PRIx64 " c %#" PRIx64 " flags %#x: %#" PRIx64
+               " flags %#x, the processor says %#" PRIx64 " flags %#x\n",
+               ir_op_names[row->op], 8u << type, a, b, c, old, got, got_fl, want, want_fl);
     }
 }
 
@@ -212,8 +216,9 @@ static void run_row(const Row *row, IrType type, uint8_t *page, unsigned rounds)
         if (row->form == WIDE_MUL) {
             bool is_signed = row->op == IR_muls2;
             unsigned bits = 8u << type, up = 64 - bits;
-            __int128 wide = is_signed ? (__int128)((int64_t)(a << up) >> up) * ((int64_t)(b << up) >> up)
-                                      : (__int128)((unsigned __int128)ma * mb);
+            __int128 wide = is_signed
+                                ? (__int128)((int64_t)(a << up) >> up) * ((int64_t)(b << up) >> up)
+                                : (__int128)((unsigned __int128)ma * mb);
             high = (uint64_t)(wide >> bits) & mask;
             want_high = type == IR_I8 ? r.a >> 8 & 0xff : r.d & mask;
         }
@@ -224,7 +229,8 @@ static void run_row(const Row *row, IrType type, uint8_t *page, unsigned rounds)
             want = (uint32_t)r.a;
         }
         unsigned undef = undefined(row, type, b, c);
-        unsigned f = ir_flags(row->op, type, ma, mb, mc, v, high, old), want_f = eflags_to_fl(r.flags);
+        unsigned f = ir_flags(row->op, type, ma, mb, mc, v, high, old),
+                 want_f = eflags_to_fl(r.flags);
         bool no_value = (ir_op_props[row->op] & NO_RESULT) || row->op == IR_cmc ||
                         (row->form == DOUBLE_CL && (undef & FL_C)) ||
                         ((row->op == IR_bsf || row->op == IR_bsr) && ma == 0 && type == IR_I32);
@@ -238,7 +244,8 @@ static void run_row(const Row *row, IrType type, uint8_t *page, unsigned rounds)
 static void run_conditions(uint8_t *page)
 {
     for (unsigned cc = 0; cc < 16; cc++) {
-        Row row = { .op = IR_setcc, .form = RM_ONLY, .n = 2, .code = { 0x0f, (uint8_t)(0x90 + cc) } };
+        Row row = { .op = IR_setcc, .form = RM_ONLY, .n = 2,
+                    .code = { 0x0f, (uint8_t)(0x90 + cc) } };
         assemble(&row, IR_I8, page);
         for (unsigned f = 0; f <= FL_ALL; f++) {
             Regs r = { .a = 2, .flags = fl_to_eflags(f) };
@@ -254,7 +261,8 @@ int main(int argc, char **argv)
 {
     unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 0) : 2000, n = 0;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
-    uint8_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *page =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED) {
         perror("ops: cannot map a page that is writable and executable");
         return 1;
@@ -269,7 +277,8 @@ int main(int argc, char **argv)
         }
     }
     run_conditions(page);
-    printf("ops: %u rows and types, %u rounds, seed %" PRIu64 ", %u failures\n", n, rounds, seed, failures);
+    printf("ops: %u rows and types, %u rounds, seed %" PRIu64 ", %u failures\n", n, rounds, seed,
+           failures);
     return failures != 0;
 }
 #else

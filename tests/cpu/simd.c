@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * simd.c -- every row of simd.def against the host's instruction: result, MXCSR, flags, general registers.
+ * simd.c -- every row of simd.def against the host's instruction: result, MXCSR, flags, general
+ * registers.
  *
  * usage: simd [rounds [seed]]     prints "ok NAME" or "not ok NAME: why" a row; ends with 1 if any differs.
  *
- * Operands: reg is number 1, rm is number 2 or [rdi].  A second pass of the FP rows has random exceptions unmasked and
- * goes through x86_h_vop_fp(), against the host's SIGFPE.
+ * Operands: reg is number 1, rm is number 2 or [rdi].  A second pass of the FP rows has random
+ * exceptions unmasked and goes through x86_h_vop_fp(), against the host's SIGFPE.
  *
  * Spec: Intel SDM (325383) vol. 2.
  * Omits: hosts other than x86-64 (passes with a note); DPPS and DPPD with exceptions unmasked.
@@ -71,23 +72,27 @@ static unsigned encode(const Row *r, bool mem, unsigned imm, uint8_t *out)
 /* ---- random operands ---- */
 static uint32_t random_f32(void)
 {
-    static const uint32_t special[] = { 0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001,
+    static const uint32_t special[] = { 0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000,
+                                        0xff800000, 0x7fc00000, 0xffc00001,
         0x7f800001, 0xff812345, 1, 0x80000001, 0x007fffff, 0x00800000, 0x7f7fffff, 0xff7fffff, 0x4f000000, 0xcf000000, 0x5f000000,
         0x3f000000, 0x4effffff, 0x7fffffff, 0xffffffff, 0x33800000, 0x3fc00000, 0x40200000, 0x20000000, 0x1f800000 };
     uint64_t r = random64();
-    return r & 3 ? (r & 4 ? (uint32_t)(r >> 32) : 0x3f000000 + (uint32_t)(r >> 38)) : special[(r >> 8) % G_N_ELEMENTS(special)];
+    return r & 3 ? (r & 4 ? (uint32_t)(r >> 32) : 0x3f000000 + (uint32_t)(r >> 38))
+                 : special[(r >> 8) % G_N_ELEMENTS(special)];
 }
 
 static uint64_t random_f64(void)
 {
-    static const uint64_t special[] = { 0, UINT64_C(1) << 63, UINT64_C(0x3ff0000000000000), UINT64_C(0xbff0000000000000),
+    static const uint64_t special[] = { 0, UINT64_C(1) << 63, UINT64_C(0x3ff0000000000000),
+                                        UINT64_C(0xbff0000000000000),
         UINT64_C(0x7ff0000000000000), UINT64_C(0xfff0000000000000), UINT64_C(0x7ff8000000000000), UINT64_C(0xfff8000000000001),
         UINT64_C(0x7ff0000000000001), 1, UINT64_C(0x000fffffffffffff), UINT64_C(0x0010000000000000), UINT64_C(0x7fefffffffffffff),
         UINT64_C(0x41e0000000000000), UINT64_C(0xc1e0000000000000), UINT64_C(0x41dfffffffc00000), UINT64_C(0x43e0000000000000),
         UINT64_C(0x47f0000000000000), UINT64_C(0x3690000000000000), UINT64_C(0x3ff8000000000000), UINT64_C(0x4004000000000000),
         UINT64_C(0x2000000000000000), UINT64_C(0x3810000000000000), UINT64_C(0x380fffffffffffff) };
     uint64_t r = random64();
-    return r & 3 ? (r & 4 ? random64() : UINT64_C(0x3fe0000000000000) + (random64() >> 9)) : special[(r >> 8) % G_N_ELEMENTS(special)];
+    return r & 3 ? (r & 4 ? random64() : UINT64_C(0x3fe0000000000000) + (random64() >> 9))
+                 : special[(r >> 8) % G_N_ELEMENTS(special)];
 }
 
 static void fill(uint8_t *to, unsigned n)
@@ -99,7 +104,10 @@ static void fill(uint8_t *to, unsigned n)
         case 0: v = random_f64(); break;
         case 1: v = random_f32() | (uint64_t)random_f32() << 32; break;
         case 2: v = random64() & random64() & random64(); break;
-        case 3: v = random64() & UINT64_C(0x8080808080808080); v |= random64() & UINT64_C(0x0f0f0f0f0f0f0f0f); break;
+        case 3:
+            v = random64() & UINT64_C(0x8080808080808080);
+            v |= random64() & UINT64_C(0x0f0f0f0f0f0f0f0f);
+            break;
         case 4: v = random64() % 40; break;
         default: v = random64(); break;
         }
@@ -122,7 +130,8 @@ static void random_state_of(HostState *s, bool mmx, bool unmask)
     fill((uint8_t *)&s->rdx, 8);
     s->with_mmx = mmx;
     s->rflags = 0x202 | (random64() & EF_ARITH);
-    s->mxcsr = (random64() & 0xe040) | (random64() & random64() & X86_MXCSR_FLAGS) | X86_MXCSR_MASKS;
+    s->mxcsr =
+        (random64() & 0xe040) | (random64() & random64() & X86_MXCSR_FLAGS) | X86_MXCSR_MASKS;
     if (random64() % 2)
         s->mxcsr &= 0x6000 | X86_MXCSR_MASKS;
     if (unmask)
@@ -203,20 +212,23 @@ static void guest_vop(const Row *r, HostState *s, bool mem, unsigned imm)
 static void guest_fp(const Row *r, HostState *s, bool mem, unsigned imm)
 {
     unsigned dst = r->dst == OPD_W ? 2 : 1;
-    x86_h_vop_fp(cpu, r->sub | (uint64_t)imm << 16 | (uint64_t)r->dst << 24 | (uint64_t)r->src << 32,
+    x86_h_vop_fp(cpu,
+                 r->sub | (uint64_t)imm << 16 | (uint64_t)r->dst << 24 | (uint64_t)r->src << 32,
                  dst | (mem ? 0xff00 : 0x200), (uint64_t)(uintptr_t)s->mem);
 }
 
 /* By decoder, translator and one of the engines. */
 typedef enum { MEANING, INTERP, NATIVE } Way;
-static HostResult guest_run_code(HostState *s, const uint8_t *code, unsigned n, bool unmask, bool native)
+static HostResult guest_run_code(HostState *s, const uint8_t *code, unsigned n, bool unmask,
+                                 bool native)
 {
     volatile HostResult res = HOST_DONE;
     to_guest(s);
     cpu->dbt.gpr[R_RDI] = (uintptr_t)s->mem;
     if (setjmp(guest_raised))
         res = HOST_SIGFPE;
-    else if (!guest_translated(cpu, code, n, X86_MODE_FPU | X86_MODE_SSE | (unmask ? X86_MODE_XMEXC : 0), native))
+    else if (!guest_translated(cpu, code, n,
+                               X86_MODE_FPU | X86_MODE_SSE | (unmask ? X86_MODE_XMEXC : 0), native))
         res = HOST_SIGILL;
     from_guest(s);
     return res;
@@ -254,17 +266,20 @@ static void print_state(const HostState *s)
     print_hex("xmm1", s->xmm[1], 16);
     print_hex("xmm2", s->xmm[2], 16);
     print_hex("mem", s->mem, 16);
-    printf("    mm1 %016" PRIx64 " mm2 %016" PRIx64 " rcx %016" PRIx64 " rdx %016" PRIx64 " rax %016" PRIx64 " flags %" PRIx64
-           " mxcsr %x\n", s->mm[1], s->mm[2], s->rcx, s->rdx, s->rax, s->rflags, s->mxcsr);
+    printf("    mm1 %016" PRIx64 " mm2 %016" PRIx64 " rcx %016" PRIx64 " rdx %016" PRIx64
+           " rax %016" PRIx64 " flags %" PRIx64 " mxcsr %x\n",
+           s->mm[1], s->mm[2], s->rcx, s->rdx, s->rax, s->rflags, s->mxcsr);
 }
 
 static bool same(const HostState *a, const HostState *b, bool unmask)
 {
     uint32_t bits = unmask ? X86_MXCSR_FLAGS : UINT32_MAX;      /* the signal handler masks all */
     if (unmask && (b->mxcsr & 0x18 & ~(b->mxcsr >> 7)))
-        bits &= ~0x20u;                 /* PE beside an unmasked overflow or underflow: models differ */
-    return !memcmp(a->xmm, b->xmm, sizeof a->xmm) && (!a->with_mmx || !memcmp(a->mm, b->mm, sizeof a->mm)) &&
-           a->rax == b->rax && a->rcx == b->rcx && a->rdx == b->rdx && !((a->rflags ^ b->rflags) & EF_ARITH) &&
+        /* PE beside an unmasked overflow or underflow: models differ */
+        bits &= ~0x20u;
+    return !memcmp(a->xmm, b->xmm, sizeof a->xmm) &&
+           (!a->with_mmx || !memcmp(a->mm, b->mm, sizeof a->mm)) && a->rax == b->rax &&
+           a->rcx == b->rcx && a->rdx == b->rdx && !((a->rflags ^ b->rflags) & EF_ARITH) &&
            !((a->mxcsr ^ b->mxcsr) & bits) && !memcmp(a->mem, b->mem, sizeof a->mem);
 }
 
@@ -279,12 +294,16 @@ static bool try_one(const Row *r, bool mem, bool unmask, Way way)
     random_state_of(&before, mmx, unmask);
     host = guest = before;
     HostResult h = host_run(&host, code, n);
-    HostResult g = way ? guest_run_code(&guest, code, n, unmask, way == NATIVE) : guest_run(r, &guest, mem, imm, unmask);
+    HostResult g = way ? guest_run_code(&guest, code, n, unmask, way == NATIVE)
+                       : guest_run(r, &guest, mem, imm, unmask);
     if (h == g && same(&host, &guest, unmask))
         return true;
-    printf("not ok %s%s%s%s: imm %02x, host %s %d, guest %d\n", r->name, mem ? " mem" : "", unmask ? " unmasked" : "",
-           way == NATIVE ? " native" : way ? " interpreted" : "", imm,
-           h == HOST_SIGILL ? "SIGILL" : "", h, g);
+    printf("not ok %s%s%s%s: imm %02x, host %s %d, guest %d\n", r->name, mem ? " mem" : "",
+           unmask ? " unmasked" : "",
+           way == NATIVE ? " native"
+           : way         ? " interpreted"
+                         : "",
+           imm, h == HOST_SIGILL ? "SIGILL" : "", h, g);
     printf("  before\n");
     print_state(&before);
     printf("  host\n");
@@ -318,12 +337,14 @@ int main(int argc, char **argv)
             continue;                                   /* evex.c has them */
 #endif
         if (!X86_HOST_FP && (!strncmp(r->name, "rcp", 3) || !strncmp(r->name, "rsqrt", 5)))
-            continue;                                   /* processors differ in the bits that the manual leaves open */
+            /* processors differ in the bits that the manual leaves open */
+            continue;
         for (unsigned i = 0; i < rounds && ok; i++) {
             bool mem = r->mem_form && (!r->reg_form || (i & 1));
             for (Way way = MEANING; way <= NATIVE && ok; way++)
                 ok = try_one(r, mem, false, way);
-            for (Way way = MEANING; way <= NATIVE && ok && (r->props & V_FP) && strncmp(r->name, "dp", 2); way++)
+            for (Way way = MEANING;
+                 way <= NATIVE && ok && (r->props & V_FP) && strncmp(r->name, "dp", 2); way++)
                 ok = try_one(r, mem, true, way);
         }
         if (ok)

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * softfloat.c -- cpu/softfloat against the host's processor: what simd-soft and x87-soft do not reach.
+ * softfloat.c -- cpu/softfloat against the host's processor: what simd-soft and x87-soft do not
+ * reach.
  *
  * usage: softfloat [rounds [seed]]     prints "ok NAME" or "not ok NAME: why"; ends with 1 if any failed.
  *
- * The transcendental functions must be within one unit in the last place of the host's x87, which promises as much of the
- * true value; the fused product and sum, half precision and the wide shifts of sums are equal bit for bit, flags included.
+ * The transcendental functions must be within one unit in the last place of the host's x87, which
+ * promises as much of the true value; the fused product and sum, half precision and the wide shifts
+ * of sums are equal bit for bit, flags included.
  * Known answers serve where there is no host to ask.
  *
- * Spec: IEEE 754-2008; Intel SDM (325462) vol. 1, ch. 8.3.10 (accuracy of transcendental functions).
+ * Spec: IEEE 754-2008; Intel SDM (325462) vol. 1, ch. 8.3.10 (accuracy of transcendental
+ *   functions).
  */
 #include <inttypes.h>
 #include <math.h>
@@ -40,22 +43,39 @@ static void known(void)
 {
     FpEnv e = { .precision = 64, .x87 = true };
     FpEnv s = { 0 };
-    report("1 + 2^-24 ties to even", fp_add(&s, FP_F32, 0x3f800000, 0x33800000) == 0x3f800000 && s.flags == FP_PE, "sum or flags");
+    report("1 + 2^-24 ties to even",
+           fp_add(&s, FP_F32, 0x3f800000, 0x33800000) == 0x3f800000 && s.flags == FP_PE,
+           "sum or flags");
     s = (FpEnv){ .rounding = FP_UP };
-    report("largest * 2 upwards", fp_mul(&s, FP_F64, UINT64_C(0x7fefffffffffffff), UINT64_C(0x4000000000000000)) == UINT64_C(0x7ff0000000000000) &&
-           s.flags == (FP_OE | FP_PE), "product or flags");
+    report("largest * 2 upwards",
+           fp_mul(&s, FP_F64, UINT64_C(0x7fefffffffffffff), UINT64_C(0x4000000000000000)) ==
+                   UINT64_C(0x7ff0000000000000) &&
+               s.flags == (FP_OE | FP_PE),
+           "product or flags");
     s = (FpEnv){ 0 };
-    report("sqrt 2", fp_sqrt(&s, FP_F64, UINT64_C(0x4000000000000000)) == UINT64_C(0x3ff6a09e667f3bcd), "root");
+    report("sqrt 2",
+           fp_sqrt(&s, FP_F64, UINT64_C(0x4000000000000000)) == UINT64_C(0x3ff6a09e667f3bcd),
+           "root");
     s = (FpEnv){ 0 };
-    report("0 / 0", fp_div(&s, FP_F32, 0, 0) == 0xffc00000 && s.flags == FP_IE, "default NaN or flags");
+    report("0 / 0", fp_div(&s, FP_F32, 0, 0) == 0xffc00000 && s.flags == FP_IE,
+           "default NaN or flags");
     s = (FpEnv){ 0 };
-    report("uint64 to binary32", fp_from_uint(&s, FP_F32, UINT64_MAX) == 0x5f800000 && s.flags == FP_PE, "value or flags");
+    report("uint64 to binary32",
+           fp_from_uint(&s, FP_F32, UINT64_MAX) == 0x5f800000 && s.flags == FP_PE,
+           "value or flags");
     s = (FpEnv){ 0 };
-    report("binary64 to uint32", fp_to_int(&s, FP_F64, UINT64_C(0x41efffffffe00000), 32, false) == 0xffffffff && s.flags == 0 &&
-           fp_to_int(&s, FP_F64, UINT64_C(0x41f0000000000000), 32, false) == 0xffffffff && s.flags == FP_IE, "value or flags");
+    report("binary64 to uint32",
+           fp_to_int(&s, FP_F64, UINT64_C(0x41efffffffe00000), 32, false) == 0xffffffff &&
+               s.flags == 0 &&
+               fp_to_int(&s, FP_F64, UINT64_C(0x41f0000000000000), 32, false) == 0xffffffff &&
+               s.flags == FP_IE,
+           "value or flags");
     s = (FpEnv){ 0 };
-    report("-1 to unsigned", fp_to_int(&s, FP_F32, 0xbf800000, 64, false) == UINT64_MAX && s.flags == FP_IE, "value or flags");
-    Fp80 pi = fp80_constant(&e, 3), half = { UINT64_C(1) << 63, 0x3ffe }, one = { UINT64_C(1) << 63, 0x3fff }, r;
+    report("-1 to unsigned",
+           fp_to_int(&s, FP_F32, 0xbf800000, 64, false) == UINT64_MAX && s.flags == FP_IE,
+           "value or flags");
+    Fp80 pi = fp80_constant(&e, 3), half = { UINT64_C(1) << 63, 0x3ffe },
+    one = { UINT64_C(1) << 63, 0x3fff }, r;
     report("pi", pi.sig == UINT64_C(0xc90fdaa22168c235) && pi.se == 0x4000, "value");
     r = fp80_patan(&e, one, one);
     report("atan 1", r.sig == pi.sig && r.se == 0x3ffe, "value");
@@ -75,7 +95,8 @@ static uint64_t distance(Fp80 a, Fp80 b)                /* in units of the last 
 {
     if ((a.se ^ b.se) & 0x8000)
         return !a.sig && !b.sig ? 0 : UINT64_MAX;
-    unsigned __int128 x = (unsigned __int128)(a.se & 0x7fff) << 63 | a.sig << 1 >> 1, y = (unsigned __int128)(b.se & 0x7fff) << 63 | b.sig << 1 >> 1;
+    unsigned __int128 x = (unsigned __int128)(a.se & 0x7fff) << 63 | a.sig << 1 >> 1,
+                      y = (unsigned __int128)(b.se & 0x7fff) << 63 | b.sig << 1 >> 1;
     unsigned __int128 d = x > y ? x - y : y - x;
     return d > UINT64_MAX ? UINT64_MAX : (uint64_t)d;
 }
@@ -87,7 +108,8 @@ static Fp80 random_in(int low, int high, bool sign)
     if (random64() % 4 == 0)
         sig &= UINT64_MAX << (random64() % 63);
     int exp = low + (int)(random64() % (unsigned)(high - low + 1));
-    return (Fp80){ sig | UINT64_C(1) << 63, (uint16_t)((exp + 16383) | (sign && random64() & 1 ? 0x8000 : 0)) };
+    return (Fp80){ sig | UINT64_C(1) << 63,
+                   (uint16_t)((exp + 16383) | (sign && random64() & 1 ? 0x8000 : 0)) };
 }
 
 enum { F2XM1, FYL2X, FYL2XP1, FPATAN, FSIN, FCOS, FTAN, FUNCTIONS };
@@ -136,18 +158,22 @@ static void functions(unsigned rounds)
         char why[200] = "";
         for (unsigned i = 0; i < rounds; i++) {
             Fp80 a = random_in(cases[k].low, cases[k].high, cases[k].sign);
-            Fp80 b = cases[k].f == FPATAN ? random_in(cases[k].low, cases[k].high, true) : random_in(-300, 300, true);
+            Fp80 b = cases[k].f == FPATAN ? random_in(cases[k].low, cases[k].high, true)
+                                          : random_in(-300, 300, true);
             Fp80 h = host(cases[k].f, a, b), o = ours(cases[k].f, a, b);
             uint64_t d = distance(h, o);
             same += d == 0;
             if (d > worst) {
                 worst = d;
-                snprintf(why, sizeof why, "%" PRIu64 " units apart: %04x.%016" PRIx64 " %04x.%016" PRIx64 " host %04x.%016" PRIx64
-                         " ours %04x.%016" PRIx64, d, a.se, a.sig, b.se, b.sig, h.se, h.sig, o.se, o.sig);
+                snprintf(why, sizeof why,
+                         "%" PRIu64 " units apart: %04x.%016" PRIx64 " %04x.%016" PRIx64
+                         " host %04x.%016" PRIx64 " ours %04x.%016" PRIx64,
+                         d, a.se, a.sig, b.se, b.sig, h.se, h.sig, o.se, o.sig);
             }
         }
         if (getenv("VERBOSE"))
-            printf("# %s: %.3f %% equal, worst %" PRIu64 " %s\n", cases[k].name, 100.0 * (double)same / rounds, worst, why);
+            printf("# %s: %.3f %% equal, worst %" PRIu64 " %s\n", cases[k].name,
+                   100.0 * (double)same / rounds, worst, why);
         report(cases[k].name, worst <= 1, why);
     }
 }
@@ -155,18 +181,30 @@ static void functions(unsigned rounds)
 /* ---- fused product and sum, half precision ---- */
 static uint32_t random_f32(void)
 {
-    static const uint32_t special[] = { 0, 0x80000000, 0x3f800000, 0x7f800000, 0xff800000, 0x7fc00001, 0xffc12345, 0x7f800001, 1, 0x807fffff,
+    static const uint32_t special[] = { 0, 0x80000000, 0x3f800000, 0x7f800000, 0xff800000,
+                                        0x7fc00001, 0xffc12345, 0x7f800001, 1, 0x807fffff,
                                         0x00800000, 0x7f7fffff, 0x33800000, 0x1f800000 };
     uint64_t r = random64();
-    return r & 3 ? (r & 4 ? (uint32_t)(r >> 32) : (uint32_t)(r >> 38) + 0x3d000000) : special[(r >> 8) % (sizeof special / sizeof *special)];
+    return r & 3 ? (r & 4 ? (uint32_t)(r >> 32) : (uint32_t)(r >> 38) + 0x3d000000)
+                 : special[(r >> 8) % (sizeof special / sizeof *special)];
 }
 static uint64_t random_f64(void)
 {
-    static const uint64_t special[] = { 0, UINT64_C(1) << 63, UINT64_C(0x3ff0000000000000), UINT64_C(0x7ff0000000000000), UINT64_C(0xfff0000000000000),
-                                        UINT64_C(0x7ff8000000000001), UINT64_C(0x7ff0000000000001), 1, UINT64_C(0x800fffffffffffff),
-                                        UINT64_C(0x0010000000000000), UINT64_C(0x7fefffffffffffff), UINT64_C(0x1ff0000000000000) };
+    static const uint64_t special[] = { 0,
+                                        UINT64_C(1) << 63,
+                                        UINT64_C(0x3ff0000000000000),
+                                        UINT64_C(0x7ff0000000000000),
+                                        UINT64_C(0xfff0000000000000),
+                                        UINT64_C(0x7ff8000000000001),
+                                        UINT64_C(0x7ff0000000000001),
+                                        1,
+                                        UINT64_C(0x800fffffffffffff),
+                                        UINT64_C(0x0010000000000000),
+                                        UINT64_C(0x7fefffffffffffff),
+                                        UINT64_C(0x1ff0000000000000) };
     uint64_t r = random64();
-    return r & 3 ? (r & 4 ? random64() : (random64() >> 12) + UINT64_C(0x3fd0000000000000)) : special[(r >> 8) % (sizeof special / sizeof *special)];
+    return r & 3 ? (r & 4 ? random64() : (random64() >> 12) + UINT64_C(0x3fd0000000000000))
+                 : special[(r >> 8) % (sizeof special / sizeof *special)];
 }
 
 #define UNDER(mxcsr, code, ...) \
@@ -192,21 +230,26 @@ static void fused(unsigned rounds)
         if (i & 1) {
             if (i & 2 && (a & b & c) >> 52)
                 c = fp_mul(&(FpEnv){ 0 }, FP_F64, a, b) ^ UINT64_C(1) << 63, memcpy(&z, &c, 8);
-            UNDER(m, "vfmadd213sd %[z], %[y], %[x]", [x] "+x"(x) : [y] "x"(y), [z] "x"(z), [was] "m"(was));
+            UNDER(m, "vfmadd213sd %[z], %[y], %[x]", [x] "+x"(x)
+                  : [y] "x"(y), [z] "x"(z), [was] "m"(was));
             o = fp_fma(&e, FP_F64, b, a, c, 0);
             memcpy(&a, &x, 8);
         } else {
             uint32_t a4 = random_f32(), b4 = random_f32(), c4 = random_f32(), r4;
             float x4, y4, z4;
             memcpy(&x4, &a4, 4), memcpy(&y4, &b4, 4), memcpy(&z4, &c4, 4);
-            UNDER(m, "vfnmsub213ss %[z], %[y], %[x]", [x] "+x"(x4) : [y] "x"(y4), [z] "x"(z4), [was] "m"(was));
+            UNDER(m, "vfnmsub213ss %[z], %[y], %[x]", [x] "+x"(x4)
+                  : [y] "x"(y4), [z] "x"(z4), [was] "m"(was));
             o = fp_fma(&e, FP_F32, b4, a4, c4, FP_NEGATE_PRODUCT | FP_NEGATE_ADDEND);
             memcpy(&r4, &x4, 4);
             a = r4, b = b4, c = c4;
         }
         if (a != o || (m & 0x3f) != (e.flags & 0x3fu)) {
             ok = false;
-            snprintf(why, sizeof why, "case %u: b %" PRIx64 " c %" PRIx64 " host %" PRIx64 " %x, ours %" PRIx64 " %x", i, b, c, a, m, o, e.flags);
+            snprintf(why, sizeof why,
+                     "case %u: b %" PRIx64 " c %" PRIx64 " host %" PRIx64 " %x, ours %" PRIx64
+                     " %x",
+                     i, b, c, a, m, o, e.flags);
         }
     }
     report("fused", ok, why);
@@ -241,7 +284,8 @@ static void half(unsigned rounds)
         }
         if (h != o || (m & 0x3f) != (e.flags & 0x3fu)) {
             ok = false;
-            snprintf(why, sizeof why, "case %u: %x: host %" PRIx64 " %x, ours %" PRIx64 " %x", i, f, h, m, o, e.flags);
+            snprintf(why, sizeof why, "case %u: %x: host %" PRIx64 " %x, ours %" PRIx64 " %x", i, f,
+                     h, m, o, e.flags);
         }
     }
     report("half precision", ok, why);

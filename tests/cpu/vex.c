@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vex.c -- every row of vex.def, and vectors of vexint.def, against the processor: with both lengths, registers and memory, immediates, values.
+ * vex.c -- every row of vex.def, and vectors of vexint.def, against the processor: with both
+ * lengths, registers and memory, immediates, values.
  *
  * usage: vex [seed [cases of each form]]; the same seed gives the same run.
  *
@@ -15,7 +16,11 @@
 #include "tests/cpu/fphost.h"
 
 #ifndef __x86_64__
-int main(void) { printf("vex: this host is another architecture; nothing to compare with\n"); return 0; }
+int main(void)
+{
+    printf("vex: this host is another architecture; nothing to compare with\n");
+    return 0;
+}
 #else
 typedef struct State {
     uint8_t  ymm[16][32];
@@ -56,14 +61,18 @@ static const Row rows[] = {
 
 static uint8_t *host_code;
 
-static bool has(const X86VexRow *r, unsigned letter) { return r->ops[0] == letter || r->ops[1] == letter || r->ops[2] == letter; }
+static bool has(const X86VexRow *r, unsigned letter)
+{
+    return r->ops[0] == letter || r->ops[1] == letter || r->ops[2] == letter;
+}
 
 /* The instruction, with registers at random. */
 static unsigned assemble(uint8_t *p, unsigned vx, unsigned l, bool mem)
 {
     const Row *w = &rows[vx];
     const X86VexRow *r = &x86_vex_rows[vx];
-    unsigned n = 0, reg = random64() & 15, rm = random64() & 15, v = has(r, OPD_H) ? random64() & 15 : 0, index = 0;
+    unsigned n = 0, reg = random64() & 15, rm = random64() & 15,
+             v = has(r, OPD_H) ? random64() & 15 : 0, index = 0;
     bool gather = r->props & VX_GATHER;
     if (has(r, OPD_G))
         reg %= 3;
@@ -78,7 +87,8 @@ static unsigned assemble(uint8_t *p, unsigned vx, unsigned l, bool mem)
         v = random64() & 15;
     }
     p[n++] = 0xc4;
-    p[n++] = (uint8_t)((~reg >> 3 & 1) << 7 | (~index >> 3 & 1) << 6 | (~rm >> 3 & 1) << 5 | w->map);
+    p[n++] =
+        (uint8_t)((~reg >> 3 & 1) << 7 | (~index >> 3 & 1) << 6 | (~rm >> 3 & 1) << 5 | w->map);
     p[n++] = (uint8_t)(r->wide << 7 | (~v & 15) << 3 | l << 2 | w->pp);
     p[n++] = w->opcode;
     p[n++] = (uint8_t)((mem ? 0x40 : 0xc0) | (reg & 7) << 3 | (rm & 7));
@@ -93,9 +103,11 @@ static unsigned assemble(uint8_t *p, unsigned vx, unsigned l, bool mem)
 
 static void random_bytes(void *at, unsigned n)
 {
-    static const uint32_t f32[] = { 0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001, 1, 0x007fffff,
+    static const uint32_t f32[] = { 0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000,
+                                    0x7fc00000, 0x7f800001, 1, 0x007fffff,
                                     0x7f7fffff, 0x4effffff, 0xcf000000, 0x3f000000, 0x7c01, 0x03ff };
-    static const uint64_t f64[] = { 0, 1ull << 63, 0x3ff0000000000000, 0xbff0000000000000, 0x7ff0000000000000, 0x7ff8000000000000,
+    static const uint64_t f64[] = { 0, 1ull << 63, 0x3ff0000000000000, 0xbff0000000000000,
+                                    0x7ff0000000000000, 0x7ff8000000000000,
                                     0x7ff0000000000001, 1, 0x000fffffffffffff, 0x7fefffffffffffff, 0x41dfffffffc00000, 0x3690000000000000 };
     for (unsigned k = 0; k < n; k += 8) {
         uint64_t v = random64(), how = random64() % 5;
@@ -106,7 +118,8 @@ static void random_bytes(void *at, unsigned n)
         else if (how == 2)                              /* of a moderate size */
             v = (v & 0x800fffffffffffff) | (uint64_t)(1000 + (v >> 52 & 63)) << 52;
         else if (how == 3)
-            v = (v & 0x807fffff807fffff) | (uint64_t)(110 + (v >> 24 & 31)) << 23 | (uint64_t)(110 + (v >> 56 & 31)) << 55;
+            v = (v & 0x807fffff807fffff) | (uint64_t)(110 + (v >> 24 & 31)) << 23 |
+                (uint64_t)(110 + (v >> 56 & 31)) << 55;
         memcpy((uint8_t *)at + k, &v, 8);
     }
 }
@@ -116,7 +129,8 @@ static void fill(State *s, bool small_index)
     memset(s, 0, sizeof *s);
     random_bytes(s->ymm, sizeof s->ymm);
     random_bytes(s->memory, sizeof s->memory);
-    for (unsigned k = 0; small_index && k < 512; k += 4) {              /* an index, and a mask by its sign */
+    for (unsigned k = 0; small_index && k < 512; k += 4) {
+        /* an index, and a mask by its sign */
         uint32_t v = (uint32_t)(random64() % 100) - 50;
         memcpy((uint8_t *)s->ymm + k, &v, 4);
     }
@@ -164,7 +178,8 @@ static bool here(X86Cpu *c, State *s, const uint8_t *p, unsigned n, bool native)
     return true;
 }
 
-static void report(const char *name, const uint8_t *p, unsigned n, const State *in, const State *want, const State *got, bool fine)
+static void report(const char *name, const uint8_t *p, unsigned n, const State *in,
+                   const State *want, const State *got, bool fine)
 {
     printf("v%s:", name);
     for (unsigned k = 0; k < n; k++)
@@ -177,18 +192,21 @@ static void report(const char *name, const uint8_t *p, unsigned n, const State *
             memcpy(&b, got->ymm[k] + q, 8);
             memcpy(&c, in->ymm[k] + q, 8);
             if (a != b)
-                printf("    ymm%u[%u]: in %016lx, processor %016lx, here %016lx\n", k, q / 8, c, a, b);
+                printf("    ymm%u[%u]: in %016lx, processor %016lx, here %016lx\n", k, q / 8, c, a,
+                       b);
         }
     }
     if (fine)
-        printf("    flags %lx %lx, mxcsr %x %x, rax %lx %lx, rcx %lx %lx, rdx %lx %lx, memory %s\n", want->rflags, got->rflags, want->mxcsr,
-               got->mxcsr, want->rax, got->rax, want->rcx, got->rcx, want->rdx, got->rdx,
+        printf("    flags %lx %lx, mxcsr %x %x, rax %lx %lx, rcx %lx %lx, rdx %lx %lx, memory %s\n",
+               want->rflags, got->rflags, want->mxcsr, got->mxcsr, want->rax, got->rax, want->rcx,
+               got->rcx, want->rdx, got->rdx,
                memcmp(want->memory, got->memory, sizeof want->memory) ? "differs" : "is the same");
 }
 
 static unsigned done, bad;
 
-static void compare(X86Cpu *c, const char *name, const uint8_t *p, unsigned n, const State *in, bool native)
+static void compare(X86Cpu *c, const char *name, const uint8_t *p, unsigned n, const State *in,
+                    bool native)
 {
     static State want __attribute__((aligned(64))), got __attribute__((aligned(64)));
     want = got = *in;
@@ -248,14 +266,17 @@ int main(int argc, char **argv)
         return 0;
     }
     host_init();
-    host_code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    host_code =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     X86Cpu *c = guest_new();
     for (unsigned vx = 0; vx < VX_N; vx++) {
         const X86VexRow *r = &x86_vex_rows[vx];
         for (unsigned l = 0; l < 2; l++) {
             bool vaes = r->feature[l] == F_VAES || r->feature[l] == F_VPCLMUL;
-            bool open = !X86_HOST_FP && (!strncmp(rows[vx].name, "rcp", 3) || !strncmp(rows[vx].name, "rsqrt", 5));
-            if (open || r->feature[l] == F_N || (vaes && !(__builtin_cpu_supports("vaes") && __builtin_cpu_supports("vpclmulqdq"))))
+            bool open = !X86_HOST_FP &&
+                        (!strncmp(rows[vx].name, "rcp", 3) || !strncmp(rows[vx].name, "rsqrt", 5));
+            if (open || r->feature[l] == F_N ||
+                (vaes && !(__builtin_cpu_supports("vaes") && __builtin_cpu_supports("vpclmulqdq"))))
                 continue;
             for (unsigned mem = 0; mem < 2; mem++) {
                 if (rows[vx].form == (mem ? FORM_REG : FORM_MEM))

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * x87.c -- every x87 instruction against the host's: registers, tags, status, control word, memory, EFLAGS.
+ * x87.c -- every x87 instruction against the host's: registers, tags, status, control word, memory,
+ * EFLAGS.
  *
  * usage: x87 [rounds [seed]]     prints "ok NAME" or "not ok NAME: why" an opcode and ModRM; ends with 1 if any differs.
  *
- * State is random: full and empty registers, TOP, rounding and precision control, masked and unmasked exceptions, some
- * of them pending.  Memory operands are at [rdi].  FIP, FDP and FOP are not compared (models differ).
+ * State is random: full and empty registers, TOP, rounding and precision control, masked and
+ * unmasked exceptions, some of them pending.  Memory operands are at [rdi].  FIP, FDP and FOP are
+ * not compared (models differ).
  *
  * Spec: Intel SDM (325462) vol. 1, ch. 8.
  * Omits: hosts other than x86-64 (passes with a note).
@@ -22,20 +24,29 @@ static X86Cpu *cpu;
 /* ---- random state ---- */
 static void random_real(uint8_t *to)
 {
-    static const uint16_t exps[] = { 0x3fff, 0x3ffe, 0x4000, 0x4001, 0x0001, 0x7ffe, 0x401e, 0x403e, 0x3f80, 0x4080, 0x3bff, 0x43ff, 0x4005 };
+    static const uint16_t exps[] = { 0x3fff, 0x3ffe, 0x4000, 0x4001, 0x0001, 0x7ffe, 0x401e,
+                                     0x403e, 0x3f80, 0x4080, 0x3bff, 0x43ff, 0x4005 };
     uint64_t mant = random64();
     uint16_t sign = (uint16_t)(random64() << 15), e;
     switch (random64() % 16) {
     case 0: mant = 0, e = 0; break;
     case 1: mant = UINT64_C(1) << 63, e = 0x7fff; break;                        /* infinity */
     case 2: mant |= UINT64_C(3) << 62, e = 0x7fff; break;                       /* quiet NaN */
-    case 3: mant = (mant | UINT64_C(1) << 63 | 1) & ~(UINT64_C(1) << 62), e = 0x7fff; break;   /* signalling NaN */
+    /* signalling NaN */
+    case 3: mant = (mant | UINT64_C(1) << 63 | 1) & ~(UINT64_C(1) << 62), e = 0x7fff; break;
     case 4: mant &= ~(UINT64_C(1) << 63), e = 0; break;                         /* denormal */
-    case 5: mant |= UINT64_C(1) << 63, e = 0; break;                            /* pseudo-denormal */
-    case 6: e = (uint16_t)(random64() & 0x7fff); break;                         /* some of them unsupported */
+    case 5: mant |= UINT64_C(1) << 63, e = 0; break;                           /* pseudo-denormal */
+    /* some of them unsupported */
+    case 6: e = (uint16_t)(random64() & 0x7fff); break;
     case 7: mant = UINT64_C(1) << 63, e = 0x3fff; break;
-    case 8: mant |= UINT64_C(1) << 63, mant &= ~(uint64_t)0 << 40, e = exps[random64() % G_N_ELEMENTS(exps)]; break;
-    case 9: mant = (random64() % 2000 + 1) << 53, mant <<= __builtin_clzll(mant), e = 0x3fff + random64() % 10; break;
+    case 8:
+        mant |= UINT64_C(1) << 63, mant &= ~(uint64_t)0 << 40,
+            e = exps[random64() % G_N_ELEMENTS(exps)];
+        break;
+    case 9:
+        mant = (random64() % 2000 + 1) << 53, mant <<= __builtin_clzll(mant),
+        e = 0x3fff + random64() % 10;
+        break;
     default: mant |= UINT64_C(1) << 63, e = exps[random64() % G_N_ELEMENTS(exps)]; break;
     }
     e |= sign;
@@ -58,7 +69,8 @@ static void random_x87(HostState *s)
     s->rax = random64();
     s->rflags = 0x202 | (random64() & EF_ARITH);
     s->mxcsr = X86_MXCSR_RESET;
-    unsigned cw = 0x7f | (random64() % 3 ? 0x300 : (random64() % 4) << 8) | (random64() & 0xc00), sw = 0;
+    unsigned cw = 0x7f | (random64() % 3 ? 0x300 : (random64() % 4) << 8) | (random64() & 0xc00),
+             sw = 0;
     bool plain = random64() % 2;                        /* what blocks are fast with */
     if (plain)
         cw = 0x37f;
@@ -69,7 +81,8 @@ static void random_x87(HostState *s)
     sw |= (random64() & 0x4700) | (random64() & 7) << 11 | (random64() & 0x40 ? 0x40 : 0);
     put(s->x87, cw, 2);
     put(s->x87 + 4, sw, 2);
-    unsigned tw = random64() % 4 ? (unsigned)(random64() & random64()) & 0xffff : (unsigned)random64() & 0xffff;
+    unsigned tw = random64() % 4 ? (unsigned)(random64() & random64()) & 0xffff
+                                 : (unsigned)random64() & 0xffff;
     for (unsigned n = 0; n < 8; n++) {                  /* a register is empty or not */
         if ((tw >> 2 * n & 3) != 3)
             tw &= ~(3u << 2 * n);
@@ -91,15 +104,26 @@ static void random_memory(HostState *s)
     }
     switch (random64() % 6) {
     case 0: random_real(s->mem); break;
-    case 1: v = random64() % 4 ? random64() % 1000 : 0 - random64() % 1000; memcpy(s->mem, &v, 8); break;
+    case 1:
+        v = random64() % 4 ? random64() % 1000 : 0 - random64() % 1000;
+        memcpy(s->mem, &v, 8);
+        break;
     case 2: {
-        static const uint64_t d[] = { 0, UINT64_C(1) << 63, UINT64_C(0x7ff0000000000000), UINT64_C(0x7ff8000000000000), UINT64_C(0x7ff0000000000001), 1,
-                                      UINT64_C(0x3ff0000000000000), UINT64_C(0xbff8000000000000), UINT64_C(0x000fffffffffffff) };
+        static const uint64_t d[] = { 0,
+                                      UINT64_C(1) << 63,
+                                      UINT64_C(0x7ff0000000000000),
+                                      UINT64_C(0x7ff8000000000000),
+                                      UINT64_C(0x7ff0000000000001),
+                                      1,
+                                      UINT64_C(0x3ff0000000000000),
+                                      UINT64_C(0xbff8000000000000),
+                                      UINT64_C(0x000fffffffffffff) };
         memcpy(s->mem, &d[random64() % G_N_ELEMENTS(d)], 8);
         break;
     }
     case 3: {
-        static const uint32_t f[] = { 0, 0x80000000, 0x7f800000, 0x7fc00000, 0x7f800001, 1, 0x3f800000, 0xbfc00000, 0x007fffff, 0x00800000 };
+        static const uint32_t f[] = { 0, 0x80000000, 0x7f800000, 0x7fc00000, 0x7f800001, 1,
+                                      0x3f800000, 0xbfc00000, 0x007fffff, 0x00800000 };
         memcpy(s->mem, &f[random64() % G_N_ELEMENTS(f)], 4);
         break;
     }
@@ -161,27 +185,29 @@ static void clear_pointers(uint8_t *image)              /* of a 28-byte environm
 
 static void print_state(const HostState *s)
 {
-    printf("    cw %04x sw %04x tw %04x rax %016" PRIx64 " flags %" PRIx64 " mem", get(s->x87, 2), get(s->x87 + 4, 2),
-           get(s->x87 + 8, 2), s->rax, s->rflags);
+    printf("    cw %04x sw %04x tw %04x rax %016" PRIx64 " flags %" PRIx64 " mem", get(s->x87, 2),
+           get(s->x87 + 4, 2), get(s->x87 + 8, 2), s->rax, s->rflags);
     for (unsigned i = 10; i-- > 0; )
         printf(" %02x", s->mem[i]);
     printf("\n");
     for (unsigned i = 0; i < 8; i++) {
         uint64_t m;
         memcpy(&m, s->x87 + 28 + 10 * i, 8);
-        printf("    st%u %04x.%016" PRIx64 "%s", i, get(s->x87 + 36 + 10 * i, 2), m, i % 4 == 3 ? "\n" : "");
+        printf("    st%u %04x.%016" PRIx64 "%s", i, get(s->x87 + 36 + 10 * i, 2), m,
+               i % 4 == 3 ? "\n" : "");
     }
 }
 
 static bool same(HostState *a, HostState *b)
 {
-    return !memcmp(a->x87, b->x87, 108) && !memcmp(a->mem, b->mem, sizeof a->mem) && a->rax == b->rax &&
-           !((a->rflags ^ b->rflags) & EF_ARITH);
+    return !memcmp(a->x87, b->x87, 108) && !memcmp(a->mem, b->mem, sizeof a->mem) &&
+           a->rax == b->rax && !((a->rflags ^ b->rflags) & EF_ARITH);
 }
 
 /*
- * Portable transcendental functions (D9 F0..F3 F9 FB FE FF) may be one unit in the last place away, which leaves their C1 and
- * a rounding into or out of the tiny open; beyond the manual's ranges their results are undefined.
+ * Portable transcendental functions (D9 F0..F3 F9 FB FE FF) may be one unit in the last place away,
+ * which leaves their C1 and a rounding into or out of the tiny open; beyond the manual's ranges
+ * their results are undefined.
  */
 static bool is_approximate(unsigned opcode, unsigned modrm)
 {
@@ -194,7 +220,9 @@ static bool out_of_range(const HostState *s, unsigned modrm)
     uint64_t m;
     memcpy(&m, s->x87 + 28, 8);
     unsigned e = get(s->x87 + 36, 2) & 0x7fff;
-    return e != 0x7fff && ((modrm == 0xf0 && e >= 0x3fff) || (modrm == 0xf9 && (e >= 0x3ffe || (e == 0x3ffd && m > UINT64_C(0x95f619980c4336f7)))));
+    return e != 0x7fff &&
+           ((modrm == 0xf0 && e >= 0x3fff) ||
+            (modrm == 0xf9 && (e >= 0x3ffe || (e == 0x3ffd && m > UINT64_C(0x95f619980c4336f7)))));
 }
 
 static void forgive(HostState *host, HostState *guest)
@@ -204,7 +232,8 @@ static void forgive(HostState *host, HostState *guest)
         unsigned __int128 x = 0, y = 0, d;
         memcpy(&x, a, 10), memcpy(&y, b, 10);
         d = x > y ? x - y : y - x;
-        bool carried = ((uint64_t)x == UINT64_C(1) << 63 && (uint64_t)y == UINT64_MAX) || ((uint64_t)y == UINT64_C(1) << 63 && (uint64_t)x == UINT64_MAX);
+        bool carried = ((uint64_t)x == UINT64_C(1) << 63 && (uint64_t)y == UINT64_MAX) ||
+                       ((uint64_t)y == UINT64_C(1) << 63 && (uint64_t)x == UINT64_MAX);
         if (d <= 1 || carried)
             memcpy(b, a, 10);
     }
@@ -225,7 +254,8 @@ static bool try_one(unsigned opcode, unsigned modrm, Way way)
     random_x87(&before);
     random_memory(&before);
     if (environment(opcode, modrm, false))
-        memcpy(before.mem, host.x87, 0), random_x87(&host), memcpy(before.mem, host.x87, 108), put(before.mem + 16, 0, 4);
+        memcpy(before.mem, host.x87, 0), random_x87(&host), memcpy(before.mem, host.x87, 108),
+            put(before.mem + 16, 0, 4);
     host = guest = before;
     HostResult h = host_run(&host, code, 2), g = guest_run(&guest, opcode, modrm, way);
     clear_pointers(host.x87);
@@ -237,7 +267,8 @@ static bool try_one(unsigned opcode, unsigned modrm, Way way)
     if (way != MEANING) {                               /* blocks leave C1 as it was */
         host.x87[5] &= (uint8_t)~2;
         guest.x87[5] &= (uint8_t)~2;
-        if ((opcode == 0xdf && modrm == 0xe0) || (opcode == 0xdd && modrm < 0xc0 && modrm >> 3 == 7)) {
+        if ((opcode == 0xdf && modrm == 0xe0) ||
+            (opcode == 0xdd && modrm < 0xc0 && modrm >> 3 == 7)) {
             host.rax &= ~UINT64_C(0x200), guest.rax &= ~UINT64_C(0x200);
             host.mem[1] &= (uint8_t)~2, guest.mem[1] &= (uint8_t)~2;
         }
@@ -249,7 +280,11 @@ static bool try_one(unsigned opcode, unsigned modrm, Way way)
     }
     if (h == g && same(&host, &guest))
         return true;
-    printf("not ok x87 %02x %02x%s: host %d, guest %d\n  before\n", opcode, modrm, way == NATIVE ? " native" : way ? " interpreted" : "", h, g);
+    printf("not ok x87 %02x %02x%s: host %d, guest %d\n  before\n", opcode, modrm,
+           way == NATIVE ? " native"
+           : way         ? " interpreted"
+                         : "",
+           h, g);
     print_state(&before);
     printf("  host\n");
     print_state(&host);
@@ -259,15 +294,19 @@ static bool try_one(unsigned opcode, unsigned modrm, Way way)
 }
 
 /* ---- sequences: what blocks know of the stack from one instruction to the next ---- */
-static bool fits(unsigned opcode, unsigned modrm, unsigned depth, int *by)      /* no stack fault with so many registers full? */
+/* no stack fault with so many registers full? */
+static bool fits(unsigned opcode, unsigned modrm, unsigned depth, int *by)
 {
     unsigned op = opcode & 7, r = modrm >> 3 & 7, i = modrm & 7;
     *by = 0;
     if (modrm < 0xc0) {
         bool load = ((op & 1) && r == 0) || (op == 3 && r == 5) || (op == 7 && r == 5);
-        bool control = (op == 1 && r >= 4) || (op == 5 && (r == 4 || r >= 6)) || (op == 7 && (r == 4 || r == 6));
-        if (control || (op == 1 && r == 1) || (op == 3 && (r == 4 || r == 6)) || (op == 5 && r == 5))
-            return false;                               /* FNSTSW would store C1, which blocks leave alone */
+        bool control = (op == 1 && r >= 4) || (op == 5 && (r == 4 || r >= 6)) ||
+                       (op == 7 && (r == 4 || r == 6));
+        if (control || (op == 1 && r == 1) || (op == 3 && (r == 4 || r == 6)) ||
+            (op == 5 && r == 5))
+            /* FNSTSW would store C1, which blocks leave alone */
+            return false;
         *by = load ? 1 : (op & 1) ? (r == 1 || r == 3 || r == 7 ? -1 : 0) : r == 3 ? -1 : 0;
         return load ? depth < 8 : depth > 0;
     }
@@ -281,10 +320,28 @@ static bool fits(unsigned opcode, unsigned modrm, unsigned depth, int *by)      
     switch (op << 3 | r) {
     case 1 << 3 | 0: *by = 1; return i < depth && depth < 8;
     case 6 << 3 | 3: case 2 << 3 | 5: *by = -2; return i == 1 && depth > 1;
-    case 0 << 3 | 3: case 4 << 3 | 3: case 6 << 3 | 2: case 5 << 3 | 5: case 7 << 3 | 5: case 7 << 3 | 6: case 5 << 3 | 3:
+    case 0 << 3 | 3:
+    case 4 << 3 | 3:
+    case 6 << 3 | 2:
+    case 5 << 3 | 5:
+    case 7 << 3 | 5:
+    case 7 << 3 | 6:
+    case 5 << 3 | 3:
         *by = -1; return i < depth;
-    case 1 << 3 | 2: case 1 << 3 | 3: case 2 << 3 | 4: case 2 << 3 | 6: case 2 << 3 | 7: case 3 << 3 | 4: case 3 << 3 | 7:
-    case 5 << 3 | 0: case 5 << 3 | 6: case 5 << 3 | 7: case 7 << 3 | 0: case 7 << 3 | 2: case 7 << 3 | 3: case 7 << 3 | 7:
+    case 1 << 3 | 2:
+    case 1 << 3 | 3:
+    case 2 << 3 | 4:
+    case 2 << 3 | 6:
+    case 2 << 3 | 7:
+    case 3 << 3 | 4:
+    case 3 << 3 | 7:
+    case 5 << 3 | 0:
+    case 5 << 3 | 6:
+    case 5 << 3 | 7:
+    case 7 << 3 | 0:
+    case 7 << 3 | 2:
+    case 7 << 3 | 3:
+    case 7 << 3 | 7:
         return false;
     case 7 << 3 | 4: return i == 0;
     default: *by = op == 6 ? -1 : 0; return i < depth;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * zydis.c -- the x86 decoder against libzydis: what is an instruction, and how long it is, for random and systematic byte strings in
- * 16-, 32- and 64-bit code.
+ * zydis.c -- the x86 decoder against libzydis: what is an instruction, and how long it is, for
+ * random and systematic byte strings in 16-, 32- and 64-bit code.
  *
- * usage: zydis [seed [count]]; the same seed gives the same bytes.  Systematic: every opcode of each map with every ModRM byte, after
- * each of some prefixes.
+ * usage: zydis [seed [count]]; the same seed gives the same bytes.  Systematic: every opcode of
+ * each map with every ModRM byte, after each of some prefixes.
  *
  * Spec: Intel SDM (325383) vol. 2; rows of `differ` are decided by it.
  * Omits: EVEX, XOP, 3DNow!; what libzydis knows and no CPU model here has.
@@ -16,7 +16,12 @@
 #include <string.h>
 #include "cpu/x86/decode.h"
 
-typedef struct Run { ZydisDecoder z; uint64_t mode; const char *name; unsigned compared, refused, apart, bad; } Run;
+typedef struct Run {
+    ZydisDecoder z;
+    uint64_t mode;
+    const char *name;
+    unsigned compared, refused, apart, bad;
+} Run;
 
 static uint64_t state;
 static uint8_t random_byte(void)
@@ -27,8 +32,12 @@ static uint8_t random_byte(void)
     return (uint8_t)(state >> 24);
 }
 
-/* Where the two read bytes differently, by libzydis' mnemonic (or by our row where it refuses), and why the manual is with us. */
-typedef enum { LENGTH = 1, THEIRS = 2, OURS = 4 } What;     /* lengths differ; they alone accept; we alone accept */
+/*
+ * Where the two read bytes differently, by libzydis' mnemonic (or by our row where it refuses), and
+ * why the manual is with us.
+ */
+/* lengths differ; they alone accept; we alone accept */
+typedef enum { LENGTH = 1, THEIRS = 2, OURS = 4 } What;
 static const struct { const char *name; unsigned what; const char *why; } differ[] = {
 #define DIFFER(name, what, why) { name, what, why },
 #include "tests/cpu/zydis_differ.def"
@@ -40,20 +49,23 @@ static bool is_known(const char *name, unsigned what)
     for (unsigned k = 0; k < G_N_ELEMENTS(differ); k++) {
         size_t n = strlen(differ[k].name);
         bool star = n && differ[k].name[n - 1] == '*';
-        if (differ[k].what & what && (star ? !g_ascii_strncasecmp(name, differ[k].name, n - 1) : !g_ascii_strcasecmp(name, differ[k].name))) {
+        if (differ[k].what & what && (star ? !g_ascii_strncasecmp(name, differ[k].name, n - 1)
+                                           : !g_ascii_strcasecmp(name, differ[k].name))) {
             return true;
         }
     }
     return false;
 }
 
-static void report(Run *r, const uint8_t *p, const char *what, const char *theirs, unsigned n, const X86Insn *i)
+static void report(Run *r, const uint8_t *p, const char *what, const char *theirs, unsigned n,
+                   const X86Insn *i)
 {
     r->bad++;
     if (r->bad > (getenv("ALL") ? 1000000u : 40u)) {
         return;
     }
-    printf("%s: %s: libzydis %s (%u), here %s (%u):", r->name, what, theirs, n, i->row ? i->row->name : "-", i->length);
+    printf("%s: %s: libzydis %s (%u), here %s (%u):", r->name, what, theirs, n,
+           i->row ? i->row->name : "-", i->length);
     for (unsigned k = 0; k < 15; k++) {
         printf(" %02x", p[k]);
     }
@@ -83,13 +95,15 @@ static void compare(Run *r, const uint8_t *p)
     } else if (is_known(theirs ? name : i.row->name, theirs ? THEIRS : OURS)) {
         r->apart++;
     } else {
-        report(r, p, theirs ? "refused here" : "accepted here only", name, theirs ? z.length : 0, &i);
+        report(r, p, theirs ? "refused here" : "accepted here only", name, theirs ? z.length : 0,
+               &i);
     }
 }
 
 static void random_code(uint8_t *p, unsigned n)
 {
-    static const uint8_t likely[] = { 0x0f, 0x0f, 0x66, 0xf2, 0xf3, 0x48, 0x41, 0x67, 0x65, 0xf0, 0x2e, 0x4c, 0xc4, 0xc5 };
+    static const uint8_t likely[] = { 0x0f, 0x0f, 0x66, 0xf2, 0xf3, 0x48, 0x41, 0x67, 0x65, 0xf0,
+                                      0x2e, 0x4c, 0xc4, 0xc5 };
     unsigned at = 0;
 
     while (at < 3 && random_byte() < 100) {
@@ -107,7 +121,9 @@ static void systematic(Run *r)
 {
     static const struct { uint8_t n, b[2]; } before[] = { { 0, { 0 } }, { 1, { 0x66 } }, { 1, { 0xf2 } }, { 1, { 0xf3 } }, { 1, { 0x67 } }, { 1, { 0x48 } },
                                                           { 2, { 0x66, 0x48 } }, { 2, { 0xf3, 0x48 } } };
-    static const struct { uint8_t n, b[2]; } maps[] = { { 0, { 0 } }, { 1, { 0x0f } }, { 2, { 0x0f, 0x38 } }, { 2, { 0x0f, 0x3a } } };
+    static const struct {
+        uint8_t n, b[2];
+    } maps[] = { { 0, { 0 } }, { 1, { 0x0f } }, { 2, { 0x0f, 0x38 } }, { 2, { 0x0f, 0x3a } } };
 
     for (unsigned k = 0; k < G_N_ELEMENTS(before); k++) {
         for (unsigned m = 0; m < G_N_ELEMENTS(maps); m++) {
@@ -129,10 +145,17 @@ static void systematic(Run *r)
 int main(int argc, char **argv)
 {
     unsigned count = argc > 2 ? (unsigned)atoi(argv[2]) : 100000, bad = 0;
-    static const struct { ZydisMachineMode z; ZydisStackWidth w; uint64_t mode; const char *name; } modes[3] = {
+    static const struct {
+        ZydisMachineMode z;
+        ZydisStackWidth w;
+        uint64_t mode;
+        const char *name;
+    } modes[3] = {
         { ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64, X86_MODE_CODE64 | X86_MODE_PE, "64" },
-        { ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32, X86_MODE_CODE32 | X86_MODE_PE, "32" },
-        { ZYDIS_MACHINE_MODE_LONG_COMPAT_16, ZYDIS_STACK_WIDTH_16, X86_MODE_CODE16 | X86_MODE_PE, "16" },
+        { ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32, X86_MODE_CODE32 | X86_MODE_PE,
+          "32" },
+        { ZYDIS_MACHINE_MODE_LONG_COMPAT_16, ZYDIS_STACK_WIDTH_16, X86_MODE_CODE16 | X86_MODE_PE,
+          "16" },
     };
 
     state = (argc > 1 ? strtoull(argv[1], NULL, 0) : 1) * 0x9e3779b97f4a7c15u;
@@ -145,8 +168,9 @@ int main(int argc, char **argv)
             random_code(p, sizeof p);
             compare(&r, p);
         }
-        printf("%s zydis: %s-bit code: %u instructions agree, %u refused by both, %u known to differ or not modelled, %u differ\n", r.bad ? "not ok" : "ok",
-               r.name, r.compared, r.refused, r.apart, r.bad);
+        printf("%s zydis: %s-bit code: %u instructions agree, %u refused by both, %u known to "
+               "differ or not modelled, %u differ\n",
+               r.bad ? "not ok" : "ok", r.name, r.compared, r.refused, r.apart, r.bad);
         bad += r.bad;
     }
     return bad != 0;

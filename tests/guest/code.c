@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * code.c -- 64-bit guest: more code than a small arena of translated code holds (`guests` gives it one of 1 MiB), gone through in order, at random, with
- * a part that runs all the time, and changed on the way.
+ * code.c -- 64-bit guest: more code than a small arena of translated code holds (`guests` gives it
+ * one of 1 MiB), gone through in order, at random, with a part that runs all the time, and changed
+ * on the way.
  *
  * Spec: Intel SDM vol. 3, 12.6.
  */
@@ -18,15 +19,21 @@ static unsigned put_code(u64 at, unsigned n, const u8 *from, unsigned bytes)
     return n + bytes;
 }
 
-static u32 key_of(unsigned k, unsigned version) { return (k * 0x9e3779b1u ^ version * 0x85ebca6bu) & 0x7fffffff; }
+static u32 key_of(unsigned k, unsigned version)
+{
+    return (k * 0x9e3779b1u ^ version * 0x85ebca6bu) & 0x7fffffff;
+}
 
 /* f(a, n): n turns of a = (a ^ key) + key, a parity counted on the way; several blocks. */
 static void routine(unsigned k, unsigned version)
 {
     static const u8 xor_edi[] = { 0x48, 0x81, 0xf7 }, add_rdi[] = { 0x48, 0x81, 0xc7 };
-    static const u8 odd[] = { 0x40, 0xf6, 0xc7, 0x01, 0x74, 0x03, 0x48, 0xff, 0xc7 };          /* test dil, 1; jz +3; inc rdi */
-    static const u8 turn[] = { 0xff, 0xce, 0x75, 0xe5 };                                       /* dec esi; jnz start */
-    static const u8 end[] = { 0x48, 0x89, 0xf8, 0xc3 };                                        /* mov rax, rdi; ret */
+    /* test dil, 1; jz +3; inc rdi */
+    static const u8 odd[] = { 0x40, 0xf6, 0xc7, 0x01, 0x74, 0x03, 0x48, 0xff, 0xc7 };
+    /* dec esi; jnz start */
+    static const u8 turn[] = { 0xff, 0xce, 0x75, 0xe5 };
+    /* mov rax, rdi; ret */
+    static const u8 end[] = { 0x48, 0x89, 0xf8, 0xc3 };
     u64 at = CODE + (u64)k * EACH;
     u32 key = key_of(k, version);
     unsigned n = put_code(at, 0, xor_edi, 3);

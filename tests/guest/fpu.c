@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fpu.c -- 64-bit guest: what the x87 tells of its last instruction (FIP, FOP, FDP, C1), asked for in the middle of a block.
+ * fpu.c -- 64-bit guest: what the x87 tells of its last instruction (FIP, FOP, FDP, C1), asked for
+ * in the middle of a block.
  *
- * Spec: Intel SDM vol. 1 8.1.3.2 (C1), 8.1.8 (pointers), 8.1.9 (opcode), 8.1.10 (environment), 10.5.1 (FXSAVE); AMD APM vol. 2
+ * Spec: Intel SDM vol. 1 8.1.3.2 (C1), 8.1.8 (pointers), 8.1.9 (opcode), 8.1.10 (environment),
+ *   10.5.1 (FXSAVE); AMD APM vol. 2
  * 11.4.4: without a pending exception FXSAVE may leave the pointers out.
  */
 #include "tests/guest/long.h"

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gates.c -- 64-bit guest: SYSCALL and SYSRET, STAC and CLAC many times over, with all changed in between that they depend on: MSRs,
- * CR3, CR4.SMAP, EFLAGS, debug registers, the stack's page.
+ * gates.c -- 64-bit guest: SYSCALL and SYSRET, STAC and CLAC many times over, with all changed in
+ * between that they depend on: MSRs, CR3, CR4.SMAP, EFLAGS, debug registers, the stack's page.
  *
- * Spec: Intel SDM vol. 2, the instructions by name; vol. 3 4.6 (SMAP), 4.10.4 (invalidation), 17.2 (breakpoints).
+ * Spec: Intel SDM vol. 2, the instructions by name; vol. 3 4.6 (SMAP), 4.10.4 (invalidation), 17.2
+ *   (breakpoints).
  */
 #include "tests/guest/long.h"
 
-enum { EFER = 0xc0000080, STAR = 0xc0000081, LSTAR = 0xc0000082, SFMASK = 0xc0000084, SMAP = 1 << 21, PCIDE = 1 << 17, CALLS = 40, AT_CALL = 10,
+enum { EFER = 0xc0000080, STAR = 0xc0000081, LSTAR = 0xc0000082, SFMASK = 0xc0000084,
+       SMAP = 1 << 21, PCIDE = 1 << 17, CALLS = 40, AT_CALL = 10,
        FLAGS = 0xcd5, USER_AT = 0x40200000, PAGE = 0x40000000, STACK = 0x40001000 };
 #define READS_USER "movq 0x40202000, %%rax"
 
 static u64 pd2[512] __attribute__((aligned(4096))), pt[512] __attribute__((aligned(4096)));
-static u64 pml4b[512] __attribute__((aligned(4096))), pdpb[512] __attribute__((aligned(4096))), pd2b[512] __attribute__((aligned(4096))),
-           ptb[512] __attribute__((aligned(4096)));
+static u64 pml4b[512] __attribute__((aligned(4096))), pdpb[512] __attribute__((aligned(4096))),
+    pd2b[512] __attribute__((aligned(4096))), ptb[512] __attribute__((aligned(4096)));
 static u8 kernel_stack[4096] __attribute__((aligned(4096), used));
 
 typedef struct { u64 rax, rdi, rsi, rdx, r8, r9, r10, rbx, r11, rcx, flags; } Regs;
@@ -33,14 +35,16 @@ asm("user_loop: movl $40, %r12d; xorl %r13d, %r13d; 1: " PATTERN " pushq %rax; p
     "pushq %r9; pushq %r8; pushq %rdx; pushq %rsi; pushq %rdi; pushq %rax; movq %rsp, %rdi; cld; call on_syscall; popq %rax; popq %rdi;"
     "popq %rsi; popq %rdx; popq %r8; popq %r9; popq %r10; popq %rbx; popq %r11; popq %rcx; movq user_sp, %rsp; l_leave: sysretq;"
     "back: movq kernel_sp, %rsp; popq %rbp; popq %r15; popq %r14; popq %r13; popq %r12; popq %rbx; ret");
-extern char user_loop[], user_ac[], user_sums[], user_steps[], entry[], entry2[], back[], l_after[], l_leave[], l_step[];
+extern char user_loop[], user_ac[], user_sums[], user_steps[], entry[], entry2[], back[], l_after[],
+    l_leave[], l_step[];
 
 __attribute__((used)) void on_syscall(Regs *r)
 {
     u64 want = (r->rdi * 0x145 & FLAGS) | 2;
 
     calls++;
-    if (!user_flags && (r->rdi != CALLS + 1 - calls || r->rcx != (u64)l_after + user_at || (r->r11 ^ want) & FLAGS)) {
+    if (!user_flags && (r->rdi != CALLS + 1 - calls || r->rcx != (u64)l_after + user_at ||
+                        (r->r11 ^ want) & FLAGS)) {
         bad++;
     }
     if ((r->flags ^ (r->r11 & ~sfmask)) & (FLAGS | 0x40000)) {
@@ -66,7 +70,11 @@ static void set_star(u64 kernel, u64 user) { wrmsr(STAR, kernel << 32 | user << 
 
 /* ---- MSRs ---- */
 static void other_entry(Regs *r) { if (calls == AT_CALL) wrmsr(LSTAR, (u64)entry2); }
-static void other_mask(Regs *r) { if (calls % AT_CALL == 0) set_sfmask(calls / AT_CALL & 1 ? 0x4d5 : 0x700); }
+static void other_mask(Regs *r)
+{
+    if (calls % AT_CALL == 0)
+        set_sfmask(calls / AT_CALL & 1 ? 0x4d5 : 0x700);
+}
 static void other_user(Regs *r) { if (calls == AT_CALL) set_star(CS0, 0x43); }
 static volatile u64 kernel_cs;
 static void other_kernel(Regs *r)
@@ -214,7 +222,10 @@ static void test_traps(void)
 static u64 pages[2];                    /* physical */
 static volatile u64 *in_page(u64 k) { return (volatile u64 *)(pages[k] + 0xff8); }
 
-/* On the stack at STACK: turns of STAC and CLAC; then its page is k's from between two of them on, and one value is pushed. */
+/*
+ * On the stack at STACK: turns of STAC and CLAC; then its page is k's from between two of them on,
+ * and one value is pushed.
+ */
 #define ON_STACK(...) asm volatile("movq %%rsp, %%rbx; movq %0, %%rsp;" __VA_ARGS__ "movq %%rbx, %%rsp" :: "r"((u64)STACK + 4096), "D"((u64)(pt + 1)), \
                                    "S"(pte), "d"(value) : "rbx", "rax", "memory", "cc")
 static void test_stack_page(void)
@@ -228,10 +239,23 @@ static void test_stack_page(void)
         *in_page(0) = *in_page(1) = 0;
         value = turn + 0x50;
         switch (turn / 2) {
-        case 0: ON_STACK(STAC "pushq %%rdx; popq %%rax;" CLAC "pushq %%rdx; popq %%rax;" STAC "movq %%rsi, (%%rdi); invlpg -8(%%rsp);" CLAC "pushq %%rdx; popq %%rax;"); break;
-        case 1: ON_STACK(STAC "pushq %%rdx; popq %%rax;" CLAC "pushq %%rdx; popq %%rax; movq %%rsi, (%%rdi); invlpg -8(%%rsp);" STAC "pushq %%rdx; popq %%rax;" CLAC); break;
-        case 2: ON_STACK(STAC "pushq %%rdx; popq %%rax; movq %%rsi, (%%rdi); movq %%cr3, %%rax; movq %%rax, %%cr3;" CLAC "pushq %%rdx; popq %%rax;"); break;
-        default: ON_STACK("pushq %%rdx; popq %%rax; movq %%rsi, (%%rdi); movq %%cr3, %%rax; movq %%rax, %%cr3;" STAC "pushq %%rdx; popq %%rax;" CLAC); break;
+        case 0:
+            ON_STACK(STAC "pushq %%rdx; popq %%rax;" CLAC "pushq %%rdx; popq %%rax;" STAC
+                          "movq %%rsi, (%%rdi); invlpg -8(%%rsp);" CLAC "pushq %%rdx; popq %%rax;");
+            break;
+        case 1:
+            ON_STACK(STAC "pushq %%rdx; popq %%rax;" CLAC
+                          "pushq %%rdx; popq %%rax; movq %%rsi, (%%rdi); invlpg -8(%%rsp);" STAC
+                          "pushq %%rdx; popq %%rax;" CLAC);
+            break;
+        case 2:
+            ON_STACK(STAC "pushq %%rdx; popq %%rax; movq %%rsi, (%%rdi); movq %%cr3, %%rax; movq "
+                          "%%rax, %%cr3;" CLAC "pushq %%rdx; popq %%rax;");
+            break;
+        default:
+            ON_STACK("pushq %%rdx; popq %%rax; movq %%rsi, (%%rdi); movq %%cr3, %%rax; movq %%rax, "
+                     "%%cr3;" STAC "pushq %%rdx; popq %%rax;" CLAC);
+            break;
         }
         check("pushed to the new page", *in_page(k), value);
     }
@@ -267,7 +291,8 @@ static void make_spaces(void)
     pd2[0] = (u64)pt | 7;
     pt[0] = 0x400007;
     pt[1] = pages[0] | 3;
-    for (unsigned i = 1; i < 32; i++) { /* the same memory once more, for the user; the kernel's is its own */
+    for (unsigned i = 1; i < 32; i++) {
+        /* the same memory once more, for the user; the kernel's is its own */
         pd2[i] = (i - 1) * 0x200000ull | 0x87;
     }
     for (unsigned i = 0; i < 512; i++) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* lib.h -- what the guests share: output on the debug port, results, exceptions that tests expect. */
+/*
+ * lib.h -- what the guests share: output on the debug port, results, exceptions that tests expect.
+ */
 #ifndef TESTS_GUEST_LIB_H
 #define TESTS_GUEST_LIB_H
 typedef unsigned char u8;
@@ -39,7 +41,10 @@ static void check(const char *name, u64 got, u64 want)
     }
     put("\n");
 }
-/* Who runs it with -accel kvm says so at a port (isa-debugcon,readback=): what KVM does not do is left out, by name. */
+/*
+ * Who runs it with -accel kvm says so at a port (isa-debugcon,readback=): what KVM does not do is
+ * left out, by name.
+ */
 enum { KVM_PORT = 0xea, KVM_SAYS = 0x6b };
 __attribute__((unused)) static int skips_on_kvm(const char *what)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * long.c -- 64-bit guest: long mode's exceptions and frames, IST, canonical addresses, system calls, compatibility mode,
- * SMEP, SMAP, NX, 1 GiB pages, PCID and INVPCID, UMIP, FSGSBASE.
+ * long.c -- 64-bit guest: long mode's exceptions and frames, IST, canonical addresses, system
+ * calls, compatibility mode, SMEP, SMAP, NX, 1 GiB pages, PCID and INVPCID, UMIP, FSGSBASE.
  *
  * Spec: Intel SDM vol. 3 ch. 4, 5, 6.
  */
 #include "tests/guest/long.h"
 
-static u64 pt[512] __attribute__((aligned(4096))), pd2[512] __attribute__((aligned(4096))), pml4b[512] __attribute__((aligned(4096)));
+static u64 pt[512] __attribute__((aligned(4096))), pd2[512] __attribute__((aligned(4096))),
+    pml4b[512] __attribute__((aligned(4096)));
 
 volatile u64 got[4];
 
@@ -70,7 +71,10 @@ static void test_exceptions(void)
     set_gate(14, stubs[14], CS0, 0x8e, 0);
 }
 
-/* Near branches to no address fault themselves and have done nothing; several times, so that they are hot code as well. */
+/*
+ * Near branches to no address fault themselves and have done nothing; several times, so that they
+ * are hot code as well.
+ */
 __attribute__((noinline)) static void test_branches(void)
 {
     u64 before, after;
@@ -106,8 +110,10 @@ asm("user_int: int $0x30; user_priv: int $0x20; user_hlt: hlt; user_read: movq 0
     "gate_entry: movq (%rsp), %rax; movq %rax, got; movq 24(%rsp), %rax; movq %rax, got + 8; movq %ss, %rax; movq %rax, got + 16; lretq;"
     ".code32; compat_int: movl $0x12345678, %eax; pushl %eax; int $0x30; compat_wrap: movw $0x23, %ax; movw %ax, %ds; movl $0xfffffff0, %eax; movl 0x100100(%eax), %ecx; int $0x30;"
     "compat_push: .byte 0x0e; int $0x30; compat_syscall: .byte 0x0f, 0x05; int $0x30; .code64; .data; gate_far: .long 0; .word 0x53; .text");
-extern char user_int[], user_priv[], user_hlt[], user_read[], user_write[], user_exec[], user_syscall[], l_after[], entry[], user_sgdt[], user_iret[],
-    user_fsgs[], user_ds[], user_stac[], user_gate[], gate_entry[], compat_int[], compat_wrap[], compat_push[], compat_syscall[];
+extern char user_int[], user_priv[], user_hlt[], user_read[], user_write[], user_exec[],
+    user_syscall[], l_after[], entry[], user_sgdt[], user_iret[], user_fsgs[], user_ds[],
+    user_stac[], user_gate[], gate_entry[], compat_int[], compat_wrap[], compat_push[],
+    compat_syscall[];
 #define USER(code, cs) run_user((void (*)(void))code, cs, 2)
 
 static void test_privilege(void)
@@ -133,7 +139,8 @@ static void test_privilege(void)
     check("SFMASK", got[2] & 4, 0);
     check("SS", got[3], DS0);
     check("CS and SS after sysret", seen.cs << 16 | seen.ss, CS3 << 16 | DS3);
-    gdt[10] = ((u64)gate_entry & 0xffff) | (u64)CS0 << 16 | 0xecull << 40 | ((u64)gate_entry >> 16 & 0xffff) << 48;
+    gdt[10] = ((u64)gate_entry & 0xffff) | (u64)CS0 << 16 | 0xecull << 40 |
+              ((u64)gate_entry >> 16 & 0xffff) << 48;
     gdt[11] = (u64)gate_entry >> 32;
     USER(user_gate, CS3);
     expect("64-bit call gate", 0x30, 0);
@@ -197,14 +204,15 @@ static void test_paging(void)
     check("stac", seen.vector, 0xff);
     RAISES("movq 0x40000000, %%rax");
     expect("#PF after clac", 14, 1);
-    for (unsigned i = 1; i < 32; i++) { /* the same memory once more, for the user, behind pt's 2 MiB */
+    for (unsigned i = 1; i < 32; i++) {
+        /* the same memory once more, for the user, behind pt's 2 MiB */
         pd2[i] = (i - 1) * 0x200000ull | 0x87;
     }
     user_at = 0x40200000;
     USER(user_iret, CS3);
     expect("IRETQ at CPL 3 under SMAP: its frame is the user's", 0x30, 0);
     user_at = 0;
-    wr4(cr4);                           /* first: a TLB may lose any entry, and SMEP this very page */
+    wr4(cr4);                         /* first: a TLB may lose any entry, and SMEP this very page */
     for (unsigned i = 0; i < 32; i++) {
         pdir[i] |= 4;
     }

@@ -16,14 +16,18 @@ asm(".section .text.start,\"ax\"; .code32; .globl start; start: movl $0x90000, %
 
 typedef struct __attribute__((packed)) { u16 limit; u64 base; } Table;
 typedef struct __attribute__((packed)) { u32 r0; u64 rsp[3]; u64 r1, ist[7], r2; u16 r3, map; } Tss;
-u64 pml4[512] __attribute__((aligned(4096))), pdp[512] __attribute__((aligned(4096))), pdir[512] __attribute__((aligned(4096)));
-enum { CS0 = 8, DS0 = 16, CS32 = 0x1b, DS3 = 0x23, CS3 = 0x2b, TR = 0x30, SEL_LD = 0x40, SEL_GATE = 0x50 };
-u64 gdt[16] = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cffb000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff, 0, 0,
+u64 pml4[512] __attribute__((aligned(4096))), pdp[512] __attribute__((aligned(4096))),
+    pdir[512] __attribute__((aligned(4096)));
+enum { CS0 = 8, DS0 = 16, CS32 = 0x1b, DS3 = 0x23, CS3 = 0x2b, TR = 0x30, SEL_LD = 0x40,
+       SEL_GATE = 0x50 };
+u64 gdt[16] = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cffb000000ffff, 0x00cff3000000ffff,
+                0x00affb000000ffff, 0, 0,
                 0x00ef9b000000ffff };
 Table gdt_ptr = { sizeof gdt - 1, (u64)gdt };
 static u64 idt[64][2];
 static Tss tss;
-static u8 stack0[4096] __attribute__((aligned(16))), stack3[4096] __attribute__((aligned(16))), ist_stack[4096] __attribute__((aligned(16)));
+static u8 stack0[4096] __attribute__((aligned(16))), stack3[4096] __attribute__((aligned(16))),
+    ist_stack[4096] __attribute__((aligned(16)));
 
 volatile word resume;
 word kernel_sp;
@@ -68,15 +72,19 @@ extern u64 stubs[64];
 
 static inline void set_gate(unsigned n, u64 at, u32 sel, u32 access, u32 ist)
 {
-    idt[n][0] = (at & 0xffff) | (u64)sel << 16 | (u64)ist << 32 | (u64)access << 40 | ((at >> 16) & 0xffff) << 48;
+    idt[n][0] = (at & 0xffff) | (u64)sel << 16 | (u64)ist << 32 | (u64)access << 40 |
+                ((at >> 16) & 0xffff) << 48;
     idt[n][1] = at >> 32;
 }
 
 static u64 user_at;                     /* added to addresses of user code and its stack */
-/* fn at privilege 3 with 64-bit (CS3) or 32-bit (CS32) code; returns when something raises there. */
+/*
+ * fn at privilege 3 with 64-bit (CS3) or 32-bit (CS32) code; returns when something raises there.
+ */
 __attribute__((noinline, unused)) static void run_user(void (*fn)(void), u64 cs, u64 flags)
 {
-    u64 frame[5] = { (u64)fn + user_at, cs, flags, (u64)stack3 + sizeof stack3 - 64 + user_at, DS3 };
+    u64 frame[5] = { (u64)fn + user_at, cs, flags, (u64)stack3 + sizeof stack3 - 64 + user_at,
+                     DS3 };
     seen.vector = 0xff;
     asm volatile("pushq $9f; pushq %%rbx; pushq %%r12; pushq %%r13; pushq %%r14; pushq %%r15; pushq %%rbp; movq %%rsp, kernel_sp;"
                  "pushq 32(%%rax); pushq 24(%%rax); pushq 16(%%rax); pushq 8(%%rax); pushq (%%rax); iretq; 9:" : : "a"(frame) : "rcx", "rdx",

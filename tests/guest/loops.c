@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * loops.c -- 64-bit guest on two CPUs: loops over memory whose pages go, move, become read-only, hold code of the other CPU or are no RAM
- * meanwhile.  What a loop has done when it meets that is exact, and nothing is done behind a page's back once the other CPU has acknowledged.
+ * loops.c -- 64-bit guest on two CPUs: loops over memory whose pages go, move, become read-only,
+ * hold code of the other CPU or are no RAM
+ * meanwhile.  What a loop has done when it meets that is exact, and nothing is done behind a page's
+ * back once the other CPU has acknowledged.
  *
  * Spec: Intel SDM vol. 3, 4.10.5 (shootdown), 9.1.3 (cross-modifying code).
  */
 #include "tests/guest/mp.h"
 
-enum { WINDOW = 0x40000000, FRAMES = 0x500000, OTHERS = 0x520000, CODE = FRAMES + 0x7ff, NOWHERE = 0xd0000000u, PAGES = 16, CELLS = PAGES * 512, ROUND = 30 * ROUNDS };
+enum { WINDOW = 0x40000000, FRAMES = 0x500000, OTHERS = 0x520000, CODE = FRAMES + 0x7ff,
+       NOWHERE = 0xd0000000u, PAGES = 16, CELLS = PAGES * 512, ROUND = 30 * ROUNDS };
 static u64 pt[512] __attribute__((aligned(4096))), pd2[512] __attribute__((aligned(4096)));
 #define PTE ((volatile u64 *)pt)
 volatile u64 turns, last;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * model.c -- 32-bit guest: an instruction is there if, and only if, CPUID says so, and so is a bit of CR4; then what
- * CPUID says of the model, for tests/guest/models to compare.
+ * model.c -- 32-bit guest: an instruction is there if, and only if, CPUID says so, and so is a bit
+ * of CR4; then what CPUID says of the model, for tests/guest/models to compare.
  *
  * Spec: Intel SDM vol. 2 (each instruction's #UD), vol. 3 2.5 (CR4); AMD APM vol. 3.
  * Compiled for the 486: it runs on every model.
@@ -201,7 +201,8 @@ __attribute__((used)) int main(void)
     }
     enable();
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        check(rows[i].name, (u64)undefined(rows[i].code, rows[i].n), !(words[rows[i].word] >> rows[i].bit & 1));
+        check(rows[i].name, (u64)undefined(rows[i].code, rows[i].n),
+              !(words[rows[i].word] >> rows[i].bit & 1));
     }
     tell();
     finish();

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mp.h -- the second CPU of the 64-bit guests that have two: its start, what it is to do, IPIs.  ROUNDS scales the tests. */
+/*
+ * mp.h -- the second CPU of the 64-bit guests that have two: its start, what it is to do, IPIs.
+ * ROUNDS scales the tests.
+ */
 #ifndef TESTS_GUEST_MP_H
 #define TESTS_GUEST_MP_H
 #include "tests/guest/long.h"
@@ -9,7 +12,8 @@
 
 u8 ap_stack[8192] __attribute__((aligned(16)));
 static volatile u32 *const apic = (u32 *)0xfee00000;
-enum { APIC_ID = 0x20 / 4, APIC_EOI = 0xb0 / 4, APIC_SVR = 0xf0 / 4, APIC_ICR = 0x300 / 4, APIC_ICR2 = 0x310 / 4 };
+enum { APIC_ID = 0x20 / 4, APIC_EOI = 0xb0 / 4, APIC_SVR = 0xf0 / 4, APIC_ICR = 0x300 / 4,
+       APIC_ICR2 = 0x310 / 4 };
 
 /* ---- the second CPU ---- */
 asm(".text; .code16; trampoline: cli; xorw %ax, %ax; movw %ax, %ds; lgdtl 0x8000 + tr_gdt - trampoline; movl %cr0, %eax; orl $1, %eax;"
@@ -20,7 +24,8 @@ asm(".text; .code16; trampoline: cli; xorw %ax, %ax; movw %ax, %ds; lgdtl 0x8000
     ".code64; tr64: movw $16, %ax; movw %ax, %ds; movw %ax, %es; movw %ax, %ss; movq $ap_stack + 8192 - 64, %rsp; call ap_main");
 extern char trampoline[], tr_end[];
 
-static volatile u32 ap_id, ap_ready, job, job_done;     /* job: what the second CPU is to do; n + 1 when it is done */
+/* job: what the second CPU is to do; n + 1 when it is done */
+static volatile u32 ap_id, ap_ready, job, job_done;
 static void (*volatile work)(void);
 static inline void relax(void) { asm volatile("pause" ::: "memory"); }
 static inline void mfence(void) { asm volatile("mfence" ::: "memory"); }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nest.c -- 64-bit guest that is a hypervisor whose own guest computes for a while, again and again, with its page tables and
- * with nested ones: what a move from machine to machine in the midst of it must carry.
+ * nest.c -- 64-bit guest that is a hypervisor whose own guest computes for a while, again and
+ * again, with its page tables and with nested ones: what a move from machine to machine in the
+ * midst of it must carry.
  *
  * Spec: AMD APM vol. 2 ch. 15.
  */
@@ -9,7 +10,8 @@
 
 enum { TURNS = 1500000, ROUNDS_OF_EACH = 12 };
 /* RBX: the sum over RCX of RCX xor RDX; RDX, RSI, RDI, RBP are to stay. */
-CODE_OF(g_sum, "xorl %ebx, %ebx; 1: movq %rcx, %rax; xorq %rdx, %rax; addq %rax, %rbx; decq %rcx; jnz 1b");
+CODE_OF(g_sum,
+        "xorl %ebx, %ebx; 1: movq %rcx, %rax; xorq %rdx, %rax; addq %rax, %rbx; decq %rcx; jnz 1b");
 
 static u64 sum(u64 with)
 {
@@ -42,7 +44,8 @@ static void turn(u64 with, int paging)
     check(paging ? "sum under nested paging" : "sum", greg[0], sum(with));
     check("how it ended", code << 8 | (AT64(S_RIP) == (word)l_g_sum), X_VMMCALL << 8 | 1);
     check("registers", greg[2] ^ greg[3] ^ greg[5], with ^ (with + 1) ^ (with + 2));
-    check("the guest's CR4 and EFER", AT64(S_CR4) << 16 | AT64(S_EFER), (cr4 | 4) << 16 | rdmsr(0xc0000080));
+    check("the guest's CR4 and EFER", AT64(S_CR4) << 16 | AT64(S_EFER),
+          (cr4 | 4) << 16 | rdmsr(0xc0000080));
     u64 now;
     asm volatile("movq %%cr3, %0" : "=r"(now));
     check("the host's CR3 and CR4", now ^ rd4() << 32, cr3 ^ cr4 << 32);

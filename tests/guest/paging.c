@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * paging.c -- 32-bit guest: paging with and without PAE, its faults and error codes, accessed and dirty bits, large pages.
+ * paging.c -- 32-bit guest: paging with and without PAE, its faults and error codes, accessed and
+ * dirty bits, large pages.
  *
  * Spec: Intel SDM vol. 3 ch. 4.
  */
 #include "tests/guest/prot.h"
 
 static u32 pd[1024] __attribute__((aligned(4096))), pt[1024] __attribute__((aligned(4096)));
-static u64 pdpt[4] __attribute__((aligned(4096))), pd64[4][512] __attribute__((aligned(4096))), pt64[512] __attribute__((aligned(4096)));
+static u64 pdpt[4] __attribute__((aligned(4096))), pd64[4][512] __attribute__((aligned(4096))),
+    pt64[512] __attribute__((aligned(4096)));
 static volatile u32 *const probe = (u32 *)0x40000000;   /* first page of a table of its own */
 static void user_read(void) { asm volatile("movl 0x40000000, %%eax; int $0x30" ::: "eax"); }
 static void user_write(void) { asm volatile("movl %%eax, 0x40000000; int $0x30" ::: "memory"); }
@@ -69,7 +71,8 @@ static void test_paging(void)
     expect("#PF cmpxchg read-only: a write", 14, 3);
     run_user(user_read, 2);
     expect("user read", 0x30, 0);
-    PTE = 0;                            /* without invlpg the old translation may live on; after CR3 it may not */
+    /* without invlpg the old translation may live on; after CR3 it may not */
+    PTE = 0;
     load_cr3(pd);
     RAISES(READ_PROBE);
     expect("#PF after CR3", 14, 0);

@@ -19,7 +19,8 @@ static void test_basic(void)
     RAISES("movb $0x7f, %%al; addb $1, %%al; into; .globl l_of; l_of: nop");
     expect("#OF", 4, 0);
     check("#OF ip", seen.ip, AT(l_of));
-    RAISES("subl $8, %%esp; movl $1, (%%esp); movl $5, 4(%%esp); movl $6, %%eax; bound %%eax, (%%esp)");
+    RAISES("subl $8, %%esp; movl $1, (%%esp); movl $5, 4(%%esp); movl $6, %%eax; bound %%eax, "
+           "(%%esp)");
     asm volatile("addl $8, %%esp" ::: "memory");
     expect("#BR", 5, 0);
     RAISES("ud2");
@@ -89,11 +90,13 @@ static void test_segments(void)
     expect("#GP write to read-only", 13, 0);
     RAISES("movl %%eax, %%cs:0x200000");
     expect("#GP write to code", 13, 0);
-    RAISES("movw $0x58, %%ax; movw %%ax, %%fs; movl %%fs:12, %%eax; .globl l_lim; l_lim: movl %%fs:13, %%eax");
+    RAISES("movw $0x58, %%ax; movw %%ax, %%fs; movl %%fs:12, %%eax; .globl l_lim; l_lim: movl "
+           "%%fs:13, %%eax");
     expect("#GP limit", 13, 0);
     check("limit ip", seen.ip, AT(l_lim));
     check("accessed bit", (gdt[SEL_SMALL / 8] >> 40) & 0xff, 0x93);
-    RAISES("movw $0x60, %%ax; movw %%ax, %%fs; movl %%fs:0x10, %%eax; .globl l_down; l_down: movl %%fs:0xf, %%eax");
+    RAISES("movw $0x60, %%ax; movw %%ax, %%fs; movl %%fs:0x10, %%eax; .globl l_down; l_down: movl "
+           "%%fs:0xf, %%eax");
     expect("#GP expand-down", 13, 0);
     check("expand-down ip", seen.ip, AT(l_down));
     asm volatile("lar %2, %0; setz %%cl; movzbl %%cl, %%ecx" : "=&r"(v), "=c"(ok) : "r"(SEL_SMALL) : "cc");

@@ -7,29 +7,36 @@
 asm(".section .text.start,\"ax\"; .globl start; start: movl $0x90000, %esp; call main; .text");
 
 typedef struct __attribute__((packed)) { u16 limit; u32 base; } Table;
-typedef struct { u32 link, esp0, ss0, esp1, ss1, esp2, ss2, cr3, eip, eflags, r[8], seg[6], ldt, map; } Tss;
+typedef struct {
+    u32 link, esp0, ss0, esp1, ss1, esp2, ss2, cr3, eip, eflags, r[8], seg[6], ldt, map;
+} Tss;
 static u64 gdt[48] __attribute__((aligned(16)));
 static u64 idt[64] __attribute__((aligned(16)));
 struct { Tss t; u8 map[32]; } tss_space;             /* with room for a piece of I/O bit map */
 #define tss_main tss_space.t
 static u8 stack0[4096] __attribute__((aligned(16))), stack3[4096] __attribute__((aligned(16)));
 enum { CS0 = 8, DS0 = 16, CS3 = 0x1b, DS3 = 0x23, TR_MAIN = 0x28, TR_OTHER = 0x30, TR_GATE = 0x38,
-       SEL_NP = 0x40, SEL_RO = 0x48, SEL_XO = 0x50, SEL_SMALL = 0x58, SEL_DOWN = 0x60, SEL_CONF = 0x68, SEL_GATE = 0x70,
+       SEL_NP = 0x40, SEL_RO = 0x48, SEL_XO = 0x50, SEL_SMALL = 0x58, SEL_DOWN = 0x60,
+       SEL_CONF = 0x68, SEL_GATE = 0x70,
        SEL_GATE3 = 0x78, SEL_TASKGATE = 0x80, SEL_LDT = 0x88, SEL_NPGATE = 0x90, SEL_SYS = 0x98 };
 
-static u64 desc(u32 base, u32 limit, u32 access, u32 flags)     /* access: byte 5; flags: G D L AVL */
+static u64 desc(u32 base, u32 limit, u32 access, u32 flags)   /* access: byte 5; flags: G D L AVL */
 {
-    return (limit & 0xffff) | (u64)(base & 0xffffff) << 16 | (u64)access << 40 | (u64)((limit >> 16) & 15) << 48 |
-           (u64)flags << 52 | (u64)(base >> 24) << 56;
+    return (limit & 0xffff) | (u64)(base & 0xffffff) << 16 | (u64)access << 40 |
+           (u64)((limit >> 16) & 15) << 48 | (u64)flags << 52 | (u64)(base >> 24) << 56;
 }
 static u64 gate(u32 sel, u32 offset, u32 access, u32 params)
 {
-    return (offset & 0xffff) | (u64)sel << 16 | (u64)params << 32 | (u64)access << 40 | (u64)(offset >> 16) << 48;
+    return (offset & 0xffff) | (u64)sel << 16 | (u64)params << 32 | (u64)access << 40 |
+           (u64)(offset >> 16) << 48;
 }
 
 volatile word resume;                   /* where an expected exception goes on */
 word kernel_sp;                         /* of run_user(), when an exception ends it */
-typedef struct { u32 gs, fs, es, ds, edi, esi, ebp, esp_, ebx, edx, ecx, eax, vector, error, eip, cs, eflags, esp, ss; } Frame;
+typedef struct {
+    u32 gs, fs, es, ds, edi, esi, ebp, esp_, ebx, edx, ecx, eax, vector, error, eip, cs, eflags,
+        esp, ss;
+} Frame;
 
 __attribute__((used)) void exception(Frame *f)
 {

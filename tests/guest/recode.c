@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* recode.c -- 64-bit guest on one CPU: random code that is rewritten at random; recode.h says how. */
+/*
+ * recode.c -- 64-bit guest on one CPU: random code that is rewritten at random; recode.h says how.
+ */
 #include "tests/guest/recode.h"
 
 __attribute__((used)) int main(void)

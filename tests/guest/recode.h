@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * recode.h -- 64-bit guest: random functions that are rewritten, patched, called and stored beside, without end, against a model of
- * what each gives: recode.c on one CPU, recode2.c on two at once in the same pages.
+ * recode.h -- 64-bit guest: random functions that are rewritten, patched, called and stored beside,
+ * without end, against a model of what each gives: recode.c on one CPU, recode2.c on two at once in
+ * the same pages.
  *
- * Functions lie close together, across granules of 64 bytes and across pages, and are reached through two linear addresses.  Each CPU
- * writes and calls its own, every other one, and now and then they exchange them: then, and after a store through another address, they
- * execute CPUID as cross-modifying code must.
+ * Functions lie close together, across granules of 64 bytes and across pages, and are reached
+ * through two linear addresses.  Each CPU writes and calls its own, every other one, and now and
+ * then they exchange them: then, and after a store through another address, they execute CPUID as
+ * cross-modifying code must.
  *
  * Spec: Intel SDM vol. 3, 9.1.3 and 12.6.  ROUNDS scales it, SEED is another run.
  */
@@ -16,7 +18,8 @@
 #define SEED 1
 #endif
 
-enum { PAGES = 6, AREA = 0x600000, ALIAS = 0x40000000, WINDOW = PAGES * 4096, SLOTS = 120, STEPS = 12000, TURNS = 6 * ROUNDS, BODY = 32,
+enum { PAGES = 6, AREA = 0x600000, ALIAS = 0x40000000, WINDOW = PAGES * 4096, SLOTS = 120,
+       STEPS = 12000, TURNS = 6 * ROUNDS, BODY = 32,
        SPACE = PAGES * 4096 };
 enum { K_CONST, K_SUM, K_LOOP, K_BRANCH, K_SELF, K_JUMP, K_CALL, K_COUNT, N_KINDS };
 typedef u32 Fn(u64 a);
@@ -134,7 +137,8 @@ static u32 make(const Slot *s, u8 *p)
             p[n++] = (u8)(s->b & 0x7f);
         }
         break;
-    case K_LOOP:                        /* xor eax, eax; mov ecx, n; 1: add eax, b; dec ecx; jnz 1; ret */
+    /* xor eax, eax; mov ecx, n; 1: add eax, b; dec ecx; jnz 1; ret */
+    case K_LOOP:
         p[n++] = 0x31;
         p[n++] = 0xc0;
         p[n++] = 0xb9;
@@ -148,7 +152,8 @@ static u32 make(const Slot *s, u8 *p)
         p[n++] = 0x75;
         p[n++] = 0xf7;
         break;
-    case K_BRANCH:                      /* test edi, edi; jz or jnz 1; mov eax, a; ret; 1: mov eax, b; ret */
+    /* test edi, edi; jz or jnz 1; mov eax, a; ret; 1: mov eax, b; ret */
+    case K_BRANCH:
         p[n++] = 0x85;
         p[n++] = 0xff;
         p[n++] = s->n & 1 ? 0x75 : 0x74;
@@ -227,7 +232,8 @@ static void rewrite(struct Cpu *c, unsigned k)
 {
     Slot *s = &slots[k];
     u8 code[BODY];
-    u32 below = k / 2;                  /* functions of the same CPU with lower numbers: so no circle */
+    /* functions of the same CPU with lower numbers: so no circle */
+    u32 below = k / 2;
 
     s->kind = rnd(c, below ? N_KINDS : K_JUMP);
     s->to = below ? rnd(c, below) * 2 + (k & 1) : 0;
@@ -425,7 +431,8 @@ static void result(const char *name)
 {
     check(name, cpus[0].bad + cpus[1].bad, 0);
     if (cpus[0].bad + cpus[1].bad) {
-        check("the first: memory << 16 | function << 8 | kind", cpus[0].bad ? cpus[0].first_bad : cpus[1].first_bad, 0);
+        check("the first: memory << 16 | function << 8 | kind",
+              cpus[0].bad ? cpus[0].first_bad : cpus[1].first_bad, 0);
     }
 }
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * recode2.c -- 64-bit guest on two CPUs: random code that both rewrite at random in the same pages, each its own functions, and exchange
- * after each turn; recode.h says how.
+ * recode2.c -- 64-bit guest on two CPUs: random code that both rewrite at random in the same pages,
+ * each its own functions, and exchange after each turn; recode.h says how.
  */
 #include "tests/guest/recode.h"
 

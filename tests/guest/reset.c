@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * reset.c -- 64-bit guest on two CPUs that resets the machine while both are busy, in turn by a triple fault, port CF9, the
- * keyboard controller and port 92; a byte of CMOS memory counts.
+ * reset.c -- 64-bit guest on two CPUs that resets the machine while both are busy, in turn by a
+ * triple fault, port CF9, the keyboard controller and port 92; a byte of CMOS memory counts.
  *
  * Spec: Intel SDM vol. 3 6.15 (#DF); 82371SB 2.5.5 (RC, port 92); 8042 command FE.
  */
@@ -13,7 +13,8 @@ static void cmos_set(u8 v) { outb(0x70, CMOS_COUNT); outb(0x71, v); }
 static volatile u64 busy_n;
 static u8 *const busy_code = (u8 *)0x600000;
 
-static void busy(void)                  /* until the reset: locks, code that changes, devices, sleep */
+/* until the reset: locks, code that changes, devices, sleep */
+static void busy(void)
 {
     for (u32 i = 0;; i++) {
         asm volatile("lock; incq %0" : "+m"(*(u64 *)0x500ffc));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * smc.c -- 64-bit guest: code that is rewritten: with what it was before, with something new, by itself, beside data, through
- * another address, across pages, and under an access that crosses a page; and loops through two pages of which one becomes another.
+ * smc.c -- 64-bit guest: code that is rewritten: with what it was before, with something new, by
+ * itself, beside data, through another address, across pages, and under an access that crosses a
+ * page; and loops through two pages of which one becomes another.
  *
  * Spec: Intel SDM vol. 3, 12.6 and 9.1.3.
  */
@@ -68,7 +69,7 @@ static void test_bytes(void)
         bad += call(CODE + 0x200, 0) != (i & 3) << 8;
     }
     check("a byte of an immediate", bad, 0);
-    static const u8 add[7] = { 0x8d, 0x87, 1, 0, 0, 0, 0xc3 };          /* lea eax, [rdi + 1]; ret */
+    static const u8 add[7] = { 0x8d, 0x87, 1, 0, 0, 0, 0xc3 };         /* lea eax, [rdi + 1]; ret */
     put_bytes(CODE + 0x280, add, 7);
     for (unsigned i = bad = 0; i < ROUNDS; i++) {
         *(volatile u8 *)(CODE + 0x281) = i & 1 ? 0x87 : 0x86;           /* rdi, rsi */
@@ -77,7 +78,8 @@ static void test_bytes(void)
         bad += r != (i & 1 ? 11u : 21u);
     }
     check("an operand", bad, 0);
-    static u8 jcc[] = { 0x85, 0xff, 0x74, 0x06, 0xb8, 1, 0, 0, 0, 0xc3, 0xb8, 2, 0, 0, 0, 0xc3 };      /* test edi, edi; jz; ... */
+    /* test edi, edi; jz; ... */
+    static u8 jcc[] = { 0x85, 0xff, 0x74, 0x06, 0xb8, 1, 0, 0, 0, 0xc3, 0xb8, 2, 0, 0, 0, 0xc3 };
     put_bytes(CODE + 0x300, jcc, sizeof jcc);
     for (unsigned i = bad = 0; i < ROUNDS; i++) {
         *(volatile u8 *)(CODE + 0x302) = i & 1 ? 0x75 : 0x74;
@@ -87,13 +89,16 @@ static void test_bytes(void)
     check("a condition", bad, 0);
 }
 
-/* Code that changes what stands behind it in the same block, and a loop that changes its own step. */
+/*
+ * Code that changes what stands behind it in the same block, and a loop that changes its own step.
+ */
 static void test_self(void)
 {
     unsigned bad = 0;
 
     for (unsigned i = 0; i < ROUNDS; i++) {
-        static const u8 code[] = { 0x40, 0x88, 0x3d, 1, 0, 0, 0, 0xb8, 0, 0, 0, 0, 0xc3 };     /* mov [rip + 1], dil; mov eax, 0; ret */
+        /* mov [rip + 1], dil; mov eax, 0; ret */
+        static const u8 code[] = { 0x40, 0x88, 0x3d, 1, 0, 0, 0, 0xb8, 0, 0, 0, 0, 0xc3 };
         if (i % 50 == 0) {
             put_bytes(CODE + 0x400, code, sizeof code);
         }
@@ -153,11 +158,15 @@ static void test_alias(void)
 
 static u32 result;
 
-/* At +0: ecx = 64; at +5: jump to the page `to` behind it.  There: eax = v, ecx down, back to +5, at last the result and out. */
+/*
+ * At +0: ecx = 64; at +5: jump to the page `to` behind it.  There: eax = v, ecx down, back to +5,
+ * at last the result and out.
+ */
 static void put_from(u64 at, u32 to)
 {
     u32 rel = to - 10;
-    const u8 code[10] = { 0xb9, 64, 0, 0, 0, 0xe9, (u8)rel, (u8)(rel >> 8), (u8)(rel >> 16), (u8)(rel >> 24) };
+    const u8 code[10] = { 0xb9, 64, 0, 0, 0, 0xe9, (u8)rel, (u8)(rel >> 8), (u8)(rel >> 16),
+                          (u8)(rel >> 24) };
 
     put_bytes(at, code, sizeof code);
 }
@@ -165,7 +174,8 @@ static void put_from(u64 at, u32 to)
 static void put_to(u64 at, u32 from, u32 v, u32 user)
 {
     u32 rel = 5 - (from + 13), r = (u32)(u64)&result;
-    const u8 code[22] = { 0xb8, (u8)v, 0, 0, 0, 0xff, 0xc9, 0x0f, 0x85, (u8)rel, (u8)(rel >> 8), (u8)(rel >> 16), (u8)(rel >> 24),
+    const u8 code[22] = { 0xb8, (u8)v, 0, 0, 0, 0xff, 0xc9, 0x0f, 0x85, (u8)rel, (u8)(rel >> 8),
+                          (u8)(rel >> 16), (u8)(rel >> 24),
                           0x89, 0x04, 0x25, (u8)r, (u8)(r >> 8), (u8)(r >> 16), (u8)(r >> 24), user ? 0xcd : 0xc3, 0x30 };
 
     put_bytes(at, code, sizeof code);
@@ -230,7 +240,8 @@ static void test_far(u32 user)
 /* Two loads off one register, of which one crosses a page; rewritten now and then. */
 static void test_crossing(void)
 {
-    static const u8 code[] = { 0x8b, 0x07, 0x03, 0x47, 0x08, 0x05, 0, 0, 0, 0, 0xc3 };         /* mov eax, [rdi]; add eax, [rdi + 8]; add eax, 0 */
+    /* mov eax, [rdi]; add eax, [rdi + 8]; add eax, 0 */
+    static const u8 code[] = { 0x8b, 0x07, 0x03, 0x47, 0x08, 0x05, 0, 0, 0, 0, 0xc3 };
     unsigned bad = 0;
 
     for (unsigned i = 0; i < sizeof data; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * smm.c -- 64-bit guest with two CPUs: SMIs by the APM port and by IPI, the save area, RSM, SMRAM, what waits meanwhile.
+ * smm.c -- 64-bit guest with two CPUs: SMIs by the APM port and by IPI, the save area, RSM, SMRAM,
+ * what waits meanwhile.
  *
  * Spec: AMD APM vol. 2 ch. 10; Intel SDM vol. 3 ch. 31; 82441FX 3.2.27 (SMRAM).
  */
@@ -40,7 +41,8 @@ static void test_entry(void)
     check("GDT", saved(0xfe68, 8), (u64)gdt);
     check("IDT limit", saved(0xfe84, 2), sizeof idt - 1);
     check("TR", saved(0xfe90, 2), TR);
-    if (!skips_on_kvm("the restart of an I/O instruction by SMM's handler, and revision 30064, which tells of it")) {
+    if (!skips_on_kvm("the restart of an I/O instruction by SMM's handler, and revision 30064, "
+                      "which tells of it")) {
         check("revision", saved(0xfefc, 4), 0x30064);
         check("I/O trap", saved(0xfec0, 4), APM << 16 | 0x12);
         check("I/O RIP", saved(0xfea0, 8), AT(l_smi) - 2);
@@ -94,7 +96,8 @@ static void test_user(void)
 
     run_user((void (*)(void))user_smi, CS3, 0x3002);
     expect("SMI at privilege 3", 0x30, 0);
-    check("privilege comes back", mail->count - n == 1 ? seen.cs << 16 | seen.ss : 0, CS3 << 16 | DS3);
+    check("privilege comes back", mail->count - n == 1 ? seen.cs << 16 | seen.ss : 0,
+          CS3 << 16 | DS3);
     run_user((void (*)(void))user_smi, CS32, 0x3002);
     expect("SMI in compatibility mode", 0x30, 0);
     check("it comes back", seen.cs << 16 | seen.ss, CS32 << 16 | DS3);
@@ -142,7 +145,8 @@ static void wake_it(void)
     check("back to the halt after RSM", awake, 0);
     poke(0xfec8, 0);
     smi_to_ap();
-    for (u32 i = 0; !awake && i < 20000000; i++) {     /* it has still to return, and may wait for a host's CPU */
+    for (u32 i = 0; !awake && i < 20000000; i++) {
+        /* it has still to return, and may wait for a host's CPU */
         relax();
     }
     check("or on, if the handler says so", awake, 1);

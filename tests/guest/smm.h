@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* smm.h -- an SMI handler that tells what it finds and does what it is told, and the chipset's way to it; for both widths. */
+/*
+ * smm.h -- an SMI handler that tells what it finds and does what it is told, and the chipset's way
+ * to it; for both widths.
+ */
 #ifndef TESTS_GUEST_SMM_H
 #define TESTS_GUEST_SMM_H
 
@@ -33,8 +36,16 @@ extern char smi_handler[], smi_end[];
 
 static inline void outl(u16 port, u32 v) { asm volatile("outl %0, %1" :: "a"(v), "Nd"(port)); }
 static inline u32 inl(u16 port) { u32 v; asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static void pci_write(u32 devfn, u32 at, u32 v) { outl(0xcf8, 0x80000000u | devfn << 8 | at); outl(0xcfc, v); }
-static u32 pci_read(u32 devfn, u32 at) { outl(0xcf8, 0x80000000u | devfn << 8 | at); return inl(0xcfc); }
+static void pci_write(u32 devfn, u32 at, u32 v)
+{
+    outl(0xcf8, 0x80000000u | devfn << 8 | at);
+    outl(0xcfc, v);
+}
+static u32 pci_read(u32 devfn, u32 at)
+{
+    outl(0xcf8, 0x80000000u | devfn << 8 | at);
+    return inl(0xcfc);
+}
 static void smram(u32 v) { pci_write(0, 0x70, (pci_read(0, 0x70) & ~0xff0000u) | v << 16); }
 static u32 smram_is(void) { return pci_read(0, 0x70) >> 16 & 0xff; }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * smm32.c -- 32-bit guest on a CPU without long mode: its save area, RSM to protected and virtual-8086 mode.
+ * smm32.c -- 32-bit guest on a CPU without long mode: its save area, RSM to protected and
+ * virtual-8086 mode.
  *
  * Spec: Intel SDM vol. 3 ch. 31, table 31-1.
  */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * smp.c -- 64-bit guest on two CPUs: INIT and SIPI, IPIs, LOCK across cache lines and pages, ordering, accessed and dirty bits
- * set by one while the other changes the entry, TLB shootdowns, code that the other rewrites, the memory map changed.
+ * smp.c -- 64-bit guest on two CPUs: INIT and SIPI, IPIs, LOCK across cache lines and pages,
+ * ordering, accessed and dirty bits set by one while the other changes the entry, TLB shootdowns,
+ * code that the other rewrites, the memory map changed.
  *
- * Spec: Intel SDM vol. 3 ch. 8 (multiple processors), 4.8, 4.10.4, 8.1.3 (cross-modifying code), ch. 10 (APIC).
+ * Spec: Intel SDM vol. 3 ch. 8 (multiple processors), 4.8, 4.10.4, 8.1.3 (cross-modifying code),
+ * ch. 10 (APIC).
  * ROUNDS scales all of it (make GUEST_ROUNDS=...).
  */
 #include "tests/guest/mp.h"
@@ -104,7 +106,8 @@ __attribute__((used)) void shoot(void)
 }
 HANDLER(shoot);
 
-static void touch_page(void)            /* every store is either before a shootdown or has set D again */
+/* every store is either before a shootdown or has set D again */
+static void touch_page(void)
 {
     u64 n = 0;
     while (!stop_work) {
@@ -134,7 +137,10 @@ static void shoot_pages(void)
             relax();
         }
     }
-    /* a counter in the ignored bits of an entry whose A and D the other CPU's walks set all the time */
+    /*
+     * a counter in the ignored bits of an entry whose A and D the other CPU's walks set all the
+     * time
+     */
     u64 n = 0, bad = 0;
     for (u32 i = 0; i < N_COUNT; i++) {
         u64 was = __sync_fetch_and_add(&PTE[1], 1ull << 52);
@@ -179,7 +185,8 @@ static void write_code(void)
         }
     }
 }
-static void run_code_free(void)         /* no handshake: never older than before, and the last one in the end */
+/* no handshake: never older than before, and the last one in the end */
+static void run_code_free(void)
 {
     u32 last = 0;
     while (last < 3 * N_CODE) {

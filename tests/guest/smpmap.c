@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * smpmap.c -- 64-bit guest on two CPUs: sleep and wake by IPI, mappings that the other moves, hot data beside code that the
- * other rewrites, stores that must not tear, bit and ticket counters, PAM, a BAR and A20 changed under running code, LOCK on a
- * device's register.
+ * smpmap.c -- 64-bit guest on two CPUs: sleep and wake by IPI, mappings that the other moves, hot
+ * data beside code that the other rewrites, stores that must not tear, bit and ticket counters,
+ * PAM, a BAR and A20 changed under running code, LOCK on a device's register.
  *
- * Spec: Intel SDM vol. 3 4.10.5 (shootdown), 8.1 (atomicity), 8.10 (HLT); 82441FX 3.2.18 (PAM); PCI 2.1 6.2.5 (BARs).
+ * Spec: Intel SDM vol. 3 4.10.5 (shootdown), 8.1 (atomicity), 8.10 (HLT); 82441FX 3.2.18 (PAM); PCI
+ * 2.1 6.2.5 (BARs).
  * Run with -device VGA for the BAR.  ROUNDS scales all of it.
  */
 #include "tests/guest/mp.h"
@@ -100,7 +101,8 @@ static void test_move(void)
 }
 
 /* ---- data beside code ---- */
-static u8 *const mixed = (u8 *)0x610000;        /* code at 3; both count at 40; one's own at 48, 50; whole words at 140, 180 */
+/* code at 3; both count at 40; one's own at 48, 50; whole words at 140, 180 */
+static u8 *const mixed = (u8 *)0x610000;
 static u32 mixed_bad, torn;
 enum { N_MIXED = 4000 * ROUNDS };
 #define CELL(at) (*(volatile u64 *)(mixed + (at)))
@@ -163,14 +165,18 @@ static void take_tickets(u32 me)
         tickets[me] += n;
         if (i % 8 == 0) {
             n = 1;
-            asm volatile("lock; xaddq %0, %1" : "+r"(n), "+m"(*(u64 *)(bits + 0x1ffc)));       /* across pages */
+            /* across pages */
+            asm volatile("lock; xaddq %0, %1" : "+r"(n), "+m"(*(u64 *)(bits + 0x1ffc)));
             u8 ok;
             old = *(volatile u32 *)(bits + 0x7e);
             do {
                 asm volatile("lock; cmpxchgl %k3, %1; setz %0" : "=q"(ok), "+m"(*(u32 *)(bits + 0x7e)), "+a"(old) : "r"(old + 1));
             } while (!ok);
         }
-        /* bit 7 of one byte is the first CPU's, bit 0 the other's: each must find its own as it left it */
+        /*
+         * bit 7 of one byte is the first CPU's, bit 0 the other's: each must find its own as it
+         * left it
+         */
         u32 bit = me ? 0 : 7;
         u8 was;
         asm volatile("lock; btcl %2, %1; setc %0" : "=q"(was), "+m"(*(u32 *)(bits + 0x1000)) : "r"(bit));
@@ -224,7 +230,8 @@ static void pam_store(void)             /* writes always reach RAM: none may be 
         pam_n = n;
     }
 }
-static void pam_load(void)              /* reads always show RAM: what is there is what was there, and runs */
+/* reads always show RAM: what is there is what was there, and runs */
+static void pam_load(void)
 {
     while (!stop_work) {
         for (u32 i = 0; i < 64; i++) {
@@ -278,9 +285,12 @@ static void bar_use(void)
         *(volatile u64 *)(BAR_AT(0) + 0x8000) = n;      /* wherever it is */
         *(volatile u64 *)(BAR_AT(1) + 0x8000) = n;
         u64 a = *(volatile u64 *)(BAR_AT(0) + 0x8000), b = *(volatile u64 *)(BAR_AT(1) + 0x8000);
-        bar_bad += (a > n && a != ~0ull) || (b > n && b != ~0ull);      /* older: it was elsewhere at both stores */
-        if (now && now != bar_ack) {                    /* the first CPU waits: it is here, and only here */
-            bar_lost += *(volatile u64 *)(BAR_AT(now) + 0x8000) != n || *(volatile u64 *)(BAR_AT(now + 1) + 0x8000) != ~0ull;
+        /* older: it was elsewhere at both stores */
+        bar_bad += (a > n && a != ~0ull) || (b > n && b != ~0ull);
+        if (now && now != bar_ack) {
+            /* the first CPU waits: it is here, and only here */
+            bar_lost += *(volatile u64 *)(BAR_AT(now) + 0x8000) != n ||
+                        *(volatile u64 *)(BAR_AT(now + 1) + 0x8000) != ~0ull;
             bar_ack = now;
         }
     }
@@ -320,8 +330,9 @@ static void test_bar(void)
 }
 
 /*
- * ---- A20 ----  All that is used while the gate is shut has bit 20 of its address clear: code at 602000, flags at 604000
- * (0: the second CPU is in, 8: it may leave), page tables at A00000, no stack.
+ * ---- A20 ----  All that is used while the gate is shut has bit 20 of its address clear: code at
+ * 602000, flags at 604000 (0: the second CPU is in, 8: it may leave), page tables at A00000, no
+ * stack.
  */
 enum { N_A20 = 40 * ROUNDS };
 asm(".text; a20_ap: movl $0x604000, %edi; movl $0x800000, %esi; movl $0x900000, %edx; movl $1, (%rdi);"
@@ -344,7 +355,8 @@ static void a20_use(void) { a20_call(a20_ap, 0); }
 static void a20_change(void) { a20_call(a20_bsp, N_A20); }
 static void test_a20(void)
 {
-    volatile u64 *t = (volatile u64 *)0xa00000, *x = (volatile u64 *)0x800000, *y = (volatile u64 *)0x900000;
+    volatile u64 *t = (volatile u64 *)0xa00000, *x = (volatile u64 *)0x800000,
+                 *y = (volatile u64 *)0x900000;
     for (char *p = a20_ap, *q = (char *)0x602000; p < a20_end; p++, q++) {
         *(volatile char *)q = *p;
     }

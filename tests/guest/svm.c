@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * svm.c -- 64-bit guest that is a hypervisor: VMRUN and its checks, every intercept, injection, virtual interrupts, GIF,
- * permission maps, nested paging.
+ * svm.c -- 64-bit guest that is a hypervisor: VMRUN and its checks, every intercept, injection,
+ * virtual interrupts, GIF, permission maps, nested paging.
  *
  * Spec: AMD APM vol. 2 ch. 15, appendices B and C.
  */
@@ -55,7 +55,8 @@ CODE_OF(g_xsetbv, "xorl %ecx, %ecx; xorl %edx, %edx; movl $3, %eax; w_xsetbv: xs
 CODE_OF(g_invpcid, "movl $2, %eax; w_invpcid: invpcid scratch, %rax");
 CODE_OF(g_in, "inb $0x71, %al");
 CODE_OF(g_outw, "movw $0x7f, %dx; w_outw: outw %ax, %dx");
-CODE_OF(g_outs, "movw $0x80, %dx; movl $3, %ecx; leaq scratch, %rsi; w_outs: rep outsb %fs:(%rsi), %dx");
+CODE_OF(g_outs,
+        "movw $0x80, %dx; movl $3, %ecx; leaq scratch, %rsi; w_outs: rep outsb %fs:(%rsi), %dx");
 CODE_OF(g_ins, "movw $0x80, %dx; leaq scratch, %rdi; w_ins: insl %dx, (%rdi)");
 CODE_OF(g_rdmsr, "movl $0xc0000080, %ecx; w_rdmsr: rdmsr");
 CODE_OF(g_wrmsr, "movl $0xc0000102, %ecx; xorl %edx, %edx; movl $0x777, %eax; w_wrmsr: wrmsr");
@@ -71,8 +72,9 @@ CODE_OF(g_spin, "1: jmp 1b");
 CODE_OF(g_pauses, "movl $100, %ecx; 1: pause; loop 1b");
 CODE_OF(g_gifs, "stgi; clgi");
 CODE_OF(g_cr8, "movq %cr8, %rbx; movl $9, %ecx; movq %rcx, %cr8");
-extern char w_cr0[], w_lldt[], w_ltr[], w_rdpmc[], w_popf[], w_cpuid[], w_invlpg[], w_invlpga[], w_vmload[], w_vmsave[], w_vmrun[],
-    w_xsetbv[], w_invpcid[], w_outw[], w_outs[], w_ins[], w_rdmsr[], w_wrmsr[], w_oddmsr[], w_pf[], w_gp[], w_de[], w_sti[], w_stihlt[];
+extern char w_cr0[], w_lldt[], w_ltr[], w_rdpmc[], w_popf[], w_cpuid[], w_invlpg[], w_invlpga[],
+    w_vmload[], w_vmsave[], w_vmrun[], w_xsetbv[], w_invpcid[], w_outw[], w_outs[], w_ins[],
+    w_rdmsr[], w_wrmsr[], w_oddmsr[], w_pf[], w_gp[], w_de[], w_sti[], w_stihlt[];
 
 u64 scratch[8];
 #define MOV (1ull << 63)
@@ -81,22 +83,57 @@ typedef struct Case {
     char *code, *at, *next;             /* where it starts, the instruction, the one after */
     u16 exit;
     u64 info1;
-    int alone;                          /* what it comes to if it is not intercepted: 0 VMMCALL after it, else a vector; -1: not tried */
+    /*
+     * what it comes to if it is not intercepted: 0 VMMCALL after it, else a vector; -1: not tried
+     */
+    int alone;
 } Case;
 #define C(n, w, exit, info, alone) { #n, n, w, l_##n, exit, info, alone }
 static const Case cases[] = {
-    C(g_rcr0, g_rcr0, 0x00, MOV | 1, 0), C(g_wcr0, w_cr0, 0x10, MOV | 1, 0), C(g_smsw, g_smsw, 0x00, 0, 0), C(g_lmsw, g_lmsw, 0x10, 0, -1),
-    C(g_clts, g_clts, 0x10, 0, 0), C(g_lmsw, g_lmsw, 0x65, 0, -1), C(g_rcr3, g_rcr3, 0x03, MOV | 6, 0), C(g_wcr3, g_wcr3, 0x13, MOV | 6, -1),
-    C(g_rcr4, g_rcr4, 0x04, MOV | 9, 0), C(g_wcr8, g_wcr8, 0x18, MOV | 5, -1), C(g_rcr8, g_rcr8, 0x08, MOV | 5, 0),
-    C(g_rdr7, g_rdr7, 0x27, 7, 0), C(g_wdr3, g_wdr3, 0x33, 7, 0), C(g_sidt, g_sidt, 0x66, 0, 0), C(g_sgdt, g_sgdt, 0x67, 0, 0),
-    C(g_sldt, g_sldt, 0x68, 0, 0), C(g_str, g_str, 0x69, 0, 0), C(g_lidt, g_lidt, 0x6a, 0, -1), C(g_lgdt, g_lgdt, 0x6b, 0, 0),
-    C(g_lldt, w_lldt, 0x6c, 0, 0), C(g_ltr, w_ltr, 0x6d, 0, -1), C(g_rdtsc, g_rdtsc, 0x6e, 0, 0), C(g_rdtscp, g_rdtscp, 0x87, 0, 0),
-    C(g_rdpmc, w_rdpmc, 0x6f, 0, 0), C(g_pushf, g_pushf, 0x70, 0, 0), C(g_popf, w_popf, 0x71, 0, 0), C(g_cpuid, w_cpuid, 0x72, 0, 0),
-    C(g_rsm, g_rsm, 0x73, 0, 6), C(g_iret, g_iret, 0x74, 0, -1), C(g_int, g_int, 0x75, 0x2a, 0x2a), C(g_invd, g_invd, 0x76, 0, 0),
-    C(g_pause, g_pause, 0x77, 0, 0), C(g_hlt, g_hlt, 0x78, 0, -1), C(g_invlpg, w_invlpg, 0x79, 0x12345e, 0),
-    C(g_invlpga, w_invlpga, 0x7a, 0, 0), C(g_vmload, w_vmload, 0x82, 0, -1), C(g_vmsave, w_vmsave, 0x83, 0, 0),
-    C(g_vmrun, w_vmrun, 0x80, 0, -1), C(g_stgi, g_stgi, 0x84, 0, 0), C(g_clgi, g_clgi, 0x85, 0, 0), C(g_skinit, g_skinit, 0x86, 0, 6),
-    C(g_icebp, g_icebp, 0x88, 0, 1), C(g_wbinvd, g_wbinvd, 0x89, 0, 0), C(g_xsetbv, w_xsetbv, 0x8d, 0, 0),
+    C(g_rcr0, g_rcr0, 0x00, MOV | 1, 0),
+    C(g_wcr0, w_cr0, 0x10, MOV | 1, 0),
+    C(g_smsw, g_smsw, 0x00, 0, 0),
+    C(g_lmsw, g_lmsw, 0x10, 0, -1),
+    C(g_clts, g_clts, 0x10, 0, 0),
+    C(g_lmsw, g_lmsw, 0x65, 0, -1),
+    C(g_rcr3, g_rcr3, 0x03, MOV | 6, 0),
+    C(g_wcr3, g_wcr3, 0x13, MOV | 6, -1),
+    C(g_rcr4, g_rcr4, 0x04, MOV | 9, 0),
+    C(g_wcr8, g_wcr8, 0x18, MOV | 5, -1),
+    C(g_rcr8, g_rcr8, 0x08, MOV | 5, 0),
+    C(g_rdr7, g_rdr7, 0x27, 7, 0),
+    C(g_wdr3, g_wdr3, 0x33, 7, 0),
+    C(g_sidt, g_sidt, 0x66, 0, 0),
+    C(g_sgdt, g_sgdt, 0x67, 0, 0),
+    C(g_sldt, g_sldt, 0x68, 0, 0),
+    C(g_str, g_str, 0x69, 0, 0),
+    C(g_lidt, g_lidt, 0x6a, 0, -1),
+    C(g_lgdt, g_lgdt, 0x6b, 0, 0),
+    C(g_lldt, w_lldt, 0x6c, 0, 0),
+    C(g_ltr, w_ltr, 0x6d, 0, -1),
+    C(g_rdtsc, g_rdtsc, 0x6e, 0, 0),
+    C(g_rdtscp, g_rdtscp, 0x87, 0, 0),
+    C(g_rdpmc, w_rdpmc, 0x6f, 0, 0),
+    C(g_pushf, g_pushf, 0x70, 0, 0),
+    C(g_popf, w_popf, 0x71, 0, 0),
+    C(g_cpuid, w_cpuid, 0x72, 0, 0),
+    C(g_rsm, g_rsm, 0x73, 0, 6),
+    C(g_iret, g_iret, 0x74, 0, -1),
+    C(g_int, g_int, 0x75, 0x2a, 0x2a),
+    C(g_invd, g_invd, 0x76, 0, 0),
+    C(g_pause, g_pause, 0x77, 0, 0),
+    C(g_hlt, g_hlt, 0x78, 0, -1),
+    C(g_invlpg, w_invlpg, 0x79, 0x12345e, 0),
+    C(g_invlpga, w_invlpga, 0x7a, 0, 0),
+    C(g_vmload, w_vmload, 0x82, 0, -1),
+    C(g_vmsave, w_vmsave, 0x83, 0, 0),
+    C(g_vmrun, w_vmrun, 0x80, 0, -1),
+    C(g_stgi, g_stgi, 0x84, 0, 0),
+    C(g_clgi, g_clgi, 0x85, 0, 0),
+    C(g_skinit, g_skinit, 0x86, 0, 6),
+    C(g_icebp, g_icebp, 0x88, 0, 1),
+    C(g_wbinvd, g_wbinvd, 0x89, 0, 0),
+    C(g_xsetbv, w_xsetbv, 0x8d, 0, 0),
     C(g_invpcid, w_invpcid, 0xa2, (u64)scratch, 0),
 };
 
@@ -335,7 +372,8 @@ static void test_injection(void)
     AT64(INJECT) = 0x80000020;
     want(0x4b);
     run();
-    check("#NP of an injected interrupt", AT64(CODE) << 32 | AT64(INFO1), 0x4bull << 32 | (0x20 * 8 + 3));
+    check("#NP of an injected interrupt", AT64(CODE) << 32 | AT64(INFO1),
+          0x4bull << 32 | (0x20 * 8 + 3));
     check("EXITINTINFO has it again", AT64(INTINFO), 0x80000020);
     fresh((word)g_nop);
     guest_gate(13, 0, 0x0e);
@@ -466,7 +504,8 @@ static void test_interrupts(void)
     AT64(INT_CTL) = 1 << 24 | 1 << 8 | 3 << 16 | 0x2cull << 32;
     run();
     shadow_rip = *(u64 *)AT64(S_RSP);
-    check("virtual interrupt after STI's shadow", (u64)vector_of_guest() << 32 | (shadow_rip - (word)g_sti), 0x2cull << 32 | 2);
+    check("virtual interrupt after STI's shadow",
+          (u64)vector_of_guest() << 32 | (shadow_rip - (word)g_sti), 0x2cull << 32 | 2);
     check("V_IRQ is clear", AT64(INT_CTL) & 0x1ff, 0);
     fresh((word)g_sti);
     AT64(INT_CTL) = 1 << 24 | 1 << 8 | 3 << 16 | 0x2cull << 32;
@@ -535,7 +574,9 @@ static void test_state(void)
     wrmsr(0xc0000102, 0x2222);
     wrmsr(0xc0000082, 0x3333);
     asm volatile("vmsave" :: "a"(hsave) : "memory");
-    check("VMSAVE", *(u64 *)(hsave + 0x448) << 32 | *(u64 *)(hsave + 0x620) << 16 | *(u64 *)(hsave + 0x608), 0x111122223333);
+    check("VMSAVE",
+          *(u64 *)(hsave + 0x448) << 32 | *(u64 *)(hsave + 0x620) << 16 | *(u64 *)(hsave + 0x608),
+          0x111122223333);
     check("VMSAVE TR", *(u16 *)(hsave + 0x490), TR);
     *(u64 *)(hsave + 0x448) = 0x4444;
     *(u64 *)(hsave + 0x620) = 0x5555;

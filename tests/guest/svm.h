@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* svm.h -- a hypervisor of a few lines: one VMCB, one guest that shares the host's page tables unless a test says otherwise. */
+/*
+ * svm.h -- a hypervisor of a few lines: one VMCB, one guest that shares the host's page tables
+ * unless a test says otherwise.
+ */
 #ifndef TESTS_GUEST_SVM_H
 #define TESTS_GUEST_SVM_H
 #include "tests/guest/long.h"
@@ -11,11 +14,14 @@ static u64 gidt[64][2];
 
 #define AT32(o) (*(volatile u32 *)(vmcb + (o)))
 #define AT64(o) (*(volatile u64 *)(vmcb + (o)))
-enum { ASID = 0x58, TLB = 0x5c, INT_CTL = 0x60, SHADOW = 0x68, CODE = 0x70, INFO1 = 0x78, INFO2 = 0x80, INTINFO = 0x88, NP = 0x90,
+enum { ASID = 0x58, TLB = 0x5c, INT_CTL = 0x60, SHADOW = 0x68, CODE = 0x70, INFO1 = 0x78,
+       INFO2 = 0x80, INTINFO = 0x88, NP = 0x90,
        INJECT = 0xa8, NCR3 = 0xb0, VIRT = 0xb8, CLEAN = 0xc0, NRIP = 0xc8, FETCHED = 0xd0,
-       S_CPL = 0x4cb, S_EFER = 0x4d0, S_CR4 = 0x548, S_CR3 = 0x550, S_CR0 = 0x558, S_DR7 = 0x560, S_DR6 = 0x568, S_RFLAGS = 0x570,
+       S_CPL = 0x4cb, S_EFER = 0x4d0, S_CR4 = 0x548, S_CR3 = 0x550, S_CR0 = 0x558, S_DR7 = 0x560,
+       S_DR6 = 0x568, S_RFLAGS = 0x570,
        S_RIP = 0x578, S_RSP = 0x5d8, S_RAX = 0x5f8, S_CR2 = 0x640, S_PAT = 0x668 };
-enum { X_INTR = 0x60, X_NMI, X_VINTR = 0x64, X_IOIO = 0x7b, X_MSR, X_TASK, X_SHUTDOWN = 0x7f, X_VMRUN, X_VMMCALL, X_NPF = 0x400 };
+enum { X_INTR = 0x60, X_NMI, X_VINTR = 0x64, X_IOIO = 0x7b, X_MSR, X_TASK, X_SHUTDOWN = 0x7f,
+       X_VMRUN, X_VMMCALL, X_NPF = 0x400 };
 
 static u64 greg[6];                     /* the guest's RBX RCX RDX RSI RDI RBP */
 asm("vm_enter: pushq %rbx; pushq %rbp; pushq %r12; pushq %r13; pushq %r14; pushq %r15; movq greg, %rbx; movq greg + 8, %rcx;"
@@ -34,7 +40,10 @@ static u64 run(void)
 }
 
 static void want(unsigned code) { AT32(code / 32 * 4) |= 1u << code % 32; }
-__attribute__((unused)) static void unwant(unsigned code) { AT32(code / 32 * 4) &= ~(1u << code % 32); }
+__attribute__((unused)) static void unwant(unsigned code)
+{
+    AT32(code / 32 * 4) &= ~(1u << code % 32);
+}
 
 static void seg(unsigned o, u32 sel, u32 attr, u32 limit, u64 base)
 {
@@ -50,7 +59,10 @@ static void guest_gate(unsigned n, word at, u32 access)
     gidt[n][1] = 0;
 }
 
-/* 64-bit code at privilege 0 from rip on; VMMCALL ends it, and so does each of its exceptions, by a gate to VMMCALL. */
+/*
+ * 64-bit code at privilege 0 from rip on; VMMCALL ends it, and so does each of its exceptions, by a
+ * gate to VMMCALL.
+ */
 static void fresh(word rip)
 {
     u64 v;
@@ -88,7 +100,8 @@ static void fresh(word rip)
     AT64(S_PAT) = 0x0007040600070406;
 }
 
-static u64 n4[512] __attribute__((aligned(4096))), n3[512] __attribute__((aligned(4096))), n2[512] __attribute__((aligned(4096)));
+static u64 n4[512] __attribute__((aligned(4096))), n3[512] __attribute__((aligned(4096))),
+    n2[512] __attribute__((aligned(4096)));
 enum { RWU = 7 };
 
 /* Guest-physical: the first 64 MiB as they are. */
@@ -109,6 +122,9 @@ __attribute__((unused)) static void nested(word rip)
 /* Handlers: AL is the vector. */
 asm(".balign 8; guest_vector: .set n, 0; .rept 64; .balign 8; movb $n, %al; vmmcall; .set n, n + 1; .endr");
 
-__attribute__((unused)) static int vector_of_guest(void) { return AT64(CODE) == X_VMMCALL ? (int)(AT64(S_RAX) & 0xff) : -1; }
+__attribute__((unused)) static int vector_of_guest(void)
+{
+    return AT64(CODE) == X_VMMCALL ? (int)(AT64(S_RAX) & 0xff) : -1;
+}
 #define CODE_OF(name, text) asm(#name ": " text "; l_" #name ": vmmcall; hlt"); extern char name[], l_##name[]
 #endif

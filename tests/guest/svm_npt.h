@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* svm_npt.h -- nested paging: rights, faults and what they tell, A and D, page sizes, guests in other modes. */
+/*
+ * svm_npt.h -- nested paging: rights, faults and what they tell, A and D, page sizes, guests in
+ * other modes.
+ */
 static u64 n1[512] __attribute__((aligned(4096)));
 static u64 pae[4] __attribute__((aligned(32)));
 static u32 pd32[1024] __attribute__((aligned(4096)));

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sys.c -- 32-bit guest: virtual interrupts (VME, PVI), breakpoints on ports, NMI, 16-bit gates and tasks, LDT corners,
- * SYSENTER, x87 errors by IRQ 13.
+ * sys.c -- 32-bit guest: virtual interrupts (VME, PVI), breakpoints on ports, NMI, 16-bit gates and
+ * tasks, LDT corners, SYSENTER, x87 errors by IRQ 13.
  *
  * Spec: Intel SDM vol. 3 ch. 5, 6.7, 7.6, 18.2, 20.3, 20.4; vol. 1 appendix D.
  */
 #include "tests/guest/prot.h"
 
-enum { VIF = 0x80000, VIP = 0x100000, SEL_C16 = 0xa0, SEL_TSS16 = 0xa8, SEL_LDT2 = 0xb0, SE_CS = 0xc0, BASE = 0x100000 };
+enum { VIF = 0x80000, VIP = 0x100000, SEL_C16 = 0xa0, SEL_TSS16 = 0xa8, SEL_LDT2 = 0xb0,
+       SE_CS = 0xc0, BASE = 0x100000 };
 static volatile u16 *const vm_stack = (u16 *)0x30000;
 static void ivt(u32 n, u32 far) { ((volatile u32 *)0)[n] = far; }
 
@@ -45,7 +46,8 @@ static void test_vme(void)
     expect("#GP popf with TF", 13, 0);
     VM86(VIP, "\x68\x00\x02\x9d\x0f\x0b");
     expect("#GP popf of IF with VIP", 13, 0);
-    VM86(0, "\x68\x00\x02\x68\x00\x20\x68\x20\x00\xcf\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x0f\x0b");
+    VM86(0, "\x68\x00\x02\x68\x00\x20\x68\x20\x00\xcf\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90"
+            "\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x0f\x0b");
     expect("iret", 6, 0);
     check("to its IP with VIF", seen.ip << 20 | (seen.flags & (VIF | 0x200)), 0x20 << 20 | VIF);
     VM86(VIF, "\xcd\x30");
@@ -60,7 +62,9 @@ static void test_vme(void)
     expect("int by the program's vector", 6, 0);
     check("CS:IP", seen.cs << 16 | seen.ip, 0x20000040);
     check("VIF clear there", seen.flags & VIF, 0);
-    check("frame", (u64)vm_stack[0xffee / 2] << 32 | (u32)vm_stack[0xffec / 2] << 16 | vm_stack[0xffea / 2], 0x320220000002ull);
+    check("frame",
+          (u64)vm_stack[0xffee / 2] << 32 | (u32)vm_stack[0xffec / 2] << 16 | vm_stack[0xffea / 2],
+          0x320220000002ull);
     VM86(0x3200, "\xcd\x40");
     check("with IOPL 3: IF", seen.flags & 0x200, 0);
     check("and in the frame", vm_stack[0xffee / 2] & 0x3200, 0x3200);
@@ -285,7 +289,8 @@ static void test_ferr(void)
     asm volatile("fnclex; sti; fninit; fldcw %0; fld1; fldz; fdivrp; fwait; nop; cli; fnclex; fninit" :: "m"(cw) : "memory");
     check("and the next error interrupts again", irqs, 3);
     CR0_SET(0x20);
-    RAISES("subl $4, %%esp; movl $0x37b, (%%esp); fldcw (%%esp); addl $4, %%esp; fld1; fldz; fdivrp; .globl l_mf; l_mf: fwait");
+    RAISES("subl $4, %%esp; movl $0x37b, (%%esp); fldcw (%%esp); addl $4, %%esp; fld1; fldz; "
+           "fdivrp; .globl l_mf; l_mf: fwait");
     expect("#MF with CR0.NE", 16, 0);
     check("its ip", seen.ip, AT(l_mf));
     asm volatile("fninit");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sys64.c -- 64-bit guest with two CPUs, all features: MONITOR and MWAIT, WAITPKG, protection keys, XSAVES, stores of lines,
- * MSRs, INIT of a running CPU.
+ * sys64.c -- 64-bit guest with two CPUs, all features: MONITOR and MWAIT, WAITPKG, protection keys,
+ * XSAVES, stores of lines, MSRs, INIT of a running CPU.
  *
- * Spec: Intel SDM vol. 2, the instructions by name; vol. 1 ch. 13; vol. 3 4.6.2, 9.10, 11.11, 15.3; vol. 4.
+ * Spec: Intel SDM vol. 2, the instructions by name; vol. 1 ch. 13; vol. 3 4.6.2, 9.10, 11.11, 15.3;
+ *   vol. 4.
  */
 #include "tests/guest/mp.h"
 
@@ -322,7 +323,8 @@ __attribute__((used)) int main(void)
     setup();
     pdp[3] = 0xc0000083;
     start_ap();
-    if (!skips_on_kvm("MONITOR, WAITPKG, keys, XSAVES, stores of lines, MSRs: it has them or not as its host has")) {
+    if (!skips_on_kvm("MONITOR, WAITPKG, keys, XSAVES, stores of lines, MSRs: it has them or not "
+                      "as its host has")) {
         test_mwait();
         USER(user_mwait);
         expect("#UD monitor in user code", 6, 0);

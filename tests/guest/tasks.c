@@ -7,7 +7,8 @@
 #include "tests/guest/prot.h"
 
 static Tss tss_other, tss_gate;
-static u8 stack_task[4096] __attribute__((aligned(16))), stack_gate[4096] __attribute__((aligned(16)));
+static u8 stack_task[4096] __attribute__((aligned(16))),
+    stack_gate[4096] __attribute__((aligned(16)));
 
 /* ---- tasks ---- */
 volatile u32 task_runs, task_nt, task_error, gate_runs;
@@ -87,10 +88,11 @@ static void test_vm86(void)
     expect("#GP pushf in VM86", 13, 0);
     VM86(0x3000, "\x9c\xfa\x9d\xcd\x30");
     expect("pushf, cli, popf with IOPL 3", 0x30, 0);
-    VM86(0x3000, "\xb8\x34\x12\x8e\xd8\xc6\x06\x00\x00\x5a\xcd\x30");     /* ds = 1234h; [0] = 5ah */
+    VM86(0x3000, "\xb8\x34\x12\x8e\xd8\xc6\x06\x00\x00\x5a\xcd\x30");    /* ds = 1234h; [0] = 5ah */
     expect("load of DS", 0x30, 0);
     check("address is segment * 16", *(volatile u8 *)0x12340, 0x5a);
-    VM86(0x3000, "\x66\xbb\x00\x00\x01\x00\x67\x8a\x03");                   /* mov al, [ebx] beyond 64 KiB */
+    /* mov al, [ebx] beyond 64 KiB */
+    VM86(0x3000, "\x66\xbb\x00\x00\x01\x00\x67\x8a\x03");
     expect("#GP limit in VM86", 13, 0);
     VM86(0x3000, "\xf4");
     expect("#GP hlt in VM86", 13, 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * life.c -- machines made, run and freed one after the other in one process: the firmware starts a boot sector that ends the
- * machine by isa-debug-exit.  Each ends with the status that the sector wrote, and leaves no descriptor, no thread and, over
- * MEMORY_FROM machines and more, no memory: what the process has of the host's stays as it was after the first fifth.
+ * life.c -- machines made, run and freed one after the other in one process: the firmware starts a
+ * boot sector that ends the machine by isa-debug-exit.  Each ends with the status that the sector
+ * wrote, and leaves no descriptor, no thread and, over MEMORY_FROM machines and more, no memory:
+ * what the process has of the host's stays as it was after the first fifth.
  *
  * Usage: life [TIMES [ENGINE]]; ENGINE kvm: under -accel kvm
  * Spec: none.
@@ -37,7 +38,10 @@ static unsigned entries(const char *dir)
 
 enum { MEMORY_FROM = 40, MEMORY_MORE_KIB = 3072 };
 
-/* KiB that the process has of the host's memory, its files apart; what malloc only keeps has been returned. */
+/*
+ * KiB that the process has of the host's memory, its files apart; what malloc only keeps has been
+ * returned.
+ */
 static unsigned resident(void)
 {
     malloc_trim(0);
@@ -143,11 +147,13 @@ int main(int argc, char **argv)
     unsigned fds_end = entries("/proc/self/fd"), tasks_end = entries("/proc/self/task");
     printf("%s life: %u machines, %u with a wrong status\n", wrong ? "not ok" : "ok", times, wrong);
     printf("%s life: descriptors: %u, then %u\n", fds_end <= fds ? "ok" : "not ok", fds, fds_end);
-    printf("%s life: threads: %u, then %u\n", tasks_end <= tasks ? "ok" : "not ok", tasks, tasks_end);
+    printf("%s life: threads: %u, then %u\n", tasks_end <= tasks ? "ok" : "not ok", tasks,
+           tasks_end);
     if (times >= MEMORY_FROM) {
         unsigned end = resident();
         bool flat = end <= kib + MEMORY_MORE_KIB;
-        printf("%s life: memory: %u KiB after %u, then %u\n", flat ? "ok" : "not ok", kib, times / 5 + 1, end);
+        printf("%s life: memory: %u KiB after %u, then %u\n", flat ? "ok" : "not ok", kib,
+               times / 5 + 1, end);
         wrong += !flat;
     }
     return wrong || fds_end > fds || tasks_end > tasks;

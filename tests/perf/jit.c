@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * jit.c -- what code that is written beside running code costs: a program for a Linux guest, one thread and two.
+ * jit.c -- what code that is written beside running code costs: a program for a Linux guest, one
+ * thread and two.
  *
- * Build it with `cc -O2 -static -pthread`, run it in the guest. For each kind it prints ns a turn for each thread, by the guest's
- * clock: a constant is patched and the code called, code is appended, data beside code is stored to, data in the code's own 64
- * bytes is; with the threads' code in pages of their own and in one page.
+ * Build it with `cc -O2 -static -pthread`, run it in the guest. For each kind it prints ns a turn
+ * for each thread, by the guest's clock: a constant is patched and the code called, code is
+ * appended, data beside code is stored to, data in the code's own 64 bytes is; with the threads'
+ * code in pages of their own and in one page.
  *
  * Omits: threads that run what another has written (tests/guest/recode2 does).
  * Threads: as said.
@@ -92,7 +94,8 @@ static void *run(void *arg)
 
 int main(void)
 {
-    uint8_t *area = mmap(NULL, AREA, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *area =
+        mmap(NULL, AREA, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (area == MAP_FAILED) {
         perror("jit: mmap");
@@ -103,12 +106,14 @@ int main(void)
         Work w[2];
         memset(area, 0xcc, AREA);
         for (unsigned t = 0; t < n; t++) {
-            w[t] = (Work){ .at = area + t * (shared ? SHARED : OWN), .kind = kind, .slots = shared ? 16 : 512 };
+            w[t] = (Work){ .at = area + t * (shared ? SHARED : OWN), .kind = kind,
+                           .slots = shared ? 16 : 512 };
             pthread_create(&w[t].thread, NULL, run, &w[t]);
         }
         for (unsigned t = 0; t < n; t++) {
             pthread_join(w[t].thread, NULL);
-            printf("%s, %s, thread %u of %u: %.0f ns\n", names[kind], shared ? "one page" : "own pages", t + 1, n, w[t].ns);
+            printf("%s, %s, thread %u of %u: %.0f ns\n", names[kind],
+                   shared ? "one page" : "own pages", t + 1, n, w[t].ns);
         }
     }
     return 0;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * translate.c -- what translation costs: a program's text as blocks of 64-bit user code, one behind the other, none of them run.
+ * translate.c -- what translation costs: a program's text as blocks of 64-bit user code, one behind
+ * the other, none of them run.
  *
  * usage: translate [-f FILE] [-a OFFSET] [-n BYTES] [-r ROUNDS] [-o ACCEL] [-k] [-c [-v]]
  *
- * The vCPU's own CPU time for each guest instruction, least and median of ROUNDS after the first; host bytes for each guest byte.  Each
- * round translates all of it into an empty arena.  -c: instead, one round, and a hash of the code without what depends on where it is (as
- * the cache on disk keeps it), for comparing two programs that should emit the same; -v: of each block.  -k: as kernel code.  -o: options of -accel dbt.
+ * The vCPU's own CPU time for each guest instruction, least and median of ROUNDS after the first;
+ * host bytes for each guest byte.  Each round translates all of it into an empty arena.  -c:
+ * instead, one round, and a hash of the code without what depends on where it is (as the cache on
+ * disk keeps it), for comparing two programs that should emit the same; -v: of each block.  -k: as
+ * kernel code.  -o: options of -accel dbt.
  * Counted in host instructions: valgrind --tool=callgrind --toggle-collect=block_find.
  *
  * Omits: running it, links, and kills.
@@ -31,9 +34,11 @@ typedef struct Args {
 
 static Machine *start(const Args *a, const char *dir)
 {
-    g_autofree char *accel = g_strdup_printf("dbt%s%s%s%s", a->accel ? "," : "", a->accel ? a->accel : "", a->compare ? ",cache=" : "",
-                                             a->compare ? dir : "");
-    const char *args[] = { "translate", "-nodefaults", "-display", "none", "-vga", "none", "-m", G_STRINGIFY(64), "-cpu", "max", "-accel",
+    g_autofree char *accel =
+        g_strdup_printf("dbt%s%s%s%s", a->accel ? "," : "", a->accel ? a->accel : "",
+                        a->compare ? ",cache=" : "", a->compare ? dir : "");
+    const char *args[] = { "translate", "-nodefaults", "-display", "none", "-vga", "none", "-m",
+                           G_STRINGIFY(64), "-cpu", "max", "-accel",
                            accel, NULL };
     Machine *m = machine_new();
     g_autoptr(GError) err = NULL;
@@ -99,7 +104,8 @@ static void level_calls(DbtMachine *d)
     }
     g->helpers = helpers;
     g->vecs = vecs;
-    g->vex = (uint64_t (*)(void *, unsigned, void *, const void *, const void *, const void *, unsigned, unsigned))(uintptr_t)&__executable_start;
+    g->vex = (uint64_t(*)(void *, unsigned, void *, const void *, const void *, const void *,
+                          unsigned, unsigned))(uintptr_t)&__executable_start;
     d->guest = g;
 }
 
@@ -110,8 +116,8 @@ static void compare(DbtCpu *c, const Args *a)
     const DbtStats *s = &c->dbt->stats;
 
     translate_all(c, a->bytes, sum, a->verbose);
-    printf("%s %" PRIu64 " blocks %" PRIu64 " insns %" PRIu64 " ops %" PRIu64 " bytes\n", g_checksum_get_string(sum), s->blocks, s->guest_insns,
-           s->ir_insns, s->code_bytes);
+    printf("%s %" PRIu64 " blocks %" PRIu64 " insns %" PRIu64 " ops %" PRIu64 " bytes\n",
+           g_checksum_get_string(sum), s->blocks, s->guest_insns, s->ir_insns, s->code_bytes);
 }
 
 static void measure(DbtCpu *c, const Args *a)
@@ -120,8 +126,9 @@ static void measure(DbtCpu *c, const Args *a)
     double *ns = g_new0(double, a->rounds);
 
     translate_all(c, a->bytes, NULL, false);   /* memory is there then */
-    printf("%.2f blocks, %.2f operations for an instruction; expansion %.2f\n", (double)s->blocks / (double)s->guest_insns,
-           (double)s->ir_insns / (double)s->guest_insns, (double)s->code_bytes / (double)s->guest_bytes);
+    printf("%.2f blocks, %.2f operations for an instruction; expansion %.2f\n",
+           (double)s->blocks / (double)s->guest_insns, (double)s->ir_insns / (double)s->guest_insns,
+           (double)s->code_bytes / (double)s->guest_bytes);
     for (unsigned r = 0; r < a->rounds; r++) {
         block_drop_all(c->dbt);
         uint64_t insns = s->guest_insns;
@@ -164,9 +171,10 @@ int main(int argc, char **argv)
     DbtCpu *c = dbt_of(m)->cpus->pdata[0];
     as_write(m->as_memory, CODE, text + a.at, a.bytes);
     dbt_mode_changed(c);
-    c->ctx->key.mode = (c->ctx->key.mode & ~UINT64_C(0xffffffff)) | X86_MODE_CODE64 | X86_MODE_PE | (a.kernel ? 0 : X86_MODE_CPL) |
-                       X86_MODE_FLAT_CS | X86_MODE_FLAT_DS | X86_MODE_FLAT_ES | X86_MODE_FLAT_SS | X86_MODE_FPU | X86_MODE_SSE | X86_MODE_AVX |
-                       X86_MODE_LMA | X86_MODE_SS32;
+    c->ctx->key.mode = (c->ctx->key.mode & ~UINT64_C(0xffffffff)) | X86_MODE_CODE64 | X86_MODE_PE |
+                       (a.kernel ? 0 : X86_MODE_CPL) | X86_MODE_FLAT_CS | X86_MODE_FLAT_DS |
+                       X86_MODE_FLAT_ES | X86_MODE_FLAT_SS | X86_MODE_FPU | X86_MODE_SSE |
+                       X86_MODE_AVX | X86_MODE_LMA | X86_MODE_SS32;
     (a.compare ? compare : measure)(c, &a);
     g_autofree char *rm = g_strdup_printf("rm -rf '%s'", dir);
     fflush(stdout);

@@ -186,7 +186,8 @@ static u64 list(void)                   /* a walk in random order */
 /* Pixels of two pictures weighted, with saturation: MMX, in 16-bit lanes. */
 static u64 mmx(void)
 {
-    static const u64 weight[2] __attribute__((aligned(16))) = { 0x004d004d004d004d, 0x00b300b300b300b3 };
+    static const u64 weight[2] __attribute__((aligned(16))) = { 0x004d004d004d004d,
+                                                                0x00b300b300b300b3 };
     u64 sum = 0;
     for (u32 i = 0; i < 1 << 16; i++) {
         bytes[i] = (u8)any();
@@ -195,12 +196,18 @@ static u64 mmx(void)
     for (u32 round = 0; round < 400; round++) {
         u8 *p = bytes, *q = other;
         u64 n = 65536 / 8;
-        __asm__ volatile("pxor %%mm7, %%mm7; movq (%3), %%mm6; movq 8(%3), %%mm5; 1: movq (%0), %%mm0; movq (%1), %%mm2; movq %%mm0, %%mm1;"
-                         "movq %%mm2, %%mm3; punpcklbw %%mm7, %%mm0; punpckhbw %%mm7, %%mm1; punpcklbw %%mm7, %%mm2; punpckhbw %%mm7, %%mm3;"
-                         "pmullw %%mm6, %%mm0; pmullw %%mm6, %%mm1; pmullw %%mm5, %%mm2; pmullw %%mm5, %%mm3; paddusw %%mm2, %%mm0;"
-                         "paddusw %%mm3, %%mm1; psrlw $8, %%mm0; psrlw $8, %%mm1; packuswb %%mm1, %%mm0; movq %%mm0, (%0); add $8, %0; add $8, %1;"
+        __asm__ volatile("pxor %%mm7, %%mm7; movq (%3), %%mm6; movq 8(%3), %%mm5; 1: movq (%0), "
+                         "%%mm0; movq (%1), %%mm2; movq %%mm0, %%mm1;"
+                         "movq %%mm2, %%mm3; punpcklbw %%mm7, %%mm0; punpckhbw %%mm7, %%mm1; "
+                         "punpcklbw %%mm7, %%mm2; punpckhbw %%mm7, %%mm3;"
+                         "pmullw %%mm6, %%mm0; pmullw %%mm6, %%mm1; pmullw %%mm5, %%mm2; pmullw "
+                         "%%mm5, %%mm3; paddusw %%mm2, %%mm0;"
+                         "paddusw %%mm3, %%mm1; psrlw $8, %%mm0; psrlw $8, %%mm1; packuswb %%mm1, "
+                         "%%mm0; movq %%mm0, (%0); add $8, %0; add $8, %1;"
                          "dec %2; jnz 1b; emms"
-                         : "+r"(p), "+r"(q), "+r"(n) : "r"(weight) : "memory", "cc", "mm0", "mm1", "mm2", "mm3", "mm5", "mm6", "mm7");
+                         : "+r"(p), "+r"(q), "+r"(n)
+                         : "r"(weight)
+                         : "memory", "cc", "mm0", "mm1", "mm2", "mm3", "mm5", "mm6", "mm7");
         sum = sum * 31 + bytes[round * 7];
     }
     return sum;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * code.c -- one instruction made from a row of the opcode tables: prefixes (needed, useful, redundant), REX or VEX, opcode, ModRM and
- * SIB in every address form, immediate; and what user code cannot be asked, with the reason.
+ * code.c -- one instruction made from a row of the opcode tables: prefixes (needed, useful,
+ * redundant), REX or VEX, opcode, ModRM and SIB in every address form, immediate; and what user
+ * code cannot be asked, with the reason.
  *
  * Spec: Intel SDM (325383) vol. 2 ch. 2.
  * Omits: EVEX rows: hosts that have them are for later.
@@ -18,11 +19,15 @@ const X86Row *proof_rows(unsigned *n) { return x86_rows(n); }
 
 unsigned proof_code_mode(ProofMode m)
 {
-    static const unsigned mode[PM_N] = { X86_MODE_CODE64, X86_MODE_CODE32, X86_MODE_CODE32, X86_MODE_CODE16 };
+    static const unsigned mode[PM_N] = { X86_MODE_CODE64, X86_MODE_CODE32, X86_MODE_CODE32,
+                                         X86_MODE_CODE16 };
     return mode[m] | X86_MODE_PE;
 }
 
-/* What the host does in another way than hardware would tell us, or with what no one can foresee; and who tests it. */
+/*
+ * What the host does in another way than hardware would tell us, or with what no one can foresee;
+ * and who tests it.
+ */
 static const struct { const char *name, *why; } not_here[] = {
     { "CPUID", "each CPU model says its own: tests/cpu/cpuid" },
     { "RDTSC", "time" }, { "RDTSCP", "time" }, { "RDRAND", "random" }, { "RDSEED", "random" }, { "RDPID", "the host's CPU number" },
@@ -113,10 +118,13 @@ static void put_prefixes(Out *o, Rng *r, const X86Row *row, ProofMode m, bool ve
         put(o, 0x67);
     }
     if (m == PM_64 && one_in(r, 24)) {
-        put(o, 0x40 | rng_below(r, 16));                /* a REX that does not stand before the opcode */
+        /* a REX that does not stand before the opcode */
+        put(o, 0x40 | rng_below(r, 16));
     }
-    bool is_mov_cr = row->map == 1 && (row->opcode & 0xfc) == 0x20;    /* LOCK MOV CR0 is CR8 on AMD processors (APM3 MOV CRn) */
-    bool is_verw = row->map == 1 && row->opcode == 0;   /* LOCK VERW looks at its operand first on an EPYC: microcode */
+    /* LOCK MOV CR0 is CR8 on AMD processors (APM3 MOV CRn) */
+    bool is_mov_cr = row->map == 1 && (row->opcode & 0xfc) == 0x20;
+    /* LOCK VERW looks at its operand first on an EPYC: microcode */
+    bool is_verw = row->map == 1 && row->opcode == 0;
     if ((row->props & LOCK) ? one_in(r, 6) : !is_mov_cr && !is_verw && one_in(r, 400)) {
         put(o, 0xf0);
     }
@@ -126,7 +134,8 @@ static void put_prefixes(Out *o, Rng *r, const X86Row *row, ProofMode m, bool ve
             put(o, bytes[p]);
         }
     }
-    if (p != P_66 && (row->prefix == P_ANY || row->prefix == P_NF || (p & (P_F2 | P_F3))) && !vex && one_in(r, m == PM_L16 ? 3 : 8)) {
+    if (p != P_66 && (row->prefix == P_ANY || row->prefix == P_NF || (p & (P_F2 | P_F3))) && !vex &&
+        one_in(r, m == PM_L16 ? 3 : 8)) {
         put(o, 0x66);
     }
     if (one_in(r, 24)) {
@@ -188,8 +197,12 @@ static void put_modrm(Out *o, Rng *r, const X86Row *row, unsigned asize, bool ga
 /* ---- immediates ---- */
 static uint64_t immediate(Rng *r, unsigned bytes)
 {
-    static const uint64_t corners[] = { 0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, UINT64_MAX, 31, 32, 63 };
-    return one_in(r, 2) ? corners[rng_below(r, G_N_ELEMENTS(corners))] : one_in(r, 2) ? rng_below(r, 70) : rng(r);
+    static const uint64_t corners[] = { 0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff,
+                                        0x7fffffff, 0x80000000, 0xffffffff, UINT64_MAX, 31, 32,
+                                            63 };
+    return one_in(r, 2)   ? corners[rng_below(r, G_N_ELEMENTS(corners))]
+           : one_in(r, 2) ? rng_below(r, 70)
+                          : rng(r);
 }
 
 static void put_immediate(Out *o, Rng *r, const X86Row *row, ProofMode m, bool ends_at_exit)
@@ -198,7 +211,8 @@ static void put_immediate(Out *o, Rng *r, const X86Row *row, ProofMode m, bool e
     uint8_t probe[32] = { 0 };
 
     memcpy(probe, o->p, o->n);
-    if (x86_decode(&i, probe, sizeof probe, proof_code_mode(m)) != DEC_OK) {    /* sizes only; what it says of bytes that are to #UD is right too */
+    if (x86_decode(&i, probe, sizeof probe, proof_code_mode(m)) != DEC_OK) {
+        /* sizes only; what it says of bytes that are to #UD is right too */
         memset(&i, 0, sizeof i);
         i.osize = 4;
         i.asize = m == PM_64 ? 8 : m == PM_L16 ? 2 : 4;
@@ -208,7 +222,11 @@ static void put_immediate(Out *o, Rng *r, const X86Row *row, ProofMode m, bool e
     case OPD_Ib: case OPD_Ibs: put_n(o, immediate(r, 1), 1); break;
     case OPD_Jb: put_n(o, rng_below(r, 0x40) + 16, 1); break;
     case OPD_Iw:
-        put_n(o, !strcmp(row->name, "ENTER") ? rng_below(r, 0x80) : rng_below(r, 3) ? rng_below(r, 0x40) * 4 : immediate(r, 2), 2);
+        put_n(o,
+              !strcmp(row->name, "ENTER") ? rng_below(r, 0x80)
+              : rng_below(r, 3)           ? rng_below(r, 0x40) * 4
+                                          : immediate(r, 2),
+              2);
         if (!strcmp(row->name, "ENTER")) {
             put_n(o, one_in(r, 4) ? rng(r) : rng_below(r, 5), 1);
         }
@@ -216,10 +234,14 @@ static void put_immediate(Out *o, Rng *r, const X86Row *row, ProofMode m, bool e
     case OPD_Iz: put_n(o, immediate(r, 4), i.osize == 2 ? 2 : 4); break;
     case OPD_Iv: put_n(o, immediate(r, 8), i.osize); break;
     case OPD_Jz: put_n(o, rng_below(r, 0x80) + 16, i.osize == 2 ? 2 : 4); break;
-    case OPD_Ob: case OPD_Ov: put_n(o, (m >= PM_L32 ? 0 : P_DATA) + rng_below(r, P_DATA_BYTES), i.asize); break;
+    case OPD_Ob:
+    case OPD_Ov:
+        put_n(o, (m >= PM_L32 ? 0 : P_DATA) + rng_below(r, P_DATA_BYTES), i.asize);
+        break;
     case OPD_Ap:
         put_n(o, m >= PM_L32 ? rng_below(r, 0x2000) : P_CODE + rng_below(r, 0x2000), i.osize);
-        put_n(o, one_in(r, 3) ? (uint64_t[]){ P_CS32, P_LDT_CS32, P_LDT_CS16, P_LDT_DATA, P_CS64, 0, 8, 0x57 }[rng_below(r, 8)] :
+        put_n(o, one_in(r, 3) ? (uint64_t[]){ P_CS32, P_LDT_CS32, P_LDT_CS16, P_LDT_DATA, P_CS64,
+                                              0, 8, 0x57 }[rng_below(r, 8)] :
               m == PM_32 ? P_CS32 : m == PM_L32 ? P_LDT_CS32 : P_LDT_CS16, 2);
         break;
     default: break;
@@ -230,7 +252,11 @@ static void put_immediate(Out *o, Rng *r, const X86Row *row, ProofMode m, bool e
 static void put_vex(Out *o, Rng *r, const X86Row *row, ProofMode m)
 {
     static const uint8_t pps[9] = { [P_NP] = 0, [P_66] = 1, [P_F3] = 2, [P_F2] = 3 };
-    unsigned map = row->map - VEX_MAPS, w = row->w == W_1 ? 1 : row->w == W_0 ? 0 : rng_below(r, 2), l = rng_below(r, 2), pp = pps[row->prefix & 15];
+    unsigned map = row->map - VEX_MAPS,
+             w = row->w == W_1   ? 1
+                 : row->w == W_0 ? 0
+                                 : rng_below(r, 2),
+             l = rng_below(r, 2), pp = pps[row->prefix & 15];
     unsigned rxb = m == PM_64 ? (unsigned)rng(r) & 7 : 7, vvvv = (unsigned)rng(r) & 15;
     bool has_vvvv = false;
 
@@ -281,7 +307,8 @@ void proof_finish(ProofCode *c, Rng *r)
 {
     unsigned space = P_CODE_BYTES - 300;
 
-    c->at = P_CODE + (one_in(r, 8) ? P_PAGE - 1 - rng_below(r, c->n + 8) : rng_below(r, space) & ~15u);
+    c->at =
+        P_CODE + (one_in(r, 8) ? P_PAGE - 1 - rng_below(r, c->n + 8) : rng_below(r, space) & ~15u);
     put_end(c);
 }
 
@@ -326,7 +353,8 @@ bool proof_code(ProofCode *c, Rng *r, unsigned k, ProofMode mode)
     }
     put(&o, row->opcode);
     if (row->has_modrm) {
-        put_modrm(&o, r, row, asize, vex && row->props & ISVEX && x86_vex_rows[row->sub].props & VX_GATHER);
+        put_modrm(&o, r, row, asize,
+                  vex && row->props & ISVEX && x86_vex_rows[row->sub].props & VX_GATHER);
     }
     put_immediate(&o, r, row, mode, false);
     if (row->map == 0 && row->opcode == 0xcd && o.p[o.n - 1] == 0x80) {

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * engine.c -- the proof's subject: a machine whose one CPU is called directly, with the same code, state and memory as the host's.
+ * engine.c -- the proof's subject: a machine whose one CPU is called directly, with the same code,
+ * state and memory as the host's.
  *
- * Paging shows the linear addresses of proof.h as the host's process has them, and the machine's RAM to the supervisor at KERNEL.
- * Every exception goes through the IDT to code of CPL 0; the run ends there, and the frame on its stack is the result.
+ * Paging shows the linear addresses of proof.h as the host's process has them, and the machine's
+ * RAM to the supervisor at KERNEL.
+ * Every exception goes through the IDT to code of CPL 0; the run ends there, and the frame on its
+ * stack is the result.
  *
  * Spec: Intel SDM (325462) vol. 3 ch. 3 to 6.
  * Threads: one; the vCPUs' threads are never started.
@@ -20,11 +23,14 @@
 #include "tests/machine.h"
 
 #define KERNEL UINT64_C(0xffff800000000000)
-enum { PH_PML4 = 0x10000, PH_PDPT = 0x11000, PH_PD = 0x12000, PH_PT = 0x13000, PH_KPDPT = 0x14000, PH_KPD = 0x15000, PH_IDT = 0x20000,
-       PH_GDT = 0x21000, PH_LDT = 0x21800, PH_TSS = 0x22000, PH_HANDLERS = 0x23000, PH_STACK = 0x25000, PH_CODE = 0x100000, PH_EXIT = 0x104000,
+enum { PH_PML4 = 0x10000, PH_PDPT = 0x11000, PH_PD = 0x12000, PH_PT = 0x13000, PH_KPDPT = 0x14000,
+       PH_KPD = 0x15000, PH_IDT = 0x20000,
+       PH_GDT = 0x21000, PH_LDT = 0x21800, PH_TSS = 0x22000, PH_HANDLERS = 0x23000,
+       PH_STACK = 0x25000, PH_CODE = 0x100000, PH_EXIT = 0x104000,
        PH_DATA = 0x110000 };
 
-enum { PATIENCE = 3 };                  /* seconds of CPU time for one case, of which the first may have been the host's */
+/* seconds of CPU time for one case, of which the first may have been the host's */
+enum { PATIENCE = 3 };
 
 struct Engine {
     const char *name;
@@ -36,7 +42,10 @@ struct Engine {
     uint32_t  code_last, code_last_n;
 };
 
-/* CS32 and CS16 at CODE; DATA up to its last page's middle; expand-down above it; a 16-bit stack; read-only. */
+/*
+ * CS32 and CS16 at CODE; DATA up to its last page's middle; expand-down above it; a 16-bit stack;
+ * read-only.
+ */
 #define DESC(base, limit, access, flags) \
     (((limit) & 0xffffu) | (uint64_t)((base) & 0xffffff) << 16 | (uint64_t)(access) << 40 | (uint64_t)((limit) >> 16 & 15) << 48 | \
      (uint64_t)(flags) << 52 | (uint64_t)((base) >> 24) << 56)
@@ -88,7 +97,9 @@ static void put_tables(Engine *e)
     memcpy(ram(e, PH_LDT), proof_ldt, sizeof proof_ldt);
     for (unsigned k = 0; k < 256; k++) {
         uint64_t to = KERNEL + PH_HANDLERS + 16 * k, dpl = k == EXC_BP || k == EXC_OF ? 3 : 0;
-        put64(e, PH_IDT + 16 * k, (to & 0xffff) | 0x10ull << 16 | (0x8eull | dpl << 5) << 40 | (to >> 16 & 0xffff) << 48);
+        put64(e, PH_IDT + 16 * k,
+              (to & 0xffff) | 0x10ull << 16 | (0x8eull | dpl << 5) << 40 |
+                  (to >> 16 & 0xffff) << 48);
         put64(e, PH_IDT + 16 * k + 8, to >> 32);
         *ram(e, PH_HANDLERS + 16 * k) = 0xf4;
     }
@@ -104,7 +115,10 @@ static void put_seg(Engine *e, X86Seg *s, unsigned selector)
 
     *s = (X86Seg){ .selector = (uint16_t)selector };
     if (selector & ~3u) {
-        memcpy(&d, selector & 4 ? (const uint8_t *)proof_ldt + (selector & ~7u) : ram(e, PH_GDT + (selector & ~7u)), 8);
+        memcpy(&d,
+               selector & 4 ? (const uint8_t *)proof_ldt + (selector & ~7u)
+                            : ram(e, PH_GDT + (selector & ~7u)),
+               8);
         s->base = desc_base(d);
         s->limit = desc_limit(d);
         s->attr = desc_attr(d);
@@ -137,15 +151,18 @@ static void put_cpu(Engine *e)
 
     c->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
     c->cr3 = PH_PML4;
-    c->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_OSXSAVE | CR4_PGE | CR4_UMIP;
+    c->cr4 =
+        CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_OSXSAVE | CR4_PGE | CR4_UMIP;
     c->efer = EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE;
     c->xcr0 = 7;
     c->gdt_base = KERNEL + PH_GDT;
     c->gdt_limit = 0x7f;
     c->idt_base = KERNEL + PH_IDT;
     c->idt_limit = 0xfff;
-    c->seg[S_TR] = (X86Seg){ .selector = 0x40, .base = KERNEL + PH_TSS, .limit = 0x67, .attr = 0x8b };
-    c->seg[S_LDTR] = (X86Seg){ .selector = 0x50, .base = KERNEL + PH_LDT, .limit = sizeof proof_ldt - 1, .attr = 0x82 };
+    c->seg[S_TR] = (X86Seg){ .selector = 0x40, .base = KERNEL + PH_TSS, .limit = 0x67,
+                             .attr = 0x8b };
+    c->seg[S_LDTR] = (X86Seg){ .selector = 0x50, .base = KERNEL + PH_LDT,
+                               .limit = sizeof proof_ldt - 1, .attr = 0x82 };
     c->rflags = 2 | EF_IF;
     c->cpl = 3;
     c->activity = X86_RUN;
@@ -158,9 +175,11 @@ static void put_cpu(Engine *e)
 static bool build(Machine *m, const char *engine, const char *bios, GError **err)
 {
     bool traces = !strcmp(engine, "traces");    /* of all code, from its second entry on */
-    g_autofree char *accel = g_strdup_printf("dbt,engine=%s,x-ic=all,tb-size=8%s", traces ? "native" : engine,
-                                             traces ? ",x-tier2=all,x-tier2-hot=1,x-tier2-thread=off" : "");
-    const char *argv[] = { "proof", "-accel", accel, "-cpu", "max", "-m", "16", "-nodefaults", "-display", "none", "-bios", bios, NULL };
+    g_autofree char *accel =
+        g_strdup_printf("dbt,engine=%s,x-ic=all,tb-size=8%s", traces ? "native" : engine,
+                        traces ? ",x-tier2=all,x-tier2-hot=1,x-tier2-thread=off" : "");
+    const char *argv[] = { "proof", "-accel", accel, "-cpu", "max", "-m", "16", "-nodefaults",
+                           "-display", "none", "-bios", bios, NULL };
 
     return machine_from(m, argv, err) && chr_open_all(m, err);
 }
@@ -317,7 +336,8 @@ static void store_state(Engine *e, ProofState *out)
     out->fs_base = c->seg[S_FS].base;
     out->gs_base = c->seg[S_GS].base;
     store_fpu(c, out->x);
-    if (vector == EXC_BP && ((out->rip == P_EXIT + 1 && out->cs == P_CS64) || (out->rip == P_EXIT32 + 1 && out->cs == P_CS32))) {
+    if (vector == EXC_BP && ((out->rip == P_EXIT + 1 && out->cs == P_CS64) ||
+                             (out->rip == P_EXIT32 + 1 && out->cs == P_CS32))) {
         out->cs = P_CS64;
         out->vector = -1;
         out->rip = P_EXIT;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * host.c -- the proof's reference: code run in user mode by the processor itself, from one whole state to another.
+ * host.c -- the proof's reference: code run in user mode by the processor itself, from one whole
+ * state to another.
  *
- * proof_enter() loads everything and jumps; code ends at EXIT, which jumps to proof_exit.  A signal's handler notes the exception
- * and lets the interrupted code go on there, so that one path stores the state.
+ * proof_enter() loads everything and jumps; code ends at EXIT, which jumps to proof_exit.  A
+ * signal's handler notes the exception and lets the interrupted code go on there, so that one path
+ * stores the state.
  *
- * Spec: Linux's sigcontext for x86 (trap number, error code, CR2), set_thread_area and modify_ldt; Intel SDM vol. 1 ch. 13.
+ * Spec: Linux's sigcontext for x86 (trap number, error code, CR2), set_thread_area and modify_ldt;
+ *   Intel SDM vol. 1 ch. 13.
  * Omits: hosts other than x86-64 under Linux.
  * Threads: one; nothing here may be called from two.
  */
@@ -113,7 +116,8 @@ void proof_on_signal(int number, siginfo_t *info, void *context)
 
 static void *map_at(uint64_t at, size_t n, int prot, int fd, off_t from)
 {
-    void *p = mmap((void *)(uintptr_t)at, n, prot, MAP_SHARED | MAP_POPULATE | (at ? MAP_FIXED_NOREPLACE : 0), fd, from);
+    void *p = mmap((void *)(uintptr_t)at, n, prot,
+                   MAP_SHARED | MAP_POPULATE | (at ? MAP_FIXED_NOREPLACE : 0), fd, from);
 
     if (p == MAP_FAILED || mlock(p, n)) {
         perror("proof: mmap");
@@ -127,7 +131,8 @@ static void put_exits(uint8_t *p)
     uint64_t to = (uint64_t)(uintptr_t)proof_exit;
 
     memset(p, 0xcc, P_PAGE);
-    memcpy(p, (uint8_t[]){ 0xff, 0x25, 2, 0, 0, 0 }, 6);                /* jmp [rip + 2]: EFLAGS.AC may be set */
+    /* jmp [rip + 2]: EFLAGS.AC may be set */
+    memcpy(p, (uint8_t[]){ 0xff, 0x25, 2, 0, 0, 0 }, 6);
     memcpy(p + 8, &to, 8);
     memcpy(p + P_EXIT32 - P_EXIT, (uint8_t[]){ 0xea, 0, 0, 0, 0, P_CS64, 0 }, 7);
     memcpy(p + P_EXIT32 - P_EXIT + 1, &(uint32_t){ P_EXIT }, 4);
@@ -153,7 +158,8 @@ static bool put_ldt(void)
 bool host_open(void)
 {
     static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGPROF };
-    struct sigaction a = { .sa_sigaction = proof_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+    struct sigaction a = { .sa_sigaction = proof_signal,
+                           .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
     stack_t s = { .ss_size = 1 << 16 };
     int fd = memfd_create("proof", 0);
     enum { BYTES = P_CODE_BYTES + P_PAGE + P_MEMORY };
@@ -195,7 +201,8 @@ void host_code(const ProofCode *c)
 
 void host_run(const ProofState *in, ProofState *out)
 {
-    static const struct itimerval second = { .it_value = { .tv_sec = 1 }, .it_interval = { .tv_sec = 1 } }, off;
+    static const struct itimerval second = { .it_value = { .tv_sec = 1 },
+                                             .it_interval = { .tv_sec = 1 } }, off;
     static unsigned count;
 
     if (count++ % 64 == 0) {

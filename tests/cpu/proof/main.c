@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * main.c -- the proof of the CPU: every row of the opcode tables, in every form that user code can have, run by the host's
- * processor and by each engine with the same state; all registers, flags, memory and faults are compared.
+ * main.c -- the proof of the CPU: every row of the opcode tables, in every form that user code can
+ * have, run by the host's processor and by each engine with the same state; all registers, flags,
+ * memory and faults are compared.
  *
- * Usage: proof [-s SEED] [-n CASES] [-t SECONDS] [-k STATES] [-b BATCH] [-e native|interp|traces] [-m MODE] [-r ROW] [-d ITEMS] [-a] [-q] [-v]
- *   without -n and -t: twelve batches for each row; 'make check-cpu' runs that
+ * Usage: proof [-s SEED] [-n CASES] [-t SECONDS] [-k STATES] [-b BATCH] [-e native|interp|traces]
+ *   [-m MODE] [-r ROW] [-d ITEMS] [-a] [-q] [-v] without -n and -t: twelve batches for each row;
+ *   'make check-cpu' runs that
  *   -a  each batch on one engine only, in turn: for long runs
  *   -d  the engines' log, as ryokan -d has it
- *   -b  this batch only, as a difference's reproducer line says; -v prints it all; -r rows of this name only; -q sequences only
+ *   -b  this batch only, as a difference's reproducer line says; -v prints it all; -r rows of this
+ *   name only; -q sequences only
  *
- * A batch is one piece of code with STATES states and follows from SEED and its number alone.  A forked worker runs the batches;
- * if it dies or hangs, the batch that did it is a failure and another worker goes on behind it.
+ * A batch is one piece of code with STATES states and follows from SEED and its number alone.  A
+ * forked worker runs the batches; if it dies or hangs, the batch that did it is a failure and
+ * another worker goes on behind it.
  *
  * Spec: Intel SDM vol. 2; undefined.def for what is not compared.
- * Omits: code of CPL 0 (tests/guest, and sequences engine against engine), instructions that proof_runs_here() names.
+ * Omits: code of CPL 0 (tests/guest, and sequences engine against engine), instructions that
+ *   proof_runs_here() names.
  * Threads: one a process.
  */
 #include <inttypes.h>
@@ -30,7 +35,11 @@
 #include "tests/cpu/proof/proof.h"
 
 #ifndef __x86_64__
-int main(void) { printf("ok proof: this host is another architecture; nothing to compare with\n"); return 0; }
+int main(void)
+{
+    printf("ok proof: this host is another architecture; nothing to compare with\n");
+    return 0;
+}
 #else
 
 enum { MAX_ROWS = 4096, MAX_SHOWN = 400, N_ENGINES = 2, DEAD_MAX = 5, LOOPS_MAX = 3 };
@@ -69,7 +78,11 @@ static bool wanted(const Proof *p, unsigned row)
 /* Batches go through rows and modes in turn; every eighth is a sequence. */
 static bool batch_code(Proof *p, uint64_t batch, Rng *r, ProofCode *c)
 {
-    ProofMode mode = p->mode >= 0 ? (ProofMode)p->mode : (ProofMode)(batch % 8 < 4 ? PM_64 : batch % 8 < 6 ? PM_32 : batch % 8 == 6 ? PM_L32 : PM_L16);
+    ProofMode mode = p->mode >= 0 ? (ProofMode)p->mode
+                                  : (ProofMode)(batch % 8 < 4    ? PM_64
+                                                : batch % 8 < 6  ? PM_32
+                                                : batch % 8 == 6 ? PM_L32
+                                                                 : PM_L16);
 
     if (p->sequences || (!p->row && batch % 9 == 8)) {
         proof_sequence(c, r, mode, true);
@@ -89,17 +102,20 @@ static bool engine_runs(const Proof *p, unsigned e, uint64_t batch)
     return !p->in_turn || p->n_engines < 2 || e == (batch * UINT64_C(0x9e3779b97f4a7c15) >> 63);
 }
 
-static void difference(Proof *p, uint64_t batch, unsigned state, const char *engine, const ProofCode *c, const char *why, const ProofState *in,
+static void difference(Proof *p, uint64_t batch, unsigned state, const char *engine,
+                       const ProofCode *c, const char *why, const ProofState *in,
                        const ProofState *want, const ProofState *got)
 {
     unsigned row = c->valid && !c->sequence ? (unsigned)(c->insn.row - p->rows) : c->row;
 
     p->s->differences++;
-    if (p->s->bad[row]++ < (c->sequence ? 12 : 1) && p->s->shown++ < MAX_SHOWN + (p->verbose ? 1000000 : 0)) {
+    if (p->s->bad[row]++ < (c->sequence ? 12 : 1) &&
+        p->s->shown++ < MAX_SHOWN + (p->verbose ? 1000000 : 0)) {
         GString *o = g_string_new(NULL);
         proof_print(c, in, want, got, o);
-        printf("differs: %s (state %u): %s\n%s    again: proof -s %" PRIu64 " -k %" PRIu64 " -b %" PRIu64 "%s\n", engine, state, why, o->str, p->seed, p->states,
-               batch, p->sequences ? " -q" : "");
+        printf("differs: %s (state %u): %s\n%s    again: proof -s %" PRIu64 " -k %" PRIu64
+               " -b %" PRIu64 "%s\n",
+               engine, state, why, o->str, p->seed, p->states, batch, p->sequences ? " -q" : "");
         g_string_free(o, TRUE);
         fflush(stdout);
     }
@@ -110,8 +126,10 @@ static bool memory_differs(Engine *e, const ProofCode *c, GString *why)
 {
     uint8_t *host = host_memory(), *here = engine_memory(e);
 
-    for (unsigned k = 14; c->valid && !c->sequence && strstr(c->insn.row->name, "SAVE") && k < P_MEMORY; k += 16) {
-        if (!memcmp(host + k - 2, "\xff\xff\2", 4) && !memcmp(here + k - 2, "\xff\xff\0", 4)) {    /* MXCSR_MASK: MM is AMD's alone (APM1 4.2.2) */
+    for (unsigned k = 14;
+         c->valid && !c->sequence && strstr(c->insn.row->name, "SAVE") && k < P_MEMORY; k += 16) {
+        if (!memcmp(host + k - 2, "\xff\xff\2", 4) && !memcmp(here + k - 2, "\xff\xff\0", 4)) {
+            /* MXCSR_MASK: MM is AMD's alone (APM1 4.2.2) */
             here[k] = 2;
         }
     }
@@ -121,7 +139,8 @@ static bool memory_differs(Engine *e, const ProofCode *c, GString *why)
     }
     for (unsigned k = 0, n = 0; k < P_MEMORY; k++) {
         if (host[k] != here[k] && n++ < 8) {
-            g_string_append_printf(why, "%smemory %x: host %02x here %02x", why->len ? ", " : "", P_DATA + k, host[k], here[k]);
+            g_string_append_printf(why, "%smemory %x: host %02x here %02x", why->len ? ", " : "",
+                                   P_DATA + k, host[k], here[k]);
         }
     }
     memcpy(here, host, P_MEMORY);
@@ -149,7 +168,8 @@ static void run_batch(Proof *p, uint64_t batch)
         return;
     }
     if (p->in_process) {
-        printf("batch %" PRIu64 ": %s, %u bytes\n", batch, c.sequence ? "sequence" : p->rows[c.row].name, c.n);
+        printf("batch %" PRIu64 ": %s, %u bytes\n", batch,
+               c.sequence ? "sequence" : p->rows[c.row].name, c.n);
         fflush(stdout);
     }
     in.rip = 0;
@@ -168,11 +188,13 @@ static void run_batch(Proof *p, uint64_t batch)
             memcpy(engine_memory(p->engines[e]) + from, host_memory() + from, n);
         }
         host_run(&in, &want);
-        if (want.vector == PROOF_TIMEOUT) {             /* it loops; where it was stopped no one can foresee */
+        if (want.vector == PROOF_TIMEOUT) {
+            /* it loops; where it was stopped no one can foresee */
             for (unsigned e = 0; e < p->n_engines; e++) {
                 memcpy(engine_memory(p->engines[e]), host_memory(), P_MEMORY);
             }
-            if (++loops == LOOPS_MAX) {                 /* a far jump to itself does from every state */
+            if (++loops == LOOPS_MAX) {
+                /* a far jump to itself does from every state */
                 break;
             }
             continue;
@@ -186,7 +208,8 @@ static void run_batch(Proof *p, uint64_t batch)
             engine_run(p->engines[e], &c, &in, &got);
             p->s->cases[engine_name(p->engines[e])[0] == 'n']++;
             bool same = proof_same(&c, &in, &want, &got, why);
-            bool memory = memory_differs(p->engines[e], &c, why) && proof_memory_counts(&c, &in, &want, &got);
+            bool memory =
+                memory_differs(p->engines[e], &c, why) && proof_memory_counts(&c, &in, &want, &got);
             if (memory || !same) {
                 difference(p, batch, k, engine_name(p->engines[e]), &c, why->str, &in, &want, &got);
             }
@@ -194,7 +217,8 @@ static void run_batch(Proof *p, uint64_t batch)
     }
     if (c.valid && !c.sequence) {
         unsigned k = (unsigned)(c.insn.row - p->rows);
-        bool twin = (c.insn.rex & 8) && k > 1 && g_str_has_suffix(p->rows[k - 1].name, "_w") && p->rows[k - 1].opcode == c.insn.opcode;
+        bool twin = (c.insn.rex & 8) && k > 1 && g_str_has_suffix(p->rows[k - 1].name, "_w") &&
+                    p->rows[k - 1].opcode == c.insn.opcode;
         p->s->hits[k - twin] += (uint32_t)p->states;    /* REX.W: the row before */
     }
 }
@@ -219,7 +243,8 @@ static void worker(Proof *p)
         p->s->batch = (uint64_t)p->only;
         run_batch(p, p->s->batch);
     } else {
-        while (p->s->host_cases < p->cases && p->s->batch < p->batches && (!p->end_ns || now_ns() < p->end_ns)) {
+        while (p->s->host_cases < p->cases && p->s->batch < p->batches &&
+               (!p->end_ns || now_ns() < p->end_ns)) {
             run_batch(p, p->s->batch);
             p->s->batch++;
         }
@@ -252,9 +277,11 @@ static unsigned supervise(Proof *p)
             usleep(p->only >= 0 ? 1000 : 10000);
         }
         if (!p->s->done) {
-            printf("differs: the worker %s %d in batch %" PRIu64 "\n    again: proof -s %" PRIu64 " -k %" PRIu64 " -b %" PRIu64 "\n",
-                   WIFSIGNALED(status) ? "ended by signal" : "ended with status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-                   p->s->batch, p->seed, p->states, p->s->batch);
+            printf("differs: the worker %s %d in batch %" PRIu64 "\n    again: proof -s %" PRIu64
+                   " -k %" PRIu64 " -b %" PRIu64 "\n",
+                   WIFSIGNALED(status) ? "ended by signal" : "ended with status",
+                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), p->s->batch,
+                   p->seed, p->states, p->s->batch);
             p->s->differences++;
             p->s->batch++;
             dead++;
@@ -276,7 +303,8 @@ static unsigned report_rows(Proof *p, bool names)
         if (!proof_runs_here(row, &why)) {
             apart++;
             if (names) {
-                printf("    not here: %-12s map %u opcode %02x: %s\n", row->name, row->map, row->opcode, row->name ? why : "");
+                printf("    not here: %-12s map %u opcode %02x: %s\n", row->name, row->map,
+                       row->opcode, row->name ? why : "");
             }
         } else if (p->s->absent[k]) {
             apart++;
@@ -284,10 +312,13 @@ static unsigned report_rows(Proof *p, bool names)
         } else if (p->s->hits[k]) {
             reached++;
         } else if (++missed <= 40 || names) {
-            printf("    not reached: %s, map %u opcode %02x prefix %x modrm %02x\n", row->name, row->map, row->opcode, row->prefix, row->modrm_value);
+            printf("    not reached: %s, map %u opcode %02x prefix %x modrm %02x\n", row->name,
+                   row->map, row->opcode, row->prefix, row->modrm_value);
         }
     }
-    printf("proof: %u rows of the tables reached, %u cannot be run by user code or have no comparable result, %u not reached\n", reached, apart, missed);
+    printf("proof: %u rows of the tables reached, %u cannot be run by user code or have no "
+           "comparable result, %u not reached\n",
+           reached, apart, missed);
     return missed;
 }
 
@@ -331,15 +362,20 @@ int main(int argc, char **argv)
     supervise(&p);
     unlink(p.bios);
     unsigned missed = p.only < 0 && !p.row && !p.sequences ? report_rows(&p, names) : 0;
-    missed = p.s->batch < 12 * (uint64_t)p.n_rows ? 0 : missed;         /* a short run need not reach all */
+    /* a short run need not reach all */
+    missed = p.s->batch < 12 * (uint64_t)p.n_rows ? 0 : missed;
     for (unsigned k = 1; k < p.n_rows; k++) {
         if (p.s->bad[k]) {
-            printf("    %u differences: %s, map %u opcode %02x\n", p.s->bad[k], p.rows[k].name, p.rows[k].map, p.rows[k].opcode);
+            printf("    %u differences: %s, map %u opcode %02x\n", p.s->bad[k], p.rows[k].name,
+                   p.rows[k].map, p.rows[k].opcode);
         }
     }
-    printf("%s proof: seed %" PRIu64 ", %" PRIu64 " batches, %" PRIu64 " cases on the host (%" PRIu64 " faults), %" PRIu64 " interpreted, %" PRIu64
-           " native, %.0f s, %" PRIu64 " differences\n", p.s->differences || missed ? "not ok" : "ok", p.seed, p.s->batch, p.s->host_cases, p.s->faults,
-           p.s->cases[0], p.s->cases[1], (double)(now_ns() - start) / 1e9, p.s->differences);
+    printf("%s proof: seed %" PRIu64 ", %" PRIu64 " batches, %" PRIu64
+           " cases on the host (%" PRIu64 " faults), %" PRIu64 " interpreted, %" PRIu64
+           " native, %.0f s, %" PRIu64 " differences\n",
+           p.s->differences || missed ? "not ok" : "ok", p.seed, p.s->batch, p.s->host_cases,
+           p.s->faults, p.s->cases[0], p.s->cases[1], (double)(now_ns() - start) / 1e9,
+           p.s->differences);
     return p.s->differences || missed;
 }
 #endif

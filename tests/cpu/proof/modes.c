@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * modes.c -- engine against engine where the host cannot follow: random programs in real, virtual-8086, 16- and 32-bit
- * protected, PAE, compatibility and long mode, CPL 0 and 3, with system instructions, self-modifying code, page tables that
- * change and faults.
+ * modes.c -- engine against engine where the host cannot follow: random programs in real,
+ * virtual-8086, 16- and 32-bit protected, PAE, compatibility and long mode, CPL 0 and 3, with
+ * system instructions, self-modifying code, page tables that change and faults.
  *
- * Usage: modes [-s SEED] [-t SECONDS] [-n CASES] [-c CASE] [-d ITEMS] [-e ENGINE: native, traces; else in turns].  A case follows from SEED and its number alone.  It
- * ends at HLT, where all registers, hidden parts of segments and the memory are compared.  A difference counts if the
- * interpreter repeats its own result, and where the result does not depend on what instructions leave undefined.
+ * Usage: modes [-s SEED] [-t SECONDS] [-n CASES] [-c CASE] [-d ITEMS] [-e ENGINE: native, traces;
+ * else in turns].  A case follows from SEED and its number alone.  It ends at HLT, where all
+ * registers, hidden parts of segments and the memory are compared.  A difference counts if the
+ * interpreter repeats its own result, and where the result does not depend on what instructions
+ * leave undefined.
  *
  * Spec: Intel SDM vol. 3 ch. 2 to 6.
- * Omits: accessed and dirty bits: a merged check (merge.c) sets them for an access that an exception then keeps from
- * happening; FIP, FDP and FOP (translate_x87.c); programs that do not end within 0.1 s; devices and interrupts.
+ * Omits: accessed and dirty bits: a merged check (merge.c) sets them for an access that an
+ * exception then keeps from happening; FIP, FDP and FOP (translate_x87.c); programs that do not end
+ * within 0.1 s; devices and interrupts.
  * Threads: one.
  */
 #include <inttypes.h>
@@ -27,12 +30,36 @@
 #include "tests/args.h"
 #include "tests/cpu/proof/proof.h"
 
-enum { LOW = 0x10000, CODE = 0x10000, CODE_BYTES = 0x4000, HANDLERS = 0x14000, PML4 = 0x20000, PDPT = 0x21000, PD = 0x22000, PT = 0x23000,
-       PD32 = 0x24000, PT32 = 0x25000, PDPAE = 0x26000, IDT = 0x30000, GDT = 0x31000, TSS = 0x32000, DATA = 0x40000, STACK = 0x4f000, HIGH = 0x50000 };
+enum {
+    LOW = 0x10000,
+    CODE = 0x10000,
+    CODE_BYTES = 0x4000,
+    HANDLERS = 0x14000,
+    PML4 = 0x20000,
+    PDPT = 0x21000,
+    PD = 0x22000,
+    PT = 0x23000,
+    PD32 = 0x24000,
+    PT32 = 0x25000,
+    PDPAE = 0x26000,
+    IDT = 0x30000,
+    GDT = 0x31000,
+    TSS = 0x32000,
+    DATA = 0x40000,
+    STACK = 0x4f000,
+    HIGH = 0x50000
+};
 typedef enum { M_REAL, M_VM86, M_PROT16, M_PROT32, M_PAE, M_COMPAT, M_LONG, N_MODES } Mode;
-static const char *const mode_names[N_MODES] = { "real", "vm86", "16-bit", "32-bit", "PAE", "compatibility", "long" };
+static const char *const mode_names[N_MODES] = { "real", "vm86", "16-bit", "32-bit", "PAE",
+                                                 "compatibility", "long" };
 
-typedef struct Case { uint8_t memory[HIGH - LOW]; Mode mode; uint32_t at; unsigned n; uint64_t seed; } Case;
+typedef struct Case {
+    uint8_t memory[HIGH - LOW];
+    Mode mode;
+    uint32_t at;
+    unsigned n;
+    uint64_t seed;
+} Case;
 typedef struct Code { uint8_t *p; unsigned n; Rng *r; Mode mode; uint32_t at; } Code;
 
 static bool is_16(Mode m) { return m <= M_PROT16; }
@@ -58,11 +85,18 @@ static void store_to_code(Code *c, unsigned off, unsigned imm)
     put(c, 0xc6);
     put(c, is_16(c->mode) ? 6 : 5);
     unsigned after = c->n + word(c) + 1;
-    put_n(c, c->mode == M_LONG ? (uint64_t)off - after : is_16(c->mode) ? c->at - LOW + off : c->at + off, word(c));
+    put_n(c,
+          c->mode == M_LONG ? (uint64_t)off - after
+          : is_16(c->mode)  ? c->at - LOW + off
+                            : c->at + off,
+          word(c));
     put(c, imm);
 }
 
-static void modify(Code *c) { store_to_code(c, c->n + 7 + rng_below(c->r, 40), (unsigned)rng(c->r)); }
+static void modify(Code *c)
+{
+    store_to_code(c, c->n + 7 + rng_below(c->r, 40), (unsigned)rng(c->r));
+}
 
 /* A loop of three rounds whose body changes its own immediate. */
 static void loop(Code *c)
@@ -82,7 +116,10 @@ static void loop(Code *c)
 
 static void put_rex_w(Code *c) { put_bytes(c, "\x48", c->mode == M_LONG && !one_in(c->r, 4)); }
 
-/* One operation of a loop over memory: off rsi and rdi, which advance, off rbx with rcx as index, which is the count, or off nothing of that. */
+/*
+ * One operation of a loop over memory: off rsi and rdi, which advance, off rbx with rcx as index,
+ * which is the count, or off nothing of that.
+ */
 static void walk_step(Code *c)
 {
     static const struct { uint8_t n, w; char code[4]; } ops[] = {
@@ -107,7 +144,10 @@ static void walk_step(Code *c)
     put(c, rng_below(c->r, 4) ? 16 * rng_below(c->r, 4) : (unsigned)rng(c->r) & 0xff);
 }
 
-/* A loop over memory, mostly through several pages, some of which may not be there or hold what runs. */
+/*
+ * A loop over memory, mostly through several pages, some of which may not be there or hold what
+ * runs.
+ */
 static void walk(Code *c)
 {
     static const int8_t steps[] = { 0, 1, 2, 4, 4, 8, 8, 16, 16, 3, 12, 64, -1, -4, -8, -16, -24 };
@@ -118,7 +158,11 @@ static void walk(Code *c)
     }
     for (unsigned k = 0; k < 3; k++) {  /* mov esi, edi, ebx */
         put(c, k == 0 ? 0xbe : k == 1 ? 0xbf : 0xbb);
-        put_n(c, one_in(c->r, 10) ? c->at + c->n + rng_below(c->r, 256) : (DATA + 0x7000 + rng_below(c->r, 0x7800)) & (one_in(c->r, 2) ? ~15u : ~0u), 4);
+        put_n(c,
+              one_in(c->r, 10)
+                  ? c->at + c->n + rng_below(c->r, 256)
+                  : (DATA + 0x7000 + rng_below(c->r, 0x7800)) & (one_in(c->r, 2) ? ~15u : ~0u),
+              4);
     }
     put(c, 0xb9);
     put_n(c, one_in(c->r, 4) ? 1 + rng_below(c->r, 8) : 1 + rng_below(c->r, 600), 4);
@@ -130,7 +174,8 @@ static void walk(Code *c)
         unsigned step = (uint8_t)steps[rng_below(c->r, G_N_ELEMENTS(steps))];
         put_rex_w(c);
         put(c, one_in(c->r, 4) ? 0x8d : 0x83);
-        put(c, c->p[c->n - 1] == 0x8d ? k ? 0x7f : 0x76 : k ? 0xc7 : 0xc6);     /* lea esi, [esi + n]; add esi, n */
+        /* lea esi, [esi + n]; add esi, n */
+        put(c, c->p[c->n - 1] == 0x8d ? k ? 0x7f : 0x76 : k ? 0xc7 : 0xc6);
         put(c, step);
         if (one_in(c->r, 3)) {
             walk_step(c);
@@ -170,7 +215,10 @@ static void page(Code *c)               /* an entry changes, and is flushed or n
     put_bytes(c, "\xc7\x04\x25", 3 - (c->mode != M_LONG));
     c->p[c->n - 1] = c->mode != M_LONG ? 0x05 : c->p[c->n - 1];
     put_n(c, at, 4);
-    put_n(c, (0x1000u * (one_in(c->r, 4) ? 0x40 + rng_below(c->r, 16) : k)) | (rng(c->r) & 0x160) | (one_in(c->r, 4) ? rng(c->r) & 7 : 7), 4);
+    put_n(c,
+          (0x1000u * (one_in(c->r, 4) ? 0x40 + rng_below(c->r, 16) : k)) | (rng(c->r) & 0x160) |
+              (one_in(c->r, 4) ? rng(c->r) & 7 : 7),
+          4);
     if (one_in(c->r, 2)) {
         put_bytes(c, "\x0f\x20\xd8\x0f\x22\xd8", 6);
     } else {
@@ -183,7 +231,8 @@ static void page(Code *c)               /* an entry changes, and is flushed or n
 static void segment(Code *c)
 {
     put_bytes(c, "\xb8", 1);
-    put_n(c, one_in(c->r, 4) ? rng_below(c->r, 0x58) : 0x10 + 8 * (rng_below(c->r, 6) & ~1u), word(c));
+    put_n(c, one_in(c->r, 4) ? rng_below(c->r, 0x58) : 0x10 + 8 * (rng_below(c->r, 6) & ~1u),
+          word(c));
     switch (rng_below(c->r, 6)) {
     case 0: put_bytes(c, "\x8e\xd8", 2); break;
     case 1: put_bytes(c, "\x8e\xc0", 2); break;
@@ -194,10 +243,11 @@ static void segment(Code *c)
     }
 }
 
-static void far_away(Code *c)           /* to the next instruction: a far jump, a far return, IRET */
+static void far_away(Code *c)          /* to the next instruction: a far jump, a far return, IRET */
 {
     static const unsigned selectors[] = { 8, 8, 8, 0x18, 0x28, 0x3b };
-    unsigned sel = c->mode == M_REAL || c->mode == M_VM86 ? CODE >> 4 : selectors[rng_below(c->r, 6)];
+    unsigned sel =
+        c->mode == M_REAL || c->mode == M_VM86 ? CODE >> 4 : selectors[rng_below(c->r, 6)];
     unsigned off = is_16(c->mode) ? c->at - LOW : c->at;
 
     if (c->mode != M_LONG && one_in(c->r, 2)) {
@@ -221,7 +271,9 @@ static void far_away(Code *c)           /* to the next instruction: a far jump, 
 
 static void system_register(Code *c)
 {
-    static const uint32_t msrs[] = { 0x10, 0x174, 0x175, 0x176, 0x277, 0x1a0, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000084, 0xc0000100, 0xc0000102, 0x2ff, 0x200 };
+    static const uint32_t msrs[] = { 0x10, 0x174, 0x175, 0x176, 0x277, 0x1a0, 0xc0000080,
+                                     0xc0000081, 0xc0000082, 0xc0000084, 0xc0000100, 0xc0000102,
+                                         0x2ff, 0x200 };
 
     put_bytes(c, "\x66", is_16(c->mode));
     put(c, 0xb9);
@@ -244,7 +296,8 @@ static void anything(Code *c)
 }
 
 typedef void Maker(Code *c);
-static Maker *const makers[] = { chunk, chunk, modify, modify, loop, walk, walk, control, page, page, segment, far_away, system_register, anything, anything };
+static Maker *const makers[] = { chunk, chunk, modify, modify, loop, walk, walk, control, page,
+                                 page, segment, far_away, system_register, anything, anything };
 
 static void program(Case *k, Rng *r)
 {
@@ -287,11 +340,15 @@ static void put_pages(Case *k, Rng *r)
 
 static uint64_t descriptor(uint32_t base, uint32_t limit, unsigned access, unsigned flags)
 {
-    return (limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | (uint64_t)access << 40 | (uint64_t)(limit >> 16 & 15) << 48 | (uint64_t)flags << 52 |
+    return (limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | (uint64_t)access << 40 |
+           (uint64_t)(limit >> 16 & 15) << 48 | (uint64_t)flags << 52 |
            (uint64_t)(base >> 24) << 56;
 }
 
-/* 8, 10: CPL 0; 18 conforming; 20 read-only; 28 16-bit or compatibility; 38, 30: CPL 3; 40: TSS; 50: expand-down. */
+/*
+ * 8, 10: CPL 0; 18 conforming; 20 read-only; 28 16-bit or compatibility; 38, 30: CPL 3; 40: TSS;
+ * 50: expand-down.
+ */
 static void put_tables(Case *k, Rng *r)
 {
     bool low = k->mode == M_PROT16;
@@ -313,8 +370,14 @@ static void put_tables(Case *k, Rng *r)
         uint32_t to = HANDLERS + 16 * i - (low ? LOW : 0);
         bool back = i >= 0x80 && i & 1;
         unsigned kind = one_in(r, 8) ? 0x8f : 0x8e, dpl = i >= 0x80 || i == 3 || i == 4 ? 0x60 : 0;
-        uint64_t gate = (to & 0xffff) | 8ull << 16 | (uint64_t)(kind | dpl) << 40 | (uint64_t)(to >> 16) << 48;
-        memcpy(k->memory + HANDLERS - LOW + 16 * i, back ? is_wide(k->mode) ? "\x48\xcf" : is_16(k->mode) && k->mode != M_REAL ? "\x66\xcf" : "\xcf" : "\xf4", 3);
+        uint64_t gate =
+            (to & 0xffff) | 8ull << 16 | (uint64_t)(kind | dpl) << 40 | (uint64_t)(to >> 16) << 48;
+        memcpy(k->memory + HANDLERS - LOW + 16 * i,
+               back ? is_wide(k->mode)                      ? "\x48\xcf"
+                      : is_16(k->mode) && k->mode != M_REAL ? "\x66\xcf"
+                                                            : "\xcf"
+                    : "\xf4",
+               3);
         if (k->mode == M_REAL) {
             at32(k, IDT + 4 * i, (HANDLERS >> 4) << 16 | 16 * i);
         } else if (is_wide(k->mode)) {
@@ -339,8 +402,13 @@ static void put_segs(const Case *k, X86Cpu *c)
 
     for (unsigned i = 0; i < 6; i++) {
         X86Seg *s = &c->seg[i];
-        unsigned size = low ? 0 : i == S_CS && k->mode == M_LONG ? ATTR_L | ATTR_G : ATTR_DB | ATTR_G;
-        *s = (X86Seg){ .selector = (uint16_t)(real ? LOW >> 4 : i == S_CS ? c->cpl ? 0x3b : 8 : c->cpl ? 0x33 : 0x10) };
+        unsigned size = low                              ? 0
+                        : i == S_CS && k->mode == M_LONG ? ATTR_L | ATTR_G
+                                                         : ATTR_DB | ATTR_G;
+        *s = (X86Seg){ .selector = (uint16_t)(real        ? LOW >> 4
+                                              : i == S_CS ? c->cpl ? 0x3b : 8
+                                              : c->cpl    ? 0x33
+                                                          : 0x10) };
         s->base = low ? LOW : 0;
         s->limit = low ? 0xffff : UINT32_MAX;
         s->attr = (uint16_t)((i == S_CS && !real ? 0x9b : 0x93) | c->cpl << ATTR_DPL_SHIFT | size);
@@ -361,15 +429,20 @@ static void put_cpu(const Case *k, X86Cpu *c)
     v->cpu_ops->reset(v);
     c->cpl = k->mode == M_VM86 ? 3 : k->mode == M_REAL || !one_in(&r, 4) ? 0 : 3;
     bool paging = wide || k->mode == M_PAE || (k->mode != M_REAL && one_in(&r, 2));
-    c->cr0 = CR0_ET | CR0_NE | (k->mode != M_REAL ? CR0_PE : 0) | (paging ? CR0_PG : 0) | (rng(&r) & (CR0_WP | CR0_AM));
-    c->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT | (rng(&r) & (CR4_PSE | CR4_PGE | CR4_DE | CR4_VME | CR4_PVI | CR4_UMIP | CR4_FSGSBASE)) |
-             (wide || k->mode == M_PAE ? CR4_PAE : 0) | (wide && one_in(&r, 4) ? CR4_PCIDE : 0);
+    c->cr0 = CR0_ET | CR0_NE | (k->mode != M_REAL ? CR0_PE : 0) | (paging ? CR0_PG : 0) |
+             (rng(&r) & (CR0_WP | CR0_AM));
+    c->cr4 =
+        CR4_OSFXSR | CR4_OSXMMEXCPT |
+        (rng(&r) & (CR4_PSE | CR4_PGE | CR4_DE | CR4_VME | CR4_PVI | CR4_UMIP | CR4_FSGSBASE)) |
+        (wide || k->mode == M_PAE ? CR4_PAE : 0) | (wide && one_in(&r, 4) ? CR4_PCIDE : 0);
     c->cr3 = cr3s[k->mode];
     c->efer = EFER_SCE | (rng(&r) & EFER_NXE) | (wide ? EFER_LME | EFER_LMA : 0);
     for (unsigned i = 0; i < 4; i++) {
         c->pdpte[i] = i ? 0 : PD | 1;
     }
-    c->rflags = 2 | (rng(&r) & EF_IF) | (one_in(&r, 20) ? EF_TF : 0) | (one_in(&r, 10) ? EF_AC : 0) | (rng(&r) & EF_IOPL) | (k->mode == M_VM86 ? EF_VM : 0);
+    c->rflags = 2 | (rng(&r) & EF_IF) | (one_in(&r, 20) ? EF_TF : 0) |
+                (one_in(&r, 10) ? EF_AC : 0) | (rng(&r) & EF_IOPL) |
+                (k->mode == M_VM86 ? EF_VM : 0);
     put_segs(k, c);
     c->idt_base = IDT;
     c->idt_limit = 0xfff;
@@ -406,7 +479,10 @@ static void put_cpu(const Case *k, X86Cpu *c)
 /* ---- results ---- */
 typedef struct Result { GByteArray *bytes; bool ended; } Result;
 
-static void keep(Result *to, const void *p, size_t n) { g_byte_array_append(to->bytes, p, (guint)n); }
+static void keep(Result *to, const void *p, size_t n)
+{
+    g_byte_array_append(to->bytes, p, (guint)n);
+}
 
 static void result(Engine *e, const Case *k, Result *to)
 {
@@ -418,14 +494,17 @@ static void result(Engine *e, const Case *k, Result *to)
     put_cpu(k, c);
     to->ended = engine_go(e);
     x87_sync(c);
-    uint64_t more[] = { c->dbt.pc, x86_rflags(c), c->cr0, c->cr2, c->cr3, c->cr4, c->efer, c->idt_base, c->idt_limit, c->gdt_base,
-                        c->gdt_limit, c->cpl, c->activity, c->mxcsr, x87_status(c), c->fpu_cw, c->fpu_valid, c->star, c->lstar,
-                        c->kernel_gs_base, c->sysenter_cs, c->pat };
+    uint64_t more[] = { c->dbt.pc,      x86_rflags(c), c->cr0,      c->cr2,       c->cr3,
+                        c->cr4,         c->efer,       c->idt_base, c->idt_limit, c->gdt_base,
+                        c->gdt_limit,   c->cpl,        c->activity, c->mxcsr,     x87_status(c),
+                        c->fpu_cw,      c->fpu_valid,  c->star,     c->lstar,     c->kernel_gs_base,
+                        c->sysenter_cs, c->pat };
     g_byte_array_set_size(to->bytes, 0);
     keep(to, c->dbt.gpr, 16 * 8);
     keep(to, more, sizeof more);
     for (unsigned i = 0; i < 8; i++) {
-        uint64_t s[] = { c->seg[i].base, c->seg[i].limit, c->seg[i].selector, c->seg[i].attr }, f[] = { c->fpr[i].mant, c->fpr[i].exp };
+        uint64_t s[] = { c->seg[i].base, c->seg[i].limit, c->seg[i].selector, c->seg[i].attr },
+            f[] = { c->fpr[i].mant, c->fpr[i].exp };
         keep(to, s, sizeof s);
         keep(to, f, sizeof f);
         keep(to, &c->dr[i], 8);
@@ -452,7 +531,8 @@ static void fresh(Engine *e)
 
 static bool same(const Result *a, const Result *b)
 {
-    return a->ended == b->ended && a->bytes->len == b->bytes->len && !memcmp(a->bytes->data, b->bytes->data, a->bytes->len);
+    return a->ended == b->ended && a->bytes->len == b->bytes->len &&
+           !memcmp(a->bytes->data, b->bytes->data, a->bytes->len);
 }
 
 static void mask_more(GByteArray *mask, const Result *a, const Result *b)
@@ -472,8 +552,8 @@ static bool same_beyond(const GByteArray *mask, const Result *a, const Result *b
     return true;
 }
 
-/* Does all in which b differs from the interpreter's a depend on what instructions leave undefined?  Those bits are found by
- * runs with other values there. */
+/* Does all in which b differs from the interpreter's a depend on what instructions leave
+ * undefined?  Those bits are found by runs with other values there. */
 static bool is_undefined(Engine *interp, const Case *k, const Result *a, const Result *b)
 {
     enum { VARIANTS = 48 };
@@ -506,14 +586,17 @@ static void show(const Case *k, const Result *a, const Result *b, uint64_t seed,
 {
     unsigned shown = 0;
 
-    printf("differs: %s, %u bytes at %#x, %s %s\n   ", mode_names[k->mode], k->n, k->at, a->ended ? "" : "interp did not end", b->ended ? "" : "native did not end");
+    printf("differs: %s, %u bytes at %#x, %s %s\n   ", mode_names[k->mode], k->n, k->at,
+           a->ended ? "" : "interp did not end", b->ended ? "" : "native did not end");
     for (unsigned i = 0; i < k->n; i++) {
         printf(" %02x", k->memory[k->at - LOW + i]);
     }
     unsigned fixed = a->bytes->len - (HIGH - LOW);
     for (unsigned i = 0; i < a->bytes->len && shown < 12; i++) {
         if (a->bytes->data[i] != b->bytes->data[i]) {
-            printf("%s%s %x: %02x %02x", shown++ ? ", " : "\n    ", i < fixed ? "register byte" : "memory", i < fixed ? i : i - fixed + LOW, a->bytes->data[i], b->bytes->data[i]);
+            printf("%s%s %x: %02x %02x", shown++ ? ", " : "\n    ",
+                   i < fixed ? "register byte" : "memory", i < fixed ? i : i - fixed + LOW,
+                   a->bytes->data[i], b->bytes->data[i]);
         }
     }
     printf("\n    again: modes -s %" PRIu64 " -c %" PRIu64 "\n", seed, number);
@@ -566,14 +649,17 @@ static void case_make(Case *k, uint64_t seed, uint64_t number)
 
 int main(int argc, char **argv)
 {
-    uint64_t seed = 1, cases = 1000, done = 0, differ = 0, endless = 0, unstable = 0, undefined = 0, after = 0;
+    uint64_t seed = 1, cases = 1000, done = 0, differ = 0, endless = 0, unstable = 0, undefined = 0,
+             after = 0;
     int64_t only = -1, end = 0;
     const char *log = NULL, *engine = NULL;
     static Case k;
-    Result a = { g_byte_array_new(), false }, b = { g_byte_array_new(), false }, again = { g_byte_array_new(), false };
+    Result a = { g_byte_array_new(), false }, b = { g_byte_array_new(), false },
+    again = { g_byte_array_new(), false };
     struct itimerval tick = { { .tv_usec = 50000 }, { .tv_usec = 50000 } };
     int seconds = 0;
-    const Arg args[] = { ARG('s', seed, "SEED"), ARG('t', seconds, "SECONDS"), ARG('n', cases, "PROGRAMS"), ARG('c', only, "PROGRAM"),
+    const Arg args[] = { ARG('s', seed, "SEED"), ARG('t', seconds, "SECONDS"),
+                         ARG('n', cases, "PROGRAMS"), ARG('c', only, "PROGRAM"),
                          ARG('d', log, "ITEMS"), ARG('e', engine, "ENGINE"), ARGS_END };
 
     if (!args_parse(argc, argv, args)) {
@@ -585,12 +671,14 @@ int main(int argc, char **argv)
     }
     g_autofree char *bios = bios_make();
     Engine *interp = engine_blank("interp", bios);
-    Engine *both[2] = { engine_blank(engine ? engine : "native", bios), engine ? NULL : engine_blank("traces", bios) };
+    Engine *both[2] = { engine_blank(engine ? engine : "native", bios),
+                        engine ? NULL : engine_blank("traces", bios) };
     unlink(bios);
     log_setup(log, NULL, NULL);
     signal(SIGALRM, alarm_handler);
     setitimer(ITIMER_REAL, &tick, NULL);
-    for (uint64_t number = only >= 0 ? (uint64_t)only : 0; done < (only >= 0 ? 1 : cases) && (!end || g_get_monotonic_time() < end); number++) {
+    for (uint64_t number = only >= 0 ? (uint64_t)only : 0;
+         done < (only >= 0 ? 1 : cases) && (!end || g_get_monotonic_time() < end); number++) {
         Engine *native = both[!engine && (number & 1)];
         case_make(&k, seed, number);
         result(interp, &k, &a);
@@ -624,8 +712,9 @@ int main(int argc, char **argv)
         fresh(interp);
         fresh(native);
     }
-    printf("%s proof of modes: seed %" PRIu64 ", %" PRIu64 " programs on both engines, %" PRIu64 " without an end, %" PRIu64
-           " not the same twice, %" PRIu64 " only in what is undefined, %" PRIu64 " only behind others, %" PRIu64 " differ\n",
+    printf("%s proof of modes: seed %" PRIu64 ", %" PRIu64 " programs on both engines, %" PRIu64
+           " without an end, %" PRIu64 " not the same twice, %" PRIu64
+           " only in what is undefined, %" PRIu64 " only behind others, %" PRIu64 " differ\n",
            differ ? "not ok" : "ok", seed, done, endless, unstable, undefined, after, differ);
     return differ != 0;
 }

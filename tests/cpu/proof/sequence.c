@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sequence.c -- random programs of several instructions: flags that are read later, forward branches, registers that feed each
- * other, operands across pages and beside what is not there, pushes and pops, stores to the code that follows (which faults: the
- * page is read-only) and single-stepping by POPF.
+ * sequence.c -- random programs of several instructions: flags that are read later, forward
+ * branches, registers that feed each other, operands across pages and beside what is not there,
+ * pushes and pops, stores to the code that follows (which faults: the page is read-only) and
+ * single-stepping by POPF.
  *
- * Registers: rBX, rSI, rDI, rBP and rSP point into DATA at the start; what an instruction leaves undefined is not used: only rows
- * without a line in undefined.def are taken, and shifts by 1.
+ * Registers: rBX, rSI, rDI, rBP and rSP point into DATA at the start; what an instruction leaves
+ * undefined is not used: only rows without a line in undefined.def are taken, and shifts by 1.
  *
  * Spec: Intel SDM (325383) vol. 2.
- * Omits: backward branches (a program must end); other modes than the host's user code has: tests/guest.
+ * Omits: backward branches (a program must end); other modes than the host's user code has:
+ *   tests/guest.
  */
 #include <string.h>
 #include "tests/cpu/proof/proof.h"
@@ -50,7 +52,8 @@ static void modrm(Seq *s, unsigned reg, bool allow_memory)
     }
 }
 
-static unsigned data_register(Seq *s) { return rng_below(s->r, 3); }    /* rAX rCX rDX, or R8 to R10 by REX */
+/* rAX rCX rDX, or R8 to R10 by REX */
+static unsigned data_register(Seq *s) { return rng_below(s->r, 3); }
 
 static void arithmetic(Seq *s)          /* not AND, OR, XOR: they leave AF undefined */
 {
@@ -82,7 +85,12 @@ static void flag_reader(Seq *s)
     unsigned cc = rng_below(s->r, 16);
     switch (rng_below(s->r, 4)) {
     case 0: put(s, 0x0f); put(s, 0x90 | cc); modrm(s, 0, true); break;
-    case 1: size_prefix(s); put(s, 0x0f); put(s, 0x40 | cc); modrm(s, data_register(s), true); break;
+    case 1:
+        size_prefix(s);
+        put(s, 0x0f);
+        put(s, 0x40 | cc);
+        modrm(s, data_register(s), true);
+        break;
     case 2: put(s, 0x9f); break;                        /* lahf */
     default: put(s, 0xf5); break;                       /* cmc */
     }
@@ -118,7 +126,8 @@ static void stack(Seq *s)
 
 static void vector(Seq *s)
 {
-    static const uint8_t ops[] = { 0xfe, 0xd4, 0xef, 0x6f, 0x7f, 0x58, 0x59, 0x5c, 0xeb, 0xdb, 0x6e, 0x7e };
+    static const uint8_t ops[] = { 0xfe, 0xd4, 0xef, 0x6f, 0x7f, 0x58, 0x59, 0x5c, 0xeb, 0xdb,
+                                   0x6e, 0x7e };
     put(s, rng_below(s->r, 2) ? 0x66 : 0xf3);
     if (s->p[s->n - 1] == 0xf3) {
         put(s, 0x0f);
@@ -136,7 +145,8 @@ static void string_op(Seq *s)          /* not CMPS: which operand faults first i
     put(s, ops[rng_below(s->r, sizeof ops)]);
 }
 
-static void step_flag(Seq *s)           /* pushf; or [sp], TF; popf: #DB behind the next instruction */
+/* pushf; or [sp], TF; popf: #DB behind the next instruction */
+static void step_flag(Seq *s)
 {
     if (s->mode != PM_64 && s->mode != PM_32) {
         return;
@@ -158,10 +168,14 @@ static void store_to_code(Seq *s)       /* mov [rip + n], eax: read-only there *
     }
 }
 
-/* Any of D8 to DF but for loads of state, and two that only move the stack; at times FNINIT, from where native code may be had. */
+/*
+ * Any of D8 to DF but for loads of state, and two that only move the stack; at times FNINIT, from
+ * where native code may be had.
+ */
 static void x87(Seq *s)
 {
-    static const uint8_t loads[][2] = { { 0xd9, 0xe8 }, { 0xd9, 0xeb }, { 0xd9, 0xee }, { 0xd9, 0xc0 } };
+    static const uint8_t loads[][2] = { { 0xd9, 0xe8 }, { 0xd9, 0xeb }, { 0xd9, 0xee },
+                                        { 0xd9, 0xc0 } };
     unsigned k = rng_below(s->r, 16), op = rng_below(s->r, 8), digit = rng_below(s->r, 8);
 
     if (k == 0) {
@@ -189,8 +203,11 @@ static void x87(Seq *s)
 }
 
 typedef void Maker(Seq *s);
-static Maker *const makers[] = { arithmetic, arithmetic, arithmetic, logic, move, move, flag_reader, flag_reader, increment, extend, stack, vector, string_op };
-static Maker *const x87_makers[] = { x87, x87, x87, x87, x87, x87, move, arithmetic, increment, flag_reader };
+static Maker *const makers[] = { arithmetic, arithmetic, arithmetic, logic, move, move,
+                                 flag_reader, flag_reader, increment, extend, stack, vector,
+                                     string_op };
+static Maker *const x87_makers[] = { x87, x87, x87, x87, x87, x87, move, arithmetic, increment,
+                                     flag_reader };
 
 void proof_sequence(ProofCode *c, Rng *r, ProofMode mode, bool x87s)
 {
@@ -212,7 +229,8 @@ void proof_sequence(ProofCode *c, Rng *r, ProofMode mode, bool x87s)
         } else if (one_in(r, 60)) {
             store_to_code(&s);
         } else {
-            (floats ? x87_makers[rng_below(r, G_N_ELEMENTS(x87_makers))] : makers[rng_below(r, G_N_ELEMENTS(makers))])(&s);
+            (floats ? x87_makers[rng_below(r, G_N_ELEMENTS(x87_makers))]
+                    : makers[rng_below(r, G_N_ELEMENTS(makers))])(&s);
         }
         if (branch_left && branch + 1 < s.n && --branch_left == 0) {
             c->bytes[branch] = (uint8_t)(s.n - branch - 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * undefined.c -- what an instruction leaves undefined, by undefined.def, and an engine that has it filled with chosen values:
- * what then differs between two runs depends on it.
+ * undefined.c -- what an instruction leaves undefined, by undefined.def, and an engine that has it
+ * filled with chosen values: what then differs between two runs depends on it.
  *
  * Omits: destinations in memory, which are left as the engine makes them.
  * Threads: one.
@@ -92,7 +92,10 @@ typedef struct Filling {                /* one engine at a time */
 } Filling;
 static Filling filling;
 
-/* Code that has been fetched and may run from the TLB alone by now: these programs run where linear is physical. */
+/*
+ * Code that has been fetched and may run from the TLB alone by now: these programs run where linear
+ * is physical.
+ */
 static unsigned fetch(X86Cpu *c, uint64_t pc, uint8_t *to, unsigned n)
 {
     DbtWalk w;

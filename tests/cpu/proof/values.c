@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * values.c -- states to run code with: corner values and random ones, address registers solved so that operands lie where it is
- * interesting (across pages, beside what is not there, aligned or not), reals of every class.
+ * values.c -- states to run code with: corner values and random ones, address registers solved so
+ * that operands lie where it is interesting (across pages, beside what is not there, aligned or
+ * not), reals of every class.
  */
 #include <string.h>
 #include "cpu/x86/x87.h"
@@ -19,8 +20,22 @@ void rng_seed(Rng *r, uint64_t seed)
 
 static uint64_t integer(Rng *r)
 {
-    static const uint64_t corners[] = { 0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
-                                        INT64_MAX, UINT64_C(1) << 63, UINT64_MAX, 0xff80, 0xffffffffffffff80 };
+    static const uint64_t corners[] = { 0,
+                                        1,
+                                        0x7f,
+                                        0x80,
+                                        0xff,
+                                        0x7fff,
+                                        0x8000,
+                                        0xffff,
+                                        0x7fffffff,
+                                        0x80000000,
+                                        0xffffffff,
+                                        INT64_MAX,
+                                        UINT64_C(1) << 63,
+                                        UINT64_MAX,
+                                        0xff80,
+                                        0xffffffffffffff80 };
     uint64_t v = rng(r);
 
     switch (v & 7) {
@@ -36,27 +51,33 @@ static uint64_t integer(Rng *r)
 /* ---- reals ---- */
 static uint32_t real32(Rng *r)
 {
-    static const uint32_t special[] = { 0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001,
+    static const uint32_t special[] = { 0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000,
+                                        0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001,
         0xff812345, 1, 0x80000001, 0x007fffff, 0x00800000, 0x7f7fffff, 0xff7fffff, 0x4f000000, 0xcf000000, 0x5f000000, 0x3f000000, 0x4effffff,
         0x33800000, 0x3fc00000, 0x40200000, 0x20000000, 0x1f800000, 0x477ff000, 0x38800000, 0x33000000, 0x4b000000, 0x4b7fffff, 0x3effffff };
     uint64_t v = rng(r);
-    return v & 3 ? (v & 4 ? (uint32_t)(v >> 32) : 0x3f000000 + (uint32_t)(v >> 38)) : special[v >> 8 & 31];
+    return v & 3 ? (v & 4 ? (uint32_t)(v >> 32) : 0x3f000000 + (uint32_t)(v >> 38))
+                 : special[v >> 8 & 31];
 }
 
 static uint64_t real64(Rng *r)
 {
-    static const uint64_t special[] = { 0, UINT64_C(1) << 63, 0x3ff0000000000000, 0xbff0000000000000, 0x7ff0000000000000, 0xfff0000000000000,
+    static const uint64_t special[] = { 0, UINT64_C(1) << 63, 0x3ff0000000000000,
+                                        0xbff0000000000000, 0x7ff0000000000000, 0xfff0000000000000,
         0x7ff8000000000000, 0xfff8000000000001, 0x7ff0000000000001, 1, 0x000fffffffffffff, 0x0010000000000000, 0x7fefffffffffffff,
         0x41e0000000000000, 0xc1e0000000000000, 0x41dfffffffc00000, 0x43e0000000000000, 0xc3e0000000000000, 0x47f0000000000000, 0x3690000000000000,
         0x3ff8000000000000, 0x4004000000000000, 0x2000000000000000, 0x3810000000000000, 0x380fffffffffffff, 0x47efffffe0000000, 0x4330000000000000,
         0x3fdfffffffffffff, 0x43dfffffffffffff, 0x36a0000000000000, 0x3fe0000000000000, 0xbfe0000000000000 };
     uint64_t v = rng(r);
-    return v & 3 ? (v & 4 ? rng(r) : UINT64_C(0x3fe0000000000000) + (rng(r) >> 9)) : special[v >> 8 & 31];
+    return v & 3 ? (v & 4 ? rng(r) : UINT64_C(0x3fe0000000000000) + (rng(r) >> 9))
+                 : special[v >> 8 & 31];
 }
 
 static void real80(Rng *r, uint8_t *to)
 {
-    static const uint16_t exps[] = { 0x3fff, 0x3ffe, 0x4000, 0x4001, 0x0001, 0x7ffe, 0x401e, 0x403e, 0x3f80, 0x4080, 0x3bff, 0x43ff, 0x4005, 0x4010, 0x3ff0, 0x3fbf };
+    static const uint16_t exps[] = { 0x3fff, 0x3ffe, 0x4000, 0x4001, 0x0001, 0x7ffe, 0x401e,
+                                     0x403e, 0x3f80, 0x4080, 0x3bff, 0x43ff, 0x4005, 0x4010,
+                                         0x3ff0, 0x3fbf };
     uint64_t v = rng(r), mant = rng(r), top = UINT64_C(1) << 63;
     uint16_t e;
 
@@ -111,7 +132,8 @@ static void put(uint8_t *to, uint64_t v, unsigned n) { memcpy(to, &v, n); }
 
 static void x87_state(Rng *r, uint8_t *x)
 {
-    unsigned cw = 0x7f | (one_in(r, 3) ? rng_below(r, 4) << 8 : 0x300) | (rng_below(r, 4) << 10), sw = 0, tags = 0xff;
+    unsigned cw = 0x7f | (one_in(r, 3) ? rng_below(r, 4) << 8 : 0x300) | (rng_below(r, 4) << 10),
+             sw = 0, tags = 0xff;
 
     if (one_in(r, 2)) {
         cw = 0x37f;
@@ -121,7 +143,8 @@ static void x87_state(Rng *r, uint8_t *x)
     if (one_in(r, 4)) {
         sw |= (unsigned)rng(r) & 0x3f & (one_in(r, 4) ? ~0u : cw);
     }
-    sw |= ((unsigned)rng(r) & 0x4700) | rng_below(r, 8) << 11 | ((sw & 1) && one_in(r, 2) ? SW_SF : 0);
+    sw |= ((unsigned)rng(r) & 0x4700) | rng_below(r, 8) << 11 |
+          ((sw & 1) && one_in(r, 2) ? SW_SF : 0);
     if (sw & ~cw & 0x3f) {
         sw |= SW_ES | SW_B;
     }
@@ -163,7 +186,8 @@ static bool touches_x87(const X86Insn *i)
 
 static bool touches_vectors(const X86Insn *i)
 {
-    return i->row->props & (ISVOP | ISHELPER | ISVEX) || i->row->map >= 4 || (i->row->map == 1 && (i->row->opcode == 0xae || i->row->opcode == 0xc7));
+    return i->row->props & (ISVOP | ISHELPER | ISVEX) || i->row->map >= 4 ||
+           (i->row->map == 1 && (i->row->opcode == 0xae || i->row->opcode == 0xc7));
 }
 
 /* ---- addresses ---- */
@@ -176,9 +200,20 @@ static uint64_t target(Rng *r, unsigned align, ProofMode m)
     case 1: at = base + P_DATA_BYTES - 72 + rng_below(r, 80); break;
     case 2: at = P_CONST + rng_below(r, P_PAGE); break;
     case 3: at = P_CONST + P_PAGE - 64 + rng_below(r, 70); break;
-    case 4: at = one_in(r, 4) ? rng(r) : one_in(r, 2) ? rng_below(r, 0x2000) : UINT64_C(0x7ffffffff000) + rng_below(r, 0x2000) - 0x1000; break;
+    case 4:
+        at = one_in(r, 4)   ? rng(r)
+             : one_in(r, 2) ? rng_below(r, 0x2000)
+                            : UINT64_C(0x7ffffffff000) + rng_below(r, 0x2000) - 0x1000;
+        break;
     case 5: at = P_CODE + rng_below(r, P_CODE_BYTES); break;
-    case 6: case 7: case 8: case 9: case 10: case 11: at = base + P_PAGE - 64 + rng_below(r, 128); break;
+    case 6:
+    case 7:
+    case 8:
+    case 9:
+    case 10:
+    case 11:
+        at = base + P_PAGE - 64 + rng_below(r, 128);
+        break;
     default: at = base + rng_below(r, P_DATA_BYTES - 128); break;
     }
     if (one_in(r, 8)) {
@@ -206,7 +241,8 @@ static void aim(ProofState *s, Rng *r, const ProofCode *c, uint64_t to)
         }
         return;
     }
-    if (i->index != X86_NO_REG && i->index != i->base && !(i->row->props & ISVEX && x86_vex_rows[i->row->sub].props & VX_GATHER)) {
+    if (i->index != X86_NO_REG && i->index != i->base &&
+        !(i->row->props & ISVEX && x86_vex_rows[i->row->sub].props & VX_GATHER)) {
         index = one_in(r, 2) ? s->gpr[i->index] : rng_below(r, 256);
         s->gpr[i->index] = index;
     }
@@ -239,7 +275,8 @@ static unsigned alignment(const X86Insn *i)
 static void implicit(ProofState *s, Rng *r, const ProofCode *c)
 {
     const X86Insn *i = &c->insn;
-    unsigned op = i->row->map == 0 ? i->row->opcode : 0, op2 = i->row->map == 1 ? i->row->opcode : 0;
+    unsigned op = i->row->map == 0 ? i->row->opcode : 0,
+             op2 = i->row->map == 1 ? i->row->opcode : 0;
     bool segmented = c->mode >= PM_L32;
     uint64_t off = segmented ? P_DATA : 0;
 
@@ -249,7 +286,9 @@ static void implicit(ProofState *s, Rng *r, const ProofCode *c)
     }
     if ((op >= 0xa4 && op <= 0xa7) || (op >= 0xaa && op <= 0xaf) || (op >= 0x6c && op <= 0x6f)) {
         s->gpr[R_RSI] = target(r, 1, c->mode) - off;
-        s->gpr[R_RDI] = (one_in(r, 6) ? s->gpr[R_RSI] + off + rng_below(r, 64) - 32 : target(r, 1, c->mode)) - off;
+        s->gpr[R_RDI] =
+            (one_in(r, 6) ? s->gpr[R_RSI] + off + rng_below(r, 64) - 32 : target(r, 1, c->mode)) -
+            off;
         if (i->rep) {
             s->gpr[R_RCX] = one_in(r, 16) ? rng_below(r, 2000) : rng_below(r, 40);
         }
@@ -263,14 +302,16 @@ static void implicit(ProofState *s, Rng *r, const ProofCode *c)
     if (i->row->props & ISHELPER || (op2 == 0xf7)) {
         s->gpr[R_RDI] = target(r, 1, c->mode) - off;
     }
-    if ((op2 == 0xa3 || op2 == 0xab || op2 == 0xb3 || op2 == 0xbb) && i->mod != 3 && !one_in(r, 8)) {
+    if ((op2 == 0xa3 || op2 == 0xab || op2 == 0xb3 || op2 == 0xbb) && i->mod != 3 &&
+        !one_in(r, 8)) {
         s->gpr[i->reg] = (uint64_t)((int64_t)rng(r) >> 51);
     }
     if (op >= 0xe0 && op <= 0xe3 && one_in(r, 2)) {
         s->gpr[R_RCX] = rng_below(r, 3);
     }
     if ((i->row->map == 3) && (i->row->opcode == 0x60 || i->row->opcode == 0x61)) {
-        s->gpr[R_RAX] = (uint64_t)(rng_below(r, 40) - 20ll), s->gpr[R_RDX] = (uint64_t)(rng_below(r, 40) - 20ll);
+        s->gpr[R_RAX] = (uint64_t)(rng_below(r, 40) - 20ll),
+        s->gpr[R_RDX] = (uint64_t)(rng_below(r, 40) - 20ll);
     }
 }
 
@@ -283,22 +324,26 @@ static uint64_t code_target(Rng *r, const ProofCode *c)
 
 static bool is_transfer(const X86Row *row)
 {
-    return row->map == 0 && ((row->opcode >= 0xc2 && row->opcode <= 0xc3) || (row->opcode >= 0xca && row->opcode <= 0xcb) || row->opcode == 0xcf ||
+    return row->map == 0 && ((row->opcode >= 0xc2 && row->opcode <= 0xc3) ||
+                             (row->opcode >= 0xca && row->opcode <= 0xcb) || row->opcode == 0xcf ||
                              row->opcode == 0xff);
 }
 
 static uint64_t selector(Rng *r, const ProofCode *c)
 {
-    static const uint16_t any[] = { P_CS32, P_CS64, P_DS, P_LDT_CS32, P_LDT_CS16, P_LDT_DATA, P_LDT_DOWN, P_LDT_STACK16, P_LDT_READ, 0, 3, 8, 0x10,
+    static const uint16_t any[] = { P_CS32, P_CS64, P_DS, P_LDT_CS32, P_LDT_CS16, P_LDT_DATA,
+                                    P_LDT_DOWN, P_LDT_STACK16, P_LDT_READ, 0, 3, 8, 0x10,
                                     0x18, 0x28, 0x37, 0x67, 0x90, 0x16, 0x42 };
     return any[rng_below(r, G_N_ELEMENTS(any))];
 }
 
 static bool wants_selector(const X86Row *row)
 {
-    return (row->map == 0 && (row->opcode == 0x8e || row->opcode == 0x63 || row->opcode == 0x07 || row->opcode == 0x17 || row->opcode == 0x1f ||
-                              row->opcode == 0xc4 || row->opcode == 0xc5)) ||
-           (row->map == 1 && (row->opcode < 4 || row->opcode == 0xa1 || row->opcode == 0xa9 || row->opcode == 0xb2 || row->opcode == 0xb4 || row->opcode == 0xb5));
+    return (row->map == 0 && (row->opcode == 0x8e || row->opcode == 0x63 || row->opcode == 0x07 ||
+                              row->opcode == 0x17 || row->opcode == 0x1f || row->opcode == 0xc4 ||
+                              row->opcode == 0xc5)) ||
+           (row->map == 1 && (row->opcode < 4 || row->opcode == 0xa1 || row->opcode == 0xa9 ||
+                              row->opcode == 0xb2 || row->opcode == 0xb4 || row->opcode == 0xb5));
 }
 
 /* A frame for RET, RETF, IRET: offset, selector, flags, stack. */
@@ -308,12 +353,18 @@ static unsigned put_operand(Rng *r, const ProofCode *c, uint8_t *to)
     unsigned n = c->insn.osize;
 
     if (is_transfer(row)) {
-        uint64_t cs = one_in(r, 4) ? selector(r, c) : (uint64_t[]){ P_CS64, P_CS32, P_LDT_CS32, P_LDT_CS16 }[c->mode];
+        uint64_t cs = one_in(r, 4) ? selector(r, c) : (uint64_t[]){ P_CS64, P_CS32, P_LDT_CS32,
+                                                                    P_LDT_CS16 }[c->mode];
         put(to, code_target(r, c), n);
         put(to + n, cs, n);
         put(to + 2 * n, 0x202 | (rng(r) & (one_in(r, 2) ? 0x8d5 : 0x40cd5)), n);
         put(to + 3 * n, target(r, 8, c->mode) - (c->mode >= PM_L32 ? P_DATA : 0), n);
-        put(to + 4 * n, one_in(r, 4) ? selector(r, c) : c->mode < PM_L32 ? P_DS : c->mode == PM_L32 ? P_LDT_DATA : P_LDT_STACK16, n);
+        put(to + 4 * n,
+            one_in(r, 4)        ? selector(r, c)
+            : c->mode < PM_L32  ? P_DS
+            : c->mode == PM_L32 ? P_LDT_DATA
+                                : P_LDT_STACK16,
+            n);
         return 5 * n;
     }
     if (wants_selector(row)) {
@@ -333,7 +384,8 @@ static unsigned put_operand(Rng *r, const ProofCode *c, uint8_t *to)
         }
         return 10;
     }
-    if (!strcmp(row->name, "XRSTOR") && !one_in(r, 4)) {    /* an area that can be loaded, mostly: its header */
+    if (!strcmp(row->name, "XRSTOR") && !one_in(r, 4)) {
+        /* an area that can be loaded, mostly: its header */
         for (unsigned k = 0; k < 512; k += 64) {
             fill(r, to + k, 64);
         }
@@ -343,7 +395,8 @@ static unsigned put_operand(Rng *r, const ProofCode *c, uint8_t *to)
         return XS_BV + 64;
     }
     fill(r, to, 64);
-    if ((row->map & 3) == 1 && (row->opcode == 0xae || row->opcode == 0xc7)) {      /* MXCSR.MM is AMD's alone (APM1 4.2.2) */
+    if ((row->map & 3) == 1 && (row->opcode == 0xae || row->opcode == 0xc7)) {
+        /* MXCSR.MM is AMD's alone (APM1 4.2.2) */
         to[2] &= 0xfd;
         to[26] &= 0xfd;
     }
@@ -353,7 +406,8 @@ static unsigned put_operand(Rng *r, const ProofCode *c, uint8_t *to)
 /* ---- all of it ---- */
 static void put_flags(ProofState *s, Rng *r)
 {
-    s->rflags = 0x202 | (rng(r) & EF_ARITH) | (one_in(r, 4) ? EF_DF : 0) | (one_in(r, 40) ? EF_AC : 0) | (one_in(r, 16) ? EF_ID : 0);
+    s->rflags = 0x202 | (rng(r) & EF_ARITH) | (one_in(r, 4) ? EF_DF : 0) |
+                (one_in(r, 40) ? EF_AC : 0) | (one_in(r, 16) ? EF_ID : 0);
 }
 
 static void put_segments(ProofState *s, Rng *r, const ProofCode *c)
@@ -363,10 +417,12 @@ static void put_segments(ProofState *s, Rng *r, const ProofCode *c)
         [PM_L32] = { P_LDT_DATA, P_LDT_DOWN, P_LDT_READ, P_LDT_STACK16, P_LDT_DATA, P_LDT_CS32 },
         [PM_L16] = { P_LDT_DATA, P_LDT_DATA, P_LDT_READ, P_LDT_DOWN, P_LDT_STACK16, P_LDT_CS16 },
     };
-    s->ds = of[c->mode][0], s->es = of[c->mode][1], s->fs = of[c->mode][2], s->gs = of[c->mode][3], s->ss = of[c->mode][4], s->cs = of[c->mode][5];
+    s->ds = of[c->mode][0], s->es = of[c->mode][1], s->fs = of[c->mode][2], s->gs = of[c->mode][3],
+    s->ss = of[c->mode][4], s->cs = of[c->mode][5];
     s->rip = c->at - (c->mode >= PM_L32 ? P_CODE : 0);
     s->fs_base = c->mode == PM_64 ? P_DATA + 8 * rng_below(r, 256) : 0;
-    s->gs_base = c->mode == PM_64 ? (one_in(r, 16) ? rng(r) >> 17 : P_DATA + 8 * rng_below(r, 256)) : 0;
+    s->gs_base =
+        c->mode == PM_64 ? (one_in(r, 16) ? rng(r) >> 17 : P_DATA + 8 * rng_below(r, 256)) : 0;
 }
 
 /* Vectors are drawn from a store that is made once: making them would be most of a case's time. */
@@ -414,10 +470,12 @@ static void put_gprs(ProofState *s, Rng *r, const ProofCode *c)
     if (one_in(r, 8)) {
         s->gpr[rng_below(r, 16)] = s->gpr[rng_below(r, 16)];
     }
-    if (c->valid && c->insn.row->name[0] == 'D' && c->insn.row->name[1] == 'I' && !one_in(r, 4)) {      /* DIV: without overflow */
+    if (c->valid && c->insn.row->name[0] == 'D' && c->insn.row->name[1] == 'I' && !one_in(r, 4)) {
+        /* DIV: without overflow */
         s->gpr[R_RDX] = one_in(r, 2) ? 0 : rng_below(r, 64);
     }
-    if (wants_selector(c->insn.row ? c->insn.row : x86_rows(&(unsigned){ 0 })) && c->insn.mod == 3) {
+    if (wants_selector(c->insn.row ? c->insn.row : x86_rows(&(unsigned){ 0 })) &&
+        c->insn.mod == 3) {
         s->gpr[c->insn.rm] = (rng(r) & ~0xffffull) | selector(r, c);
         s->gpr[c->insn.reg] = (rng(r) & ~0xffffull) | selector(r, c);
     }
@@ -426,7 +484,8 @@ static void put_gprs(ProofState *s, Rng *r, const ProofCode *c)
     }
 }
 
-void proof_state(ProofState *s, Rng *r, const ProofCode *c, uint8_t *memory, uint32_t *from, uint32_t *n)
+void proof_state(ProofState *s, Rng *r, const ProofCode *c, uint8_t *memory, uint32_t *from,
+                 uint32_t *n)
 {
     uint8_t operand[XS_BV + 64];
     uint64_t to = 0;

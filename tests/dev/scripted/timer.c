@@ -336,7 +336,7 @@ START_TEST(hpet_level)
 }
 END_TEST
 
-/* ---- a timer that the accelerator has: state goes to it and comes from it, and a machine without one goes on ---- */
+/* ---- a timer that the accelerator has: state goes to it and comes from it, and a machine without one goes on */
 
 static PitState there;
 static unsigned stores;
@@ -382,8 +382,10 @@ START_TEST(pit_outside)
     stores = 0;
     move_pit(rig.pit, &chip);
     ck_assert(stores && !wire.level);           /* the wire is the other one's */
-    ck_assert(there.channel[0].count == 2386 && there.channel[0].mode == 2 && there.channel[0].rw == 3 && there.channel[0].gate);
-    ck_assert(there.channel[2].count == 50000 && there.channel[2].mode == 0 && there.channel[2].gate);
+    ck_assert(there.channel[0].count == 2386 && there.channel[0].mode == 2 &&
+              there.channel[0].rw == 3 && there.channel[0].gate);
+    ck_assert(there.channel[2].count == 50000 && there.channel[2].mode == 0 &&
+              there.channel[2].gate);
     ck_assert_uint_le(there.channel[2].loaded_ns, rig_time() - ticks(999));
     ck_assert_uint_ge(there.channel[2].loaded_ns, rig_time() - ticks(1001));
     ck_assert(there.speaker && there.makes_up && !there.cut);
@@ -395,7 +397,8 @@ START_TEST(pit_outside)
     pit_cut(rig.pit, false);
     ck_assert(!there.cut && pit_speaker(rig.pit, &gate, &on) && gate && on);
     there.channel[0].count = 1193;              /* the guest programs it there */
-    there.channel[1] = (PitChannel){ .count = 700, .mode = 2, .rw = 3, .gate = true, .read_msb = true,
+    there.channel[1] = (PitChannel){ .count = 700, .mode = 2, .rw = 3, .gate = true,
+                                     .read_msb = true,
                                      .latched_bytes = 1, .latched_count = 0x1234 };
     there.channel[2].gate = there.speaker = false;
     ck_assert(pit_speaker(rig.pit, &gate, &on) && !gate && !on);

@@ -513,7 +513,8 @@ static bool page_is(uint32_t at, uint8_t val)
 
 START_TEST(balloon)
 {
-    static const uint32_t pfns[] = { 0x101, 0x102, 0x104, 0x103, 0x7ffffff, 0xffffffff, 0x400, 0x110 };
+    static const uint32_t pfns[] = { 0x101, 0x102, 0x104, 0x103, 0x7ffffff, 0xffffffff, 0x400,
+                                     0x110 };
     rig.m->ram_bytes = RAM_BYTES;
     plug_with("virtio-balloon-pci", "free-page-reporting", "on");
     ck_assert_uint_eq(offered() & 0x3f, B_STATS | B_REPORTING);
@@ -545,7 +546,8 @@ START_TEST(balloon)
     offer(3, 0);
     kick(3);
     ck_assert_uint_eq(used(3), 1);
-    ck_assert(page_is(DATA + 0x6000, 0) && page_is(DATA + 0x7000, FULL) && *ram(DATA + 0x5fff) == FULL);
+    ck_assert(page_is(DATA + 0x6000, 0) && page_is(DATA + 0x7000, FULL) &&
+              *ram(DATA + 0x5fff) == FULL);
     ck_assert(page_is(RAM_BYTES - 0x1000, 0) && page_is(RAM_BYTES - 0x2000, FULL));
     rig_round_trip();
 }
@@ -569,7 +571,8 @@ START_TEST(balloon_stats)
     ck_assert(!d->class->get(d, "frob"));
     all = g_variant_ref_sink(d->class->get(d, "guest-stats"));
     none = g_variant_lookup_value(all, "stats", NULL);
-    ck_assert(none && g_variant_lookup(none, "stat-total-memory", "t", &total) && total == 0x123456789a);
+    ck_assert(none && g_variant_lookup(none, "stat-total-memory", "t", &total) &&
+              total == 0x123456789a);
     ck_assert(g_variant_lookup(none, "stat-swap-out", "t", &total) && total == UINT64_MAX);
     d->class->changed(d);
     ck_assert_uint_eq(used(2), 1);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* cirrus.c -- the CL-GD5446's own: packed modes by its BIOS, banks, the blitter, the hardware cursor. */
+/*
+ * cirrus.c -- the CL-GD5446's own: packed modes by its BIOS, banks, the blitter, the hardware
+ * cursor.
+ */
 #include "tests/guest/screens/lib.h"
 
 static uint32_t lfb;
@@ -18,8 +21,9 @@ static uint16_t vbe(unsigned ax, unsigned bx, unsigned cx)
 static unsigned find(unsigned width, unsigned height, unsigned bpp)
 {
     for (unsigned m = 0x100; m < 0x1a0; m++) {
-        if (vbe(0x4f01, 0, m) == 0x004f && (info[0] & 1) && (info[18] | info[19] << 8) == (int)width &&
-            (info[20] | info[21] << 8) == (int)height && info[25] == bpp) {
+        if (vbe(0x4f01, 0, m) == 0x004f && (info[0] & 1) &&
+            (info[18] | info[19] << 8) == (int)width && (info[20] | info[21] << 8) == (int)height &&
+            info[25] == bpp) {
             lfb = info[40] | info[41] << 8 | (uint32_t)info[42] << 16 | (uint32_t)info[43] << 24;
             stride = info[16] | info[17] << 8;
             return m;
@@ -61,7 +65,7 @@ static void cursor(void)
 {
     uint32_t at = lfb + (4 << 20) - 16384;
 
-    for (unsigned y = 0; y < 64; y++) {         /* an arrow: both planes, its edge only the second */
+    for (unsigned y = 0; y < 64; y++) {        /* an arrow: both planes, its edge only the second */
         for (unsigned x = 0; x < 8; x++) {
             unsigned full = y < x * 8 ? 0 : y < x * 8 + 8 ? 0xff00 >> (y - x * 8) & 0xff : 0xff;
             MEM8(at + y * 16 + x) = (uint8_t)(y > 40 ? 0 : full);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* effects.c -- what DOS programs did with it: fire, plasma, a scroller with a still line, colours in a circle, a starfield. */
+/*
+ * effects.c -- what DOS programs did with it: fire, plasma, a scroller with a still line, colours
+ * in a circle, a starfield.
+ */
 #include "tests/guest/screens/lib.h"
 
 /* Fire in mode 13h: each point is the mean of those beneath, a little cooler. */
@@ -11,7 +14,13 @@ static void fire(void)
 
     mode(0x13);
     for (unsigned i = 0; i < 256; i++) {
-        dac(i, i < 64 ? i : 63, i < 64 ? 0 : i < 128 ? i - 64 : 63, i < 128 ? 0 : i < 192 ? i - 128 : 63);
+        dac(i, i < 64 ? i : 63,
+            i < 64    ? 0
+            : i < 128 ? i - 64
+                      : 63,
+            i < 128   ? 0
+            : i < 192 ? i - 128
+                      : 63);
     }
     for (unsigned frame = 0; frame < 100; frame++) {
         for (unsigned x = 0; x < W; x++) {
@@ -19,7 +28,8 @@ static void fire(void)
         }
         for (unsigned y = 0; y < H; y++) {
             for (unsigned x = 0; x < W; x++) {
-                unsigned v = f[y + 1][x ? x - 1 : W - 1] + f[y + 1][x] + f[y + 1][x + 1 < W ? x + 1 : 0] + f[y + 2][x];
+                unsigned v = f[y + 1][x ? x - 1 : W - 1] + f[y + 1][x] +
+                             f[y + 1][x + 1 < W ? x + 1 : 0] + f[y + 2][x];
                 f[y][x] = (uint8_t)(v / 4 > 2 ? v / 4 - 2 : 0);
             }
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lib.h -- what the pictures share: ports, INT 10h, video memory, and the serial line on which each picture is announced.
+ * lib.h -- what the pictures share: ports, INT 10h, video memory, and the serial line on which each
+ * picture is announced.
  *
  * 16-bit code by gcc -m16; all of the program and its data in one segment.
  */
@@ -50,13 +51,17 @@ static inline void gc(unsigned i, unsigned v) { outw(0x3ce, i | v << 8); }
 static inline void crtc(unsigned i, unsigned v) { outw(0x3d4, i | v << 8); }
 static inline uint8_t crtc_in(unsigned i) { outb(0x3d4, i); return inb(0x3d5); }
 static inline uint8_t seq_in(unsigned i) { outb(0x3c4, i); return inb(0x3c5); }
-static inline void crtc_change(unsigned i, unsigned keep, unsigned set) { crtc(i, (crtc_in(i) & keep) | set); }
+static inline void crtc_change(unsigned i, unsigned keep, unsigned set)
+{
+    crtc(i, (crtc_in(i) & keep) | set);
+}
 
 void attr(unsigned i, unsigned v);
 void dac(unsigned i, unsigned r, unsigned g, unsigned b);       /* 6 bits each */
 uint16_t bios(unsigned ax, unsigned bx, unsigned cx, unsigned dx);      /* INT 10h; AX */
 void mode(unsigned m);                          /* INT 10h AH=0; a text cursor is off */
-void show(const char *name);                    /* the picture is ready; goes on when the host says so */
+/* the picture is ready; goes on when the host says so */
+void show(const char *name);
 void retrace(void);                             /* the next vertical retrace begins */
 uint32_t random32(uint32_t *state);
 void rainbow(void);                             /* a palette of 256 colours */
@@ -64,10 +69,12 @@ void rainbow(void);                             /* a palette of 256 colours */
 /* A picture of its own for each mode: borders, a grid, bars, a circle; dot() is the mode's. */
 typedef void Dot(unsigned x, unsigned y, uint32_t color);
 void pattern(Dot *dot, unsigned width, unsigned height, uint32_t colors);
-void dot_planar(unsigned x, unsigned y, uint32_t color);        /* by set/reset and bit mask; stride below */
+/* by set/reset and bit mask; stride below */
+void dot_planar(unsigned x, unsigned y, uint32_t color);
 void dot_linear(unsigned x, unsigned y, uint32_t color);        /* a byte a dot in the window */
 void dot_unchained(unsigned x, unsigned y, uint32_t color);     /* map mask by x & 3 */
-extern unsigned stride, page;                   /* bytes a line, of the plane; where the picture begins */
+/* bytes a line, of the plane; where the picture begins */
+extern unsigned stride, page;
 void unchain(void);                             /* mode 13h as mode X's memory */
 void mode_x(void);                              /* 320x240, unchained */
 void mode_360x480(void);

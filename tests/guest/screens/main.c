@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* main.c -- pictures in every class of VGA mode, one after the other, for tests/cli/screens to look at. */
+/*
+ * main.c -- pictures in every class of VGA mode, one after the other, for tests/cli/screens to look
+ * at.
+ */
 #include "tests/guest/screens/lib.h"
 
 enum { COM1 = 0x3f8, LSR = 5, RECEIVED = 1, EMPTY = 0x20 };
@@ -54,7 +57,9 @@ uint16_t bios(unsigned ax, unsigned bx, unsigned cx, unsigned dx)
     return (uint16_t)r.eax;
 }
 
-/* Debian's BIOS knows the attribute controller only by the colour ports, so these are set before. */
+/*
+ * Debian's BIOS knows the attribute controller only by the colour ports, so these are set before.
+ */
 void mode(unsigned m)
 {
     outb(0x3c2, inb(0x3cc) | 1);
@@ -82,7 +87,16 @@ void rainbow(void)
 {
     for (unsigned i = 0; i < 256; i++) {
         unsigned h = i % 64;
-        dac(i, i < 64 ? h : i < 128 ? 63 - h : i < 192 ? 0 : h, i < 64 ? 0 : i < 128 ? h : i < 192 ? 63 - h : h, i < 128 ? 63 - h / 2 : h);
+        dac(i,
+            i < 64    ? h
+            : i < 128 ? 63 - h
+            : i < 192 ? 0
+                      : h,
+            i < 64    ? 0
+            : i < 128 ? h
+            : i < 192 ? 63 - h
+                      : h,
+            i < 128 ? 63 - h / 2 : h);
     }
 }
 
@@ -100,7 +114,8 @@ void line_compare(unsigned line)
 }
 
 /*
- * Two frames, a dot from the edge apart; a grid of 16; left a ramp of all colours, right diagonal lines; a circle.
+ * Two frames, a dot from the edge apart; a grid of 16; left a ramp of all colours, right diagonal
+ * lines; a circle.
  */
 void pattern(Dot *dot, unsigned width, unsigned height, uint32_t colors)
 {
@@ -109,7 +124,8 @@ void pattern(Dot *dot, unsigned width, unsigned height, uint32_t colors)
     for (unsigned y = 0; y < height; y++) {
         for (unsigned x = 0; x < width; x++) {
             uint32_t c;
-            unsigned dx = x > cx ? x - cx : cx - x, dy = y > cy ? y - cy : cy - y, d = dx * dx + dy * dy;
+            unsigned dx = x > cx ? x - cx : cx - x, dy = y > cy ? y - cy : cy - y,
+                     d = dx * dx + dy * dy;
             if (x == 0 || y == 0 || x == width - 1 || y == height - 1) {
                 c = colors - 1;
             } else if (x == 2 || y == 2 || x == width - 3 || y == height - 3) {

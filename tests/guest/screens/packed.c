@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* packed.c -- 256 colours, chained and not, tweaked sizes; VBE modes by the BIOS and by the DISPI registers, banks and frame buffer. */
+/*
+ * packed.c -- 256 colours, chained and not, tweaked sizes; VBE modes by the BIOS and by the DISPI
+ * registers, banks and frame buffer.
+ */
 #include "tests/guest/screens/lib.h"
 
-enum { DISPI = 0x1ce, ID = 0, XRES, YRES, BPP, ENABLE, BANK, VIRT_WIDTH, VIRT_HEIGHT, X_OFFSET, Y_OFFSET };
+enum { DISPI = 0x1ce, ID = 0, XRES, YRES, BPP, ENABLE, BANK, VIRT_WIDTH, VIRT_HEIGHT, X_OFFSET,
+       Y_OFFSET };
 
 static uint32_t lfb;
 static unsigned bytes;
@@ -136,8 +140,9 @@ static uint16_t vbe(unsigned ax, unsigned bx, unsigned cx, unsigned dx)
 static unsigned find(unsigned width, unsigned height, unsigned bpp)
 {
     for (unsigned m = 0x100; m < 0x1a0; m++) {
-        if (vbe(0x4f01, 0, m, 0) == 0x004f && (info[0] & 1) && (info[18] | info[19] << 8) == (int)width &&
-            (info[20] | info[21] << 8) == (int)height && info[25] == bpp) {
+        if (vbe(0x4f01, 0, m, 0) == 0x004f && (info[0] & 1) &&
+            (info[18] | info[19] << 8) == (int)width && (info[20] | info[21] << 8) == (int)height &&
+            info[25] == bpp) {
             lfb = info[40] | info[41] << 8 | (uint32_t)info[42] << 16 | (uint32_t)info[43] << 24;
             stride = info[16] | info[17] << 8;
             return m;

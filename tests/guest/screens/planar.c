@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* planar.c -- CGA's and EGA's graphics modes, and all that the graphics controller does to a byte on its way. */
+/*
+ * planar.c -- CGA's and EGA's graphics modes, and all that the graphics controller does to a byte
+ * on its way.
+ */
 #include "tests/guest/screens/lib.h"
 
 static void dot_cga4(unsigned x, unsigned y, uint32_t c)
@@ -70,7 +73,8 @@ static void data_path(void)
         MEM8(WINDOW + i) = (uint8_t)(0x0f << (i & 3));
     }
     seq(2, 15);
-    for (unsigned fn = 0; fn < 4; fn++) {       /* write mode 0 with set/reset and each function, rotated */
+    for (unsigned fn = 0; fn < 4; fn++) {
+        /* write mode 0 with set/reset and each function, rotated */
         gc(3, fn << 3 | fn);
         gc(0, 5 + fn);
         gc(1, 3);
@@ -113,7 +117,8 @@ static void data_path(void)
     }
     gc(3, 0);
     gc(8, 0xff);
-    gc(5, 8);                                   /* read mode 1: where colour 6 is, in white on the last lines */
+    /* read mode 1: where colour 6 is, in white on the last lines */
+    gc(5, 8);
     gc(2, 6);
     gc(7, 7);
     for (unsigned i = 0; i < 80 * 60; i++) {

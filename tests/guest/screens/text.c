@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* text.c -- text: fonts, columns, attributes, blinking, the cursor, 9 dots, smooth scrolling, a split screen, 512 characters. */
+/*
+ * text.c -- text: fonts, columns, attributes, blinking, the cursor, 9 dots, smooth scrolling, a
+ * split screen, 512 characters.
+ */
 #include "tests/guest/screens/lib.h"
 
 static void cell(unsigned at, unsigned ch, unsigned color)
@@ -54,7 +57,8 @@ static void fonts(void)
     bios(0x1003, 0, 0, 0);
     chart(40, 25);
     show("text-40x25");
-    mode(3);                          /* which has the same CRTC: the BIOS sets it at the ports that mode 7 is to have */
+    /* which has the same CRTC: the BIOS sets it at the ports that mode 7 is to have */
+    mode(3);
     mode(7);
     for (unsigned i = 0; i < 256; i++) {        /* underline, inverse */
         MEM16(MONO + 2 * ((i / 32) * 80 + i % 32)) = (uint16_t)(('a' + i % 26) | i << 8);
@@ -130,7 +134,8 @@ static void second_font(void)
     for (unsigned i = 0; i < sizeof(font); i++) {
         font[i] = (uint8_t)((i % 16 < 2 || i % 16 > 13) ? 0xff : 0x81 | (i / 16));
     }
-    Regs r = { .eax = 0x1100, .ebx = 0x1001, .ecx = 256, .edx = 0, .ebp = (uintptr_t)font, .es = SEGMENT };
+    Regs r = { .eax = 0x1100, .ebx = 0x1001, .ecx = 256, .edx = 0, .ebp = (uintptr_t)font,
+               .es = SEGMENT };
     int10(&r);
     flat();
     bios(0x1103, 0x04, 0, 0);         /* attribute bit 3: table 1 */

@@ -204,14 +204,15 @@ static void pit_by_pic(void) { pit(1); }
 /* ---- the HPET: three comparators at once; edges, periods, a level that stays ---- */
 /*
  * The counter must not be there yet when it is set: else the match would be a turn of the counter
- * away.  Another try begins with nothing under way; *before: the hits until then.
+ * away.  Another try begins with nothing under way, and aims twice as far: where each access leaves
+ * the guest, four of them may take longer than `ticks`.  *before: the hits until then.
  */
 static u64 hpet_set(u32 n, u32 config, u32 ticks, u32 *before)
 {
     volatile u64 *t = hpet + HPET_TIMER + 4 * n;
     u64 at;
 
-    do {
+    for (;; ticks *= 2) {
         t[0] = config & HT_PERIODIC;
         sti();
         *before = hpet_hits[n];
@@ -222,8 +223,10 @@ static u64 hpet_set(u32 n, u32 config, u32 ticks, u32 *before)
         if (config & HT_PERIODIC) {
             t[1] = ticks;
         }
-    } while ((long long)(hpet[HPET_COUNTER] - at) >= 0);
-    return at;
+        if ((long long)(hpet[HPET_COUNTER] - at) < 0) {
+            return at;
+        }
+    }
 }
 
 static void hpet_timers(void)

@@ -44,24 +44,27 @@ void machine_set_actions(Machine *m, const ActionArgs *a)
     }
 }
 
-static void tell(Machine *m, const char *event, const char *action)
+static void tell(Machine *m, const char *event, const char *action, GVariant *info)
 {
     GVariantBuilder b;
 
     object_start(&b);
     say(&b, "action", action);
+    if (info) {
+        say_value(&b, "info", info);
+    }
     machine_event(m, event, g_variant_builder_end(&b));
 }
 
-void machine_guest_panicked(Machine *m)
+void machine_guest_panicked(Machine *m, GVariant *info)
 {
     if (m->on_panic == PANIC_PAUSE || (m->on_panic == PANIC_SHUTDOWN && m->no_shutdown)) {
-        tell(m, "GUEST_PANICKED", "pause");
+        tell(m, "GUEST_PANICKED", "pause", info);
         machine_pause_request(m, "guest-panicked");
     } else if (m->on_panic == PANIC_NONE) {
-        tell(m, "GUEST_PANICKED", "run");
+        tell(m, "GUEST_PANICKED", "run", info);
     } else {
-        tell(m, "GUEST_PANICKED", "poweroff");
+        tell(m, "GUEST_PANICKED", "poweroff", info);
         m->shutdown_cause = "guest-panic";
         m->exit_status = m->on_panic == PANIC_EXIT_FAILURE ? 1 : m->exit_status;
         machine_shutdown_request(m, "guest-panic");
@@ -71,7 +74,7 @@ void machine_guest_panicked(Machine *m)
 void machine_watchdog(Machine *m)
 {
     trace_watchdog_expired(watchdogs[m->on_watchdog + 1]);
-    tell(m, "WATCHDOG", watchdogs[m->on_watchdog + 1]);
+    tell(m, "WATCHDOG", watchdogs[m->on_watchdog + 1], NULL);
     switch (m->on_watchdog) {
     case WATCHDOG_RESET:    machine_reset_request(m, "the watchdog"); break;
     case WATCHDOG_SHUTDOWN: machine_powerdown(m); break;

@@ -158,6 +158,7 @@ uint32_t kvm_pv_leaves(KvmCpu *k, struct kvm_cpuid2 *t);       /* Hyper-V's; whe
 bool kvm_pv_vcpu_init(KvmCpu *k, GError **err);
 void kvm_pv_msrs(KvmCpu *k, unsigned long what);
 void kvm_pv_exit(KvmCpu *k);
+void kvm_pv_crashed(KvmCpu *k);
 
 /* x86.c */
 bool kvm_msr_do(KvmCpu *k, unsigned long what, uint32_t msr, uint64_t *val);

@@ -4,14 +4,16 @@
  *
  * Spec: Hypervisor Top Level Functional Specification 6.0b, 2.4 (CPUID) and appendix; Linux Documentation/virt/kvm/x86/cpuid.rst
  *   and msr.rst; api.rst, 4.118 (KVM_GET_SUPPORTED_HV_CPUID).
- * Omits: VMBus, the debugger's interface, enlightened VMCS and MSR bitmaps; the guest's message of its crash
- *   is only logged.  Where Hyper-V's leaves are shown, KVM's begin at 40000100H.
+ * Omits: VMBus, the debugger's interface, enlightened VMCS and MSR bitmaps; the text of the guest's message of its crash.
+ *   Where Hyper-V's leaves are shown, KVM's begin at 40000100H.
  * Threads: the vCPU's own, or any while it is parked.
  *
  * The MSRs behind these features are KVM's to keep; X86Cpu.pv_msr is where a snapshot has them, by the rows below.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
 #include "accel/kvm/kvm.h"
+#include "core/actions.h"
+#include "core/commands.h"
 #include "core/log.h"
 #include <errno.h>
 #include <linux/kvm_para.h>
@@ -185,6 +187,26 @@ void kvm_pv_msrs(KvmCpu *k, unsigned long what)
 }
 
 /* ---- exits ---- */
+
+/* The guest has written HV_X64_MSR_CRASH_CTL: what lies in the five MSRs before it. */
+void kvm_pv_crashed(KvmCpu *k)
+{
+    enum { MSR_CRASH_P0 = 0x40000100, N_WORDS = 5 };
+    Machine *m = k->kvm->machine;
+    GVariantBuilder b;
+
+    object_start(&b);
+    say(&b, "type", "hyper-v");
+    for (unsigned i = 0; i < N_WORDS; i++) {
+        char key[] = { 'a', 'r', 'g', (char)('1' + i), 0 };
+        uint64_t val = 0;
+        kvm_msr_do(k, KVM_GET_MSRS, MSR_CRASH_P0 + i, &val);
+        say_int(&b, key, (int64_t)val);
+    }
+    machine_lock(m);
+    machine_guest_panicked(m, g_variant_builder_end(&b));
+    machine_unlock(m);
+}
 
 void kvm_pv_exit(KvmCpu *k)
 {

@@ -240,7 +240,7 @@ static VcpuExit handle(KvmCpu *k)
         return GO_ON;
     case KVM_EXIT_SYSTEM_EVENT:
         if (k->run->system_event.type == KVM_SYSTEM_EVENT_CRASH) {
-            g_printerr("ryokan: the guest says that it has crashed\n");
+            kvm_pv_crashed(k);
             return GO_ON;
         }
         return (VcpuExit){ .why = EXIT_RESET };

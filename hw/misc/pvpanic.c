@@ -38,7 +38,7 @@ static void pvpanic_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     Pvpanic *s = dev;
 
     if (val & s->events & PANICKED) {
-        machine_guest_panicked(s->dev.machine);
+        machine_guest_panicked(s->dev.machine, NULL);
     } else if (val & s->events & CRASH_LOADED) {
         tell(s, "GUEST_CRASHLOADED", "run");
         guest_error(s, "the guest has crashed, its crash kernel takes over");

@@ -158,8 +158,12 @@ static bool set_cpu_pm(KvmMachine *k, GError **err)
 /* MSRs that KVM would answer otherwise than the CPU model does; they are the model's, under every accelerator. */
 static const uint32_t model_msrs[] = {
     0x35,                               /* CORE_THREAD_COUNT, which later KVMs may know */
+    0x8b,                               /* BIOS_SIGN_ID */
+    0xce,                               /* PLATFORM_INFO: without faulting of CPUID, */
+    0x140,                              /* which this would switch on */
     0x198,                              /* PERF_STATUS */
     0xc0010015,                         /* HWCR: the TSC counts at a constant rate */
+    0xc0011029,                         /* DE_CFG: LFENCE serialises */
 };
 
 static void filter_msrs(KvmMachine *k)

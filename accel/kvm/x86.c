@@ -185,6 +185,7 @@ static const MsrRow rows[] = {
     { 0x174, F(sysenter_cs) }, { 0x175, F(sysenter_esp) }, { 0x176, F(sysenter_eip) }, { 0x277, F(pat) },
     { 0xc0000081, F(star) }, { 0xc0000082, F(lstar) }, { 0xc0000083, F(cstar) }, { 0xc0000084, F(sfmask) },
     { 0xc0000102, F(kernel_gs_base) }, { 0xc0000103, F(tsc_aux) }, { 0x1a0, F(misc_enable) }, { 0x48, F(spec_ctrl) },
+    { 0x3b, F(tsc_adjust) }, { 0xc001011f, F(virt_ssbd) },
     { 0x9e, F(smbase) }, { 0x2ff, F(mtrr_def) }, { 0x17a, F(mcg_status) }, { 0x17b, F(mcg_ctl) },
     { 0x250, F(mtrr_fixed[0]) }, { 0x258, F(mtrr_fixed[1]) }, { 0x259, F(mtrr_fixed[2]) }, { 0x268, F(mtrr_fixed[3]) },
     { 0x269, F(mtrr_fixed[4]) }, { 0x26a, F(mtrr_fixed[5]) }, { 0x26b, F(mtrr_fixed[6]) }, { 0x26c, F(mtrr_fixed[7]) },

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * xstate.c -- 64-bit guest: every register of the x87, SSE, AVX, AVX-512 and protection keys, as far as the CPU has them, keeps
- * what it holds, time and again.  migrate.c moves it meanwhile, and says at MORE how often it still will.
+ * xstate.c -- 64-bit guest: every register of the x87, SSE, AVX, AVX-512 and protection keys, as far as the CPU has them, and MSRs
+ * keep what they hold, time and again.  migrate.c moves it meanwhile, and says at MORE how often it still will.
  *
- * Spec: Intel SDM vol. 1 ch. 13.
+ * Spec: Intel SDM vol. 1 ch. 13, vol. 4 ch. 2; AMD APM vol. 2 appendix A.
  */
 #include "tests/guest/long.h"
 
@@ -113,9 +113,100 @@ static u32 round(u32 mask)
     return d;
 }
 
+/* ---- MSRs: those that take these bits, where the CPU has them; and those that say the same each time ---- */
+typedef struct Gate {
+    u32 leaf, sub, reg, bit;
+} Gate;
+#define ANY     { 0, 0, 0, 0 }
+static struct {
+    u32  msr;
+    u64  bits, fixed;
+    Gate gate;
+} msrs[] = {
+    { 0x174, 0xffff, 0, ANY },                          { 0x175, 0x7fffffffffff, 0, ANY },
+    { 0x176, 0x7fffffffffff, 0, ANY },                  { 0xc0000081, ~0ull, 0, ANY },
+    { 0xc0000082, 0x7fffffffffff, 0, ANY },             { 0xc0000083, 0x7fffffffffff, 0, ANY },
+    { 0xc0000084, 0xffffffff, 0, ANY },                 { 0xc0000102, 0x7fffffffffff, 0, ANY },
+    { 0xc0000103, 0xffffffff, 0, { 0x80000001, 0, 3, 27 } },
+    { 0x277, 0x0101010101010101, 0x0606040400000406, ANY },
+    { 0x200, 0xfff00000, 6, { 1, 0, 3, 12 } },          { 0x201, 0xfff00000, 0, { 1, 0, 3, 12 } },
+    { 0x20e, 0xfff00000, 4, { 1, 0, 3, 12 } },          { 0x250, 0x0404040404040404, 0, { 1, 0, 3, 12 } },
+    { 0x26f, 0x0404040404040404, 0, { 1, 0, 3, 12 } },  { 0x2ff, 0x400, 6, { 1, 0, 3, 12 } },
+    { 0x3b, 0x3fffffff, 0, { 7, 0, 1, 1 } },            { 0x48, 1, 0, { 7, 0, 3, 26 } },
+    { 0xc001011f, 4, 0, { 0x80000008, 0, 1, 25 } },
+};
+static const u32 constant[] = { 0x179, 0xfe, 0x8b, 0xce, 0x198, 0x35, 0xc0010015, 0xc0011029, 0xc001001f, 0x140 };
+static u64 constants[sizeof constant / 4], held[sizeof msrs / sizeof *msrs];
+
+static int has(const Gate *g)
+{
+    u32 r[4], first[4];
+
+    if (!g->leaf) {
+        return 1;
+    }
+    cpuid(g->leaf & 0x80000000, 0, first);
+    if (first[0] < g->leaf) {
+        return 0;
+    }
+    cpuid(g->leaf, g->sub, r);
+    return r[g->reg] >> g->bit & 1;
+}
+
+/* One that faults reads as all ones. */
+static u64 look(u32 msr)
+{
+    u32 a = 0xffffffff, d = 0xffffffff;
+
+    asm volatile("movq $1f, resume; rdmsr; 1: movq $0, resume" : "+a"(a), "+d"(d) : "c"(msr) : "memory");
+    return a | (u64)d << 32;
+}
+
+static void msr_set(u32 i)
+{
+    held[i] = (next() & msrs[i].bits) | msrs[i].fixed;
+    wrmsr(msrs[i].msr, held[i]);
+}
+
+static void msrs_start(void)
+{
+    for (u32 i = 0; i < sizeof msrs / sizeof *msrs; i++) {
+        if (!has(&msrs[i].gate)) {
+            msrs[i].msr = 0;
+        } else {
+            msr_set(i);
+        }
+    }
+    for (u32 i = 0; i < sizeof constant / 4; i++) {
+        constants[i] = look(constant[i]);
+    }
+}
+
+static u32 msrs_lost(void)
+{
+    u32 lost = 0;
+
+    for (u32 i = 0; i < sizeof msrs / sizeof *msrs && !lost; i++) {
+        if (msrs[i].msr && rdmsr(msrs[i].msr) != held[i]) {
+            check("an MSR", rdmsr(msrs[i].msr), held[i]);
+            lost = msrs[i].msr;
+        }
+    }
+    for (u32 i = 0; i < sizeof constant / 4 && !lost; i++) {
+        if (look(constant[i]) != constants[i]) {
+            check("an MSR that never changes", look(constant[i]), constants[i]);
+            lost = constant[i];
+        }
+    }
+    for (u32 i = next() % (sizeof msrs / sizeof *msrs), n = 0; n < 2 && msrs[i].msr; n++) {
+        msr_set(i);
+    }
+    return lost;
+}
+
 __attribute__((used)) int main(void)
 {
-    u32 mask, lost = 0;
+    u32 mask, lost = 0, msr = 0;
 
     setup();
     asm volatile("movq %%cr0, %%rax; andl $~0xc, %%eax; movq %%rax, %%cr0; movq %%cr4, %%rax; orl $0x200, %%eax; movq %%rax, %%cr4" ::: "rax");
@@ -123,11 +214,14 @@ __attribute__((used)) int main(void)
     put("# components ");
     put_hex(mask);
     put("\n");
+    msrs_start();
     do {
-        for (u32 i = 0; i < ROUNDS_A_LAP && !lost; i++) {
+        for (u32 i = 0; i < ROUNDS_A_LAP && !lost && !msr; i++) {
             lost = round(mask);
+            msr = msrs_lost();
         }
-    } while (MORE && !lost);
+    } while (MORE && !lost && !msr);
     check("bytes that changed", lost, 0);
+    check("the MSR that changed", msr, 0);
     finish();
 }

@@ -384,6 +384,7 @@ uint64_t x86_efer_allowed(const X86Cpu *c)
     return EFER_LMA | (x86_feat(c, FEAT_81_EDX, 11) ? EFER_SCE : 0) |
            (x86_feat(c, FEAT_81_EDX, 29) ? EFER_LME : 0) |
            (x86_feat(c, FEAT_81_EDX, 20) ? EFER_NXE : 0) |
+           (x86_feat(c, FEAT_81_EDX, 25) ? EFER_FFXSR : 0) |
            (x86_feat(c, FEAT_81_ECX, 2) && !(c->svm.vm_cr & VM_CR_SVMDIS) ? EFER_SVME : 0);
 }
 

@@ -17,6 +17,6 @@ typedef struct ActionArgs {           /* of -action and set-action: 0, or one mo
 } ActionArgs;
 extern const Field action_args[], watchdog_action_args[];
 void machine_set_actions(Machine *m, const ActionArgs *a);
-void machine_guest_panicked(Machine *m, GVariant *info);         /* what it says of it, or NULL; taken */
+void machine_guest_panicked(Machine *m, GVariant *info);  /* what it says of it, or NULL; taken */
 void machine_watchdog(Machine *m);    /* it has run out */
 #endif

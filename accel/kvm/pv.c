@@ -4,8 +4,8 @@
  *
  * Spec: Hypervisor Top Level Functional Specification 6.0b, 2.4 (CPUID) and appendix; Linux Documentation/virt/kvm/x86/cpuid.rst
  *   and msr.rst; api.rst, 4.118 (KVM_GET_SUPPORTED_HV_CPUID).
- * Omits: VMBus, the debugger's interface, enlightened VMCS and MSR bitmaps; the text of the guest's message of its crash.
- *   Where Hyper-V's leaves are shown, KVM's begin at 40000100H.
+ * Omits: VMBus, the debugger's interface, enlightened VMCS and MSR bitmaps; the text of the guest's
+ *   message of its crash.  Where Hyper-V's leaves are shown, KVM's begin at 40000100H.
  * Threads: the vCPU's own, or any while it is parked.
  *
  * The MSRs behind these features are KVM's to keep; X86Cpu.pv_msr is where a snapshot has them, by the rows below.

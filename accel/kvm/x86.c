@@ -31,15 +31,18 @@ static const struct { uint32_t leaf; uint8_t sub, reg; uint32_t without; } words
                      B(KVM_FEATURE_ASYNC_PF_INT)) },
 };
 
-/* Instructions that the translator lacks: they have no state of their own, so that they need no more than KVM's word. */
+/* Instructions that the translator lacks: they have no state of their own, so that they need no
+ * more than KVM's word. */
 static const uint32_t beyond[X86_N_FEATS] = {
-    [FEAT_7_EBX] = B(4) | B(11) | B(26) | B(27),                        /* HLE, RTM, AVX-512 PF and ER */
-    [FEAT_7_ECX] = B(25),                                               /* CLDEMOTE */
-    [FEAT_7_EDX] = B(2) | B(3) | B(8) | B(10) | B(16) | B(23),          /* AVX-512 4VNNIW, 4FMAPS, VP2INTERSECT, FP16; MD_CLEAR, TSXLDTRK */
-    [FEAT_7_1_EAX] = B(4) | B(5),                                       /* AVX-VNNI, AVX-512 BF16 */
-    [FEAT_81_EDX] = B(25),                                              /* FFXSR */
-    [FEAT_81_ECX] = B(4) | B(6) | B(7) | B(9) | B(11) | B(16) | B(21),  /* CR8 by LOCK, SSE4A, misaligned SSE, OSVW, XOP, FMA4, TBM */
-    [FEAT_88_EBX] = B(26),                                              /* SSB_NO */
+    [FEAT_7_EBX] = B(4) | B(11) | B(26) | B(27),        /* HLE, RTM, AVX-512 PF and ER */
+    [FEAT_7_ECX] = B(25),                               /* CLDEMOTE */
+    /* AVX-512 4VNNIW, 4FMAPS, VP2INTERSECT, FP16; MD_CLEAR, TSXLDTRK */
+    [FEAT_7_EDX] = B(2) | B(3) | B(8) | B(10) | B(16) | B(23),
+    [FEAT_7_1_EAX] = B(4) | B(5),                       /* AVX-VNNI, AVX-512 BF16 */
+    [FEAT_81_EDX] = B(25),                              /* FFXSR */
+    /* CR8 by LOCK, SSE4A, misaligned SSE, OSVW, XOP, FMA4, TBM */
+    [FEAT_81_ECX] = B(4) | B(6) | B(7) | B(9) | B(11) | B(16) | B(21),
+    [FEAT_88_EBX] = B(26),                              /* SSB_NO */
 };
 
 static const struct kvm_cpuid_entry2 *given(const KvmMachine *k, uint32_t leaf, uint32_t sub)

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * xstate.c -- 64-bit guest: every register of the x87, SSE, AVX, AVX-512 and protection keys, as far as the CPU has them, and MSRs
- * keep what they hold, time and again.  migrate.c moves it meanwhile, and says at MORE how often it still will.
+ * xstate.c -- 64-bit guest: every register of the x87, SSE, AVX, AVX-512 and protection keys, as
+ * far as the CPU has them, and MSRs keep what they hold, time and again.  migrate.c moves it
+ * meanwhile, and says at MORE how often it still will.
  *
  * Spec: Intel SDM vol. 1 ch. 13, vol. 4 ch. 2; AMD APM vol. 2 appendix A.
  */
 #include "tests/guest/long.h"
 
 #define MORE (*(volatile u32 *)0x500)
-enum { ROUNDS_A_LAP = 200, CR4_OSXSAVE = 1 << 18, XSAVE = 1 << 26, OURS = 0x2e7, HEADER = 512, AREA = 4096 };
-enum { FXSAVE_ST = 32, FXSAVE_XMM = 160, FXSAVE_END = 416 };
+enum { ROUNDS_A_LAP = 200, CR4_OSXSAVE = 1 << 18, XSAVE = 1 << 26, OURS = 0x2e7 };
+enum { HEADER = 512, AREA = 4096, FXSAVE_ST = 32, FXSAVE_XMM = 160, FXSAVE_END = 416 };
 static u8  in[AREA] __attribute__((aligned(64))), out[AREA] __attribute__((aligned(64)));
 static u32 where[16], bytes[16];
 static u64 random = 0x9e3779b97f4a7c15;
@@ -98,10 +99,12 @@ static u32 round(u32 mask)
 
     fill(mask);
     if (mask) {
-        asm volatile("xrstor64 (%2); 1: pause; decl %%ecx; jns 1b; movl %4, %%eax; xorl %%edx, %%edx; xsave64 (%3)"
+        asm volatile("xrstor64 (%2); 1: pause; decl %%ecx; jns 1b;"
+                     "movl %4, %%eax; xorl %%edx, %%edx; xsave64 (%3)"
                      : "+c"(n) : "a"(mask), "r"(in), "r"(out), "r"(mask), "d"(0) : "memory");
     } else {
-        asm volatile("fxrstor64 (%1); 1: pause; decl %%ecx; jns 1b; fxsave64 (%2)" : "+c"(n) : "r"(in), "r"(out) : "memory");
+        asm volatile("fxrstor64 (%1); 1: pause; decl %%ecx; jns 1b; fxsave64 (%2)"
+                     : "+c"(n) : "r"(in), "r"(out) : "memory");
     }
     d = differ(0, 5) + differ(24, 4) + differ(FXSAVE_XMM, FXSAVE_END - FXSAVE_XMM);
     for (u32 i = 0; i < 8; i++) {
@@ -113,7 +116,7 @@ static u32 round(u32 mask)
     return d;
 }
 
-/* ---- MSRs: those that take these bits, where the CPU has them; and those that say the same each time ---- */
+/* ---- MSRs: those that take these bits, where the CPU has them; and those that never change */
 typedef struct Gate {
     u32 leaf, sub, reg, bit;
 } Gate;
@@ -130,12 +133,14 @@ static struct {
     { 0xc0000103, 0xffffffff, 0, { 0x80000001, 0, 3, 27 } },
     { 0x277, 0x0101010101010101, 0x0606040400000406, ANY },
     { 0x200, 0xfff00000, 6, { 1, 0, 3, 12 } },          { 0x201, 0xfff00000, 0, { 1, 0, 3, 12 } },
-    { 0x20e, 0xfff00000, 4, { 1, 0, 3, 12 } },          { 0x250, 0x0404040404040404, 0, { 1, 0, 3, 12 } },
+    { 0x20e, 0xfff00000, 4, { 1, 0, 3, 12 } },
+    { 0x250, 0x0404040404040404, 0, { 1, 0, 3, 12 } },
     { 0x26f, 0x0404040404040404, 0, { 1, 0, 3, 12 } },  { 0x2ff, 0x400, 6, { 1, 0, 3, 12 } },
     { 0x3b, 0x3fffffff, 0, { 7, 0, 1, 1 } },            { 0x48, 1, 0, { 7, 0, 3, 26 } },
     { 0xc001011f, 4, 0, { 0x80000008, 0, 1, 25 } },
 };
-static const u32 constant[] = { 0x179, 0xfe, 0x8b, 0xce, 0x198, 0x35, 0xc0010015, 0xc0011029, 0xc001001f, 0x140 };
+static const u32 constant[] = { 0x179, 0xfe, 0x8b, 0xce, 0x198, 0x35, 0x140, 0xc0010015,
+                                0xc0011029, 0xc001001f };
 static u64 constants[sizeof constant / 4], held[sizeof msrs / sizeof *msrs];
 
 static int has(const Gate *g)
@@ -158,7 +163,8 @@ static u64 look(u32 msr)
 {
     u32 a = 0xffffffff, d = 0xffffffff;
 
-    asm volatile("movq $1f, resume; rdmsr; 1: movq $0, resume" : "+a"(a), "+d"(d) : "c"(msr) : "memory");
+    asm volatile("movq $1f, resume; rdmsr; 1: movq $0, resume"
+                 : "+a"(a), "+d"(d) : "c"(msr) : "memory");
     return a | (u64)d << 32;
 }
 
@@ -209,7 +215,8 @@ __attribute__((used)) int main(void)
     u32 mask, lost = 0, msr = 0;
 
     setup();
-    asm volatile("movq %%cr0, %%rax; andl $~0xc, %%eax; movq %%rax, %%cr0; movq %%cr4, %%rax; orl $0x200, %%eax; movq %%rax, %%cr4" ::: "rax");
+    asm volatile("movq %%cr0, %%rax; andl $~0xc, %%eax; movq %%rax, %%cr0;"
+                 "movq %%cr4, %%rax; orl $0x200, %%eax; movq %%rax, %%cr4" ::: "rax");
     mask = switch_on();
     put("# components ");
     put_hex(mask);

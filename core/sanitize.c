@@ -21,7 +21,16 @@ const char *__tsan_default_suppressions(void)
            "race:^store_part$\n"
            "race:^entry_read$\n"
            "race:^ram_load$\n"
-           "race:^ram_store$\n";
+           "race:^ram_store$\n"
+           "race:^host_put$\n"          /* by C code of a vCPU: accel/dbt/tlb.c */
+           "race:^dbt_desc_copy$\n"
+           "race:^code_bytes$\n"        /* code, without a lock: accel/dbt/codepage.c says why */
+           "race:^fill_order$\n"
+           "race:^is_same$\n"
+           "race:^push_frame$\n"        /* cpu/x86, through dbt_host() */
+           "race:^same_elements$\n"
+           "race:^x86_h_xsave$\n"
+           "race:^x86_h_xrstor$\n";
 }
 #else
 typedef int sanitize_nothing;         /* a file must hold something */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The translator against the processor and against itself: `make check-cpu`; what a run does follows from its seed.
 CAPSTONE  := $(shell pkg-config --libs capstone 2>/dev/null)
-CPU_TESTS := softfloat now3d ops merge blocks native peek simd x87 vex evex evex_rules $(if $(CAPSTONE),decode) fxsave be_native
+CPU_TESTS := softfloat now3d ops merge blocks native peek simd x87 vex evex evex_rules $(if $(CAPSTONE),decode) fxsave be_native codestore
 CPU_IR    := ir opt merge irtext interp
 SOFTFLOAT := $(patsubst %.c,$(B)/%.o,$(wildcard cpu/softfloat/*.c))
 CPU_TCC    := $(patsubst %,$(B)/accel/dbt/tcc/%.o,render support compile)
@@ -33,6 +33,10 @@ $(B)/tests/cpu/evex_rules: $(patsubst %,$(B)/tests/cpu/%.o,evex_rules evex_ref e
 # The native back end against ir_eval().
 $(B)/tests/cpu/be_native: $(B)/tests/cpu/be_native.o $(CPU_NATIVE) $(B)/accel/dbt/ir.o $(B)/accel/dbt/opt.o
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(shell pkg-config --libs capstone 2>/dev/null)
+
+# The run time's stores to code.
+$(B)/tests/cpu/codestore: $(B)/tests/cpu/codestore.o $(LIBOBJ)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
 MODES_SEED  ?= 7
 MODES_CASES ?= 20000

@@ -6,7 +6,7 @@ $(FUZZ): $(FUZZ).o $(LIBOBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 # A program for tests/run.
 $(FUZZ)-short: $(FUZZ)
-	@printf '#!/bin/sh\n$(FUZZ) -e native -t 4 -s 1 && $(FUZZ) -e interp -t 4 -s 1 && $(FUZZ) -e native,x-tier2=all,x-tier2-hot=1,x-tier2-thread=on -c 1 -t 4 -s 2\n' > $@ && chmod +x $@
+	@printf '#!/bin/sh\n$(FUZZ) -e native -t 4 -s 1 && $(FUZZ) -e interp -t 4 -s 1 && $(FUZZ) -e native,x-tier2=all,x-tier2-hot=1,x-tier2-thread=on -t 4 -s 2\n' > $@ && chmod +x $@
 ifeq ($(shell uname -m),x86_64)
 TESTS += $(FUZZ)-short
 endif

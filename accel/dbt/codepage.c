@@ -2,9 +2,31 @@
 /*
  * codepage.c -- pages of RAM that blocks come from: their guard, and stores to them.
  *
- * A page that code was translated from is guarded: it is writable in no TLB, and each store to it asks whether its 64-byte
- * granule is clean, or at least its 8 bytes are.
+ * A page that code was translated from is guarded: it is writable in no TLB, and each store to it
+ * asks whether its 64-byte granule is clean, or at least its 8 bytes are.
  *
+ * What one CPU does to code that another runs.  The manual promises of cross-modifying code only
+ * that a CPU which has seen the store, or anything stored after it, and then serializes runs the
+ * new code; without that it may run either.  Two things more are relied upon: what one aligned
+ * store swaps is old or new, never half of each (a JIT compiler does so to its calls, a kernel to
+ * the first byte of what it patches, before it interrupts the other CPUs for the rest); and no CPU
+ * that has run the new code runs the old again.  Here there are several readings of the same bytes:
+ * blocks and traces, made of them some time ago; tier 0, and loads, which take them from RAM.  So:
+ *
+ * - A store to code kills what was made of the bytes and only then stores, both with
+ *   DbtMachine.lock held (code_store()).  Blocks are made and come back (past.c), and traces are
+ *   compared and installed, with that lock.  So whoever has seen the new bytes, by tier 0 or by a
+ *   load, finds no block of the old ones, then or later, and needs no lock to read them.
+ * - While a page's code is made (`making`), every store to it is one to code.  What a trace is made
+ *   of by another thread (tracework.c) are copies, compared before it counts.
+ * - A CPU in a block that is killed goes on to the next exit.  It has not serialized since: what
+ *   does, CPUID too, ends its block.
+ * - Tier 0 reads 8 aligned bytes at a time (dbt.c).
+ *
+ * Spec: Intel SDM vol. 3, 9.1.1 (aligned accesses), 9.1.3 (self- and cross-modifying code), 9.3
+ * (serializing instructions), 12.6 (self-modifying code).
+ * Omits: DMA stores first and kills then: who polls what a device stores may run the old code once
+ * more before the device says that it is done.
  * Threads: any vCPU; DbtMachine.lock.
  */
 #include "accel/dbt/internal.h"
@@ -337,6 +359,18 @@ void code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n)
         offset += part;
         n -= part;
     }
+    g_mutex_unlock(&d->lock);
+}
+
+void code_store(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint8_t *host, uint64_t value,
+                unsigned n)
+{
+    unsigned in_page = (unsigned)(offset & (DBT_PAGE - 1));
+
+    trace_dbt_code_written(offset, n);
+    g_mutex_lock(&d->lock);
+    page_written_locked(d, dr, offset >> DBT_PAGE_BITS, in_page, in_page + n);
+    host_put(host, value, n);
     g_mutex_unlock(&d->lock);
 }
 

@@ -11,11 +11,12 @@
 #include "accel/dbt/tcc/tcc.h"
 #include "core/debug.h"
 
-enum { STEP_CACHE = 512 };
+/* CODE_*: bytes of an instruction; that a decoder may look at */
+enum { STEP_CACHE = 512, CODE_MOST = 15, CODE_READABLE = 64 };
 typedef struct StepEntry {              /* one instruction's IR, good while its bytes are the same */
     const uint8_t *at;
     uint32_t mode;
-    uint8_t  n, bytes[15];
+    uint8_t  n, bytes[CODE_MOST];
     uint64_t page_offset;
     IrBlock *ir;
 } StepEntry;
@@ -87,20 +88,35 @@ static bool has_guard(const IrBlock *ir)
     return false;
 }
 
+/* An instruction, 8 aligned bytes at a time: what another CPU stores at once is not run by halves. */
+static void code_bytes(uint8_t *to, const uint8_t *at)
+{
+    unsigned skip = (uintptr_t)at & 7, n = (skip + CODE_MOST + 7) / 8;
+    const uint64_t *from = (const uint64_t *)(const void *)(at - skip);
+    uint64_t word[3] = { 0 };
+
+    for (unsigned i = 0; i < n; i++) {
+        word[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+    }
+    memcpy(to, (const uint8_t *)word + skip, CODE_MOST);
+}
+
 static bool step(DbtCpu *c, bool alone)
 {
     uint32_t mode = (uint32_t)c->ctx->key.mode;
+    uint8_t bytes[CODE_READABLE] = { 0 };
     DbtRegion *dr;
     uint8_t *page = tlb_fetch(c, c->pc, &dr);
     unsigned in_page = (unsigned)(c->pc & (DBT_PAGE - 1));
 
     c->stats->steps++;
-    if (page && in_page <= DBT_PAGE - 15) {
+    if (page && in_page <= DBT_PAGE - CODE_MOST) {
         const uint8_t *at = page + in_page;
+        code_bytes(bytes, at);
         StepEntry *e = &c->steps->entry[(((uintptr_t)at >> 1) ^ mode) & (STEP_CACHE - 1)];
-        if (e->at != at || e->mode != mode || memcmp(e->bytes, at, e->n)) {
+        if (e->at != at || e->mode != mode || memcmp(e->bytes, bytes, e->n)) {
             ir_begin(c->ir, c->pc, mode);
-            c->guest->translate(c, c->ir, at, DBT_PAGE - in_page, NULL, 1);
+            c->guest->translate(c, c->ir, bytes, CODE_MOST, NULL, 1);
             ir_plain(c->ir);
             if (has_guard(c->ir)) {
                 if (!alone) {
@@ -110,7 +126,7 @@ static bool step(DbtCpu *c, bool alone)
             }
             g_free(e->ir);
             *e = (StepEntry){ .at = at, .mode = mode, .n = (uint8_t)c->ir->length, .ir = ir_copy(c->ir) };
-            memcpy(e->bytes, at, e->n);
+            memcpy(e->bytes, bytes, e->n);
         }
         interp_run(c, e->ir);
         return true;
@@ -346,7 +362,9 @@ static const Field accel_fields[] = {
     { .name = "x-tier2-hot", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2_hot), .count = 1,
       .def = 2000, .min = 1, .max = 1000000, .help = "How often a block is entered before a trace is made from there." },
     { .name = "x-tier2-thread", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2_thread), .count = 1,
-      .aux = tier2_thread_names, .help = "Who makes them: a thread if the machine has one CPU and the host more (auto), always (on), or vCPUs." },
+      .aux = tier2_thread_names,
+      .help = "Who makes them: a thread if the host has more CPUs than the machine (auto), "
+              "always (on), or vCPUs (off)." },
     { .name = "x-tlb-restless", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tlb_restless), .count = 1,
       .help = "Give TLBs another size at every chance: slow, for tests." },
     { .name = "perfmap", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, perfmap), .count = 1,
@@ -405,9 +423,6 @@ static bool dbt_vcpu_init(Vcpu *v, GError **err)
     DbtCpu *c = (DbtCpu *)v;
 
     c->dbt = dbt_of(v->machine);
-    if (c->dbt->cpus->len && c->dbt->tier2_thread == TIER2_THREAD_ON) {
-        return fail(err, "accel dbt: x-tier2-thread=on is for machines of one CPU: say auto or off, or -smp 1");
-    }
     c->dbt->guest = c->guest;
     c->ir = ir_new();
     c->stats = g_new0(DbtStats, 1);     /* its own: counters that vCPUs share cost a cache miss each */

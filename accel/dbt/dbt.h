@@ -531,7 +531,7 @@ typedef struct DbtAccessDesc {
     uint64_t phys, phys2;               /* of the first byte in each */
     unsigned n1, n;                     /* bytes in the first page, in all */
     uint32_t waits;                     /* DbtCpu.waits when it was checked */
-    bool     code, code2;               /* RAM that holds code: stores go through dbt_wrote() */
+    bool     code, code2;               /* RAM that holds code: stores ask (codepage.c) */
 } DbtAccessDesc;
 /* raises faults */
 void dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access, DbtAccessDesc *out);
@@ -539,8 +539,6 @@ void dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access, 
 uint64_t dbt_desc_load(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, unsigned bytes);
 void dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, uint64_t value,
                     unsigned bytes);
-/* after a store to RAM with `code` set, in one page */
-void     dbt_wrote(DbtCpu *c, uint64_t phys, unsigned bytes);
 /* vectors */
 void dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, void *buf, unsigned bytes,
                    bool store);

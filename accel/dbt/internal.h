@@ -167,7 +167,11 @@ DbtRegion *code_region(DbtMachine *d, Region *r);
 CodePage  *code_page(const DbtRegion *dr, uint64_t offset);     /* or NULL */
 /* May a store of n bytes at offset (in one page) go straight to RAM?  Counts towards lifting the guard. */
 bool       code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned n);
+/* What was made of these bytes goes. */
 void       code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n);
+/* The same, and then a store of n bytes in one page, at `host` for this vCPU: one step for all. */
+void       code_store(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint8_t *host,
+                      uint64_t value, unsigned n);
 CodePage  *code_page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page);
 void       code_page_made(CodePage *p);        /* with the lock; NULL: nothing */
 /* With the lock: code depends on bytes [from, to) of the page, or on these granules. */
@@ -294,6 +298,17 @@ void       ic_flush_dead(DbtCpu *c);    /* c->pc's block has died: jumps to it, 
 bool       ic_look(DbtCpu *c, int32_t offset);
 
 /* tlb.c */
+/* To guest RAM; what is aligned does not tear. */
+static inline void host_put(uint8_t *host, uint64_t v, unsigned bytes)
+{
+    switch (bytes) {
+    case 1: *host = (uint8_t)v; break;
+    case 2: { uint16_t x = (uint16_t)v; __builtin_memcpy(host, &x, 2); break; }
+    case 4: { uint32_t x = (uint32_t)v; __builtin_memcpy(host, &x, 4); break; }
+    case 8: __builtin_memcpy(host, &v, 8); break;
+    default: __builtin_memcpy(host, &v, bytes);
+    }
+}
 void       tlb_map_changed(DbtCpu *c);
 /* Host page that c->pc's page (or `linear`'s) is fetched from; raises; NULL: not RAM or ROM. */
 uint8_t   *tlb_fetch(DbtCpu *c, uint64_t linear, DbtRegion **dr);

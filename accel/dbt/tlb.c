@@ -390,18 +390,23 @@ static uint64_t load_part(DbtCpu *c, const uint8_t *host, uint64_t phys, unsigne
     }
 }
 
-/* Where the vCPU has waited for a lock since it checked, the page may hold code by now. */
-static inline void put_host(uint8_t *host, uint64_t v, unsigned bytes)
+/* To RAM that holds code, or may by now: see the head of codepage.c. */
+static void store_asking(DbtCpu *c, uint8_t *host, uint64_t phys, uint64_t v, unsigned bytes)
 {
-    switch (bytes) {
-    case 1: *host = (uint8_t)v; break;
-    case 2: { uint16_t x = (uint16_t)v; __builtin_memcpy(host, &x, 2); break; }
-    case 4: { uint32_t x = (uint32_t)v; __builtin_memcpy(host, &x, 4); break; }
-    case 8: __builtin_memcpy(host, &v, 8); break;
-    default: memcpy(host, &v, bytes);
+    const struct RamHit *h = ram_find(c, phys, true);
+    uint64_t offset = h ? region_offset(h, phys) : 0;
+
+    if (h && h->code && !code_store_is_clean(c->dbt, h->code, offset, bytes)) {
+        code_store(c->dbt, h->code, offset, host, v, bytes);
+    } else {
+        host_put(host, v, bytes);
+    }
+    if (h && __atomic_load_n(&h->region->dirty_on, __ATOMIC_RELAXED)) {
+        region_set_dirty(h->region, offset, bytes);
     }
 }
 
+/* Where the vCPU has waited for a lock since it checked, the page may hold code by now. */
 static void store_part(DbtCpu *c, const DbtAccessDesc *d, uint8_t *host, bool code, uint64_t phys, uint64_t v, unsigned bytes)
 {
     if (!host) {
@@ -413,26 +418,10 @@ static void store_part(DbtCpu *c, const DbtAccessDesc *d, uint8_t *host, bool co
                 io_write(c->vcpu.as, phys + i, (v >> (8 * i)) & 0xff, 1);
             }
         }
-        return;
-    }
-    put_host(host, v, bytes);
-    if (code || d->waits != c->waits) {
-        dbt_wrote(c, phys, bytes);
-    }
-}
-
-void dbt_wrote(DbtCpu *c, uint64_t phys, unsigned bytes)
-{
-    const struct RamHit *h = ram_find(c, phys, true);
-
-    if (h) {
-        uint64_t offset = region_offset(h, phys);
-        if (h->region->dirty_on) {
-            region_set_dirty(h->region, offset, bytes);
-        }
-        if (h->code && !code_store_is_clean(c->dbt, h->code, offset, bytes)) {
-            code_written(c->dbt, h->code, offset, bytes);
-        }
+    } else if (code || d->waits != c->waits) {
+        store_asking(c, host, phys, v, bytes);
+    } else {
+        host_put(host, v, bytes);
     }
 }
 
@@ -515,7 +504,7 @@ void dbt_store(DbtCpu *c, uint64_t linear, uint64_t value, unsigned bytes)
     DbtAccessDesc d;
 
     if (G_LIKELY(host != NULL)) {
-        put_host(host, value, bytes);
+        host_put(host, value, bytes);
         return;
     }
     dbt_access(c, linear, bytes, IR_WRITE, &d);

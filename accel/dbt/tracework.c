@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tracework.c -- tier 2: a path that trace.c has found becomes a trace, on the vCPU that asks or on a thread beside it.
+ * tracework.c -- tier 2: a path that trace.c has found becomes a trace, on the vCPU that asks or on
+ * a thread beside it.
  *
- * Where the machine has one CPU and the host more, a thread makes the traces, one at a time.  (With several, what one has stored to code
- * waits for the lock meanwhile, and another may see the new code in tier 0 and run the old block after it: rare, but no longer as rare.)  The vCPU guards the path's pages and gives it
- * copies of their bytes.  The thread works on these, then takes DbtMachine.lock and compares them with what is in the pages: `making`
- * (codepage.c) has stores to them wait for the lock since, as with a block that a vCPU makes.  What has changed is dropped; so is
- * all that was asked for before memory has moved or blocks have been dropped (DbtMachine.trace_epoch).  If the thread had to wait for a CPU, the
+ * Where the host has more CPUs, of those that the process may run on, than the machine, a thread
+ * makes the traces, one at a time.  The vCPU guards the path's pages and gives it copies of their
+ * bytes.  The thread works on these, then takes DbtMachine.lock and compares them with what is in
+ * the pages: `making` (codepage.c) has stores to them wait for the lock since, as with a block that
+ * a vCPU makes.  What has changed is dropped; so is all that was asked for before memory has moved
+ * or blocks have been dropped (DbtMachine.trace_epoch).  If the thread had to wait for a CPU, the
  * vCPU makes the next ones itself.
  *
- * Threads: trace_make() any vCPU's; blocks and pages with DbtMachine.lock; Worker.lock is for `busy`, `ready` and `stop`, and nothing is locked under it.
+ * Threads: trace_make() any vCPU's; blocks and pages with DbtMachine.lock; Worker.lock is for
+ * `busy`, `ready` and `stop`, and nothing is locked under it.
  */
 #include <sched.h>
 #include <string.h>
@@ -304,7 +307,7 @@ static TraceWorker *worker_take(DbtMachine *d, bool *later)
     bool always = d->tier2_thread == TIER2_THREAD_ON;
 
     *later = false;
-    if (!w || (!always && (d->cpus->len > 1 || __atomic_load_n(&w->host_cpus, __ATOMIC_RELAXED) < 2))) {
+    if (!w || (!always && __atomic_load_n(&w->host_cpus, __ATOMIC_RELAXED) <= d->cpus->len)) {
         return NULL;
     }
     unsigned crowded = __atomic_load_n(&w->crowded, __ATOMIC_RELAXED);

@@ -544,11 +544,17 @@ PLAIN(RDTSC, rdtsc)
 PLAIN(RDTSCP, rdtscp)
 PLAIN(RDMSR, rdmsr)
 PLAIN(RDPMC, rdpmc)
-PLAIN(CPUID, cpuid)
 PLAIN(XGETBV, xgetbv)
 PLAIN(RDPKRU, rdpkru)
 PLAIN(EMMS, emms)
 PLAIN(FEMMS, emms)
+
+/* It serializes: what follows may have changed. */
+void x86_tr_CPUID(X86Tr *t, const X86Insn *i)
+{
+    helper0(t, XH_cpuid);
+    tr_end_lookup(t);
+}
 
 void x86_tr_VMX_SVM(X86Tr *t, const X86Insn *i)
 {

@@ -74,6 +74,9 @@ bool       block_in_flight(Machine *m);
 /* runs the main context's completions until nothing is in flight */
 void       block_drain(Machine *m);
 
+/* Waits for what is in flight; whoever has the node is to be told. */
+bool       block_resize(BlockNode *n, uint64_t bytes, GError **err);
+
 /*
  * block/nodes.c: the graph that a named node describes, opened; whoever closes it lets go of the
  * name.
@@ -81,6 +84,11 @@ void       block_drain(Machine *m);
 BlockNode *node_use(Machine *m, const char *name, bool *readonly, GError **err);
 void       node_unuse(struct NamedNode *n);
 const char *node_name(const BlockNode *n);    /* NULL: it was not opened by name */
+/* The drive that has the node or what stands on it, or NULL; false: there is no such node. */
+struct Drive;
+bool       node_find(Machine *m, const char *name, struct Drive **drive);
+void       node_resized(const BlockNode *n);            /* its description is to say so */
+bool       node_resize_unused(Machine *m, const char *name, uint64_t bytes, GError **err);
 bool       nodes_open(Machine *m, GError **err);        /* all of -blockdev */
 void       nodes_close(Machine *m);
 
@@ -97,6 +105,8 @@ void       overlay_hold_all(BlockNode *n);
 struct stat;
 /* false: not a node of file.c */
 bool       block_file_stat(const BlockNode *n, struct stat *st);
+bool       block_file_resize(BlockNode *n, uint64_t bytes, GError **err);
+void       raw_resized(BlockNode *n, uint64_t bytes);          /* nobody knows any more what it holds */
 int        block_file_fd(const BlockNode *n);          /* -1: likewise */
 /* For block/contents.c: the image's contents have a name from now on; sectors that changed since
  * they had the name id, from *from on and before end (all, where the name is another); 0: none. */

@@ -19,6 +19,7 @@ typedef struct Drive {
     /* another medium, or none: set before on_change, which takes it */
     bool       changed;
     void     (*on_change)(void *user);          /* the device's, or NULL: the medium stays */
+    void     (*on_resize)(void *user);          /* the device's, or NULL: it takes no other size */
     bool       locked, tray_open;     /* by the guest */
     BlockStats stats;                 /* of all media that were in it */
 } Drive;

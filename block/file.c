@@ -234,6 +234,18 @@ bool block_file_stat(const BlockNode *n, struct stat *st)
     return !strcmp(n->drv->name, "file") && !fstat(((FileState *)n->state)->fd, st);
 }
 
+bool block_file_resize(BlockNode *n, uint64_t bytes, GError **err)
+{
+    FileState *s = n->state;
+
+    if (s->is_device ? bytes > n->bytes : ftruncate(s->fd, (off_t)bytes) != 0) {
+        return fail(err, "Could not resize file: %s",
+                    s->is_device ? "a device of the host cannot grow" : g_strerror(errno));
+    }
+    n->bytes = bytes;
+    return true;
+}
+
 int block_file_fd(const BlockNode *n)
 {
     return strcmp(n->drv->name, "file") ? -1 : ((FileState *)n->state)->fd;

@@ -159,8 +159,80 @@ static bool change(Machine *m, const MediumChange *c, GError **err)
     return true;
 }
 
+/* By a node's name, or by that of a drive or its device. */
+static Drive *find_any(Machine *m, const char *name)
+{
+    Drive *d = NULL;
+
+    return node_find(m, name, &d) ? d : find(m, name, NULL);
+}
+
+static bool resize(Machine *m, const char *device, const char *node, uint64_t bytes, GError **err)
+{
+    Drive *d = NULL;
+
+    if (node) {
+        if (!node_find(m, node, &d)) {
+            return fail(err, "Cannot find device='' nor node-name='%.200s'", node);
+        }
+        if (!d) {
+            return node_resize_unused(m, node, bytes, err);
+        }
+    } else if (!(d = find(m, device, NULL))) {
+        return fail(err, "Cannot find device='%.200s' nor node-name=''", device);
+    }
+    if (!d->node) {
+        return fail(err, "Device '%s' has no medium", d->id);
+    }
+    if (d->user && !d->on_resize) {
+        return fail(err, "Cannot resize '%s': its device takes no other size", d->node->name);
+    }
+    if (!block_resize(d->node, bytes, err)) {
+        return false;
+    }
+    node_resized(d->node);
+    if (d->user) {
+        d->on_resize(d->user);
+    }
+    return true;
+}
+
+static bool names_drive(Machine *m, const GPtrArray *names, const Drive *d)
+{
+    for (guint i = 0; names && i < names->len; i++) {
+        if (find_any(m, names->pdata[i]) == d) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool snapshot_disks(Machine *m, const char *vmstate, const GPtrArray *names, GError **err)
+{
+    for (guint i = 0; names && i < names->len; i++) {
+        const Drive *d = find_any(m, names->pdata[i]);
+        if (!d || !d->node) {
+            return fail(err, "No block device node '%.200s'", (const char *)names->pdata[i]);
+        }
+        if (d->node->readonly) {
+            return fail(err, "Device '%.200s' is read-only: nothing of it is in a snapshot",
+                        (const char *)names->pdata[i]);
+        }
+    }
+    for (guint i = 0; i < m->drives->len; i++) {
+        const Drive *d = m->drives->pdata[i];
+        if (d->node && !d->node->readonly && !names_drive(m, names, d)) {
+            return fail(err, "Device '%s' is written to, and has to be among devices", d->id);
+        }
+    }
+    return !vmstate || find_any(m, vmstate) ||
+           fail(err, "vmstate block device '%.200s' does not exist", vmstate);
+}
+
 void media_hooks(Machine *m)
 {
+    m->hooks.resize = resize;
+    m->hooks.snapshot_disks = snapshot_disks;
     m->hooks.query_block = query;
     m->hooks.query_blockstats = stats_of_drives;
     m->hooks.medium = change;

@@ -229,6 +229,23 @@ void block_close(BlockNode *n)
     }
 }
 
+bool block_resize(BlockNode *n, uint64_t bytes, GError **err)
+{
+    if (n->readonly) {
+        return fail(err, "Cannot resize '%s': it is read-only", n->name);
+    }
+    if (!block_is_raw(n)) {
+        return fail(err, "Cannot resize '%s': with snapshot=on its size is that of the image",
+                    n->name);
+    }
+    block_drain(n->machine);
+    if (!block_file_resize(n->child, bytes, err)) {
+        return false;
+    }
+    raw_resized(n, bytes);
+    return true;
+}
+
 /* Formats that must not be mistaken for raw: first bytes, and where. */
 static const struct {
     const char *format, *magic;

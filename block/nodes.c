@@ -149,6 +149,44 @@ const char *node_name(const BlockNode *n)
     return n && n->named ? n->named->name : NULL;
 }
 
+bool node_find(Machine *m, const char *name, Drive **drive)
+{
+    const NamedNode *n = find(m, name);
+
+    *drive = NULL;
+    for (guint i = 0; n && m->drives && i < m->drives->len; i++) {
+        Drive *d = m->drives->pdata[i];
+        if (d->node && d->node->named && (d->node->named == n || d->node->named->file == n)) {
+            *drive = d;
+        }
+    }
+    return n != NULL;
+}
+
+void node_resized(const BlockNode *n)
+{
+    if (n->named) {
+        n->named->bytes = n->bytes;
+        if (n->named->file) {
+            n->named->file->bytes = n->bytes;
+        }
+    }
+}
+
+bool node_resize_unused(Machine *m, const char *name, uint64_t bytes, GError **err)
+{
+    bool       readonly, ok;
+    BlockNode *n = node_use(m, name, &readonly, err);
+
+    if (!n) {
+        return false;
+    }
+    ok = block_resize(n, bytes, err);
+    node_resized(n);
+    block_close(n);
+    return ok;
+}
+
 /* ---- making and ending them ---- */
 
 static void node_end(Machine *m, NamedNode *n)

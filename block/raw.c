@@ -59,6 +59,15 @@ void raw_set_id(BlockNode *n, uint64_t id)
     }
 }
 
+void raw_resized(BlockNode *n, uint64_t bytes)
+{
+    Raw *s = n->state;
+
+    n->bytes = bytes;
+    s->id = 0;
+    g_clear_pointer(&s->changed, g_free);
+}
+
 bool raw_has_id(const BlockNode *n, uint64_t id)
 {
     return id && ((const Raw *)n->state)->id == id;

@@ -56,6 +56,41 @@ typedef struct PortArgs {
 typedef struct NodeNameArgs {
     char *node_name;
 } NodeNameArgs;
+typedef struct ResizeArgs {
+    char    *device, *node_name;
+    uint64_t size;
+} ResizeArgs;
+typedef struct JobArgs {
+    char    *id;
+    bool     force;
+    uint64_t speed;
+} JobArgs;
+typedef struct SnapJobArgs {
+    char      *job_id, *tag, *vmstate;
+    GPtrArray *devices;               /* char * */
+} SnapJobArgs;
+typedef struct CpuModel {
+    char      *name;
+    GPtrArray *props;                 /* OptPair */
+} CpuModel;
+typedef struct ExpansionArgs {
+    uint32_t type;
+    CpuModel model;
+} ExpansionArgs;
+typedef struct ParamsArgs {
+    uint64_t max_bandwidth;
+    char    *tls_creds, *tls_hostname;
+} ParamsArgs;
+typedef struct YankArgs {
+    GPtrArray *instances;            /* YankInstance */
+} YankArgs;
+typedef struct StatsFilter {
+    uint32_t   target;
+    GPtrArray *vcpus, *providers;
+} StatsFilter;
+typedef struct SchemasArgs {
+    uint32_t provider;
+} SchemasArgs;
 typedef struct StatsArgs {
     bool query_nodes;
 } StatsArgs;
@@ -95,7 +130,10 @@ extern const Field id_args[], x_args[], help_args[], print_args[], memsave_args[
     dump_guest_args[], qom_list_args[], qom_get_args[], qom_set_args[], types_args[],
     typename_args[], eject_args[], medium_args[], link_args[], balloon_args[], option_args[],
     expire_args[], fdname_args[], caps_args[], netdev_add_args[], add_fd_args[], remove_fd_args[],
-    chardev_add_args[], ringbuf_read_args[], ringbuf_write_args[];
+    chardev_add_args[], ringbuf_read_args[], ringbuf_write_args[], resize_args[], expansion_args[],
+    job_args[], block_job_args[], block_job_cancel_args[], block_job_speed_args[],
+    snapshot_job_args[], snapshot_delete_args[], migrate_params_args[], query_stats_args[],
+    query_schemas_args[], yank_args[];
 
 #define COMMAND(fn) bool fn(Machine *m, void *args, Reply *reply, GError **err)
 /* memory.c */
@@ -121,17 +159,32 @@ COMMAND(cmd_query_vnc_servers);
 COMMAND(cmd_wakeup); COMMAND(cmd_inject_nmi); COMMAND(cmd_expire_password); COMMAND(cmd_eject);
 COMMAND(cmd_change_medium);
 COMMAND(cmd_blockdev_add); COMMAND(cmd_blockdev_del); COMMAND(cmd_remove_medium);
-COMMAND(cmd_insert_medium); COMMAND(cmd_query_nodes);
+COMMAND(cmd_insert_medium); COMMAND(cmd_query_nodes); COMMAND(cmd_block_resize);
 COMMAND(cmd_open_tray); COMMAND(cmd_close_tray); COMMAND(cmd_set_link); COMMAND(cmd_netdev_add);
 COMMAND(cmd_netdev_del); COMMAND(cmd_balloon); COMMAND(cmd_query_balloon);
 COMMAND(cmd_info_balloon);
 /* objects/object.c */
 COMMAND(cmd_object_add); COMMAND(cmd_object_del);
 /* qmp_small.c */
-COMMAND(cmd_query_migrate_caps); COMMAND(cmd_migrate_set_caps);
 COMMAND(cmd_query_nothing); COMMAND(cmd_query_current_machine);
 COMMAND(cmd_query_hotpluggable_cpus); COMMAND(cmd_query_memdev);
 COMMAND(cmd_query_display_options); COMMAND(cmd_query_dump); COMMAND(cmd_rtc_reset_reinjection);
+/* qmp_cpu.c */
+COMMAND(cmd_query_cpu_definitions); COMMAND(cmd_query_cpu_model_expansion);
+/* job.c */
+COMMAND(cmd_job_cancel); COMMAND(cmd_job_pause); COMMAND(cmd_job_resume); COMMAND(cmd_job_complete);
+COMMAND(cmd_job_finalize); COMMAND(cmd_job_dismiss); COMMAND(cmd_query_jobs);
+COMMAND(cmd_block_job_cancel); COMMAND(cmd_block_job_pause); COMMAND(cmd_block_job_resume);
+COMMAND(cmd_block_job_complete); COMMAND(cmd_block_job_finalize); COMMAND(cmd_block_job_dismiss);
+COMMAND(cmd_block_job_set_speed); COMMAND(cmd_query_block_jobs);
+/* snapjob.c */
+COMMAND(cmd_snapshot_save); COMMAND(cmd_snapshot_load); COMMAND(cmd_snapshot_delete);
+/* qmp_migrate.c */
+COMMAND(cmd_query_migrate_params); COMMAND(cmd_migrate_set_params);
+COMMAND(cmd_query_migrate_caps); COMMAND(cmd_migrate_set_caps);
+COMMAND(cmd_query_yank); COMMAND(cmd_yank);
+/* qmp_stats.c */
+COMMAND(cmd_query_stats); COMMAND(cmd_query_stats_schemas);
 /* actions.c */
 COMMAND(cmd_set_action); COMMAND(cmd_watchdog_action);
 /* fds.c */

@@ -61,7 +61,6 @@ struct Field {
 #define STATE_RAM(S, m)      FIELD_AS_(S, m, T_RAM, F_STATE, 1, .since = 0)
 #define STATE_BYTES(S, m)   FIELD_AS_(S, m, T_U8, F_STATE, sizeof(((S *)0)->m), .since = 0)   /* byte arrays of any shape */
 #define STATE_IRQS(S, m)    FIELD_AS_(S, m, T_IRQ, F_STATE, G_N_ELEMENTS(((S *)0)->m), .since = 0)
-#define STATE_TIMERS(S, m)  FIELD_AS_(S, m, T_TIMER, F_STATE, G_N_ELEMENTS(((S *)0)->m), .since = 0)
 #define STATE_STRUCT(S, m, E, tab) FIELD_AS_(S, m, T_STRUCT, F_STATE, sizeof(((S *)0)->m) / sizeof(E), \
     .stride = sizeof(E), .aux = tab)
 #define CONFIG_AS(S, m, key, ...)   { .name = key, .type = FIELD_TYPE_(((S *)0)->m), .flags = F_CONFIG, \

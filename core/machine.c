@@ -18,6 +18,7 @@
 #include "core/display.h"
 #include "core/fds.h"
 #include "core/gdbstub.h"
+#include "core/job.h"
 #include "core/log.h"
 #include "core/mem_view.h"
 #include "core/sendkey.h"
@@ -629,6 +630,7 @@ void machine_free(Machine *m)
     }
     m->accel = NULL;
     machine_unlock(m);
+    jobs_free(m);
     snapshot_free(m->snapshots);
     sendkey_free(m->keys);
     chr_state_free(m->chardevs);

@@ -35,6 +35,9 @@ typedef struct MachineHooks {
     bool     (*blockdev_add)(Machine *m, const struct OptBlockdev *o, GError **err);
     bool     (*blockdev_del)(Machine *m, const char *node_name, GError **err);
     GVariant *(*query_nodes)(Machine *m);
+    /* names: of nodes or drives, all of those that are written to and no others; "vmstate" too */
+    bool     (*snapshot_disks)(Machine *m, const char *vmstate, const GPtrArray *names, GError **err);
+    bool     (*resize)(Machine *m, const char *device, const char *node, uint64_t bytes, GError **err);
     bool     (*set_link)(Machine *m, const char *name, bool up, GError **err);
     char    *(*net_info)(Machine *m);
     bool     (*netdev_add)(Machine *m, const struct OptNetdev *o, GError **err);
@@ -107,6 +110,7 @@ struct Machine {
     /* what a snapshot holds of disks: set by block/, or NULL; core/snapfile.h */
     const struct DiskOps *disks;
     struct Snapshots *snapshots;      /* private to snapshot.c */
+    GPtrArray     *jobs;              /* Job: core/job.h */
     const struct MachineClass *class;
     /* of class->size bytes: options of the machine type, and what it owns */
     void          *machine_data;

@@ -599,52 +599,6 @@ static bool cmd_query_name(Machine *m, void *args, Reply *reply, GError **err)
     return true;
 }
 
-static void add_cpu_definition(GVariantBuilder *list, const char *name, const char *alias_of,
-                               const CpuDefinition *d)
-{
-    g_auto(GStrv) missing = g_strsplit(d->missing, " ", 0);
-    g_autofree char *type = g_strdup_printf("%s-x86_64-cpu", name);
-    GVariantBuilder one, names;
-
-    g_variant_builder_init(&names, G_VARIANT_TYPE("av"));
-    for (unsigned i = 0; missing[i]; i++) {
-        g_variant_builder_add(&names, "v", g_variant_new_string(missing[i]));
-    }
-    g_variant_builder_init(&one, G_VARIANT_TYPE_VARDICT);
-    g_variant_builder_add(&one, "{sv}", "name", g_variant_new_string(name));
-    g_variant_builder_add(&one, "{sv}", "typename", g_variant_new_string(type));
-    g_variant_builder_add(&one, "{sv}", "static", g_variant_new_boolean(FALSE));
-    g_variant_builder_add(&one, "{sv}", "deprecated", g_variant_new_boolean(FALSE));
-    g_variant_builder_add(&one, "{sv}", "migration-safe", g_variant_new_boolean(d->version != 0));
-    g_variant_builder_add(&one, "{sv}", "unavailable-features", g_variant_builder_end(&names));
-    if (alias_of) {
-        g_variant_builder_add(&one, "{sv}", "alias-of", g_variant_new_string(alias_of));
-    }
-    g_variant_builder_add(list, "v", g_variant_builder_end(&one));
-}
-
-static bool cmd_query_cpu_definitions(Machine *m, void *args, Reply *reply, GError **err)
-{
-    const struct CpuOps *ops = m->class ? m->class->cpu : NULL;
-    GVariantBuilder list;
-    CpuDefinition d;
-
-    g_variant_builder_init(&list, G_VARIANT_TYPE("av"));
-    for (unsigned i = 0; ops && ops->definition && ops->definition(i, &d); i++) {
-        g_autofree char *numbered = g_strdup_printf("%s-v%u", d.name, d.version);
-        if (d.version <= 1) {
-            add_cpu_definition(&list, d.name, d.version ? numbered : NULL, &d);
-        } else if (d.alias) {
-            add_cpu_definition(&list, d.alias, numbered, &d);
-        }
-        if (d.version) {
-            add_cpu_definition(&list, numbered, NULL, &d);
-        }
-    }
-    g_variant_builder_add(reply, "{sv}", "return", g_variant_builder_end(&list));
-    return true;
-}
-
 static bool cmd_line(Machine *m, void *args, Reply *reply, GError **err)
 {
     const LineArgs *a = args;

@@ -3,8 +3,11 @@
  * qmp.c -- the JSON protocol for programs: greeting, negotiation, commands, events.
  *
  * Spec: QEMU Machine Protocol Specification (docs/interop/qmp-spec.rst): handshake, errors, events.
- * Omits: out-of-band execution; rate limits of events.
+ * Omits: rate limits of events.
  * Threads: main context with the machine lock.
+ *
+ * A command may run the main loop.  Meanwhile nothing more is read, or, once the peer has enabled
+ * "oob", what is not exec-oob waits its turn, QUEUE_MAX of them.
  *
  * A peer may send anything: a message is bounded in bytes and in depth, and while answers wait to
  * be taken nothing more is read.
@@ -20,7 +23,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MESSAGE_MAX = 1 << 20, OUT_MAX = 8 << 20, EVENTS_OUT_MAX = 1 << 20, READ_BYTES = 4096 };
+enum { MESSAGE_MAX = 1 << 20, OUT_MAX = 8 << 20, EVENTS_OUT_MAX = 1 << 20, READ_BYTES = 4096,
+       QUEUE_MAX = 8 };
 
 struct Qmp {
     Machine    *machine;
@@ -30,6 +34,12 @@ struct Qmp {
     JsonScan    scan;
     bool        negotiated, skipping; /* skipping: a damaged message, up to the end of its line */
     bool        connected;
+    bool        oob;                  /* the peer has enabled it */
+    bool        running;              /* a command is at work */
+    GQueue      waiting;              /* GVariant: messages behind it */
+    bool        held;                 /* the peer was not read from meanwhile */
+    GByteArray *inbox;                /* bytes that came, from inbox_at on not looked at yet */
+    guint       inbox_at;
 };
 
 /* ---- output ---- */
@@ -87,7 +97,7 @@ static void greet(Qmp *q)
     g_variant_builder_init(&qmp, G_VARIANT_TYPE_VARDICT);
     g_variant_builder_add(&qmp, "{sv}", "version", qmp_version());
     g_variant_builder_add(&qmp, "{sv}", "capabilities",
-                          g_variant_new_array(G_VARIANT_TYPE_VARIANT, NULL, 0));
+                          g_variant_new_parsed("[<'oob'>]"));
     g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
     g_variant_builder_add(&b, "{sv}", "QMP", g_variant_builder_end(&qmp));
     send(q, g_variant_builder_end(&b));
@@ -180,22 +190,52 @@ static void run(Qmp *q, const Entry *e, GVariant *args, GVariant *id)
     g_variant_unref(reply);
 }
 
+/* What "enable" asks for; false: something that is not there, which has been said. */
+static bool enable_oob(Qmp *q, GVariant *enable, GVariant *id, bool *oob)
+{
+    bool ok = !enable || g_variant_is_of_type(enable, G_VARIANT_TYPE("av"));
+
+    if (!ok) {
+        answer_error(q, "GenericError", "Invalid parameter type for 'enable', expected: array", id);
+    }
+    for (gsize i = 0; ok && enable && i < g_variant_n_children(enable); i++) {
+        GVariant *boxed = g_variant_get_child_value(enable, i), *v = g_variant_get_variant(boxed);
+        ok = *oob = g_variant_is_of_type(v, G_VARIANT_TYPE_STRING) &&
+                    !strcmp(g_variant_get_string(v, NULL), "oob");
+        g_variant_unref(v);
+        g_variant_unref(boxed);
+        if (!ok) {
+            answer_error(q, "GenericError", "Parameter 'enable' does not accept a value but 'oob'",
+                         id);
+        }
+    }
+    return ok;
+}
+
 static void capabilities(Qmp *q, GVariant *args, GVariant *id)
 {
     GVariant *enable = args ? g_variant_lookup_value(args, "enable", NULL) : NULL;
+    bool      oob = false;
 
     if (q->negotiated) {
         answer_error(q, "CommandNotFound",
                      "Capabilities negotiation is already complete, command ignored", id);
-    } else if (enable && (!g_variant_is_container(enable) || g_variant_n_children(enable))) {
-        answer_error(
-            q, "GenericError",
-            "Parameter 'enable' does not accept a value: there are no capabilities to enable", id);
-    } else {
+    } else if (enable_oob(q, enable, id, &oob)) {
         q->negotiated = true;
+        q->oob = oob;
         answer(q, "return", empty(), id);
     }
     g_clear_pointer(&enable, g_variant_unref);
+}
+
+/* They are short, take nothing away from a command that is at work, and run no main loop. */
+bool qmp_allows_oob(const Entry *e)
+{
+    static const char *const names[] = { "query-status", "query-name", "query-version",
+                                         "query-jobs", "query-migrate", "query-yank", "yank",
+                                         NULL };
+
+    return g_strv_contains(names, e->name);
 }
 
 static void execute(Qmp *q, const char *name, GVariant *args, GVariant *id)
@@ -226,7 +266,7 @@ static const char *unknown_member(GVariant *v)
         GVariant   *item = g_variant_get_child_value(v, i);
         bool        known;
         g_variant_get_child(item, 0, "&s", &key);
-        known = !strcmp(key, "execute") || !strcmp(key, "arguments") || !strcmp(key, "id");
+        known = !strcmp(key, "execute") || !strcmp(key, "exec-oob") || !strcmp(key, "arguments") || !strcmp(key, "id");
         g_variant_unref(item);
         if (!known) {
             return key;                 /* lives as long as v */
@@ -235,45 +275,101 @@ static const char *unknown_member(GVariant *v)
     return NULL;
 }
 
-static void message(Qmp *q, const char *text, gsize n)
+/* What it is to run; NULL: it is not as it should be, which has been said. */
+static GVariant *name_of(Qmp *q, GVariant *v, GVariant *id, bool *oob)
 {
-    GError     *err = NULL;
-    GVariant   *v = json_parse(text, n, &err), *name = NULL, *args = NULL, *id = NULL;
-    const char *odd;
+    GVariant *in = g_variant_lookup_value(v, "execute", NULL),
+             *out = g_variant_lookup_value(v, "exec-oob", NULL), *name = NULL;
 
-    if (!v) {
-        answer_error(q, "GenericError", err->message, NULL);
-        g_error_free(err);
-        return;
-    }
-    if (!g_variant_is_of_type(v, G_VARIANT_TYPE_VARDICT)) {
-        answer_error(q, "GenericError", "QMP input must be a JSON object", NULL);
+    *oob = out != NULL;
+    if (in && out) {
+        answer_error(q, "GenericError",
+                     "QMP input member 'exec-oob' clashes with 'execute'", id);
+    } else if (!in && !out) {
+        answer_error(q, "GenericError", "QMP input lacks member 'execute'", id);
+    } else if (out && !q->oob) {
+        answer_error(q, "GenericError", "QMP input member 'exec-oob' is unexpected", id);
+    } else if (!g_variant_is_of_type(in ? in : out, G_VARIANT_TYPE_STRING)) {
+        answer_error(q, "GenericError", in ? "QMP input member 'execute' must be a string"
+                                           : "QMP input member 'exec-oob' must be a string", id);
     } else {
-        id = g_variant_lookup_value(v, "id", NULL);
-        name = g_variant_lookup_value(v, "execute", G_VARIANT_TYPE_STRING);
-        args = g_variant_lookup_value(v, "arguments", NULL);
-        odd = unknown_member(v);
-        if (odd) {
-            char *why = g_strdup_printf("QMP input member '%.200s' is unexpected", odd);
-            answer_error(q, "GenericError", why, id);
-            g_free(why);
-        } else if (!name) {
-            GVariant *any = g_variant_lookup_value(v, "execute", NULL);
-            answer_error(q, "GenericError",
-                         any ? "QMP input member 'execute' must be a string"
-                             : "QMP input lacks member 'execute'",
-                         id);
-            g_clear_pointer(&any, g_variant_unref);
-        } else if (args && !g_variant_is_of_type(args, G_VARIANT_TYPE_VARDICT)) {
+        name = g_variant_ref(in ? in : out);
+    }
+    g_clear_pointer(&in, g_variant_unref);
+    g_clear_pointer(&out, g_variant_unref);
+    return name;
+}
+
+static void serve(Qmp *q, GVariant *v)
+{
+    GVariant   *id = g_variant_lookup_value(v, "id", NULL), *name = NULL,
+               *args = g_variant_lookup_value(v, "arguments", NULL);
+    const char *odd = unknown_member(v);
+    bool        oob = false;
+
+    if (odd) {
+        g_autofree char *why = g_strdup_printf("QMP input member '%.200s' is unexpected", odd);
+        answer_error(q, "GenericError", why, id);
+    } else if ((name = name_of(q, v, id, &oob))) {
+        const char  *text = g_variant_get_string(name, NULL);
+        const Entry *e = entry_find(commands, text);
+        if (args && !g_variant_is_of_type(args, G_VARIANT_TYPE_VARDICT)) {
             answer_error(q, "GenericError", "QMP input member 'arguments' must be an object", id);
+        } else if (oob && e && !qmp_allows_oob(e)) {
+            g_autofree char *why =
+                g_strdup_printf("The command %.200s does not support OOB", text);
+            answer_error(q, "GenericError", why, id);
         } else {
-            execute(q, g_variant_get_string(name, NULL), args, id);
+            execute(q, text, args, id);
         }
     }
     g_clear_pointer(&id, g_variant_unref);
     g_clear_pointer(&name, g_variant_unref);
     g_clear_pointer(&args, g_variant_unref);
     g_variant_unref(v);
+}
+
+/* A command, and then what has come in behind it. */
+static void serve_in_turn(Qmp *q, GVariant *v)
+{
+    q->running = true;
+    for (; v; v = g_queue_pop_head(&q->waiting)) {
+        serve(q, v);
+    }
+    q->running = false;
+    if (q->held) {
+        q->held = false;
+        chr_accept(q->chr);
+    }
+}
+
+static bool is_oob(const Qmp *q, GVariant *v)
+{
+    GVariant *out = q->oob ? g_variant_lookup_value(v, "exec-oob", NULL) : NULL;
+    bool      is = out != NULL;
+
+    g_clear_pointer(&out, g_variant_unref);
+    return is;
+}
+
+static void message(Qmp *q, const char *text, gsize n)
+{
+    GError   *err = NULL;
+    GVariant *v = json_parse(text, n, &err);
+
+    if (!v) {
+        answer_error(q, "GenericError", err->message, NULL);
+        g_error_free(err);
+    } else if (!g_variant_is_of_type(v, G_VARIANT_TYPE_VARDICT)) {
+        answer_error(q, "GenericError", "QMP input must be a JSON object", NULL);
+        g_variant_unref(v);
+    } else if (is_oob(q, v)) {
+        serve(q, v);
+    } else if (q->running) {
+        g_queue_push_tail(&q->waiting, v);
+    } else {
+        serve_in_turn(q, v);
+    }
 }
 
 /* ---- input ---- */
@@ -312,14 +408,24 @@ static void take_byte(Qmp *q, uint8_t c)
 
 static size_t can_receive(void *dev)
 {
-    return ((Qmp *)dev)->out->len ? 0 : READ_BYTES;
+    Qmp *q = dev;
+    bool busy = q->running && (!q->oob || q->waiting.length >= QUEUE_MAX);
+
+    q->held |= busy;
+    return q->out->len || busy ? 0 : READ_BYTES;
 }
 
 static void receive(void *dev, const uint8_t *buf, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        take_byte(dev, buf[i]);
+    Qmp *q = dev;
+
+    /* A command may come back here: it looks at what is left, in order. */
+    g_byte_array_append(q->inbox, buf, (guint)n);
+    while (q->inbox_at < q->inbox->len) {
+        take_byte(q, q->inbox->data[q->inbox_at++]);
     }
+    g_byte_array_set_size(q->inbox, 0);
+    q->inbox_at = 0;
 }
 
 static void writable(void *dev)
@@ -339,7 +445,10 @@ static void event(void *dev, ChrEvent what)
     if (what == CHR_OPENED || what == CHR_CLOSED) {
         restart(q);
         g_byte_array_set_size(q->out, 0);
-        q->negotiated = q->skipping = false;
+        q->negotiated = q->skipping = q->oob = false;
+        g_queue_clear_full(&q->waiting, (GDestroyNotify)g_variant_unref);
+        g_byte_array_set_size(q->inbox, 0);
+        q->inbox_at = 0;
         q->connected = what == CHR_OPENED;
         if (q->connected) {
             greet(q);
@@ -357,6 +466,7 @@ Qmp *qmp_new(Machine *m, Chardev *c)
     q->chr = c;
     q->in = g_byte_array_new();
     q->out = g_byte_array_new();
+    q->inbox = g_byte_array_new();
     g_ptr_array_add(m->event_sinks, q);
     chr_attach(c, &user);
     return q;
@@ -364,6 +474,8 @@ Qmp *qmp_new(Machine *m, Chardev *c)
 
 void qmp_free(Qmp *q)
 {
+    g_queue_clear_full(&q->waiting, (GDestroyNotify)g_variant_unref);
+    g_byte_array_unref(q->inbox);
     g_byte_array_unref(q->in);
     g_byte_array_unref(q->out);
     g_free(q);

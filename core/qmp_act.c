@@ -111,6 +111,27 @@ bool cmd_blockdev_del(Machine *m, void *args, Reply *reply, GError **err)
                                  : fail(err, "Failed to find node with node-name='%.200s'", name);
 }
 
+bool cmd_block_resize(Machine *m, void *args, Reply *reply, GError **err)
+{
+    const ResizeArgs *a = args;
+
+    if (!a->device == !a->node_name) {
+        return fail(err, "Need exactly one of 'device' and 'node-name'");
+    }
+    if (!a->size || a->size > INT64_MAX || a->size % 512) {
+        return fail(err, "Parameter 'size' expects a >0 size, a multiple of 512");
+    }
+    return m->hooks.resize ? m->hooks.resize(m, a->device, a->node_name, a->size, err)
+                           : fail(err, "block_resize: this machine has no disks");
+}
+const Field resize_args[] = {
+    CONFIG(ResizeArgs, device, .help = "The drive."),
+    FIELD_(ResizeArgs, size, F_CONFIG | F_REQUIRED | F_MIB, 1,
+           .help = "What it is to have from now on; at the prompt in MiB."),
+    CONFIG_AS(ResizeArgs, node_name, "node-name", .help = "The node, instead."),
+    FIELD_END
+};
+
 bool cmd_query_nodes(Machine *m, void *args, Reply *reply, GError **err)
 {
     GVariantBuilder none;

@@ -13,6 +13,7 @@
  * Threads: the main context with the machine lock.
  */
 #include "core/commands.h"
+#include "core/qmp.h"
 
 typedef struct Schema {
     GVariantBuilder list;
@@ -174,7 +175,8 @@ static char *field_type(Schema *s, const Field *f)
     case T_STR:    return g_strdup(f->aux ? f->aux : "str");
     case T_LINK:   return g_strdup("str");
     case T_ENUM:   return enum_type(s, (char **)f->aux);
-    case T_STRUCT: return fields_type(s, f->aux);
+    case T_STRUCT:
+        return ((const Field *)f->aux)->flags & F_REST ? g_strdup("any") : fields_type(s, f->aux);
     case T_LIST:   return array_type(s, f->aux ? fields_type(s, f->aux) : g_strdup("str"));
     default:       return g_strdup("int");
     }
@@ -239,7 +241,7 @@ static void add_command(Schema *s, const Entry *e)
     entry_start(&b, e->name, "command");
     say(&b, "arg-type", arg);
     say(&b, "ret-type", ret);
-    say_bool(&b, "allow-oob", false);
+    say_bool(&b, "allow-oob", qmp_allows_oob(e));
     list_object(&s->list, &b);
     g_free(arg);
     g_free(ret);

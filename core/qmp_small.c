@@ -3,7 +3,7 @@
  * qmp_small.c -- what programs ask about features: many answers are "there is none of these".
  *
  * Spec: QAPI schema of the QEMU Machine Protocol: names of members.
- * Omits: CPU hot-plug, TPMs, block jobs, NUMA: their lists are empty because there are none.
+ * Omits: CPU hot-plug, TPMs, NUMA: their lists are empty because there are none.
  * Threads: the main context with the machine lock.
  */
 #include "core/commands.h"
@@ -87,48 +87,4 @@ bool cmd_query_display_options(Machine *m, void *args, Reply *reply, GError **er
 bool cmd_rtc_reset_reinjection(Machine *m, void *args, Reply *reply, GError **err)
 {
     return true;                        /* ticks are not kept back: there are none to forget */
-}
-
-/* ---- ways of migrating ---- */
-
-typedef struct MigrateCap {
-    char *capability;
-    bool  state;
-} MigrateCap;
-static const Field cap_fields[] = {
-    FIELD_(MigrateCap, capability, F_CONFIG | F_REQUIRED, 1, .help = "Which."),
-    FIELD_(MigrateCap, state, F_CONFIG | F_REQUIRED, 1, .help = "On."),
-    FIELD_END
-};
-const Field caps_args[] = {
-    FIELD_AS_(CapsArgs, capabilities, T_LIST, F_CONFIG | F_REQUIRED, 1, .stride = sizeof(MigrateCap), .aux = cap_fields,
-              .help = "Which, on or off."),
-    FIELD_END
-};
-
-bool cmd_query_migrate_caps(Machine *m, void *args, Reply *reply, GError **err)
-{
-    GVariantBuilder list, one;
-
-    list_start(&list);
-    object_start(&one);
-    say(&one, "capability", "events");
-    say_bool(&one, "state", true);
-    list_object(&list, &one);
-    say_list(reply, "return", &list);
-    return true;
-}
-
-bool cmd_migrate_set_caps(Machine *m, void *args, Reply *reply, GError **err)
-{
-    const CapsArgs *a = args;
-
-    for (unsigned i = 0; i < a->capabilities->len; i++) {
-        const MigrateCap *c = a->capabilities->pdata[i];
-        if (strcmp(c->capability, "events") ? c->state : !c->state) {
-            return fail(err, "migrate-set-capabilities: %.100s cannot be switched %s",
-                        c->capability, c->state ? "on" : "off");
-        }
-    }
-    return true;
 }

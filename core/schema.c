@@ -117,6 +117,23 @@ static bool set_list(const Field *f, GPtrArray **list, GVariant *values, GError 
     return ok;
 }
 
+static bool set_strings(const Field *f, const Field *tab, void *obj, GVariant *values, GError **err)
+{
+    bool ok = true;
+
+    for (gsize i = 0; ok && i < g_variant_n_children(values); i++) {
+        GVariant *boxed = g_variant_get_child_value(values, i),
+                 *item = g_variant_get_variant(boxed);
+        ok = is_kind(item, "string")
+                 ? field_parse(tab, obj, f->name, g_variant_get_string(item, NULL), err)
+                 : fail(err, "Invalid parameter type for '%s[%u]', expected: string", f->name,
+                        (unsigned)i);
+        g_variant_unref(item);
+        g_variant_unref(boxed);
+    }
+    return ok;
+}
+
 static bool is_choice(const Field *f, const char *text)
 {
     const char *const *names = f->aux;
@@ -174,6 +191,9 @@ static bool set_member(const Field *tab, void *obj, const char *key, GVariant *v
     }
     if (f->type == T_LIST && f->aux) {
         return set_list(f, (GPtrArray **)(void *)((char *)obj + f->offset), v, err);
+    }
+    if (f->type == T_LIST) {
+        return set_strings(f, tab, obj, v, err);
     }
     if (f->type == T_STRUCT) {
         return set_members(f->aux, (char *)obj + f->offset, v, err);

@@ -5,7 +5,7 @@
  *
  * Spec: QEMU QMP Reference Manual, "Migration" (words and states).
  * Omits: migration while the guest runs: it is stopped while the file is written, or written to a
- *        scratch file and sent; parameters and capabilities of migration.
+ *        scratch file and sent; parameters but max-bandwidth, capabilities.
  * Threads: the main context with the machine lock.
  *
  * Tags are files IMAGE.snapshots/TAG.ryk beside the first image that is written to, or, where there
@@ -44,6 +44,7 @@ struct Snapshots {
     SnapCodec codec;
     int64_t   start_us, total_us, down_us;
     uint64_t  bytes, total;           /* that went over, and that were to */
+    uint64_t  bandwidth;              /* bytes a second on a connection; 0: no limit */
 };
 
 #define CODEC(S) { .name = "compress", .type = T_ENUM, .flags = F_CONFIG, .count = 1, \
@@ -171,14 +172,17 @@ static char *tag_path(Machine *m, const char *tag)
     return g_build_filename(dir, file, NULL);
 }
 
-bool cmd_savevm(Machine *m, void *args, Reply *reply, GError **err)
+bool snapshot_tag_exists(Machine *m, const char *tag)
 {
-    SaveArgs           *a = args;
-    g_autoptr(GDateTime) now = g_date_time_new_now_local();
-    g_autofree char *tag =
-        a->tag && *a->tag ? g_strdup(a->tag) : g_date_time_format(now, "vm-%Y%m%d%H%M%S");
-    g_autofree char    *dir = folder(m), *path = tag_path(m, tag);
-    bool                was_running, ok;
+    g_autofree char *path = tag_path(m, tag);
+
+    return tag_ok(tag, NULL) && !access(path, F_OK);
+}
+
+bool snapshot_save(Machine *m, const char *tag, SnapCodec codec, GError **err)
+{
+    g_autofree char *dir = folder(m), *path = tag_path(m, tag);
+    bool             was_running, ok;
 
     if (!tag_ok(tag, err) ||
         (m->state == RUN_INMIGRATE && !fail(err, "savevm: there is no guest yet")) ||
@@ -192,23 +196,31 @@ bool cmd_savevm(Machine *m, void *args, Reply *reply, GError **err)
                   "file:PATH",
                   dir, g_strerror(errno));
     } else {
-        ok = save(m, path, tag, (SnapCodec)a->codec, was_running, true, err);
+        ok = save(m, path, tag, codec, was_running, true, err);
     }
     end(m, was_running);
     return ok;
 }
 
-bool cmd_loadvm(Machine *m, void *args, Reply *reply, GError **err)
+bool cmd_savevm(Machine *m, void *args, Reply *reply, GError **err)
 {
-    const LoadArgs  *a = args;
-    const char      *tag = a->tag;
+    const SaveArgs      *a = args;
+    g_autoptr(GDateTime) now = g_date_time_new_now_local();
+    g_autofree char *tag =
+        a->tag && *a->tag ? g_strdup(a->tag) : g_date_time_format(now, "vm-%Y%m%d%H%M%S");
+
+    return snapshot_save(m, tag, (SnapCodec)a->codec, err);
+}
+
+bool snapshot_load(Machine *m, const char *tag, bool verify, GError **err)
+{
     g_autofree char *path = tag_path(m, tag);
     bool             was_running, ok;
 
     if (!tag_ok(tag, err) || !begin(m, "loadvm", &was_running, err)) {
         return false;
     }
-    ok = settled(m, "loadvm", err) && load(m, path, a->verify, false, err);
+    ok = settled(m, "loadvm", err) && load(m, path, verify, false, err);
     if (ok && m->state != RUN_RUNNING) {
         m->state = RUN_PAUSED;
         m->paused_as = NULL;            /* what stopped the machine before was another one's */
@@ -217,13 +229,24 @@ bool cmd_loadvm(Machine *m, void *args, Reply *reply, GError **err)
     return ok;
 }
 
-bool cmd_delvm(Machine *m, void *args, Reply *reply, GError **err)
+bool cmd_loadvm(Machine *m, void *args, Reply *reply, GError **err)
 {
-    const char      *tag = ((TagArgs *)args)->tag;
+    const LoadArgs *a = args;
+
+    return snapshot_load(m, a->tag, a->verify, err);
+}
+
+bool snapshot_delete(Machine *m, const char *tag, GError **err)
+{
     g_autofree char *path = tag_path(m, tag);
 
     return tag_ok(tag, err) &&
            (!unlink(path) || fail(err, "delvm %s: %s", path, g_strerror(errno)));
+}
+
+bool cmd_delvm(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return snapshot_delete(m, ((TagArgs *)args)->tag, err);
 }
 
 static void one_line(GString *out, const char *path, const char *tag)
@@ -369,7 +392,36 @@ static bool to_wire(Machine *m, GError **err)
 
     return settled(m, "migrate", err) && (s->scratch = scratch_open("migration", NULL, err)) >= 0 &&
            snapfile_write(m, s->scratch, s->uri, s->codec, s->resume, err) &&
-           (s->wire = snapwire_send(m, s->uri, s->scratch, sent, err));
+           (s->wire = snapwire_send(m, s->uri, s->scratch, sent, err)) &&
+           (snapwire_limit(s->wire, s->bandwidth), true);
+}
+
+uint64_t snapshot_bandwidth(Machine *m)
+{
+    return state_of(m)->bandwidth;
+}
+
+void snapshot_set_bandwidth(Machine *m, uint64_t bytes_s)
+{
+    struct Snapshots *s = state_of(m);
+
+    s->bandwidth = bytes_s;
+    if (s->wire) {
+        snapwire_limit(s->wire, bytes_s);
+    }
+}
+
+bool snapshot_is_sending(Machine *m)
+{
+    return state_of(m)->wire && m->state != RUN_INMIGRATE;
+}
+
+void snapshot_break_off(Machine *m)
+{
+    if (snapshot_is_sending(m)) {
+        g_autoptr(GError) why = g_error_new_literal(RYOKAN_ERROR, 0, "broken off by yank");
+        migrated(m, false, why);
+    }
 }
 
 static gboolean migrate_now(void *arg)

@@ -6,6 +6,7 @@
 #ifndef CORE_SNAPSHOT_H
 #define CORE_SNAPSHOT_H
 #include "core/machine.h"
+#include "core/snapcodec.h"
 
 /* -loadvm, -incoming; after machine_start() */
 bool snapshot_start(Machine *m, GError **err);
@@ -14,6 +15,16 @@ bool snapshot_busy(const Machine *m);  /* a command is at work, and the machine 
 bool snapshot_cont(
     Machine *m); /* "cont" means something else just now: true, it has been seen to */
 void snapshot_free(struct Snapshots *s);
+/* of what goes over a connection: bytes a second; 0: no limit */
+uint64_t snapshot_bandwidth(Machine *m);
+void snapshot_set_bandwidth(Machine *m, uint64_t bytes_s);
+bool snapshot_is_sending(Machine *m);
+void snapshot_break_off(Machine *m);   /* that fails, and the machine goes on */
+/* savevm, loadvm, delvm */
+bool snapshot_save(Machine *m, const char *tag, SnapCodec codec, GError **err);
+bool snapshot_load(Machine *m, const char *tag, bool verify, GError **err);
+bool snapshot_delete(Machine *m, const char *tag, GError **err);
+bool snapshot_tag_exists(Machine *m, const char *tag);
 
 typedef struct TagArgs {
     char *tag;

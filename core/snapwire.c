@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #define MAGIC "RYOKANWR"
-enum { VERSION = 1, HEAD_BYTES = 16, CHUNK = 1 << 20 };
+enum { VERSION = 1, HEAD_BYTES = 16, CHUNK = 1 << 20, PACE_MS = 100 };
 
 typedef enum { WIRE_FD, WIRE_UNIX, WIRE_TCP, WIRE_EXEC } WireKind;
 static const char *const prefixes[] = {
@@ -41,6 +41,10 @@ struct SnapWire {
     int          file, fd, listen_fd, stop_fd;
     GPid         child;
     uint64_t     most, moved, total;  /* moved: atomic */
+    uint64_t     limit;               /* bytes a second, atomic; 0: none */
+    /* the thread's own: the limit that it goes by, since when, and what it has sent since */
+    uint64_t     paced_limit, paced_bytes;
+    int64_t      paced_us;
     SnapWireDone done;
     GThread     *thread;
     GSource     *source;              /* says that it is over */
@@ -85,13 +89,39 @@ static bool ready(SnapWire *w, int fd, short events)
     return !w->stopped || say(w, "called off", "by migrate_cancel");
 }
 
+/* Waits until what has been sent is no more than the limit lets through, or it is to end. */
+static void pace(SnapWire *w, size_t sent)
+{
+    uint64_t limit = __atomic_load_n(&w->limit, __ATOMIC_RELAXED);
+    int64_t  now = g_get_monotonic_time();
+
+    if (limit != w->paced_limit) {
+        w->paced_limit = limit;
+        w->paced_us = now;
+        w->paced_bytes = 0;
+    }
+    w->paced_bytes += sent;
+    while (limit && limit == __atomic_load_n(&w->limit, __ATOMIC_RELAXED)) {
+        double        ahead_us = (double)w->paced_bytes * 1e6 / (double)limit -
+                                 (double)(g_get_monotonic_time() - w->paced_us);
+        struct pollfd p = { .fd = w->stop_fd, .events = POLLIN };
+        if (ahead_us < 1000) {
+            break;
+        }
+        if (poll(&p, 1, (int)MIN(ahead_us / 1000, PACE_MS)) > 0) {
+            break;
+        }
+    }
+}
+
 static bool move(SnapWire *w, void *buf, size_t n)
 {
     for (uint8_t *p = buf; n;) {
         if (!ready(w, w->fd, w->send ? POLLOUT : POLLIN)) {
             return false;
         }
-        ssize_t done = w->send ? write(w->fd, p, n) : read(w->fd, p, n);
+        size_t  now = w->paced_limit ? MIN(n, MAX(w->paced_limit / 10, 1)) : n;
+        ssize_t done = w->send ? write(w->fd, p, now) : read(w->fd, p, n);
         if (done < 0 && (errno == EINTR || errno == EAGAIN)) {
             continue;
         }
@@ -102,6 +132,9 @@ static bool move(SnapWire *w, void *buf, size_t n)
         p += done;
         n -= (size_t)done;
         __atomic_fetch_add(&w->moved, (uint64_t)done, __ATOMIC_RELAXED);
+        if (w->send) {
+            pace(w, (size_t)done);
+        }
     }
     return true;
 }
@@ -445,6 +478,11 @@ uint64_t snapwire_moved(const SnapWire *w, uint64_t *total)
 {
     *total = w->total;
     return __atomic_load_n(&w->moved, __ATOMIC_RELAXED);
+}
+
+void snapwire_limit(SnapWire *w, uint64_t bytes_s)
+{
+    __atomic_store_n(&w->limit, bytes_s, __ATOMIC_RELAXED);
 }
 
 void snapwire_close(SnapWire *w)

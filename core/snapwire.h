@@ -24,6 +24,7 @@ SnapWire *snapwire_receive(Machine *m, const char *uri, int fd, uint64_t most, S
                            GError **err);
 /* bytes that went over; and that are to */
 uint64_t  snapwire_moved(const SnapWire *w, uint64_t *total);
+void      snapwire_limit(SnapWire *w, uint64_t bytes_s);       /* of sending; 0: none */
 /* at any time; what is under way is broken off */
 void      snapwire_close(SnapWire *w);
 #endif

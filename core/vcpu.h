@@ -98,6 +98,12 @@ typedef struct CpuOps {               /* what core needs from an architecture */
     void      (*help)(void);                    /* "-cpu help" to standard output; optional */
     /* model i; false past the last; optional */
     bool      (*definition)(unsigned i, CpuDefinition *d);
+    /*
+     * What model `name` is with props (OptPair) more, as a{sv} of -cpu's properties: what tells it
+     * from "base", or with full all that can be said.  NULL: there is no such thing.  Optional.
+     */
+    GVariant *(*expand)(Machine *m, const char *name, const GPtrArray *props, bool full,
+                        GError **err);
     const CpuInspect *inspect;                  /* optional */
     /*
      * For core/gdbstub.c, with the vCPU parked; all or none.  Registers are numbered as in

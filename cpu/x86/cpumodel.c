@@ -444,9 +444,6 @@ static void settle_identity(X86Cpu *c, CpuChoice *ch)
     c->signature =
         (uint32_t)((ch->stepping & 15) | (ch->model & 15) << 4 | (ch->model >> 4) << 16 |
                    (ch->family < 15 ? ch->family << 8 : 15 << 8 | (ch->family - 15) << 20));
-    if (c->dbt.vcpu.machine->n_cpus > 1) {
-        c->feat[FEAT_1_EDX] |= B(28);
-    }
 }
 
 /* -cpu host with an accelerator that runs the host's processor: its name is the guest's too. */
@@ -476,10 +473,9 @@ static void identity_of_host(CpuChoice *ch, char vendor[13], char brand[49])
 #endif
 }
 
-bool x86_cpuid_init(X86Cpu *c, GError **err)
+/* c's features, levels and identity, from a model's name and properties (OptPair). */
+static bool settle(X86Cpu *c, const char *name, const GPtrArray *props, GError **err)
 {
-    const struct Options *o = c->dbt.vcpu.machine->options;
-    const char *name = o && o->cpu_model ? o->cpu_model : default_model;
     const ModelRow *r = row_find(name), *first = r ? first_version(r) : NULL;
     uint32_t missing[X86_N_FEATS];
     char vendor[13] = "", brand[49] = "";
@@ -496,8 +492,8 @@ bool x86_cpuid_init(X86Cpu *c, GError **err)
         c->dbt.vcpu.machine->accel->cpu_can) {
         identity_of_host(&ch, vendor, brand);
     }
-    for (unsigned i = 0; o && o->cpu_props && i < o->cpu_props->len; i++) {
-        const OptPair *p = g_ptr_array_index(o->cpu_props, i);
+    for (unsigned i = 0; props && i < props->len; i++) {
+        const OptPair *p = g_ptr_array_index(props, i);
         if (!set_one(&ch, p->key, p->val ? p->val : "on", err)) {
             return false;
         }
@@ -513,6 +509,21 @@ bool x86_cpuid_init(X86Cpu *c, GError **err)
         (ch.hv_spinlocks || ch.hv_all || ch.hv_enforce || ch.pv_enforce || ch.dedicated)) {
         return fail(err, "-cpu %s: hv-spinlocks, hv-passthrough, hv-enforce-cpuid, kvm-pv-enforce-cpuid and "
                     "kvm-hint-dedicated are not to be had with -accel %s", name, accel->name);
+    }
+    return true;
+}
+
+bool x86_cpuid_init(X86Cpu *c, GError **err)
+{
+    const Machine *m = c->dbt.vcpu.machine;
+    const struct Options *o = m->options;
+
+    if (!settle(c, o && o->cpu_model ? o->cpu_model : default_model, o ? o->cpu_props : NULL,
+                err)) {
+        return false;
+    }
+    if (m->n_cpus > 1) {
+        c->feat[FEAT_1_EDX] |= B(28);
     }
     return true;
 }
@@ -539,6 +550,55 @@ bool x86_cpu_check(Machine *m, GError **err)
 }
 
 /* ---- lists ---- */
+/* As -cpu takes them.  Of a feature with several names the first, or with full all of them. */
+static void say_features(GVariantBuilder *b, const X86Cpu *c, bool full)
+{
+    uint32_t seen[X86_N_FEATS] = { 0 };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(features); i++) {
+        const Feature *f = &features[i];
+        bool first = !(seen[f->word] & B(f->bit));
+        seen[f->word] |= B(f->bit);
+        if (full || (first && f->word != FEAT_HV)) {
+            g_variant_builder_add(b, "{sv}", f->name,
+                                  g_variant_new_boolean((c->feat[f->word] & B(f->bit)) != 0));
+        }
+    }
+}
+
+GVariant *x86_cpu_expand(Machine *m, const char *name, const GPtrArray *props, bool full,
+                         GError **err)
+{
+    X86Cpu c = { .dbt.vcpu = { .machine = m, .index = UINT32_MAX } };
+    GVariantBuilder b;
+
+    if (!row_find(name)) {
+        fail(err, "The CPU type '%.200s-x86_64-cpu' is not a known CPU type", name);
+        return NULL;
+    }
+    if (!settle(&c, name, props, err)) {
+        return NULL;
+    }
+    const struct { const char *name; uint32_t val; bool always; } numbers[] = {
+        { "family", ((c.signature >> 8) & 15) + ((c.signature >> 20) & 0xff), true },
+        { "model", ((c.signature >> 4) & 15) | (c.signature >> 12 & 0xf0), true },
+        { "stepping", c.signature & 15, true }, { "min-level", c.level, true },
+        { "min-xlevel", c.xlevel, true }, { "level", c.level, false }, { "xlevel", c.xlevel, false },
+        { "phys-bits", c.phys_bits, false },
+    };
+    g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
+    say_features(&b, &c, full);
+    for (unsigned i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        if (full || numbers[i].always) {
+            g_variant_builder_add(&b, "{sv}", numbers[i].name,
+                                  g_variant_new_int64(numbers[i].val));
+        }
+    }
+    g_variant_builder_add(&b, "{sv}", "vendor", g_variant_new_string(c.vendor));
+    g_variant_builder_add(&b, "{sv}", "model-id", g_variant_new_string(c.brand));
+    return g_variant_builder_end(&b);
+}
+
 bool x86_cpu_definition(unsigned i, CpuDefinition *d)
 {
     uint32_t can[X86_N_FEATS], want[X86_N_FEATS], have[X86_N_FEATS];

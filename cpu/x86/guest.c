@@ -421,6 +421,7 @@ const CpuOps x86_cpu_ops = {
     .inspect = &x86_inspect,
     .help = x86_cpu_help,
     .definition = x86_cpu_definition,
+    .expand = x86_cpu_expand,
     .check = x86_cpu_check,
     .gdb_xml = x86_gdb_xml,
     .gdb_read = x86_gdb_read,

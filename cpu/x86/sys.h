@@ -239,6 +239,8 @@ void x86_features_can(uint32_t can[X86_N_FEATS]);       /* all that works on thi
 void x86_features_leave_out_slow(uint32_t feat[X86_N_FEATS]);
 /* model i of -cpu help; false past the last */
 bool x86_cpu_definition(unsigned i, CpuDefinition *d);
+GVariant *x86_cpu_expand(Machine *m, const char *name, const GPtrArray *props, bool full,
+                         GError **err);
 void x86_cpu_help(void);                        /* -cpu help */
 void x86_cpu_identity(Vcpu *v, GString *out);
 /* the command line's model and features, before there is a CPU */

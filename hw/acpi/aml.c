@@ -208,12 +208,6 @@ size_t aml_if(Aml *a)
     return a->len;
 }
 
-size_t aml_else(Aml *a)
-{
-    aml_byte(a, OP_ELSE);
-    return a->len;
-}
-
 void aml_region(Aml *a, const char *name, uint8_t space, uint64_t at, uint64_t n)
 {
     aml_byte(a, OP_EXT);

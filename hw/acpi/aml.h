@@ -24,7 +24,6 @@ size_t aml_processor(Aml *a, const char *name, uint8_t id);
 size_t aml_method(Aml *a, const char *name, unsigned n_args, bool serialized);
 size_t aml_package(Aml *a, uint8_t n);
 size_t aml_if(Aml *a);
-size_t aml_else(Aml *a);
 /* access: 1 byte, 2 word, 3 dword */
 size_t aml_field_list(Aml *a, const char *region, uint8_t access);
 void   aml_close(Aml *a, size_t mark);

@@ -224,7 +224,7 @@ void ide_drive_unrealize(void *dev)
     ide_stop(d);
     if (d->drive && d->drive->user == d) {
         d->drive->user = NULL;
-        d->drive->on_change = NULL;
+        d->drive->on_change = d->drive->on_resize = NULL;
     }
     if (d->bounce) {
         g_aligned_free(d->bounce);

@@ -548,6 +548,14 @@ static const IdeDriveOps ata_ops = {
     .signature = ata_signature, .reset = ata_reset,
 };
 
+/* What the guest has under way beyond a new end fails there. */
+static void hd_resized(void *dev)
+{
+    IdeDrive *d = dev;
+
+    d->sectors = d->drive->node->bytes / SECTOR;
+}
+
 static bool hd_realize(void *dev, GError **err)
 {
     IdeDrive *d = dev;
@@ -560,7 +568,8 @@ static bool hd_realize(void *dev, GError **err)
     if (!d->drive->node) {
         return fail(err, "device ide-hd: drive %s has no medium; a disk needs file=", d->drive->id);
     }
-    d->sectors = d->drive->node->bytes / SECTOR;
+    d->drive->on_resize = hd_resized;
+    hd_resized(d);
     ata_reset(d);
     return true;
 }

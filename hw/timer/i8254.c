@@ -576,11 +576,6 @@ bool pit_get_out(void *pit, unsigned channel)
     return counter_out(&s->counter[channel], now);
 }
 
-bool pit_get_gate(void *pit, unsigned channel)
-{
-    return channel < N_COUNTERS && ((Pit *)pit)->counter[channel].gate;
-}
-
 /* "Gate pin operations summary" of the data sheet. */
 void pit_set_gate(void *pit, unsigned channel, bool level)
 {

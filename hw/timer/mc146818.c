@@ -456,11 +456,6 @@ void rtc_cmos_set(void *rtc, unsigned index, uint8_t val)
     s->cmos[index] = val;
 }
 
-uint8_t rtc_cmos_get(void *rtc, unsigned index)
-{
-    return cmos_read(rtc, index & (CMOS_BYTES - 1));
-}
-
 static void rtc_reset(void *dev)
 {
     Rtc *s = dev;

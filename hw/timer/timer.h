@@ -21,7 +21,6 @@ typedef void TimerSink(void *dev, unsigned n, bool level);
 void *pit_create(Machine *m, Bus *isa, GError **err);
 void  pit_connect(void *pit, TimerSink *sink, void *dev, unsigned n);
 bool  pit_get_out(void *pit, unsigned channel);             /* the OUT pin now; channel 0..2 */
-bool  pit_get_gate(void *pit, unsigned channel);
 void  pit_set_gate(void *pit, unsigned channel, bool level);
 
 /* port 61h's, if the accelerator has it; else false */
@@ -56,7 +55,6 @@ void  rtc_set_time(void *rtc, int64_t seconds, TimeBase base);
 void  rtc_set_slew(void *rtc, bool on);
 /* index 0x0e..0x7f but 0x32; kept over resets */
 void  rtc_cmos_set(void *rtc, unsigned index, uint8_t val);
-uint8_t rtc_cmos_get(void *rtc, unsigned index);
 
 void *hpet_create(Machine *m, Region *memory, void *gsi, GError **err);
 /* sink: 0 the PIT's OUT0, 8 the RTC's IRQ */

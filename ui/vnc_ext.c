@@ -71,10 +71,20 @@ static rfbProtocolExtension extension = {
     .pseudoEncodings = encodings, .enablePseudoEncoding = enable, .handleMessage = extended_key,
 };
 
-/* libvncserver forgets to free what it notes of a client's extensions. */
+/*
+ * libvncserver forgets to free what it notes of a client's extensions; in rfbDisableExtension() it
+ * only takes it out of the list.
+ */
 void vnc_ext_gone(rfbClientPtr cl)
 {
-    rfbDisableExtension(cl, &extension);
+    for (rfbExtensionData **at = &cl->extensions, *e; (e = *at);) {
+        if (e->extension == &extension) {
+            *at = e->next;
+            free(e);
+        } else {
+            at = &e->next;
+        }
+    }
 }
 
 void vnc_ext_register(void)

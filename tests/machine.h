@@ -16,4 +16,12 @@ static inline bool machine_from(Machine *m, const char *const *args, GError **er
     }
     return options_parse(m, n, (char **)(uintptr_t)args, &exit_now, err) && machine_build(m, err);
 }
+/* With what it was made from. */
+static inline void machine_done(Machine *m)
+{
+    struct Options *o = m->options;
+
+    machine_free(m);
+    options_free(o);
+}
 #endif

@@ -769,7 +769,7 @@ int main(int argc, char **argv)
                   one = argc > 3 ? strtoul(argv[3], NULL, 0) : 0;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
     static State in;
-    DbtGuest guest = { .name = "test", .helpers = helpers, .n_helpers = 2, .n_gpr = 16,
+    DbtGuest guest = { .name = "test", .helpers = helpers, .n_helpers = 2, .n_gpr = 16, .canonical_bits = 48,
                        .mode_wide = 0, .vec_offset = offsetof(TestCpu, vec), .vec_stride = 64,
         .fpcr_offset = offsetof(TestCpu, mxcsr), .seg_offset = offsetof(TestCpu, seg), .seg_stride = 32, .seg_base = 0, .seg_lo = 8, .seg_hi_read = 16, .seg_hi_write = 24,
         .cs_base = offsetof(TestCpu, cs_base), .cs_limit = offsetof(TestCpu, cs_limit) };
@@ -874,5 +874,7 @@ int main(int argc, char **argv)
         }
     }
     printf("%lu blocks agree\n", blocks);
+    dbt_backend_x86_64.fini(&d);
+    g_free(ir);
     return 0;
 }

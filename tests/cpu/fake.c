@@ -226,6 +226,14 @@ FakeCpu *fake_new(void)
     return c;
 }
 
+void fake_free(FakeCpu *c)
+{
+    free(c->ram);
+    g_free(c->dbt.ir);
+    free(c->dbt.contexts);
+    free(c);
+}
+
 void fake_load(FakeCpu *c, const FakeState *s)
 {
     DbtContext *x = c->dbt.ctx;

@@ -43,6 +43,7 @@ typedef struct FakeCpu {
 } FakeCpu;
 
 FakeCpu *fake_new(void);
+void     fake_free(FakeCpu *c);
 void     fake_load(FakeCpu *c, const FakeState *s);     /* TLB empty */
 void     fake_save(const FakeCpu *c, FakeState *s);
 bool     fake_inside(const FakeCpu *c);                 /* is pc at an instruction of raw? */

@@ -59,7 +59,7 @@ static const char *judge(const IrBlock *b, const Access *want, unsigned n, unsig
 int main(int argc, char **argv)
 {
     unsigned count = argc > 2 ? (unsigned)atoi(argv[2]) : 100000, before = 0, after = 0, bad = 0;
-    IrBlock *b = ir_new();
+    g_autofree IrBlock *b = ir_new();
 
     seed(argc, argv);
     for (unsigned k = 0; k < count && bad < 10; k++) {

@@ -356,6 +356,9 @@ int main(int argc, char **argv)
     for (unsigned k = 0; k < count && t.bad < 20; k++)
         test_one(&t, k & 1);
     printf("native: %u instructions (%u VEX-coded), %u differ\n", t.done, t.vex, t.bad);
+    g_free(t.b);
+    free(c->dbt.ctx);
+    free(c);
     return t.bad != 0;
 }
 #endif

@@ -83,8 +83,8 @@ int main(int argc, char **argv)
 {
     unsigned count = argc > 2 ? (unsigned)atoi(argv[2]) : 400000, passed = 0, vectors = 0, over = 0, bad = 0;
     seed(argc, argv);
-    X86Cpu *c = aligned_alloc(64, (sizeof *c + 63) & ~(size_t)63);
-    IrBlock *b = ir_new();
+    g_autofree X86Cpu *c = aligned_alloc(64, (sizeof *c + 63) & ~(size_t)63);
+    g_autofree IrBlock *b = ir_new();
     memset(c, 0, sizeof *c);
     for (unsigned k = 0; k < count && bad < 20; k++) {
         bool wide = rnd() & 1;

@@ -784,6 +784,7 @@ int main(int argc, char **argv)
     machine_cont(f.m);
     int status = machine_run(f.m);
     free(f.other);
+    machine_done(f.m);
     printf("%s fuzz guest, %s, %s CPUs: %" PRIu64 " starts, %" PRIu64 " states refused, %" PRIu64
            " resets\n",
            status ? "not ok" : "ok", engine, cpus, f.steps, f.refused, f.resets);

@@ -231,6 +231,14 @@ int main(int argc, char **argv)
     unlink(image);
     unlink(second);
     rmdir(dir);
+    machine_done(m);
+    g_free(good[0]);
+    g_free(good[1]);
+    g_free(second);
+    g_free(image);
+    g_free(disk_before);
+    g_free(path);
+    g_free(dir);
     printf("ok fuzz/snapshot: %u files, %u taken\n", tries, taken);
     return 0;
 }

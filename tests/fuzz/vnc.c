@@ -13,6 +13,7 @@
 #include "core/display.h"
 #include "core/options.h"
 #include "tests/args.h"
+#include "tests/machine.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -449,9 +450,7 @@ int main(int argc, char **argv)
     }
     g_source_unref(end);
     console_adapter(f.m->console, NULL, &f);
-    struct Options *o = f.m->options;
-    machine_free(f.m);
-    options_free(o);
+    machine_done(f.m);
     g_rand_free(f.picture);
     rmdir(dir);
     printf("%s fuzz/vnc%s # %" G_GUINT64_FORMAT " sessions, %" G_GUINT64_FORMAT

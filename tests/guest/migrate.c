@@ -123,7 +123,6 @@ static void load(Machine *m, GByteArray *state)
 static Machine *move(Machine *m, unsigned turn, const Plan *p, char *log[2], GString *out)
 {
     GByteArray *state = machine_save(m);
-    struct Options *o = m->options;
     char *used = log[0];
     Machine *n;
 
@@ -137,8 +136,7 @@ static Machine *move(Machine *m, unsigned turn, const Plan *p, char *log[2], GSt
     }
     n = create(p, turn, log[1]);
     memcpy(n->ram.host, m->ram.host, m->ram.size);
-    machine_free(m);                    /* writes out what it still has */
-    options_free(o);
+    machine_done(m);                    /* writes out what it still has */
     append(out, used);
     log[0] = log[1];
     log[1] = used;
@@ -171,7 +169,7 @@ int main(int argc, char **argv)
     while ((status = run_slice(m, &p, random, p.moves - moves)) == MOVE && moves++ < p.moves) {
         m = move(m, (unsigned)moves, &p, log, out);
     }
-    machine_free(m);
+    machine_done(m);
     append(out, log[0]);
     bool good = status == 1 && strstr(out->str, "passed\n") && !strstr(out->str, "not ok");
     printf("%sok migrate: %s.%s: %d moves", good ? "" : "not ", name, p.engine, moves);
@@ -181,5 +179,10 @@ int main(int argc, char **argv)
         printf(": seed %" PRIu64 ", status %d: %.80s", p.seed, status, tail);
     }
     printf("\n");
+    g_string_free(out, TRUE);
+    g_rand_free(random);
+    g_free(name);
+    g_free(log[0]);
+    g_free(log[1]);
     return !good;
 }

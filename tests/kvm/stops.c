@@ -145,9 +145,7 @@ int main(int argc, char **argv)
             stop_and_go(m, modes[i], stops_us[j], per_ns);
         }
         loaded(m, modes[i], per_ns);
-        struct Options *o = m->options;
-        machine_free(m);
-        options_free(o);
+        machine_done(m);
     }
     return n_failed != 0;
 }

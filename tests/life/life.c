@@ -117,9 +117,7 @@ static int run_once(const char *engine, const char *disk)
         printf("not ok life: %s\n", err->message);
         exit(1);
     }
-    struct Options *o = m->options;
-    machine_free(m);
-    options_free(o);
+    machine_done(m);
     return status;
 }
 

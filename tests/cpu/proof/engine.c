@@ -215,6 +215,12 @@ Engine *engine_open(const char *name, const char *bios)
     return e;
 }
 
+void engine_close(Engine *e)
+{
+    machine_done(e->m);
+    g_free(e);
+}
+
 const char *engine_name(const Engine *e) { return e->name; }
 uint8_t *engine_memory(Engine *e) { return ram(e, PH_DATA); }
 X86Cpu *engine_cpu(Engine *e) { return e->cpu; }

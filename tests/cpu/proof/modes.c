@@ -372,12 +372,12 @@ static void put_tables(Case *k, Rng *r)
         unsigned kind = one_in(r, 8) ? 0x8f : 0x8e, dpl = i >= 0x80 || i == 3 || i == 4 ? 0x60 : 0;
         uint64_t gate =
             (to & 0xffff) | 8ull << 16 | (uint64_t)(kind | dpl) << 40 | (uint64_t)(to >> 16) << 48;
-        memcpy(k->memory + HANDLERS - LOW + 16 * i,
-               back ? is_wide(k->mode)                      ? "\x48\xcf"
-                      : is_16(k->mode) && k->mode != M_REAL ? "\x66\xcf"
-                                                            : "\xcf"
-                    : "\xf4",
-               3);
+        const char *handler = !back              ? "\xf4"
+                              : is_wide(k->mode) ? "\x48\xcf"
+                              : is_16(k->mode) && k->mode != M_REAL
+                                  ? "\x66\xcf"
+                                  : "\xcf";
+        strcpy((char *)k->memory + HANDLERS - LOW + 16 * i, handler);
         if (k->mode == M_REAL) {
             at32(k, IDT + 4 * i, (HANDLERS >> 4) << 16 | 16 * i);
         } else if (is_wide(k->mode)) {
@@ -716,5 +716,13 @@ int main(int argc, char **argv)
            " without an end, %" PRIu64 " not the same twice, %" PRIu64
            " only in what is undefined, %" PRIu64 " only behind others, %" PRIu64 " differ\n",
            differ ? "not ok" : "ok", seed, done, endless, unstable, undefined, after, differ);
+    engine_close(interp);
+    engine_close(both[0]);
+    if (both[1]) {
+        engine_close(both[1]);
+    }
+    g_byte_array_unref(a.bytes);
+    g_byte_array_unref(b.bytes);
+    g_byte_array_unref(again.bytes);
     return differ != 0;
 }

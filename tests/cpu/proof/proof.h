@@ -101,6 +101,7 @@ Engine  *engine_blank(const char *name, const char *bios);
 bool     engine_go(Engine *e);        /* until it halts; false: it has not within a second or two */
 Machine *engine_machine(Engine *e);
 Engine  *engine_open(const char *name, const char *bios);
+void     engine_close(Engine *e);
 const char *engine_name(const Engine *e);
 void     engine_code(Engine *e, const ProofCode *c);
 uint8_t *engine_memory(Engine *e);

@@ -70,6 +70,10 @@ check-snapshot: all
 	@B=$(B) tests/boot/snapshot tests/emulator build/boot times=$(TIMES)
 	@B=$(B) tests/boot/snapshot tests/emulator build/boot times=$(TIMES) cpus=2
 	@$(if $(DEBIAN),B=$(B) tests/boot/snapshot tests/emulator build/boot times=$(TIMES) image=$(DEBIAN))
+# Linux guests at work for MINUTES, stopped, saved, loaded and moved meanwhile; SOAK: more options of tests/soak/soak.
+MINUTES ?= 10
+soak: all
+	@B=$(B) tests/soak/soak tests/emulator build/soak minutes=$(MINUTES) $(SOAK)
 # gdb on Debian's kernel; VMLINUX: its symbols, of linux-image-*-cloud-amd64-dbg.
 check-gdb: all
 	@B=$(B) tests/boot/gdb tests/emulator build/boot $(VMLINUX)
@@ -87,5 +91,5 @@ check-kvm: all $(GUESTS:%=$(GUEST_B)/%.bin) $(GUEST_B)/exits.bin $(GUEST_B)/halt
 
 clean:
 	rm -rf build ryokan
-.PHONY: all run check check-boot check-hotplug check-snapshot check-gdb check-firmware check-kvm clean
+.PHONY: all run check check-boot check-hotplug check-snapshot check-gdb check-firmware check-kvm soak clean
 -include $(OBJ:.o=.d)

@@ -117,13 +117,21 @@ static void lapic_start(Cpu *c, u32 mode, u64 *ends)
     apic[APIC_TMICT] = count;
 }
 
+static u32 leaf_1_ecx(void)
+{
+    u32 a = 1, c = 0, d;
+    asm("cpuid" : "+a"(a), "+c"(c), "=d"(d) :: "rbx");
+    return c;
+}
+
 static void lapic_timers(void)
 {
     static const u32 modes[] = { 0, LVT_PERIODIC, LVT_DEADLINE };
+    u32 n_modes = leaf_1_ecx() >> 24 & 1 ? 3 : 2;
     Cpu *c = me();
 
     for (u32 i = 0; i < N_LAPIC; i++) {
-        u32 mode = modes[i % 3], before = c->timer;
+        u32 mode = modes[i % n_modes], before = c->timer;
         u64 ends;
         if (i & 8) { /* it comes while interrupts are off, and waits in the IRR */
             cli();
@@ -393,13 +401,6 @@ static void watch(void)
     }
 }
 
-static int has_monitor(void)
-{
-    u32 a = 1, c = 0, d;
-    asm("cpuid" : "+a"(a), "+c"(c), "=d"(d) :: "rbx");
-    return c >> 3 & 1;
-}
-
 static void write_line(void)
 {
     for (u32 i = 1; i <= N_IPI; i++) {
@@ -464,7 +465,7 @@ static void lap(void)
     both(halt_for_nmis, end_halts);
     start_again();
     line[0] = line_seen = 0;
-    if (has_monitor()) {
+    if (leaf_1_ecx() >> 3 & 1) {
         both(watch, write_line);
     }
     both(watch_tsc, watch_tsc);

@@ -128,7 +128,7 @@ void block_free(DbtMachine *d, Block *b)
 /* Flags wanted at a direct exit: where the code there is in sight and overwrites them all first, none, or only by what leaves before. */
 static void exit_peek(DbtCpu *c, const IrBlock *ir, IrInsn *n, Block *b, const uint8_t *page)
 {
-    n->live = FL_ALL;
+    exit_set_fate(n, FATE_WANTED, 0);
     if (b->at2 || n->imm < 0 || n->imm >= DBT_PAGE) {
         return;
     }
@@ -137,9 +137,7 @@ static void exit_peek(DbtCpu *c, const IrBlock *ir, IrInsn *n, Block *b, const u
     DbtFlagsFate fate = c->guest->flags_fate(c, ir->mode, &p);
     unsigned from = MIN(b->from, p.lo), to = MAX(b->to, p.hi);
     if (fate != FATE_WANTED && to - from <= most) {
-        n->live = 0;
-        n->live_fault = fate == FATE_FAULT ? FL_ALL : 0;
-        n->sub = p.regs;
+        exit_set_fate(n, fate, p.regs);
         b->from = (uint16_t)from;
         b->to = (uint16_t)to;
     }

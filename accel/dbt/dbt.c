@@ -400,6 +400,7 @@ static bool dbt_init(Machine *m, GError **err)
         if (!d->perfmap_file) {
             return fail(err, "accel dbt: cannot write %s: %s", path, g_strerror(errno));
         }
+        setvbuf(d->perfmap_file, NULL, _IOLBF, 0);      /* it is read while the machine runs */
     }
 #if defined(__x86_64__)
     d->backend = d->engine == ENGINE_NATIVE ? &dbt_backend_x86_64 : NULL;
@@ -546,6 +547,7 @@ static const struct { size_t offset; const char *text; } stat_rows[] = {
     STAT(cache_taken, "blocks taken from the cache on disk"), STAT(cache_insns, "guest instructions in them"),
     STAT(cache_new, "blocks that are new to it"), STAT(cache_differ, "blocks in it that are not what is translated"),
     STAT(traces, "traces made"), STAT(trace_insns, "guest instructions in them"), STAT(trace_loops, "of them, loops"),
+    STAT(trace_hoists, "of them, whose checks hold for many turns"),
     STAT(traces_beside, "made by the thread beside"), STAT(trace_beside_us, "microseconds of its time"),
     STAT(traces_not, "traces begun and not made"), STAT(trace_us, "microseconds of making them"),
     STAT(trace_looks, "looks at hot blocks before that"), STAT(trace_records, "paths recorded"),
@@ -554,6 +556,7 @@ static const struct { size_t offset; const char *text; } stat_rows[] = {
     STAT(far_pairs, "pairs of pages for jumps from one to the other"), STAT(far_checks, "looks at whether they are one"),
     STAT(far_refused, "of them, another page"),
     STAT(ic_hot, "blocks given inline caches"), STAT(ic_given_up, "inline caches given up"),
+    STAT(ic_remade, "blocks made again for that"),
 };
 
 static void dbt_info(Machine *m, GString *out)

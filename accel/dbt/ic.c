@@ -200,7 +200,23 @@ void ic_sample(DbtCpu *c)
     }
 }
 
-bool ic_look(DbtCpu *c, int32_t offset)
+/* The block that this code is of is made again, without the cache that has been given up: that is a jump out and one back. */
+static void remake(DbtMachine *d, const DbtRegion *dr, const uint8_t *at, const uint8_t *code)
+{
+    g_mutex_lock(&d->lock);
+    const CodePage *p = code_page(dr, (uint64_t)(at - dr->host));
+    for (unsigned k = 0; p && k < p->blocks->len; k++) {
+        Block *b = p->blocks->pdata[k];
+        if (!b->dead && !b->trace && (uintptr_t)code - (uintptr_t)b->entry < b->code_bytes) {
+            block_retire(d, b);
+            d->stats.ic_remade++;
+            break;
+        }
+    }
+    g_mutex_unlock(&d->lock);
+}
+
+bool ic_look(DbtCpu *c, int32_t offset, const void *code)
 {
     uint64_t now = (uint64_t)g_get_monotonic_time(), since = now - c->ic_tick;
     DbtRegion *dr;
@@ -214,6 +230,7 @@ bool ic_look(DbtCpu *c, int32_t offset)
     if (at) {
         unsigned h = hash_of(at, IC_HASH_BITS);
         __atomic_or_fetch(&c->dbt->ic_bad[h / 8], (uint8_t)(1u << (h & 7)), __ATOMIC_RELAXED);
+        remake(c->dbt, dr, at, code);
     }
     c->stats->ic_given_up++;
     return true;

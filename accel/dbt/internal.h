@@ -72,9 +72,9 @@ typedef struct Trace {
 typedef struct DbtStats {               /* "info jit" */
     uint64_t blocks, guest_insns, guest_bytes, code_bytes, ir_insns;
     uint64_t lookups, refills, steps, exits, flushes, page_flushes, switches, contexts, invalidated,
-             reclaims, reclaimed, full, revived, victims, grown, beside, across, links, unmerged, ic_hot, ic_given_up,
+             reclaims, reclaimed, full, revived, victims, grown, beside, across, links, unmerged, ic_hot, ic_given_up, ic_remade,
              far_pairs, far_checks, far_refused,
-             traces, trace_insns, trace_loops, trace_checks, trace_refused, traces_lost, traces_not, trace_us,
+             traces, trace_insns, trace_loops, trace_hoists, trace_checks, trace_refused, traces_lost, traces_not, trace_us,
              trace_looks, trace_records, traces_beside, trace_beside_us;
     uint64_t cache_taken, cache_insns, cache_new, cache_differ;
     uint64_t no_crossing, no_slow_mode, no_fault, no_ram, no_code;      /* refills refused, by why */
@@ -277,6 +277,14 @@ void       shortcut_flush_page(DbtCpu *c, DbtContext *x, uint64_t page, bool nea
 void       shortcut_unwrite(DbtCpu *c, const uint8_t *host_page);
 void       beside_forget(DbtCpu *c, const uint8_t *host_page); /* DbtCpu.beside; the vCPU is stopped */
 
+/* What a direct exit's target does with the flags; regs: DbtPeek.regs. */
+static inline void exit_set_fate(IrInsn *n, DbtFlagsFate fate, uint16_t regs)
+{
+    n->live = fate == FATE_WANTED ? FL_ALL : 0;
+    n->live_fault = fate == FATE_FAULT ? FL_ALL : 0;
+    n->sub = fate == FATE_WANTED ? 0 : regs;
+}
+
 /* ic.c */
 void       ic_init(DbtCpu *c);
 void       ic_fini(DbtCpu *c);
@@ -294,8 +302,8 @@ void       ic_flush(DbtCpu *c, const DbtContext *x);            /* if they are o
 void       ic_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page);   /* and the one before, whose last instruction may reach into it */
 void       ic_unwrite(DbtCpu *c, const uint8_t *host_page);
 void       ic_flush_dead(DbtCpu *c);    /* c->pc's block has died: jumps to it, so that they look for another */
-/* The budget of misses is used up; the last was of the instruction at pc_base + offset: is that place better without? */
-bool       ic_look(DbtCpu *c, int32_t offset);
+/* The budget of misses is used up; the last was of the instruction at pc_base + offset, in that code: is that place better without? */
+bool       ic_look(DbtCpu *c, int32_t offset, const void *code);
 
 /* tlb.c */
 /* To guest RAM; what is aligned does not tear. */

@@ -108,6 +108,13 @@ static bool knows_return(const TraceCode *t, uint64_t to)
     return false;
 }
 
+static void reverse(IrInsn *exit, int32_t to)  /* it goes there where it did not go, and the other way round */
+{
+    exit->imm = to;
+    exit->cond ^= exit->op == IR_br;
+    exit->op = exit->op == IR_br ? IR_br : exit->op == IR_brz ? IR_brnz : IR_brz;
+}
+
 typedef enum { KEEP, CUT, END } Fate;   /* of the path's next instruction: go on behind it, end before it, with it */
 
 /* May it store to the rest of the trace without leaving? */
@@ -139,10 +146,7 @@ static Fate turn(const DbtGuest *g, TraceCode *t, IrBlock *s, unsigned from, uns
             if (exits != 1 || !is_exit(z[-1].op) || z[-1].imm != to) {
                 return CUT;
             }
-            z--;
-            z->imm = z[1].imm;
-            z->cond ^= z->op == IR_br;
-            z->op = z->op == IR_br ? IR_br : z->op == IR_brz ? IR_brnz : IR_brz;
+            reverse(z - 1, z->imm);
         } else if (to != seq && t->n_returns < TRACE_RETURNS) {
             t->returns[t->n_returns++] = page + (uint64_t)(int64_t)seq;
         }
@@ -170,9 +174,7 @@ static Fate turn(const DbtGuest *g, TraceCode *t, IrBlock *s, unsigned from, uns
     if (!is_exit(z->op) || z->imm != to) {
         return CUT;
     }
-    z->imm = seq;
-    z->cond ^= z->op == IR_br;
-    z->op = z->op == IR_br ? IR_br : z->op == IR_brz ? IR_brnz : IR_brz;
+    reverse(z, seq);
     return KEEP;
 }
 
@@ -249,16 +251,14 @@ static void peek(const TracePath *path, TraceCode *t)
         if (n->op != IR_jmp && !is_exit(n->op)) {
             continue;
         }
-        n->live = FL_ALL;
+        exit_set_fate(n, FATE_WANTED, 0);
         TracePage *p = page_of(t, n->imm);
         if (p) {
             unsigned at = (unsigned)(n->imm - p->delta);
             DbtPeek k = { .page = path->bytes[p - t->pages], .at = at, .lo = at > PEEK ? at - PEEK : 0, .hi = MIN(at + PEEK, DBT_PAGE) };
             DbtFlagsFate fate = path->cpu->guest->flags_fate(path->cpu, ir->mode, &k);
             if (fate != FATE_WANTED) {
-                n->live = 0;
-                n->live_fault = fate == FATE_FAULT ? FL_ALL : 0;
-                n->sub = k.regs;
+                exit_set_fate(n, fate, k.regs);
                 p->granules |= code_granule_mask(k.lo, k.hi);
             }
         }
@@ -277,6 +277,24 @@ static void peek_own(IrBlock *ir)
             n->live_fault = (uint8_t)(fault & ~wanted);
             n->sub = (uint16_t)written;
         }
+    }
+}
+
+/* What ends in "leave if ...; jump to the start" ends in one branch back each turn: "to the start if not ...; leave". */
+static void close_loop(IrBlock *ir)
+{
+    const int32_t start = (int32_t)(ir->pc & (DBT_PAGE - 1));
+    IrInsn *jmp = &ir->insns[ir->n_insns - 1], *exit = jmp;
+
+    if (jmp->op != IR_jmp || jmp->imm != start) {
+        return;
+    }
+    do {
+        exit--;
+    } while (exit > ir->insns && exit->op == IR_insn);
+    if (is_exit(exit->op) && exit->imm != start) {
+        jmp->imm = exit->imm;
+        reverse(exit, start);
     }
 }
 
@@ -330,6 +348,7 @@ bool trace_stitch(const TracePath *path, TraceCode *t)
         IrInsn *n = ir_emit(ir, IR_jmp, IR_I64, ir_none(), ir_none(), ir_none());
         n->imm = (int32_t)to;
     }
+    close_loop(ir);
     peek(path, t);
     peek_own(ir);
     add_last_page(path, t);

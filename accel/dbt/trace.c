@@ -9,8 +9,8 @@
  *
  * A path that is taken only now and then is none: some entries later tier 0 runs from there again, and what it does otherwise is the
  * end of the path.  It also sees which pages instructions access: where it is the same page each time, an inline cache is worth a try
- * (ic.c).  A loop is followed for a few turns: if these are others, guest registers do not change places in it, which would cost more
- * than so few turns give back.
+ * (ic.c).  A loop is followed for a few turns each time: if these are others more often than not, guest registers do not change
+ * places in it, which would cost more than so few turns give back.
  *
  * A trace goes through several pages.  That the others are where they were is looked at when it is entered: `guard` is the number of a word
  * of the CPU's, which says for which page base that has been found; these words are those of one context, put aside while another's user code runs, and go with what
@@ -30,7 +30,7 @@ enum { TRIES = 4, TEST_TRIES = 16, REFUSED_MAX = 64, SHARE = 20, BESIDE_SHARE = 
 
 typedef struct Candidate {              /* a path that is looked at */
     unsigned counter, looks, n;         /* counter: number plus 1 */
-    bool     restless;
+    unsigned restless;                  /* times that it was a loop and went another way in the next turns */
     uint64_t pc[TRACE_INSNS + 1];
 } Candidate;
 
@@ -299,7 +299,7 @@ static bool record(DbtCpu *c, DbtTracer *tracer, Candidate *t)
     const DbtContext *x = c->ctx;
 
     t->n = 0;
-    t->restless = false;
+    t->restless = 0;
     while (t->n < TRACE_INSNS && c->ctx == x) {
         for (unsigned k = 0; k < t->n; k++) {
             if (t->pc[k] == c->pc) {    /* up to there; 0: it is a loop */
@@ -335,7 +335,7 @@ static void look(DbtCpu *c, DbtTracer *tracer, Candidate *t)
         }
     }
     if (loop && c->pc == t->pc[0]) {
-        t->restless |= is_restless(c, tracer, t);
+        t->restless += is_restless(c, tracer, t);
     }
 }
 
@@ -488,7 +488,7 @@ static void attend(DbtCpu *c, DbtTracer *t, unsigned counter)
     } else {
         memcpy(t->path.pc, p->pc, (p->n + 1) * sizeof(*p->pc));
         t->path.n = p->n;
-        t->path.restless = p->restless;
+        t->path.restless = 2 * p->restless > p->looks + 1;      /* a loop of 30 turns is seen to end now and then */
         if (order(c, t)) {
             p->counter = 0;             /* the next to have it is another block's, as like as not */
         } else {

@@ -495,6 +495,7 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, IrBlock *ir, Block *b)
         x->n_recs = recs;
         return false;
     }
+    d->stats.trace_hoists += hoists;
     x->n_links += b->n_links;
     b->code_bytes = (uint32_t)(e->p - e->start);
     x->used = ((size_t)(e->p - x->rw) + BLOCK_ALIGN - 1) & ~(size_t)(BLOCK_ALIGN - 1);

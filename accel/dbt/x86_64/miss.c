@@ -44,7 +44,7 @@ static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec, const uint8_t *f
     unsigned access = r->access & 15;
 
     c->miss_rec = 0;
-    if (c->ic_budget < 0 && r->has_ic && ic_look(c, r->pc)) {
+    if (c->ic_budget < 0 && r->has_ic && ic_look(c, r->pc, from)) {
         ic_give_up(x64_of(c->dbt), from);
     }
     if (!r->merged) {

@@ -35,7 +35,7 @@ void regs_begin(Em *e)
  * others that it uses less.  They change places, so that what is in the struct is always as many; outside, all is as ever.
  */
 static const uint8_t swap_in[] = { 9, 10, 11, 14, 15 };        /* guest registers of the struct; 4 bits of Em.swaps each */
-enum { SWAP_GAIN = 3 };                 /* operands: six instructions for a pair, and at least a few turns */
+enum { SWAP_GAIN = 3, SWAP_GAIN_TRACE = 2 };    /* operands: six instructions for a pair, and at least a few turns; a trace has been seen to turn */
 
 unsigned last_loop(const Em *e)
 {
@@ -100,7 +100,7 @@ bool regs_choose(Em *e, unsigned last)
                 out = g;
             }
         }
-        if (in == N_GPR || uses[swap_in[in]] < uses[out] + SWAP_GAIN) {
+        if (in == N_GPR || uses[swap_in[in]] < uses[out] + (e->trace ? SWAP_GAIN_TRACE : SWAP_GAIN)) {
             break;
         }
         e->swaps |= (out + 1) << 4 * in;

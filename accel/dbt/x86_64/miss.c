@@ -5,7 +5,7 @@
  * A check's stub pushes the number of its LeaveRec and calls one of these: refill[] (the TLB has missed), refill_undo[] (the
  * same, and the address is to be had back first), ic[] (an inline cache has).  They keep all registers but the one with the
  * address, which becomes the host's.  refill[] asks in turn: a page crossing that is known, a store beside code, what had to
- * make room in the TLB, dbt_refill().
+ * make room in the TLB, dbt_refill().  A store beside code that has an inline cache comes to C, which gives the cache up.
  *
  * Spec: accel/dbt/dbt.h, TlbEntry, DbtIc, DbtBeside; System V ABI, AMD64 supplement, 3.2.
  * Threads: made once; run by all vCPUs.
@@ -14,6 +14,16 @@
 #include "core/compiler.h"
 
 /* ---- in C ---- */
+
+/* The store has gone beside code: no inline cache holds such a page, as no TLB has it writable. */
+static bool is_beside_code(const DbtCpu *c, const void *host)
+{
+    uint64_t page = (uintptr_t)host & -(uint64_t)DBT_PAGE;
+    const struct DbtBeside *b = &c->beside[dbt_beside_slot(page)];
+    const CodePage *p = b->code;
+
+    return host && b->page == page && __atomic_load_n(&p->granules, __ATOMIC_RELAXED);
+}
 
 /* from: where the call of ic[] in the check's stub returns to: a jump back behind the check, then the check without the cache. */
 static void ic_give_up(const X64 *x, const uint8_t *from)
@@ -50,6 +60,9 @@ static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec, const uint8_t *f
     if (!r->merged) {
         void *host = dbt_refill(c, linear, r->span, access == IR_READ ? IR_READ | DBT_BOUNCE : access);
         c->miss_rec = c->miss_rec ? rec + 1 : 0;
+        if (r->has_ic && (access & IR_WRITE) && is_beside_code(c, host)) {
+            ic_give_up(x64_of(c->dbt), from);
+        }
         return host;
     }
     if ((linear & (DBT_PAGE - 1)) + r->span > DBT_PAGE) {
@@ -266,6 +279,7 @@ static void make_refill(Em *e, unsigned k, unsigned reg)
 
     x->refill[k] = thunk_here(e);
     crossing(e, reg);
+    x->refill_by_c[k] = arena_off(x, e->p);
     pushes(e, saved, 9);
     for (unsigned i = 0; i < 9; i++) {
         slot = saved[i] == reg ? 8 + 8 * (8 - (int)i) : slot;       /* from rsp after the last push and the padding */
@@ -385,8 +399,20 @@ static void make_ic(Em *e, unsigned k, unsigned reg, bool write)
     ic_note(e, RDI);
     pops_ret(e, saved, 3);
     patch_to(miss, e->p);
+    e_op(e, 0x33, E_W, reg, tag);
+    uint8_t *plain;
+    if (write) {                        /* beside code?  C is to see that this check has no use for a cache */
+        e_op(e, 0xf6, 0, 0, rm_mem(RDX, offsetof(TlbEntry, phys)));     /* test */
+        e8(e, TLBF_GUARDED);
+        plain = e_jcc8(e, CC_E);
+        pops(e, saved, 3);
+        e_jmp_thunk(e, x->refill_by_c[k]);
+    } else {
+        plain = e_jmp8(e);
+    }
     patch_to(crosses, e->p);
     e_op(e, 0x33, E_W, reg, tag);
+    patch8(e, plain);
     patch_to(slow, e->p);
     pops(e, saved, 3);
     e_jmp_thunk(e, x->refill[k]);

@@ -92,7 +92,7 @@ typedef struct X64 {
     CheckForm stack_form[3], tlb_form[3][3][2][2];
     /* thunks, as offsets in the arena: stubs.c */
     uint32_t  enter, leave, link, second, second_from, miss, miss_unmerged, exit_at, exit_pc, spill, spill_at, reload;
-    uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3], ic[3][2], hot, check, far, stack[3], refill_undo[3][3][2],
+    uint32_t  vec_load, vec_load_ymm, vec_spill, refill[3], refill_by_c[3], ic[3][2], hot, check, far, stack[3], refill_undo[3][3][2],
               ic_jump;                  /* the last of them: pack.c */
 } X64;
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Small guests, one a chapter of the manual, as BIOS images of 64 KiB that both engines run: `make check-guest`.
-GUESTS  := real prot paging tasks long gates smc recode recode2 loops code fpu smp smpmap reset smm smm32 sys sys64 svm timers nest xstate
+GUESTS  := real prot paging tasks long gates spaces smc recode recode2 loops code fpu smp smpmap reset smm smm32 sys sys64 svm timers nest xstate
 GUEST_B ?= $(B)/tests/guest
 GUEST_CFLAGS := -O1 -ffreestanding -fno-pic -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
                 -mgeneral-regs-only -mno-red-zone -Wall -Wextra -Wno-unused-parameter -I. $(GUEST_ROUNDS:%=-DROUNDS=%) $(GUEST_SEED:%=-DSEED=%)
 GUEST_M := -m32 -march=i686
 GUEST_LD := elf_i386
-$(foreach g,long gates smc recode recode2 loops code fpu smp smpmap reset smm sys64 svm timers nest xstate,$(GUEST_B)/$(g).o $(GUEST_B)/$(g).bin): GUEST_M := -m64
-$(foreach g,long gates smc recode recode2 loops code fpu smp smpmap reset smm sys64 svm timers nest xstate,$(GUEST_B)/$(g).o $(GUEST_B)/$(g).bin): GUEST_LD := elf_x86_64
+$(foreach g,long gates spaces smc recode recode2 loops code fpu smp smpmap reset smm sys64 svm timers nest xstate,$(GUEST_B)/$(g).o $(GUEST_B)/$(g).bin): GUEST_M := -m64
+$(foreach g,long gates spaces smc recode recode2 loops code fpu smp smpmap reset smm sys64 svm timers nest xstate,$(GUEST_B)/$(g).o $(GUEST_B)/$(g).bin): GUEST_LD := elf_x86_64
 
 $(GUEST_B)/%.o: tests/guest/%.c $(wildcard tests/guest/*.h)
 	@mkdir -p $(@D)

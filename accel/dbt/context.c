@@ -75,11 +75,16 @@ static void jmp_note_as(DbtContext *x, unsigned to, unsigned from)
     }
 }
 
-void tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages)
+static bool fetch_is_global(const DbtContext *x, uint64_t pc)
 {
-    DbtContext *x = c->ctx;
-    unsigned slot = dbt_jmp_slot(pc), other = slot ^ 1, f = (pc >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
-    bool global = !two_pages && (x->fetch_global >> f & 1) && x->fetch[f].tag == ((pc & -(uint64_t)DBT_PAGE) | 1);
+    unsigned f = (pc >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
+
+    return (x->fetch_global >> f & 1) && x->fetch[f].tag == ((pc & -(uint64_t)DBT_PAGE) | 1);
+}
+
+static void jmp_put(DbtContext *x, uint64_t pc, const void *code, bool global)
+{
+    unsigned slot = dbt_jmp_slot(pc), other = slot ^ 1;
 
     if (x->jmp[slot].code && x->jmp[slot].pc != pc) {           /* the neighbour keeps what was here */
         if (x->jmp[other].code && x->jmp[other].pc != pc) {
@@ -96,9 +101,18 @@ void tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages)
     x->jmp[slot] = (JmpEntry){ pc, code };
 }
 
+void tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages)
+{
+    const DbtContext *x = c->ctx;
+    bool global = fetch_is_global(x, pc) && (!two_pages || fetch_is_global(x, pc + DBT_PAGE));
+
+    jmp_put(c->ctx, pc, code, global);
+}
+
 const void *tlb_jmp_victim(DbtCpu *c)
 {
     unsigned slot = dbt_jmp_slot(c->pc);
+    bool global = (c->ctx->jmp_in[slot] & 3) == 2;      /* nothing else has been there */
     JmpEntry *v = &c->ctx->jmp_victim[slot], was;
 
     if (!(c->ctx->jmp_in[slot] & DBT_JMP_VICTIM)) {
@@ -109,7 +123,7 @@ const void *tlb_jmp_victim(DbtCpu *c)
         return NULL;
     }
     *v = no_jump(slot);                /* if its code is dead, the next look-up goes all the way */
-    tlb_jmp_put(c, was.pc, was.code, true);
+    jmp_put(c->ctx, was.pc, was.code, global);
     return was.code;
 }
 
@@ -159,7 +173,7 @@ static void context_flush(DbtCpu *c, DbtContext *x)
         entry_clear(x, x->filled[i]);
     }
     x->n_filled = 0;
-    memset(x->local, 0, sizeof(x->local));
+    tlb_no_local(x);
     x->n_large = 0;
     jmp_clear(x, 0);
     jmp_clear(x, 1);
@@ -190,17 +204,20 @@ static bool slot_flush_local(DbtContext *x, unsigned slot)
 /* A kernel's TLB holds little that is its space's own: only that is looked at. */
 static void tlb_flush_local(DbtContext *x)
 {
-    unsigned n = 0, kept = 0, words = x->tlb_n / 64;
+    bool few = x->n_local < x->n_filled / 2;
+    unsigned kept = 0;
 
-    for (unsigned k = 0; k < words; k++) {
-        n += (unsigned)__builtin_popcountll(x->local[k]);
-    }
-    for (unsigned k = 0; n < x->n_filled / 2 && k < words; k++) {
-        for (; x->local[k]; x->local[k] &= x->local[k] - 1) {
-            slot_flush_local(x, k * 64 + (unsigned)__builtin_ctzll(x->local[k]));
+    for (unsigned k = 0; k < G_N_ELEMENTS(x->local_words); k++) {
+        for (; x->local_words[k]; x->local_words[k] &= x->local_words[k] - 1) {
+            unsigned w = k * 64 + (unsigned)__builtin_ctzll(x->local_words[k]);
+            for (; few && x->local[w]; x->local[w] &= x->local[w] - 1) {
+                slot_flush_local(x, w * 64 + (unsigned)__builtin_ctzll(x->local[w]));
+            }
+            x->local[w] = 0;
         }
     }
-    if (n < x->n_filled / 2) {
+    x->n_local = 0;
+    if (few) {
         return;
     }
     for (unsigned i = 0; i < x->n_filled; i++) {
@@ -212,7 +229,6 @@ static void tlb_flush_local(DbtContext *x)
         }
     }
     x->n_filled = (uint16_t)kept;
-    memset(x->local, 0, words * sizeof(*x->local));
 }
 
 /* All but what stems from global pages. */
@@ -253,6 +269,38 @@ static bool has_key(const DbtCpu *c, unsigned i, const DbtKey *key)
     const DbtContextKey *k = &c->keys[i];
 
     return k->key.space == key->space && k->key.mode == key->mode && k->used;
+}
+
+/*
+ * A kernel's contexts are for all spaces: what is global in them stays when another space comes,
+ * so that a new process finds the kernel's code and data at once.  What is not global, mostly what
+ * is copied from and to user code, is of one space: DbtContextKey.space, for all such contexts of a
+ * domain that of the code that runs there.  Where it is much (kernels whose own pages are not
+ * global), a context is for one space, as user code's are.
+ */
+static uint64_t any_space(const DbtCpu *c, uint64_t space)
+{
+    return space | ~c->guest->space_domain;
+}
+
+static uint64_t apart_bit(const DbtCpu *c, const DbtKey *key)
+{
+    uint64_t mode = key->mode & ~c->guest->mode_data;
+    uint64_t kind = (key->space & c->guest->space_domain) ^ mode << 8;
+
+    return UINT64_C(1) << (kind * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+}
+
+/* Of the context that code with this key runs in. */
+static DbtKey context_key(const DbtCpu *c, DbtKey key)
+{
+    uint64_t user = c->guest->mode_user;
+
+    if ((key.mode & c->guest->mode_global) && (key.mode & user) != user &&
+        !(c->apart & apart_bit(c, &key))) {
+        key.space = any_space(c, key.space);
+    }
+    return key;
 }
 
 /* Are global pages of context i the same to code that runs with this key? */
@@ -307,7 +355,7 @@ static void context_resize(DbtCpu *c, DbtContext *x, unsigned n)
         x->filled = (uint16_t *)(tlb + 2 * n);
         x->tlb_n = n;
         x->n_filled = 0;
-        memset(x->local, 0, sizeof(x->local));
+        tlb_no_local(x);
         memset(x->victim, 0, tables / 2);
         for (unsigned s = 0; s < n; s++) {
             x->tlb[s] = (TlbEntry){ .read = tlb_empty(s), .write = tlb_empty(s) };
@@ -454,18 +502,25 @@ void dbt_gates_drop(DbtCpu *c)
     }
 }
 
-/* Not where caches are of each context of a kernel as well: they would have to be told. */
+/*
+ * May code go over to another context by itself?  Not where caches are of each context of a kernel
+ * as well: they would have to be told.
+ */
+static bool goes_over(const DbtCpu *c)
+{
+    return c->dbt->ic != IC_ALL && c->dbt->tier2 != TIER2_ALL;
+}
+
 void dbt_gate(DbtCpu *c, DbtContext *from, DbtContext *to)
 {
-    if (from != to && c->dbt->ic != IC_ALL && c->dbt->tier2 != TIER2_ALL) {
+    if (from != to && goes_over(c)) {
         from->gate = to;
     }
 }
 
-/* Not where caches are of each context of a kernel as well: they would have to be told. */
 void dbt_twins(DbtCpu *c, DbtContext *one, DbtContext *other)
 {
-    if (c->dbt->ic != IC_ALL && c->dbt->tier2 != TIER2_ALL) {
+    if (goes_over(c)) {
         twin_drop(one);
         twin_drop(other);
         one->twin = other;
@@ -499,6 +554,7 @@ static unsigned context_find(DbtCpu *c, const DbtKey *key)
         context_flush_local(c, &c->contexts[victim]);
         context_shrink(c, &c->contexts[victim]);
         c->keys[victim].key = c->contexts[victim].key = *key;
+        c->keys[victim].space = c->space;
         return victim;
     }
     victim = oldest;
@@ -512,11 +568,11 @@ static unsigned context_find(DbtCpu *c, const DbtKey *key)
     }
     c->keys[victim].used = true;
     c->keys[victim].key = c->contexts[victim].key = *key;
+    c->keys[victim].space = c->space;
     context_inherit(c, victim);
     return victim;
 }
 
-/* It, and what code goes over to by itself. */
 static void ran(DbtCpu *c, const DbtContext *x)
 {
     c->keys[x->index].last_used = c->tick;
@@ -525,22 +581,107 @@ static void ran(DbtCpu *c, const DbtContext *x)
     }
 }
 
+/* The current context has run, and what code goes over to from there by itself. */
+static void note_ran(DbtCpu *c)
+{
+    const DbtContext *x = c->ctx;
+
+    ++c->tick;
+    ran(c, x);
+    if (x->gate) {
+        ran(c, x->gate);
+    }
+    if (x->twin && x->twin->gate) {
+        ran(c, x->twin->gate);
+    }
+}
+
+/* Where the way out of the kernel leads to in this space: what it led to in another, there. */
+static DbtContext *gate_in(DbtCpu *c, const DbtContext *gate, uint64_t space)
+{
+    DbtKey key = { space, gate ? gate->key.mode : 0 };
+
+    for (unsigned i = 0; gate && i < DBT_CONTEXTS; i++) {
+        if (has_key(c, i, &key)) {
+            return &c->contexts[i];
+        }
+    }
+    return NULL;
+}
+
+enum { MUCH_DATA = 64, MUCH_CODE = 4,   /* pages, targets */
+       MUCH = 3, APART_AFTER = 24,      /* a move with that counts for three without */
+       LONG_AGO = 8192 };               /* changes of context by C */
+
+/* Kernels like this one have contexts for one space each from now on. */
+static void stay_apart(DbtCpu *c, uint64_t bit)
+{
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        DbtContextKey *k = &c->keys[i];
+        if (k->used && k->key.space == any_space(c, k->space) && apart_bit(c, &k->key) == bit) {
+            twin_drop(&c->contexts[i]);
+            k->key.space = c->contexts[i].key.space = k->space;
+        }
+    }
+    dbt_gates_drop(c);                  /* of all spaces, to what is for this one */
+    c->apart |= bit;
+    c->stats->apart++;
+}
+
+/* A context for all spaces is to be of this one now. */
+static void context_move(DbtCpu *c, unsigned i, uint64_t space)
+{
+    DbtContextKey *k = &c->keys[i];
+    DbtContext *x = &c->contexts[i];
+    bool much = x->n_local > MUCH_DATA || x->n_jmp[0] > MUCH_CODE;
+    bool any = x->n_local || x->n_jmp[0] || x->fetch_used & ~x->fetch_global;
+
+    if (any || !goes_over(c)) {         /* else no shortcut is of a page that is not global */
+        context_flush_local(c, x);
+        c->stats->moves++;
+    }
+    if (!any && c->tick - k->last_used > LONG_AGO) {    /* a mode that is over, as like as not */
+        twin_drop(x);
+        gate_drop(c, x);
+        context_flush(c, x);
+        k->used = false;
+        return;
+    }
+    k->space = space;
+    x->gate = gate_in(c, x->gate, space);
+    k->much = (uint8_t)(much ? k->much + MUCH : k->much - (k->much > 0));
+    if (k->much >= APART_AFTER) {
+        k->much = 0;
+        stay_apart(c, apart_bit(c, &k->key));
+    }
+}
+
+/* Code of another space runs: who goes over to a kernel from there without C is to find it so. */
+static void space_changed(DbtCpu *c, uint64_t space)
+{
+    note_ran(c);
+    c->space = space;
+    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
+        const DbtContextKey *k = &c->keys[i];
+        if (k->used && k->key.space == any_space(c, space) && k->space != space) {
+            context_move(c, i, space);
+        }
+    }
+}
+
 void dbt_mode_changed(DbtCpu *c)
 {
-    DbtKey key = c->guest->key(c);
+    DbtKey real = c->guest->key(c);
     unsigned now = c->ctx->index;
 
+    if (real.space != c->space) {
+        space_changed(c, real.space);
+    }
+    DbtKey key = context_key(c, real);
     if (has_key(c, now, &key)) {
         return;
     }
-    ++c->tick;
-    ran(c, c->ctx);
-    if (c->ctx->gate) {
-        ran(c, c->ctx->gate);
-    }
-    if (c->ctx->twin && c->ctx->twin->gate) {
-        ran(c, c->ctx->twin->gate);
-    }
+    note_ran(c);
     uint8_t *guess = &c->guess[((key.space ^ key.mode ^ key.mode >> 32) * UINT64_C(0x9e3779b97f4a7c15)) >> 58];
     if (!has_key(c, *guess, &key)) {
         *guess = (uint8_t)context_find(c, &key);
@@ -567,7 +708,7 @@ void dbt_flush_space(DbtCpu *c, uint64_t mask, uint64_t space, bool keep_global)
 {
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
         DbtContext *x = &c->contexts[i];
-        if (c->keys[i].used && (c->keys[i].key.space & mask) == space) {
+        if (c->keys[i].used && (c->keys[i].space & mask) == space) {
             if (keep_global) {
                 context_flush_local(c, x);
             } else {
@@ -660,7 +801,7 @@ void dbt_flush_page(DbtCpu *c, uint64_t linear, uint64_t mask, uint64_t space)
 {
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
         const DbtContextKey *k = &c->keys[i];
-        bool globals_only = (k->key.space & mask) != space;
+        bool globals_only = (k->space & mask) != space;
         bool near_global = linear >= k->global_lo - MIN(k->global_lo, DBT_PAGE) &&
                            linear <= k->global_hi + MIN(~k->global_hi, DBT_PAGE);
         if (k->used && (!globals_only || near_global)) {

@@ -127,8 +127,10 @@ typedef struct DbtContext {
     uint32_t pushed_out, exchanged;     /* entries that made room; that came back: since */
     int64_t  adapted;                   /* this time, in microseconds */
     uint16_t *filled;                   /* slots; n_filled of them */
-    /* a bit for each slot that something not global may be in, or behind */
+    /* a bit for each slot that something not global may be in, or behind: n_local of them */
     uint64_t local[DBT_TLB_MAX / 64];
+    uint64_t local_words[DBT_TLB_MAX / 64 / 64];        /* a bit for each word there that is not 0 */
+    unsigned n_local;
     DbtStack stack;                     /* while it is not the current one */
     DbtKey   key;
     unsigned index;                     /* in DbtCpu.contexts and keys */
@@ -152,7 +154,19 @@ typedef struct DbtContext {
 
 static inline void tlb_note_local(DbtContext *x, unsigned slot)
 {
-    x->local[slot / 64] |= UINT64_C(1) << (slot % 64);
+    uint64_t bit = UINT64_C(1) << (slot % 64);
+
+    if (!(x->local[slot / 64] & bit)) {
+        x->local[slot / 64] |= bit;
+        x->local_words[slot / 64 / 64] |= UINT64_C(1) << (slot / 64 % 64);
+        x->n_local++;
+    }
+}
+static inline void tlb_no_local(DbtContext *x)
+{
+    memset(x->local, 0, sizeof(x->local));
+    memset(x->local_words, 0, sizeof(x->local_words));
+    x->n_local = 0;
 }
 static inline unsigned dbt_beside_slot(uint64_t host_page)
 {
@@ -164,8 +178,10 @@ static inline unsigned tlb_slot(const DbtContext *x, uint64_t v)
 }
 
 typedef struct DbtContextKey {          /* what is looked at of all contexts, side by side */
-    DbtKey   key;
+    DbtKey   key;                       /* space: of a domain, all other bits set: for all in it */
+    uint64_t space;                     /* of what is not global in it */
     bool     used, made;                /* made: its tables have been set up */
+    uint8_t  much;                      /* for all: moves that it has lost much in, lately */
     uint64_t last_used;
     uint64_t global_lo, global_hi;      /* linear pages of global entries lie between */
 } DbtContextKey;
@@ -230,6 +246,8 @@ typedef struct DbtCpu {
     DbtContext  *contexts;              /* DBT_CONTEXTS of them */
     IrBlock     *ir;                    /* scratch for translation */
     DbtContextKey keys[DBT_CONTEXTS];
+    uint64_t     space;                 /* that dbt_mode_changed() saw last */
+    uint64_t     apart;                 /* kernels, hashed, with contexts for one space each */
     uint8_t      guess[64];             /* by a hash of the key: which context it had last */
     uint64_t     tick;                  /* for last_used */
     /* the last one of user code: whom inline caches, far words and traces are told of */
@@ -318,7 +336,7 @@ static inline void dbt_context_empty(DbtContext *x)
     x->tlb_n = DBT_TLB_N;
     x->filled = x->first_filled;
     x->n_filled = 0;
-    memset(x->local, 0, sizeof(x->local));
+    tlb_no_local(x);
     for (unsigned s = 0; s < DBT_TLB_N; s++) {
         x->tlb[s] = (TlbEntry){ .read = tlb_empty(s), .write = tlb_empty(s) };
         x->victim[s].phys = 0;
@@ -433,6 +451,7 @@ typedef struct DbtGuest {               /* one per guest architecture; x86: cpu/
     unsigned stack_reg;                 /* guest register that returns add to */
     /* bits of DbtKey.mode that fetches do not depend on, among the upper 32 */
     uint64_t mode_data;
+    uint64_t mode_global;               /* bits of DbtKey.mode: pages can be global */
     /* bits of DbtKey.mode, all of them set in user code; 0: not told */
     uint64_t mode_user;
     /*
@@ -494,7 +513,7 @@ void     dbt_gate(DbtCpu *c, DbtContext *from, DbtContext *to);
 void     dbt_gates_drop(DbtCpu *c);
 void     dbt_space_changed(DbtCpu *c);  /* vcpu.as is another now; key() must tell the two apart */
 void     dbt_flush_all(DbtCpu *c);      /* every context of this vCPU */
-/* contexts with (key.space & mask) == space */
+/* contexts of spaces with (space & mask) == space */
 void     dbt_flush_space(DbtCpu *c, uint64_t mask, uint64_t space, bool keep_global);
 /* INVLPG: those contexts; globals in all */
 void     dbt_flush_page(DbtCpu *c, uint64_t linear, uint64_t mask, uint64_t space);

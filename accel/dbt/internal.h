@@ -71,7 +71,7 @@ typedef struct Trace {
 
 typedef struct DbtStats {               /* "info jit" */
     uint64_t blocks, guest_insns, guest_bytes, code_bytes, ir_insns;
-    uint64_t lookups, refills, steps, exits, flushes, page_flushes, switches, contexts, invalidated,
+    uint64_t lookups, refills, steps, exits, flushes, page_flushes, switches, contexts, invalidated, moves, apart,
              reclaims, reclaimed, full, revived, victims, grown, beside, across, links, unmerged, ic_hot, ic_given_up, ic_remade,
              far_pairs, far_checks, far_refused,
              traces, trace_insns, trace_loops, trace_hoists, trace_checks, trace_refused, traces_lost, traces_not, trace_us,

@@ -197,6 +197,7 @@ const DbtGuest x86_dbt_guest = {
     .stack_reg = R_RSP,
     .mode_data = X86_MODE_DATA,
     .mode_user = X86_MODE_CPL,
+    .mode_global = (uint64_t)MMU_PGE << 32,
     .mode_wide = X86_MODE_CODE64,
     .helpers = helpers,
     .idle_helper = idle_helper,

@@ -14,8 +14,6 @@
 #include "core/log.h"
 
 enum { EF_KNOWN = EF_TF | EF_IF | EF_DF | EF_IOPL | EF_NT | EF_RF | EF_VM | EF_AC | EF_VIF | EF_VIP | EF_ID };
-/* as x86_raise(), but comes back when the handler has been entered */
-void x86_enter_page_fault(X86Cpu *c, uint32_t error);
 
 /*
  * SYSCALL and SYSRET without C: not while one of these is set, before the former and after the
@@ -141,6 +139,8 @@ void x86_set_pkru(X86Cpu *c, uint32_t v);
 /* ---- seg.c ---- */
 /* error: selector | EXT */
 void x86_raise_sel(X86Cpu *c, unsigned vector, unsigned selector) G_GNUC_NORETURN;
+/* #PF, but comes back when the handler has been entered */
+void x86_enter_page_fault(X86Cpu *c, uint32_t error);
 bool x86_desc_fetch(X86Cpu *c, unsigned selector, uint64_t *desc);    /* false: outside its table */
 /* the same, or raises vector(selector) */
 uint64_t x86_desc_need(X86Cpu *c, unsigned selector, unsigned vector);

@@ -8,6 +8,8 @@
  * Threads: any.
  */
 void block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode) { (void)d; (void)at; (void)mode; }
+CodePage *code_page(const DbtRegion *dr, uint64_t offset) { (void)dr; (void)offset; return NULL; }
+void block_retire(DbtMachine *d, Block *b) { (void)d; (void)b; }
 const void *trace_hot(DbtCpu *c, unsigned counter) { (void)c; (void)counter; return NULL; }
 const void *trace_check(DbtCpu *c, unsigned number) { (void)c; (void)number; return NULL; }
 unsigned trace_counter(DbtMachine *d) { (void)d; return 0; }

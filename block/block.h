@@ -17,6 +17,13 @@ typedef struct BlockNode BlockNode;
 struct BlockStats;
 typedef enum { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD, BLK_ZERO } BlockOp;
 
+struct BlockReq;
+typedef struct BlockTap {             /* who wants to know what is written to a node: copy.c */
+    /* true: it is held, and goes on by the driver's submit */
+    bool (*before)(struct BlockTap *t, struct BlockReq *req);
+    void (*after)(struct BlockTap *t, const struct BlockReq *req);
+} BlockTap;
+
 typedef struct BlockReq {
     BlockOp op;
     uint64_t offset, length;          /* bytes: multiples of 512 inside of the node */
@@ -25,6 +32,7 @@ typedef struct BlockReq {
     void (*done)(struct BlockReq *req, int result);   /* 0 or -errno */
     BlockNode *node;                  /* private, from here on: where it was submitted */
     struct BlockReq *next;
+    BlockTap *tap;                    /* of the node that it was submitted to, if it writes */
     int result;
     struct BlockStats *stats[2];      /* those of the node that it was submitted to */
     int64_t start_ns;
@@ -57,6 +65,7 @@ struct BlockNode {
     uint64_t   bytes;
     bool       readonly;
     BlockNode *child, *backing;       /* owned */
+    BlockTap  *tap;                 /* or NULL */
     struct NamedNode *named;        /* whose description it was opened by: block/nodes.c; or NULL */
     /* of the drive that it is in, and of the named node: each NULL where there is none */
     struct BlockStats *stats[2];
@@ -71,6 +80,7 @@ void       block_submit(BlockNode *n, BlockReq *req);
 void       block_finish(BlockReq *req, int result);     /* drivers: any thread */
 void       block_state_free(Machine *m);
 bool       block_in_flight(Machine *m);
+bool       block_is_draining(Machine *m);     /* who copies in the background is to wait */
 /* runs the main context's completions until nothing is in flight */
 void       block_drain(Machine *m);
 

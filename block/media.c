@@ -7,6 +7,7 @@
  * Omits: backing chains in the answer.
  * Threads: the main context with the machine lock.
  */
+#include "block/copy.h"
 #include "block/drive.h"
 #include "core/commands.h"
 #include "core/trace.h"
@@ -119,6 +120,9 @@ static bool change(Machine *m, const MediumChange *c, GError **err)
     if (!d->on_change) {
         return fail(err, "Device '%s' is not removable", d->id);
     }
+    if (d->node && d->node->tap && (c->what & MEDIUM_REMOVE)) {
+        return fail(err, "Device '%s' is busy: its medium is being copied", d->id);
+    }
     if (!(c->what & MEDIUM_OPEN) && (c->what & (MEDIUM_REMOVE | MEDIUM_INSERT)) && !d->tray_open) {
         return fail(err, "Tray of device '%s' is not open", c->device);
     }
@@ -160,7 +164,7 @@ static bool change(Machine *m, const MediumChange *c, GError **err)
 }
 
 /* By a node's name, or by that of a drive or its device. */
-static Drive *find_any(Machine *m, const char *name)
+Drive *media_find(Machine *m, const char *name)
 {
     Drive *d = NULL;
 
@@ -184,6 +188,9 @@ static bool resize(Machine *m, const char *device, const char *node, uint64_t by
     if (!d->node) {
         return fail(err, "Device '%s' has no medium", d->id);
     }
+    if (d->node->tap) {
+        return fail(err, "Device '%s' is busy: its medium is being copied", d->id);
+    }
     if (d->user && !d->on_resize) {
         return fail(err, "Cannot resize '%s': its device takes no other size", d->node->name);
     }
@@ -200,7 +207,7 @@ static bool resize(Machine *m, const char *device, const char *node, uint64_t by
 static bool names_drive(Machine *m, const GPtrArray *names, const Drive *d)
 {
     for (guint i = 0; names && i < names->len; i++) {
-        if (find_any(m, names->pdata[i]) == d) {
+        if (media_find(m, names->pdata[i]) == d) {
             return true;
         }
     }
@@ -210,7 +217,7 @@ static bool names_drive(Machine *m, const GPtrArray *names, const Drive *d)
 static bool snapshot_disks(Machine *m, const char *vmstate, const GPtrArray *names, GError **err)
 {
     for (guint i = 0; names && i < names->len; i++) {
-        const Drive *d = find_any(m, names->pdata[i]);
+        const Drive *d = media_find(m, names->pdata[i]);
         if (!d || !d->node) {
             return fail(err, "No block device node '%.200s'", (const char *)names->pdata[i]);
         }
@@ -225,13 +232,15 @@ static bool snapshot_disks(Machine *m, const char *vmstate, const GPtrArray *nam
             return fail(err, "Device '%s' is written to, and has to be among devices", d->id);
         }
     }
-    return !vmstate || find_any(m, vmstate) ||
+    return !vmstate || media_find(m, vmstate) ||
            fail(err, "vmstate block device '%.200s' does not exist", vmstate);
 }
 
 void media_hooks(Machine *m)
 {
     m->hooks.resize = resize;
+    m->hooks.copy_prepare = copy_prepare;
+    m->hooks.copy_start = copy_start;
     m->hooks.snapshot_disks = snapshot_disks;
     m->hooks.query_block = query;
     m->hooks.query_blockstats = stats_of_drives;

@@ -4,7 +4,7 @@
  * in the main context.
  *
  * Spec: none.
- * Omits: throttling, fault injection, changing the graph while it is in use.
+ * Omits: throttling, fault injection.
  * Threads: BlockState.mutex guards the list of finished requests; all else with the machine lock.
  */
 #include "block/stats.h"
@@ -36,6 +36,7 @@ typedef struct BlockState {
     GMutex       mutex;
     BlockReq    *first, **last;       /* finished, not yet told */
     unsigned     in_flight;           /* submitted, done() not yet called */
+    unsigned     draining;            /* callers of block_drain() */
 } BlockState;
 
 typedef struct Work {
@@ -59,6 +60,9 @@ static gboolean finisher_dispatch(GSource *source, GSourceFunc fn, gpointer arg)
         BlockReq *next = r->next;
         bs->in_flight--;
         stats_done(r, false);
+        if (r->tap) {
+            r->tap->after(r->tap, r);
+        }
         trace_block_done(r->node->name, r->op, r->offset, r->result);
         r->done(r, r->result);
         r = next;
@@ -137,6 +141,10 @@ void block_submit(BlockNode *n, BlockReq *req)
     req->node = n;
     stats_start(req);
     bs->in_flight++;
+    req->tap = req->op != BLK_READ && req->op != BLK_FLUSH && !bad ? n->tap : NULL;
+    if (req->tap && req->tap->before(req->tap, req)) {
+        return;
+    }
     if (bad) {
         stats_done(req, true);
         memset(req->stats, 0, sizeof(req->stats));
@@ -153,9 +161,20 @@ bool block_in_flight(Machine *m)
 
 void block_drain(Machine *m)
 {
-    while (block_in_flight(m)) {
-        g_main_context_iteration(m->context, TRUE);
+    BlockState *bs = m->block;
+
+    if (bs) {
+        bs->draining++;
+        while (block_in_flight(m)) {
+            g_main_context_iteration(m->context, TRUE);
+        }
+        bs->draining--;
     }
+}
+
+bool block_is_draining(Machine *m)
+{
+    return m->block && ((BlockState *)m->block)->draining;
 }
 
 /* At the end of the machine: nothing is in flight any more. */

@@ -167,6 +167,9 @@ static bool check_drive(const Drive *d, const char *id, unsigned kind, uint64_t 
 {
     uint64_t now_bytes = 0, now_mtime = 0;
 
+    if (d->node && d->node->tap) {
+        return fail(err, "snapshot: drive %s is being copied; end that job first", d->id);
+    }
     if (strcmp(id, d->id)) {
         return fail(err,
                     "snapshot: it has a drive %.80s where this machine has %s; start with the "

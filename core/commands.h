@@ -60,6 +60,31 @@ typedef struct ResizeArgs {
     char    *device, *node_name;
     uint64_t size;
 } ResizeArgs;
+enum { COPY_NEW, COPY_EXISTING };
+enum { SYNC_FULL, SYNC_TOP };          /* the others are not there */
+typedef struct CopyArgs {              /* of blockdev-backup and its kin */
+    char    *job_id, *device, *target, *format;
+    uint32_t sync, mode;              /* copy_syncs; COPY_* */
+    uint64_t speed;
+    bool     auto_finalize, auto_dismiss;
+    uint32_t on_source_error, on_target_error, copy_mode;
+    bool     is_mirror, by_name;      /* which of them it is; by_name: target is a node */
+} CopyArgs;
+extern const char *const copy_syncs[];
+typedef struct CreateOptions {
+    uint32_t driver;
+    char    *filename, *file;
+    uint64_t size;
+    uint32_t preallocation;
+} CreateOptions;
+typedef struct CreateArgs {
+    char         *job_id;
+    CreateOptions options;
+} CreateArgs;
+typedef struct TransactionArgs {
+    GPtrArray *actions;               /* Action */
+    uint32_t   completion_mode;
+} TransactionArgs;
 typedef struct JobArgs {
     char    *id;
     bool     force;
@@ -133,7 +158,8 @@ extern const Field id_args[], x_args[], help_args[], print_args[], memsave_args[
     chardev_add_args[], ringbuf_read_args[], ringbuf_write_args[], resize_args[], expansion_args[],
     job_args[], block_job_args[], block_job_cancel_args[], block_job_speed_args[],
     snapshot_job_args[], snapshot_delete_args[], migrate_params_args[], query_stats_args[],
-    query_schemas_args[], yank_args[];
+    query_schemas_args[], yank_args[], blockdev_backup_args[], blockdev_mirror_args[],
+    drive_backup_args[], drive_mirror_args[], create_args[], transaction_args[];
 
 #define COMMAND(fn) bool fn(Machine *m, void *args, Reply *reply, GError **err)
 /* memory.c */
@@ -177,6 +203,9 @@ COMMAND(cmd_job_finalize); COMMAND(cmd_job_dismiss); COMMAND(cmd_query_jobs);
 COMMAND(cmd_block_job_cancel); COMMAND(cmd_block_job_pause); COMMAND(cmd_block_job_resume);
 COMMAND(cmd_block_job_complete); COMMAND(cmd_block_job_finalize); COMMAND(cmd_block_job_dismiss);
 COMMAND(cmd_block_job_set_speed); COMMAND(cmd_query_block_jobs);
+/* qmp_block.c */
+COMMAND(cmd_blockdev_backup); COMMAND(cmd_blockdev_mirror); COMMAND(cmd_drive_backup);
+COMMAND(cmd_drive_mirror); COMMAND(cmd_blockdev_create); COMMAND(cmd_transaction);
 /* snapjob.c */
 COMMAND(cmd_snapshot_save); COMMAND(cmd_snapshot_load); COMMAND(cmd_snapshot_delete);
 /* qmp_migrate.c */

@@ -69,8 +69,10 @@ static void job_free(Job *j)
 
 static void conclude(Job *j)
 {
-    if (j->class->finish) {
-        j->class->finish(j, !j->failed && !j->cancelled);
+    bool ok = !j->failed && !j->cancelled;
+
+    if (j->class->finish && !j->class->finish(j, ok)) {
+        j->failed |= ok;
     }
     if (j->class->is_block && !j->failed) {
         block_event(j, j->cancelled ? "BLOCK_JOB_CANCELLED" : "BLOCK_JOB_COMPLETED");
@@ -216,6 +218,25 @@ Job *job_new(Machine *m, const JobClass *class, const char *id, void *data, GErr
 void job_run(Job *j)
 {
     change(j, JOB_RUNNING);
+}
+
+unsigned job_group(Machine *m)
+{
+    unsigned n = 1;
+
+    for (guint i = 0; i < m->jobs->len; i++) {
+        n = MAX(n, ((const Job *)m->jobs->pdata[i])->group + 1);
+    }
+    return n;
+}
+
+void job_drop(Job *j)
+{
+    if (j->class->finish) {
+        j->class->finish(j, false);
+    }
+    change(j, JOB_GONE);
+    job_free(j);
 }
 
 void job_ready(Job *j)

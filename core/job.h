@@ -24,8 +24,8 @@ typedef struct JobClass {
     bool      (*complete)(Job *j, GError **err);        /* JOB_READY only; optional */
     /* it is to end soon, by job_end(); optional: it is so short that it cannot be ended */
     void      (*cancel)(Job *j, bool force);
-    /* it counts, or not; then j->data is its own no more; optional */
-    void      (*finish)(Job *j, bool ok);
+    /* it counts, or not; frees j->data; false: it does not after all (j->error says why); optional */
+    bool      (*finish)(Job *j, bool ok);
 } JobClass;
 
 struct Job {
@@ -44,6 +44,8 @@ struct Job {
 /* In JOB_CREATED.  NULL: the id is none, or taken. */
 Job *job_new(Machine *m, const JobClass *class, const char *id, void *data, GError **err);
 void job_run(Job *j);
+void job_drop(Job *j);                /* it was not to be, and has not run */
+unsigned job_group(Machine *m);       /* a number that no job has as its group */
 void job_ready(Job *j);
 bool job_paused(Job *j);              /* it is to stand still: it calls this before each step */
 void job_end(Job *j, const char *error);      /* NULL: all went well */

@@ -17,6 +17,8 @@ typedef struct Vcpu Vcpu;
 typedef struct Debug Debug;
 struct MachineClass;
 struct MediumChange;
+struct CopyArgs;
+struct Job;
 struct OptNetdev;
 struct OptBlockdev;
 typedef struct AccelOps AccelOps;
@@ -37,6 +39,8 @@ typedef struct MachineHooks {
     GVariant *(*query_nodes)(Machine *m);
     /* names: of nodes or drives, all of those that are written to and no others; "vmstate" too */
     bool     (*snapshot_disks)(Machine *m, const char *vmstate, const GPtrArray *names, GError **err);
+    struct Job *(*copy_prepare)(Machine *m, const struct CopyArgs *a, GError **err);
+    void     (*copy_start)(struct Job *j);
     bool     (*resize)(Machine *m, const char *device, const char *node, uint64_t bytes, GError **err);
     bool     (*set_link)(Machine *m, const char *name, bool up, GError **err);
     char    *(*net_info)(Machine *m);

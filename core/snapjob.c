@@ -19,7 +19,7 @@ typedef struct SnapJob {
     GSource *source;                  /* that does it */
 } SnapJob;
 
-static void snapjob_finish(Job *j, bool ok)
+static bool snapjob_finish(Job *j, bool ok)
 {
     SnapJob *s = j->data;
 
@@ -29,6 +29,7 @@ static void snapjob_finish(Job *j, bool ok)
     }
     g_free(s->tag);
     g_free(s);
+    return ok;
 }
 
 static const JobClass save_class = { .type = "snapshot-save", .finish = snapjob_finish };

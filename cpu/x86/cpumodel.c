@@ -566,18 +566,38 @@ static void say_features(GVariantBuilder *b, const X86Cpu *c, bool full)
     }
 }
 
+/*
+ * What programs make of "max" is to be moved and saved, and they take an invariant TSC for something
+ * that cannot be; so it is there only for who asks for it.
+ */
+static bool wants_invtsc(const GPtrArray *props)
+{
+    for (unsigned i = 0; props && i < props->len; i++) {
+        const OptPair *p = g_ptr_array_index(props, i);
+        if (!strcmp(p->key, "invtsc") || !strcmp(p->key, "migratable")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 GVariant *x86_cpu_expand(Machine *m, const char *name, const GPtrArray *props, bool full,
                          GError **err)
 {
     X86Cpu c = { .dbt.vcpu = { .machine = m, .index = UINT32_MAX } };
     GVariantBuilder b;
 
-    if (!row_find(name)) {
+    const ModelRow *r = row_find(name);
+
+    if (!r) {
         fail(err, "The CPU type '%.200s-x86_64-cpu' is not a known CPU type", name);
         return NULL;
     }
     if (!settle(&c, name, props, err)) {
         return NULL;
+    }
+    if (is_max(r) && !wants_invtsc(props)) {
+        c.feat[FEAT_87_EDX] &= ~B(8);
     }
     const struct { const char *name; uint32_t val; bool always; } numbers[] = {
         { "family", ((c.signature >> 8) & 15) + ((c.signature >> 20) & 0xff), true },

@@ -126,8 +126,9 @@ static struct {
     u64  bits, fixed;
     Gate gate;
 } msrs[] = {
-    { 0x174, 0xffff, 0, ANY },                          { 0x175, 0x7fffffffffff, 0, ANY },
-    { 0x176, 0x7fffffffffff, 0, ANY },                  { 0xc0000081, ~0ull, 0, ANY },
+    { 0x174, 0xffff, 0, ANY },
+    { 0x175, 0x7fffffff, 0, ANY },                      /* AMD's processors have 32 bits of it */
+    { 0x176, 0x7fffffff, 0, ANY },                      { 0xc0000081, ~0ull, 0, ANY },
     { 0xc0000082, 0x7fffffffffff, 0, ANY },             { 0xc0000083, 0x7fffffffffff, 0, ANY },
     { 0xc0000084, 0xffffffff, 0, ANY },                 { 0xc0000102, 0x7fffffffffff, 0, ANY },
     { 0xc0000103, 0xffffffff, 0, { 0x80000001, 0, 3, 27 } },
@@ -194,13 +195,15 @@ static u32 msrs_lost(void)
 
     for (u32 i = 0; i < sizeof msrs / sizeof *msrs && !lost; i++) {
         if (msrs[i].msr && rdmsr(msrs[i].msr) != held[i]) {
-            check("an MSR", rdmsr(msrs[i].msr), held[i]);
+            check("an MSR", msrs[i].msr, 0);
+            check("it", rdmsr(msrs[i].msr), held[i]);
             lost = msrs[i].msr;
         }
     }
     for (u32 i = 0; i < sizeof constant / 4 && !lost; i++) {
         if (look(constant[i]) != constants[i]) {
-            check("an MSR that never changes", look(constant[i]), constants[i]);
+            check("an MSR that never changes", constant[i], 0);
+            check("it", look(constant[i]), constants[i]);
             lost = constant[i];
         }
     }

@@ -188,9 +188,10 @@ static void expand_whole(const ModelRow *r, const uint32_t can[X86_N_FEATS],
 static const struct { const char *needs, *what; } needs[] = {
     { "xsave", "avx xsaveopt xsavec xgetbv1 xsaves" },
     { "avx", "fma f16c avx2 vaes vpclmulqdq fma4 xop" },
-    { "avx2", "avx512f" }, { "fma", "avx512f" }, { "f16c", "avx512f" },
+    { "avx2", "avx512f avx-vnni" }, { "fma", "avx512f" }, { "f16c", "avx512f" },
     { "avx512f", "avx512dq avx512cd avx512bw avx512vl avx512ifma avx512vbmi avx512vbmi2 avx512vnni avx512bitalg "
-                 "avx512-vpopcntdq avx512-bf16" },
+                 "avx512-vpopcntdq avx512-bf16 avx512pf avx512er avx512-4vnniw avx512-4fmaps "
+                 "avx512-vp2intersect avx512-fp16" },
     { "msr", "apic mtrr pat sep mca kvmclock arch-capabilities" },
     { "pae", "nx lm" },
     { "svm", "npt lbrv svm-lock nrip-save tsc-scale vmcb-clean flushbyasid decodeassists pause-filter pfthreshold "

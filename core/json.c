@@ -9,6 +9,7 @@
  */
 #include "core/json.h"
 #include "core/field.h"
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -190,8 +191,9 @@ static GVariant *number(Text *t, GError **err)
     if (!g_ascii_isdigit(*p) || (p[0] == '0' && g_ascii_isdigit(p[1]))) {
         return bad(err, "no value where one belongs");
     }
-    if (whole && strlen(p) <= 18) {
-        gint64 i = g_ascii_strtoll(text, &end, 10);
+    errno = 0;
+    gint64 i = g_ascii_strtoll(text, &end, 10);
+    if (whole && !errno) {
         return *end ? bad(err, "a number is damaged") : g_variant_ref_sink(g_variant_new_int64(i));
     }
     d = g_ascii_strtod(text, &end);

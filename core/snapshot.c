@@ -66,6 +66,9 @@ const Field migrate_args[] = {
     URI(MigrateArgs), CODEC(MigrateArgs),
     CONFIG(MigrateArgs, detach,
            .help = "Accepted: the JSON command never waits, the prompt's always does."),
+    CONFIG(MigrateArgs, blk, .help = "Disks too: not there."),
+    CONFIG(MigrateArgs, inc, .help = "What is over their backing files: not there."),
+    CONFIG(MigrateArgs, resume, .help = "Go on with one that is paused: not there."),
     FIELD_END
 };
 const Field incoming_args[] = { URI(IncomingArgs), VERIFY(IncomingArgs), FIELD_END };
@@ -455,6 +458,12 @@ static bool migrate_soon(Machine *m, void *args, GError **err)
 
     if (!snapshot_check_address("migrate", a->uri, err)) {
         return false;
+    }
+    if (a->blk || a->inc) {
+        return fail(err, "migrate: disks are not sent; blockdev-mirror copies them");
+    }
+    if (a->resume) {
+        return fail(err, "Cannot resume if there is no paused migration");
     }
     if (m->state == RUN_INMIGRATE) {
         return fail(err, "Guest is waiting for an incoming migration");

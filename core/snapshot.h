@@ -40,7 +40,7 @@ typedef struct SaveArgs {
 typedef struct MigrateArgs {
     char    *uri;
     uint32_t codec;
-    bool     detach;
+    bool     detach, blk, inc, resume;
 } MigrateArgs;
 typedef struct IncomingArgs {
     char *uri;

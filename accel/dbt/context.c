@@ -659,11 +659,16 @@ static void context_move(DbtCpu *c, unsigned i, uint64_t space)
 /* Code of another space runs: who goes over to a kernel from there without C is to find it so. */
 static void space_changed(DbtCpu *c, uint64_t space)
 {
-    note_ran(c);
+    bool noted = false;
+
     c->space = space;
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
         const DbtContextKey *k = &c->keys[i];
         if (k->used && k->key.space == any_space(c, space) && k->space != space) {
+            if (!noted) {
+                note_ran(c);            /* before its gate leads elsewhere */
+                noted = true;
+            }
             context_move(c, i, space);
         }
     }

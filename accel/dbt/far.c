@@ -291,7 +291,11 @@ void far_check(DbtCpu *c, unsigned k)
         return;                         /* not told yet of a context that was made anew */
     }
     const uint8_t *to = tlb_fetch_quiet(c, page, &dr);
-    if (!to || !dr || (set == GLOBAL && !is_global(c->ctx, page))) {
+    if (!to || !dr) {
+        return;
+    }
+    if (set == GLOBAL && !is_global(c->ctx, page)) {
+        c->far_budget = BUDGET_TAKEN;   /* as of all of this kernel's pages, as like as not */
         return;
     }
     g_mutex_lock(&d->lock);

@@ -11,7 +11,11 @@
  *           cmp r2, r4
  *           br ne loop
  *
- * Omits: what wraps at 32 bits in 64-bit code, 16-bit addresses, segment limits, locked accesses.
+ * In 64-bit code a counter may have 32 bits: `add ecx, 1` clears the upper half, `movsxd rdx, ecx` fills it with the sign.  While neither is
+ * about to happen, as the counter is between 0 and 2^31 and stays there for as long as its page lasts, it is as if it had 64; the look at
+ * the pages asks that as well (IrHoisted.lo and hi).
+ *
+ * Omits: such counters that go down, 16-bit addresses, segment limits, locked accesses.
  * Threads: a list belongs to the thread that builds it.
  */
 #include <string.h>
@@ -21,6 +25,7 @@ enum { N_GUEST = 32, NO_VALUE = 64, FAR = 1 << 28, STEP_MAX = 512, SPAN_MAX = 64
 
 typedef struct Value {                  /* what a register was at the loop's start, plus a constant, modulo 2^bits */
     uint8_t  symbol, bits;              /* symbol: the guest register, UNKNOWN */
+    bool     mixed;                     /* added to with 64 bits after it was cut to 32: more than extended */
     int32_t  add;
 } Value;
 
@@ -48,7 +53,8 @@ static Value plus(Value v, int64_t add, unsigned bits)
     if (v.symbol == UNKNOWN || add < -FAR || add > FAR) {
         return (Value){ .symbol = UNKNOWN };
     }
-    return (Value){ .symbol = v.symbol, .bits = (uint8_t)MIN(v.bits, bits), .add = (int32_t)add };
+    return (Value){ .symbol = v.symbol, .bits = (uint8_t)MIN(v.bits, bits), .add = (int32_t)add,
+                    .mixed = bits == 64 && v.bits < 64 && (v.mixed || add != v.add) };
 }
 
 /* What the operation leaves in dst. */
@@ -63,6 +69,9 @@ static Value result(const Walk *w, const IrInsn *i)
     switch (i->op) {
     case IR_mov:
         return plus(value_of(w, i->a), 0, bits);
+    case IR_zext32:
+    case IR_sext32:
+        return plus(value_of(w, i->a), 0, 32);
     case IR_inc:
         return plus(value_of(w, i->a), 1, bits);
     case IR_dec:
@@ -98,12 +107,20 @@ static void wrote(Walk *w, const IrInsn *i)
     w->seg_written |= i->dst.kind == IR_CTX || i->dst2.kind == IR_CTX;
 }
 
+/* Is it good for an address of so many bits, if only with what look_at() asks in addition? */
+static bool serves(Value v, unsigned bits)
+{
+    return v.symbol != UNKNOWN && (v.bits >= bits || !v.mixed);
+}
+
 /* The check's address in terms of what registers are at the loop's start. */
-static bool at_start(const Walk *w, const IrMem *m, IrMem *out)
+static bool at_start(const Walk *w, const IrMem *m, IrHoisted *o)
 {
     int64_t disp = m->disp;
+    IrMem *out = &o->at;
 
     *out = *m;
+    o->narrow = 0;
     if (m->limit || m->locked || m->offset_bits < 32 || m->span > SPAN_MAX || (m->pc_relative && m->base.kind)) {
         return false;
     }
@@ -113,9 +130,11 @@ static bool at_start(const Walk *w, const IrMem *m, IrMem *out)
             continue;
         }
         Value v = value_of(w, r);
-        if (v.symbol == UNKNOWN || v.bits < m->offset_bits) {
+        if (!serves(v, m->offset_bits)) {
             return false;
         }
+        o->narrow |= (uint8_t)((v.bits < m->offset_bits) << k);
+        o->hi[k] = v.add;               /* until keep_steady() */
         *(k ? &out->index : &out->base) = ir_guest(v.symbol);
         disp += k ? (int64_t)v.add * (1 << m->scale) : v.add;
     }
@@ -132,7 +151,30 @@ static bool step_of(const Walk *w, IrRef r, unsigned bits, int64_t *step)
     }
     Value v = w->value[r.id];
     *step = v.add;
-    return v.symbol == r.id && v.bits >= bits;
+    return v.symbol == r.id && serves(v, bits);
+}
+
+/*
+ * One of the check's registers has, or had when it was used, 32 bits extended to more: between which values at the loop's start it is as if it
+ * had more, for as many turns as the page lasts.  step: its own; all: the address's.
+ */
+static bool look_at(const Walk *w, IrHoisted *o, unsigned k, int64_t step, int64_t all)
+{
+    IrRef r = k ? o->at.index : o->at.base;
+
+    if (r.kind != IR_NONE && w->value[r.id].bits < o->at.offset_bits) {
+        o->narrow |= (uint8_t)(1u << k);
+    }
+    if (!(o->narrow >> k & 1)) {
+        return true;
+    }
+    if (step < 0 || step > STEP_MAX || (step && !all)) {
+        return false;
+    }
+    int64_t turns = step ? 4096 / (all < 0 ? -all : all) + 2 : 0, add = o->hi[k];
+    o->lo[k] = (int32_t)MAX(0, -add);
+    o->hi[k] = (int32_t)(INT32_MAX - MAX(0, add) - step * (turns + 1));
+    return o->lo[k] < o->hi[k];
 }
 
 /* The walk has come round: drop what does not advance by a constant. */
@@ -150,7 +192,8 @@ static void keep_steady(const Walk *w, IrHoist *h)
             continue;
         }
         int64_t step = base + index * (1 << m->scale);
-        if (step < -STEP_MAX || step > STEP_MAX || (m->align && (step & (m->align - 1)))) {
+        if (step < -STEP_MAX || step > STEP_MAX || (m->align && (step & (m->align - 1))) ||
+            !look_at(w, &o, 0, base, step) || !look_at(w, &o, 1, index, step)) {
             continue;
         }
         o.step = (int16_t)step;
@@ -184,7 +227,7 @@ bool ir_hoist(const IrBlock *b, unsigned last, IrHoist *h)
             return false;
         } else if (i->op != IR_chk) {
             wrote(&w, i);
-        } else if (h->n < IR_HOISTED && at_start(&w, &b->mems[i->mem], &h->of[h->n].at)) {
+        } else if (h->n < IR_HOISTED && at_start(&w, &b->mems[i->mem], &h->of[h->n])) {
             h->of[h->n++].insn = (uint16_t)n;
         }
     }

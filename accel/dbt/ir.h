@@ -354,6 +354,8 @@ enum { IR_HOISTED = 12 };
 typedef struct IrHoisted {
     uint16_t insn;                      /* the check */
     int16_t  step;
+    uint8_t  narrow;                    /* bits: base, index: holds only while that is between lo and hi when the pages are looked up */
+    int32_t  lo[2], hi[2];
     IrMem    at;
 } IrHoisted;
 typedef struct IrHoist {

@@ -305,6 +305,9 @@ static void emit_turns(Em *e, Block *b)
         return;
     }
     loop_check(e);
+    if (e->full) {
+        return;
+    }
     e->turn = TURN_REST;
     e->ics = ics;
     e->vec_sure = vec_sure;

@@ -15,7 +15,8 @@
  */
 #include "accel/dbt/x86_64/emit.h"
 
-enum { WAIT = 16, RECIPROCAL = 22 };    /* 4096 * 512 < 1 << RECIPROCAL: a division by multiplication is exact */
+enum { LOOK_ROOM = 256,                 /* bytes of one check's look */
+       WAIT = 16, RECIPROCAL = 22 };    /* 4096 * 512 < 1 << RECIPROCAL: a division by multiplication is exact */
 G_STATIC_ASSERT(G_N_ELEMENTS(((DbtCpu *)NULL)->hoist.host) >= IR_HOISTED);
 
 static Rm slot(unsigned k) { return rm_cpu(CPU(hoist.host) + 8 * (int32_t)k); }
@@ -59,13 +60,32 @@ static void turns(Em *e, const IrHoisted *o, unsigned x, unsigned y)
     }
 }
 
+/* Is the register between lo and hi? */
+static void in_range(Em *e, IrRef r, int32_t lo, int32_t hi)
+{
+    unsigned x = take(e);
+
+    load_to(e, x, r, IR_I64);
+    if (lo) {
+        e_alu_imm(e, 5, IR_I64, rm_reg(x), (uint32_t)lo);
+    }
+    e_alu_imm(e, 7, IR_I64, rm_reg(x), (uint32_t)(hi - lo));
+    fail_if(e, CC_A);
+    give(e, x);
+}
+
 /* One check's place.  first: of those that move. */
 static void look(Em *e, unsigned k, bool first)
 {
     const IrHoisted *o = &e->hoist.of[k];
     const IrMem *m = &o->at;
-    unsigned x = take(e);
 
+    for (unsigned r = 0; r < 2; r++) {
+        if (o->narrow >> r & 1) {
+            in_range(e, r ? m->index : m->base, o->lo[r], o->hi[r]);
+        }
+    }
+    unsigned x = take(e);
     em_address(e, m, x, false);
     if (m->segment != SEG_NONE) {
         e_op(e, 0x03, m->linear_bits == 64 ? E_W : 0, x, em_seg_base(e, m));
@@ -115,6 +135,10 @@ void loop_check(Em *e)
 {
     bool first = true;
 
+    if (e->p + (e->hoist.n + 1) * LOOK_ROOM > e->end) {
+        e->full = true;
+        return;
+    }
     if (e->loop_first) {
         patch_to(e->loop_first, e->p);
     }

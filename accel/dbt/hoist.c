@@ -11,9 +11,9 @@
  *           cmp r2, r4
  *           br ne loop
  *
- * In 64-bit code a counter may have 32 bits: `add ecx, 1` clears the upper half, `movsxd rdx, ecx` fills it with the sign.  While neither is
- * about to happen, as the counter is between 0 and 2^31 and stays there for as long as its page lasts, it is as if it had 64; the look at
- * the pages asks that as well (IrHoisted.lo and hi).
+ * In 64-bit code a counter may have 32 bits: `add ecx, 1` clears the upper half, `movsxd rdx, ecx`
+ * fills it with the sign.  While the counter is between 0 and 2^31, and stays there for as long as
+ * its page lasts, it is as if it had 64; the look at the pages asks that as well (IrHoisted.lo, hi).
  *
  * Omits: such counters that go down, 16-bit addresses, segment limits, locked accesses.
  * Threads: a list belongs to the thread that builds it.
@@ -25,7 +25,7 @@ enum { N_GUEST = 32, NO_VALUE = 64, FAR = 1 << 28, STEP_MAX = 512, SPAN_MAX = 64
 
 typedef struct Value {                  /* what a register was at the loop's start, plus a constant, modulo 2^bits */
     uint8_t  symbol, bits;              /* symbol: the guest register, UNKNOWN */
-    bool     mixed;                     /* added to with 64 bits after it was cut to 32: more than extended */
+    bool     mixed;                     /* added to with 64 bits after it was cut to 32 */
     int32_t  add;
 } Value;
 
@@ -155,8 +155,9 @@ static bool step_of(const Walk *w, IrRef r, unsigned bits, int64_t *step)
 }
 
 /*
- * One of the check's registers has, or had when it was used, 32 bits extended to more: between which values at the loop's start it is as if it
- * had more, for as many turns as the page lasts.  step: its own; all: the address's.
+ * One of the check's registers has, or had when it was used, 32 bits extended to more: between which
+ * values at the loop's start it is as if it had more, for as many turns as the page lasts.
+ * step: its own; all: the address's.
  */
 static bool look_at(const Walk *w, IrHoisted *o, unsigned k, int64_t step, int64_t all)
 {

@@ -200,7 +200,10 @@ void ic_sample(DbtCpu *c)
     }
 }
 
-/* The block that this code is of is made again, without the cache that has been given up: that is a jump out and one back. */
+/*
+ * The block that this code is of is made again, without the cache that has been given up: that is a
+ * jump out and one back.
+ */
 static void remake(DbtMachine *d, const DbtRegion *dr, const uint8_t *at, const uint8_t *code)
 {
     g_mutex_lock(&d->lock);

@@ -354,8 +354,8 @@ enum { IR_HOISTED = 12 };
 typedef struct IrHoisted {
     uint16_t insn;                      /* the check */
     int16_t  step;
-    uint8_t  narrow;                    /* bits: base, index: holds only while that is between lo and hi when the pages are looked up */
-    int32_t  lo[2], hi[2];
+    uint8_t  narrow;                    /* bits: base, index: that has 32 bits, and is to be */
+    int32_t  lo[2], hi[2];              /* between these when the pages are looked up */
     IrMem    at;
 } IrHoisted;
 typedef struct IrHoist {

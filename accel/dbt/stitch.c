@@ -108,7 +108,8 @@ static bool knows_return(const TraceCode *t, uint64_t to)
     return false;
 }
 
-static void reverse(IrInsn *exit, int32_t to)  /* it goes there where it did not go, and the other way round */
+/* It goes there where it did not go, and the other way round. */
+static void reverse(IrInsn *exit, int32_t to)
 {
     exit->imm = to;
     exit->cond ^= exit->op == IR_br;
@@ -280,7 +281,10 @@ static void peek_own(IrBlock *ir)
     }
 }
 
-/* What ends in "leave if ...; jump to the start" ends in one branch back each turn: "to the start if not ...; leave". */
+/*
+ * What ends in "leave if ...; jump to the start" ends in one branch back each turn:
+ * "to the start if not ...; leave".
+ */
 static void close_loop(IrBlock *ir)
 {
     const int32_t start = (int32_t)(ir->pc & (DBT_PAGE - 1));

@@ -488,7 +488,8 @@ static void attend(DbtCpu *c, DbtTracer *t, unsigned counter)
     } else {
         memcpy(t->path.pc, p->pc, (p->n + 1) * sizeof(*p->pc));
         t->path.n = p->n;
-        t->path.restless = 2 * p->restless > p->looks + 1;      /* a loop of 30 turns is seen to end now and then */
+        /* A loop of 30 turns is seen to end now and then. */
+        t->path.restless = 2 * p->restless > p->looks + 1;
         if (order(c, t)) {
             p->counter = 0;             /* the next to have it is another block's, as like as not */
         } else {

@@ -16,7 +16,8 @@
 #include "accel/dbt/x86_64/emit.h"
 
 enum { LOOK_ROOM = 256,                 /* bytes of one check's look */
-       WAIT = 16, RECIPROCAL = 22 };    /* 4096 * 512 < 1 << RECIPROCAL: a division by multiplication is exact */
+       WAIT = 16,
+       RECIPROCAL = 22 };               /* 4096 * 512 < 1 << it: division by multiplication is exact */
 G_STATIC_ASSERT(G_N_ELEMENTS(((DbtCpu *)NULL)->hoist.host) >= IR_HOISTED);
 
 static Rm slot(unsigned k) { return rm_cpu(CPU(hoist.host) + 8 * (int32_t)k); }

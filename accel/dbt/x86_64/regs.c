@@ -35,7 +35,8 @@ void regs_begin(Em *e)
  * others that it uses less.  They change places, so that what is in the struct is always as many; outside, all is as ever.
  */
 static const uint8_t swap_in[] = { 9, 10, 11, 14, 15 };        /* guest registers of the struct; 4 bits of Em.swaps each */
-enum { SWAP_GAIN = 3, SWAP_GAIN_TRACE = 2 };    /* operands: six instructions for a pair, and at least a few turns; a trace has been seen to turn */
+/* Operands: six instructions for a pair, and at least a few turns; a trace has been seen to turn. */
+enum { SWAP_GAIN = 3, SWAP_GAIN_TRACE = 2 };
 
 unsigned last_loop(const Em *e)
 {
@@ -100,7 +101,8 @@ bool regs_choose(Em *e, unsigned last)
                 out = g;
             }
         }
-        if (in == N_GPR || uses[swap_in[in]] < uses[out] + (e->trace ? SWAP_GAIN_TRACE : SWAP_GAIN)) {
+        unsigned gain = e->trace ? SWAP_GAIN_TRACE : SWAP_GAIN;
+        if (in == N_GPR || uses[swap_in[in]] < uses[out] + gain) {
             break;
         }
         e->swaps |= (out + 1) << 4 * in;

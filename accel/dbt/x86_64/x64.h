@@ -142,7 +142,8 @@ typedef struct Em {
     enum { TURN_ALL, TURN_FIRST, TURN_REST } turn;      /* if there are hoisted checks: loop.c */
     bool      at_end;                   /* of the rest of turns: the only such jump then */
     IrHoist   hoist;
-    uint8_t  *loop_fails[4 * IR_HOISTED], *loop_waits, *loop_first, *look;        /* rel32s; the look */
+    uint8_t  *loop_fails[4 * IR_HOISTED], *loop_waits, *loop_first;       /* rel32s */
+    uint8_t  *look;
     unsigned  n_loop_fails;
     const Trace *trace;                 /* NULL: a block */
     bool      keeps;                    /* the block may be packed: relocs[] are all that depends on its place */

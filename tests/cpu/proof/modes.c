@@ -189,24 +189,28 @@ static void walk(Code *c)
     put(c, top - (c->n + 1));
 }
 
-/* The same with an index of 32 bits that goes up, perhaps beyond 2^31 or 2^32; extended either way. */
+/* The same with an index of 32 bits that goes up, perhaps beyond 2^31 or 2^32, extended either way. */
 static void climb(Code *c)
 {
     static const struct { uint8_t n; char code[8]; } ops[] = {
-        { 4, "\x8b\x54\x8b\x08" }, { 4, "\x01\x54\x8b\x10" }, { 4, "\x8a\x54\x0b\x21" }, { 5, "\x48\x89\x54\xcb\xf0" },
-        { 7, "\x48\x63\xd1\x03\x44\x93\x04" }, { 6, "\x89\xca\x8b\x44\x93\x0c" }, { 7, "\x8d\x51\xff\x03\x44\x93\x04" },
-        { 8, "\x89\xca\x48\xff\xca\x8b\x04\x93" }, { 7, "\x8d\x51\x02\x89\x44\x93\x04" }, { 2, "\x01\xd0" },
+        { 4, "\x8b\x54\x8b\x08" }, { 4, "\x01\x54\x8b\x10" },
+        { 4, "\x8a\x54\x0b\x21" }, { 5, "\x48\x89\x54\xcb\xf0" },
+        { 7, "\x48\x63\xd1\x03\x44\x93\x04" }, { 6, "\x89\xca\x8b\x44\x93\x0c" },
+        { 7, "\x8d\x51\xff\x03\x44\x93\x04" }, { 8, "\x89\xca\x48\xff\xca\x8b\x04\x93" },
+        { 7, "\x8d\x51\x02\x89\x44\x93\x04" }, { 2, "\x01\xd0" },
     };
     static const uint32_t near[] = { 0, 0, 3, 0x80000000u, 0 };
     unsigned which = rng_below(c->r, G_N_ELEMENTS(near));
     uint32_t from = near[which] - (which > 2 ? rng_below(c->r, 900) : 0);
-    uint64_t base = DATA + 0x7000 + rng_below(c->r, 0x3000) - (one_in(c->r, 2) ? 4 : 1) * (uint64_t)from;
+    uint64_t base = DATA + 0x7000 + rng_below(c->r, 0x3000);
+
+    base -= (one_in(c->r, 2) ? 4 : 1) * (uint64_t)from;
 
     if (c->mode != M_LONG) {
         walk(c);
         return;
     }
-    put_bytes(c, "\x48\xbb", 2);                      /* mov rbx, base; mov ecx, from; mov esi, turns */
+    put_bytes(c, "\x48\xbb", 2);        /* mov rbx, base; mov ecx, from; mov esi, turns */
     put_n(c, base, 8);
     put(c, 0xb9);
     put_n(c, from, 4);

@@ -19,8 +19,9 @@
  *   load, finds no block of the old ones, then or later, and needs no lock to read them.
  * - While a page's code is made (`making`), every store to it is one to code.  What a trace is made
  *   of by another thread (tracework.c) are copies, compared before it counts.
- * - A CPU in a block that is killed goes on to the next exit.  It has not serialized since: what
- *   does, CPUID too, ends its block.
+ * - A CPU in a block that is killed goes on to the next exit.  It has not decided on anything new
+ *   since, as a branch is an exit, or ends the block; and CPUID ends its block, helpers that
+ *   serialize end their trace.
  * - Tier 0 reads 8 aligned bytes at a time (dbt.c).
  *
  * Spec: Intel SDM vol. 3, 9.1.1 (aligned accesses), 9.1.3 (self- and cross-modifying code), 9.3

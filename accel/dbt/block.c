@@ -14,7 +14,8 @@
 #include "core/debug.h"
 #include "core/trace.h"
 
-enum { RETIRED = -1, HOT_MAX = 16, REMEMBER_AFTER = 4, PEEK_MAX = 256 };
+enum { RETIRED = -1, HOT_MAX = 16, REMEMBER_AFTER = 4, PEEK_MAX = 256,
+       COLD_EXITS = 2, LASTING_EXITS = 4 };     /* of a block that is made again when it is hot; of others */
 
 /* ---- dropping blocks ---- */
 
@@ -48,6 +49,14 @@ static void link_drop(DbtMachine *d, BlockLink *l)
         l->to = NULL;
         d->backend->unlink(d, l);
     }
+}
+
+static void link_make(DbtMachine *d, BlockLink *l, Block *to)
+{
+    l->to = to;
+    l->next_in = to->incoming;
+    to->incoming = (uint32_t)(l - d->links) + 1;
+    d->backend->link(d, l, to);
 }
 
 void block_unhook(DbtMachine *d, Block *b)
@@ -315,6 +324,44 @@ static void block_keep_locked(DbtCpu *c, const Block *b, const IrBlock *ir)
     }
 }
 
+typedef struct Ends { IrEnds ends; DbtMachine *d; } Ends;
+
+static bool begun(const IrEnds *e, const uint8_t *code, uint64_t mode)
+{
+    const Block *b = block_at(((const Ends *)e)->d, code, (uint32_t)mode);
+
+    return b && !b->trace;
+}
+
+/*
+ * Half of what stands behind a block's second branch is never run, and a quarter of all is in
+ * another block already: what is not known to be hot ends there.  Not where blocks are what
+ * something else is made from.
+ */
+static const IrEnds *cold_ends(DbtMachine *d, const uint8_t *at, uint32_t mode, Ends *e)
+{
+    if (!d->backend || ic_is_hot(d, at)) {
+        return NULL;
+    }
+    *e = (Ends){ { ic_wanted(d, d->guest, mode) ? COLD_EXITS : LASTING_EXITS, begun }, d };
+    return &e->ends;
+}
+
+/* Its exits in the page to blocks that there are already: links from the start. */
+static void link_known(DbtMachine *d, Block *b)
+{
+    const uint8_t *page = (const uint8_t *)((uintptr_t)b->at & -(uintptr_t)DBT_PAGE);
+
+    for (unsigned k = 0; k < b->n_links; k++) {
+        BlockLink *l = &d->links[b->links + k];
+        bool near = !l->pair && !l->far && !l->loop;
+        Block *to = near ? block_at(d, page + l->target, b->mode & ~DBT_MODE_UNMERGED) : NULL;
+        if (to && !to->at2) {
+            link_make(d, l, to);
+        }
+    }
+}
+
 /* With the lock held and the pages guarded.  NULL: nothing translated; *full: no room in the arena. */
 static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage *p, uint8_t *at2, CodePage *p2, bool *full)
 {
@@ -323,7 +370,9 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
     unsigned in_page = (unsigned)((uintptr_t)at & (DBT_PAGE - 1)), n = DBT_PAGE - in_page;
 
     *full = false;
+    Ends ends;
     ir_begin(ir, c->pc, (uint32_t)c->ctx->key.mode);
+    ir->ends = cold_ends(d, at, mode, &ends);
     d->guest->translate(c, ir, at, n, at2, d->one_insn ? 1 : at2 ? 1 : IR_MAX_GUEST);
     Block *b = NULL;
     if (ir->n_guest) {
@@ -358,6 +407,9 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
     if (b) {
         perfmap(d, b, c->pc);
         block_keep_locked(c, b, ir);
+        if (d->backend && !c->debug) {  /* who has breakpoints looks at each */
+            link_known(d, b);
+        }
         g_ptr_array_add(d->blocks[d->generation], b);
         block_add_locked(d, b, p, b->at2 ? p2 : NULL);
         if (p->killed >= REMEMBER_AFTER) {
@@ -533,10 +585,7 @@ const void *dbt_link_lookup(DbtCpu *c, BlockLink *l, unsigned word)
             d->backend->link(d, l, NULL);
         }
     } else if (same_page && b->mode == (l->from->mode & ~DBT_MODE_UNMERGED) && !b->dead && !l->from->dead && !l->to) {
-        l->to = l->loop ? l->from : (Block *)b;
-        l->next_in = l->to->incoming;
-        l->to->incoming = (uint32_t)(l - d->links) + 1;
-        d->backend->link(d, l, l->to);
+        link_make(d, l, l->loop ? l->from : (Block *)b);
     }
     g_mutex_unlock(&d->lock);
     return jump_to(c, b);

@@ -164,12 +164,18 @@ enum { IR_MAX_INSNS = 1024, IR_MAX_GUEST = 128, IR_MAX_IMMS = 512, IR_MAX_MEMS =
        /* no guest instruction needs more of any array: a front end stops when less is left */
        IR_RESERVE = 64 };
 
+typedef struct IrEnds {
+    unsigned exits;                     /* behind so many conditional jumps, but for those that lead to a place in it, */
+    bool   (*begun)(const struct IrEnds *e, const uint8_t *code, uint64_t mode);        /* and where there is a block already */
+} IrEnds;
+
 typedef struct IrBlock {
     /* linear address of the first byte: only its low 12 bits may reach the code */
     uint64_t pc;
     uint64_t mode;                      /* all that the code depends on; x86: X86_MODE_* */
     uint32_t length;                    /* guest bytes consumed */
     bool     two_pages;                 /* the last instruction reaches into the next page */
+    const struct IrEnds *ends;          /* where the front end is to end it, if it comes so far; NULL: at IR_MAX_GUEST instructions */
     unsigned n_insns, n_guest, n_imms, n_mems;
     unsigned n_direct;                  /* how many jmp, br, brz and brnz ir_emit() has made */
     /* from ir_optimise() on: operations that may go directly somewhere else; vops */

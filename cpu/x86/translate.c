@@ -151,6 +151,14 @@ void tr_jump(X86Tr *t, const X86Insn *i)
     }
 }
 
+static void note_exit(X86Tr *t, int32_t to)
+{
+    if (to >= t->next && to < DBT_PAGE && t->n_ahead < G_N_ELEMENTS(t->ahead))
+        t->ahead[t->n_ahead++] = to;
+    else
+        t->n_away++;
+}
+
 void tr_jump_if(X86Tr *t, const X86Insn *i, unsigned cc)
 {
     int32_t to;
@@ -158,7 +166,9 @@ void tr_jump_if(X86Tr *t, const X86Insn *i, unsigned cc)
     IrInsn *n = emit(t, IR_br, IR_I64, NONE, NONE, NONE);
     n->cond = plain ? cc : cc ^ 1;
     n->imm = plain ? to : t->next;
-    if (!plain)
+    if (plain)
+        note_exit(t, to);
+    else
         computed_jump(t, i);
 }
 
@@ -169,7 +179,9 @@ void tr_jump_if_zero(X86Tr *t, const X86Insn *i, IrOp op, IrType type, IrRef val
     if (!plain)
         op = op == IR_brz ? IR_brnz : IR_brz;
     emit(t, op, type, NONE, value, NONE)->imm = plain ? to : t->next;
-    if (!plain)
+    if (plain)
+        note_exit(t, to);
+    else
         computed_jump(t, i);
 }
 
@@ -325,6 +337,21 @@ static void translate_one(X86Tr *t, const X86Insn *i, X86DecodeResult r)
         i->row->tr(t, i);
 }
 
+/* IrBlock.ends, before another instruction.  A jump that leads no further than here counts no more. */
+static bool ends_here(X86Tr *t, int32_t at, const uint8_t *code)
+{
+    const IrEnds *e = t->b->ends;
+    unsigned n = 0;
+    if (!e)
+        return false;
+    for (unsigned k = 0; k < t->n_ahead; k++) {
+        if (t->ahead[k] > at)
+            t->ahead[n++] = t->ahead[k];
+    }
+    t->n_ahead = n;
+    return n + t->n_away >= e->exits || e->begun(e, code, t->b->mode);
+}
+
 void x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next,
                    unsigned max_guest_insns)
 {
@@ -335,7 +362,7 @@ void x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const
     if (!(b->mode & X86_MODE_FLAT_CS))
         limit = ir_emit(b, IR_chkcs, IR_I32, NONE, NONE, NONE);
     while (!t.done && at < n && b->n_guest < max_guest_insns && room(b) &&
-           !(at && c->debug && debug_low(c->debug, b->pc + at))) {
+           !(at && ((c->debug && debug_low(c->debug, b->pc + at)) || ends_here(&t, start + (int32_t)at, code + at)))) {
         X86Insn i;
         X86DecodeResult r = fetch(&i, code, n, next, at, b->mode);
         if (r == DEC_MORE)

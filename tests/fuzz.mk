@@ -41,7 +41,7 @@ $(FUZZ_DEV): $(FUZZ_DEV_OBJ) $(B)/tests/dev/scripted/rig.o $(LIBOBJ)
 	$(CC) $(ALL_CFLAGS) $(FUZZ_WRAP:%=-Wl,--wrap=%) -o $@ $^ $(shell pkg-config --libs check 2>/dev/null) $(ALL_LIBS)
 TESTS += $(FUZZ_DEV)
 -include $(FUZZ_DEV_OBJ:.o=.d)
-fuzz: $(FUZZ) $(FUZZ_SNAP) $(FUZZ_VNC) $(FUZZ_DEV) $(FUZZ_CACHE)
+fuzz: all $(FUZZ) $(FUZZ_SNAP) $(FUZZ_VNC) $(FUZZ_DEV) $(FUZZ_CACHE)
 	$(FUZZ_CACHE) -t $(FUZZ_SECONDS) -s 2
 	$(FUZZ_DEV) -t $(FUZZ_SECONDS) -s 2
 	$(FUZZ_VNC) -t $(FUZZ_SECONDS) -s 2
@@ -49,6 +49,10 @@ fuzz: $(FUZZ) $(FUZZ_SNAP) $(FUZZ_VNC) $(FUZZ_DEV) $(FUZZ_CACHE)
 	$(FUZZ_SNAP) -t $(FUZZ_SECONDS) -s 2
 	$(FUZZ) -e native -t $(FUZZ_SECONDS)
 	$(FUZZ) -e interp -t $(FUZZ_SECONDS)
+	for c in 1 2; do for thread in off on; do \
+	    $(FUZZ) -c $$c -e native,x-tier2=all,x-tier2-hot=1,x-tier2-thread=$$thread -t $(FUZZ_SECONDS) || exit 1; \
+	done; done
+	B=$(B) FUZZ_SECONDS=$(FUZZ_SECONDS) V=1 LIMIT=100000 tests/run tests/cli/fuzz tests/cli/gdbfuzz
 	$(if $(filter yes,$(CONFIG_TCC)),$(FUZZ) -e tcc,x-tcc-hot=2 -t $(FUZZ_SECONDS))
 .PHONY: fuzz
 -include $(FUZZ).d

@@ -78,7 +78,9 @@ static int dial(const char *path)
 
 START_TEST(chardev_socket)
 {
-    char *path = temp_path(), *spec = g_strdup_printf("unix:%s,server=on,wait=off", path), buf[16];
+    g_autofree char *path = temp_path();
+    g_autofree char *spec = g_strdup_printf("unix:%s,server=on,wait=off", path);
+    char buf[16];
     Chardev *c;
     User     u;
     int      fd;
@@ -115,22 +117,24 @@ END_TEST
 /* A user without room is not sent anything; when it has, nothing is missing. */
 START_TEST(chardev_room)
 {
-    char     path[] = "/tmp/ryokan-fifo-XXXXXX", *spec, block[20000];
+    char     path[] = "/tmp/ryokan-fifo-XXXXXX", block[20000];
     Chardev *c;
     User     u;
     int      fd;
     size_t   sent = 0;
 
     ck_assert_ptr_nonnull(mkdtemp(path));
-    spec = g_strdup_printf("pipe:%s/f", path);
-    ck_assert_int_eq(mkfifo(g_strconcat(path, "/f.in", NULL), 0600), 0);
-    ck_assert_int_eq(mkfifo(g_strconcat(path, "/f.out", NULL), 0600), 0);
+    g_autofree char *spec = g_strdup_printf("pipe:%s/f", path);
+    g_autofree char *in = g_strdup_printf("%s/f.in", path);
+    g_autofree char *out = g_strdup_printf("%s/f.out", path);
+    ck_assert_int_eq(mkfifo(in, 0600), 0);
+    ck_assert_int_eq(mkfifo(out, 0600), 0);
     m = machine_new();
     ck_assert_ptr_nonnull(c = chr_new(m, spec, NULL, NULL));
     attach(c, &u);
     u.room = 0;
     ck_ok(chr_open_all(m, &e_));
-    fd = open(g_strconcat(path, "/f.in", NULL), O_RDWR | O_NONBLOCK);
+    fd = open(in, O_RDWR | O_NONBLOCK);
     for (size_t i = 0; i < sizeof(block); i++) {
         block[i] = (char)('a' + i % 26);
     }
@@ -149,6 +153,10 @@ START_TEST(chardev_room)
     }
     ck_assert(!memcmp(u.got->str, block, sizeof(block)));
     machine_free(m);
+    close(fd);
+    unlink(in);
+    unlink(out);
+    rmdir(path);
 }
 END_TEST
 
@@ -158,8 +166,9 @@ END_TEST
  */
 START_TEST(chardev_slow_reader)
 {
-    char *path = temp_path(), *spec = g_strdup_printf("unix:%s,server=on,wait=off", path),
-         buf[65536];
+    g_autofree char *path = temp_path();
+    g_autofree char *spec = g_strdup_printf("unix:%s,server=on,wait=off", path);
+    char buf[65536];
     Chardev *c;
     User     u;
     int      fd;
@@ -198,8 +207,9 @@ END_TEST
 
 START_TEST(chardev_mux)
 {
-    char *path = temp_path(), *spec = g_strdup_printf("mon:unix:%s,server=on,wait=off", path),
-         buf[4096];
+    g_autofree char *path = temp_path();
+    g_autofree char *spec = g_strdup_printf("mon:unix:%s,server=on,wait=off", path);
+    char buf[4096];
     Chardev *c;
     User     u;
     Monitor *mon;

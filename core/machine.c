@@ -628,6 +628,9 @@ void machine_free(Machine *m)
     if (m->accel && m->accel->fini) {
         m->accel->fini(m);
     }
+    if (m->accel && m->accel->fields) {
+        fields_clear(m->accel->fields, m->accel_data);
+    }
     m->accel = NULL;
     machine_unlock(m);
     jobs_free(m);

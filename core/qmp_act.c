@@ -132,19 +132,6 @@ const Field resize_args[] = {
     FIELD_END
 };
 
-bool cmd_query_nodes(Machine *m, void *args, Reply *reply, GError **err)
-{
-    GVariantBuilder none;
-
-    list_start(&none);
-    say_value(reply, "return",
-              m->hooks.query_nodes ? m->hooks.query_nodes(m) : g_variant_builder_end(&none));
-    return true;
-}
-const Field query_nodes_args[] = {
-    CONFIG(NodesArgs, flat, .help = "Without what is below them; it never is there."),
-    FIELD_END
-};
 const Field stats_args[] = {
     CONFIG_AS(StatsArgs, query_nodes, "query-nodes", .help = "Of named nodes instead of drives."),
     FIELD_END

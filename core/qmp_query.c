@@ -227,6 +227,15 @@ bool cmd_query_blockstats(Machine *m, void *args, Reply *reply, GError **err)
         ((StatsArgs *)args)->query_nodes ? m->hooks.query_nodestats : m->hooks.query_blockstats, m);
 }
 
+bool cmd_query_nodes(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return whole(reply, m->hooks.query_nodes, m);
+}
+const Field query_nodes_args[] = {
+    CONFIG(NodesArgs, flat, .help = "Without what is below them; it never is there."),
+    FIELD_END
+};
+
 bool cmd_query_pci(Machine *m, void *args, Reply *reply, GError **err)
 {
     return whole(reply, m->hooks.query_pci, m);
@@ -234,13 +243,7 @@ bool cmd_query_pci(Machine *m, void *args, Reply *reply, GError **err)
 
 bool cmd_query_audiodevs(Machine *m, void *args, Reply *reply, GError **err)
 {
-    GVariantBuilder none;
-
-    list_start(&none);
-    say_value(reply, "return",
-              m->hooks.query_audiodevs ? m->hooks.query_audiodevs(m)
-                                       : g_variant_builder_end(&none));
-    return true;
+    return whole(reply, m->hooks.query_audiodevs, m);
 }
 
 bool cmd_query_iothreads(Machine *m, void *args, Reply *reply, GError **err)

@@ -97,6 +97,11 @@ class Machine:
         return max((int(open(task + "schedstat").read().split()[1]) / 1e9
                     for name, task in self.threads() if name.startswith("cpu ")), default=0)
 
+    def cpu_s(self):
+        """CPU time of the whole process."""
+        fields = open(f"/proc/{self.p.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def end(self):
         self.cmd("quit")
         self.p.wait(60)

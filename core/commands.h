@@ -238,6 +238,7 @@ WordAt *words_for(const char *command);
 /* monitor_info.c */
 COMMAND(cmd_info_memdev); COMMAND(cmd_info_memory_size); COMMAND(cmd_info_hotpluggable_cpus);
 COMMAND(cmd_info_iothreads);
+COMMAND(cmd_info_migrate_params); COMMAND(cmd_info_migrate_caps); COMMAND(cmd_info_block_jobs);
 COMMAND(cmd_info_dump); COMMAND(cmd_info_nodes); COMMAND(cmd_info_fdsets);
 /* trace.c */
 COMMAND(cmd_info_traces); COMMAND(cmd_trace_event); COMMAND(cmd_trace_get); COMMAND(cmd_trace_set);

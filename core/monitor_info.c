@@ -382,6 +382,34 @@ bool cmd_info_dump(Machine *m, void *args, Reply *reply, GError **err)
     return from_query(m, "query-dump", dump_line, "", reply, err);
 }
 
+bool cmd_info_migrate_params(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return from_query(m, "query-migrate-parameters", any, "", reply, err);
+}
+
+static void capability_line(GString *s, GVariant *one)
+{
+    g_string_append_printf(s, "%s: %s\n", str(one, "capability"), yes(one, "state") ? "on" : "off");
+}
+
+bool cmd_info_migrate_caps(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return from_query(m, "query-migrate-capabilities", capability_line, "", reply, err);
+}
+
+static void block_job_line(GString *s, GVariant *one)
+{
+    g_string_append_printf(s, "Type %s, device %s: Completed %" PRId64 " of %" PRId64
+                              " bytes, speed limit %" PRId64 " bytes/s\n",
+                           str(one, "type"), str(one, "device"), num(one, "offset"),
+                           num(one, "len"), num(one, "speed"));
+}
+
+bool cmd_info_block_jobs(Machine *m, void *args, Reply *reply, GError **err)
+{
+    return from_query(m, "query-block-jobs", block_job_line, "No active jobs\n", reply, err);
+}
+
 bool cmd_info_memdev(Machine *m, void *args, Reply *reply, GError **err)
 {
     return from_query(m, "query-memdev", any, "There are no objects that are memory\n", reply, err);

@@ -217,7 +217,8 @@ static const uint8_t *host_of(DbtCpu *c, uint64_t linear)
 
 /*
  * A copy of bytes in two pages of RAM, at an address that is aligned as theirs is, to 64 bytes: code tests the host's address
- * (VMOVAPS).  NULL: tier 0 sees what is wrong with them.
+ * (VMOVAPS).  NULL: tier 0 sees what is wrong with them; an operand that wraps at 4 GiB leaves a flat
+ * segment, which is looked at there alone.
  */
 static void *read_across(DbtCpu *c, uint64_t linear, unsigned bytes)
 {
@@ -225,10 +226,8 @@ static void *read_across(DbtCpu *c, uint64_t linear, unsigned bytes)
     uint64_t next = linear + first;
     uint8_t *to = c->bounce[c->bounce_next++ % G_N_ELEMENTS(c->bounce)] + (linear & 63);
 
-    if (!(c->ctx->key.mode & c->guest->mode_wide)) {
-        next = (uint32_t)next;
-    }
-    const uint8_t *low = bytes <= 64 && !c->debug ? host_of(c, linear) : NULL;
+    bool wraps = !(c->ctx->key.mode & c->guest->mode_wide) && next >> 32;
+    const uint8_t *low = bytes <= 64 && !wraps && !c->debug ? host_of(c, linear) : NULL;
     const uint8_t *high = low ? host_of(c, next) : NULL;
     if (!high) {
         c->miss_rec = 0;

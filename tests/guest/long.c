@@ -109,10 +109,11 @@ asm("user_int: int $0x30; user_priv: int $0x20; user_hlt: hlt; user_read: movq 0
     "user_ds: movw $0x10, %ax; movw %ax, %ds; user_stac: .byte 0x0f, 0x01, 0xcb; user_gate: .byte 0xff, 0x1c, 0x25; .long gate_far; int $0x30;"
     "gate_entry: movq (%rsp), %rax; movq %rax, got; movq 24(%rsp), %rax; movq %rax, got + 8; movq %ss, %rax; movq %rax, got + 16; lretq;"
     ".code32; compat_int: movl $0x12345678, %eax; pushl %eax; int $0x30; compat_wrap: movw $0x23, %ax; movw %ax, %ds; movl $0xfffffff0, %eax; movl 0x100100(%eax), %ecx; int $0x30;"
+    "compat_end: movw $0x23, %ax; movw %ax, %ds; movl $0xfffffffe, %eax; movl (%eax), %ecx; int $0x30;"
     "compat_push: .byte 0x0e; int $0x30; compat_syscall: .byte 0x0f, 0x05; int $0x30; .code64; .data; gate_far: .long 0; .word 0x53; .text");
 extern char user_int[], user_priv[], user_hlt[], user_read[], user_write[], user_exec[],
     user_syscall[], l_after[], entry[], user_sgdt[], user_iret[], user_fsgs[], user_ds[],
-    user_stac[], user_gate[], gate_entry[], compat_int[], compat_wrap[], compat_push[],
+    user_stac[], user_gate[], gate_entry[], compat_int[], compat_wrap[], compat_end[], compat_push[],
     compat_syscall[];
 #define USER(code, cs) run_user((void (*)(void))code, cs, 2)
 
@@ -183,6 +184,10 @@ static void test_paging(void)
     pd2[1] = 0x600087ull | 1 << 14;
     RAISES("movq 0x40200000, %%rax");
     expect("#PF reserved bit of a large page", 14, 9);
+    pdp[3] = (u64)pd2 | 7;
+    pd2[511] = 0x600087;
+    USER(compat_end, CS32);
+    expect("#GP an operand that goes on at 0", 13, 0);
     *(volatile u8 *)0x400000 = 0xc3;
     set_pte(0x400007);
     for (unsigned i = 0; i < 32; i++) {

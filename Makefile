@@ -85,7 +85,7 @@ check-firmware: all
 	@B=$(B) tests/boot/firmware tests/emulator build/boot $(FIRMWARE)
 
 # A machine within a machine: the translator's SVM runs Debian with kvm_amd, which runs this program under -accel kvm.
-NESTED ?= boots disk halts faults stops snapshot guests
+NESTED ?= boots disk leaves halts faults stops snapshot guests
 check-kvm: all $(GUESTS:%=$(GUEST_B)/%.bin) $(GUEST_B)/exits.bin $(GUEST_B)/halts.bin $(GUEST_B)/faults.bin $(GUEST_B)/migrate $(B)/tests/kvm/stops
 	@tests/kvm/nested $(B)/ryokan build/boot $(NESTED)
 

@@ -22,13 +22,30 @@ static void zone_do(KvmMachine *k, unsigned long what, const KvmZone *z)
     ioctl(k->vm, what, &kz);
 }
 
+/*
+ * What nobody answers below 1 MiB does nothing, so it may come late too: Linux clears a text screen at B8000H by 1,000 stores
+ * without a look whether there is one.  Above, KVM's own devices may lie where the view has nothing; ports are written for the delay.
+ */
+static bool zone_of(AddressSpace *as, bool ports, hwaddr at, MemRange *w, uint64_t *size)
+{
+    enum { LOW_END = 0x100000 };
+
+    if (!as_lookup(as, at, true, w)) {
+        *size = !ports && w->at < LOW_END ? MIN(w->size, LOW_END - w->at) : 0;
+    } else {
+        *size = w->region->late > w->from ? MIN(w->size, w->region->late - w->from) : 0;
+    }
+    return *size && *size <= UINT32_MAX;
+}
+
 static unsigned zones_find(AddressSpace *as, bool ports, hwaddr end, KvmZone *now, unsigned n)
 {
     MemRange w;
+    uint64_t size;
 
     for (hwaddr at = 0; at < end && n < KVM_ZONES_MOST; at = w.at + w.size) {
-        if (as_lookup(as, at, true, &w) && w.region->late > w.from && w.region->late - w.from <= UINT32_MAX) {
-            now[n++] = (KvmZone){ .at = w.at, .size = MIN(w.size, w.region->late - w.from), .ports = ports };
+        if (zone_of(as, ports, at, &w, &size)) {
+            now[n++] = (KvmZone){ .at = w.at, .size = size, .ports = ports };
         }
         if (w.at + w.size <= at) {
             break;

@@ -456,8 +456,8 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, IrBlock *ir, Block *b)
     b->n_links = 0;
     b->links = x->n_links;
     unsigned last = is_loop(e) ? last_loop(e) : 0;
-    bool hoists = last && e->trace && !e->trace->restless && loop_hoists(e);
-    bool loops = last && !(e->trace && e->trace->restless) && regs_choose(e, hoists ? e->hoist.last : last);
+    bool restless = e->trace && e->trace->restless, hoists = last && e->trace && !restless && loop_hoists(e);
+    bool loops = last && regs_choose(e, hoists ? e->hoist.last : last) && (!restless || e->swaps);
     hoists &= loops;
     e->n_links = ir->n_exits;
     if (hoists) {

@@ -36,7 +36,7 @@ void regs_begin(Em *e)
  */
 static const uint8_t swap_in[] = { 9, 10, 11, 14, 15 };        /* guest registers of the struct; 4 bits of Em.swaps each */
 /* Operands: six instructions for a pair, and at least a few turns; a trace has been seen to turn. */
-enum { SWAP_GAIN = 3, SWAP_GAIN_TRACE = 2 };
+enum { SWAP_GAIN = 3, SWAP_GAIN_TRACE = 2, SWAP_GAIN_RESTLESS = 8 };      /* the last: in a loop that is left after a turn or two */
 
 unsigned last_loop(const Em *e)
 {
@@ -88,6 +88,9 @@ bool regs_choose(Em *e, unsigned last)
     if (!count_uses(e, last, uses)) {
         return false;
     }
+    unsigned gain = !e->trace            ? SWAP_GAIN
+                    : e->trace->restless ? SWAP_GAIN_RESTLESS
+                                         : SWAP_GAIN_TRACE;
     uses[1] = uses[2] = UINT16_MAX;     /* rcx and rdx have tasks of their own */
     for (unsigned round = 0; round < G_N_ELEMENTS(swap_in); round++) {
         unsigned in = N_GPR, out = 1;
@@ -101,7 +104,6 @@ bool regs_choose(Em *e, unsigned last)
                 out = g;
             }
         }
-        unsigned gain = e->trace ? SWAP_GAIN_TRACE : SWAP_GAIN;
         if (in == N_GPR || uses[swap_in[in]] < uses[out] + gain) {
             break;
         }

@@ -1,244 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * context.c -- contexts: which translation tables are current, the jump cache in them, and flushing what they hold.
+ * context.c -- contexts: which translation tables are current, how they are made, and where code
+ * goes over from one to another.  What they forget is flush.c's, the jump cache jumpcache.c's.
  *
- * Threads: a vCPU's own, except tlb_unwrite() and dbt_flush_all(), also called for stopped vCPUs.
+ * Threads: a vCPU's own.
  */
 #include <stdlib.h>
 #include <string.h>
-#include "accel/dbt/internal.h"
-
-static JmpEntry no_jump(unsigned slot) { return (JmpEntry){ dbt_jmp_empty(slot), NULL }; }
-
-static void jmp_clear(DbtContext *x, unsigned list)
-{
-    for (unsigned i = 0; i < x->n_jmp[list]; i++) {
-        unsigned slot = x->jmp_filled[list][i];
-        x->jmp[slot] = no_jump(slot);
-        if (x->jmp_in[slot] & DBT_JMP_VICTIM) {
-            x->jmp_victim[slot] = no_jump(slot);
-        }
-        x->jmp_in[slot] &= (uint8_t)~(1u << list | DBT_JMP_VICTIM);
-    }
-    x->n_jmp[list] = 0;
-    x->code_pages[list] = 0;
-}
-
-static uint64_t page_bit(uint64_t linear) { return UINT64_C(1) << ((linear >> DBT_PAGE_BITS) & 63); }
-
-static void jmp_clear_if(JmpEntry *j, unsigned slot, uint64_t mask, uint64_t at, uint64_t reach)
-{
-    if (at - (j->pc & mask) <= reach) {
-        *j = no_jump(slot);
-    }
-}
-
-/* Targets with at - (pc & mask) <= reach. */
-static void jmp_clear_part(DbtContext *x, uint64_t mask, uint64_t at, uint64_t reach, unsigned lists)
-{
-    for (unsigned list = 0; list < lists; list++) {
-        for (unsigned i = 0; i < x->n_jmp[list]; i++) {
-            unsigned slot = x->jmp_filled[list][i];
-            jmp_clear_if(&x->jmp[slot], slot, mask, at, reach);
-            if (x->jmp_in[slot] & DBT_JMP_VICTIM) {
-                jmp_clear_if(&x->jmp_victim[slot], slot, mask, at, reach);
-            }
-        }
-    }
-}
-
-/* Targets in a page, and in the one before, whose last instruction may reach into it. */
-static void jmp_clear_page(DbtContext *x, uint64_t page, bool near_global)
-{
-    uint64_t bits = page_bit(page) | page_bit(page - DBT_PAGE);
-
-    if (bits & (x->code_pages[0] | (near_global ? x->code_pages[1] : 0))) {
-        jmp_clear_part(x, -(uint64_t)DBT_PAGE, page, DBT_PAGE, near_global ? 2 : 1);
-    }
-}
-
-static void jmp_note(DbtContext *x, unsigned slot, unsigned list)
-{
-    if (!(x->jmp_in[slot] >> list & 1)) {
-        x->jmp_in[slot] |= (uint8_t)(1u << list);
-        x->jmp_filled[list][x->n_jmp[list]++] = (uint16_t)slot;
-    }
-}
-
-/* slot `to` holds what `from` held: it is cleared with the same lists. */
-static void jmp_note_as(DbtContext *x, unsigned to, unsigned from)
-{
-    for (unsigned list = 0; list < 2; list++) {
-        if (x->jmp_in[from] >> list & 1) {
-            jmp_note(x, to, list);
-        }
-    }
-}
-
-static bool fetch_is_global(const DbtContext *x, uint64_t pc)
-{
-    unsigned f = (pc >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
-
-    return (x->fetch_global >> f & 1) && x->fetch[f].tag == ((pc & -(uint64_t)DBT_PAGE) | 1);
-}
-
-static void jmp_put(DbtContext *x, uint64_t pc, const void *code, bool global)
-{
-    unsigned slot = dbt_jmp_slot(pc), other = slot ^ 1;
-
-    if (x->jmp[slot].code && x->jmp[slot].pc != pc) {           /* the neighbour keeps what was here */
-        if (x->jmp[other].code && x->jmp[other].pc != pc) {
-            unsigned home = dbt_jmp_slot(x->jmp[other].pc);
-            jmp_note_as(x, home, other);
-            x->jmp_victim[home] = x->jmp[other];
-            x->jmp_in[home] |= DBT_JMP_VICTIM;
-        }
-        x->jmp[other] = x->jmp[slot];
-        jmp_note_as(x, other, slot);
-    }
-    jmp_note(x, slot, global);
-    x->code_pages[global] |= page_bit(pc);
-    x->jmp[slot] = (JmpEntry){ pc, code };
-}
-
-void tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages)
-{
-    const DbtContext *x = c->ctx;
-    bool global = fetch_is_global(x, pc) && (!two_pages || fetch_is_global(x, pc + DBT_PAGE));
-
-    jmp_put(c->ctx, pc, code, global);
-}
-
-const void *tlb_jmp_victim(DbtCpu *c)
-{
-    unsigned slot = dbt_jmp_slot(c->pc);
-    bool global = (c->ctx->jmp_in[slot] & 3) == 2;      /* nothing else has been there */
-    JmpEntry *v = &c->ctx->jmp_victim[slot], was;
-
-    if (!(c->ctx->jmp_in[slot] & DBT_JMP_VICTIM)) {
-        return NULL;                    /* a line of the host's cache less: so it is with all that a new process looks up */
-    }
-    was = *v;
-    if (was.pc != c->pc || !was.code) {
-        return NULL;
-    }
-    *v = no_jump(slot);                /* if its code is dead, the next look-up goes all the way */
-    jmp_put(c->ctx, was.pc, was.code, global);
-    return was.code;
-}
-
-static void fetch_clear(DbtContext *x, uint64_t which)
-{
-    which &= x->fetch_used;
-    x->fetch_used &= ~which;
-    x->fetch_global &= ~which;
-    x->fetch_large &= ~which;
-    for (; which; which &= which - 1) {
-        x->fetch[__builtin_ctzll(which)].tag = 0;
-    }
-}
-
-static void entry_clear(DbtContext *x, unsigned slot)
-{
-    x->tlb[slot] = (TlbEntry){ .read = tlb_empty(slot), .write = tlb_empty(slot) };
-    x->victim[slot].phys = 0;
-}
-
-bool tlb_victim_take(DbtContext *x, uint64_t linear, unsigned ir_access)
-{
-    unsigned slot = tlb_slot(x, linear);
-    TlbEntry *v = &x->victim[slot], was = x->tlb[slot];
-    uint64_t page = linear & -(uint64_t)DBT_PAGE;
-
-    if (!(v->phys & TLBF_FILLED) || ((ir_access & IR_WRITE) && v->write != page) || ((ir_access & IR_READ) && v->read != page)) {
-        return false;
-    }
-    x->tlb[slot] = *v;
-    *v = was;
-    x->exchanged++;
-    return true;
-}
-
-void tlb_entry_flush_page(TlbEntry *e, unsigned slot, uint64_t page, bool globals_only)
-{
-    if ((e->phys & TLBF_FILLED) && (e->read == page || e->write == page) && (!globals_only || (e->phys & TLBF_GLOBAL))) {
-        e->read = e->write = tlb_empty(slot);
-    }
-}
-
-static void context_flush(DbtCpu *c, DbtContext *x)
-{
-    shortcut_flush(c, x, true);
-    for (unsigned i = 0; i < x->n_filled; i++) {
-        entry_clear(x, x->filled[i]);
-    }
-    x->n_filled = 0;
-    tlb_no_local(x);
-    x->n_large = 0;
-    jmp_clear(x, 0);
-    jmp_clear(x, 1);
-    fetch_clear(x, UINT64_MAX);
-    c->keys[x->index].global_lo = UINT64_MAX;
-    c->keys[x->index].global_hi = 0;
-}
-
-/* What is not of global pages goes from a slot of the TLB; is something left? */
-static bool slot_flush_local(DbtContext *x, unsigned slot)
-{
-    TlbEntry *e = &x->tlb[slot], *v = &x->victim[slot];
-
-    if (!(v->phys & TLBF_GLOBAL)) {
-        v->phys = 0;
-    }
-    if (!(e->phys & TLBF_GLOBAL)) {
-        if (!v->phys) {
-            *e = (TlbEntry){ .read = tlb_empty(slot), .write = tlb_empty(slot), .phys = TLBF_FILLED };     /* it stays in filled[] */
-            return false;
-        }
-        *e = *v;
-        v->phys = 0;
-    }
-    return true;
-}
-
-/* A kernel's TLB holds little that is its space's own: only that is looked at. */
-static void tlb_flush_local(DbtContext *x)
-{
-    bool few = x->n_local < x->n_filled / 2;
-    unsigned kept = 0;
-
-    for (unsigned k = 0; k < G_N_ELEMENTS(x->local_words); k++) {
-        for (; x->local_words[k]; x->local_words[k] &= x->local_words[k] - 1) {
-            unsigned w = k * 64 + (unsigned)__builtin_ctzll(x->local_words[k]);
-            for (; few && x->local[w]; x->local[w] &= x->local[w] - 1) {
-                slot_flush_local(x, w * 64 + (unsigned)__builtin_ctzll(x->local[w]));
-            }
-            x->local[w] = 0;
-        }
-    }
-    x->n_local = 0;
-    if (few) {
-        return;
-    }
-    for (unsigned i = 0; i < x->n_filled; i++) {
-        unsigned slot = x->filled[i];
-        if (slot_flush_local(x, slot)) {
-            x->filled[kept++] = (uint16_t)slot;
-        } else {
-            x->tlb[slot].phys = 0;
-        }
-    }
-    x->n_filled = (uint16_t)kept;
-}
-
-/* All but what stems from global pages. */
-static void context_flush_local(DbtCpu *c, DbtContext *x)
-{
-    shortcut_flush(c, x, false);
-    tlb_flush_local(x);
-    jmp_clear(x, 0);
-    fetch_clear(x, ~x->fetch_global);
-}
+#include "accel/dbt/context.h"
 
 /* A context's tables are touched when it is first used: most of a short run's never are. */
 static void context_make(DbtCpu *c, unsigned i)
@@ -249,9 +18,7 @@ static void context_make(DbtCpu *c, unsigned i)
     c->keys[i].made = true;
     c->keys[i].global_lo = UINT64_MAX;
     dbt_context_empty(x);
-    for (unsigned s = 0; s < DBT_JMP_N; s++) {
-        x->jmp[s] = x->jmp_victim[s] = no_jump(s);
-    }
+    jmp_init(x);
 }
 
 void tlb_init(DbtCpu *c)
@@ -260,7 +27,7 @@ void tlb_init(DbtCpu *c)
     context_make(c, 0);
     dbt_use(c, &c->contexts[0]);
     dbt_constants(c);
-    c->user_ctx = c->contexts + DBT_CONTEXTS;           /* none: no context has this for its gate, nor NULL */
+    c->user_ctx = c->contexts + DBT_CONTEXTS;   /* none: no context has this, or NULL, for its gate */
     ic_init(c);
 }
 
@@ -308,7 +75,8 @@ static bool shares_globals(const DbtCpu *c, unsigned i, const DbtKey *key)
 {
     const DbtContextKey *k = &c->keys[i];
 
-    return k->used && k->key.mode == key->mode && !((k->key.space ^ key->space) & c->guest->space_domain);
+    return k->used && k->key.mode == key->mode &&
+           !((k->key.space ^ key->space) & c->guest->space_domain);
 }
 
 /* An entry of slot `from` in another table, where there is room. */
@@ -342,9 +110,11 @@ static void tables_free(DbtContext *x)
 /* n entries in place of as many as there are.  Nobody holds the address of one. */
 static void context_resize(DbtCpu *c, DbtContext *x, unsigned n)
 {
-    DbtContext old = { .tlb = x->tlb, .victim = x->victim, .filled = x->filled, .n_filled = x->n_filled };
+    DbtContext old = { .tlb = x->tlb, .victim = x->victim, .filled = x->filled,
+                       .n_filled = x->n_filled };
     size_t tables = 2 * sizeof(TlbEntry) * n, bytes = tables + sizeof(uint16_t) * n;
-    TlbEntry *tlb = n > DBT_TLB_N ? aligned_alloc(DBT_PAGE, (bytes + DBT_PAGE - 1) & -(size_t)DBT_PAGE) : x->first_tlb;
+    size_t whole = (bytes + DBT_PAGE - 1) & -(size_t)DBT_PAGE;
+    TlbEntry *tlb = n > DBT_TLB_N ? aligned_alloc(DBT_PAGE, whole) : x->first_tlb;
 
     if (!tlb) {
         return;                         /* it does as it is */
@@ -379,8 +149,9 @@ static void context_resize(DbtCpu *c, DbtContext *x, unsigned n)
 }
 
 /*
- * A walk is ten times the cost of finding the entry that had to make room behind its slot.  What comes so often that it takes one per cent
- * or two of the time is worth a larger table; a context that begins anew begins with a small one.
+ * A walk is ten times the cost of finding the entry that had to make room behind its slot.  What
+ * comes so often that it takes one per cent or two of the time is worth a larger table; a context
+ * that begins anew begins with a small one.
  */
 enum { ADAPT_PUSHED = 1024, ADAPT_US = 20000 };
 
@@ -420,7 +191,10 @@ static void context_shrink(DbtCpu *c, DbtContext *x)
     x->pushed_out = x->exchanged = 0;
 }
 
-/* Global pages look the same in every space: begin with what the context of this mode that ran last knows of them. */
+/*
+ * Global pages look the same in every space: begin with what the context of this mode that ran last
+ * knows of them.
+ */
 static void context_inherit(DbtCpu *c, unsigned to)
 {
     DbtContext *x = &c->contexts[to];
@@ -441,23 +215,12 @@ static void context_inherit(DbtCpu *c, unsigned to)
             entry_copy(x, &from->tlb[from->filled[i]], from->filled[i]);
         }
     }
-    for (unsigned i = 0; i < from->n_jmp[1]; i++) {
-        unsigned slot = from->jmp_filled[1][i];
-        if ((from->jmp_in[slot] & 3) == 2) {
-            x->jmp[slot] = from->jmp[slot];
-            if (from->jmp_in[slot] & DBT_JMP_VICTIM) {
-                x->jmp_victim[slot] = from->jmp_victim[slot];
-                x->jmp_in[slot] |= DBT_JMP_VICTIM;
-            }
-            jmp_note(x, slot, 1);
-        }
-    }
+    jmp_inherit(x, from);
     x->fetch_used = x->fetch_global = from->fetch_used & from->fetch_global;
     x->fetch_large = from->fetch_large & x->fetch_used;
     for (uint64_t left = x->fetch_used; left; left &= left - 1) {
         x->fetch[__builtin_ctzll(left)] = from->fetch[__builtin_ctzll(left)];
     }
-    x->code_pages[1] = from->code_pages[1];
     x->n_large = from->n_large;
     memcpy(x->large, from->large, sizeof(x->large));
     c->keys[to].global_lo = c->keys[best].global_lo;
@@ -528,7 +291,10 @@ void dbt_twins(DbtCpu *c, DbtContext *one, DbtContext *other)
     }
 }
 
-/* A context that was idle in the same mode keeps what it knows of global pages; else the oldest begins with what another knows. */
+/*
+ * A context that was idle in the same mode keeps what it knows of global pages; else the oldest
+ * begins with what another knows.
+ */
 static unsigned context_find(DbtCpu *c, const DbtKey *key)
 {
     unsigned oldest = 0, victim;
@@ -687,7 +453,8 @@ void dbt_mode_changed(DbtCpu *c)
         return;
     }
     note_ran(c);
-    uint8_t *guess = &c->guess[((key.space ^ key.mode ^ key.mode >> 32) * UINT64_C(0x9e3779b97f4a7c15)) >> 58];
+    uint64_t hash = (key.space ^ key.mode ^ key.mode >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+    uint8_t *guess = &c->guess[hash >> 58];
     if (!has_key(c, *guess, &key)) {
         *guess = (uint8_t)context_find(c, &key);
     }
@@ -697,161 +464,4 @@ void dbt_mode_changed(DbtCpu *c)
         c->user_ctx = c->ctx;
     }
     c->stats->switches++;
-}
-
-void dbt_flush_all(DbtCpu *c)
-{
-    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
-        if (c->keys[i].made) {
-            context_flush(c, &c->contexts[i]);
-        }
-    }
-    c->stats->flushes++;
-}
-
-void dbt_flush_space(DbtCpu *c, uint64_t mask, uint64_t space, bool keep_global)
-{
-    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
-        DbtContext *x = &c->contexts[i];
-        if (c->keys[i].used && (c->keys[i].space & mask) == space) {
-            if (keep_global) {
-                context_flush_local(c, x);
-            } else {
-                context_flush(c, x);
-            }
-        }
-    }
-    c->stats->flushes++;
-}
-
-static void note_large(DbtContext *x, uint64_t linear)
-{
-    for (unsigned i = 0; i < MIN(x->n_large, DBT_LARGE); i++) {
-        if (x->large[i] == linear >> 30) {
-            return;
-        }
-    }
-    if (x->n_large < DBT_LARGE) {
-        x->large[x->n_large] = linear >> 30;
-    }
-    if (x->n_large <= DBT_LARGE) {
-        x->n_large++;
-    }
-}
-
-/* Was anything near to linear entered from a large page? */
-static bool near_large(const DbtContext *x, uint64_t linear)
-{
-    for (unsigned i = 0; i < MIN(x->n_large, DBT_LARGE); i++) {
-        if (x->large[i] == linear >> 30) {
-            return true;
-        }
-    }
-    return x->n_large > DBT_LARGE;
-}
-
-/* A large page has many entries: all from the same GiB go. */
-static void context_flush_large(DbtCpu *c, DbtContext *x, uint64_t linear)
-{
-    uint64_t mask = -(UINT64_C(1) << 30), at = linear & mask, fetches = 0;
-
-    shortcut_flush(c, x, true);
-    for (unsigned i = 0; i < x->n_filled; i++) {
-        unsigned slot = x->filled[i];
-        for (TlbEntry *e = &x->tlb[slot];; e = &x->victim[slot]) {
-            if ((e->phys & TLBF_LARGE) && ((e->read & mask) == at || (e->write & mask) == at)) {
-                e->read = e->write = tlb_empty(slot);   /* stays in filled[] */
-            }
-            if (e == &x->victim[slot]) {
-                break;
-            }
-        }
-    }
-    for (uint64_t which = x->fetch_used & x->fetch_large; which; which &= which - 1) {
-        if ((x->fetch[__builtin_ctzll(which)].tag & mask) == at) {
-            fetches |= which & -which;
-        }
-    }
-    fetch_clear(x, fetches);
-    jmp_clear_part(x, mask, at, 0, 2);
-    jmp_clear_part(x, -(uint64_t)DBT_PAGE, at - DBT_PAGE, 0, 2);        /* reaches into it */
-}
-
-/* near_global: pages of global entries may be this one or next to it. */
-static void context_flush_page(DbtCpu *c, DbtContext *x, uint64_t linear, bool globals_only, bool near_global)
-{
-    unsigned slot = tlb_slot(x, linear), f = (linear >> DBT_PAGE_BITS) & (DBT_FETCH_N - 1);
-    uint64_t page = linear & ~(uint64_t)(DBT_PAGE - 1);
-
-    tlb_entry_flush_page(&x->tlb[slot], slot, page, globals_only);          /* stays in filled[] */
-    tlb_entry_flush_page(&x->victim[slot], slot, page, globals_only);
-    if (x->fetch[f].tag == (page | 1)) {
-        fetch_clear(x, UINT64_C(1) << f);
-    }
-    if (page) {
-        jmp_clear_page(x, page, near_global);
-        shortcut_flush_page(c, x, page, near_global);
-    } else {                            /* 4 GiB may be the same to 32-bit code */
-        jmp_clear(x, 0);
-        jmp_clear(x, 1);
-        fetch_clear(x, UINT64_MAX);
-        shortcut_flush(c, x, true);
-    }
-    if (near_large(x, linear)) {
-        context_flush_large(c, x, linear);
-    }
-}
-
-void dbt_flush_page(DbtCpu *c, uint64_t linear, uint64_t mask, uint64_t space)
-{
-    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
-        const DbtContextKey *k = &c->keys[i];
-        bool globals_only = (k->space & mask) != space;
-        bool near_global = linear >= k->global_lo - MIN(k->global_lo, DBT_PAGE) &&
-                           linear <= k->global_hi + MIN(~k->global_hi, DBT_PAGE);
-        if (k->used && (!globals_only || near_global)) {
-            context_flush_page(c, &c->contexts[i], linear, globals_only, near_global);
-        }
-    }
-    c->stats->page_flushes++;
-}
-
-void tlb_entered(DbtCpu *c, uint64_t linear, const DbtWalk *w)
-{
-    if (w->page_bytes > DBT_PAGE) {
-        note_large(c->ctx, linear);
-    }
-    if (w->global) {                    /* INVLPG may name any address of the page */
-        DbtContextKey *k = &c->keys[c->ctx->index];
-        k->global_lo = MIN(k->global_lo, linear & -w->page_bytes);
-        k->global_hi = MAX(k->global_hi, linear | (w->page_bytes - 1));
-    }
-}
-
-static void unwrite_slot(DbtContext *x, unsigned slot, const uint8_t *host_page)
-{
-    if (x->tlb[slot].page == (uintptr_t)host_page) {
-        x->tlb[slot].write = tlb_empty(slot);
-    }
-    if (x->victim[slot].page == (uintptr_t)host_page) {
-        x->victim[slot].write = tlb_empty(slot);
-    }
-}
-
-void tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots)
-{
-    shortcut_unwrite(c, host_page);
-    for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
-        DbtContext *x = &c->contexts[i];
-        if (!c->keys[i].made) {
-            continue;
-        }
-        if (slots != WRITABLE_MANY) {
-            unwrite_slot(x, (slots - 1) & (x->tlb_n - 1), host_page);
-            continue;
-        }
-        for (unsigned k = 0; k < x->n_filled; k++) {
-            unwrite_slot(x, x->filled[k], host_page);
-        }
-    }
 }

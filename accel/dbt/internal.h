@@ -260,15 +260,18 @@ Block     *past_find(DbtMachine *d, const uint8_t *at, uint32_t mode);  /* dead,
 
 /* context.c */
 void       tlb_init(DbtCpu *c);
+void       tlb_fini(DbtCpu *c);
+void       tlb_adapt(DbtCpu *c);        /* between runs: should the current context's TLB have more entries? */
+
+/* flush.c */
 /* Drop write tags of this page in all contexts; slots: of DbtRegion.writable. */
 void       tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots);
+void       tlb_entry_flush_page(TlbEntry *e, unsigned slot, uint64_t page, bool globals_only);
+void       tlb_entered(DbtCpu *c, uint64_t linear, const DbtWalk *w);    /* linear was entered from this page */
+
+/* jumpcache.c */
 void       tlb_jmp_put(DbtCpu *c, uint64_t pc, const void *code, bool two_pages);     /* after tlb_fetch() of pc */
 const void *tlb_jmp_victim(DbtCpu *c);  /* code for c->pc that had to leave the jump cache, put back; or NULL */
-void       tlb_adapt(DbtCpu *c);        /* between runs: should the current context's TLB have more entries? */
-void       tlb_fini(DbtCpu *c);
-void       tlb_entry_flush_page(TlbEntry *e, unsigned slot, uint64_t page, bool globals_only);
-bool       tlb_victim_take(DbtContext *x, uint64_t linear, unsigned ir_access);  /* linear's page stood in its slot before: exchange */
-void       tlb_entered(DbtCpu *c, uint64_t linear, const DbtWalk *w);    /* linear was entered from this page */
 
 /* shortcut.c */
 void       shortcut_context(DbtCpu *c);

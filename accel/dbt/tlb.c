@@ -245,6 +245,23 @@ static void *refused(uint64_t *why)
     return NULL;
 }
 
+/* linear's page stood in its slot before: exchange the two. */
+static bool victim_take(DbtContext *x, uint64_t linear, unsigned ir_access)
+{
+    unsigned slot = tlb_slot(x, linear);
+    TlbEntry *v = &x->victim[slot], was = x->tlb[slot];
+    uint64_t page = linear & -(uint64_t)DBT_PAGE;
+
+    if (!(v->phys & TLBF_FILLED) || ((ir_access & IR_WRITE) && v->write != page) ||
+        ((ir_access & IR_READ) && v->read != page)) {
+        return false;
+    }
+    x->tlb[slot] = *v;
+    *v = was;
+    x->exchanged++;
+    return true;
+}
+
 void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
 {
     bool write = ir_access & IR_WRITE;
@@ -256,7 +273,7 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
         void *copy = ir_access == (IR_READ | DBT_BOUNCE) ? read_across(c, linear, bytes) : NULL;
         return copy ? copy : refused(&stats->no_crossing);
     }
-    if (tlb_victim_take(c->ctx, linear, ir_access)) {
+    if (victim_take(c->ctx, linear, ir_access)) {
         stats->victims++;
         return (void *)(uintptr_t)(c->ctx->tlb[tlb_slot(c->ctx, linear)].page + (linear & (DBT_PAGE - 1)));
     }
@@ -356,7 +373,7 @@ void dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access, 
     const TlbEntry *e = &c->ctx->tlb[tlb_slot(c->ctx, linear)];
 
     if ((linear & (DBT_PAGE - 1)) <= DBT_PAGE - bytes && ((write ? e->write : e->read) ^ linear) > DBT_PAGE - bytes) {
-        tlb_victim_take(c->ctx, linear, ir_access);
+        victim_take(c->ctx, linear, ir_access);
     }
     if (((linear ^ (write ? e->write : e->read)) <= DBT_PAGE - bytes) && (!(ir_access & IR_READ) || e->read == (linear & -DBT_PAGE))) {
         *out = (DbtAccessDesc){ .host = (uint8_t *)(uintptr_t)(e->page + (linear & (DBT_PAGE - 1))), .n1 = bytes, .n = bytes,

@@ -67,7 +67,7 @@ int block_do_now(BlockNode *n, BlockOp op, uint64_t at, void *buf, uint64_t byte
     return w.result;
 }
 
-static bool is_zero(const uint8_t *p, size_t n)
+bool block_is_zero(const uint8_t *p, size_t n)
 {
     return !n || (!*p && !memcmp(p, p + 1, n - 1));
 }
@@ -92,7 +92,7 @@ static bool write_all(int fd, const uint8_t *p, size_t n, uint64_t at)
 bool block_run_put(GVariantBuilder *runs, uint64_t from, uint64_t n, const uint8_t *buf, int fd,
                    uint64_t *at)
 {
-    bool zero = is_zero(buf, n * SECTOR);
+    bool zero = block_is_zero(buf, n * SECTOR);
 
     if (!zero && !write_all(fd, buf, n * SECTOR, *at)) {
         return false;
@@ -191,7 +191,7 @@ static bool put_parts(GVariantBuilder *runs, uint64_t from, uint64_t n, const ui
     bool           ok = true;
 
     for (uint64_t i = 0, to; ok && i < n; i = MAX(to, i + part)) {
-        for (to = i; to < n && !is_zero(buf + to * SECTOR, MIN(part, n - to) * SECTOR);) {
+        for (to = i; to < n && !block_is_zero(buf + to * SECTOR, MIN(part, n - to) * SECTOR);) {
             to = MIN(to + part, n);
         }
         ok = to == i || block_run_put(runs, from + i, to - i, buf + i * SECTOR, fd, at);
@@ -236,7 +236,7 @@ static bool keep_old(Contents *c, uint64_t from, uint64_t n, GError **err)
 {
     Undo u = { from, n, c->scratch_at };
 
-    if (is_zero(c->have, n * SECTOR)) {
+    if (block_is_zero(c->have, n * SECTOR)) {
         u.at = UINT64_MAX;
     } else if (!write_all(c->scratch, c->have, n * SECTOR, c->scratch_at)) {
         return fail(
@@ -262,7 +262,7 @@ static bool put_back(Contents *c, uint64_t from, uint64_t n, const uint8_t *want
     if (!rc && !keep_old(c, from, n, err)) {
         return false;
     }
-    if (!rc && is_zero(want, n * SECTOR)) {
+    if (!rc && block_is_zero(want, n * SECTOR)) {
         rc = block_do_now(to, BLK_ZERO, from * SECTOR, NULL, n * SECTOR);
     } else if (!rc) {
         rc = block_do_now(to, BLK_WRITE, from * SECTOR, (uint8_t *)want, n * SECTOR);

@@ -17,6 +17,7 @@ typedef struct Run {
 
 /* waits; 0 or -errno */
 int  block_do_now(BlockNode *n, BlockOp op, uint64_t at, void *buf, uint64_t bytes);
+bool block_is_zero(const uint8_t *p, size_t n);        /* n 0: yes */
 bool block_run_put(GVariantBuilder *runs, uint64_t from, uint64_t n, const uint8_t *buf, int fd,
                    uint64_t *at);
 /* its bounds are checked */

@@ -54,11 +54,14 @@ static bool is_todo(const Copy *c, uint64_t part)
     return c->todo[part / 8] >> (part % 8) & 1;
 }
 
-static void set_todo(Copy *c, uint64_t part, bool on)
+/* Parts [from, from + n) are, or are not, to be copied. */
+static void set_parts(Copy *c, uint64_t from, uint64_t n, bool on)
 {
-    if (is_todo(c, part) != on) {
-        c->todo[part / 8] ^= (uint8_t)(1 << (part % 8));
-        c->n_todo += on ? 1 : UINT64_MAX;
+    for (uint64_t p = from; p < from + n; p++) {
+        if (is_todo(c, p) != on) {
+            c->todo[p / 8] ^= (uint8_t)(1 << (p % 8));
+            c->n_todo += on ? 1 : UINT64_MAX;
+        }
     }
 }
 
@@ -116,8 +119,8 @@ static void piece_over(Copy *c, const char *what, int result)
         c->job->error = g_strdup(g_strerror(-result));
     }
     if (!result) {
-        for (uint64_t p = c->from; !c->is_mirror && p < c->from + c->n; p++) {
-            set_todo(c, p, false);
+        if (!c->is_mirror) {
+            set_parts(c, c->from, c->n, false);
         }
         c->job->done += c->iov.iov_len;
         progress(c);
@@ -133,11 +136,6 @@ static void written(BlockReq *req, int result)
     piece_over((Copy *)(void *)((char *)req - offsetof(Copy, req)), "write", result);
 }
 
-static bool is_zero(const uint8_t *p, size_t n)
-{
-    return !*p && !memcmp(p, p + 1, n - 1);
-}
-
 static void was_read(BlockReq *req, int result)
 {
     Copy *c = (Copy *)(void *)((char *)req - offsetof(Copy, req));
@@ -146,7 +144,7 @@ static void was_read(BlockReq *req, int result)
         piece_over(c, "read", result);
         return;
     }
-    c->req = (BlockReq){ .op = is_zero(c->buf, c->iov.iov_len) ? BLK_ZERO : BLK_WRITE,
+    c->req = (BlockReq){ .op = block_is_zero(c->buf, c->iov.iov_len) ? BLK_ZERO : BLK_WRITE,
                          .offset = c->from * PART, .length = c->iov.iov_len, .iov = &c->iov,
                          .n_iov = 1, .done = written };
     block_submit(c->dst, &c->req);
@@ -171,8 +169,8 @@ static void copy_piece(Copy *c)
 {
     c->busy = true;
     c->at = c->from + c->n;
-    for (uint64_t p = c->from; c->is_mirror && p < c->from + c->n; p++) {
-        set_todo(c, p, false);          /* writes from now on set it again */
+    if (c->is_mirror) {
+        set_parts(c, c->from, c->n, false);     /* writes from now on set them again */
     }
     c->iov = (struct iovec){ c->buf, MIN(c->n * PART, c->bytes - c->from * PART) };
     c->req = (BlockReq){ .op = BLK_READ, .offset = c->from * PART, .length = c->iov.iov_len,
@@ -202,10 +200,12 @@ static bool before(BlockTap *tap, BlockReq *req)
         return false;
     }
     uint64_t p = req->offset / PART, end = (req->offset + req->length - 1) / PART;
+    if (c->is_mirror) {
+        set_parts(c, p, end - p + 1, true);
+        return false;
+    }
     for (; p <= end; p++) {
-        if (c->is_mirror) {
-            set_todo(c, p, true);
-        } else if (is_todo(c, p)) {
+        if (is_todo(c, p)) {
             g_queue_push_tail(&c->held, req);
             if (!c->busy) {
                 serve_held(c);
@@ -237,6 +237,13 @@ static void untap(Copy *c)
     release(c);
 }
 
+/* The job is over; what the guest writes from now on is no more its concern. */
+static void end(Copy *c, const char *error)
+{
+    untap(c);
+    job_end(c->job, error);
+}
+
 /* Microseconds to wait, by the job's speed. */
 static int64_t pace(Copy *c)
 {
@@ -257,8 +264,7 @@ static int64_t pace(Copy *c)
 static void all_copied(Copy *c)
 {
     if (!c->is_mirror) {
-        untap(c);
-        job_end(c->job, NULL);
+        end(c, NULL);
         return;
     }
     job_ready(c->job);
@@ -281,8 +287,7 @@ static void step(Copy *c)
     if (c->ending) {
         g_autofree char *error = g_steal_pointer(&c->job->error);
         if (c->job->state < JOB_WAITING) {
-            untap(c);
-            job_end(c->job, error);
+            end(c, error);
         }
         return;
     }
@@ -324,9 +329,7 @@ static bool copy_rest(Copy *c)
             c->job->error = g_strdup(g_strerror(-rc));
             return false;
         }
-        for (uint64_t p = c->from; p < c->from + c->n; p++) {
-            set_todo(c, p, false);
-        }
+        set_parts(c, c->from, c->n, false);
     }
     return true;
 }
@@ -511,9 +514,7 @@ void copy_start(struct Job *j)
 {
     Copy *c = j->data;
 
-    for (uint64_t p = 0; p < n_parts(c); p++) {
-        set_todo(c, p, true);
-    }
+    set_parts(c, 0, n_parts(c), true);
     j->total = c->bytes;
     c->src->tap = &c->tap;
     job_run(j);

@@ -74,11 +74,7 @@ static void conclude(Job *j)
     if (j->class->finish && !j->class->finish(j, ok)) {
         j->failed |= ok;
     }
-    if (j->class->is_block && !j->failed) {
-        block_event(j, j->cancelled ? "BLOCK_JOB_CANCELLED" : "BLOCK_JOB_COMPLETED");
-    } else {
-        block_event(j, "BLOCK_JOB_COMPLETED");
-    }
+    block_event(j, j->cancelled && !j->failed ? "BLOCK_JOB_CANCELLED" : "BLOCK_JOB_COMPLETED");
     change(j, JOB_CONCLUDED);
     if (j->auto_dismiss) {
         change(j, JOB_GONE);

@@ -124,11 +124,11 @@ bool chk_by_form(Em *e)
     }
     flags_clobber(e);
     drop_host(e, h);
-    x = e->owner[R11] == FREE ? R11 : R10;      /* as take_host() has it, where one is free */
+    x = free_host(e);
     if (stack == DBT_STACK_LIMITS) {
         y = e->owner[RAX] == FREE ? RAX : R10;
     }
-    if (e->owner[x] != FREE || x == y || (y != NO_REG && e->owner[y] != FREE)) {
+    if (x == NO_REG || x == y || (y != NO_REG && e->owner[y] != FREE)) {
         return false;
     }
     plain_address(e, m, x);

@@ -217,9 +217,15 @@ unsigned take(Em *e) { return take_in(e, false); }
 
 unsigned take_host(Em *e)
 {
-    unsigned x = take(e);
+    unsigned x = free_host(e);
 
-    if (x == RAX) {                     /* better kept for flags */
+    if (x != NO_REG) {
+        e->owner[x] = HELD;
+        hold(e, x);
+        return x;
+    }
+    x = take(e);
+    if (x == RAX) {
         unsigned better = take(e);
         give(e, x);
         x = better;

@@ -188,6 +188,12 @@ void     regs_swap(Em *e);              /* the code that makes them, or undoes i
 void     regs_unswap_c(uint64_t *gpr, uint32_t swaps);          /* the same after all have been stored as if they had not */
 void     regs_free_dead(Em *e);         /* regs_end_insn() */
 unsigned free_scratch(const Em *e);     /* one that nobody holds, or NO_REG */
+/* The same for a host address: not RAX, which is better kept for flags. */
+static inline unsigned free_host(const Em *e)
+{
+    return e->owner[R11] == FREE && !(e->held >> R11 & 1) ? R11
+         : e->owner[R10] == FREE && !(e->held >> R10 & 1) ? R10 : NO_REG;
+}
 unsigned take(Em *e);                   /* a scratch register, held until the operation ends; moves no flags */
 void     take_rax(Em *e);               /* before operands are resolved */
 unsigned take_host(Em *e);              /* take() for a host address */

@@ -15,7 +15,7 @@ $(B)/tests/cpu/blocks: $(patsubst %,$(B)/tests/cpu/%.o,blocks gen fake) $(CPU_IR
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
 # The front end with memory of the test's own instead of the run time.
-NATIVE := $(patsubst %,$(B)/cpu/x86/%.o,decode translate translate_int translate_sys translate_simd translate_x87 translate_vex translate_evex evex evex_int evex_perm evex_fp evex_fp2 evex_mask bmi operand peek string misc simd \
+NATIVE := $(patsubst %,$(B)/cpu/x86/%.o,decode translate translate_int translate_sys translate_fastcall translate_string translate_simd translate_x87 translate_vex translate_evex evex evex_int evex_perm evex_fp evex_fp2 evex_mask bmi operand peek string misc simd \
           now3d x87_vop x87_host x87_soft simd_aes simd_sha simd_fp simd_fp_soft simd_int simd_move simd_str) $(SOFTFLOAT) $(B)/accel/dbt/ir.o $(B)/accel/dbt/opt.o $(B)/accel/dbt/merge.o $(B)/accel/dbt/interp.o $(B)/accel/dbt/irtext.o
 $(B)/tests/cpu/native $(B)/tests/cpu/peek $(B)/tests/cpu/decode: %: %.o $(B)/tests/cpu/flat.o $(NATIVE)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(CAPSTONE)      # the second reader of x86 code

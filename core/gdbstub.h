@@ -4,7 +4,8 @@
 #define CORE_GDBSTUB_H
 #include "core/chardev.h"
 struct GdbStub;
-#define GDB_DEFAULT "tcp:127.0.0.1:1234"        /* anybody who gets there rules the guest and the monitor: this host only */
+/* This host only: anybody who gets there rules the guest and the monitor. */
+#define GDB_DEFAULT "tcp:127.0.0.1:1234"
 /* "none": the one there is takes nobody from now on */
 bool gdbstub_open(Machine *m, const char *device, GError **err);
 void gdbstub_free(Machine *m);        /* tells the debugger that the machine is gone */

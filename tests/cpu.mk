@@ -70,10 +70,10 @@ $(B)/tests/cpu/proof/proof: $(PROOF) $(LIBOBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 -include $(PROOF:.o=.d)
 # Engine against engine in the modes that the host's user code has not got: a slice in `make check`, MODES_CASES in `make check-cpu`.
-MODES_OBJ := $(patsubst %,$(B)/tests/cpu/proof/%.o,modes host engine code sequence values undefined)
+MODES_OBJ := $(patsubst %,$(B)/tests/cpu/proof/%.o,modes modes_case host engine code sequence values undefined)
 $(B)/tests/cpu/proof/modes: $(MODES_OBJ) $(LIBOBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
--include $(B)/tests/cpu/proof/modes.d $(B)/tests/cpu/proof/undefined.d
+-include $(MODES_OBJ:.o=.d)
 TESTS += $(B)/tests/cpu/proof/proof $(B)/tests/cpu/proof/modes
 check check-cpu: $(B)/tests/cpu/proof/proof $(B)/tests/cpu/proof/modes
 

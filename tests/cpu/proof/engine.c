@@ -172,12 +172,15 @@ static void put_cpu(Engine *e)
     }
 }
 
+/* engine: its name, and perhaps options of -accel dbt behind it. */
 static bool build(Machine *m, const char *engine, const char *bios, GError **err)
 {
-    bool traces = !strcmp(engine, "traces");    /* of all code, from its second entry on */
-    g_autofree char *accel =
-        g_strdup_printf("dbt,engine=%s,x-ic=all,tb-size=8%s", traces ? "native" : engine,
-                        traces ? ",x-tier2=all,x-tier2-hot=1,x-tier2-thread=off" : "");
+    g_auto(GStrv) part = g_strsplit(engine, ",", 2);
+    bool traces = !strcmp(part[0], "traces");   /* of all code, from its second entry on */
+    g_autofree char *accel = g_strdup_printf(
+        "dbt,engine=%s,x-ic=all,tb-size=8%s%s%s", traces ? "native" : part[0],
+        traces ? ",x-tier2=all,x-tier2-hot=1,x-tier2-thread=off" : "", part[1] ? "," : "",
+        part[1] ? part[1] : "");
     const char *argv[] = { "proof", "-accel", accel, "-cpu", "max", "-m", "16", "-nodefaults",
                            "-display", "none", "-bios", bios, NULL };
 

@@ -117,9 +117,11 @@ extern const uint64_t proof_ldt[P_LDT_N];
 uint32_t proof_undefined(const X86Insn *i, uint64_t rcx, uint64_t after, unsigned *dst);
 /*
  * From here on the interpreter runs one instruction at a time, and fills what each leaves
- * undefined.
+ * undefined; or leaves that as it is, and perhaps forgets all translations each time, or tells of
+ * each with the registers before it.
  */
-typedef enum { FILL_ZEROS, FILL_ONES, FILL_RANDOM } UndefinedFill;
+typedef enum { FILL_ZEROS, FILL_ONES, FILL_RANDOM, FILL_NOTHING, FILL_NO_TLB, FILL_TELL,
+} UndefinedFill;
 void     undefined_fill_begin(X86Cpu *c, UndefinedFill fill, uint64_t seed);
 void     undefined_fill_end(X86Cpu *c);
 

@@ -3,9 +3,10 @@
  * undefined.c -- what an instruction leaves undefined, by undefined.def, and an engine that has it
  * filled with chosen values: what then differs between two runs depends on it.
  *
- * Omits: destinations in memory, which are left as the engine makes them.
  * Threads: one.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include "tests/cpu/proof/proof.h"
 
@@ -104,6 +105,15 @@ static unsigned fetch(X86Cpu *c, uint64_t pc, uint8_t *to, unsigned n)
     return n && as_read(c->dbt.vcpu.as, there ? w.phys : pc, to, n) == MEM_OK ? n : 0;
 }
 
+static void tell(const X86Cpu *c)
+{
+    printf("%#" PRIx64 " flags %#" PRIx64, c->dbt.pc, x86_rflags(c));
+    for (unsigned i = 0; i < 16 && (i < 8 || c->dbt.ctx->key.mode & X86_MODE_CODE64); i++) {
+        printf(" %" PRIx64, c->dbt.gpr[i]);
+    }
+    printf("\n");
+}
+
 static bool fill_single(DbtCpu *dc)
 {
     Filling *f = &filling;
@@ -111,12 +121,20 @@ static bool fill_single(DbtCpu *dc)
     uint8_t code[32] = { 0 };
     unsigned n = MIN(15u, DBT_PAGE - (unsigned)(dc->pc & (DBT_PAGE - 1)));
 
+    if (f->fill == FILL_NO_TLB) {
+        dbt_flush_all(dc);
+    }
     f->own_single = f->own->single(dc); /* may not come back */
     f->rcx = dc->gpr[R_RCX];
+    if (f->fill == FILL_TELL) {
+        tell(c);
+    }
     unsigned have = fetch(c, dc->pc, code, n);
     have += have ? fetch(c, dc->pc + n, code + n, 15 - n) : 0;
     X86DecodeResult r = x86_decode(&f->insn, code, have, dc->ctx->key.mode);
     f->known = r != DEC_MORE && r != DEC_UD && f->insn.row;
+    dc->seen.n = 0;
+    dc->seen.wanted = true;             /* where its destination is, if that is memory */
     return true;
 }
 
@@ -125,12 +143,25 @@ static uint64_t chosen(Filling *f)
     return f->fill == FILL_ZEROS ? 0 : f->fill == FILL_ONES ? UINT64_MAX : rng(&f->rng);
 }
 
+/* What the instruction has just written, and so may write. */
+static void fill_memory(DbtCpu *dc, uint64_t value, unsigned bytes)
+{
+    for (unsigned k = 0; k < dc->seen.n; k++) {
+        if (dc->seen.write[k]) {
+            dbt_store(dc, dc->seen.linear[k], value, bytes);
+        }
+    }
+}
+
 static void fill_done(DbtCpu *dc)
 {
     Filling *f = &filling;
     X86Cpu *c = (X86Cpu *)dc;
     unsigned dst = 16;
-    uint32_t flags = f->known ? proof_undefined(&f->insn, f->rcx, x86_rflags(c), &dst) : 0;
+
+    dc->seen.wanted = false;
+    bool fills = f->known && f->fill < FILL_NOTHING;
+    uint32_t flags = fills ? proof_undefined(&f->insn, f->rcx, x86_rflags(c), &dst) : 0;
 
     if (flags) {
         dc->fl = x86_eflags_to_fl((x86_fl_to_eflags(dc->fl) & ~flags) | (chosen(f) & flags));
@@ -138,6 +169,8 @@ static void fill_done(DbtCpu *dc)
     if (dst < 16) {
         uint64_t mask = f->insn.osize == 2 ? 0xffff : f->insn.osize == 4 ? UINT32_MAX : UINT64_MAX;
         dc->gpr[dst] = (dc->gpr[dst] & ~mask) | (chosen(f) & mask);
+    } else if (dst == 17) {
+        fill_memory(dc, chosen(f), f->insn.osize);
     }
     if (f->own_single) {
         f->own->insn_done(dc);          /* may not come back */

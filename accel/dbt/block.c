@@ -338,12 +338,12 @@ static bool begun(const IrEnds *e, const uint8_t *code, uint64_t mode)
  * another block already: what is not known to be hot ends there.  Not where blocks are what
  * something else is made from.
  */
-static const IrEnds *cold_ends(DbtMachine *d, const uint8_t *at, uint32_t mode, Ends *e)
+static const IrEnds *cold_ends(DbtMachine *d, const uint8_t *at, uint32_t mode, const CodePage *p, Ends *e)
 {
     if (!d->backend || ic_is_hot(d, at)) {
         return NULL;
     }
-    *e = (Ends){ { ic_wanted(d, d->guest, mode) ? COLD_EXITS : LASTING_EXITS, begun }, d };
+    *e = (Ends){ { ic_wanted(d, d->guest, mode) ? COLD_EXITS : LASTING_EXITS, begun, p->octets }, d };
     return &e->ends;
 }
 
@@ -372,7 +372,7 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
     *full = false;
     Ends ends;
     ir_begin(ir, c->pc, (uint32_t)c->ctx->key.mode);
-    ir->ends = cold_ends(d, at, mode, &ends);
+    ir->ends = cold_ends(d, at, mode, p, &ends);
     d->guest->translate(c, ir, at, n, at2, d->one_insn ? 1 : at2 ? 1 : IR_MAX_GUEST);
     Block *b = NULL;
     if (ir->n_guest) {

@@ -166,7 +166,8 @@ enum { IR_MAX_INSNS = 1024, IR_MAX_GUEST = 128, IR_MAX_IMMS = 512, IR_MAX_MEMS =
 
 typedef struct IrEnds {
     unsigned exits;                     /* behind so many conditional jumps, but for those that lead to a place in it, */
-    bool   (*begun)(const struct IrEnds *e, const uint8_t *code, uint64_t mode);        /* and where there is a block already */
+    bool   (*begun)(const struct IrEnds *e, const uint8_t *code, uint64_t mode);        /* and where there is a block already: */
+    const uint64_t *octets;             /* a bit for each 8 bytes of the page: there may be one */
 } IrEnds;
 
 typedef struct IrBlock {

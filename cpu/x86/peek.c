@@ -157,8 +157,10 @@ DbtFlagsFate x86_flags_fate(DbtCpu *cpu, uint64_t mode, DbtPeek *p)
     p->regs = 0;
     while (left && at >= p->lo && at < p->hi) {
         X86Insn i;
-        unsigned props = 0, n = MIN(p->hi - (unsigned)at, 15);
-        if (x86_decode(&i, p->page + at, n, mode) != DEC_OK || !x86_has_feature(c, i.row->feature))
+        unsigned props = 0;
+        /* What is there to be read is the page; what may be looked at ends at hi. */
+        if (x86_decode(&i, p->page + at, DBT_PAGE - (unsigned)at, mode) != DEC_OK ||
+            at + i.length > p->hi || !x86_has_feature(c, i.row->feature))
             return FATE_WANTED;
         lo = MIN(lo, (unsigned)at);
         at += i.length;

@@ -349,7 +349,9 @@ static bool ends_here(X86Tr *t, int32_t at, const uint8_t *code)
             t->ahead[n++] = t->ahead[k];
     }
     t->n_ahead = n;
-    return n + t->n_away >= e->exits || e->begun(e, code, t->b->mode);
+    unsigned octet = (unsigned)at / 8 & (DBT_PAGE / 8 - 1);
+    return n + t->n_away >= e->exits ||
+           ((e->octets[octet / 64] >> (octet % 64) & 1) && e->begun(e, code, t->b->mode));
 }
 
 void x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next,

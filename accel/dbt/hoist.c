@@ -218,13 +218,16 @@ bool ir_hoist(const IrBlock *b, unsigned last, IrHoist *h)
     }
     h->n = 0;
     h->last = last;
+    unsigned guest = UINT_MAX;
     for (unsigned n = 0; n < last; n++) {
         const IrInsn *i = &b->insns[n];
-        if (i->op == IR_insn) {
+        if (i->guest != guest) {
+            guest = i->guest;
             for (unsigned k = 0; k < IR_TEMPS; k++) {
                 w.value[N_GUEST + k].symbol = UNKNOWN;
             }
-        } else if (i->op == IR_helper || i->op == IR_bulk || i->op == IR_guard) {
+        }
+        if (i->op == IR_helper || i->op == IR_bulk || i->op == IR_guard) {
             return false;
         } else if (i->op != IR_chk) {
             wrote(&w, i);

@@ -65,6 +65,12 @@ static inline void put_flags(Run *r, const IrInsn *i, unsigned flags)
     r->c->fl = fl_words[r->fl];
 }
 
+/* What may leave or raise here does so as this guest instruction. */
+static inline void here(const Run *r, const IrInsn *i)
+{
+    r->c->pc = r->c->pc_base + (uint64_t)(int64_t)ir_offset(r->b, i);
+}
+
 /* ---- guest RAM: single host accesses, so that aligned ones do not tear ---- */
 static uint64_t ram_load(const uint8_t *p, IrType type)
 {
@@ -108,10 +114,12 @@ static uint64_t host_load(Run *r, IrRef ref, IrType type, int32_t disp)
     return h->host ? ram_load(h->host + disp, type) : dbt_desc_load(r->c, &h->desc, (unsigned)disp, 1u << type);
 }
 
-static void host_store(Run *r, IrRef ref, IrType type, int32_t disp, uint64_t v)
+static void host_store(Run *r, const IrInsn *i, IrRef ref, IrType type, uint64_t v)
 {
     HostRef *h = &r->host[ref.id];
+    int32_t disp = i->disp;
     if (h->host && h->waits != r->c->waits) {   /* the page may hold code by now */
+        here(r, i);
         dbt_access(r->c, h->linear, h->mem->span, h->mem->access, &h->desc);
         h->host = NULL;
     }
@@ -149,7 +157,7 @@ static inline void put(Run *r, const IrInsn *i, IrRef ref, IrType type, uint64_t
         ram_store((uint8_t *)r->c + ref.id, type, v);
         break;
     case IR_HOST:
-        host_store(r, ref, type, i->disp, v);
+        host_store(r, i, ref, type, v);
         break;
     }
 }
@@ -303,6 +311,7 @@ static uint64_t rmw_locked(Run *r, const IrInsn *i, uint64_t b, uint64_t c)
         }
         return old;
     }
+    here(r, i);
     dbt_exclusive_begin(r->c);
     dbt_access(r->c, h->linear, h->mem->span, h->mem->access, &h->desc);        /* the map may have changed in the wait */
     old = dbt_desc_load(r->c, &h->desc, (unsigned)i->disp, 1u << type);
@@ -324,7 +333,7 @@ static void rmw(Run *r, const IrInsn *i)
     } else {
         old = host_load(r, i->a, type, i->disp);
         now = stored_value(i->op, type, old, b, c, carry);
-        host_store(r, i->a, type, i->disp, now);
+        host_store(r, i, i->a, type, now);
     }
     if (i->sets) {
         put_flags(r, i, ir_flags(i->op, type, old, b, c, now, 0, r->fl));
@@ -560,10 +569,8 @@ bool interp_run(DbtCpu *cpu, const IrBlock *block)
     IrType type = i->type;
 
     goto *labels[i->op];
-    op_insn:
-        cpu->pc = cpu->pc_base + (uint64_t)(int64_t)i->imm;
-        NEXT;
     op_chk:
+        here(&r, i);
         if (!check(&r, i)) {
             return step(cpu);
         }
@@ -617,6 +624,7 @@ bool interp_run(DbtCpu *cpu, const IrBlock *block)
         NEXT;
     op_divu:
     op_divs:
+        here(&r, i);
         divide(&r, i);
         NEXT;
     op_getfl:
@@ -639,11 +647,13 @@ bool interp_run(DbtCpu *cpu, const IrBlock *block)
     op_prefetch:
         NEXT;
     op_chkcs:
+        here(&r, i);
         if (!check_code_limit(&r, i)) {
             return step(cpu);
         }
         NEXT;
     op_chkpc:
+        here(&r, i);
         if (G_UNLIKELY(!dbt_canonical(cpu->guest, A))) {
             if (block->n_guest == 1) {
                 cpu->guest->trap(cpu, TRAP_CODE_LIMIT, SEG_NONE);
@@ -652,6 +662,7 @@ bool interp_run(DbtCpu *cpu, const IrBlock *block)
         }
         NEXT;
     op_guard:
+        here(&r, i);
         if (A != B) {
             return step(cpu);
         }
@@ -675,6 +686,7 @@ bool interp_run(DbtCpu *cpu, const IrBlock *block)
         return go(&r, i->imm);
     op_jind: {
         const uint64_t to = get(&r, i, i->a, IR_I64);
+        here(&r, i);
         if (G_UNLIKELY((int64_t)to >> 32 && dbt_is_bad_target(cpu, to))) {
             cpu->guest->bad_target(cpu);
         }
@@ -686,6 +698,7 @@ bool interp_run(DbtCpu *cpu, const IrBlock *block)
         if (to == cpu->pc_base + (uint64_t)(int64_t)i->imm) {
             NEXT;
         }
+        here(&r, i);
         if (G_UNLIKELY((int64_t)to >> 32 && dbt_is_bad_target(cpu, to))) {
             cpu->guest->bad_target(cpu);
         }
@@ -700,13 +713,16 @@ bool interp_run(DbtCpu *cpu, const IrBlock *block)
     op_bulk:
         NEXT;
     op_helper:
+        here(&r, i);
         call_helper(&r, i);
         NEXT;
     op_gate: {
+        here(&r, i);
         cpu->guest->helpers[i->sub].fn(cpu, 0, 0, B);
         return __atomic_load_n(&cpu->vcpu.attention, __ATOMIC_RELAXED);
     }
     op_vop:
+        here(&r, i);
         vector_op(&r, i);
         NEXT;
 }

@@ -13,8 +13,8 @@
  * One pass over the list emits host code close to one-to-one.
  *
  * Rules for front ends
- *  - Each guest instruction starts with `insn` (imm: its offset from the base of the 4 KiB page the
- *  block starts in).
+ *  - Each guest instruction starts with ir_insn() (its offset from the base of the 4 KiB page the
+ *  block starts in); its operations are those that name it in `guest`, and it may have none.
  *  - All checks of a guest instruction, and rows marked LEAVES, come before its first side effect
  *    (a write to guest registers, flags, CPU struct or memory): one that fails leaves, and tier 0
  *    (the interpreter) then runs the instruction again from its start.  Only temporaries may have
@@ -148,7 +148,7 @@ typedef struct IrInsn {
     uint8_t  vl;
     IrRef    dst, dst2, a, b, c;
     int32_t  disp;                     /* added to the host address of every IR_HOST operand here */
-    /* insn, chkcs, jmp, br*, exit_next: offset from the page base */
+    /* chkcs, jmp, br*, exit_next: offset from the page base */
     int32_t  imm;
     /* from ir_optimise() on; before the first operation: that of insns[-1] */
     IrLive   after;
@@ -291,15 +291,18 @@ static inline IrInsn *ir_emit(IrBlock *b, IrOp op, IrType type, IrRef dst, IrRef
     }
     return i;
 }
-/* Starts a guest instruction: its row of the table (set length) and `insn`. */
+/* Starts a guest instruction: its row of the table (set length). */
 static inline IrGuest *ir_insn(IrBlock *b, int32_t offset)
 {
-    g_assert(b->n_guest < IR_MAX_GUEST && b->n_insns < IR_MAX_INSNS);
-    IrGuest *g = &b->guest[b->n_guest];
+    g_assert(b->n_guest < IR_MAX_GUEST);
+    IrGuest *g = &b->guest[b->n_guest++];
     *g = (IrGuest){ .offset = offset };
-    b->insns[b->n_insns++] = (IrInsn){ .op = IR_insn, .type = IR_I64, .imm = offset,
-                                       .guest = (uint16_t)b->n_guest++ };
     return g;
+}
+/* Of the guest instruction that an operation is of, from the page base. */
+static inline int32_t ir_offset(const IrBlock *b, const IrInsn *i)
+{
+    return b->guest[i->guest].offset;
 }
 IrRef    ir_imm(IrBlock *b, uint64_t value);
 uint16_t ir_mem(IrBlock *b, const IrMem *mem);

@@ -78,10 +78,6 @@ static void print_insn(const IrBlock *b, const IrInsn *i, GString *out)
         g_string_append_printf(out, "    op %u?\n", i->op);
         return;
     }
-    if (i->op == IR_insn) {
-        g_string_append_printf(out, "  %#" PRIx64 ":\n", (b->pc & ~UINT64_C(0xfff)) + (uint64_t)(int64_t)i->imm);
-        return;
-    }
     g_string_append_printf(out, "    %s%s.%s", i->locked ? "lock " : "", ir_op_names[i->op], type_names[i->type & 3]);
     if (i->op == IR_br || i->op == IR_sel || i->op == IR_setcc) {
         g_string_append_printf(out, ".%s", cc_names[i->cond & 15]);
@@ -119,7 +115,11 @@ static void print_insn(const IrBlock *b, const IrInsn *i, GString *out)
 
 void ir_print(const IrBlock *b, GString *out)
 {
+    unsigned guest = 0;
     for (unsigned n = 0; n < b->n_insns; n++) {
+        for (; guest < b->n_guest && guest <= b->insns[n].guest; guest++) {
+            g_string_append_printf(out, "  %#" PRIx64 ":\n", (b->pc & ~UINT64_C(0xfff)) + (uint64_t)(int64_t)b->guest[guest].offset);
+        }
         print_insn(b, &b->insns[n], out);
     }
 }
@@ -128,7 +128,7 @@ void ir_print(const IrBlock *b, GString *out)
 typedef struct Verify {
     const IrBlock *b;
     GString *why;
-    unsigned at, temps, hosts;          /* written in this guest instruction */
+    unsigned at, guest, temps, hosts;   /* written in this guest instruction */
     bool     effect;                    /* a side effect has been seen in it */
 } Verify;
 
@@ -222,11 +222,14 @@ static bool verify_insn(Verify *v, const IrInsn *i)
     if (i->sets && !(props & SETS_FLAGS) && i->op != IR_vop) {
         return wrong(v, "an operation without flags sets some");
     }
-    if (i->op == IR_insn) {
+    if (i->guest >= v->b->n_guest) {
+        return wrong(v, "no such guest instruction");
+    }
+    if (i->guest != v->guest) {
+        v->guest = i->guest;
         v->temps = 0;
         v->hosts &= 0xf0;               /* the merge pass keeps h4..h7 */
         v->effect = false;
-        return i->guest < v->b->n_guest || wrong(v, "no such guest instruction");
     }
     if ((props & LEAVES) && v->effect) {
         return wrong(v, "may leave after a side effect of its guest instruction");

@@ -51,7 +51,7 @@ typedef struct Open {                   /* a check that others may join */
 
 typedef struct Merge {
     IrBlock *b;
-    unsigned n_hosts, hosts_used, next_symbol;
+    unsigned n_hosts, hosts_used, next_symbol, guest;
     unsigned removed;                   /* the first check that has gone, or how many operations there are */
     unsigned hosts;                     /* bits: of host[] */
     uint64_t known;                     /* bits: of value[]; others get a symbol of their own when they are asked for */
@@ -290,7 +290,8 @@ static void check(Merge *g, unsigned n)
     if (h >= FIRST_SHARED) {
         return;
     }
-    g->hosts &= ~(1u << h);
+    g->hosts = i->guest == g->guest ? g->hosts & ~(1u << h) : 0;
+    g->guest = i->guest;
     if (g->b->guest[i->guest].calls || !address(g, m, &key, &at) || m->span > MAX_SPAN) {
         return;
     }
@@ -355,6 +356,7 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
     g.n_hosts = MIN(n_hosts, IR_HOSTS - FIRST_SHARED);
     g.hosts_used = 0;
     g.next_symbol = SYM_FIRST;
+    g.guest = 0;
     g.removed = b->n_insns;
     g.known = 0;
     g.hosts = 0;
@@ -363,9 +365,6 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
     IrInsn *i = b->insns;
     for (unsigned n = 0, n_insns = b->n_insns; n < n_insns; n++, i++) {
         switch (i->op) {
-        case IR_insn:
-            g.hosts = 0;
-            break;
         case IR_chk:
             check(&g, n);
             break;

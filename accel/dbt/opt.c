@@ -18,7 +18,6 @@ enum { GONE = IR_N_OPS };                /* in IrInsn.op between the passes */
 
 /* What makes an operation more to a pass than its operands and `sets`: most have none of it. */
 enum {
-    T_STARTS = 1,                       /* a guest instruction */
     T_CALLS = 2,                        /* helper, vop */
     T_EXITS = 4,                        /* directly: `live` says what the target wants */
     T_FLAGS = 8,                        /* flags_read() */
@@ -33,7 +32,7 @@ enum {
 #define ANY2(op, x, y) ((op) == IR_##x || (op) == IR_##y)
 #define ANY4(op, x, y, z, w) (ANY2(op, x, y) || ANY2(op, z, w))
 #define TRAITS(op, props) \
-    (((op) == IR_insn ? T_STARTS : 0) | (ANY2(op, helper, vop) ? T_CALLS : 0) | \
+    ((ANY2(op, helper, vop) ? T_CALLS : 0) | \
      (ANY4(op, jmp, br, brz, brnz) ? T_EXITS : 0) | \
      (ANY4(op, sel, setcc, br, jguess) || ANY4(op, adc, sbb, cmc, getfl) || \
       ANY4(op, rcl, rcr, helper, gate) ? T_FLAGS : 0) | \
@@ -163,8 +162,8 @@ static void forward(IrBlock *b)
 {
     Copies copies = { 0 };
     for (IrInsn *i = b->insns, *end = i + b->n_insns; i < end; i++) {
-        if (traits[i->op] & (T_STARTS | T_CALLS)) {
-            if (copies.known && !(traits[i->op] & T_STARTS)) {
+        if (traits[i->op] & T_CALLS) {
+            if (copies.known) {
                 for (IrRef *r = &i->a; r <= &i->c; r++) {
                     replace(&copies, r, i->op == IR_vop ? IR_I64 : i->type);
                 }
@@ -228,9 +227,6 @@ unsigned ir_flags_at_start(const IrBlock *b, unsigned *fault, unsigned *written)
     for (unsigned n = 0; n < b->n_insns && pending; n++) {
         const IrInsn *i = &b->insns[n];
         unsigned t = traits[i->op], at = 0;
-        if (t & T_STARTS) {
-            continue;
-        }
         if (t & T_EXITS && i->imm == (int32_t)(b->pc & 0xfff)) {
             wrote = UINT16_MAX;         /* here again, with what is pending: another turn may write anything before it leaves */
             at = *fault & pending;
@@ -372,9 +368,6 @@ static void backward(IrBlock *b, unsigned flags_live_out, const IrHelperDesc *he
         i--;
         note_live(i, s);
         unsigned t = traits[i->op];
-        if (t & T_STARTS) {
-            continue;
-        }
         if (!(t & T_STAYS) && !(i->sets & (s.flags | s.fault)) && is_unwanted(i, s.values)) {
             i->op = GONE;
             found->gone = n;
@@ -532,16 +525,14 @@ void ir_unlock(IrBlock *b)
     for (unsigned k = 0; k < b->n_mems; k++) {
         any |= b->mems[k].locked;
     }
-    unsigned check = 0;                 /* of this guest instruction, plus 1 */
+    const IrInsn *check = NULL;         /* of this guest instruction, if it is after the last */
     for (unsigned n = 0; any && n < b->n_insns; n++) {
         IrInsn *i = &b->insns[n];
-        if (i->op == IR_insn) {
-            check = 0;
-        } else if (i->op == IR_chk && b->mems[i->mem].locked) {
-            check = n + 1;
-        } else if (i->locked && i->op != IR_xchg && check && !is_barrier_idiom(b, i)) {
+        if (i->op == IR_chk && b->mems[i->mem].locked) {
+            check = i;
+        } else if (i->locked && i->op != IR_xchg && check && check->guest == i->guest && !is_barrier_idiom(b, i)) {
             i->locked = 0;
-            b->mems[b->insns[check - 1].mem].locked = false;
+            b->mems[check->mem].locked = false;
         }
     }
 }

@@ -36,7 +36,7 @@ static bool is_exit(unsigned op) { return op == IR_br || op == IR_brz || op == I
 
 static bool has_offset(unsigned op)
 {
-    return is_exit(op) || op == IR_jguess || op == IR_insn || op == IR_chkcs || op == IR_jmp || op == IR_bulk || op == IR_exit_next;
+    return is_exit(op) || op == IR_jguess || op == IR_chkcs || op == IR_jmp || op == IR_bulk || op == IR_exit_next;
 }
 
 static void move_ref(IrRef *r, unsigned imms)
@@ -76,14 +76,11 @@ static void append(IrBlock *to, const IrBlock *s, unsigned n, unsigned guests, i
     to->n_mems += s->n_mems;
 }
 
-/* What the limit of CS is compared with: leaves for the instruction that has begun, so one must have; and for no more bytes than these. */
-static void begin_before_chkcs(IrBlock *s, unsigned guests)
+/* What the limit of CS is compared with: no more bytes than these instructions'. */
+static void limit_chkcs(IrBlock *s, unsigned guests)
 {
-    if (s->n_insns > 1 && s->insns[0].op == IR_chkcs && s->insns[1].op == IR_insn) {
-        IrInsn chkcs = s->insns[0];
-        s->insns[0] = s->insns[1];
-        chkcs.imm = s->guest[guests - 1].offset + s->guest[guests - 1].length - 1;
-        s->insns[1] = chkcs;
+    if (s->insns[0].op == IR_chkcs) {
+        s->insns[0].imm = s->guest[guests - 1].offset + s->guest[guests - 1].length - 1;
     }
 }
 
@@ -136,6 +133,9 @@ static Fate turn(const DbtGuest *g, TraceCode *t, IrBlock *s, unsigned from, uns
     unsigned exits = 0;
     uint64_t page = s->pc & -(uint64_t)DBT_PAGE;
 
+    if (from == *end) {                 /* it does nothing */
+        return to == seq ? KEEP : CUT;
+    }
     for (unsigned i = from; i < *end; i++) {
         if (s->insns[i].op == IR_guard) {
             return CUT;
@@ -234,7 +234,7 @@ static unsigned piece(const TracePath *path, TraceCode *t, unsigned i, bool *end
         end = from;
     }
     if (m) {
-        begin_before_chkcs(s, m);
+        limit_chkcs(s, m);
         append(to, s, end, m, delta);
         p->granules |= code_granule_mask(in_page, (unsigned)(s->guest[m - 1].offset + s->guest[m - 1].length));
     }
@@ -288,14 +288,11 @@ static void peek_own(IrBlock *ir)
 static void close_loop(IrBlock *ir)
 {
     const int32_t start = (int32_t)(ir->pc & (DBT_PAGE - 1));
-    IrInsn *jmp = &ir->insns[ir->n_insns - 1], *exit = jmp;
+    IrInsn *jmp = &ir->insns[ir->n_insns - 1], *exit = jmp - 1;
 
-    if (jmp->op != IR_jmp || jmp->imm != start) {
+    if (jmp->op != IR_jmp || jmp->imm != start || jmp == ir->insns) {
         return;
     }
-    do {
-        exit--;
-    } while (exit > ir->insns && exit->op == IR_insn);
     if (is_exit(exit->op) && exit->imm != start) {
         jmp->imm = exit->imm;
         reverse(exit, start);

@@ -190,8 +190,6 @@ static bool step(State *s, const IrBlock *b, const IrInsn *n, uint64_t insn_pc)
     uint64_t x, y, z, r, hi = 0;
     unsigned old = s->flags, before_undef = s->undef;
     switch (n->op) {
-    case IR_insn:
-        return true;
     case IR_chk: {
         const IrMem *m = &b->mems[n->mem];
         uint64_t v = linear(s, b, n, m), at = v - PAGE0;
@@ -843,9 +841,7 @@ int main(int argc, char **argv)
             model.left = left = false;
             uint64_t pc = ir->pc;
             for (unsigned i = 0; i < ir->n_insns; i++) {
-                if (ir->insns[i].op == IR_insn) {
-                    pc = 0x400000 + (uint64_t)ir->insns[i].imm;
-                }
+                pc = 0x400000 + (uint64_t)ir_offset(ir, &ir->insns[i]);
                 if (!step(&model, ir, &ir->insns[i], pc)) {
                     break;
                 }

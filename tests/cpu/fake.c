@@ -275,7 +275,7 @@ static int find(const FakeCpu *c)
 {
     int64_t offset = (int64_t)(c->dbt.pc - (FAKE_PC & -(uint64_t)DBT_PAGE));
     for (unsigned n = 0; n < c->raw->n_insns; n++) {
-        if (c->raw->insns[n].op == IR_insn && c->raw->insns[n].imm == offset) {
+        if (ir_offset(c->raw, &c->raw->insns[n]) == offset) {
             return (int)n;
         }
     }
@@ -300,15 +300,17 @@ void dbt_step(DbtCpu *d)
     memcpy(one->mems, raw->mems, raw->n_mems * sizeof *raw->mems);
     one->n_imms = raw->n_imms;
     one->n_mems = raw->n_mems;
-    one->guest[one->n_guest++] = raw->guest[raw->insns[n].guest];
+    unsigned guest = raw->insns[n].guest;
+    one->guest[one->n_guest++] = raw->guest[guest];
     do {
         IrInsn *i = &one->insns[one->n_insns++];
         *i = raw->insns[n++];
         i->live = i->sets;
         i->guest = 0;
-    } while ((unsigned)n < raw->n_insns && raw->insns[n].op != IR_insn);
+    } while ((unsigned)n < raw->n_insns && raw->insns[n].guest == guest);
     if ((unsigned)n < raw->n_insns) {
-        ir_emit(one, IR_jmp, IR_I64, ir_none(), ir_none(), ir_none())->imm = raw->insns[n].imm;
+        ir_emit(one, IR_jmp, IR_I64, ir_none(), ir_none(), ir_none())->imm =
+            ir_offset(raw, &raw->insns[n]);
     }
     interp_run(d, one);
 }

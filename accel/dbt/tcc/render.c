@@ -25,7 +25,8 @@ typedef struct Render {
     unsigned n_parts, at;               /* the part being said */
     const IrBlock *b;
     const IrInsn *pending;              /* its flags are not in cpu->fl yet; NULL: all are */
-    int32_t pc;                         /* of the guest instruction, from the page base */
+    unsigned guest;                     /* instruction of b, */
+    int32_t pc;                         /* where it is, from the page base */
     bool    after_helper;               /* in it; host addresses may have become code pages */
     bool    ok;
 } Render;
@@ -468,11 +469,12 @@ static void say_end(Render *r, const IrInsn *i)
 
 static void say_insn(Render *r, const IrInsn *i)
 {
-    switch (i->op) {
-    case IR_insn:
-        r->pc = i->imm;
+    if (i->guest != r->guest) {
+        r->guest = i->guest;
+        r->pc = ir_offset(r->b, i);
         r->after_helper = false;
-        break;
+    }
+    switch (i->op) {
     case IR_chk: say_check(r, i); break;
     case IR_lea:
         say(r, "{ uint64_t v = ");
@@ -534,6 +536,7 @@ bool tcc_render(GString *out, const DbtGuest *g, const char *name, const TccPart
     for (r.at = 0; r.at < n; r.at++) {
         r.b = parts[r.at].ir;
         r.pending = NULL;
+        r.guest = UINT_MAX;
         r.pc = parts[r.at].offset;
         say(&r, "B%u:\n", r.at);
         if (parts[r.at].dead) {

@@ -645,6 +645,7 @@ bool interp_run(DbtCpu *cpu, const IrBlock *block)
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         NEXT;
     op_prefetch:
+    op_gone:
         NEXT;
     op_chkcs:
         here(&r, i);

@@ -54,7 +54,12 @@ IrBlock *ir_copy(const IrBlock *b)
 {
     IrBlock *n = block_alloc(b->n_insns, b->n_guest, b->n_imms, b->n_mems), arrays = *n;
     *n = *b;
-    n->insns = memcpy(arrays.insns, b->insns, b->n_insns * sizeof(IrInsn));
+    n->insns = arrays.insns;
+    n->n_insns = 0;
+    for (unsigned i = 0; i < b->n_insns; i++) {
+        n->insns[n->n_insns] = b->insns[i];
+        n->n_insns += b->insns[i].op != IR_gone;
+    }
     n->guest = memcpy(arrays.guest, b->guest, b->n_guest * sizeof(IrGuest));
     n->imms = memcpy(arrays.imms, b->imms, b->n_imms * sizeof(uint64_t));
     n->mems = memcpy(arrays.mems, b->mems, b->n_mems * sizeof(IrMem));
@@ -69,6 +74,7 @@ void ir_begin(IrBlock *b, uint64_t pc, uint64_t mode)
     b->two_pages = false;
     b->ends = NULL;
     b->n_insns = b->n_guest = b->n_imms = b->n_mems = b->n_direct = 0;
+    b->folds = false;
 }
 
 IrRef ir_imm(IrBlock *b, uint64_t value)

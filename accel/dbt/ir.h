@@ -49,6 +49,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <glib.h>
+#include <string.h>
 
 typedef enum { IR_I8, IR_I16, IR_I32, IR_I64 } IrType;      /* width in bytes: 1 << type */
 enum {                                  /* properties of a row of ir.def */
@@ -179,6 +180,7 @@ typedef struct IrBlock {
     const struct IrEnds *ends;          /* where the front end is to end it, if it comes so far; NULL: at IR_MAX_GUEST instructions */
     unsigned n_insns, n_guest, n_imms, n_mems;
     unsigned n_direct;                  /* how many jmp, br, brz and brnz ir_emit() has made */
+    bool     folds;                     /* it has made operations that have copies or constants to pass on */
     /* from ir_optimise() on: operations that may go directly somewhere else; vops */
     unsigned n_exits, n_vops;
     bool     loops;                     /* the same: an exit goes to the block's own start */
@@ -289,7 +291,13 @@ static inline IrInsn *ir_emit(IrBlock *b, IrOp op, IrType type, IrRef dst, IrRef
     } else if (ir_exits(op)) {
         b->n_direct++;
     }
+    b->folds |= op == IR_mov ? dst.kind == IR_TEMP && a.kind != IR_HOST : a.kind == IR_IMM;
     return i;
+}
+/* Takes an operation away; what is live behind it stays written down. */
+static inline void ir_take_away(IrInsn *i)
+{
+    *i = (IrInsn){ .op = IR_gone, .guest = i->guest, .after = i->after };
 }
 /* Starts a guest instruction: its row of the table (set length). */
 static inline IrGuest *ir_insn(IrBlock *b, int32_t offset)
@@ -306,10 +314,15 @@ static inline int32_t ir_offset(const IrBlock *b, const IrInsn *i)
 }
 IrRef    ir_imm(IrBlock *b, uint64_t value);
 uint16_t ir_mem(IrBlock *b, const IrMem *mem);
-/* IrKind of all operands, or-ed (of a chk or lea: not of its address). */
+/* IrKind of all operands, or-ed (of a chk or lea: not of its address): two operands at a time. */
 static inline unsigned ir_kinds(const IrInsn *i)
 {
-    return (unsigned)i->dst.kind | i->dst2.kind | i->a.kind | i->b.kind | i->c.kind;
+    uint64_t d, s;
+
+    memcpy(&d, &i->dst, sizeof d);
+    memcpy(&s, &i->a, sizeof s);
+    d |= s;
+    return ((unsigned)d | (unsigned)(d >> 32) | i->c.kind) & 0xff;
 }
 static inline IrRef ir_none(void) { return (IrRef){ IR_NONE, 0, 0 }; }
 static inline IrRef ir_guest(unsigned r) { return (IrRef){ IR_GUEST, 0, (uint16_t)r }; }

@@ -23,8 +23,7 @@
 #include "accel/dbt/ir.h"
 
 enum { MAX_OPEN = 6, MAX_USERS = 32, MAX_SPAN = 64, FIRST_SHARED = 4, N_GUEST = 32, NO_VALUE = 64,
-       SYM_NONE = 0, SYM_PAGE = 1, SYM_FIRST = 2,               /* absolute, relative to the page base, registers */
-       GONE = IR_N_OPS };
+       SYM_NONE = 0, SYM_PAGE = 1, SYM_FIRST = 2 };             /* absolute, relative to the page base, registers */
 
 typedef struct Value {                  /* of a register: symbol + offset, modulo 2^bits */
     uint16_t symbol;
@@ -52,11 +51,10 @@ typedef struct Open {                   /* a check that others may join */
 typedef struct Merge {
     IrBlock *b;
     unsigned n_hosts, hosts_used, next_symbol, guest;
-    unsigned removed;                   /* the first check that has gone, or how many operations there are */
     unsigned hosts;                     /* bits: of host[] */
     uint64_t known;                     /* bits: of value[]; others get a symbol of their own when they are asked for */
     Value    value[N_GUEST + IR_TEMPS]; /* guest registers, temporaries */
-    unsigned used;                      /* bits: of open[] */
+    unsigned used, joined;              /* bits: of open[]; of those that something has joined */
     uint64_t key[MAX_OPEN];             /* Key.all of each */
     Open     open[MAX_OPEN];
     unsigned last_use[IR_HOSTS];        /* of a host address by a settled check: who stands before that cannot have it */
@@ -67,6 +65,13 @@ typedef struct Merge {
 static unsigned index_of(IrRef r)
 {
     return r.kind == IR_GUEST && r.id < N_GUEST ? r.id : r.kind == IR_TEMP ? N_GUEST + r.id : NO_VALUE;
+}
+
+/* The bit of known for a destination, or 0. */
+static inline uint64_t known_bit(IrRef r)
+{
+    static const uint64_t first[IR_KINDS_END] = { [IR_GUEST] = 1, [IR_TEMP] = UINT64_C(1) << N_GUEST };
+    return first[r.kind] << (r.id & (N_GUEST - 1));
 }
 
 static const Value *value_of(Merge *g, IrRef r)
@@ -136,33 +141,36 @@ static bool follow(Merge *g, const IrInsn *i, Value *out)
     return true;
 }
 
-static void wrote(Merge *g, const IrInsn *i)
+/* Whose result follow() may know. */
+static const bool follows[IR_N_OPS] = {
+    [IR_mov] = true, [IR_inc] = true, [IR_dec] = true, [IR_add] = true, [IR_sub] = true, [IR_lea] = true,
+};
+
+static inline void wrote(Merge *g, const IrInsn *i)
 {
     Value v;
-    unsigned k = index_of(i->dst);
+    uint64_t bit = known_bit(i->dst);
 
-    if (k != NO_VALUE) {                /* ah to bh are part of what their register holds */
-        if (!i->dst.high_byte && follow(g, i, &v)) {
-            g->value[k] = v;
-            g->known |= UINT64_C(1) << k;
-        } else {
-            g->known &= ~(UINT64_C(1) << k);
-        }
+    if (follows[i->op] && bit && !i->dst.high_byte && follow(g, i, &v)) {       /* ah to bh are part of what their register holds */
+        g->value[index_of(i->dst)] = v;
+        g->known |= bit;
+    } else {
+        g->known &= ~bit;
     }
-    if (i->dst2.kind != IR_NONE && (k = index_of(i->dst2)) != NO_VALUE) {
-        g->known &= ~(UINT64_C(1) << k);
+    if (i->dst2.kind) {
+        g->known &= ~known_bit(i->dst2);
     }
 }
 
 /* The symbols and the constant of an address; false: not for merging. */
 static bool address(Merge *g, const IrMem *m, Key *key, int64_t *at)
 {
-    *at = m->disp;
-    *key = (Key){ .scale = m->index.kind ? m->scale : 0, .segment = m->segment, .offset_bits = m->offset_bits, .linear_bits = m->linear_bits };
     if (m->limit || m->locked || m->offset_bits == 16 ||
         (m->offset_bits < m->linear_bits && m->segment != SEG_NONE) || (m->pc_relative && m->base.kind)) {
         return false;
     }
+    *at = m->disp;
+    *key = (Key){ .scale = m->index.kind ? m->scale : 0, .segment = m->segment, .offset_bits = m->offset_bits, .linear_bits = m->linear_bits };
     key->base = m->pc_relative ? SYM_PAGE : SYM_NONE;
     for (unsigned k = 0; k < 2; k++) {
         IrRef r = k ? m->index : m->base;
@@ -179,36 +187,33 @@ static bool address(Merge *g, const IrMem *m, Key *key, int64_t *at)
     return *at > INT32_MIN / 2 && *at < INT32_MAX / 2;
 }
 
-/* Write down what has been decided about one check. */
-static void settle(Merge *g, Open *o)
+/* Write down what has been decided about a check that others have joined. */
+static void settle(Merge *g, const Open *o)
 {
-    if (o->merged) {
-        IrInsn *chk = &g->b->insns[o->check];
-        IrMem m = g->b->mems[chk->mem];
-        m.disp += (int32_t)(o->lo - o->own);
-        m.span = (uint32_t)(o->hi - o->lo);
-        m.access = o->access;
-        m.align = o->align;
-        m.merged = o->merged;
-        m.own_at = (uint16_t)(o->own - o->lo);
-        m.own_span = o->own_span;
-        m.own_access = o->own_access;
-        g->b->mems[chk->mem] = m;
-        chk->dst.id = o->host;
-        for (unsigned k = 0; k < o->n_users; k++) {
-            IrInsn *u = &g->b->insns[o->users[k].insn];
-            IrRef *refs[4] = { &u->dst, &u->a, &u->b, &u->c };
-            for (unsigned j = 0; j < 4; j++) {
-                if (refs[j]->kind == IR_HOST) {
-                    refs[j]->id = o->host;
-                }
+    IrInsn *chk = &g->b->insns[o->check];
+    IrMem *m = &g->b->mems[chk->mem];           /* no other operation has it */
+
+    m->disp += (int32_t)(o->lo - o->own);
+    m->span = (uint32_t)(o->hi - o->lo);
+    m->access = o->access;
+    m->align = o->align;
+    m->merged = o->merged;
+    m->own_at = (uint16_t)(o->own - o->lo);
+    m->own_span = o->own_span;
+    m->own_access = o->own_access;
+    chk->dst.id = o->host;
+    for (unsigned k = 0; k < o->n_users; k++) {
+        IrInsn *u = &g->b->insns[o->users[k].insn];
+        IrRef *refs[4] = { &u->dst, &u->a, &u->b, &u->c };
+        for (unsigned j = 0; j < 4; j++) {
+            if (refs[j]->kind == IR_HOST) {
+                refs[j]->id = o->host;
             }
-            u->disp += (int32_t)(o->users[k].at - o->lo);
-            g->last_use[o->host] = MAX(g->last_use[o->host], o->users[k].insn);
         }
-        g->hosts_used &= ~(1u << o->host);
+        u->disp += (int32_t)(o->users[k].at - o->lo);
+        g->last_use[o->host] = MAX(g->last_use[o->host], o->users[k].insn);
     }
-    g->used &= ~(1u << (o - g->open));
+    g->hosts_used &= ~(1u << o->host);
 }
 
 static bool is_in_use(const Merge *g, const Open *o)
@@ -237,7 +242,12 @@ static Open *open_slot(Merge *g)
         }
     }
     if (oldest) {
-        settle(g, oldest);
+        unsigned bit = 1u << (oldest - g->open);
+        if (g->joined & bit) {
+            settle(g, oldest);
+        }
+        g->used &= ~bit;
+        g->joined &= ~bit;
     }
     return oldest;
 }
@@ -279,9 +289,8 @@ static void set_host(Merge *g, unsigned h, Open *o, int64_t at)
     g->host[h].at = at;
 }
 
-static void check(Merge *g, unsigned n)
+static void check(Merge *g, IrInsn *i)
 {
-    IrInsn *i = &g->b->insns[n];
     const IrMem *m = &g->b->mems[i->mem];
     unsigned h = i->dst.id;
     Key key;
@@ -299,8 +308,8 @@ static void check(Merge *g, unsigned n)
         unsigned k = (unsigned)__builtin_ctz(used);
         if (g->key[k] == key.all && join(g, &g->open[k], m, at)) {
             set_host(g, h, &g->open[k], at);
-            g->removed = MIN(g->removed, n);
-            i->op = GONE;
+            g->joined |= 1u << k;
+            ir_take_away(i);
             return;
         }
     }
@@ -315,7 +324,7 @@ static void check(Merge *g, unsigned n)
         o->merged = 0;
         o->n_users = 0;
         o->own_span = (uint16_t)m->span;
-        o->check = n;
+        o->check = (unsigned)(i - g->b->insns);
         o->own = o->lo = at;
         o->hi = at + m->span;
         set_host(g, h, o, at);
@@ -323,15 +332,14 @@ static void check(Merge *g, unsigned n)
 }
 
 /* An operation with a memory operand, or none. */
-static void use(Merge *g, unsigned n)
+static void use(Merge *g, const IrInsn *i)
 {
-    const IrInsn *i = &g->b->insns[n];
     unsigned h = i->dst.kind == IR_HOST ? i->dst.id : i->a.kind == IR_HOST ? i->a.id : i->b.kind == IR_HOST ? i->b.id : i->c.id;
 
     if (h < FIRST_SHARED && (g->hosts >> h & 1)) {
         Open *o = g->host[h].open;
         if (o->n_users < MAX_USERS) {
-            o->users[o->n_users].insn = (uint16_t)n;
+            o->users[o->n_users].insn = (uint16_t)(i - g->b->insns);
             o->users[o->n_users++].at = g->host[h].at;
         }
     }
@@ -339,10 +347,10 @@ static void use(Merge *g, unsigned n)
 
 static void settle_all(Merge *g)
 {
-    while (g->used) {
-        settle(g, &g->open[__builtin_ctz(g->used)]);
+    for (; g->joined; g->joined &= g->joined - 1) {
+        settle(g, &g->open[__builtin_ctz(g->joined)]);
     }
-    g->hosts = 0;
+    g->used = g->hosts = 0;
 }
 
 void ir_merge_checks(IrBlock *b, unsigned n_hosts)
@@ -357,34 +365,24 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
     g.hosts_used = 0;
     g.next_symbol = SYM_FIRST;
     g.guest = 0;
-    g.removed = b->n_insns;
     g.known = 0;
     g.hosts = 0;
     memset(g.last_use, 0, sizeof g.last_use);
-    g.used = 0;                         /* open[], which is most of it, stays as it is */
-    IrInsn *i = b->insns;
-    for (unsigned n = 0, n_insns = b->n_insns; n < n_insns; n++, i++) {
-        switch (i->op) {
-        case IR_chk:
-            check(&g, n);
-            break;
-        case IR_helper: case IR_gate:
+    g.used = g.joined = 0;              /* open[], which is most of it, stays as it is */
+    for (IrInsn *i = b->insns, *end = i + b->n_insns; i < end; i++) {
+        if (i->op == IR_chk) {
+            check(&g, i);
+        } else if (i->op == IR_helper || i->op == IR_gate) {
             settle_all(&g);
             g.known = 0;
-            break;
-        default:
+        } else {
             if (ir_kinds(i) & IR_HOST) {
-                use(&g, n);
+                use(&g, i);
             }
-            wrote(&g, i);
+            if (i->dst.kind | i->dst2.kind) {
+                wrote(&g, i);
+            }
         }
     }
     settle_all(&g);
-    unsigned kept = g.removed;
-    for (unsigned n = kept, n_insns = b->n_insns; n < n_insns; n++) {
-        if (b->insns[n].op != GONE) {
-            b->insns[kept++] = b->insns[n];
-        }
-    }
-    b->n_insns = kept;
 }

@@ -14,20 +14,20 @@
  */
 #include "accel/dbt/ir.h"
 
-enum { GONE = IR_N_OPS };                /* in IrInsn.op between the passes */
-
 /* What makes an operation more to a pass than its operands and `sets`: most have none of it. */
 enum {
     T_CALLS = 2,                        /* helper, vop */
     T_EXITS = 4,                        /* directly: `live` says what the target wants */
     T_FLAGS = 8,                        /* flags_read() */
     T_COUNT = 16,                       /* a shift: a count of zero leaves the flags as they were */
-    T_ADDRESS = 32,                     /* has an IrMem */
+    T_ADDRESS = 32,                     /* has an IrMem, and is no check */
     T_SUM = 64,                         /* add, sub */
     T_XOR = 128,
     T_BULK = 256,                       /* may go on elsewhere, though it reads as no exit */
     T_STAYS = 512,                      /* whoever reads what it writes */
     T_LEAVES = 1024,                    /* LEAVES of ir.def */
+    T_BARRIER = 2048,                   /* goes elsewhere, may leave, or touches what its operands do not say */
+    T_SPECIAL = T_XOR | T_SUM | T_EXITS | T_CALLS | T_BULK,     /* is_special() */
 };
 #define ANY2(op, x, y) ((op) == IR_##x || (op) == IR_##y)
 #define ANY4(op, x, y, z, w) (ANY2(op, x, y) || ANY2(op, z, w))
@@ -37,9 +37,10 @@ enum {
      (ANY4(op, sel, setcc, br, jguess) || ANY4(op, adc, sbb, cmc, getfl) || \
       ANY4(op, rcl, rcr, helper, gate) ? T_FLAGS : 0) | \
      (ANY4(op, shl, shr, sar, rol) || ANY4(op, ror, rcl, rcr, shld) || (op) == IR_shrd ? T_COUNT : 0) | \
-     (ANY2(op, chk, lea) ? T_ADDRESS : 0) | (ANY2(op, add, sub) ? T_SUM : 0) | \
+     ((op) == IR_lea ? T_ADDRESS : 0) | (ANY2(op, add, sub) ? T_SUM : 0) | \
      (ANY2(op, xor, sub) ? T_XOR : 0) | ((op) == IR_bulk ? T_BULK : 0) | \
-     ((props) & (EFFECT | LEAVES | ENDS) ? T_STAYS : 0) | ((props) & LEAVES ? T_LEAVES : 0))
+     ((props) & (EFFECT | LEAVES | ENDS) ? T_STAYS : 0) | ((props) & LEAVES ? T_LEAVES : 0) | \
+     (((props) & (LEAVES | ENDS)) || ANY4(op, br, brz, brnz, jguess) || ANY4(op, bulk, helper, gate, vop) ? T_BARRIER : 0))
 static const uint16_t traits[IR_N_OPS] = {
 #define IR(name, props, meaning) [IR_##name] = TRAITS(IR_##name, props),
 #include "accel/dbt/ir.def"
@@ -172,7 +173,7 @@ static void forward(IrBlock *b)
             continue;
         }
         if (copies.known) {
-            if (traits[i->op] & T_ADDRESS) {
+            if (traits[i->op] & T_ADDRESS || i->op == IR_chk) {
                 replace_address(b, &copies, i);
             }
             if ((i->a.kind | i->b.kind | i->c.kind) & IR_TEMP) {
@@ -258,7 +259,7 @@ unsigned ir_flags_at_start(const IrBlock *b, unsigned *fault, unsigned *written)
 
 static unsigned temp_bit(IrRef r) { return r.kind == IR_TEMP ? 1u << r.id : 0; }
 /* As IrLive.values has them; without branches. */
-static unsigned value_bit(IrRef r)
+static inline unsigned value_bit(IrRef r)
 {
     G_STATIC_ASSERT(IR_TEMPS == 8 && IR_HOSTS == 8);
     static const uint16_t first[IR_KINDS_END] = { [IR_TEMP] = 1, [IR_HOST] = 1 << IR_TEMPS };
@@ -281,72 +282,76 @@ static bool is_zeroing(const IrInsn *i)
            i->a.high_byte == i->b.high_byte && i->dst.kind != IR_HOST;
 }
 
-static bool is_step(const IrInsn *i);
-
-enum { STEPS_MAX = 64 };
-typedef struct Found {
-    unsigned steps;                     /* r += constant: how many, the last STEPS_MAX of them, from the last on */
-    unsigned gone;                      /* the first operation that has gone, or how many there are */
-    uint16_t step[STEPS_MAX];
-} Found;
-
-typedef struct Live { unsigned flags, fault, values; } Live;     /* IrLive while it is worked out */
+/* IrLive as one number, while it is worked out: flags, fault << FAULT, values << VALUES. */
+typedef uint32_t Live;
+enum { FAULT = 8, VALUES = 16 };
+G_STATIC_ASSERT(sizeof(Live) == sizeof(IrLive) && G_BYTE_ORDER == G_LITTLE_ENDIAN);
 
 /* Flags live before the helper. */
-static void helper_flags(const IrInsn *i, const IrHelperDesc *helpers, Live *s)
+static Live helper_flags(const IrInsn *i, const IrHelperDesc *helpers, Live s)
 {
     unsigned props = helpers ? helpers[i->sub].props : H_STATE & ~H_FLAGS_OUT;
 
     if (props & H_FLAGS_OUT) {
-        s->flags = s->fault = 0;
+        s &= ~(Live)(FL_ALL | FL_ALL << FAULT);
     }
-    if (props & (H_FLAGS_IN | H_RAISES)) {
-        s->flags = FL_ALL;
-    }
+    return props & (H_FLAGS_IN | H_RAISES) ? s | FL_ALL : s;
 }
 
-static void note_live(IrInsn *i, Live s)
+/* Flags live before what exits or reads some. */
+static Live more_flags(const IrInsn *i, const IrHelperDesc *helpers, Live s)
 {
-    i->after.flags = (uint8_t)s.flags;
-    i->after.fault = (uint8_t)s.fault;
-    i->after.values = (uint16_t)s.values;
+    if (traits[i->op] & T_EXITS) {
+        if (i->op == IR_jmp) {
+            s &= ~(Live)(FL_ALL | FL_ALL << FAULT);
+        }
+        s |= i->live | (unsigned)i->live_fault << FAULT;
+    }
+    return i->op == IR_helper ? helper_flags(i, helpers, s) : s | flags_read(i);
 }
 
-/* What is live before i, from what is after it. */
+static inline void note_live(IrInsn *i, Live s)
+{
+    memcpy(&i->after, &s, sizeof s);
+}
+
+static inline unsigned address_values(const IrBlock *b, const IrInsn *i)
+{
+    const IrMem *m = &b->mems[i->mem];
+    return (m->base.kind | m->index.kind) & IR_TEMP ? temp_bit(m->base) | temp_bit(m->index) : 0;
+}
+
+/* What is live before i, no check, from what is after it. */
 static inline Live live_before(const IrBlock *b, const IrInsn *i, const IrHelperDesc *helpers, Live s)
 {
-    unsigned t = traits[i->op];
+    unsigned t = traits[i->op], values = 0;
 
     if (i->sets && always_sets(b, i)) {
-        s.flags &= ~(unsigned)i->sets;
-        s.fault &= ~(unsigned)i->sets;
+        s &= ~(i->sets | (unsigned)i->sets << FAULT);
     }
     if (t & (T_EXITS | T_FLAGS)) {
-        if (t & T_EXITS) {
-            bool goes_on = i->op != IR_jmp;
-            s.flags = (goes_on ? s.flags : 0) | i->live;
-            s.fault = (goes_on ? s.fault : 0) | i->live_fault;
-        }
-        if (i->op == IR_helper) {
-            helper_flags(i, helpers, &s);
-        } else {
-            s.flags |= flags_read(i);
-        }
+        s = more_flags(i, helpers, s);
     }
     if (t & T_LEAVES) {
-        s.fault = FL_ALL;
+        s |= FL_ALL << FAULT;
     }
     if (ir_kinds(i) & (IR_TEMP | IR_HOST)) {
-        unsigned dst = value_bit(i->dst), reads = value_bit(i->a) | value_bit(i->b) | value_bit(i->c);
-        bool writes = i->dst.kind == IR_TEMP || i->op == IR_chk;
-        s.values &= ~((writes ? dst : 0) | temp_bit(i->dst2));
-        s.values |= reads | (writes && i->op != IR_vop ? 0 : dst);      /* a vop's may be a source too */
+        unsigned dst = value_bit(i->dst);
+        s &= ~(((i->dst.kind == IR_TEMP ? dst : 0) | temp_bit(i->dst2)) << VALUES);
+        values = value_bit(i->a) | value_bit(i->b) | value_bit(i->c);
+        values |= i->dst.kind == IR_TEMP && i->op != IR_vop ? 0 : dst;          /* a vop's may be a source too */
     }
     if (t & T_ADDRESS) {
-        const IrMem *m = &b->mems[i->mem];
-        s.values |= temp_bit(m->base) | temp_bit(m->index);
+        values |= address_values(b, i);
     }
-    return s;
+    return s | values << VALUES;
+}
+
+/* The same of a check. */
+static inline Live live_before_chk(const IrBlock *b, const IrInsn *i, Live s)
+{
+    s &= ~(value_bit(i->dst) << VALUES);
+    return s | FL_ALL << FAULT | address_values(b, i) << VALUES;
 }
 
 /* What the block has of exits and vops. */
@@ -357,90 +362,18 @@ static void count(IrBlock *b, const IrInsn *i)
     b->loops |= (traits[i->op] & T_EXITS) && i->imm == (int32_t)(b->pc & 0xfff);
 }
 
-static void backward(IrBlock *b, unsigned flags_live_out, const IrHelperDesc *helpers, Found *found)
-{
-    Live s = { .flags = flags_live_out };
-    IrInsn *i = b->insns + b->n_insns;
-
-    b->n_exits = b->n_vops = 0;
-    b->loops = false;
-    for (unsigned n = b->n_insns; n-- > 0;) {
-        i--;
-        note_live(i, s);
-        unsigned t = traits[i->op];
-        if (!(t & T_STAYS) && !(i->sets & (s.flags | s.fault)) && is_unwanted(i, s.values)) {
-            i->op = GONE;
-            found->gone = n;
-            continue;
-        }
-        if (i->sets) {
-            i->live = (uint8_t)(i->sets & s.flags);
-            i->live_fault = (uint8_t)(i->sets & s.fault & ~s.flags);
-        }
-        if (t & (T_XOR | T_SUM | T_EXITS | T_CALLS | T_BULK)) {
-            if (t & (T_EXITS | T_CALLS | T_BULK)) {
-                count(b, i);
-            } else if (t & T_XOR && is_zeroing(i) && b->n_imms < IR_MAX_IMMS) {
-                i->op = IR_mov;
-                i->sets = i->undef = 0;
-                i->a = ir_imm(b, 0);
-                i->b = ir_none();
-            } else if (is_step(i) && found->steps < STEPS_MAX) {
-                found->step[found->steps++] = (uint16_t)n;
-            }
-        }
-        s = live_before(b, i, helpers, s);
-    }
-    note_live(b->insns - 1, s);
-}
-
-void ir_liveness(IrBlock *b, const IrHelperDesc *helpers, const IrHoist *hoist)
-{
-    Live s = { .flags = FL_ALL };
-
-    b->n_exits = b->n_vops = 0;
-    b->loops = false;
-    for (IrInsn *i = b->insns + b->n_insns; i-- > b->insns;) {
-        note_live(i, s);
-        if (traits[i->op] & (T_EXITS | T_CALLS | T_BULK)) {
-            count(b, i);
-        }
-        unsigned fault = s.fault;
-        s = live_before(b, i, helpers, s);
-        if (hoist && i->op == IR_chk && ir_hoisted(hoist, (unsigned)(i - b->insns)) >= 0) {
-            s.fault = fault;
-        }
-    }
-    note_live(b->insns - 1, s);
-}
-
 /* ---- constants added to a register more than once: push push push ---- */
-static bool reads_guest(const IrBlock *b, const IrInsn *i, unsigned r)
-{
-    const IrRef *refs[5] = { &i->a, &i->b, &i->c, &i->dst, &i->dst2 };     /* a narrow write keeps other bits */
-    for (unsigned k = 0; k < 5; k++) {
-        if (refs[k]->kind == IR_GUEST && refs[k]->id == r) {
-            return true;
-        }
-    }
-    if (i->op == IR_lea) {
-        const IrMem *m = &b->mems[i->mem];
-        return (m->base.kind == IR_GUEST && m->base.id == r) || (m->index.kind == IR_GUEST && m->index.id == r);
-    }
-    return false;
-}
-
-static bool is_barrier(const IrInsn *i)
-{
-    return (ir_op_props[i->op] & (LEAVES | ENDS)) || i->op == IR_br || i->op == IR_brz || i->op == IR_brnz ||
-           i->op == IR_jguess || i->op == IR_bulk || i->op == IR_helper || i->op == IR_gate || i->op == IR_vop;
-}
+enum { N_REGS = 32 };
+typedef struct Steps {
+    uint32_t open;                      /* bits: registers with such an addition behind, which nothing in between would see done earlier */
+    uint16_t at[N_REGS];                /* where that is */
+} Steps;
 
 /* r += constant, of which no flag is wanted. */
 static bool is_step(const IrInsn *i)
 {
-    return i->b.kind == IR_IMM && (i->op == IR_add || i->op == IR_sub) && i->type == IR_I64 && !(i->live | i->live_fault) &&
-           i->dst.kind == IR_GUEST && i->a.kind == IR_GUEST && i->a.id == i->dst.id;
+    return i->b.kind == IR_IMM && i->type == IR_I64 && !(i->live | i->live_fault) && i->dst.kind == IR_GUEST &&
+           i->a.kind == IR_GUEST && i->a.id == i->dst.id;
 }
 
 static int64_t step_of(const IrBlock *b, const IrInsn *i)
@@ -449,68 +382,127 @@ static int64_t step_of(const IrBlock *b, const IrInsn *i)
     return i->op == IR_add ? v : (int64_t)(0 - (uint64_t)v);
 }
 
-/* Let the next step of the same register do this one as well, if nothing in between sees it. */
-static bool join_next(IrBlock *b, unsigned n)
+/* Let that behind do this one as well. */
+static bool join_next(IrBlock *b, const IrInsn *i, const Steps *steps)
 {
-    const IrInsn *i = &b->insns[n];
-    int64_t add = step_of(b, i);
-    for (unsigned k = n + 1; k < b->n_insns && b->n_imms < IR_MAX_IMMS; k++) {
-        IrInsn *j = &b->insns[k];
-        if (j->op == GONE) {
-            continue;
-        }
-        if (is_step(j) && j->dst.id == i->dst.id) {
-            int64_t sum = add + step_of(b, j);
-            if (add < -(1 << 24) || add > 1 << 24 || sum < -(1 << 25) || sum > 1 << 25) {
-                return false;
-            }
-            j->op = sum < 0 ? IR_sub : IR_add;
-            j->b = ir_imm(b, (uint64_t)(sum < 0 ? -sum : sum));
+    unsigned r = i->dst.id & (N_REGS - 1);
+    IrInsn *j = &b->insns[steps->at[r]];
+    int64_t add = step_of(b, i), sum = 0;
+
+    if (!(steps->open >> r & 1) || b->n_imms >= IR_MAX_IMMS || __builtin_add_overflow(add, step_of(b, j), &sum) ||
+        add < -(1 << 24) || add > 1 << 24 || sum < -(1 << 25) || sum > 1 << 25) {
+        return false;
+    }
+    j->op = sum < 0 ? IR_sub : IR_add;
+    j->b = ir_imm(b, (uint64_t)(sum < 0 ? -sum : sum));
+    return true;
+}
+
+static uint32_t reg_bit(IrRef r) { return r.kind == IR_GUEST ? UINT32_C(1) << (r.id & (N_REGS - 1)) : 0; }
+
+/* Who reads the register sees it (a narrow write keeps other bits), and who goes elsewhere or may leave. */
+static void steps_seen(const IrBlock *b, const IrInsn *i, Steps *steps)
+{
+    if (traits[i->op] & T_BARRIER) {
+        steps->open = 0;
+        return;
+    }
+    uint32_t sees = reg_bit(i->dst) | reg_bit(i->dst2) | reg_bit(i->a) | reg_bit(i->b) | reg_bit(i->c);
+    if (i->op == IR_lea) {
+        sees |= reg_bit(b->mems[i->mem].base) | reg_bit(b->mems[i->mem].index);
+    }
+    steps->open &= ~sees;
+}
+
+/* ---- the walk ---- */
+/* What a few operations are besides; true: this one goes. */
+static bool is_special(IrBlock *b, IrInsn *i, Steps *steps)
+{
+    unsigned t = traits[i->op];
+
+    if (t & (T_EXITS | T_CALLS | T_BULK)) {
+        count(b, i);
+    } else if (t & T_XOR && is_zeroing(i) && b->n_imms < IR_MAX_IMMS) {
+        i->op = IR_mov;
+        i->sets = i->undef = 0;
+        i->a = ir_imm(b, 0);
+        i->b = ir_none();
+    } else if (t & T_SUM && is_step(i)) {
+        if (join_next(b, i, steps)) {
             return true;
         }
-        if (is_barrier(j) || reads_guest(b, j, i->dst.id)) {
-            return false;
-        }
+        unsigned r = i->dst.id & (N_REGS - 1);
+        steps->open |= UINT32_C(1) << r;
+        steps->at[r] = (uint16_t)(i - b->insns);
+        return false;
+    }
+    if (steps->open) {
+        steps_seen(b, i, steps);
     }
     return false;
 }
 
-static void join_steps(IrBlock *b, Found *found)
+static void backward(IrBlock *b, unsigned flags_live_out, const IrHelperDesc *helpers)
 {
-    for (unsigned k = found->steps; k-- > 0;) {
-        unsigned n = found->step[k];
-        if (join_next(b, n)) {
-            b->insns[n].op = GONE;
-            found->gone = MIN(found->gone, n);
+    Live s = flags_live_out;
+    Steps steps;
+
+    steps.open = 0;
+    b->n_exits = b->n_vops = 0;
+    b->loops = false;
+    for (IrInsn *i = b->insns + b->n_insns - 1, *first = b->insns; i >= first; i--) {
+        note_live(i, s);
+        if (i->op == IR_chk) {
+            s = live_before_chk(b, i, s);
+            steps.open = 0;
+            continue;
         }
+        unsigned t = traits[i->op], sets = i->sets;
+        if (!(t & T_STAYS) && !(sets & (s | s >> FAULT)) && is_unwanted(i, s >> VALUES)) {
+            ir_take_away(i);
+            continue;
+        }
+        if (sets) {
+            i->live = (uint8_t)(sets & s);
+            i->live_fault = (uint8_t)(sets & s >> FAULT & ~s);
+        }
+        if (((t & T_SPECIAL) || steps.open) && is_special(b, i, &steps)) {
+            ir_take_away(i);
+            continue;
+        }
+        s = live_before(b, i, helpers, s);
     }
+    note_live(b->insns - 1, s);
 }
 
-/* Last, when the passes' stores have long left the host's store buffer: a copy of what was just written waits for them. */
-static void close_gaps(IrBlock *b, unsigned first)
+void ir_liveness(IrBlock *b, const IrHelperDesc *helpers, const IrHoist *hoist)
 {
-    unsigned kept = first;
-    for (unsigned n = first; n < b->n_insns; n++) {
-        if (b->insns[n].op != GONE) {
-            b->insns[kept++] = b->insns[n];
+    Live s = FL_ALL;
+
+    b->n_exits = b->n_vops = 0;
+    b->loops = false;
+    for (IrInsn *i = b->insns + b->n_insns; i-- > b->insns;) {
+        note_live(i, s);
+        if (traits[i->op] & (T_EXITS | T_CALLS | T_BULK)) {
+            count(b, i);
+        }
+        if (i->op != IR_chk) {
+            s = live_before(b, i, helpers, s);
+        } else if (hoist && ir_hoisted(hoist, (unsigned)(i - b->insns)) >= 0) {
+            s = (live_before_chk(b, i, s) & ~(Live)(FL_ALL << FAULT)) | (s & FL_ALL << FAULT);
+        } else {
+            s = live_before_chk(b, i, s);
         }
     }
-    b->n_insns = kept;
+    note_live(b->insns - 1, s);
 }
 
 void ir_optimise(IrBlock *b, unsigned flags_live_out, const IrHelperDesc *helpers)
 {
-    forward(b);
-    Found found;
-    found.steps = 0;
-    found.gone = b->n_insns;
-    backward(b, flags_live_out, helpers, &found);
-    if (found.steps > 1) {
-        join_steps(b, &found);
+    if (b->folds) {
+        forward(b);
     }
-    if (found.gone < b->n_insns) {
-        close_gaps(b, found.gone);
-    }
+    backward(b, flags_live_out, helpers);
 }
 
 /* Does this locked operation change nothing?  Then it is there as a barrier. */

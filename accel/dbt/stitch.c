@@ -69,6 +69,7 @@ static void append(IrBlock *to, const IrBlock *s, unsigned n, unsigned guests, i
         to->guest[to->n_guest + i] = (IrGuest){ s->guest[i].offset + delta, s->guest[i].length, s->guest[i].calls };
         to->length += s->guest[i].length;
     }
+    to->folds |= s->folds;
     memcpy(to->imms + to->n_imms, s->imms, s->n_imms * sizeof(*s->imms));
     to->n_insns += n;
     to->n_guest += guests;

@@ -488,7 +488,7 @@ static void say_insn(Render *r, const IrInsn *i)
     case IR_getfl: case IR_setfl: case IR_cmc: say_flag_value(r, i); break;
     case IR_xchg: case IR_xadd: case IR_cmpxchg: say_rmw(r, i); break;
     case IR_fence: say(r, "x_fence();\n"); break;
-    case IR_bulk: case IR_prefetch: break;
+    case IR_bulk: case IR_prefetch: case IR_gone: break;
     case IR_guard: say_guard(r, i); break;
     case IR_chkcs:
         say(r, "if ((uint32_t)(base + %d - *(uint64_t *)(cpu + %zu)) > *(uint32_t *)(cpu + %zu)) {\n", i->imm, r->g->cs_base, r->g->cs_limit);

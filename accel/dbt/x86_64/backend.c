@@ -184,6 +184,9 @@ static void emit_body(Em *e)
 
     const IrInsn *n = ir->insns;
     for (unsigned i = 0, n_insns = ir->n_insns; i < n_insns && !e->full; i++, n++) {
+        if (n->op == IR_gone) {
+            continue;
+        }
         e->i = i;
         e->n = n;
         e->guest_pc = ir_offset(ir, n);

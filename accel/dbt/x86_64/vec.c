@@ -104,7 +104,7 @@ static bool mmx_goes_on(const Em *e)
         if (n->op == IR_vop) {
             return is_mmx(n, &e->g->vecs[n->sub]);
         }
-        if (!(n->op == IR_mov && n->dst.kind == IR_CTX)) {
+        if (n->op != IR_gone && !(n->op == IR_mov && n->dst.kind == IR_CTX)) {
             return false;
         }
     }

@@ -103,11 +103,11 @@ typedef struct IrMem {                  /* an addressing mode, kept whole */
     uint8_t  scale;                     /* 0..3: index << scale */
     /* whose base to add and, where `limit` is set, whose limit and rights to compare */
     uint8_t  segment;
+    uint8_t  offset_bits;               /* 16, 32, 64: the offset wraps so; */
+    uint8_t  linear_bits;               /* 32, 64: then its sum with the segment base wraps so */
     bool     limit;
     /* the linear page base of the block is added to disp; no base, no index */
     bool     pc_relative;
-    uint8_t  offset_bits;               /* 16, 32, 64: the offset wraps so; */
-    uint8_t  linear_bits;               /* 32, 64: then its sum with the segment base wraps so */
     uint8_t  access;                    /* IR_READ | IR_WRITE */
     /* 0, or 16: leave (to raise) where the linear address is not aligned so */
     uint8_t  align;
@@ -314,6 +314,12 @@ static inline int32_t ir_offset(const IrBlock *b, const IrInsn *i)
 }
 IrRef    ir_imm(IrBlock *b, uint64_t value);
 uint16_t ir_mem(IrBlock *b, const IrMem *mem);
+/* The same, to be filled in: mems[] of what is returned. */
+static inline uint16_t ir_mem_new(IrBlock *b)
+{
+    g_assert(b->n_mems < IR_MAX_MEMS);
+    return (uint16_t)b->n_mems++;
+}
 /* IrKind of all operands, or-ed (of a chk or lea: not of its address): two operands at a time. */
 static inline unsigned ir_kinds(const IrInsn *i)
 {

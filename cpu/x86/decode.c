@@ -71,7 +71,12 @@ enum { VEX_MAPS = 4, EVEX_MAPS = 8 };                   /* added to the map of V
 #define X(b) .has_modrm = 1, .modrm_mask = 0x7f, .modrm_value = 0x40 | ((b) & 0x3f)
 #define IS_IMM(a) (OPD_##a >= OPD_IMM)
 #define OPS1(a) .ops = { OPD_##a }, .imm = IS_IMM(a) ? OPD_##a : 0
-#define OPS2(a, b) .ops = { OPD_##a, OPD_##b }, .imm = IS_IMM(a) ? OPD_##a : IS_IMM(b) ? OPD_##b : 0
+#define IS2(a, b, x, y) (OPD_##a == OPD_##x && OPD_##b == OPD_##y)
+#define SHAPE(a, b) (IS2(a, b, Eb, Gb) || IS2(a, b, Ev, Gv) ? SHAPE_EG : \
+                     IS2(a, b, Gb, Eb) || IS2(a, b, Gv, Ev) ? SHAPE_GE : \
+                     IS_IMM(a) && IS_IMM(b) ? SHAPE_II : SHAPE_OTHER)
+#define OPS2(a, b) .ops = { OPD_##a, OPD_##b }, .imm = IS_IMM(a) ? OPD_##a : IS_IMM(b) ? OPD_##b : 0, \
+                   .shape = SHAPE(a, b)
 #define OPS3(a, b, c) .ops = { OPD_##a, OPD_##b, OPD_##c }, .imm = IS_IMM(c) ? OPD_##c : 0
 #define OPS_PICK(a, b, c, name, ...) name
 #define OPS(...) OPS_PICK(__VA_ARGS__, OPS3, OPS2, OPS1, )(__VA_ARGS__)
@@ -80,7 +85,8 @@ static const X86Row rows[ROW_N] = {
     [ROW_NONE] = { .map = 0xff },
 #define X86(op, pfx, mr, NAME, operands, properties, spec) \
     [ROW_ID(MAP, __LINE__)] = { .name = #NAME, .tr = x86_tr_##NAME, .map = MAP, .opcode = op, .prefix = pfx, mr, \
-        OPS operands, .feature = (uint32_t)(properties) >> 24, .props = (properties) & 0xffffff },
+        OPS operands, .feature = (uint32_t)(properties) >> 24, .props = (properties) & 0xffffff, \
+        .plain = ((pfx) & P_NP) && !((properties) & (NO64 | PROT | CPL0)) },
 #define MAP 0
 #include "cpu/x86/map1.def"
 #undef MAP
@@ -97,11 +103,11 @@ static const X86Row rows[ROW_N] = {
 #define SIMD(nm, pfx, m, op, mr, dst, src, im, bytes, al, feat, vprops, fn) \
     [ROW_ID(V, __LINE__)] = { .name = #nm, .tr = x86_tr_vop, .map = m, .opcode = op, .prefix = pfx, mr, \
         .ops = { OPD_##dst, OPD_##src }, .imm = (im) ? OPD_Ib : OPD_NONE, .feature = feat, .mem_bytes = bytes, .align = al, \
-        .sub = XV_##nm, .props = ISVOP },
+        .sub = XV_##nm, .props = ISVOP, .plain = (pfx) & P_NP },
 #define SIMDH(nm, pfx, m, op, mr, dst, src, im, bytes, al, feat, helper) \
     [ROW_ID(V, __LINE__)] = { .name = #nm, .tr = x86_tr_vhelper, .map = m, .opcode = op, .prefix = pfx, mr, \
         .ops = { OPD_##dst, OPD_##src }, .imm = (im) ? OPD_Ib : OPD_NONE, .feature = feat, .mem_bytes = bytes, .align = al, \
-        .sub = XH_##helper, .props = ISHELPER },
+        .sub = XH_##helper, .props = ISHELPER, .plain = (pfx) & P_NP },
 #include "cpu/x86/simd.def"
 #undef SIMD
 #undef SIMDH
@@ -530,7 +536,7 @@ static X86DecodeResult body(X86Insn *o, Bytes *b, uint64_t mode)
         o->imm = immediate(o, b, o->row->imm);
         if (o->row->imm == OPD_Ap)
             o->imm2 = get(b, 2);
-        else if (o->row->tr == x86_tr_ENTER)
+        else if (o->row->shape == SHAPE_II)
             o->imm2 = get8(b);
     }
     if (o->seg_prefix != SEG_NONE && (!code64 || o->seg_prefix >= S_FS))
@@ -570,8 +576,7 @@ static bool decode_plain(X86Insn *o, const uint8_t *code)
             return false;
         r = g;
     }
-    if (!(r->prefix & P_NP) || (key & r->modrm_mask) != r->modrm_value ||
-        (r->props & (NO64 | PROT | CPL0)) || r->imm == OPD_Ap || r->tr == x86_tr_ENTER)
+    if (!r->plain || (key & r->modrm_mask) != r->modrm_value)
         return false;
     *o = (X86Insn){ .row = r, .opcode = (uint8_t)c, .map = (uint8_t)map, .rex = (uint8_t)rex,
                     .mandatory = P_NP, .seg = S_DS, .seg_prefix = SEG_NONE,
@@ -581,8 +586,11 @@ static bool decode_plain(X86Insn *o, const uint8_t *code)
         if (o->mod != 3)
             modrm32(o, &b, true);
     }
-    if (r->imm)
+    if (r->imm) {
         o->imm = immediate(o, &b, r->imm);
+        if (r->shape == SHAPE_II)
+            o->imm2 = get8(&b);
+    }
     o->length = (uint8_t)(b.p - code);
     return true;
 }

@@ -175,6 +175,9 @@ typedef struct X86Insn X86Insn;
 typedef struct X86Tr X86Tr;
 typedef void X86TrFn(X86Tr *t, const X86Insn *i);
 
+/* The two operands of most rows: memory or register and register, of one width. */
+enum { SHAPE_OTHER, SHAPE_EG, SHAPE_GE, SHAPE_II };      /* II: two immediates */
+
 typedef struct X86Row {
     const char *name;
     X86TrFn    *tr;
@@ -188,6 +191,8 @@ typedef struct X86Row {
     uint8_t     mem_bytes, align;                       /* SIMD rows */
     uint16_t    sub;                                   /* SIMD rows: XV_* or XH_*; VEX rows: VX_* */
     uint8_t     w;                                      /* VEX rows: W_* */
+    uint8_t     shape;                                  /* SHAPE_* */
+    bool        plain;                                  /* there without a prefix, in user's 64-bit code */
     uint32_t    props;
 } X86Row;
 

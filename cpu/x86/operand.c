@@ -8,9 +8,7 @@
  */
 #include "cpu/x86/translate.h"
 
-/* Operand letter to type: fixed, or by operand size. */
-enum { BY_SIZE, BYTE, WORD, DWORD, QWORD, WIDE, Z };
-static const uint8_t width_class[OPD_N] = {
+const uint8_t x86_width_class[OPD_N] = {
     [OPD_Eb] = BYTE, [OPD_Gb] = BYTE, [OPD_Mb] = BYTE, [OPD_Zb] = BYTE, [OPD_AL] = BYTE, [OPD_CL] = BYTE, [OPD_Ib] = BYTE,
     [OPD_Ob] = BYTE, [OPD_Xb] = BYTE, [OPD_Yb] = BYTE, [OPD_ONE] = BYTE,
     [OPD_Ew] = WORD, [OPD_Gw] = WORD, [OPD_Mw] = WORD, [OPD_Sw] = WORD, [OPD_DX] = WORD, [OPD_Iw] = WORD,
@@ -19,20 +17,11 @@ static const uint8_t width_class[OPD_N] = {
     [OPD_eAX] = Z, [OPD_Xz] = Z, [OPD_Yz] = Z,
 };
 
-IrType tr_operand_type(const X86Insn *i, unsigned k)
-{
-    static const uint8_t types[Z + 1][3] = {            /* by operand size: 2, 4, 8 */
-        [BY_SIZE] = { IR_I16, IR_I32, IR_I64 }, [BYTE] = { IR_I8, IR_I8, IR_I8 }, [WORD] = { IR_I16, IR_I16, IR_I16 },
-        [DWORD] = { IR_I32, IR_I32, IR_I32 }, [QWORD] = { IR_I64, IR_I64, IR_I64 }, [WIDE] = { IR_I32, IR_I32, IR_I64 },
-        [Z] = { IR_I16, IR_I32, IR_I32 },
-    };
-    return (IrType)types[width_class[i->row->ops[k]]][i->osize >> 2];
-}
-
-IrRef tr_reg(const X86Insn *i, IrType type, unsigned reg)
-{
-    return type == IR_I8 && !i->rex && reg >= 4 ? ir_guest_high(reg - 4) : ir_guest(reg);
-}
+const uint8_t x86_width_types[Z + 1][3] = {             /* by operand size: 2, 4, 8 */
+    [BY_SIZE] = { IR_I16, IR_I32, IR_I64 }, [BYTE] = { IR_I8, IR_I8, IR_I8 }, [WORD] = { IR_I16, IR_I16, IR_I16 },
+    [DWORD] = { IR_I32, IR_I32, IR_I32 }, [QWORD] = { IR_I64, IR_I64, IR_I64 }, [WIDE] = { IR_I32, IR_I32, IR_I64 },
+    [Z] = { IR_I16, IR_I32, IR_I32 },
+};
 
 /* Which base to add and whether to compare the limit. */
 void tr_segment(X86Tr *t, IrMem *m, unsigned seg)
@@ -52,8 +41,10 @@ void tr_segment(X86Tr *t, IrMem *m, unsigned seg)
 
 static void address_parts(X86Tr *t, const X86Insn *i, IrMem *m)
 {
-    m->base = i->base == X86_NO_REG ? NONE : ir_guest(i->base);
-    m->index = i->index == X86_NO_REG ? NONE : ir_guest(i->index);
+    if (i->base != X86_NO_REG)
+        m->base = ir_guest(i->base);
+    if (i->index != X86_NO_REG)
+        m->index = ir_guest(i->index);
     m->scale = i->scale;
     m->offset_bits = i->asize * 8;
     m->disp = i->disp;
@@ -71,21 +62,28 @@ void tr_address(X86Tr *t, const X86Insn *i, IrMem *m)
     m->locked = i->lock;
 }
 
-IrRef tr_check_mem(X86Tr *t, IrMem *m, unsigned span, unsigned access)
+/* Of the block's address `mem`. */
+static inline IrRef check(X86Tr *t, uint16_t mem, unsigned span, unsigned access)
 {
     IrRef h = tr_host(t);
+    IrMem *m = &t->b->mems[mem];
     m->span = span;
     m->access = (uint8_t)access;
     IrInsn *n = emit(t, IR_chk, tr_type(span > 8 || (span & (span - 1)) ? 8 : span), h, NONE, NONE);
-    n->mem = ir_mem(t->b, m);
+    n->mem = mem;
     return h;
+}
+
+IrRef tr_check_mem(X86Tr *t, IrMem *m, unsigned span, unsigned access)
+{
+    return check(t, ir_mem(t->b, m), span, access);
 }
 
 G_GNUC_NO_INLINE IrRef tr_check(X86Tr *t, const X86Insn *i, unsigned span, unsigned access)
 {
-    IrMem m;
-    tr_address(t, i, &m);
-    return tr_check_mem(t, &m, span, access);
+    uint16_t mem = ir_mem_new(t->b);
+    tr_address(t, i, &t->b->mems[mem]);
+    return check(t, mem, span, access);
 }
 
 IrRef tr_far_pointer(X86Tr *t, const X86Insn *i, IrRef *offset)
@@ -183,9 +181,11 @@ unsigned tr_stack_size(const X86Tr *t)
 
 static IrRef check_stack(X86Tr *t, int32_t disp, unsigned bytes, unsigned access)
 {
-    IrMem m = { .base = ir_guest(R_RSP), .disp = disp, .offset_bits = tr_stack_size(t) * 8 };
-    tr_segment(t, &m, S_SS);
-    return tr_check_mem(t, &m, bytes, access);
+    uint16_t mem = ir_mem_new(t->b);
+    IrMem *m = &t->b->mems[mem];
+    *m = (IrMem){ .base = ir_guest(R_RSP), .disp = disp, .offset_bits = tr_stack_size(t) * 8 };
+    tr_segment(t, m, S_SS);
+    return check(t, mem, bytes, access);
 }
 
 IrRef tr_check_push(X86Tr *t, unsigned bytes)

@@ -101,9 +101,18 @@ void   x86_tr_x87_settle(X86Tr *t);     /* before what reads FIP, FDP or FOP */
 bool   x86_vex_gate(X86Tr *t, const X86Insn *i);
 
 /* ---- operand.c ---- */
-IrType tr_operand_type(const X86Insn *i, unsigned k);
+/* Operand letter to type: fixed, or by operand size. */
+enum { BY_SIZE, BYTE, WORD, DWORD, QWORD, WIDE, Z };
+extern const uint8_t x86_width_class[OPD_N], x86_width_types[Z + 1][3];
+static inline IrType tr_operand_type(const X86Insn *i, unsigned k)
+{
+    return (IrType)x86_width_types[x86_width_class[i->row->ops[k]]][i->osize >> 2];
+}
 /* ah, ch, dh, bh where there is no REX */
-IrRef  tr_reg(const X86Insn *i, IrType type, unsigned reg);
+static inline IrRef tr_reg(const X86Insn *i, IrType type, unsigned reg)
+{
+    return type == IR_I8 && !i->rex && reg >= 4 ? ir_guest_high(reg - 4) : ir_guest(reg);
+}
 void   tr_address(X86Tr *t, const X86Insn *i, IrMem *m);                /* of the ModRM operand */
 void   tr_segment(X86Tr *t, IrMem *m, unsigned seg);
 /* host address of the ModRM operand */
@@ -115,6 +124,22 @@ IrRef  tr_offset(X86Tr *t, const X86Insn *i);           /* its effective address
 unsigned tr_offset_mem(X86Tr *t, const X86Insn *i);    /* the address of that, as lea has it */
 /* operand k as a source or destination */
 IrRef  tr_operand(X86Tr *t, const X86Insn *i, unsigned k, unsigned access);
+/* the first two, the second a source; returns the type of the first */
+static inline IrType tr_operands(X86Tr *t, const X86Insn *i, unsigned access, IrRef *d, IrRef *s)
+{
+    IrType type = tr_operand_type(i, 0);
+    if (i->row->shape == SHAPE_GE) {
+        *d = tr_reg(i, type, i->reg);
+        *s = i->mod != 3 ? tr_check(t, i, 1u << type, IR_READ) : tr_reg(i, type, i->rm);
+    } else if (i->row->shape == SHAPE_EG) {
+        *d = i->mod != 3 ? tr_check(t, i, 1u << type, access) : tr_reg(i, type, i->rm);
+        *s = tr_reg(i, type, i->reg);
+    } else {
+        *d = tr_operand(t, i, 0, access);
+        *s = tr_operand(t, i, 1, IR_READ);
+    }
+    return type;
+}
 /* operand k zero-extended, no IR_HOST and no narrow register */
 IrRef  tr_value(X86Tr *t, const X86Insn *i, unsigned k);
 unsigned tr_stack_size(const X86Tr *t); /* bytes of the stack pointer in use */

@@ -16,10 +16,9 @@ enum { FL_LOGIC_UNDEF = FL_A, FL_MUL_UNDEF = FL_S | FL_Z | FL_A | FL_P };
 static void alu(X86Tr *t, const X86Insn *i, IrOp op, unsigned undef)
 {
     bool compare = op == IR_cmp || op == IR_test;
-    IrRef d = tr_operand(t, i, 0, compare ? IR_READ : IR_READ | IR_WRITE);
-    IrRef s = tr_operand(t, i, 1, IR_READ);
-    emit_flags(t, op, tr_operand_type(i, 0), compare ? NONE : d, d, s, FL_ALL, undef)->locked =
-        i->lock;
+    IrRef d, s;
+    IrType type = tr_operands(t, i, compare ? IR_READ : IR_READ | IR_WRITE, &d, &s);
+    emit_flags(t, op, type, compare ? NONE : d, d, s, FL_ALL, undef)->locked = i->lock;
 }
 void x86_tr_ADD(X86Tr *t, const X86Insn *i) { alu(t, i, IR_add, 0); }
 void x86_tr_OR(X86Tr *t, const X86Insn *i) { alu(t, i, IR_or, FL_LOGIC_UNDEF); }
@@ -204,9 +203,8 @@ void x86_tr_CRC32(X86Tr *t, const X86Insn *i)
 /* ---- moves ---- */
 void x86_tr_MOV(X86Tr *t, const X86Insn *i)
 {
-    IrType type = tr_operand_type(i, 0);
-    IrRef d = tr_operand(t, i, 0, IR_WRITE);
-    IrRef s = tr_operand(t, i, 1, IR_READ);
+    IrRef d, s;
+    IrType type = tr_operands(t, i, IR_WRITE, &d, &s);
     emit(t, IR_mov, type, d, s, NONE);
 }
 
@@ -223,12 +221,8 @@ void x86_tr_MOVSXD(X86Tr *t, const X86Insn *i) { extend(t, i, IR_sext8, IR_sext1
 
 void x86_tr_LEA(X86Tr *t, const X86Insn *i)
 {
-    IrMem m;
-    tr_address(t, i, &m);
-    m.segment = SEG_NONE;
-    m.limit = m.locked = false;
-    m.linear_bits = 64;
-    emit(t, IR_lea, tr_operand_type(i, 0), ir_guest(i->reg), NONE, NONE)->mem = ir_mem(t->b, &m);
+    emit(t, IR_lea, tr_operand_type(i, 0), ir_guest(i->reg), NONE, NONE)->mem =
+        (uint16_t)tr_offset_mem(t, i);
 }
 
 static void exchange(X86Tr *t, IrType type, IrRef a, IrRef b)

@@ -300,14 +300,14 @@ void dbt_step(DbtCpu *d)
     memcpy(one->mems, raw->mems, raw->n_mems * sizeof *raw->mems);
     one->n_imms = raw->n_imms;
     one->n_mems = raw->n_mems;
-    unsigned guest = raw->insns[n].guest;
-    one->guest[one->n_guest++] = raw->guest[guest];
+    unsigned of = raw->insns[n].guest;
+    one->guest[one->n_guest++] = raw->guest[of];
     do {
         IrInsn *i = &one->insns[one->n_insns++];
         *i = raw->insns[n++];
         i->live = i->sets;
         i->guest = 0;
-    } while ((unsigned)n < raw->n_insns && raw->insns[n].guest == guest);
+    } while ((unsigned)n < raw->n_insns && raw->insns[n].guest == of);
     if ((unsigned)n < raw->n_insns) {
         ir_emit(one, IR_jmp, IR_I64, ir_none(), ir_none(), ir_none())->imm =
             ir_offset(raw, &raw->insns[n]);

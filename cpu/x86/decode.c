@@ -244,32 +244,35 @@ static void modrm16(X86Insn *o, Bytes *b)
 }
 
 /* Vol. 2, tables 2-2 and 2-3. */
-static void modrm32(X86Insn *o, Bytes *b, bool code64)
+static inline void modrm32_inline(X86Insn *o, Bytes *b, bool code64)
 {
-    unsigned rm = o->modrm & 7;
-    o->seg = S_DS;
+    unsigned rm = o->modrm & 7, mod = o->mod, base = o->rm;
     if (rm == 4) {
         uint8_t sib = get8(b);
         unsigned index = ((sib >> 3) & 7) | (o->rex & 2) << 2;
         o->scale = sib >> 6;
         o->index = index == 4 ? X86_NO_REG : index;
-        o->base = (sib & 7) | (o->rex & 1) << 3;
-        if ((sib & 7) == 5 && o->mod == 0) {
-            o->base = X86_NO_REG;
+        base = (sib & 7) | (o->rex & 1u) << 3;
+        if ((sib & 7) == 5 && mod == 0) {
+            base = X86_NO_REG;
             o->disp = (int32_t)get_signed(b, 4);
         }
-    } else if (rm == 5 && o->mod == 0) {
+    } else if (rm == 5 && mod == 0) {
         o->pc_relative = code64;
+        base = X86_NO_REG;
         o->disp = (int32_t)get_signed(b, 4);
-    } else {
-        o->base = o->rm;
     }
-    if (o->mod == 1)
+    if (mod == 1)
         o->disp = (int32_t)get_signed(b, 1);
-    else if (o->mod == 2)
+    else if (mod == 2)
         o->disp = (int32_t)get_signed(b, 4);
-    if (o->base == R_RSP || o->base == R_RBP)
-        o->seg = S_SS;
+    o->base = (uint8_t)base;
+    o->seg = base == R_RSP || base == R_RBP ? S_SS : S_DS;
+}
+
+static G_GNUC_NO_INLINE void modrm32(X86Insn *o, Bytes *b, bool code64)
+{
+    modrm32_inline(o, b, code64);
 }
 
 static inline void modrm(X86Insn *o, Bytes *b)
@@ -280,7 +283,7 @@ static inline void modrm(X86Insn *o, Bytes *b)
     o->rm = (o->modrm & 7) | (o->rex & 1) << 3;
 }
 
-static inline uint64_t immediate(X86Insn *o, Bytes *b, unsigned kind)
+static G_GNUC_NO_INLINE uint64_t immediate(X86Insn *o, Bytes *b, unsigned kind)
 {
     switch (kind) {
     case OPD_Ib: return get8(b);
@@ -550,7 +553,19 @@ static X86DecodeResult body(X86Insn *o, Bytes *b, uint64_t mode)
  * Most instructions of 64-bit code: at most REX before an opcode of the first two maps whose last
  * row is theirs, or the row of /reg in a full group.  False: nothing is done.
  */
-static bool decode_plain(X86Insn *o, const uint8_t *code)
+static inline uint64_t plain_immediate(X86Insn *o, Bytes *b, unsigned kind)
+{
+    if (kind == OPD_Ibs || kind == OPD_Jb)
+        return (uint64_t)get_signed(b, 1);
+    if (kind == OPD_Iz || kind == OPD_Jz)
+        return (uint64_t)get_signed(b, 4);
+    Bytes rest = *b;                    /* whose address may be taken */
+    uint64_t v = immediate(o, &rest, kind);
+    b->p = rest.p;
+    return v;
+}
+
+static inline bool decode_plain(X86Insn *o, const uint8_t *code)
 {
     unsigned c = code[0], rex = 0, map = 0, last;
     Bytes b = { code + 1, NULL };
@@ -584,10 +599,10 @@ static bool decode_plain(X86Insn *o, const uint8_t *code)
     if (r->has_modrm) {
         modrm(o, &b);
         if (o->mod != 3)
-            modrm32(o, &b, true);
+            modrm32_inline(o, &b, true);
     }
     if (r->imm) {
-        o->imm = immediate(o, &b, r->imm);
+        o->imm = plain_immediate(o, &b, r->imm);
         if (r->shape == SHAPE_II)
             o->imm2 = get8(&b);
     }

@@ -33,7 +33,8 @@ struct AccelOps {
     void     (*vcpu_fini)(Vcpu *v);                     /* optional; before the CPU's own fini */
     VcpuExit (*run)(Vcpu *v);                           /* until something needs us */
     void     (*kick)(Vcpu *v);                          /* any thread, async-signal-safe */
-    void     (*get_regs)(Vcpu *v), (*set_regs)(Vcpu *v);/* to and from the one state in cpu/, which snapshots hold */
+    /* to and from the one state in cpu/, which snapshots hold */
+    void     (*get_regs)(Vcpu *v), (*set_regs)(Vcpu *v);
     void     (*map_changed)(AddressSpace *as, const MemRange *gone, unsigned n_gone,
                             const MemRange *come, unsigned n_come);
     void     (*dirty_log)(Region *ram, bool on);

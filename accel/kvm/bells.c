@@ -17,8 +17,12 @@
 static bool bell_do(KvmMachine *k, const KvmBell *b, uint32_t flag)
 {
     struct kvm_ioeventfd e = {
-        .datamatch = b->val, .addr = b->at, .len = b->size, .fd = b->fd,
-        .flags = flag | (b->ports ? KVM_IOEVENTFD_FLAG_PIO : 0) | (b->by_value ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0),
+        .datamatch = b->val,
+        .addr = b->at,
+        .len = b->size,
+        .fd = b->fd,
+        .flags = flag | (b->ports ? KVM_IOEVENTFD_FLAG_PIO : 0) |
+                 (b->by_value ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0),
     };
 
     return ioctl(k->vm, KVM_IOEVENTFD, &e) == 0;
@@ -26,8 +30,8 @@ static bool bell_do(KvmMachine *k, const KvmBell *b, uint32_t flag)
 
 static bool bell_same(const KvmBell *a, const KvmBell *b)
 {
-    return a->bell == b->bell && a->at == b->at && a->ports == b->ports && a->size == b->size && a->by_value == b->by_value &&
-           a->val == b->val;
+    return a->bell == b->bell && a->at == b->at && a->ports == b->ports && a->size == b->size &&
+           a->by_value == b->by_value && a->val == b->val;
 }
 
 /* Where the guest's writes meet bells now. */
@@ -40,7 +44,8 @@ static void wanted(KvmMachine *k, AddressSpace *as, bool ports, GArray *list)
         bool there = as_lookup(as, at, true, &l);
         for (unsigned i = 0; there && l.region->bells && i < l.region->bells->len; i++) {
             Doorbell *d = l.region->bells->pdata[i];
-            KvmBell   b = { .bell = d, .ports = ports, .size = d->size, .by_value = d->by_value, .val = d->val, .fd = -1 };
+            KvmBell   b = { .bell = d, .ports = ports, .size = d->size, .by_value = d->by_value,
+                            .val = d->val, .fd = -1 };
             if (d->at >= l.from && d->at - l.from < l.size && (d->size || k->has_any_size)) {
                 b.at = l.at + (d->at - l.from);
                 g_array_append_val(list, b);

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * clock.c -- KVM's clocks as the guest's: TSC and kvmclock run on while the machine is stopped, and are set back before it goes on.
+ * clock.c -- KVM's clocks as the guest's: TSC and kvmclock run on while the machine is stopped, and
+ * are set back before it goes on.
  *
- * Spec: Linux Documentation/virt/kvm/api.rst, 4.29 (KVM_SET_CLOCK), 4.112 (KVM_KVMCLOCK_CTRL); devices/vcpu.rst, 4.1 (TSC offset).
- * Omits: kernels before 5.16 have no offset to set, and take a TSC written less than a second away from what they expect for an
- *   attempt to keep CPUs together: there the TSC runs on through such a stop.
+ * Spec: Linux Documentation/virt/kvm/api.rst, 4.29 (KVM_SET_CLOCK), 4.112 (KVM_KVMCLOCK_CTRL);
+ *   devices/vcpu.rst, 4.1 (TSC offset).
+ * Omits: kernels before 5.16 have no offset to set, and take a TSC written less than a second away
+ *   from what they expect for an attempt to keep CPUs together: there the TSC runs on through such
+ *   a stop.
  * Threads: while no vCPU is in the guest.
  *
- * clock_lag is what the host's time is ahead of the guest's by KVM's clocks: what the machine's has grown by since is a stop.  All
- * CPUs are set back by the same, the first one last: KVM keeps those that are set next beside the one that was set last.
+ * clock_lag is what the host's time is ahead of the guest's by KVM's clocks: what the machine's has
+ * grown by since is a stop.  All CPUs are set back by the same, the first one last: KVM keeps those
+ * that are set next beside the one that was set last.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
 #include "accel/kvm/kvm.h"
@@ -36,7 +40,8 @@ static uint64_t tsc_read(KvmCpu *k)
 
 static bool offset_do(KvmCpu *k, unsigned long what, uint64_t *offset)
 {
-    struct kvm_device_attr a = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)offset };
+    struct kvm_device_attr a = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET,
+                                 .addr = (uintptr_t)offset };
 
     return ioctl(k->fd, what, &a) == 0;
 }
@@ -74,7 +79,8 @@ static void settle(void *kvm)
             uint64_t tsc = tsc_read(c) - (uint64_t)cycles(c, stopped);
             kvm_msr_do(c, KVM_SET_MSRS, MSR_TSC, &tsc);
         }
-        ioctl(c->fd, KVM_KVMCLOCK_CTRL, 0);     /* its watchdogs are told; refused where it has no such clock */
+        /* its watchdogs are told; refused where it has no such clock */
+        ioctl(c->fd, KVM_KVMCLOCK_CTRL, 0);
     }
     kvmclock_set(k);
     k->clock_lag += stopped;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * debug.c -- a debugger's breakpoints, watchpoints and single steps under KVM: the processor's debug registers and trap flag.
+ * debug.c -- a debugger's breakpoints, watchpoints and single steps under KVM: the processor's
+ * debug registers and trap flag.
  *
- * Spec: Linux Documentation/virt/kvm/api.rst, 4.87 (KVM_SET_GUEST_DEBUG); Intel SDM vol. 3, 18.2 (DR6, DR7).
- * Omits: breakpoints written into the guest's code.  What does not fit in four registers runs by single steps if it is a
- *   breakpoint (slow, and exact), and is refused if it is a watchpoint.  A watchpoint for reading stops at writing too: x86 has no
- *   other.  While a debugger has something set the guest's own debug registers do nothing.
+ * Spec: Linux Documentation/virt/kvm/api.rst, 4.87 (KVM_SET_GUEST_DEBUG); Intel SDM vol. 3, 18.2
+ *   (DR6, DR7).
+ * Omits: breakpoints written into the guest's code.  What does not fit in four registers runs by
+ *   single steps if it is a breakpoint (slow, and exact), and is refused if it is a watchpoint.  A
+ *   watchpoint for reading stops at writing too: x86 has no other.  While a debugger has something
+ *   set the guest's own debug registers do nothing.
  * Threads: the vCPU's own; kvm_debug_changed() while all are parked.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
@@ -38,7 +41,10 @@ static bool put(Registers *r, uint64_t at, unsigned bytes, unsigned what, unsign
     return true;
 }
 
-/* false: a watchpoint is left over.  Pieces are aligned, of 1, 2, 4 or 8 bytes.  over: not that breakpoint, or NULL. */
+/*
+ * false: a watchpoint is left over.  Pieces are aligned, of 1, 2, 4 or 8 bytes.  over: not that
+ * breakpoint, or NULL.
+ */
 static bool fill(const Debug *d, const uint64_t *over, Registers *r)
 {
     *r = (Registers){ .dr7 = DR7_FIXED };
@@ -47,13 +53,15 @@ static bool fill(const Debug *d, const uint64_t *over, Registers *r)
         for (uint64_t at = w->at, left = w->bytes, n; left; at += n, left -= n) {
             for (n = 8; n > left || at & (n - 1); n /= 2) {
             }
-            if (!put(r, at, (unsigned)n, w->ways == DEBUG_WRITE ? WHAT_WRITE : WHAT_ACCESS, i + 1)) {
+            if (!put(r, at, (unsigned)n, w->ways == DEBUG_WRITE ? WHAT_WRITE : WHAT_ACCESS,
+                     i + 1)) {
                 return false;
             }
         }
     }
     for (unsigned i = 0; d && i < d->n_breaks; i++) {
-        r->by_steps |= (!over || *over != d->breaks[i].at) && !put(r, d->breaks[i].at, 1, WHAT_EXEC, 0);
+        r->by_steps |= (!over || *over != d->breaks[i].at) &&
+                       !put(r, d->breaks[i].at, 1, WHAT_EXEC, 0);
     }
     return true;
 }
@@ -96,7 +104,8 @@ void kvm_debug_set(KvmCpu *k)
         return;
     }
     if (step) {
-        g.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | (v->single && k->kvm->has_blockirq ? KVM_GUESTDBG_BLOCKIRQ : 0);
+        g.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP |
+                    (v->single && k->kvm->has_blockirq ? KVM_GUESTDBG_BLOCKIRQ : 0);
     }
     if (r.n) {
         g.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP;

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * irqchip.c -- KVM's own interrupt controllers behind core/irqchip.h: wires, messages, their state to and from the devices'.
+ * irqchip.c -- KVM's own interrupt controllers behind core/irqchip.h: wires, messages, their state
+ * to and from the devices'.
  *
- * Spec: Linux Documentation/virt/kvm/api.rst, 4.24 to 4.27 (irqchip), 4.52 (routing), 4.57 (local APIC), 4.71 (MSI), 7.5 (split).
+ * Spec: Linux Documentation/virt/kvm/api.rst, 4.24 to 4.27 (irqchip), 4.52 (routing), 4.57 (local
+ *   APIC), 4.71 (MSI), 7.5 (split).
  * Omits: an IO-APIC pin in ExtINT mode.  irqfd: all
- *   interrupts come from threads of this process, and KVM_SIGNAL_MSI costs any of them less than a descriptor (tests/kvm/signals.c).
- * Threads: KvmMachine.irq_lock guards wires and routes, and is innermost; state moves while the vCPUs are parked.
+ *   interrupts come from threads of this process, and KVM_SIGNAL_MSI costs any of them less than a
+ *   descriptor (tests/kvm/signals.c).
+ * Threads: KvmMachine.irq_lock guards wires and routes, and is innermost; state moves while the
+ *   vCPUs are parked.
  *
- * kernel-irqchip=on: the 8259 pair, the IO-APIC and the local APICs are KVM's; split: the local APICs alone; off: none.
- * Storing a chip loses the levels of its inputs, so they are given again when a vCPU runs next.
+ * kernel-irqchip=on: the 8259 pair, the IO-APIC and the local APICs are KVM's; split: the local
+ * APICs alone; off: none.  Storing a chip loses the levels of its inputs, so they are given again
+ * when a vCPU runs next.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
 #include "accel/kvm/kvm.h"
@@ -28,19 +33,25 @@ static void route_add(struct kvm_irq_routing *t, struct kvm_irq_routing_entry e)
 
 static void route_chip(struct kvm_irq_routing *t, unsigned gsi, unsigned chip, unsigned pin)
 {
-    route_add(t, (struct kvm_irq_routing_entry){ .gsi = gsi, .type = KVM_IRQ_ROUTING_IRQCHIP, .u.irqchip = { chip, pin } });
+    route_add(t, (struct kvm_irq_routing_entry){ .gsi = gsi, .type = KVM_IRQ_ROUTING_IRQCHIP,
+                                                 .u.irqchip = { chip, pin } });
 }
 
 static void route_msi(struct kvm_irq_routing *t, unsigned gsi, const Msi *msi)
 {
-    route_add(t, (struct kvm_irq_routing_entry){ .gsi = gsi, .type = KVM_IRQ_ROUTING_MSI, .u.msi = {
-        .address_lo = (uint32_t)msi->address, .address_hi = (uint32_t)(msi->address >> 32), .data = msi->data } });
+    route_add(t, (struct kvm_irq_routing_entry){
+                     .gsi = gsi,
+                     .type = KVM_IRQ_ROUTING_MSI,
+                     .u.msi = { .address_lo = (uint32_t)msi->address,
+                                .address_hi = (uint32_t)(msi->address >> 32),
+                                .data = msi->data } });
 }
 
 /* All of them at once: KVM knows no other way.  irq_lock held. */
 static bool routes_set_locked(KvmMachine *k)
 {
-    g_autofree struct kvm_irq_routing *t = g_malloc0(sizeof *t + 2 * IRQCHIP_PINS * sizeof t->entries[0]);
+    g_autofree struct kvm_irq_routing *t = g_malloc0(sizeof *t +
+                                                     2 * IRQCHIP_PINS * sizeof t->entries[0]);
 
     for (unsigned n = 0; n < IRQCHIP_PINS; n++) {
         if (k->chip.full && n != CASCADE) {
@@ -61,7 +72,8 @@ static void kvm_route(Machine *m, unsigned pin, const Msi *msi)
     uint32_t    bit = 1u << pin, on = msi ? bit : 0;
 
     g_mutex_lock(&k->irq_lock);
-    bool same = (k->route_on & bit) == on && (!msi || (k->route[pin].address == msi->address && k->route[pin].data == msi->data));
+    bool same = (k->route_on & bit) == on && (!msi || (k->route[pin].address == msi->address &&
+                                                       k->route[pin].data == msi->data));
     if (!same) {
         k->route_on = (k->route_on & ~bit) | on;
         k->route[pin] = msi ? *msi : (Msi){ 0 };
@@ -113,7 +125,8 @@ static uint32_t kvm_pins(Machine *m)
 
 static void kvm_message(Machine *m, const Msi *msi)
 {
-    struct kvm_msi msg = { .address_lo = (uint32_t)msi->address, .address_hi = (uint32_t)(msi->address >> 32), .data = msi->data };
+    struct kvm_msi msg = { .address_lo = (uint32_t)msi->address,
+                           .address_hi = (uint32_t)(msi->address >> 32), .data = msi->data };
 
     ioctl(kvm_of(m)->vm, KVM_SIGNAL_MSI, &msg);
 }
@@ -135,7 +148,9 @@ void kvm_irqchip_nmi(KvmCpu *k)
     struct kvm_lapic_state a;
     uint32_t lvt;
 
-    if (__atomic_load_n(&k->nmi_pin, __ATOMIC_ACQUIRE) && __atomic_exchange_n(&k->nmi_pin, false, __ATOMIC_SEQ_CST) && ioctl(k->fd, KVM_GET_LAPIC, &a) == 0) {
+    if (__atomic_load_n(&k->nmi_pin, __ATOMIC_ACQUIRE) &&
+        __atomic_exchange_n(&k->nmi_pin, false, __ATOMIC_SEQ_CST) &&
+        ioctl(k->fd, KVM_GET_LAPIC, &a) == 0) {
         memcpy(&lvt, a.regs + LVT1, 4);
         if (!(lvt & MASKED) && (lvt & MODE) == NMI) {
             ioctl(k->fd, KVM_NMI, 0);
@@ -148,9 +163,12 @@ void kvm_irqchip_nmi(KvmCpu *k)
 static void pic_in(PicState *p, const struct kvm_pic_state *s)
 {
     *p = (PicState){
-        .lines = s->last_irr, .irr = s->irr, .imr = s->imr, .isr = s->isr, .elcr = s->elcr, .elcr_writable = s->elcr_mask,
-        .vector = s->irq_base, .top = s->priority_add, .step = s->init_state, .icw4_comes = s->init4, .auto_eoi = s->auto_eoi,
-        .nested_special = s->special_fully_nested_mode, .special_mask = s->special_mask, .rotate_aeoi = s->rotate_on_auto_eoi,
+        .lines = s->last_irr, .irr = s->irr, .imr = s->imr,
+        .isr = s->isr, .elcr = s->elcr, .elcr_writable = s->elcr_mask,
+        .vector = s->irq_base, .top = s->priority_add, .step = s->init_state,
+        .icw4_comes = s->init4, .auto_eoi = s->auto_eoi,
+        .nested_special = s->special_fully_nested_mode,
+        .special_mask = s->special_mask, .rotate_aeoi = s->rotate_on_auto_eoi,
         .read_isr = s->read_reg_select, .poll = s->poll,
     };
 }
@@ -158,9 +176,12 @@ static void pic_in(PicState *p, const struct kvm_pic_state *s)
 static void pic_out(struct kvm_pic_state *s, const PicState *p)
 {
     *s = (struct kvm_pic_state){
-        .last_irr = p->lines, .irr = p->irr, .imr = p->imr, .isr = p->isr, .elcr = p->elcr, .elcr_mask = p->elcr_writable,
-        .irq_base = p->vector, .priority_add = p->top, .init_state = p->step, .init4 = p->icw4_comes, .auto_eoi = p->auto_eoi,
-        .special_fully_nested_mode = p->nested_special, .special_mask = p->special_mask, .rotate_on_auto_eoi = p->rotate_aeoi,
+        .last_irr = p->lines, .irr = p->irr, .imr = p->imr,
+        .isr = p->isr, .elcr = p->elcr, .elcr_mask = p->elcr_writable,
+        .irq_base = p->vector, .priority_add = p->top, .init_state = p->step,
+        .init4 = p->icw4_comes, .auto_eoi = p->auto_eoi,
+        .special_fully_nested_mode = p->nested_special,
+        .special_mask = p->special_mask, .rotate_on_auto_eoi = p->rotate_aeoi,
         .read_reg_select = p->read_isr, .poll = p->poll,
     };
 }
@@ -168,7 +189,8 @@ static void pic_out(struct kvm_pic_state *s, const PicState *p)
 static bool chip_do(Machine *m, unsigned long what, struct kvm_irqchip *c)
 {
     if (ioctl(kvm_of(m)->vm, what, c) < 0) {
-        g_printerr("ryokan: kvm: cannot move the state of interrupt controller %u: %s\n", c->chip_id, g_strerror(errno));
+        g_printerr("ryokan: kvm: cannot move the state of interrupt controller %u: %s\n",
+                   c->chip_id, g_strerror(errno));
         return false;
     }
     return true;
@@ -219,8 +241,10 @@ static void kvm_ioapic_fetch(Machine *m, IoapicState *s)
 static void kvm_ioapic_store(Machine *m, const IoapicState *s)
 {
     enum { IOAPIC_AT = 0xfec00000 };
-    struct kvm_irqchip c = { .chip_id = KVM_IRQCHIP_IOAPIC, .chip.ioapic = { .base_address = IOAPIC_AT, .ioregsel = s->select,
-                                                                            .id = s->id >> 24 } };
+    struct kvm_irqchip c = {
+        .chip_id = KVM_IRQCHIP_IOAPIC,
+        .chip.ioapic = { .base_address = IOAPIC_AT, .ioregsel = s->select, .id = s->id >> 24 },
+    };
 
     stored(kvm_of(m));
     for (unsigned n = 0; n < IRQCHIP_PINS; n++) {
@@ -231,7 +255,9 @@ static void kvm_ioapic_store(Machine *m, const IoapicState *s)
 
 /* ---- the local APIC, and whether its CPU sleeps or waits for a start ---- */
 
-/* An INIT or a start that waits changes all registers when this is asked for: before they are read. */
+/*
+ * An INIT or a start that waits changes all registers when this is asked for: before they are read.
+ */
 void kvm_apic_settle(KvmCpu *k)
 {
     struct kvm_mp_state mp;
@@ -248,7 +274,8 @@ void kvm_apic_in(KvmCpu *k, uint64_t base)
     X86Cpu  *c = k->c;
     ApicPage page = { .base = base };
 
-    if (!k->kvm->machine->irqchip || !c->apic_ops || ioctl(k->fd, KVM_GET_LAPIC, &a) < 0 || ioctl(k->fd, KVM_GET_MP_STATE, &mp) < 0) {
+    if (!k->kvm->machine->irqchip || !c->apic_ops || ioctl(k->fd, KVM_GET_LAPIC, &a) < 0 ||
+        ioctl(k->fd, KVM_GET_MP_STATE, &mp) < 0) {
         return;
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(page.reg); i++) {
@@ -257,8 +284,11 @@ void kvm_apic_in(KvmCpu *k, uint64_t base)
     kvm_msr_do(k, KVM_GET_MSRS, MSR_DEADLINE, &page.deadline_tsc);
     c->apic_ops->put_page(c->apic, &page);
     if (c->activity != X86_SHUTDOWN) {
-        c->activity = mp.mp_state == KVM_MP_STATE_HALTED ? X86_HLT :
-                      mp.mp_state == KVM_MP_STATE_INIT_RECEIVED || mp.mp_state == KVM_MP_STATE_UNINITIALIZED ? X86_WAIT_SIPI : X86_RUN;
+        c->activity = mp.mp_state == KVM_MP_STATE_HALTED ? X86_HLT
+                      : mp.mp_state == KVM_MP_STATE_INIT_RECEIVED ||
+                              mp.mp_state == KVM_MP_STATE_UNINITIALIZED
+                          ? X86_WAIT_SIPI
+                          : X86_RUN;
     }
 }
 
@@ -267,8 +297,10 @@ void kvm_apic_out(KvmCpu *k)
 {
     struct kvm_lapic_state a = { { 0 } };
     X86Cpu  *c = k->c;
-    struct kvm_mp_state mp = { c->activity == X86_HLT || c->activity == X86_MWAIT ? KVM_MP_STATE_HALTED :
-                               c->activity == X86_WAIT_SIPI ? KVM_MP_STATE_INIT_RECEIVED : KVM_MP_STATE_RUNNABLE };
+    struct kvm_mp_state mp = { c->activity == X86_HLT || c->activity == X86_MWAIT
+                                   ? KVM_MP_STATE_HALTED
+                               : c->activity == X86_WAIT_SIPI ? KVM_MP_STATE_INIT_RECEIVED
+                                                              : KVM_MP_STATE_RUNNABLE };
     ApicPage page;
 
     if (!k->kvm->machine->irqchip || !c->apic_ops) {
@@ -279,7 +311,8 @@ void kvm_apic_out(KvmCpu *k)
         memcpy(a.regs + i * 16, &page.reg[i], 4);
     }
     if (ioctl(k->fd, KVM_SET_LAPIC, &a) < 0 || ioctl(k->fd, KVM_SET_MP_STATE, &mp) < 0) {
-        g_printerr("ryokan: kvm: CPU %u: KVM refuses its local APIC: %s\n", c->dbt.vcpu.index, g_strerror(errno));
+        g_printerr("ryokan: kvm: CPU %u: KVM refuses its local APIC: %s\n", c->dbt.vcpu.index,
+                   g_strerror(errno));
     }
     kvm_msr_do(k, KVM_SET_MSRS, MSR_DEADLINE, &page.deadline_tsc);
 }
@@ -291,11 +324,17 @@ static bool create(KvmMachine *k, GError **err)
     struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args[0] = IRQCHIP_PINS };
 
     if (k->irqchip == IRQCHIP_ON) {
-        return ioctl(k->vm, KVM_CREATE_IRQCHIP, 0) == 0 || fail(err, "-accel kvm: KVM makes no interrupt controllers: %s; "
-                                                                 "use kernel-irqchip=off", g_strerror(errno));
+        return ioctl(k->vm, KVM_CREATE_IRQCHIP, 0) == 0 ||
+               fail(err,
+                    "-accel kvm: KVM makes no interrupt controllers: %s; "
+                    "use kernel-irqchip=off",
+                    g_strerror(errno));
     }
-    return ioctl(k->vm, KVM_ENABLE_CAP, &split) == 0 || fail(err, "-accel kvm: this host's KVM has no split interrupt controllers: %s; "
-                                                              "use kernel-irqchip=on or off", g_strerror(errno));
+    return ioctl(k->vm, KVM_ENABLE_CAP, &split) == 0 ||
+           fail(err,
+                "-accel kvm: this host's KVM has no split interrupt controllers: %s; "
+                "use kernel-irqchip=on or off",
+                g_strerror(errno));
 }
 
 bool kvm_irqchip_init(KvmMachine *k, GError **err)
@@ -309,8 +348,10 @@ bool kvm_irqchip_init(KvmMachine *k, GError **err)
         return false;
     }
     k->chip = (IrqChip){
-        .full = k->irqchip == IRQCHIP_ON, .message = kvm_message, .nmi_pin = kvm_nmi_pin, .wire = kvm_wire, .pins = kvm_pins,
-        .pic_fetch = kvm_pic_fetch, .pic_store = kvm_pic_store, .ioapic_fetch = kvm_ioapic_fetch, .ioapic_store = kvm_ioapic_store,
+        .full = k->irqchip == IRQCHIP_ON, .message = kvm_message,
+        .nmi_pin = kvm_nmi_pin, .wire = kvm_wire, .pins = kvm_pins,
+        .pic_fetch = kvm_pic_fetch, .pic_store = kvm_pic_store,
+        .ioapic_fetch = kvm_ioapic_fetch, .ioapic_store = kvm_ioapic_store,
         .route = kvm_route,
     };
     if (k->chip.full) {
@@ -318,7 +359,9 @@ bool kvm_irqchip_init(KvmMachine *k, GError **err)
     }
     k->machine->irqchip = &k->chip;
     if (!routes_set_locked(k)) {
-        return fail(err, "-accel kvm: KVM takes no routes for interrupts: %s; use kernel-irqchip=off", g_strerror(errno));
+        return fail(err,
+                    "-accel kvm: KVM takes no routes for interrupts: %s; use kernel-irqchip=off",
+                    g_strerror(errno));
     }
     return true;
 }

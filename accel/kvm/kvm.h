@@ -3,7 +3,8 @@
  * kvm.h -- what the files of accel/kvm share.
  *
  * Spec: Linux Documentation/virt/kvm/api.rst.
- * Threads: KvmMachine.lock guards the slots; a KvmCpu is its vCPU's own, and anybody's while that one is parked.
+ * Threads: KvmMachine.lock guards the slots; a KvmCpu is its vCPU's own, and anybody's while that
+ *   one is parked.
  */
 #ifndef ACCEL_KVM_KVM_H
 #define ACCEL_KVM_KVM_H
@@ -57,7 +58,7 @@ typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
     bool     slots_stale;               /* atomic */
     bool     has_readonly, has_tsc_scale, has_smm, has_blockirq;
     struct kvm_cpuid2 *cpuid, *hv;      /* what KVM can give, and of Hyper-V's leaves (or NULL) */
-    uint32_t xsave_at[32];              /* offset of component i in the standard form; 0: not there */
+    uint32_t xsave_at[32];    /* offset of component i in the standard form; 0: not there */
     GPtrArray *cpus;                    /* KvmCpu */
     bool     has_late_ports;
     unsigned coalesced_at;              /* page of kvm_run's mapping; 0: KVM does not collect */
@@ -73,10 +74,10 @@ typedef struct KvmMachine {             /* Machine.accel_data: -accel kvm,... */
     uint32_t wires;                     /* levels of global system interrupts */
     bool     rewire;                    /* KVM does not know them; atomic */
     bool     has_clock;                 /* KVM's clocks have been set, */
-    int64_t  clock_lag;                 /* and run by the guest's time and this much of the host's */
+    int64_t  clock_lag;    /* and run by the guest's time and this much of the host's */
     bool     has_pit;                   /* KVM has the 8254 */
     int64_t  pit_lag;                   /* host's time less the guest's, by which its counts run */
-    uint32_t route_on;                  /* split: level-triggered pins of the IO-APIC, and what they send */
+    uint32_t route_on;    /* split: level-triggered pins of the IO-APIC, and what they send */
     Msi      route[IRQCHIP_PINS];
 } KvmMachine;
 
@@ -100,7 +101,8 @@ KvmCpu *kvm_cpu(Vcpu *v);
 
 /* slots.c */
 void kvm_slots_update(void *machine);   /* nobody is in the guest */
-void kvm_map_changed(AddressSpace *as, const MemRange *gone, unsigned n_gone, const MemRange *come, unsigned n_come);
+void kvm_map_changed(AddressSpace *as, const MemRange *gone, unsigned n_gone, const MemRange *come,
+                     unsigned n_come);
 void kvm_dirty_log(Region *ram, bool on);
 void kvm_dirty_sync(Region *ram);
 
@@ -150,11 +152,13 @@ void kvm_nested_leave(KvmCpu *k);
 bool kvm_nested_out(KvmCpu *k);
 
 /* pv.c */
-enum { kvm_clock_bits = 1u << KVM_FEATURE_NOP_IO_DELAY | 1u << KVM_FEATURE_CLOCKSOURCE | 1u << KVM_FEATURE_CLOCKSOURCE2 |
-                        1u << KVM_FEATURE_CLOCKSOURCE_STABLE_BIT };
+enum {
+    kvm_clock_bits = 1u << KVM_FEATURE_NOP_IO_DELAY | 1u << KVM_FEATURE_CLOCKSOURCE |
+                     1u << KVM_FEATURE_CLOCKSOURCE2 | 1u << KVM_FEATURE_CLOCKSOURCE_STABLE_BIT
+};
 void kvm_pv_init(KvmMachine *k);
 uint32_t kvm_pv_hv_can(const KvmMachine *k);
-uint32_t kvm_pv_leaves(KvmCpu *k, struct kvm_cpuid2 *t);       /* Hyper-V's; where KVM's own begin */
+uint32_t kvm_pv_leaves(KvmCpu *k, struct kvm_cpuid2 *t);    /* Hyper-V's; where KVM's own begin */
 bool kvm_pv_vcpu_init(KvmCpu *k, GError **err);
 void kvm_pv_msrs(KvmCpu *k, unsigned long what);
 void kvm_pv_exit(KvmCpu *k);
@@ -171,5 +175,6 @@ void kvm_set_regs(Vcpu *v);
 /* clock.c */
 uint64_t kvm_tsc(KvmCpu *k);
 void kvm_tsc_set(KvmCpu *k, uint64_t tsc);
-void kvm_clock_resume(KvmMachine *k);   /* the guest goes on, perhaps after a stop that it is not to see */
+/* the guest goes on, perhaps after a stop that it is not to see */
+void kvm_clock_resume(KvmMachine *k);
 #endif

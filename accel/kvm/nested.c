@@ -2,12 +2,15 @@
 /*
  * nested.c -- a hypervisor in the guest: what KVM holds of its guest, to and from X86Cpu.svm.
  *
- * Spec: Linux Documentation/virt/kvm/api.rst, 4.114 and 4.115 (nested state); AMD APM (24593) vol. 2 appendix B.
- * Omits: VMX (no CPU model has it).  An exception that the hypervisor has just injected, and that its guest has not begun to handle.
+ * Spec: Linux Documentation/virt/kvm/api.rst, 4.114 and 4.115 (nested state); AMD APM (24593) vol.
+ *   2 appendix B.
+ * Omits: VMX (no CPU model has it).  An exception that the hypervisor has just injected, and that
+ *   its guest has not begun to handle.
  * Threads: the vCPU's own, or any while it is parked.
  *
- * KVM's page for SVM is the control area of the VMCB that was entered, with the hypervisor's own state where the guest's would
- * be: x86_svm_image().  KVM leaves guest mode before other registers are set, and enters it after them.
+ * KVM's page for SVM is the control area of the VMCB that was entered, with the hypervisor's own
+ * state where the guest's would be: x86_svm_image().  KVM leaves guest mode before other registers
+ * are set, and enters it after them.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
 #include "accel/kvm/kvm.h"
@@ -40,7 +43,8 @@ void kvm_nested_in(KvmCpu *k)
     }
     n->s.size = sizeof *n;
     if (ioctl(k->fd, KVM_GET_NESTED_STATE, n) < 0) {
-        g_printerr("ryokan: kvm: CPU %u: cannot read what its hypervisor runs: %s\n", k->c->dbt.vcpu.index, g_strerror(errno));
+        g_printerr("ryokan: kvm: CPU %u: cannot read what its hypervisor runs: %s\n",
+                   k->c->dbt.vcpu.index, g_strerror(errno));
         return;
     }
     k->c->svm.gif = n->s.flags & KVM_STATE_NESTED_GIF_SET;
@@ -79,7 +83,8 @@ bool kvm_nested_out(KvmCpu *k)
         return true;
     }
     n->s.format = KVM_STATE_NESTED_FORMAT_SVM;
-    n->s.flags = (v->gif ? KVM_STATE_NESTED_GIF_SET : 0) | (v->guest ? KVM_STATE_NESTED_GUEST_MODE : 0);
+    n->s.flags = (v->gif ? KVM_STATE_NESTED_GIF_SET : 0) |
+                 (v->guest ? KVM_STATE_NESTED_GUEST_MODE : 0);
     n->s.size = v->guest ? sizeof *n : HEAD_BYTES;
     if (v->guest) {
         n->s.hdr.svm.vmcb_pa = v->vmcb;
@@ -88,7 +93,8 @@ bool kvm_nested_out(KvmCpu *k)
         kvm_msr_do(k, KVM_SET_MSRS, MSR_PAT, &pat);
     }
     if (ioctl(k->fd, KVM_SET_NESTED_STATE, n) < 0) {
-        g_printerr("ryokan: kvm: CPU %u: KVM refuses what its hypervisor runs: %s\n", k->c->dbt.vcpu.index, g_strerror(errno));
+        g_printerr("ryokan: kvm: CPU %u: KVM refuses what its hypervisor runs: %s\n",
+                   k->c->dbt.vcpu.index, g_strerror(errno));
         return false;
     }
     return true;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ring.c -- what KVM collects for later: writes to devices that may come late (coalesced MMIO and ports), and pages that were written
+ * ring.c -- what KVM collects for later: writes to devices that may come late (coalesced MMIO and
+ * ports), and pages that were written
  *   to (the dirty ring, -accel kvm,dirty-ring-size=).
  *
- * Spec: Linux Documentation/virt/kvm/api.rst, 4.116 (KVM_REGISTER_COALESCED_MMIO), 8.29 (KVM_CAP_DIRTY_LOG_RING).
+ * Spec: Linux Documentation/virt/kvm/api.rst, 4.116 (KVM_REGISTER_COALESCED_MMIO), 8.29
+ *   (KVM_CAP_DIRTY_LOG_RING).
  * Omits: nothing.
- * Threads: the ring of writes is drained with the machine lock; those of pages while no vCPU is in the guest.
+ * Threads: the ring of writes is drained with the machine lock; those of pages while no vCPU is in
+ *   the guest.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
 #include "accel/kvm/kvm.h"
@@ -17,14 +20,17 @@
 
 static void zone_do(KvmMachine *k, unsigned long what, const KvmZone *z)
 {
-    struct kvm_coalesced_mmio_zone kz = { .addr = z->at, .size = (uint32_t)z->size, .pio = z->ports };
+    struct kvm_coalesced_mmio_zone kz = {
+        .addr = z->at, .size = (uint32_t)z->size, .pio = z->ports,
+    };
 
     ioctl(k->vm, what, &kz);
 }
 
 /*
- * What nobody answers below 1 MiB does nothing, so it may come late too: Linux clears a text screen at B8000H by 1,000 stores
- * without a look whether there is one.  Above, KVM's own devices may lie where the view has nothing; ports are written for the delay.
+ * What nobody answers below 1 MiB does nothing, so it may come late too: Linux clears a text screen
+ * at B8000H by 1,000 stores without a look whether there is one.  Above, KVM's own devices may lie
+ * where the view has nothing; ports are written for the delay.
  */
 static bool zone_of(AddressSpace *as, bool ports, hwaddr at, MemRange *w, uint64_t *size)
 {
@@ -88,7 +94,9 @@ void kvm_writes_drain(KvmMachine *k)
     const uint32_t most = (KVM_PAGE - sizeof *r) / sizeof r->coalesced_mmio[0];
     Vcpu *v = k->machine->vcpus->len ? k->machine->vcpus->pdata[0] : NULL;
 
-    if (!r || !v || __atomic_load_n(&r->first, __ATOMIC_ACQUIRE) == __atomic_load_n(&r->last, __ATOMIC_ACQUIRE)) {
+    if (!r || !v ||
+        __atomic_load_n(&r->first, __ATOMIC_ACQUIRE) ==
+            __atomic_load_n(&r->last, __ATOMIC_ACQUIRE)) {
         return;
     }
     machine_lock(k->machine);
@@ -116,15 +124,21 @@ bool kvm_ring_init(KvmMachine *k, GError **err)
         return true;
     }
     if (most <= 0) {
-        return fail(err, "-accel kvm,dirty-ring-size=%u: this host's KVM has no dirty ring; leave it out", k->ring_entries);
+        return fail(
+            err, "-accel kvm,dirty-ring-size=%u: this host's KVM has no dirty ring; leave it out",
+            k->ring_entries);
     }
-    if (k->ring_entries & (k->ring_entries - 1) || k->ring_entries * sizeof(struct kvm_dirty_gfn) > (unsigned)most) {
-        return fail(err, "-accel kvm,dirty-ring-size=%u: a power of two up to %zu is needed", k->ring_entries,
-                    most / sizeof(struct kvm_dirty_gfn));
+    if (k->ring_entries & (k->ring_entries - 1) ||
+        k->ring_entries * sizeof(struct kvm_dirty_gfn) > (unsigned)most) {
+        return fail(err, "-accel kvm,dirty-ring-size=%u: a power of two up to %zu is needed",
+                    k->ring_entries, most / sizeof(struct kvm_dirty_gfn));
     }
     cap.args[0] = k->ring_entries * sizeof(struct kvm_dirty_gfn);
-    return ioctl(k->vm, KVM_ENABLE_CAP, &cap) == 0 || fail(err, "-accel kvm,dirty-ring-size=%u: KVM refuses it: %s; some hosts want 1024 "
-                                                           "or more", k->ring_entries, g_strerror(errno));
+    return ioctl(k->vm, KVM_ENABLE_CAP, &cap) == 0 ||
+           fail(err,
+                "-accel kvm,dirty-ring-size=%u: KVM refuses it: %s; some hosts want 1024 "
+                "or more",
+                k->ring_entries, g_strerror(errno));
 }
 
 bool kvm_ring_map(KvmCpu *c, GError **err)
@@ -135,10 +149,11 @@ bool kvm_ring_map(KvmCpu *c, GError **err)
     if (!k->ring_entries) {
         return true;
     }
-    p = mmap(NULL, k->ring_entries * sizeof(struct kvm_dirty_gfn), PROT_READ | PROT_WRITE, MAP_SHARED, c->fd,
-             KVM_DIRTY_LOG_PAGE_OFFSET * KVM_PAGE);
+    p = mmap(NULL, k->ring_entries * sizeof(struct kvm_dirty_gfn), PROT_READ | PROT_WRITE,
+             MAP_SHARED, c->fd, KVM_DIRTY_LOG_PAGE_OFFSET * KVM_PAGE);
     if (p == MAP_FAILED) {
-        return fail(err, "-accel kvm: CPU %u: its dirty ring cannot be mapped: %s", c->c->dbt.vcpu.index, g_strerror(errno));
+        return fail(err, "-accel kvm: CPU %u: its dirty ring cannot be mapped: %s",
+                    c->c->dbt.vcpu.index, g_strerror(errno));
     }
     c->ring = p;
     return true;

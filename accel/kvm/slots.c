@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * slots.c -- guest physical memory for KVM: slots made of the flat view of the vCPUs, and their dirty logs.
+ * slots.c -- guest physical memory for KVM: slots made of the flat view of the vCPUs, and their
+ * dirty logs.
  *
- * Spec: Linux Documentation/virt/kvm/api.rst, 4.35 (KVM_SET_USER_MEMORY_REGION), 4.8 (KVM_GET_DIRTY_LOG).
+ * Spec: Linux Documentation/virt/kvm/api.rst, 4.35 (KVM_SET_USER_MEMORY_REGION), 4.8
+ *   (KVM_GET_DIRTY_LOG).
  * Omits: the A20 gate.
- * Threads: slots change while no vCPU is in the guest; logs are read from any thread, under KvmMachine.lock.
+ * Threads: slots change while no vCPU is in the guest; logs are read from any thread, under
+ *   KvmMachine.lock.
  *
- * All vCPUs' views differ in their local APIC's page alone, which is no memory: the first one's two, outside and inside system
- * management mode, serve all.  What is read
- * from memory and written elsewhere (ROM, PAM's RAM behind ROM) is a slot that may only be read: a store leaves the guest
+ * All vCPUs' views differ in their local APIC's page alone, which is no memory: the first one's
+ * two, outside and inside system management mode, serve all.  What is read from memory and written
+ * elsewhere (ROM, PAM's RAM behind ROM) is a slot that may only be read: a store leaves the guest
  * and goes through io_write().  What does not fill whole pages is reached by exits.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
@@ -21,14 +24,15 @@
 static bool slot_put(KvmMachine *k, const KvmSlot *s, uint64_t size)
 {
     struct kvm_userspace_memory_region r = {
-        .slot = s->id | s->space << 16, .flags = size ? s->flags : 0, .guest_phys_addr = s->at, .memory_size = size,
+        .slot = s->id | s->space << 16, .flags = size ? s->flags : 0,
+        .guest_phys_addr = s->at, .memory_size = size,
         .userspace_addr = (uintptr_t)(s->region->host + s->from),
     };
 
     trace_kvm_slot(r.slot, r.guest_phys_addr, r.memory_size, r.flags);
     if (ioctl(k->vm, KVM_SET_USER_MEMORY_REGION, &r) < 0) {
-        g_printerr("ryokan: kvm: cannot %s 0x%" PRIx64 " bytes of %s at 0x%" PRIx64 ": %s\n", size ? "map" : "unmap", s->size,
-                   s->region->name, s->at, g_strerror(errno));
+        g_printerr("ryokan: kvm: cannot %s 0x%" PRIx64 " bytes of %s at 0x%" PRIx64 ": %s\n",
+                   size ? "map" : "unmap", s->size, s->region->name, s->at, g_strerror(errno));
         return false;
     }
     return true;
@@ -51,7 +55,8 @@ static void slot_sync(KvmMachine *k, const KvmSlot *s)
     }
     for (uint64_t i = 0; i <= pages / 64; i++) {
         for (unsigned long w = map[i]; w; w &= w - 1) {
-            region_set_dirty(s->region, s->from + (i * 64 + (unsigned)__builtin_ctzl(w)) * KVM_PAGE, KVM_PAGE);
+            region_set_dirty(s->region, s->from + (i * 64 + (unsigned)__builtin_ctzl(w)) * KVM_PAGE,
+                             KVM_PAGE);
         }
     }
 }
@@ -59,7 +64,8 @@ static void slot_sync(KvmMachine *k, const KvmSlot *s)
 static void want(GArray *list, hwaddr at, hwaddr end, const MemRange *r, bool readonly, bool log)
 {
     uint64_t from = r->from + (at - r->at), cut = -at & (KVM_PAGE - 1);
-    KvmSlot  s = { .region = r->region, .flags = readonly ? KVM_MEM_READONLY : log ? KVM_MEM_LOG_DIRTY_PAGES : 0 };
+    KvmSlot  s = { .region = r->region,
+                   .flags = readonly ? KVM_MEM_READONLY : log ? KVM_MEM_LOG_DIRTY_PAGES : 0 };
 
     if (end - at <= cut) {
         return;
@@ -87,7 +93,8 @@ static void slots_wanted(KvmMachine *k, GArray *list, AddressSpace *as, unsigned
         if (!reads || !r.region->host) {
             continue;
         }
-        bool same = writes && w.region == r.region && w.from - w.at == r.from - r.at && !r.region->readonly;
+        bool same = writes && w.region == r.region && w.from - w.at == r.from - r.at &&
+                    !r.region->readonly;
         if (same || k->has_readonly) {
             want(list, at, end, &r, !same, __atomic_load_n(&r.region->dirty_on, __ATOMIC_ACQUIRE));
         }
@@ -99,8 +106,8 @@ static void slots_wanted(KvmMachine *k, GArray *list, AddressSpace *as, unsigned
 
 static bool slot_same(const KvmSlot *a, const KvmSlot *b)
 {
-    return a->space == b->space && a->at == b->at && a->size == b->size && a->from == b->from && a->region == b->region &&
-           !((a->flags ^ b->flags) & KVM_MEM_READONLY);
+    return a->space == b->space && a->at == b->at && a->size == b->size && a->from == b->from &&
+           a->region == b->region && !((a->flags ^ b->flags) & KVM_MEM_READONLY);
 }
 
 static void slot_drop(KvmMachine *k, KvmSlot *s)
@@ -125,7 +132,8 @@ static void slot_add(KvmMachine *k, const KvmSlot *w)
             return;
         }
     }
-    g_printerr("ryokan: kvm: out of memory slots: %s at 0x%" PRIx64 " is reached by exits\n", w->region->name, w->at);
+    g_printerr("ryokan: kvm: out of memory slots: %s at 0x%" PRIx64 " is reached by exits\n",
+               w->region->name, w->at);
 }
 
 /* First what goes, so that nothing overlaps, then what comes. */
@@ -182,7 +190,8 @@ static void update_soon(Machine *m)
     }
 }
 
-void kvm_map_changed(AddressSpace *as, const MemRange *gone, unsigned n_gone, const MemRange *come, unsigned n_come)
+void kvm_map_changed(AddressSpace *as, const MemRange *gone, unsigned n_gone, const MemRange *come,
+                     unsigned n_come)
 {
     Machine *m = as_machine(as);
 
@@ -208,13 +217,14 @@ void kvm_dirty_sync(Region *ram)
         return;
     }
     kvm_writes_drain(k);
-    if (k->ring_entries) {              /* a processor may keep some to itself until it leaves the guest */
+    if (k->ring_entries) {    /* a processor may keep some to itself until it leaves the guest */
         machine_exclusive(k->machine, kvm_ring_collect, k);
         return;
     }
     g_mutex_lock(&k->lock);
     for (unsigned i = 0; i < k->slots_most; i++) {
-        if (k->slots[i].size && k->slots[i].region == ram && k->slots[i].flags & KVM_MEM_LOG_DIRTY_PAGES) {
+        if (k->slots[i].size && k->slots[i].region == ram &&
+            k->slots[i].flags & KVM_MEM_LOG_DIRTY_PAGES) {
             slot_sync(k, &k->slots[i]);
         }
     }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vcpu.c -- a vCPU under KVM: into the guest, what it left for, interrupts into it, and how to get it out.
+ * vcpu.c -- a vCPU under KVM: into the guest, what it left for, interrupts into it, and how to get
+ * it out.
  *
- * Spec: Linux Documentation/virt/kvm/api.rst, 4.10 (KVM_RUN), 4.16 (KVM_INTERRUPT), 5 (struct kvm_run).
+ * Spec: Linux Documentation/virt/kvm/api.rst, 4.10 (KVM_RUN), 4.16 (KVM_INTERRUPT), 5 (struct
+ *   kvm_run).
  * Omits: INT 13H of x87 errors by FERR# (KVM has no such pin).
  * Threads: the vCPU's own; kvm_kick() from any.
  *
- * A kick without a race: whoever kicks has set `attention`, sets immediate_exit, then sends a signal.  The vCPU clears
- * immediate_exit first and looks at `attention` second, so that it either sees that, or KVM sees immediate_exit or the signal.
+ * A kick without a race: whoever kicks has set `attention`, sets immediate_exit, then sends a
+ * signal.  The vCPU clears immediate_exit first and looks at `attention` second, so that it either
+ * sees that, or KVM sees immediate_exit or the signal.
  */
 #if defined(__x86_64__) && __has_include(<linux/kvm.h>)
 #include "accel/kvm/kvm.h"
@@ -123,7 +126,10 @@ static void memory_io(KvmCpu *k)
     }
 }
 
-/* MSRs that KVM does not know: those that the translator has are there, others fault, and the log says so. */
+/*
+ * MSRs that KVM does not know: those that the translator has are there, others fault, and the log
+ * says so.
+ */
 static void unknown_msr(KvmCpu *k, bool write)
 {
     struct kvm_run *r = k->run;
@@ -143,7 +149,8 @@ static void print_code(KvmCpu *k)
     struct kvm_translation t = { .linear_address = k->c->dbt.pc };
     uint8_t code[16];
 
-    if (ioctl(k->fd, KVM_TRANSLATE, &t) < 0 || !t.valid || as_read(k->c->dbt.vcpu.as, t.physical_address, code, sizeof code) != MEM_OK) {
+    if (ioctl(k->fd, KVM_TRANSLATE, &t) < 0 || !t.valid ||
+        as_read(k->c->dbt.vcpu.as, t.physical_address, code, sizeof code) != MEM_OK) {
         g_printerr("ryokan: kvm: its code cannot be read\n");
         return;
     }
@@ -157,17 +164,22 @@ static void print_code(KvmCpu *k)
 static void print_internal(const struct kvm_run *r)
 {
     static const char *const why[] = {
-        [KVM_INTERNAL_ERROR_EMULATION] = "it cannot emulate this instruction (not in its emulator, or not in memory)",
+        [KVM_INTERNAL_ERROR_EMULATION] =
+            "it cannot emulate this instruction (not in its emulator, or not in memory)",
         [KVM_INTERNAL_ERROR_SIMUL_EX] = "an exception came while another was being handled",
-        [KVM_INTERNAL_ERROR_DELIVERY_EV] = "the guest was left in the middle of delivering an event, where that cannot be",
-        [KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON] = "the processor left the guest for a reason that KVM does not know",
+        [KVM_INTERNAL_ERROR_DELIVERY_EV] =
+            "the guest was left in the middle of delivering an event, where that cannot be",
+        [KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON] =
+            "the processor left the guest for a reason that KVM does not know",
     };
     uint32_t n = r->internal.suberror;
 
-    g_printerr("ryokan: kvm: KVM gives up, internal error %u: %s\n", n, n < G_N_ELEMENTS(why) && why[n] ? why[n] : "not one that is known");
+    g_printerr("ryokan: kvm: KVM gives up, internal error %u: %s\n", n,
+               n < G_N_ELEMENTS(why) && why[n] ? why[n] : "not one that is known");
     if (n == KVM_INTERNAL_ERROR_EMULATION && r->emulation_failure.ndata >= 1 &&
         r->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES) {
-        unsigned bytes = MIN(r->emulation_failure.insn_size, sizeof r->emulation_failure.insn_bytes);
+        unsigned bytes = MIN(r->emulation_failure.insn_size,
+                             sizeof r->emulation_failure.insn_bytes);
         g_printerr("ryokan: kvm: the instruction:");
         for (unsigned i = 0; i < bytes; i++) {
             g_printerr(" %02x", r->emulation_failure.insn_bytes[i]);
@@ -186,14 +198,17 @@ static VcpuExit fatal(KvmCpu *k)
 
     kvm_get_regs(&k->c->dbt.vcpu);
     if (r->exit_reason == KVM_EXIT_FAIL_ENTRY) {
-        g_printerr("ryokan: kvm: the host's processor %u refused to enter the guest, reason %#llx: its state is impossible to it "
-                   "(a CPU without unrestricted guests runs no real mode)\n", r->fail_entry.cpu,
+        g_printerr("ryokan: kvm: the host's processor %u refused to enter the guest, reason %#llx: "
+                   "its state is impossible to it "
+                   "(a CPU without unrestricted guests runs no real mode)\n",
+                   r->fail_entry.cpu,
                    (unsigned long long)r->fail_entry.hardware_entry_failure_reason);
     } else if (r->exit_reason == KVM_EXIT_INTERNAL_ERROR) {
         print_internal(r);
     } else if (r->exit_reason == KVM_EXIT_NOTIFY) {
         g_printerr("ryokan: kvm: the guest lets no event in (notify-vmexit), and %s\n",
-                   r->notify.flags & KVM_NOTIFY_CONTEXT_INVALID ? "its state is lost" : "that is to end it");
+                   r->notify.flags & KVM_NOTIFY_CONTEXT_INVALID ? "its state is lost"
+                                                                : "that is to end it");
     } else {
         g_printerr("ryokan: kvm: exit %u, which nobody expects\n", r->exit_reason);
     }
@@ -234,7 +249,9 @@ static VcpuExit handle(KvmCpu *k)
         kvm_debug_set(k);
         return GO_ON;
     case KVM_EXIT_NOTIFY:
-        return k->kvm->notify == NOTIFY_RUN && !(k->run->notify.flags & KVM_NOTIFY_CONTEXT_INVALID) ? GO_ON : fatal(k);
+        return k->kvm->notify == NOTIFY_RUN && !(k->run->notify.flags & KVM_NOTIFY_CONTEXT_INVALID)
+                   ? GO_ON
+                   : fatal(k);
     case KVM_EXIT_HYPERV:
         kvm_pv_exit(k);
         return GO_ON;
@@ -255,7 +272,10 @@ static VcpuExit handle(KvmCpu *k)
     }
 }
 
-/* Once into KVM, and back.  What the guest and the APIC tell each other by registers goes through kvm_run. */
+/*
+ * Once into KVM, and back.  What the guest and the APIC tell each other by registers goes through
+ * kvm_run.
+ */
 static VcpuExit enter(KvmCpu *k)
 {
     X86Cpu *c = k->c;
@@ -335,8 +355,9 @@ static void restart(KvmCpu *k, uint32_t ev)
 }
 
 /*
- * An interrupt that this program's controllers have acknowledged.  Where KVM has the local APIC, KVM_INTERRUPT would put it where no
- * state has it and nothing but its delivery takes it away again: it is made one that was about to be delivered.
+ * An interrupt that this program's controllers have acknowledged.  Where KVM has the local APIC,
+ * KVM_INTERRUPT would put it where no state has it and nothing but its delivery takes it away
+ * again: it is made one that was about to be delivered.
  */
 static void interrupt(KvmCpu *k, uint8_t vector)
 {
@@ -357,8 +378,9 @@ static void interrupt(KvmCpu *k, uint8_t vector)
 }
 
 /*
- * No interrupt is acknowledged while an instruction waits for what its exit gave it: if it ends in a fault, KVM delivers that and
- * forgets the interrupt that it was handed.  KVM leaves the guest again as soon as the instruction is over.
+ * No interrupt is acknowledged while an instruction waits for what its exit gave it: if it ends in
+ * a fault, KVM delivers that and forgets the interrupt that it was handed.  KVM leaves the guest
+ * again as soon as the instruction is over.
  */
 static void inject(KvmCpu *k)
 {
@@ -377,7 +399,8 @@ static void inject(KvmCpu *k)
         take(c, X86_EV_NMI);
         ioctl(k->fd, KVM_NMI, 0);
     }
-    if (ev & X86_EV_INTR && !c->dbt.vcpu.debug.single && r->ready_for_interrupt_injection && r->if_flag && !k->io_pending) {
+    if (ev & X86_EV_INTR && !c->dbt.vcpu.debug.single && r->ready_for_interrupt_injection &&
+        r->if_flag && !k->io_pending) {
         int vector = c->apic_ops->ack(c->apic);
         if (vector >= 0) {
             interrupt(k, (uint8_t)vector);
@@ -419,7 +442,8 @@ static void clear_first(uint32_t *word)
 
 static bool has_to_leave(Vcpu *v)
 {
-    return __atomic_load_n(&v->machine->want_out, __ATOMIC_SEQ_CST) || __atomic_load_n(&v->stop, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&v->machine->want_out, __ATOMIC_SEQ_CST) ||
+           __atomic_load_n(&v->stop, __ATOMIC_SEQ_CST);
 }
 
 VcpuExit kvm_vcpu_run(Vcpu *v)

@@ -116,7 +116,7 @@ struct stat;
 /* false: not a node of file.c */
 bool       block_file_stat(const BlockNode *n, struct stat *st);
 bool       block_file_resize(BlockNode *n, uint64_t bytes, GError **err);
-void       raw_resized(BlockNode *n, uint64_t bytes);          /* nobody knows any more what it holds */
+void       raw_resized(BlockNode *n, uint64_t bytes);   /* nobody knows any more what it holds */
 int        block_file_fd(const BlockNode *n);          /* -1: likewise */
 /* For block/contents.c: the image's contents have a name from now on; sectors that changed since
  * they had the name id, from *from on and before end (all, where the name is another); 0: none. */

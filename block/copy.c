@@ -150,7 +150,9 @@ static void was_read(BlockReq *req, int result)
     block_submit(c->dst, &c->req);
 }
 
-/* Of the parts from `at` on and before `end` the next that are to be copied; false: there are none. */
+/*
+ * Of the parts from `at` on and before `end` the next that are to be copied; false: there are none.
+ */
 static bool next_piece(Copy *c, uint64_t at, uint64_t end)
 {
     while (at < end && !is_todo(c, at)) {

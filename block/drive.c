@@ -86,7 +86,8 @@ bool drive_claim(Drive *d, void *dev, GError **err)
 static Drive *open_one(Machine *m, const OptDrive *o, GError **err)
 {
     static const BlockCache caches[] = {
-        [CACHE_WRITEBACK] = BLK_CACHE_WRITEBACK, [CACHE_NONE] = BLK_CACHE_NONE, [CACHE_WRITETHROUGH] = BLK_CACHE_WRITETHROUGH,
+        [CACHE_WRITEBACK] = BLK_CACHE_WRITEBACK, [CACHE_NONE] = BLK_CACHE_NONE,
+        [CACHE_WRITETHROUGH] = BLK_CACHE_WRITETHROUGH,
         [CACHE_UNSAFE] = BLK_CACHE_UNSAFE, [CACHE_DIRECTSYNC] = BLK_CACHE_DIRECTSYNC,
     };
     Drive *d = g_new0(Drive, 1);

@@ -38,6 +38,6 @@ void   drive_tray(Drive *d, Machine *m, bool open);
 /* What programs hear of a node, as members of an object; media.c. */
 void media_say_node(GVariantBuilder *b, const char *file, const char *driver, uint64_t bytes,
                     bool ro, bool direct, bool no_flush);
-Drive *media_find(Machine *m, const char *name);      /* by a node, a drive or its device; or NULL */
+Drive *media_find(Machine *m, const char *name);    /* by a node, a drive or its device; or NULL */
 void   media_hooks(Machine *m);       /* media.c: the monitor's way to change media */
 #endif

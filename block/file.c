@@ -6,8 +6,8 @@
  * Omits: io_uring; hosts without OFD locks run without a lock.
  * Threads: work functions in the pool; open and close in the main thread.
  *
- * cache=    none and directsync: O_DIRECT where the request is aligned to 4 KiB, the page cache otherwise
- *           writethrough and directsync: O_DSYNC       unsafe: flushes do nothing
+ * cache=    none, directsync: O_DIRECT where the request is aligned to 4 KiB, else the page cache
+ *           writethrough, directsync: O_DSYNC       unsafe: flushes do nothing
  */
 #include "block/block.h"
 #include <errno.h>
@@ -252,6 +252,7 @@ int block_file_fd(const BlockNode *n)
 }
 
 const BlockDriver file_driver = {
-    .name = "file", .desc = "a file or block device of the host", .spec = "POSIX", .size = sizeof(FileState),
+    .name = "file", .desc = "a file or block device of the host",
+    .spec = "POSIX", .size = sizeof(FileState),
     .open = file_open, .submit = file_submit, .close = file_close,
 };

@@ -272,7 +272,8 @@ static const struct {
 } foreign[] = {
     { "qcow2", "QFI\xfb", 0 }, { "qed", "QED", 0 }, { "vmdk", "KDMV", 0 }, { "vmdk", "COWD", 0 },
     { "vmdk", "# Disk DescriptorFile", 0 }, { "vhdx", "vhdxfile", 0 }, { "vpc", "conectix", 0 },
-    { "vdi", "\x7f\x10\xda\xbe", 0x40 }, { "parallels", "WithoutFreeSpace", 0 }, { "parallels", "WithouFreSpacExt", 0 },
+    { "vdi", "\x7f\x10\xda\xbe", 0x40 }, { "parallels", "WithoutFreeSpace", 0 },
+    { "parallels", "WithouFreSpacExt", 0 },
 };
 
 static void head_done(BlockReq *req, int result)
@@ -314,8 +315,11 @@ static bool check_format(BlockNode *file, const BlockOpen *how, GError **err)
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(foreign); i++) {
         if (!memcmp(head + foreign[i].at, foreign[i].magic, strlen(foreign[i].magic))) {
-            return fail(err, "drive file %s: a %s image, which is not supported; convert it to raw, or give format=raw to use "
-                        "it as it is", how->file, foreign[i].format);
+            return fail(err,
+                        "drive file %s: a %s image, which is not supported; convert it to raw, or "
+                        "give format=raw to use "
+                        "it as it is",
+                        how->file, foreign[i].format);
         }
     }
     return true;

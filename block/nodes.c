@@ -41,14 +41,16 @@ static const char *const detects[] = { "off", NULL };
 static const char *const aios[] = { "threads", NULL };
 static const char *const lockings[] = { "auto", "on", NULL };
 
-#define NODE_FIELDS                                                                                              \
-    CONFIG_AS(NodeArgs, read_only, "read-only", .help = "The guest may not write to it."),                       \
-    CONFIG_AS(NodeArgs, auto_read_only, "auto-read-only", .help = "Read only where what uses it does no more."), \
-    CONFIG_ENUM(NodeArgs, discard, discards, .help = "What becomes of the guest's TRIM."),                       \
-    CONFIG_AS(NodeArgs, direct, "cache.direct", .help = "Past the host's page cache."),                          \
-    CONFIG_AS(NodeArgs, no_flush, "cache.no-flush", .help = "Flushes do nothing."),                              \
-    { .name = "detect-zeroes", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(NodeArgs, detect_zeroes),   \
-      .count = 1, .aux = detects, .help = "Look for zeros in what is written." }
+#define NODE_FIELDS                                                                        \
+    CONFIG_AS(NodeArgs, read_only, "read-only", .help = "The guest may not write to it."), \
+    CONFIG_AS(NodeArgs, auto_read_only, "auto-read-only",                                  \
+              .help = "Read only where what uses it does no more."),                       \
+    CONFIG_ENUM(NodeArgs, discard, discards, .help = "What becomes of the guest's TRIM."), \
+    CONFIG_AS(NodeArgs, direct, "cache.direct", .help = "Past the host's page cache."),    \
+    CONFIG_AS(NodeArgs, no_flush, "cache.no-flush", .help = "Flushes do nothing."),        \
+    { .name = "detect-zeroes", .type = T_ENUM, .flags = F_CONFIG,                          \
+      .offset = offsetof(NodeArgs, detect_zeroes), .count = 1, .aux = detects,             \
+      .help = "Look for zeros in what is written." }
 
 const Field blockdev_file_args[] = {
     FIELD_(NodeArgs, filename, F_CONFIG | F_REQUIRED, 1, .help = "The file."),
@@ -58,13 +60,15 @@ const Field blockdev_file_args[] = {
     FIELD_END
 };
 const Field blockdev_raw_args[] = {
-    FIELD_(NodeArgs, file, F_CONFIG | F_REQUIRED, 1, .help = "The node below, by its name; or its description (file.driver=, ...)."),
+    FIELD_(NodeArgs, file, F_CONFIG | F_REQUIRED, 1,
+           .help = "The node below, by its name; or its description (file.driver=, ...)."),
     NODE_FIELDS,
     FIELD_END
 };
 
 static const struct { const char *name, *driver; const Field *fields; } drivers[] = {
-    { "file", "file", blockdev_file_args }, { "host_device", "file", blockdev_file_args }, { "raw", "raw", blockdev_raw_args },
+    { "file", "file", blockdev_file_args },
+    { "host_device", "file", blockdev_file_args }, { "raw", "raw", blockdev_raw_args },
 };
 
 static NamedNode *find(Machine *m, const char *name)
@@ -82,8 +86,11 @@ static NamedNode *find(Machine *m, const char *name)
 
 static BlockNode *open_file(Machine *m, const NamedNode *f, bool readonly, GError **err)
 {
-    BlockOpen how = { .file = f->args.filename, .readonly = readonly || f->args.read_only,
-                      .cache = f->args.no_flush ? BLK_CACHE_UNSAFE : f->args.direct ? BLK_CACHE_NONE : BLK_CACHE_WRITEBACK };
+    BlockOpen how = { .file = f->args.filename,
+                      .readonly = readonly || f->args.read_only,
+                      .cache = f->args.no_flush ? BLK_CACHE_UNSAFE
+                               : f->args.direct ? BLK_CACHE_NONE
+                                                : BLK_CACHE_WRITEBACK };
 
     return contents_whole(how.file, m->options->loadvm || m->options->incoming, err)
                ? block_node_new(m, "file", how.file, &how, err)

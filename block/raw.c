@@ -100,6 +100,7 @@ uint64_t raw_next_change(const BlockNode *n, uint64_t id, uint64_t *from, uint64
 }
 
 const BlockDriver raw_driver = {
-    .name = "raw", .desc = "a disk's bytes as they are", .spec = "none", .size = sizeof(Raw), .probe = raw_probe,
+    .name = "raw", .desc = "a disk's bytes as they are",
+    .spec = "none", .size = sizeof(Raw), .probe = raw_probe,
     .submit = raw_submit, .close = raw_close,
 };

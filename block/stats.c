@@ -27,7 +27,8 @@ void stats_start(BlockReq *req)
 void stats_done(const BlockReq *req, bool refused)
 {
     static const BlockStatKind kinds[] = {
-        [BLK_READ] = STAT_READ, [BLK_WRITE] = STAT_WRITE, [BLK_ZERO] = STAT_WRITE, [BLK_FLUSH] = STAT_FLUSH,
+        [BLK_READ] = STAT_READ, [BLK_WRITE] = STAT_WRITE,
+        [BLK_ZERO] = STAT_WRITE, [BLK_FLUSH] = STAT_FLUSH,
         [BLK_DISCARD] = STAT_UNMAP,
     };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * actions.c -- what happens when the guest reboots, switches itself off, panics, or lets its watchdog run out (-action).
+ * actions.c -- what happens when the guest reboots, switches itself off, panics, or lets its
+ * watchdog run out (-action).
  *
  * Spec: QAPI schema of the QEMU Machine Protocol, module "run-state".
  * Omits: nothing.
@@ -13,7 +14,8 @@
 static const char *const reboots[] = { "-", "reset", "shutdown", NULL };
 static const char *const shutdowns[] = { "-", "poweroff", "pause", NULL };
 static const char *const panics[] = { "-", "shutdown", "pause", "exit-failure", "none", NULL };
-static const char *const watchdogs[] = { "-", "reset", "shutdown", "poweroff", "inject-nmi", "pause", "debug", "none", NULL };
+static const char *const watchdogs[] = { "-", "reset", "shutdown", "poweroff", "inject-nmi",
+                                         "pause", "debug", "none", NULL };
 
 const Field action_args[] = {
     CONFIG_ENUM(ActionArgs, reboot, reboots, .help = "When the guest reboots."),
@@ -23,8 +25,9 @@ const Field action_args[] = {
     FIELD_END
 };
 const Field watchdog_action_args[] = {
-    { .name = "action", .type = T_ENUM, .flags = F_CONFIG | F_REQUIRED, .offset = offsetof(ActionArgs, watchdog), .count = 1,
-      .aux = watchdogs, .help = "When the guest's watchdog runs out." },
+    { .name = "action", .type = T_ENUM, .flags = F_CONFIG | F_REQUIRED,
+      .offset = offsetof(ActionArgs, watchdog), .count = 1, .aux = watchdogs,
+      .help = "When the guest's watchdog runs out." },
     FIELD_END
 };
 

@@ -71,11 +71,13 @@ struct AudioDev {
 };
 extern const AudioOps *const audio_back_ends[];       /* from ui/audiodevs.def, NULL-terminated */
 extern const Field audio_out_fields[];
-#define AUDIO_FIELDS(S)                                                                                                     \
-    { .name = "timer-period", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(S, a.period_us), .count = 1, .def = 10000, \
-      .min = 1000, .max = 500000, .help = "How often voices are mixed, in us." },                                          \
-    { .name = "out", .type = T_STRUCT, .flags = F_CONFIG, .offset = offsetof(S, a.out), .count = 1,                         \
-      .stride = sizeof(AudioOut), .aux = audio_out_fields, .help = "out.KEY: what is played." }
+#define AUDIO_FIELDS(S)                                                                         \
+    { .name = "timer-period", .type = T_U32, .flags = F_CONFIG,                                 \
+      .offset = offsetof(S, a.period_us), .count = 1, .def = 10000, .min = 1000, .max = 500000, \
+      .help = "How often voices are mixed, in us." },                                           \
+    { .name = "out", .type = T_STRUCT, .flags = F_CONFIG, .offset = offsetof(S, a.out),         \
+      .count = 1, .stride = sizeof(AudioOut), .aux = audio_out_fields,                          \
+      .help = "out.KEY: what is played." }
 
 /* all of -audiodev; before the devices that name them */
 bool  audiodevs_open(Machine *m, GError **err);

@@ -137,17 +137,20 @@ static const struct {
     uint8_t group;
 } denied[] = {
 #if defined(__x86_64__)
-    { SYS_uselib, OBSOLETE }, { SYS_ustat, OBSOLETE }, { SYS__sysctl, OBSOLETE }, { SYS_sysfs, OBSOLETE },
+    { SYS_uselib, OBSOLETE }, { SYS_ustat, OBSOLETE },
+    { SYS__sysctl, OBSOLETE }, { SYS_sysfs, OBSOLETE },
     { SYS_fork, SPAWN }, { SYS_vfork, SPAWN },
 #endif
-    { SYS_reboot, OBSOLETE }, { SYS_swapon, OBSOLETE }, { SYS_swapoff, OBSOLETE }, { SYS_syslog, OBSOLETE },
-    { SYS_mount, OBSOLETE }, { SYS_umount2, OBSOLETE }, { SYS_kexec_load, OBSOLETE }, { SYS_init_module, OBSOLETE },
-    { SYS_finit_module, OBSOLETE }, { SYS_delete_module, OBSOLETE }, { SYS_acct, OBSOLETE }, { SYS_quotactl, OBSOLETE },
-    { SYS_setuid, ELEVATE }, { SYS_setgid, ELEVATE }, { SYS_setreuid, ELEVATE }, { SYS_setregid, ELEVATE },
-    { SYS_setresuid, ELEVATE }, { SYS_setresgid, ELEVATE }, { SYS_setfsuid, ELEVATE }, { SYS_setfsgid, ELEVATE },
-    { SYS_setgroups, ELEVATE }, { SYS_capset, ELEVATE },
-    { SYS_execve, SPAWN }, { SYS_execveat, SPAWN },
-    { SYS_setpriority, RESOURCE }, { SYS_sched_setparam, RESOURCE }, { SYS_sched_setscheduler, RESOURCE },
+    { SYS_reboot, OBSOLETE }, { SYS_swapon, OBSOLETE }, { SYS_swapoff, OBSOLETE },
+    { SYS_syslog, OBSOLETE }, { SYS_mount, OBSOLETE }, { SYS_umount2, OBSOLETE },
+    { SYS_kexec_load, OBSOLETE }, { SYS_init_module, OBSOLETE }, { SYS_finit_module, OBSOLETE },
+    { SYS_delete_module, OBSOLETE }, { SYS_acct, OBSOLETE }, { SYS_quotactl, OBSOLETE },
+    { SYS_setuid, ELEVATE }, { SYS_setgid, ELEVATE }, { SYS_setreuid, ELEVATE },
+    { SYS_setregid, ELEVATE }, { SYS_setresuid, ELEVATE }, { SYS_setresgid, ELEVATE },
+    { SYS_setfsuid, ELEVATE }, { SYS_setfsgid, ELEVATE }, { SYS_setgroups, ELEVATE },
+    { SYS_capset, ELEVATE }, { SYS_execve, SPAWN }, { SYS_execveat, SPAWN },
+    { SYS_setpriority, RESOURCE }, { SYS_sched_setparam, RESOURCE },
+    { SYS_sched_setscheduler, RESOURCE },
     { SYS_sched_setaffinity, RESOURCE }, { SYS_setrlimit, RESOURCE },
 };
 

@@ -17,7 +17,8 @@
 typedef struct Capstone {
     cs_err (*open)(cs_arch arch, cs_mode mode, csh *handle);
     cs_err (*close)(csh *handle);
-    size_t (*disasm)(csh handle, const uint8_t *code, size_t n, uint64_t pc, size_t count, cs_insn **insn);
+    size_t (*disasm)(csh handle, const uint8_t *code, size_t n, uint64_t pc, size_t count,
+                     cs_insn **insn);
     void   (*free)(cs_insn *insn, size_t count);
 } Capstone;
 

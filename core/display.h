@@ -91,8 +91,11 @@ void     console_set_leds(Console *con, const void *dev, unsigned leds);
 unsigned console_leds(Console *con);
 /* NULL: dev's is taken away */
 void     console_adapter(Console *con, const AdapterOps *ops, void *dev);
-void     console_input(Console *con, const InputOps *ops, void *dev);           /* who gets keys or pointer: members that are not NULL;
-                                                           ops NULL: dev's no more, and who asked before gets them again */
+/*
+ * who gets keys or pointer: members that are not NULL; ops NULL: dev's no more, and who asked
+ * before gets them again
+ */
+void     console_input(Console *con, const InputOps *ops, void *dev);
 void     console_viewer(Console *con, Viewer *v);       /* from now on it hears of damage */
 
 void     console_refresh(Console *con);

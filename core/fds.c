@@ -253,13 +253,15 @@ const Field fdname_args[] = {
     FIELD_END
 };
 const Field add_fd_args[] = {
-    CONFIG_AS(FdArgs, set, "fdset-id", .def = (uint64_t)-1, .min = (uint64_t)-1, .max = INT64_MAX, .help = "The set; without it a new one."),
+    CONFIG_AS(FdArgs, set, "fdset-id", .def = (uint64_t)-1, .min = (uint64_t)-1, .max = INT64_MAX,
+              .help = "The set; without it a new one."),
     CONFIG(FdArgs, opaque, .help = "A note."),
     FIELD_END
 };
 const Field remove_fd_args[] = {
-    { .name = "fdset-id", .type = T_I64, .flags = F_CONFIG | F_REQUIRED, .count = 1, .offset = offsetof(FdArgs, set),
-      .help = "The set." },
-    CONFIG(FdArgs, fd, .def = (uint64_t)-1, .min = (uint64_t)-1, .max = INT32_MAX, .help = "One of it; without it all."),
+    { .name = "fdset-id", .type = T_I64, .flags = F_CONFIG | F_REQUIRED, .count = 1,
+      .offset = offsetof(FdArgs, set), .help = "The set." },
+    CONFIG(FdArgs, fd, .def = (uint64_t)-1, .min = (uint64_t)-1, .max = INT32_MAX,
+           .help = "One of it; without it all."),
     FIELD_END
 };

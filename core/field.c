@@ -95,8 +95,10 @@ static const struct {
     int      bytes;
     bool     is_signed;
 } ints[] = {
-    [T_U8] = { UINT8_MAX, 1, false },   [T_U16] = { UINT16_MAX, 2, false }, [T_U32] = { UINT32_MAX, 4, false },
-    [T_U64] = { UINT64_MAX, 8, false }, [T_I32] = { INT32_MAX, 4, true },   [T_I64] = { INT64_MAX, 8, true },
+    [T_U8] = { UINT8_MAX, 1, false }, [T_U16] = { UINT16_MAX, 2, false },
+    [T_U32] = { UINT32_MAX, 4, false },
+    [T_U64] = { UINT64_MAX, 8, false },
+    [T_I32] = { INT32_MAX, 4, true }, [T_I64] = { INT64_MAX, 8, true },
 };
 
 static bool is_int(const Field *f)

@@ -59,18 +59,23 @@ struct Field {
 #define STATE_IRQ(S, m)     FIELD_AS_(S, m, T_IRQ, F_STATE, 1, .since = 0)
 #define STATE_TIMER(S, m)   FIELD_AS_(S, m, T_TIMER, F_STATE, 1, .since = 0)
 #define STATE_RAM(S, m)      FIELD_AS_(S, m, T_RAM, F_STATE, 1, .since = 0)
-#define STATE_BYTES(S, m)   FIELD_AS_(S, m, T_U8, F_STATE, sizeof(((S *)0)->m), .since = 0)   /* byte arrays of any shape */
+/* byte arrays of any shape */
+#define STATE_BYTES(S, m)   FIELD_AS_(S, m, T_U8, F_STATE, sizeof(((S *)0)->m), .since = 0)
 #define STATE_IRQS(S, m)    FIELD_AS_(S, m, T_IRQ, F_STATE, G_N_ELEMENTS(((S *)0)->m), .since = 0)
-#define STATE_STRUCT(S, m, E, tab) FIELD_AS_(S, m, T_STRUCT, F_STATE, sizeof(((S *)0)->m) / sizeof(E), \
+#define STATE_STRUCT(S, m, E, tab)                                      \
+    FIELD_AS_(S, m, T_STRUCT, F_STATE, sizeof(((S *)0)->m) / sizeof(E), \
     .stride = sizeof(E), .aux = tab)
 #define CONFIG_AS(S, m, key, ...)   { .name = key, .type = FIELD_TYPE_(((S *)0)->m), .flags = F_CONFIG, \
     .offset = offsetof(S, m), .count = 1, __VA_ARGS__ }   /* property name other than the member's */
-#define CONFIG_LINK(S, m, key, kind, ...) { .name = key, .type = T_LINK, .flags = F_CONFIG, .offset = offsetof(S, m), \
+#define CONFIG_LINK(S, m, key, kind, ...)                                       \
+    { .name = key, .type = T_LINK, .flags = F_CONFIG, .offset = offsetof(S, m), \
     .count = 1, .aux = kind, __VA_ARGS__ }                /* id of a "chardev", "drive", ...: device_link_kind() */
-#define CONFIG_LIST(S, m, E, tab, ...) { .name = #m, .type = T_LIST, .flags = F_CONFIG, .offset = offsetof(S, m), \
+#define CONFIG_LIST(S, m, E, tab, ...)                                         \
+    { .name = #m, .type = T_LIST, .flags = F_CONFIG, .offset = offsetof(S, m), \
     .count = 1, .stride = sizeof(E), .aux = tab, __VA_ARGS__ }    /* GPtrArray of E */
 #define CONFIG_MANY(S, m, ...) FIELD_AS_(S, m, T_LIST, F_CONFIG | F_MANY, 1, __VA_ARGS__)
-#define CONFIG_ENUM(S, m, names, ...) FIELD_AS_(S, m, T_ENUM, F_CONFIG, 1, .aux = names, __VA_ARGS__)
+#define CONFIG_ENUM(S, m, names, ...) \
+    FIELD_AS_(S, m, T_ENUM, F_CONFIG, 1, .aux = names, __VA_ARGS__)
 #define FIELD_END           { .name = NULL }
 
 /*

@@ -160,18 +160,22 @@ static const struct {
     uint16_t mark;
     uint8_t  rows[2];
 } accents[] = {
-    { 0x300, { 0x20, 0x10 } }, { 0x301, { 0x08, 0x10 } }, { 0x302, { 0x18, 0x24 } }, { 0x303, { 0x32, 0x4c } },
-    { 0x304, { 0x00, 0x7e } }, { 0x306, { 0x24, 0x18 } }, { 0x307, { 0x00, 0x18 } }, { 0x308, { 0x00, 0x24 } },
+    { 0x300, { 0x20, 0x10 } }, { 0x301, { 0x08, 0x10 } },
+    { 0x302, { 0x18, 0x24 } }, { 0x303, { 0x32, 0x4c } },
+    { 0x304, { 0x00, 0x7e } }, { 0x306, { 0x24, 0x18 } },
+    { 0x307, { 0x00, 0x18 } }, { 0x308, { 0x00, 0x24 } },
     { 0x30a, { 0x18, 0x18 } }, { 0x30b, { 0x12, 0x24 } }, { 0x30c, { 0x24, 0x18 } },
     { 0x327, { 0x08, 0x10 } }, { 0x328, { 0x08, 0x0c } },
 };
 
 /* Look-alikes. */
 static const uint16_t alike[][2] = {
-    { 0x2010, '-' }, { 0x2011, '-' }, { 0x2012, '-' }, { 0x2013, '-' }, { 0x2212, '-' }, { 0x2018, '\'' }, { 0x2019, '\'' },
-    { 0x201a, ',' }, { 0x201c, '"' }, { 0x201d, '"' }, { 0x2022, 0xb7 }, { 0x2219, 0xb7 }, { 0x25cf, 0xb7 }, { 0x2190, '<' },
-    { 0x2191, '^' }, { 0x2192, '>' }, { 0x2193, 'v' }, { 0x2039, '<' }, { 0x203a, '>' }, { 0x20ac, 'C' }, { 0x25c6, '*' },
-    { 0x2265, '>' }, { 0x2264, '<' }, { 0x3bc, 0xb5 }, { 0x131, 'i' }, { 0x141, 'L' }, { 0x142, 'l' }, { 0x110, 0xd0 },
+    { 0x2010, '-' }, { 0x2011, '-' }, { 0x2012, '-' }, { 0x2013, '-' }, { 0x2212, '-' },
+    { 0x2018, '\'' }, { 0x2019, '\'' }, { 0x201a, ',' }, { 0x201c, '"' }, { 0x201d, '"' },
+    { 0x2022, 0xb7 }, { 0x2219, 0xb7 }, { 0x25cf, 0xb7 }, { 0x2190, '<' }, { 0x2191, '^' },
+    { 0x2192, '>' }, { 0x2193, 'v' }, { 0x2039, '<' }, { 0x203a, '>' }, { 0x20ac, 'C' },
+    { 0x25c6, '*' }, { 0x2265, '>' }, { 0x2264, '<' }, { 0x3bc, 0xb5 }, { 0x131, 'i' },
+    { 0x141, 'L' }, { 0x142, 'l' }, { 0x110, 0xd0 },
 };
 
 static bool letter(uint32_t ch, uint8_t *rows)
@@ -239,10 +243,12 @@ static void box_line(uint32_t ch, uint8_t *rows)
 {
     /* 2550 to 256c: arms, then 1: double across, 2: double along */
     static const uint8_t doubled[][2] = {
-        { ACROSS, 1 }, { ALONG, 2 }, { RIGHT | DOWN, 1 }, { RIGHT | DOWN, 2 }, { RIGHT | DOWN, 3 }, { LEFT | DOWN, 1 },
-        { LEFT | DOWN, 2 }, { LEFT | DOWN, 3 }, { RIGHT | UP, 1 }, { RIGHT | UP, 2 }, { RIGHT | UP, 3 }, { LEFT | UP, 1 },
-        { LEFT | UP, 2 }, { LEFT | UP, 3 }, { ALONG | RIGHT, 1 }, { ALONG | RIGHT, 2 }, { ALONG | RIGHT, 3 }, { ALONG | LEFT, 1 },
-        { ALONG | LEFT, 2 }, { ALONG | LEFT, 3 }, { ACROSS | DOWN, 1 }, { ACROSS | DOWN, 2 }, { ACROSS | DOWN, 3 },
+        { ACROSS, 1 }, { ALONG, 2 }, { RIGHT | DOWN, 1 }, { RIGHT | DOWN, 2 }, { RIGHT | DOWN, 3 },
+        { LEFT | DOWN, 1 }, { LEFT | DOWN, 2 }, { LEFT | DOWN, 3 }, { RIGHT | UP, 1 },
+        { RIGHT | UP, 2 }, { RIGHT | UP, 3 }, { LEFT | UP, 1 }, { LEFT | UP, 2 }, { LEFT | UP, 3 },
+        { ALONG | RIGHT, 1 }, { ALONG | RIGHT, 2 }, { ALONG | RIGHT, 3 }, { ALONG | LEFT, 1 },
+        { ALONG | LEFT, 2 }, { ALONG | LEFT, 3 }, { ACROSS | DOWN, 1 }, { ACROSS | DOWN, 2 },
+        { ACROSS | DOWN, 3 },
         { ACROSS | UP, 1 }, { ACROSS | UP, 2 }, { ACROSS | UP, 3 }, { 15, 1 }, { 15, 2 }, { 15, 3 },
     };
     static const uint8_t curved[] = { RIGHT | DOWN, LEFT | DOWN, LEFT | UP, RIGHT | UP };
@@ -252,9 +258,11 @@ static void box_line(uint32_t ch, uint8_t *rows)
         uint16_t first;
         uint8_t  arms;
     } groups[] = {
-        { 0x254e, ALONG }, { 0x254c, ACROSS }, { 0x253c, 15 }, { 0x2534, ACROSS | UP }, { 0x252c, ACROSS | DOWN },
-        { 0x2524, ALONG | LEFT }, { 0x251c, ALONG | RIGHT }, { 0x2518, LEFT | UP }, { 0x2514, RIGHT | UP }, { 0x2510, LEFT | DOWN },
-        { 0x250c, RIGHT | DOWN }, { 0x250a, ALONG }, { 0x2508, ACROSS }, { 0x2506, ALONG }, { 0x2504, ACROSS }, { 0x2502, ALONG },
+        { 0x254e, ALONG }, { 0x254c, ACROSS }, { 0x253c, 15 }, { 0x2534, ACROSS | UP },
+        { 0x252c, ACROSS | DOWN }, { 0x2524, ALONG | LEFT }, { 0x251c, ALONG | RIGHT },
+        { 0x2518, LEFT | UP }, { 0x2514, RIGHT | UP }, { 0x2510, LEFT | DOWN },
+        { 0x250c, RIGHT | DOWN }, { 0x250a, ALONG }, { 0x2508, ACROSS }, { 0x2506, ALONG },
+        { 0x2504, ACROSS }, { 0x2502, ALONG },
         { 0x2500, ACROSS },
     };
 

@@ -24,7 +24,9 @@ typedef struct JobClass {
     bool      (*complete)(Job *j, GError **err);        /* JOB_READY only; optional */
     /* it is to end soon, by job_end(); optional: it is so short that it cannot be ended */
     void      (*cancel)(Job *j, bool force);
-    /* it counts, or not; frees j->data; false: it does not after all (j->error says why); optional */
+    /*
+     * it counts, or not; frees j->data; false: it does not after all (j->error says why); optional
+     */
     bool      (*finish)(Job *j, bool ok);
 } JobClass;
 

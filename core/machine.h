@@ -38,10 +38,10 @@ typedef struct MachineHooks {
     bool     (*blockdev_del)(Machine *m, const char *node_name, GError **err);
     GVariant *(*query_nodes)(Machine *m);
     /* names: of nodes or drives, all of those that are written to and no others; "vmstate" too */
-    bool     (*snapshot_disks)(Machine *m, const char *vmstate, const GPtrArray *names, GError **err);
+    bool (*snapshot_disks)(Machine *m, const char *vmstate, const GPtrArray *names, GError **err);
     struct Job *(*copy_prepare)(Machine *m, const struct CopyArgs *a, GError **err);
     void     (*copy_start)(struct Job *j);
-    bool     (*resize)(Machine *m, const char *device, const char *node, uint64_t bytes, GError **err);
+    bool (*resize)(Machine *m, const char *device, const char *node, uint64_t bytes, GError **err);
     bool     (*set_link)(Machine *m, const char *name, bool up, GError **err);
     char    *(*net_info)(Machine *m);
     bool     (*netdev_add)(Machine *m, const struct OptNetdev *o, GError **err);
@@ -152,7 +152,8 @@ bool machine_build(Machine *m, GError **err);    /* from m->options: memory, acc
 bool machine_start(Machine *m, GError **err);
 int  machine_run(Machine *m);       /* the main loop, until an exit is asked for; the exit status */
 void machine_reset(Machine *m);       /* now: vCPUs parked, lock held */
-#define ERRORS_PER_SECOND 20          /* lines about a guest's errors that the log takes; a guest can make any number */
+/* lines about a guest's errors that the log takes; a guest can make any number */
+#define ERRORS_PER_SECOND 20
 unsigned machine_error_count(Machine *m);
 /* a vCPU must not enter the guest now: stopped, or a request waits */
 bool machine_paused(Machine *m);

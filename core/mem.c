@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 
 enum { HUGE_PAGE = 2 << 20, HUGE_FROM = 64 << 20 };
-#define MAX_NESTING 16                /* containers within containers; ends a map that contains itself */
+#define MAX_NESTING 16 /* containers within containers; ends a map that contains itself */
 
 /* ---- regions ---- */
 

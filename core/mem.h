@@ -46,8 +46,11 @@ typedef struct MmioOps {              /* for the banks a Reg table cannot expres
      * to be done singly; or NULL.
      */
     unsigned (*read_many)(void *dev, hwaddr off, void *to, unsigned size, unsigned n);
-    uint8_t  min, max;                /* sizes implemented (0: 1 and 8); core splits and merges, and aligns: a device
-                                         only ever sees off as a multiple of size */
+    /*
+     * sizes implemented (0: 1 and 8); core splits and merges, and aligns: a device only ever sees
+     * off as a multiple of size
+     */
+    uint8_t  min, max;
     bool     big_endian;
 } MmioOps;
 
@@ -125,8 +128,8 @@ AddressSpace *as_new(Machine *m, const char *name, Region *root);
 void     as_set_owner(AddressSpace *as, void *dev);
 void     as_free(AddressSpace *as);
 Machine *as_machine(const AddressSpace *as);
-bool     as_lookup(AddressSpace *as, hwaddr at, bool write, MemRange *out);     /* the line of the FlatView, false:
-                                          the hole from `at` on; no lock */
+/* the line of the FlatView, false: the hole from `at` on; no lock */
+bool     as_lookup(AddressSpace *as, hwaddr at, bool write, MemRange *out);
 /* MmioOps.read_many, if that is there */
 unsigned io_read_many(AddressSpace *as, hwaddr at, void *to, unsigned size, unsigned n);
 /* takes the machine lock if needed */
@@ -160,8 +163,11 @@ void region_dirty_take(Region *ram, unsigned reader, uint64_t from, uint64_t n,
 /* for accelerators; any thread, no lock */
 void region_set_dirty(Region *ram, uint64_t from, uint64_t n);
 void region_clear(Region *ram);       /* all zero again; costs nothing where it was never touched */
-bool region_discard(Region *ram, uint64_t from, uint64_t n);      /* the host may have these pages back: zeros, or as the
-                                          file behind them has them; any thread; false: it cannot */
+/*
+ * the host may have these pages back: zeros, or as the file behind them has them; any thread;
+ * false: it cannot
+ */
+bool region_discard(Region *ram, uint64_t from, uint64_t n);
 void region_destroy(Region *r);       /* its memory and parts; it must be mapped nowhere */
 
 void     regs_reset(const Reg *tab, void *dev);

@@ -343,12 +343,15 @@ bool cmd_print(Machine *m, void *args, Reply *reply, GError **err)
     return ok;
 }
 const Field x_args[] = {
-    FIELD_(XArgs, addr, F_CONFIG | F_REQUIRED, 1, .help = "Address: numbers and $registers, + - * and parentheses."),
-    CONFIG(XArgs, fmt, .help = "After a slash: count, then x d u o c i, then b h w g for 1, 2, 4 or 8 bytes."),
+    FIELD_(XArgs, addr, F_CONFIG | F_REQUIRED, 1,
+           .help = "Address: numbers and $registers, + - * and parentheses."),
+    CONFIG(XArgs, fmt,
+           .help = "After a slash: count, then x d u o c i, then b h w g for 1, 2, 4 or 8 bytes."),
     FIELD_END
 };
 const Field print_args[] = {
-    FIELD_(XArgs, addr, F_CONFIG | F_REQUIRED, 1, .help = "Numbers and $registers, + - * and parentheses."),
+    FIELD_(XArgs, addr, F_CONFIG | F_REQUIRED, 1,
+           .help = "Numbers and $registers, + - * and parentheses."),
     CONFIG(XArgs, fmt, .help = "After a slash: x, d, u or o."),
     FIELD_END
 };
@@ -544,8 +547,9 @@ enum { PRSTATUS_BYTES = 336, PRSTATUS_PID = 32, PRSTATUS_REGS = 112,
 static void add_note(GByteArray *out, Vcpu *v)
 {
     static const char *const order[] = {
-        "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi", "", "rip", "cs",
-        "eflags", "rsp", "ss", "fs_base", "gs_base", "ds", "es", "fs", "gs",
+        "r15",    "r14", "r13", "r12",     "rbp",     "rbx", "r11", "r10", "r9",
+        "r8",     "rax", "rcx", "rdx",     "rsi",     "rdi", "",    "rip", "cs",
+        "eflags", "rsp", "ss",  "fs_base", "gs_base", "ds",  "es",  "fs",  "gs",
     };
     uint8_t   status[PRSTATUS_BYTES] = { 0 };
     Elf64_Nhdr h = { .n_namesz = 5, .n_descsz = PRSTATUS_BYTES, .n_type = NT_PRSTATUS };
@@ -588,7 +592,8 @@ static bool write_core(Machine *m, FILE *f, const char *name, const DumpGuestArg
     Elf64_Phdr  note = { .p_type = PT_NOTE };
     Elf64_Ehdr  h = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
                                    EV_CURRENT }, .e_type = ET_CORE,
-                      .e_machine = EM_X86_64, .e_version = EV_CURRENT, .e_phoff = sizeof(h), .e_ehsize = sizeof(h),
+                      .e_machine = EM_X86_64, .e_version = EV_CURRENT,
+                      .e_phoff = sizeof(h), .e_ehsize = sizeof(h),
                       .e_phentsize = sizeof(Elf64_Phdr) };
     uint8_t    *buf = g_malloc(CHUNK);
     bool        ok;
@@ -748,8 +753,10 @@ bool cmd_query_dump(Machine *m, void *args, Reply *reply, GError **err)
     return true;
 }
 const Field dump_guest_args[] = {
-    FIELD_(DumpGuestArgs, paging, F_CONFIG | F_REQUIRED, 1, .help = "By virtual address; only off."),
-    FIELD_(DumpGuestArgs, protocol, F_CONFIG | F_REQUIRED, 1, .help = "file:PATH, or fd:NAME of getfd."),
+    FIELD_(DumpGuestArgs, paging, F_CONFIG | F_REQUIRED, 1,
+           .help = "By virtual address; only off."),
+    FIELD_(DumpGuestArgs, protocol, F_CONFIG | F_REQUIRED, 1,
+           .help = "file:PATH, or fd:NAME of getfd."),
     CONFIG(DumpGuestArgs, detach, .help = "Answer before it is done; DUMP_COMPLETED tells."),
     CONFIG(DumpGuestArgs, begin, .help = "First physical address."),
     CONFIG(DumpGuestArgs, length, .help = "Bytes from there; without it: all."),

@@ -43,8 +43,10 @@ typedef struct KeyValue {
     char *type, *data;
 } KeyValue;
 static const Field key_value[] = {
-    FIELD_(KeyValue, type, F_CONFIG | F_REQUIRED, 1, .help = "qcode, or number: a code of scan code set 1."),
-    FIELD_(KeyValue, data, F_CONFIG | F_REQUIRED, 1, .aux = "any", .help = "The key's name or number."),
+    FIELD_(KeyValue, type, F_CONFIG | F_REQUIRED, 1,
+           .help = "qcode, or number: a code of scan code set 1."),
+    FIELD_(KeyValue, data, F_CONFIG | F_REQUIRED, 1, .aux = "any",
+           .help = "The key's name or number."),
     FIELD_END
 };
 typedef struct SendKeyArgs {
@@ -53,7 +55,8 @@ typedef struct SendKeyArgs {
 } SendKeyArgs;
 static const Field send_key_args[] = {
     CONFIG_LIST(SendKeyArgs, keys, KeyValue, key_value, .help = "Keys pressed together."),
-    CONFIG_AS(SendKeyArgs, hold_ms, "hold-time", .def = 100, .min = 0, .max = 60000, .help = "Milliseconds until they are let go."),
+    CONFIG_AS(SendKeyArgs, hold_ms, "hold-time", .def = 100, .min = 0, .max = 60000,
+              .help = "Milliseconds until they are let go."),
     FIELD_END
 };
 /* input-send-event: what an event's data may have, of all types together. */
@@ -75,7 +78,8 @@ static const Field input_key[] = {
 };
 static const Field input_data[] = {
     CONFIG(InputData, down, .help = "key, btn: pressed, not let go."),
-    FIELD_AS_(InputData, key, T_STRUCT, F_CONFIG, 1, .stride = sizeof(KeyValue), .aux = input_key, .help = "key: which."),
+    FIELD_AS_(InputData, key, T_STRUCT, F_CONFIG, 1, .stride = sizeof(KeyValue), .aux = input_key,
+              .help = "key: which."),
     CONFIG_ENUM(InputData, button, button_names, .help = "btn: which."),
     CONFIG_ENUM(InputData, axis, axis_names, .help = "rel, abs: which."),
     CONFIG(InputData, value, .help = "rel: pixels; abs: 0 to 32767 over the screen."),
@@ -87,7 +91,8 @@ typedef struct InputEvent {
 } InputEvent;
 static const Field input_event[] = {
     CONFIG_ENUM(InputEvent, type, input_types, .help = "What it is."),
-    FIELD_AS_(InputEvent, data, T_STRUCT, F_CONFIG, 1, .stride = sizeof(InputData), .aux = input_data, .help = "More of it."),
+    FIELD_AS_(InputEvent, data, T_STRUCT, F_CONFIG, 1, .stride = sizeof(InputData),
+              .aux = input_data, .help = "More of it."),
     FIELD_END
 };
 typedef struct SendEventArgs {
@@ -103,14 +108,17 @@ typedef struct MouseMoveArgs {
     int32_t dx, dy, dz;
 } MouseMoveArgs;
 static const Field mouse_move_args[] = {
-    CONFIG(MouseMoveArgs, dx, .help = "To the right, in pixels."), CONFIG(MouseMoveArgs, dy, .help = "Down."),
+    CONFIG(MouseMoveArgs, dx, .help = "To the right, in pixels."),
+    CONFIG(MouseMoveArgs, dy, .help = "Down."),
     CONFIG(MouseMoveArgs, dz, .help = "The wheel, towards the user."), FIELD_END
 };
 typedef struct MouseButtonArgs {
     uint32_t state;
 } MouseButtonArgs;
 static const Field mouse_button_args[] = {
-    CONFIG(MouseButtonArgs, state, .max = 0x1f, .help = "Sum of 1 left, 2 right, 4 middle, 8 side, 16 extra."), FIELD_END
+    CONFIG(MouseButtonArgs, state, .max = 0x1f,
+           .help = "Sum of 1 left, 2 right, 4 middle, 8 side, 16 extra."),
+    FIELD_END
 };
 
 typedef struct KeyNamesArgs {
@@ -118,8 +126,10 @@ typedef struct KeyNamesArgs {
     uint32_t hold_ms;
 } KeyNamesArgs;
 static const Field key_names_args[] = {
-    FIELD_(KeyNamesArgs, keys, F_CONFIG | F_REQUIRED, 1, .help = "Names joined by -, for instance ctrl-alt-delete."),
-    CONFIG_AS(KeyNamesArgs, hold_ms, "hold-time", .def = 100, .min = 0, .max = 60000, .help = "Milliseconds until they are let go."),
+    FIELD_(KeyNamesArgs, keys, F_CONFIG | F_REQUIRED, 1,
+           .help = "Names joined by -, for instance ctrl-alt-delete."),
+    CONFIG_AS(KeyNamesArgs, hold_ms, "hold-time", .def = 100, .min = 0, .max = 60000,
+              .help = "Milliseconds until they are let go."),
     FIELD_END
 };
 
@@ -143,7 +153,8 @@ typedef struct SetPasswordArgs {
 } SetPasswordArgs;
 static const Field set_password_args[] = {
     FIELD_(SetPasswordArgs, protocol, F_CONFIG | F_REQUIRED, 1, .help = "vnc."),
-    FIELD_(SetPasswordArgs, password, F_CONFIG | F_REQUIRED, 1, .help = "The new one; 8 bytes of it count."),
+    FIELD_(SetPasswordArgs, password, F_CONFIG | F_REQUIRED, 1,
+           .help = "The new one; 8 bytes of it count."),
     CONFIG(SetPasswordArgs, connected, .help = "Who is connected already stays: keep."),
     FIELD_END
 };
@@ -616,7 +627,9 @@ typedef struct GdbServerArgs {
     char *device;
 } GdbServerArgs;
 static const Field gdbserver_args[] = {
-    CONFIG(GdbServerArgs, device, .help = "Where it listens, as -gdb; without it tcp:127.0.0.1:1234. \"none\": no longer."),
+    CONFIG(GdbServerArgs, device,
+           .help = "Where it listens, as -gdb; without it tcp:127.0.0.1:1234. \"none\": no "
+                   "longer."),
     FIELD_END
 };
 
@@ -627,12 +640,14 @@ static bool cmd_gdbserver(Machine *m, void *args, Reply *reply, GError **err)
     return gdbstub_open(m, a->device && *a->device ? a->device : GDB_DEFAULT, err);
 }
 
-#define ENTRY(name_, S, tab, fn, help_, where_) { .name = name_, .help = help_, .size = sizeof(S), .fields = tab, .run = fn, \
+#define ENTRY(name_, S, tab, fn, help_, where_)                                  \
+    { .name = name_, .help = help_, .size = sizeof(S), .fields = tab, .run = fn, \
     .where = where_ },
 #define CMD(name_, S, tab, fn, help_)        ENTRY(name_, S, tab, fn, help_, CMD_BOTH)
 #define CMD_TEXT(name_, S, tab, fn, help_)   ENTRY(name_, S, tab, fn, help_, CMD_PROMPT)
 #define CMD_JSON(name_, S, tab, fn, help_)   ENTRY(name_, S, tab, fn, help_, CMD_QMP)
-#define QUERY(name_, S, tab, fn, shape, help_) { .name = name_, .help = help_, .size = sizeof(S), .fields = tab, .run = fn, \
+#define QUERY(name_, S, tab, fn, shape, help_)                                   \
+    { .name = name_, .help = help_, .size = sizeof(S), .fields = tab, .run = fn, \
     .where = CMD_QMP, .reply = shape },
 const Entry commands[] = {
 #include "core/commands.def"

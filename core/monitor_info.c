@@ -193,9 +193,24 @@ bool cmd_info_nodes(Machine *m, void *args, Reply *reply, GError **err)
 static void stats_line(GString *s, GVariant *one)
 {
     static const char *const counts[] = {
-        "rd_bytes", "wr_bytes", "unmap_bytes", "rd_operations", "wr_operations", "flush_operations", "unmap_operations",
-        "wr_total_time_ns", "rd_total_time_ns", "flush_total_time_ns", "unmap_total_time_ns", "rd_merged", "wr_merged",
-        "unmap_merged", "failed_rd_operations", "failed_wr_operations", "failed_flush_operations", "idle_time_ns",
+        "rd_bytes",
+        "wr_bytes",
+        "unmap_bytes",
+        "rd_operations",
+        "wr_operations",
+        "flush_operations",
+        "unmap_operations",
+        "wr_total_time_ns",
+        "rd_total_time_ns",
+        "flush_total_time_ns",
+        "unmap_total_time_ns",
+        "rd_merged",
+        "wr_merged",
+        "unmap_merged",
+        "failed_rd_operations",
+        "failed_wr_operations",
+        "failed_flush_operations",
+        "idle_time_ns",
     };
     GVariant *stats = member(one, "stats");
 

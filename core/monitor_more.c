@@ -191,10 +191,13 @@ static const char *command_name(Machine *m, unsigned i)
 WordAt *words_for(const char *command)
 {
     static const struct { const char *command; WordAt *word; } kinds[] = {
-        { "device_del", device_id }, { "device_add", class_name }, { "object_del", object_id }, { "eject", drive_id }, { "change", drive_id },
-        { "set_link", netdev_id }, { "netdev_del", netdev_id }, { "chardev-remove", chardev_id }, { "chardev-change", chardev_id },
-        { "chardev-send-break", chardev_id }, { "ringbuf_read", chardev_id }, { "ringbuf_write", chardev_id },
-        { "trace-event", trace_event }, { "info trace-events", trace_event }, { "help", command_name },
+        { "device_del", device_id }, { "device_add", class_name }, { "object_del", object_id },
+        { "eject", drive_id }, { "change", drive_id }, { "set_link", netdev_id },
+        { "netdev_del", netdev_id }, { "chardev-remove", chardev_id },
+        { "chardev-change", chardev_id }, { "chardev-send-break", chardev_id },
+        { "ringbuf_read", chardev_id }, { "ringbuf_write", chardev_id },
+        { "trace-event", trace_event }, { "info trace-events", trace_event },
+        { "help", command_name },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {

@@ -57,7 +57,8 @@ bool opt_accepted(Machine *m, void *args, Reply *reply, GError **err)
     return true;
 }
 
-#define OPT(name_, S, tab, fn, help_) { .name = name_, .help = help_, .size = sizeof(S), .fields = tab, .run = fn },
+#define OPT(name_, S, tab, fn, help_) \
+    { .name = name_, .help = help_, .size = sizeof(S), .fields = tab, .run = fn },
 const Entry options[] = {
 #include "core/options.def"
     { .name = NULL }

@@ -259,8 +259,11 @@ static bool settle_smp(Machine *m, GError **err)
                     r->max_cpus, cpus);
     }
     if (sockets * cores * threads != cpus) {
-        return fail(err, "-smp %" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT " sockets of %" G_GUINT64_FORMAT " cores of %"
-                    G_GUINT64_FORMAT " threads make another number", cpus, sockets, cores, threads);
+        return fail(err,
+                    "-smp %" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT
+                    " sockets of %" G_GUINT64_FORMAT " cores of %" G_GUINT64_FORMAT
+                    " threads make another number",
+                    cpus, sockets, cores, threads);
     }
     m->n_cpus = o->max_cpus = (unsigned)cpus;
     o->sockets = (unsigned)sockets;
@@ -339,8 +342,9 @@ static bool settle_files(Machine *m, GError **err)
 char *options_find_file(Machine *m, const char *name, GError **err)
 {
     static const char *const dirs[] = {
-        "/usr/local/share/ryokan", "/usr/share/ryokan", "/usr/share/seabios", "/usr/share/qemu", "/usr/share/vgabios",
-        "/usr/share/qemu-firmware", "/usr/lib/ipxe/qemu", "/usr/share/OVMF", "/usr/share/edk2/ovmf",
+        "/usr/local/share/ryokan", "/usr/share/ryokan",  "/usr/share/seabios",
+        "/usr/share/qemu",         "/usr/share/vgabios", "/usr/share/qemu-firmware",
+        "/usr/lib/ipxe/qemu",      "/usr/share/OVMF",    "/usr/share/edk2/ovmf",
     };
     const GPtrArray *own = m->options ? m->options->firmware_dirs : NULL;
 

@@ -20,13 +20,17 @@ const Field drive_args[] = {
     CONFIG(OptDrive, file, .help = "The image."),
     CONFIG(OptDrive, id, .help = "Name for drive=ID."),
     CONFIG(OptDrive, format, .help = "Its format; found out where not given."),
-    { .name = "if", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(OptDrive, iface), .count = 1, .aux = drive_ifs,
-      .def = DRIVE_IDE, .help = "What it hangs on; none: a -device takes it." },
+    { .name = "if", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(OptDrive, iface),
+      .count = 1, .aux = drive_ifs, .def = DRIVE_IDE,
+      .help = "What it hangs on; none: a -device takes it." },
     CONFIG_ENUM(OptDrive, media, drive_media, .help = "Disk or CD-ROM."),
     CONFIG_ENUM(OptDrive, cache, drive_caches, .help = "How the host's cache is used."),
-    CONFIG(OptDrive, index, .def = (uint64_t)-1, .min = (uint64_t)-1, .max = 255, .help = "Place, counted over all buses."),
-    CONFIG(OptDrive, bus, .def = (uint64_t)-1, .min = (uint64_t)-1, .max = 255, .help = "Bus it is on."),
-    CONFIG(OptDrive, unit, .def = (uint64_t)-1, .min = (uint64_t)-1, .max = 255, .help = "Place on the bus."),
+    CONFIG(OptDrive, index, .def = (uint64_t)-1, .min = (uint64_t)-1, .max = 255,
+           .help = "Place, counted over all buses."),
+    CONFIG(OptDrive, bus, .def = (uint64_t)-1, .min = (uint64_t)-1, .max = 255,
+           .help = "Bus it is on."),
+    CONFIG(OptDrive, unit, .def = (uint64_t)-1, .min = (uint64_t)-1, .max = 255,
+           .help = "Place on the bus."),
     CONFIG(OptDrive, readonly, .help = "The guest cannot write it."),
     CONFIG_AS(OptDrive, readonly, "read-only", .help = "The same."),
     CONFIG(OptDrive, snapshot, .help = "Writes go to a scratch file."),
@@ -123,7 +127,8 @@ bool opt_snapshot(Machine *m, void *args, Reply *reply, GError **err)
 const Field blockdev_args[] = {
     FIELD_(OptBlockdev, driver, F_CONFIG | F_REQUIRED, 1, .help = "file, host_device or raw."),
     CONFIG_AS(OptBlockdev, node_name, "node-name", .help = "Its name."),
-    FIELD_AS_(OptBlockdev, rest, T_LIST, F_CONFIG | F_REST, 1, .help = "What the driver takes: filename=, file=, read-only=, ..."),
+    FIELD_AS_(OptBlockdev, rest, T_LIST, F_CONFIG | F_REST, 1,
+              .help = "What the driver takes: filename=, file=, read-only=, ..."),
     FIELD_END
 };
 

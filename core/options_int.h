@@ -39,7 +39,8 @@ extern const Field netdev_args[];
 /* ---- arguments of the options, each an Entry's struct with its table ---- */
 
 #define REST(S, m) { .name = #m, .type = T_LIST, .flags = F_CONFIG | F_REST, .offset = offsetof(S, m), .count = 1 }
-#define TEXT(S, m, ...) { .name = #m, .type = T_STR, .flags = F_CONFIG | F_WHOLE | F_REQUIRED, .offset = offsetof(S, m), \
+#define TEXT(S, m, ...) { .name = #m, .type = T_STR, \
+    .flags = F_CONFIG | F_WHOLE | F_REQUIRED, .offset = offsetof(S, m), \
     .count = 1, __VA_ARGS__ }
 
 typedef struct NoArgs {

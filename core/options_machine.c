@@ -16,8 +16,10 @@
 const Field machine_args[] = {
     CONFIG(MachineArgs, type, .help = "Machine type."),
     CONFIG(MachineArgs, accel, .help = "Accelerators to try, separated by colons."),
-    CONFIG_AS(MachineArgs, dump_guest_core, "dump-guest-core", .def = 1, .help = "RAM is in a core dump of the emulator."),
-    CONFIG_AS(MachineArgs, memory_backend, "memory-backend", .help = "RAM is this -object memory-backend-..."),
+    CONFIG_AS(MachineArgs, dump_guest_core, "dump-guest-core", .def = 1,
+              .help = "RAM is in a core dump of the emulator."),
+    CONFIG_AS(MachineArgs, memory_backend, "memory-backend",
+              .help = "RAM is this -object memory-backend-..."),
     REST(MachineArgs, rest),
     FIELD_END
 };
@@ -27,8 +29,8 @@ const Field accel_args[] = {
     FIELD_END
 };
 const Field mem_args[] = {
-    { .name = "size", .type = T_U64, .flags = F_CONFIG | F_MIB, .offset = 0, .count = 1, .min = 1, .max = 1ull << 46,
-      .help = "How much." },
+    { .name = "size", .type = T_U64, .flags = F_CONFIG | F_MIB, .offset = 0, .count = 1, .min = 1,
+      .max = 1ull << 46, .help = "How much." },
     FIELD_END
 };
 const Field smp_args[] = {
@@ -37,15 +39,17 @@ const Field smp_args[] = {
     CONFIG(SmpArgs, dies, .min = 1, .max = 1, .help = "Dies in a package: one."),
     CONFIG(SmpArgs, cores, .min = 1, .max = 4096, .help = "Cores in a package."),
     CONFIG(SmpArgs, threads, .min = 1, .max = 4096, .help = "Threads in a core."),
-    CONFIG(SmpArgs, maxcpus, .min = 1, .max = 4096, .help = "With those that could be added later: as many as cpus."),
+    CONFIG(SmpArgs, maxcpus, .min = 1, .max = 4096,
+           .help = "With those that could be added later: as many as cpus."),
     FIELD_END
 };
 static const char *const on_off[] = { "off", "on", NULL };
 const Field name_args[] = {
     CONFIG(NameArgs, guest, .help = "The name."),
     CONFIG(NameArgs, process, .help = "Name of the process, as top shows it."),
-    { .name = "debug-threads", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(NameArgs, threads), .count = 1,
-      .aux = on_off, .help = "Accepted: threads always have names." },
+    { .name = "debug-threads", .type = T_ENUM, .flags = F_CONFIG,
+      .offset = offsetof(NameArgs, threads), .count = 1, .aux = on_off,
+      .help = "Accepted: threads always have names." },
     FIELD_END
 };
 const Field boot_args[] = {
@@ -53,9 +57,10 @@ const Field boot_args[] = {
     CONFIG(BootArgs, once, .help = "The same for the first boot only."),
     CONFIG(BootArgs, menu, .help = "The firmware offers a menu."),
     CONFIG(BootArgs, strict, .help = "Try nothing that order does not name."),
-    CONFIG_AS(BootArgs, splash_time, "splash-time", .max = 65535, .help = "How long the menu waits, in ms."),
-    CONFIG_AS(BootArgs, reboot_timeout, "reboot-timeout", .def = (uint64_t)-2, .min = (uint64_t)-2, .max = 65535,
-              .help = "Try again after this many ms when nothing starts; -1: never."),
+    CONFIG_AS(BootArgs, splash_time, "splash-time", .max = 65535,
+              .help = "How long the menu waits, in ms."),
+    CONFIG_AS(BootArgs, reboot_timeout, "reboot-timeout", .def = (uint64_t)-2, .min = (uint64_t)-2,
+              .max = 65535, .help = "Try again after this many ms when nothing starts; -1: never."),
     FIELD_END
 };
 const Field fw_cfg_args[] = {

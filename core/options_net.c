@@ -13,7 +13,8 @@
 
 const Field netdev_args[] = {
     CONFIG(NetdevArgs, type, .help = "Back end."),
-    { .name = "rest", .type = T_LIST, .flags = F_CONFIG | F_REST, .offset = offsetof(NetdevArgs, rest), .count = 1 },
+    { .name = "rest", .type = T_LIST, .flags = F_CONFIG | F_REST,
+      .offset = offsetof(NetdevArgs, rest), .count = 1 },
     FIELD_END
 };
 

@@ -20,8 +20,10 @@ const Field numa_args[] = {
     FIELD_END
 };
 const Field overcommit_args[] = {
-    CONFIG_AS(OvercommitArgs, mem_lock, "mem-lock", .help = "Keep all of the emulator's memory in RAM."),
-    CONFIG_AS(OvercommitArgs, cpu_pm, "cpu-pm", .help = "The guest may halt the host's processors (accelerators that can)."),
+    CONFIG_AS(OvercommitArgs, mem_lock, "mem-lock",
+              .help = "Keep all of the emulator's memory in RAM."),
+    CONFIG_AS(OvercommitArgs, cpu_pm, "cpu-pm",
+              .help = "The guest may halt the host's processors (accelerators that can)."),
     FIELD_END
 };
 
@@ -274,7 +276,8 @@ bool options_settle_memory(Machine *m, GError **err)
     struct Options *o = m->options;
     const char *path = o->raw->mem_path;
     g_autofree char *size = g_strdup_printf("%" G_GUINT64_FORMAT, m->ram_bytes);
-    OptPair all[] = { { (char *)"size", size }, { (char *)"prealloc", (char *)(o->raw->mem_prealloc ? "on" : "off") },
+    OptPair all[] = { { (char *)"size", size },
+                      { (char *)"prealloc", (char *)(o->raw->mem_prealloc ? "on" : "off") },
                       { (char *)"mem-path", (char *)path } };
     void *pairs[] = { &all[0], &all[1], &all[2] };
     GPtrArray props = { pairs, path ? 3 : 2 };

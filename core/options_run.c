@@ -18,7 +18,8 @@ static const char *const rtc_clocks[] = { "host", "rt", "vm", NULL };
 static const char *const rtc_fixes[] = { "none", "slew", NULL };
 const Field rtc_args[] = {
     CONFIG(RtcArgs, base, .help = "utc, localtime, or a date: 2006-06-17T16:01:21."),
-    CONFIG_ENUM(RtcArgs, clock, rtc_clocks, .help = "Counts on the host's wall clock, its steady clock, or the guest's time."),
+    CONFIG_ENUM(RtcArgs, clock, rtc_clocks,
+                .help = "Counts on the host's wall clock, its steady clock, or the guest's time."),
     CONFIG_ENUM(RtcArgs, driftfix, rtc_fixes, .help = "Deliver ticks the guest missed later."),
     FIELD_END
 };
@@ -189,7 +190,8 @@ static const char *const allow_deny_children[] = { "allow", "deny", "children", 
 const Field sandbox_args[] = {
     CONFIG(SandboxArgs, enable, .help = "On, or off."),
     CONFIG_ENUM(SandboxArgs, obsolete, deny_allow, .help = "Calls that no program of today makes."),
-    CONFIG_ENUM(SandboxArgs, elevateprivileges, allow_deny_children, .help = "Becoming somebody else."),
+    CONFIG_ENUM(SandboxArgs, elevateprivileges, allow_deny_children,
+                .help = "Becoming somebody else."),
     CONFIG_ENUM(SandboxArgs, spawn, allow_deny, .help = "Starting programs."),
     CONFIG_ENUM(SandboxArgs, resourcecontrol, allow_deny, .help = "Affinities and priorities."),
     FIELD_END
@@ -222,8 +224,10 @@ bool opt_readconfig(Machine *m, void *args, Reply *reply, GError **err)
 }
 
 const Field option_add_fd_args[] = {
-    CONFIG(AddFdArgs, fd, .def = (uint64_t)-1, .min = (uint64_t)-1, .max = INT32_MAX, .help = "The descriptor."),
-    CONFIG(AddFdArgs, set, .def = (uint64_t)-1, .min = (uint64_t)-1, .max = INT64_MAX, .help = "Its set."),
+    CONFIG(AddFdArgs, fd, .def = (uint64_t)-1, .min = (uint64_t)-1, .max = INT32_MAX,
+           .help = "The descriptor."),
+    CONFIG(AddFdArgs, set, .def = (uint64_t)-1, .min = (uint64_t)-1, .max = INT64_MAX,
+           .help = "Its set."),
     CONFIG(AddFdArgs, opaque, .help = "A note."),
     FIELD_END
 };

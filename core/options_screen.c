@@ -16,18 +16,27 @@ static const char *const shares[] = { "allow-exclusive", "force-shared", "ignore
 static const char *const grab_mods[] = { "lctrl-lalt", "lshift-lctrl-lalt", "rctrl", NULL };
 
 /* of an OptVnc at S.m */
-#define VNC_FIELDS(S, m)                                                                                                              \
-    CONFIG_AS(S, m password, "password", .help = "Viewers need the password that the monitor sets; nobody gets in before."),          \
-    CONFIG_AS(S, m websocket, "websocket", .help = "Browsers too: the port serves a console page, and WebSockets."),                  \
-    CONFIG_AS(S, m reverse, "reverse", .help = "Connect to a viewer that listens at HOST:PORT."),                                     \
-    CONFIG_AS(S, m tls_creds, "tls-creds", .help = "TLS with this -object tls-creds-...: VeNCrypt, and https for browsers."),         \
-    { .name = "share", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(S, m share), .count = 1, .aux = shares,                  \
-      .def = SHARE_ALLOW_EXCLUSIVE, .help = "A viewer that wants the screen to itself: gets it, is turned away, or gets in beside." }, \
-    CONFIG_AS(S, m to, "to", .max = 59635, .help = "The first free display from HOST:DISPLAY to this one."),                          \
-    CONFIG_AS(S, m connections, "connections", .def = 16, .min = 1, .max = 16, .help = "So many viewers at once."),                   \
-    CONFIG_AS(S, m lossy, "lossy", .help = "Viewers that ask for JPEG get it."),                                                      \
-    CONFIG_AS(S, m non_adaptive, "non-adaptive", .help = "Accepted: encodings are never changed behind a viewer's back."),            \
-    CONFIG_AS(S, m power_control, "power-control", .help = "A viewer may press the power button and reset the machine.")
+#define VNC_FIELDS(S, m)                                                                          \
+    CONFIG_AS(S, m password, "password",                                                          \
+              .help = "Viewers need the password that the monitor sets; nobody gets in before."), \
+    CONFIG_AS(S, m websocket, "websocket",                                                        \
+              .help = "Browsers too: the port serves a console page, and WebSockets."),           \
+    CONFIG_AS(S, m reverse, "reverse", .help = "Connect to a viewer that listens at HOST:PORT."), \
+    CONFIG_AS(S, m tls_creds, "tls-creds",                                                        \
+              .help = "TLS with this -object tls-creds-...: VeNCrypt, and https for browsers."),  \
+    { .name = "share", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(S, m share),         \
+      .count = 1, .aux = shares, .def = SHARE_ALLOW_EXCLUSIVE,                                    \
+      .help = "A viewer that wants the screen to itself: gets it, is turned away, or gets in "    \
+              "beside." },                                                                        \
+    CONFIG_AS(S, m to, "to", .max = 59635,                                                        \
+              .help = "The first free display from HOST:DISPLAY to this one."),                   \
+    CONFIG_AS(S, m connections, "connections", .def = 16, .min = 1, .max = 16,                    \
+              .help = "So many viewers at once."),                                                \
+    CONFIG_AS(S, m lossy, "lossy", .help = "Viewers that ask for JPEG get it."),                  \
+    CONFIG_AS(S, m non_adaptive, "non-adaptive",                                                  \
+              .help = "Accepted: encodings are never changed behind a viewer's back."),           \
+    CONFIG_AS(S, m power_control, "power-control",                                                \
+              .help = "A viewer may press the power button and reset the machine.")
 
 const Field vnc_args[] = {
     CONFIG(OptVnc, address, .help = "HOST:DISPLAY, unix:PATH or none."),
@@ -36,13 +45,17 @@ const Field vnc_args[] = {
 };
 
 const Field display_args[] = {
-    CONFIG(DisplayArgs, type, .help = "none, sdl, curses, vnc=ADDRESS; \"help\" lists what there is."),
+    CONFIG(DisplayArgs, type,
+           .help = "none, sdl, curses, vnc=ADDRESS; \"help\" lists what there is."),
     CONFIG_AS(DisplayArgs, full_screen, "full-screen", .help = "sdl: the whole screen."),
-    CONFIG_AS(DisplayArgs, window_close, "window-close", .def = 1, .help = "sdl: closing the window shuts the guest down; off: does nothing."),
-    CONFIG_AS(DisplayArgs, show_cursor, "show-cursor", .help = "sdl: the host's pointer stays visible over the guest's."),
+    CONFIG_AS(DisplayArgs, window_close, "window-close", .def = 1,
+              .help = "sdl: closing the window shuts the guest down; off: does nothing."),
+    CONFIG_AS(DisplayArgs, show_cursor, "show-cursor",
+              .help = "sdl: the host's pointer stays visible over the guest's."),
     CONFIG_AS(DisplayArgs, gl, "gl", .help = "Only off is there."),
-    { .name = "grab-mod", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DisplayArgs, grab_mod), .count = 1, .aux = grab_mods,
-      .def = GRAB_CTRL_ALT, .help = "sdl: what is held with the window's own keys." },
+    { .name = "grab-mod", .type = T_ENUM, .flags = F_CONFIG,
+      .offset = offsetof(DisplayArgs, grab_mod), .count = 1, .aux = grab_mods, .def = GRAB_CTRL_ALT,
+      .help = "sdl: what is held with the window's own keys." },
     CONFIG(DisplayArgs, charset, .help = "curses: only CP437 is there."),
     CONFIG_AS(DisplayArgs, vnc.address, "vnc", .help = "As -vnc."),
     VNC_FIELDS(DisplayArgs, vnc.),

@@ -266,7 +266,8 @@ static const char *unknown_member(GVariant *v)
         GVariant   *item = g_variant_get_child_value(v, i);
         bool        known;
         g_variant_get_child(item, 0, "&s", &key);
-        known = !strcmp(key, "execute") || !strcmp(key, "exec-oob") || !strcmp(key, "arguments") || !strcmp(key, "id");
+        known = !strcmp(key, "execute") || !strcmp(key, "exec-oob") || !strcmp(key, "arguments") ||
+                !strcmp(key, "id");
         g_variant_unref(item);
         if (!known) {
             return key;                 /* lives as long as v */
@@ -393,8 +394,10 @@ static void take_byte(Qmp *q, uint8_t c)
         g_byte_array_append(q->in, &c, 1);
     }
     if (step == JSON_BAD || q->in->len > MESSAGE_MAX) {
-        answer_error(q, "GenericError", step == JSON_BAD ? "JSON: no object where one belongs, or nested too deep"
-                                                         : "JSON: the message is too long", NULL);
+        answer_error(q, "GenericError",
+                     step == JSON_BAD ? "JSON: no object where one belongs, or nested too deep"
+                                      : "JSON: the message is too long",
+                     NULL);
         restart(q);
         q->skipping = c != '\n';
     } else if (step == JSON_END) {

@@ -137,8 +137,8 @@ const Field stats_args[] = {
     FIELD_END
 };
 const Field blockdev_del_args[] = {
-    { .name = "node-name", .type = T_STR, .flags = F_CONFIG | F_REQUIRED, .count = 1, .offset = offsetof(NodeNameArgs, node_name),
-      .help = "The node." },
+    { .name = "node-name", .type = T_STR, .flags = F_CONFIG | F_REQUIRED, .count = 1,
+      .offset = offsetof(NodeNameArgs, node_name), .help = "The node." },
     FIELD_END
 };
 const Field remove_medium_args[] = {
@@ -147,8 +147,8 @@ const Field remove_medium_args[] = {
 };
 const Field insert_medium_args[] = {
     FIELD_(MediumArgs, id, F_CONFIG | F_REQUIRED, 1, .help = "The device, by its id."),
-    { .name = "node-name", .type = T_STR, .flags = F_CONFIG | F_REQUIRED, .count = 1, .offset = offsetof(MediumArgs, node),
-      .help = "The node." },
+    { .name = "node-name", .type = T_STR, .flags = F_CONFIG | F_REQUIRED, .count = 1,
+      .offset = offsetof(MediumArgs, node), .help = "The node." },
     FIELD_END
 };
 
@@ -165,8 +165,9 @@ const Field medium_args[] = {
     CONFIG(MediumArgs, format, .help = "Its format; without it: what it looks like."),
     CONFIG(MediumArgs, id, .help = "The device that has the drive, by its id."),
     CONFIG(MediumArgs, force, .help = "Even if the guest has locked the tray."),
-    { .name = "read-only-mode", .type = T_ENUM, .flags = F_CONFIG, .count = 1, .offset = offsetof(MediumArgs, read_only),
-      .aux = access_modes, .help = "Whether the guest may write to it." },
+    { .name = "read-only-mode", .type = T_ENUM, .flags = F_CONFIG, .count = 1,
+      .offset = offsetof(MediumArgs, read_only), .aux = access_modes,
+      .help = "Whether the guest may write to it." },
     FIELD_END
 };
 
@@ -258,7 +259,8 @@ bool cmd_info_balloon(Machine *m, void *args, Reply *reply, GError **err)
     return true;
 }
 const Field balloon_args[] = {
-    FIELD_(BalloonArgs, value, F_CONFIG | F_REQUIRED | F_MIB, 1, .help = "What the guest is to keep; at the prompt in MiB."),
+    FIELD_(BalloonArgs, value, F_CONFIG | F_REQUIRED | F_MIB, 1,
+           .help = "What the guest is to keep; at the prompt in MiB."),
     FIELD_END
 };
 
@@ -268,6 +270,7 @@ const Field id_args[] = {
 };
 const Field expire_args[] = {
     FIELD_(ExpireArgs, protocol, F_CONFIG | F_REQUIRED, 1, .help = "vnc."),
-    FIELD_(ExpireArgs, time, F_CONFIG | F_REQUIRED, 1, .help = "now, never, +SECONDS, or seconds since 1970."),
+    FIELD_(ExpireArgs, time, F_CONFIG | F_REQUIRED, 1,
+           .help = "now, never, +SECONDS, or seconds since 1970."),
     FIELD_END
 };

@@ -21,11 +21,10 @@ static const Field cap_fields[] = {
     FIELD_(MigrateCap, state, F_CONFIG | F_REQUIRED, 1, .help = "On."),
     FIELD_END
 };
-const Field caps_args[] = {
-    FIELD_AS_(CapsArgs, capabilities, T_LIST, F_CONFIG | F_REQUIRED, 1, .stride = sizeof(MigrateCap), .aux = cap_fields,
-              .help = "Which, on or off."),
-    FIELD_END
-};
+const Field caps_args[] = { FIELD_AS_(CapsArgs, capabilities, T_LIST, F_CONFIG | F_REQUIRED, 1,
+                                      .stride = sizeof(MigrateCap), .aux = cap_fields,
+                                      .help = "Which, on or off."),
+                            FIELD_END };
 
 bool cmd_query_migrate_caps(Machine *m, void *args, Reply *reply, GError **err)
 {

@@ -5,7 +5,8 @@
  *
  * An argument's type is that of its Field.  An answer's is its shape, in commands.def:
  *
- *   str int bool any        [TYPE] a list        (one|two) an enumeration        {name:TYPE,?name:TYPE} an object; ?: may be missing
+ *   str int bool any                    [TYPE] a list
+ *   (one|two) an enumeration            {name:TYPE,?name:TYPE} an object; ?: may be missing
  *
  * Spec: QAPI's introspection (docs/devel/qapi-code-gen, "Client JSON Protocol introspection").
  * Omits: variants but those of object-add: other objects whose members depend on another list all

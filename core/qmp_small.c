@@ -65,8 +65,9 @@ bool cmd_query_memdev(Machine *m, void *args, Reply *reply, GError **err)
         for (const Field *f = o->class->fields; f->name; f++) {
             if (!strcmp(f->name, "size")) {
                 say_int(&one, f->name, (int64_t)field_int(f, (const char *)o + f->offset));
-            } else if (f->type == T_BOOL && (!strcmp(f->name, "merge") || !strcmp(f->name, "dump") || !strcmp(f->name, "prealloc") ||
-                                             !strcmp(f->name, "share"))) {
+            } else if (f->type == T_BOOL &&
+                       (!strcmp(f->name, "merge") || !strcmp(f->name, "dump") ||
+                        !strcmp(f->name, "prealloc") || !strcmp(f->name, "share"))) {
                 say_bool(&one, f->name, field_int(f, (const char *)o + f->offset));
             }
         }

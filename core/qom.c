@@ -30,8 +30,10 @@ typedef struct QomObject {
 } QomObject;
 
 static const struct { const char *path; QomKind kind; const char *type; } fixed[] = {
-    { "", Q_ROOT, "container" }, { "/machine", Q_MACHINE, "" }, { "/machine/peripheral", Q_PERIPHERAL, "container" },
-    { "/machine/peripheral-anon", Q_ANON, "container" }, { "/machine/unattached", Q_UNATTACHED, "container" },
+    { "", Q_ROOT, "container" }, { "/machine", Q_MACHINE, "" },
+    { "/machine/peripheral", Q_PERIPHERAL, "container" },
+    { "/machine/peripheral-anon", Q_ANON, "container" },
+    { "/machine/unattached", Q_UNATTACHED, "container" },
     { "/chardevs", Q_CHARDEVS, "container" },
 };
 
@@ -111,7 +113,8 @@ static bool find(Machine *m, const char *given, QomObject *o, GError **err)
 static const char *type_name(const Field *f, char buf[60])
 {
     static const char *const names[] = {
-        [T_BOOL] = "bool", [T_U8] = "uint8", [T_U16] = "uint16", [T_U32] = "uint32", [T_U64] = "uint64", [T_I32] = "int32",
+        [T_BOOL] = "bool", [T_U8] = "uint8", [T_U16] = "uint16",
+        [T_U32] = "uint32", [T_U64] = "uint64", [T_I32] = "int32",
         [T_I64] = "int64", [T_STR] = "str", [T_ENUM] = "str",
     };
 
@@ -374,12 +377,13 @@ bool cmd_device_list_properties(Machine *m, void *args, Reply *reply, GError **e
 }
 
 const Field qom_list_args[] = {
-    FIELD_(QomArgs, path, F_CONFIG | F_REQUIRED, 1, .help = "The object: /machine, /machine/peripheral/ID ..."),
+    FIELD_(QomArgs, path, F_CONFIG | F_REQUIRED, 1,
+           .help = "The object: /machine, /machine/peripheral/ID ..."),
     FIELD_END
 };
 const Field typename_args[] = {
-    { .name = "typename", .type = T_STR, .flags = F_CONFIG | F_REQUIRED, .count = 1, .offset = offsetof(QomArgs, path),
-      .help = "Device or machine type." },
+    { .name = "typename", .type = T_STR, .flags = F_CONFIG | F_REQUIRED, .count = 1,
+      .offset = offsetof(QomArgs, path), .help = "Device or machine type." },
     FIELD_END
 };
 const Field qom_get_args[] = {

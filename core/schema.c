@@ -69,7 +69,8 @@ static const char *json_kind(const Field *f)
 static bool is_kind(GVariant *v, const char *kind)
 {
     static const struct { const char *kind, *type; } kinds[] = {
-        { "boolean", "b" }, { "string", "s" }, { "integer", "x" }, { "object", "a{sv}" }, { "array", "av" },
+        { "boolean", "b" }, { "string", "s" }, { "integer", "x" },
+        { "object", "a{sv}" }, { "array", "av" },
     };
 
     for (size_t i = 0; kind && i < G_N_ELEMENTS(kinds); i++) {

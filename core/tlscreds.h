@@ -38,7 +38,8 @@ TlsSession *tls_session_new(TlsCreds *c, int fd, const char *host, GError **err)
 /* again and again, until TLS_DONE or TLS_FAILED */
 TlsStep     tls_handshake(TlsSession *s, GError **err);
 ssize_t     tls_read(TlsSession *s, void *buf, size_t n);       /* as read(2) */
-ssize_t     tls_write(TlsSession *s, const void *buf, size_t n);/* as write(2); after EAGAIN give the same bytes again */
+/* as write(2); after EAGAIN give the same bytes again */
+ssize_t     tls_write(TlsSession *s, const void *buf, size_t n);
 /* bytes that tls_read() has without asking the socket */
 size_t      tls_pending(const TlsSession *s);
 /* says goodbye if it can; the socket stays open */

@@ -186,8 +186,9 @@ const Field trace_get_args[] = {
 };
 const Field trace_set_args[] = {
     FIELD_(TraceArgs, name, F_CONFIG | F_REQUIRED, 1, .help = "A name, or a pattern with * and ?."),
-    { .name = "enable", .type = T_BOOL, .flags = F_CONFIG | F_REQUIRED, .offset = offsetof(TraceArgs, on), .count = 1,
-      .help = "Watch it, or not." },
-    CONFIG_AS(TraceArgs, ignore_unavailable, "ignore-unavailable", .help = "Events that cannot be watched are no error; all can."),
+    { .name = "enable", .type = T_BOOL, .flags = F_CONFIG | F_REQUIRED,
+      .offset = offsetof(TraceArgs, on), .count = 1, .help = "Watch it, or not." },
+    CONFIG_AS(TraceArgs, ignore_unavailable, "ignore-unavailable",
+              .help = "Events that cannot be watched are no error; all can."),
     FIELD_END
 };

@@ -29,12 +29,12 @@ extern uint8_t trace_is_on[N_TRACES];
 void trace_write(TraceEvent e, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 #define TRACE_ARGS_(...) , __VA_ARGS__
-#define TRACE(name, params, args, format)                                                                     \
-    static inline void trace_##name params                                                                    \
-    {                                                                                                         \
-        if (__builtin_expect(__atomic_load_n(&trace_is_on[TRACE_##name], __ATOMIC_RELAXED), 0)) {             \
-            trace_write(TRACE_##name, format TRACE_ARGS_ args);                                               \
-        }                                                                                                     \
+#define TRACE(name, params, args, format)                                                         \
+    static inline void trace_##name params                                                        \
+    {                                                                                             \
+        if (__builtin_expect(__atomic_load_n(&trace_is_on[TRACE_##name], __ATOMIC_RELAXED), 0)) { \
+            trace_write(TRACE_##name, format TRACE_ARGS_ args);                                   \
+        }                                                                                         \
     }
 #include "core/trace.def"
 #undef TRACE

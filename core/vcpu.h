@@ -54,8 +54,11 @@ struct Vcpu {
     bool          parked;
     VcpuDebug     debug;
     const void   *hazard;             /* FlatView this thread searches; core/mem.c, atomic */
-    uint32_t      attention;          /* not 0: leave translated code at the next exit check (the fused compare); last, as translated
-                                         code has short ways to what is near it */
+    /*
+     * not 0: leave translated code at the next exit check (the fused compare); last, as translated
+     * code has short ways to what is near it
+     */
+    uint32_t      attention;
 };
 
 typedef struct CpuDefinition {        /* one CPU model */

@@ -11,7 +11,7 @@
  * Defaults: 10.0.2.0/24, host .2, name server .3, DHCP from .15; fec0::/64, host ::2, name server
  *   ::3.
  */
-#ifdef CONFIG_SLIRP                       /* configure: libslirp-dev is there and not --disable-slirp */
+#ifdef CONFIG_SLIRP /* configure: libslirp-dev is there and not --disable-slirp */
 #include "core/chardev.h"
 #include "core/log.h"
 #include "core/machine.h"
@@ -220,8 +220,10 @@ static void notify(void *opaque)
 }
 
 static const SlirpCb callbacks = {
-    .send_packet = send_packet, .guest_error = slirp_complains, .clock_get_ns = clock_get_ns, .timer_new = new_timer,
-    .timer_free = free_timer, .timer_mod = mod_timer, .register_poll_fd = poll_fd, .unregister_poll_fd = poll_fd,
+    .send_packet = send_packet, .guest_error = slirp_complains,
+    .clock_get_ns = clock_get_ns, .timer_new = new_timer,
+    .timer_free = free_timer, .timer_mod = mod_timer,
+    .register_poll_fd = poll_fd, .unregister_poll_fd = poll_fd,
     .notify = notify,
 };
 
@@ -484,10 +486,12 @@ static char *user_info(NetEnd *e)
 static const Field user_fields[] = {
     CONFIG(UserNet, net, .help = "The guest's network: ADDRESS/BITS; default 10.0.2.0/24."),
     CONFIG(UserNet, host, .help = "The host's address in it; default the second."),
-    CONFIG_AS(UserNet, restricted, "restrict", .help = "The guest reaches nothing but what is forwarded."),
+    CONFIG_AS(UserNet, restricted, "restrict",
+              .help = "The guest reaches nothing but what is forwarded."),
     CONFIG(UserNet, ipv4, .def = 1, .help = "IPv4."),
     CONFIG(UserNet, ipv6, .def = 1, .help = "IPv6."),
-    CONFIG_AS(UserNet, ipv6_net, "ipv6-net", .help = "The IPv6 network: PREFIX/BITS; default fec0::/64."),
+    CONFIG_AS(UserNet, ipv6_net, "ipv6-net",
+              .help = "The IPv6 network: PREFIX/BITS; default fec0::/64."),
     CONFIG_AS(UserNet, ipv6_host, "ipv6-host", .help = "The host's address in it."),
     CONFIG_AS(UserNet, ipv6_dns, "ipv6-dns", .help = "The name server's address in it."),
     CONFIG(UserNet, hostname, .help = "Name that DHCP gives the guest."),
@@ -497,7 +501,8 @@ static const Field user_fields[] = {
     CONFIG_MANY(UserNet, dnssearch, .help = "Domain to search, given by DHCP; repeatable."),
     CONFIG(UserNet, tftp, .help = "Folder that a TFTP server shows the guest."),
     CONFIG(UserNet, bootfile, .help = "File that DHCP tells the guest to boot."),
-    CONFIG_MANY(UserNet, hostfwd, .help = "tcp|udp:[HOSTADDRESS]:HOSTPORT-[GUESTADDRESS]:GUESTPORT; repeatable."),
+    CONFIG_MANY(UserNet, hostfwd,
+                .help = "tcp|udp:[HOSTADDRESS]:HOSTPORT-[GUESTADDRESS]:GUESTPORT; repeatable."),
     CONFIG_MANY(UserNet, guestfwd, .help = "tcp:ADDRESS:PORT-CHARDEV or -cmd:COMMAND; repeatable."),
     FIELD_END
 };

@@ -30,8 +30,10 @@ static const char *const formats[] = {
     [SAMPLE_U8] = "u8", [SAMPLE_S16] = "s16", [SAMPLE_S32] = "s32", NULL
 };
 const Field audio_out_fields[] = {
-    CONFIG(AudioOut, frequency, .def = 44100, .min = 8000, .max = 192000, .help = "Frames a second."),
-    CONFIG(AudioOut, channels, .def = AUDIO_STEREO, .min = 1, .max = AUDIO_STEREO, .help = "1 or 2."),
+    CONFIG(AudioOut, frequency, .def = 44100, .min = 8000, .max = 192000,
+           .help = "Frames a second."),
+    CONFIG(AudioOut, channels, .def = AUDIO_STEREO, .min = 1, .max = AUDIO_STEREO,
+           .help = "1 or 2."),
     CONFIG_ENUM(AudioOut, format, formats, .def = SAMPLE_S16, .help = "Of a sample."),
     CONFIG_AS(AudioOut, buffer_us, "buffer-length", .def = 46440, .min = 1000, .max = 1000000,
               .help = "How far the host's sound card plays behind, in us."),

@@ -17,8 +17,9 @@
 #include <dlfcn.h>
 #include <string.h>
 
-#define FUNCTIONS(X)                                                                       \
-    X(GetError) X(InitSubSystem) X(QuitSubSystem) X(SetMainReady) X(OpenAudioDevice) X(PauseAudioDevice) \
+#define FUNCTIONS(X)                                                                 \
+    X(GetError) X(InitSubSystem) X(QuitSubSystem) X(SetMainReady) X(OpenAudioDevice) \
+    X(PauseAudioDevice)                                                              \
     X(CloseAudioDevice) X(SetHint)
 #define POINTER_(name) __typeof__(SDL_##name) *name;
 typedef struct SdlLib {               /* loaded when it is asked for, as ui/sdl_lib.h says */

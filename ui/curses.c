@@ -10,7 +10,7 @@
  * Alt and 1 to 9 show the guest's screen or a text console; every other key is the guest's, Ctrl-C
  * included.
  */
-#ifdef CONFIG_CURSES                      /* configure: libncurses-dev is there and not --disable-curses */
+#ifdef CONFIG_CURSES /* configure: libncurses-dev is there and not --disable-curses */
 #define NCURSES_WIDECHAR 1
 #include "core/chardev.h"
 #include "core/display.h"
@@ -180,7 +180,8 @@ static Key extended(int code)
         const char *name;
         uint16_t    sym;
     } names[] = {
-        { "kUP", 0xff52 }, { "kDN", 0xff54 }, { "kLFT", 0xff51 }, { "kRIT", 0xff53 }, { "kHOM", 0xff50 }, { "kEND", 0xff57 },
+        { "kUP", 0xff52 }, { "kDN", 0xff54 }, { "kLFT", 0xff51 },
+        { "kRIT", 0xff53 }, { "kHOM", 0xff50 }, { "kEND", 0xff57 },
         { "kIC", 0xff63 }, { "kDC", 0xffff }, { "kPRV", 0xff55 }, { "kNXT", 0xff56 },
     };
     const char *name = keyname(code);
@@ -203,13 +204,17 @@ static Key named(int code)
         uint16_t sym;
         uint8_t  mods;
     } names[] = {
-        { KEY_UP, 0xff52, 0 }, { KEY_DOWN, 0xff54, 0 }, { KEY_LEFT, 0xff51, 0 }, { KEY_RIGHT, 0xff53, 0 }, { KEY_HOME, 0xff50, 0 },
-        { KEY_END, 0xff57, 0 }, { KEY_IC, 0xff63, 0 }, { KEY_DC, 0xffff, 0 }, { KEY_PPAGE, 0xff55, 0 }, { KEY_NPAGE, 0xff56, 0 },
-        { KEY_BACKSPACE, 0xff08, 0 }, { KEY_ENTER, 0xff0d, 0 }, { KEY_BTAB, 0xff09, MOD_SHIFT }, { KEY_B2, 0xff9d, 0 },
-        { KEY_A1, 0xff50, 0 }, { KEY_A3, 0xff55, 0 }, { KEY_C1, 0xff57, 0 }, { KEY_C3, 0xff56, 0 }, { KEY_SLEFT, 0xff51, MOD_SHIFT },
-        { KEY_SRIGHT, 0xff53, MOD_SHIFT }, { KEY_SR, 0xff52, MOD_SHIFT }, { KEY_SF, 0xff54, MOD_SHIFT },
-        { KEY_SHOME, 0xff50, MOD_SHIFT }, { KEY_SEND, 0xff57, MOD_SHIFT }, { KEY_SIC, 0xff63, MOD_SHIFT },
-        { KEY_SDC, 0xffff, MOD_SHIFT }, { KEY_SPREVIOUS, 0xff55, MOD_SHIFT }, { KEY_SNEXT, 0xff56, MOD_SHIFT },
+        { KEY_UP, 0xff52, 0 }, { KEY_DOWN, 0xff54, 0 }, { KEY_LEFT, 0xff51, 0 },
+        { KEY_RIGHT, 0xff53, 0 }, { KEY_HOME, 0xff50, 0 }, { KEY_END, 0xff57, 0 },
+        { KEY_IC, 0xff63, 0 }, { KEY_DC, 0xffff, 0 }, { KEY_PPAGE, 0xff55, 0 },
+        { KEY_NPAGE, 0xff56, 0 }, { KEY_BACKSPACE, 0xff08, 0 }, { KEY_ENTER, 0xff0d, 0 },
+        { KEY_BTAB, 0xff09, MOD_SHIFT }, { KEY_B2, 0xff9d, 0 }, { KEY_A1, 0xff50, 0 },
+        { KEY_A3, 0xff55, 0 }, { KEY_C1, 0xff57, 0 }, { KEY_C3, 0xff56, 0 },
+        { KEY_SLEFT, 0xff51, MOD_SHIFT }, { KEY_SRIGHT, 0xff53, MOD_SHIFT },
+        { KEY_SR, 0xff52, MOD_SHIFT }, { KEY_SF, 0xff54, MOD_SHIFT },
+        { KEY_SHOME, 0xff50, MOD_SHIFT }, { KEY_SEND, 0xff57, MOD_SHIFT },
+        { KEY_SIC, 0xff63, MOD_SHIFT }, { KEY_SDC, 0xffff, MOD_SHIFT },
+        { KEY_SPREVIOUS, 0xff55, MOD_SHIFT }, { KEY_SNEXT, 0xff56, MOD_SHIFT },
     };
     int f = code - KEY_F(1);
 
@@ -386,6 +391,7 @@ static bool curses_open(Machine *m, Console *con, Viewer **out, GError **err)
 
 const ViewerOps curses_viewer = {
     .name = "curses", .desc = "text screens in this terminal",
-    .open = curses_open, .resized = curses_resized, .damaged = curses_damaged, .close = curses_close,
+    .open = curses_open, .resized = curses_resized,
+    .damaged = curses_damaged, .close = curses_close,
 };
 #endif

@@ -17,7 +17,7 @@
 #include <linux/input-event-codes.h>
 #include <stdio.h>
 #include <string.h>
-#ifdef CONFIG_XKB                         /* configure: libxkbcommon-dev is there and not --disable-xkb */
+#ifdef CONFIG_XKB /* configure: libxkbcommon-dev is there and not --disable-xkb */
 #include <xkbcommon/xkbcommon.h>
 #endif
 
@@ -29,12 +29,15 @@ struct Keymap {
 static const struct {
     const char *language, *layout, *variant;
 } languages[] = {
-    { "ar", "ara", "" }, { "bepo", "fr", "bepo" }, { "cz", "cz", "" }, { "da", "dk", "" }, { "de", "de", "" }, { "de-ch", "ch", "" },
-    { "en-gb", "gb", "" }, { "en-us", "us", "" }, { "es", "es", "" }, { "et", "ee", "" }, { "fi", "fi", "" }, { "fo", "fo", "" },
-    { "fr", "fr", "" }, { "fr-be", "be", "" }, { "fr-ca", "ca", "fr" }, { "fr-ch", "ch", "fr" }, { "hr", "hr", "" },
-    { "hu", "hu", "" }, { "is", "is", "" }, { "it", "it", "" }, { "ja", "jp", "" }, { "lt", "lt", "" }, { "lv", "lv", "" },
-    { "mk", "mk", "" }, { "nl", "nl", "" }, { "no", "no", "" }, { "pl", "pl", "" }, { "pt", "pt", "" }, { "pt-br", "br", "" },
-    { "ro", "ro", "" }, { "ru", "ru", "" }, { "sl", "si", "" }, { "sv", "se", "" }, { "th", "th", "" }, { "tr", "tr", "" },
+    { "ar", "ara", "" }, { "bepo", "fr", "bepo" }, { "cz", "cz", "" }, { "da", "dk", "" },
+    { "de", "de", "" }, { "de-ch", "ch", "" }, { "en-gb", "gb", "" }, { "en-us", "us", "" },
+    { "es", "es", "" }, { "et", "ee", "" }, { "fi", "fi", "" }, { "fo", "fo", "" },
+    { "fr", "fr", "" }, { "fr-be", "be", "" }, { "fr-ca", "ca", "fr" }, { "fr-ch", "ch", "fr" },
+    { "hr", "hr", "" }, { "hu", "hu", "" }, { "is", "is", "" }, { "it", "it", "" },
+    { "ja", "jp", "" }, { "lt", "lt", "" }, { "lv", "lv", "" }, { "mk", "mk", "" },
+    { "nl", "nl", "" }, { "no", "no", "" }, { "pl", "pl", "" }, { "pt", "pt", "" },
+    { "pt-br", "br", "" }, { "ro", "ro", "" }, { "ru", "ru", "" }, { "sl", "si", "" },
+    { "sv", "se", "" }, { "th", "th", "" }, { "tr", "tr", "" },
     { "uk", "ua", "" },
 };
 
@@ -98,7 +101,8 @@ static void add_key(struct xkb_keymap *map, xkb_keycode_t key, void *opaque)
         was = g_hash_table_lookup(g->strokes, GUINT_TO_POINTER(ch));
         if (was && was->code == s.code && !was->altgr && !s.altgr) {
             was->any_shift |= was->shift != s.shift;
-        } else if (!was || was->altgr > s.altgr || (was->altgr == s.altgr && was->shift > s.shift)) {
+        } else if (!was || was->altgr > s.altgr ||
+                   (was->altgr == s.altgr && was->shift > s.shift)) {
             g_hash_table_replace(g->strokes, GUINT_TO_POINTER(ch), g_memdup2(&s, sizeof(s)));
         }
     }

@@ -13,12 +13,13 @@
 #include <dlfcn.h>
 #include <stdbool.h>
 
-#define SDL_FUNCTIONS(X)                                                                              \
-    X(CreateRenderer) X(CreateTexture) X(CreateWindow) X(DestroyRenderer) X(DestroyTexture)           \
-    X(DestroyWindow) X(GetError) X(InitSubSystem) X(PollEvent) X(QuitSubSystem) X(RenderClear)        \
-    X(RenderCopy) X(RenderPresent) X(RenderSetLogicalSize) X(SetHint) X(SetMainReady)                 \
-    X(SetRelativeMouseMode) X(SetWindowSize) X(SetWindowTitle) X(UpdateTexture)                       \
-    X(GetClipboardText) X(RenderSetIntegerScale) X(SetWindowFullscreen) X(ShowCursor) X(GetModState) X(SetClipboardText) X(free)
+#define SDL_FUNCTIONS(X)                                                                       \
+    X(CreateRenderer) X(CreateTexture) X(CreateWindow) X(DestroyRenderer) X(DestroyTexture)    \
+    X(DestroyWindow) X(GetError) X(InitSubSystem) X(PollEvent) X(QuitSubSystem) X(RenderClear) \
+    X(RenderCopy) X(RenderPresent) X(RenderSetLogicalSize) X(SetHint) X(SetMainReady)          \
+    X(SetRelativeMouseMode) X(SetWindowSize) X(SetWindowTitle) X(UpdateTexture)                \
+    X(GetClipboardText) X(RenderSetIntegerScale) X(SetWindowFullscreen) X(ShowCursor)          \
+    X(GetModState) X(SetClipboardText) X(free)
 
 #define SDL_POINTER_(name) __typeof__(SDL_##name) *name;
 static struct {

@@ -8,7 +8,7 @@
  *          viewers.  Under Vnc.lock it shares with the main context a copy of the screen, what is
  *          damaged of it, the password and the input that waits.
  */
-#ifdef CONFIG_VNC                         /* configure: libvncserver-dev is there and not --disable-vnc */
+#ifdef CONFIG_VNC /* configure: libvncserver-dev is there and not --disable-vnc */
 #include "core/commands.h"
 #include "ui/vnc_http.h"
 #include "ui/vnc_int.h"
@@ -264,7 +264,8 @@ static void settle(Vnc *s, Pending *p, HttpKind kind)
         if (start_tls(s, p, false)) {
             add_viewer(s, p);
         }
-    } else if (kind == HTTP_GONE || kind == HTTP_TLS || (browser && !s->web) || (tls && (!p->secret || !browser))) {
+    } else if (kind == HTTP_GONE || kind == HTTP_TLS || (browser && !s->web) ||
+               (tls && (!p->secret || !browser))) {
         close(p->fd);
     } else if (kind == HTTP_GET) {
         http_answer(p->fd, s->answers);
@@ -629,7 +630,8 @@ static bool vnc_open(Machine *m, Console *con, Viewer **out, GError **err)
 
 const ViewerOps vnc_viewer = {
     .name = "vnc", .desc = "server for VNC viewers",
-    .open = vnc_open, .resized = vnc_resized, .damaged = vnc_damaged, .leds = vnc_leds, .set_password = vnc_set_password,
+    .open = vnc_open, .resized = vnc_resized, .damaged = vnc_damaged,
+    .leds = vnc_leds, .set_password = vnc_set_password,
     .expire_password = vnc_expire_password, .about = vnc_about, .close = vnc_close,
 };
 #endif

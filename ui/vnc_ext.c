@@ -20,7 +20,8 @@ static bool send_rect(rfbClientPtr cl, int encoding, unsigned x, unsigned w, uns
     rfbFramebufferUpdateMsg        update = { .type = rfbFramebufferUpdate,
                                               .nRects = Swap16IfLE(1) };
     rfbFramebufferUpdateRectHeader rect = {
-        .r = { .x = Swap16IfLE(x), .w = Swap16IfLE(w), .h = Swap16IfLE(h) }, .encoding = Swap32IfLE((uint32_t)encoding),
+        .r = { .x = Swap16IfLE(x), .w = Swap16IfLE(w), .h = Swap16IfLE(h) },
+        .encoding = Swap32IfLE((uint32_t)encoding),
     };
 
     return rfbWriteExact(cl, (char *)&update, sz_rfbFramebufferUpdateMsg) > 0 &&

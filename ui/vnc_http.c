@@ -21,7 +21,8 @@ enum { REQUEST_MAX = 8192, ANSWERS_MAX = 8, SEND_S = 10, FILE_MOST = 4 << 20,
        TLS_HANDSHAKE = 0x16 };          /* RFC 8446, 5.1: the first record's type */
 
 extern const char console_page[], console_page_end[];
-__asm__(".section .rodata\n.globl console_page, console_page_end\nconsole_page: .incbin \"ui/console.html\"\nconsole_page_end: .byte 0\n.previous");
+__asm__(".section .rodata\n.globl console_page, console_page_end\nconsole_page: .incbin "
+        "\"ui/console.html\"\nconsole_page_end: .byte 0\n.previous");
 
 /* The value of a header, up to the end of its line; NULL: it is not there.  Both in lower case. */
 static char *header(const char *request, const char *name)
@@ -77,8 +78,10 @@ HttpKind http_kind(int fd)
 static const struct {
     const char *suffix, *type;
 } types[] = {
-    { ".html", "text/html; charset=utf-8" }, { ".js", "text/javascript" }, { ".css", "text/css" }, { ".svg", "image/svg+xml" },
-    { ".png", "image/png" }, { ".json", "application/json" }, { ".ico", "image/x-icon" }, { ".woff", "font/woff" }, { ".ttf", "font/ttf" },
+    { ".html", "text/html; charset=utf-8" }, { ".js", "text/javascript" },
+    { ".css", "text/css" }, { ".svg", "image/svg+xml" },
+    { ".png", "image/png" }, { ".json", "application/json" },
+    { ".ico", "image/x-icon" }, { ".woff", "font/woff" }, { ".ttf", "font/ttf" },
 };
 
 static const char *type_of(const char *path)
@@ -106,8 +109,10 @@ static bool send_all(int fd, const char *p, size_t n)
 
 static void reply(int fd, const char *status, const char *type, const char *body, size_t n)
 {
-    g_autofree char *head = g_strdup_printf("HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
-                                            "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n", status, type, n);
+    g_autofree char *head = g_strdup_printf(
+        "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
+        "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n",
+        status, type, n);
 
     if (send_all(fd, head, strlen(head))) {
         send_all(fd, body, n);

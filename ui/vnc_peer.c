@@ -137,8 +137,8 @@ static void name(const struct sockaddr_storage *a, socklen_t n, Peer *p)
         const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)a;
         g_strlcpy(p->host, n > offsetof(struct sockaddr_un, sun_path) ? un->sun_path : "",
                   sizeof(un->sun_path));
-    } else if (getnameinfo((const struct sockaddr *)a, n, p->host, sizeof(p->host), p->service, sizeof(p->service),
-                           NI_NUMERICHOST | NI_NUMERICSERV)) {
+    } else if (getnameinfo((const struct sockaddr *)a, n, p->host, sizeof(p->host), p->service,
+                           sizeof(p->service), NI_NUMERICHOST | NI_NUMERICSERV)) {
         p->host[0] = p->service[0] = 0;
     }
 }

@@ -14,9 +14,11 @@
 #include <sys/types.h>
 
 #define CHR_MAX_USERS 4
-#define CHR_OUT_MAX   (64u << 10)     /* bytes waiting for the host; a writer gets a short count beyond */
+/* bytes waiting for the host; a writer gets a short count beyond */
+#define CHR_OUT_MAX   (64u << 10)
 #define CHR_IN_MAX    4096u         /* bytes waiting for a user; the host side is not read beyond */
-#define CHR_CHUNK     4096u           /* PIPE_BUF: a pipe that polls writable takes as much without blocking */
+/* PIPE_BUF: a pipe that polls writable takes as much without blocking */
+#define CHR_CHUNK     4096u
 #define CHR_MAX_FDS   16              /* descriptors that a peer has passed and nobody has taken */
 
 typedef struct ChrConfig {

@@ -21,8 +21,10 @@
 #define ESCAPE       0x01             /* Ctrl-A */
 #define HUP_POLL_US  200000
 #define FLUSH_MS     30000            /* at the end: as long as the reader may make no progress */
-#define FLUSH_SOCKET_MS 1000          /* the same of a peer on a socket, who may have stopped reading for good */
-#define LOG_MAX      (64u << 10)      /* bytes for logfile= that are kept before they are written at once */
+/* the same of a peer on a socket, who may have stopped reading for good */
+#define FLUSH_SOCKET_MS 1000
+/* bytes for logfile= that are kept before they are written at once */
+#define LOG_MAX      (64u << 10)
 
 typedef struct ChrSource {
     GSource  source;
@@ -108,7 +110,8 @@ static void mux_key(Chardev *c, uint8_t key)
         break;
     case 'h':
     case '?':
-        out_text(c, "\r\nCtrl-A h  this help\r\nCtrl-A x  end the emulator\r\nCtrl-A c  console or monitor\r\n"
+        out_text(c, "\r\nCtrl-A h  this help\r\nCtrl-A x  end the emulator\r\nCtrl-A c  console or "
+                    "monitor\r\n"
                     "Ctrl-A b  send a break\r\nCtrl-A a  send Ctrl-A\r\n");
         break;
     default:

@@ -11,15 +11,18 @@
 #include "core/commands.h"
 #include "core/chardev/ringbuf.h"
 
-#define STRUCT(S, m, E, tab, ...) FIELD_AS_(S, m, T_STRUCT, F_CONFIG, 1, .stride = sizeof(E), .aux = tab, __VA_ARGS__)
+#define STRUCT(S, m, E, tab, ...) \
+    FIELD_AS_(S, m, T_STRUCT, F_CONFIG, 1, .stride = sizeof(E), .aux = tab, __VA_ARGS__)
 
 static const char *const addr_types[] = { "-", "inet", "unix", "fd", NULL };
 enum { ADDR_NONE, ADDR_INET, ADDR_UNIX, ADDR_FD };
 static const Field addr_data[] = {
     CONFIG(AddrData, host, .help = "inet: host."), CONFIG(AddrData, port, .help = "inet: port."),
     CONFIG(AddrData, to, .max = 65535, .help = "inet: the last port to try."),
-    CONFIG(AddrData, ipv4, .help = "inet: IPv4 alone."), CONFIG(AddrData, ipv6, .help = "inet: IPv6 alone."),
-    CONFIG(AddrData, path, .help = "unix: path."), CONFIG(AddrData, abstract, .help = "unix: Linux's abstract namespace."),
+    CONFIG(AddrData, ipv4, .help = "inet: IPv4 alone."),
+    CONFIG(AddrData, ipv6, .help = "inet: IPv6 alone."),
+    CONFIG(AddrData, path, .help = "unix: path."),
+    CONFIG(AddrData, abstract, .help = "unix: Linux's abstract namespace."),
     CONFIG(AddrData, tight, .def = 1, .help = "unix: no zeros behind the name."),
     CONFIG(AddrData, str, .help = "fd: the name that getfd gave it."),
     FIELD_END
@@ -60,8 +63,8 @@ static const Field backend_fields[] = {
 };
 const Field chardev_add_args[] = {
     FIELD_(ChardevAddArgs, id, F_CONFIG | F_REQUIRED, 1, .help = "Its name."),
-    FIELD_AS_(ChardevAddArgs, backend, T_STRUCT, F_CONFIG | F_REQUIRED, 1, .stride = sizeof(Backend), .aux = backend_fields,
-              .help = "What it is."),
+    FIELD_AS_(ChardevAddArgs, backend, T_STRUCT, F_CONFIG | F_REQUIRED, 1,
+              .stride = sizeof(Backend), .aux = backend_fields, .help = "What it is."),
     FIELD_END
 };
 
@@ -294,7 +297,8 @@ bool cmd_chardev_change_text(Machine *m, void *args, Reply *reply, GError **err)
 static const char *const data_formats[] = { "utf8", "base64", NULL };
 const Field ringbuf_read_args[] = {
     FIELD_(RingArgs, device, F_CONFIG | F_REQUIRED, 1, .help = "The ring buffer."),
-    FIELD_(RingArgs, size, F_CONFIG | F_REQUIRED, 1, .min = 1, .max = READ_MAX, .help = "How many bytes at most."),
+    FIELD_(RingArgs, size, F_CONFIG | F_REQUIRED, 1, .min = 1, .max = READ_MAX,
+           .help = "How many bytes at most."),
     CONFIG_ENUM(RingArgs, format, data_formats, .help = "How they are written."),
     FIELD_END
 };

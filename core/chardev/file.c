@@ -57,6 +57,7 @@ static bool file_open(Chardev *c, GError **err)
 }
 
 const ChrBackend file_chardev = {
-    .name = "file", .help = "output to a file", .keys = "path input-path append", .check = file_check, .open = file_open,
+    .name = "file", .help = "output to a file",
+    .keys = "path input-path append", .check = file_check, .open = file_open,
     .close = chr_close_fds,
 };

@@ -77,6 +77,7 @@ static void mux_close(Chardev *c)
 }
 
 const ChrBackend mux_chardev = {
-    .name = "mux", .help = "several users of one other", .keys = "chardev", .check = mux_check, .open = mux_open, .take = mux_take,
+    .name = "mux", .help = "several users of one other", .keys = "chardev",
+    .check = mux_check, .open = mux_open, .take = mux_take,
     .close = mux_close,
 };

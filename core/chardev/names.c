@@ -34,24 +34,33 @@ const Field chr_fields[] = {
     CONFIG(ChrConfig, append, .help = "file: add to it instead of emptying it."),
     CONFIG(ChrConfig, host, .help = "socket, udp: address to connect to or listen on."),
     CONFIG(ChrConfig, port, .help = "socket, udp: port."),
-    CONFIG(ChrConfig, to, .max = 65535, .help = "socket server: the first free port from port= to this one."),
+    CONFIG(ChrConfig, to, .max = 65535,
+           .help = "socket server: the first free port from port= to this one."),
     CONFIG(ChrConfig, ipv4, .help = "socket, udp: IPv4 alone."),
     CONFIG(ChrConfig, ipv6, .help = "socket, udp: IPv6 alone."),
     CONFIG(ChrConfig, localaddr, .help = "udp: address of this end."),
     CONFIG(ChrConfig, localport, .help = "udp: port of this end."),
-    CONFIG(ChrConfig, fd, .help = "socket: a descriptor that this process has been given, by its number; or by getfd's name."),
+    CONFIG(ChrConfig, fd,
+           .help = "socket: a descriptor that this process has been given, by its number; or by "
+                   "getfd's name."),
     CONFIG(ChrConfig, abstract, .help = "socket: path is a name in Linux's abstract namespace."),
-    CONFIG(ChrConfig, tight, .def = 1, .help = "The name ends where it ends, instead of with zeros."),
+    CONFIG(ChrConfig, tight, .def = 1,
+           .help = "The name ends where it ends, instead of with zeros."),
     CONFIG(ChrConfig, server, .help = "socket: listen instead of connecting."),
-    CONFIG(ChrConfig, wait, .def = 1, .help = "socket server: wait for a client before the machine starts."),
-    CONFIG(ChrConfig, reconnect, .max = 86400, .help = "socket client: try again after this many seconds."),
+    CONFIG(ChrConfig, wait, .def = 1,
+           .help = "socket server: wait for a client before the machine starts."),
+    CONFIG(ChrConfig, reconnect, .max = 86400,
+           .help = "socket client: try again after this many seconds."),
     CONFIG(ChrConfig, nodelay, .help = "TCP: send small packets at once."),
     CONFIG(ChrConfig, delay, .def = 1, .help = "The older form: off."),
     CONFIG(ChrConfig, telnet, .help = "socket: the peer is a telnet client."),
     CONFIG(ChrConfig, websocket, .help = "socket server: the peer is a browser."),
-    CONFIG_AS(ChrConfig, tls_creds, "tls-creds", .help = "socket: TLS with this -object tls-creds-..."),
-    CONFIG_AS(ChrConfig, tls_authz, "tls-authz", .help = "Not there: whoever has a certificate of the authority may connect."),
-    CONFIG(ChrConfig, signal, .def = 1, .help = "stdio: Ctrl-C ends the emulator instead of going to the guest."),
+    CONFIG_AS(ChrConfig, tls_creds, "tls-creds",
+              .help = "socket: TLS with this -object tls-creds-..."),
+    CONFIG_AS(ChrConfig, tls_authz, "tls-authz",
+              .help = "Not there: whoever has a certificate of the authority may connect."),
+    CONFIG(ChrConfig, signal, .def = 1,
+           .help = "stdio: Ctrl-C ends the emulator instead of going to the guest."),
     CONFIG(ChrConfig, size, .def = 65536, .help = "ringbuf: bytes; a power of two."),
     CONFIG(ChrConfig, width, .max = 16384, .help = "vc: pixels across."),
     CONFIG(ChrConfig, height, .max = 16384, .help = "vc: pixels down."),
@@ -191,7 +200,8 @@ static const struct {
     const char *kind;
     bool      (*parse)(ChrConfig *cfg, const char *kind, const char *text, GError **err);
 } shorthands[] = {
-    { "tcp:", parse_inet }, { "telnet:", parse_inet }, { "websocket:", parse_inet }, { "unix:", parse_unix },
+    { "tcp:", parse_inet }, { "telnet:", parse_inet },
+    { "websocket:", parse_inet }, { "unix:", parse_unix },
     { "udp:", parse_udp }, { "file:", parse_path }, { "pipe:", parse_path }, { "vc:", parse_vc },
 };
 
@@ -219,8 +229,11 @@ static bool parse_spec(ChrConfig *cfg, const char *spec, GError **err)
                                        err);
         }
     }
-    return fail(err, "\"%s\": no such character device; there are null, stdio, vc, pty, ringbuf, file:, pipe:, unix:, tcp:, telnet:,"
-                " websocket: and udp:", spec);
+    return fail(err,
+                "\"%s\": no such character device; there are null, stdio, vc, pty, ringbuf, file:, "
+                "pipe:, unix:, tcp:, telnet:,"
+                " websocket: and udp:",
+                spec);
 }
 
 bool chr_parse(ChrConfig *cfg, const char *spec, GError **err)

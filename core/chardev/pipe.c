@@ -52,5 +52,6 @@ static bool pipe_open(Chardev *c, GError **err)
 }
 
 const ChrBackend pipe_chardev = {
-    .name = "pipe", .keys = "path", .help = "FIFOs PATH.in and PATH.out", .check = pipe_check, .open = pipe_open, .close = chr_close_fds,
+    .name = "pipe", .keys = "path", .help = "FIFOs PATH.in and PATH.out",
+    .check = pipe_check, .open = pipe_open, .close = chr_close_fds,
 };

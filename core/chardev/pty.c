@@ -58,5 +58,6 @@ static char *pty_describe(const Chardev *c)
 }
 
 const ChrBackend pty_chardev = {
-    .name = "pty", .help = "a pseudo-terminal", .open = pty_open, .close = pty_close, .describe = pty_describe,
+    .name = "pty", .help = "a pseudo-terminal", .open = pty_open,
+    .close = pty_close, .describe = pty_describe,
 };

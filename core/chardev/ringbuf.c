@@ -85,6 +85,7 @@ static void ringbuf_close(Chardev *c)
 }
 
 const ChrBackend ringbuf_chardev = {
-    .name = "ringbuf", .alias = "memory", .help = "memory, for the monitor to read", .keys = "size", .check = ringbuf_check,
+    .name = "ringbuf", .alias = "memory", .help = "memory, for the monitor to read",
+    .keys = "size", .check = ringbuf_check,
     .open = ringbuf_open, .take = ringbuf_take, .close = ringbuf_close,
 };

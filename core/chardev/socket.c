@@ -25,7 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HANDSHAKE_S  10               /* a peer that has not said who it is until then has lost its place */
+#define HANDSHAKE_S  10 /* a peer that has not said who it is until then has lost its place */
 #define SIGNAL_MS    200              /* how often a wait looks for Ctrl-C */
 
 typedef enum { LISTENING, CONNECTING, TLS, REQUEST, UP, IDLE } Step;
@@ -590,7 +590,10 @@ static char *socket_describe(const Chardev *c)
 
 const ChrBackend socket_chardev = {
     .name = "socket", .help = "a Unix or TCP socket",
-    .keys = "path host port to ipv4 ipv6 fd abstract tight server wait reconnect nodelay delay telnet websocket tls-creds tls-authz",
-    .check = socket_check, .open = socket_open, .read = socket_read, .write = socket_write, .unsent = socket_unsent,
-    .unread = socket_unread, .ready = socket_ready, .lost = hang_up, .close = socket_close, .describe = socket_describe,
+    .keys = "path host port to ipv4 ipv6 fd abstract tight server wait reconnect nodelay delay "
+            "telnet websocket tls-creds tls-authz",
+    .check = socket_check, .open = socket_open, .read = socket_read,
+    .write = socket_write, .unsent = socket_unsent,
+    .unread = socket_unread, .ready = socket_ready, .lost = hang_up,
+    .close = socket_close, .describe = socket_describe,
 };

@@ -15,8 +15,9 @@ static bool stdio_check(Machine *m, const ChrConfig *cfg, GError **err)
     const Chardev *same = cfg->id ? chr_find(m, cfg->id) : NULL;
 
     return !chr_is_listed(m, &stdio_chardev, same) ||
-           fail(err, "standard input and output are in use already; only one device can have stdio (mon:stdio shares it with the"
-                " monitor)");
+           fail(err, "standard input and output are in use already; only one device can have stdio "
+                     "(mon:stdio shares it with the"
+                     " monitor)");
 }
 
 static bool stdio_open(Chardev *c, GError **err)
@@ -51,5 +52,6 @@ static void stdio_close(Chardev *c)
 }
 
 const ChrBackend stdio_chardev = {
-    .name = "stdio", .help = "this terminal", .keys = "signal", .check = stdio_check, .open = stdio_open, .close = stdio_close,
+    .name = "stdio", .help = "this terminal", .keys = "signal",
+    .check = stdio_check, .open = stdio_open, .close = stdio_close,
 };

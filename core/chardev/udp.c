@@ -96,6 +96,7 @@ static char *udp_describe(const Chardev *c)
 }
 
 const ChrBackend udp_chardev = {
-    .name = "udp", .help = "datagrams", .keys = "host port localaddr localport ipv4 ipv6", .check = udp_check, .open = udp_open,
+    .name = "udp", .help = "datagrams", .keys = "host port localaddr localport ipv4 ipv6",
+    .check = udp_check, .open = udp_open,
     .read = udp_read, .write = udp_write, .close = chr_close_fds, .describe = udp_describe,
 };

@@ -152,7 +152,8 @@ static void vc_cell(void *dev, unsigned x, unsigned y, TextCell *out)
 }
 
 static const AdapterOps vc_adapter = {
-    .refresh = vc_refresh, .invalidate = vc_invalidate, .text = vc_text, .text_mode = vc_text_mode, .cell = vc_cell,
+    .refresh = vc_refresh, .invalidate = vc_invalidate,
+    .text = vc_text, .text_mode = vc_text_mode, .cell = vc_cell,
 };
 
 /* ---- keys ---- */
@@ -220,6 +221,7 @@ static void vc_close(Chardev *c)
 }
 
 const ChrBackend vc_chardev = {
-    .name = "vc", .help = "a text console beside the screen", .keys = "width height cols rows", .check = vc_check, .open = vc_open,
+    .name = "vc", .help = "a text console beside the screen",
+    .keys = "width height cols rows", .check = vc_check, .open = vc_open,
     .take = vc_take, .close = vc_close,
 };

@@ -56,8 +56,10 @@ static void accept_key(GByteArray *out, const char *key, bool binary)
     g_checksum_get_digest(sum, digest, &n);
     g_checksum_free(sum);
     text = g_base64_encode(digest, n);
-    reply = g_strdup_printf("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                            "Sec-WebSocket-Accept: %s\r\n%s\r\n", text, binary ? "Sec-WebSocket-Protocol: binary\r\n" : "");
+    reply = g_strdup_printf(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Accept: %s\r\n%s\r\n",
+        text, binary ? "Sec-WebSocket-Protocol: binary\r\n" : "");
     add_text(out, reply);
 }
 

@@ -294,7 +294,8 @@ bool memory_backend_map_part(Machine *m, const char *id, Region *ram, uint64_t f
     if (from == 0 && size == ram->size) {
         munmap(ram->host, ram->size);
         ram->host = p;
-    } else if (mremap(p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, ram->host + from) == MAP_FAILED) {
+    } else if (mremap(p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, ram->host + from) ==
+               MAP_FAILED) {
         munmap(p, size);
         return fail(err, "-object %s,id=%s: cannot have it in its place: %s", b->obj.class->name,
                     id, g_strerror(errno));
@@ -303,13 +304,17 @@ bool memory_backend_map_part(Machine *m, const char *id, Region *ram, uint64_t f
     return true;
 }
 
-#define MEMORY_FIELDS                                                                                    \
-    { .name = "size", .type = T_U64, .flags = F_CONFIG, .offset = offsetof(Memory, size), .count = 1, .help = "Bytes; as -m." }, \
-    CONFIG(Memory, prealloc, .help = "Have all of it from the start."),                                     \
-    CONFIG_AS(Memory, prealloc_threads, "prealloc-threads", .def = 1, .min = 1, .max = 64, .help = "Threads that prealloc=on takes."), \
-    CONFIG_AS(Memory, host_nodes, "host-nodes", .help = "Nodes of the host that it comes from, as 0-1."),         \
-    CONFIG_ENUM(Memory, policy, policies, .help = "How: as the host does it, preferred, bind or interleave."),      \
-    CONFIG(Memory, merge, .def = 1, .help = "Linux may merge pages that are equal."),                       \
+#define MEMORY_FIELDS                                                                      \
+    { .name = "size", .type = T_U64, .flags = F_CONFIG, .offset = offsetof(Memory, size),  \
+      .count = 1, .help = "Bytes; as -m." },                                               \
+    CONFIG(Memory, prealloc, .help = "Have all of it from the start."),                    \
+    CONFIG_AS(Memory, prealloc_threads, "prealloc-threads", .def = 1, .min = 1, .max = 64, \
+              .help = "Threads that prealloc=on takes."),                                  \
+    CONFIG_AS(Memory, host_nodes, "host-nodes",                                            \
+              .help = "Nodes of the host that it comes from, as 0-1."),                    \
+    CONFIG_ENUM(Memory, policy, policies,                                                  \
+                .help = "How: as the host does it, preferred, bind or interleave."),       \
+    CONFIG(Memory, merge, .def = 1, .help = "Linux may merge pages that are equal."),      \
     CONFIG(Memory, dump, .def = 1, .help = "It is in a core dump of the emulator.")
 
 static const Field memory_ram_fields[] = {
@@ -318,26 +323,31 @@ static const Field memory_ram_fields[] = {
 static const Field memory_file_fields[] = {
     MEMORY_FIELDS, CONFIG(Memory, share, .help = "What the guest writes goes to the file."),
     CONFIG_AS(Memory, mem_path, "mem-path", .help = "The file, or a folder to have one in."),
-    CONFIG_AS(Memory, discard_data, "discard-data", .help = "Accepted: the file's contents may be lost at the end."),
+    CONFIG_AS(Memory, discard_data, "discard-data",
+              .help = "Accepted: the file's contents may be lost at the end."),
     CONFIG(Memory, readonly, .help = "Only off is there."), FIELD_END
 };
 static const Field memory_memfd_fields[] = {
     MEMORY_FIELDS, CONFIG(Memory, share, .def = 1, .help = "Other processes can share it."),
     CONFIG(Memory, hugetlb, .help = "Of the host's huge pages."),
-    { .name = "hugetlbsize", .type = T_U64, .flags = F_CONFIG, .offset = offsetof(Memory, huge_bytes), .count = 1,
+    { .name = "hugetlbsize", .type = T_U64, .flags = F_CONFIG,
+      .offset = offsetof(Memory, huge_bytes), .count = 1,
       .help = "Their size, as 2M; not given: the host's default." },
     CONFIG(Memory, seal, .def = 1, .help = "Its size cannot be changed any more."), FIELD_END
 };
 
 const ObjectClass memory_ram_object = {
-    .name = "memory-backend-ram", .desc = "anonymous memory", .kind = "memory-backend", .size = sizeof(Memory),
+    .name = "memory-backend-ram", .desc = "anonymous memory",
+    .kind = "memory-backend", .size = sizeof(Memory),
     .fields = memory_ram_fields, .create = memory_create,
 };
 const ObjectClass memory_file_object = {
-    .name = "memory-backend-file", .desc = "a file as memory", .kind = "memory-backend", .size = sizeof(Memory),
+    .name = "memory-backend-file", .desc = "a file as memory",
+    .kind = "memory-backend", .size = sizeof(Memory),
     .fields = memory_file_fields, .create = memory_file_create,
 };
 const ObjectClass memory_memfd_object = {
-    .name = "memory-backend-memfd", .desc = "memory that has a descriptor", .kind = "memory-backend", .size = sizeof(Memory),
+    .name = "memory-backend-memfd", .desc = "memory that has a descriptor",
+    .kind = "memory-backend", .size = sizeof(Memory),
     .fields = memory_memfd_fields, .create = memory_create,
 };

@@ -150,8 +150,8 @@ bool cmd_object_del(Machine *m, void *args, Reply *reply, GError **err)
 }
 
 const Field object_add_args[] = {
-    { .name = "qom-type", .type = T_STR, .flags = F_CONFIG | F_REQUIRED, .count = 1, .offset = offsetof(ObjectArgs, type),
-      .help = "What kind of object." },
+    { .name = "qom-type", .type = T_STR, .flags = F_CONFIG | F_REQUIRED, .count = 1,
+      .offset = offsetof(ObjectArgs, type), .help = "What kind of object." },
     CONFIG(ObjectArgs, id, .help = "Its name."),
     FIELD_AS_(ObjectArgs, rest, T_LIST, F_CONFIG | F_REST, 1, .help = "Properties."),
     FIELD_END

@@ -58,11 +58,13 @@ static const Field rng_random_fields[] = {
 static const Field rng_builtin_fields[] = { FIELD_END };
 
 const ObjectClass rng_random_object = {
-    .name = "rng-random", .desc = "random numbers from a device or file", .kind = "rng", .size = sizeof(Rng),
+    .name = "rng-random", .desc = "random numbers from a device or file",
+    .kind = "rng", .size = sizeof(Rng),
     .fields = rng_random_fields, .create = rng_random_create, .destroy = rng_random_destroy,
 };
 
 const ObjectClass rng_builtin_object = {
-    .name = "rng-builtin", .desc = "random numbers of the host's kernel", .kind = "rng", .size = sizeof(Rng),
+    .name = "rng-builtin", .desc = "random numbers of the host's kernel",
+    .kind = "rng", .size = sizeof(Rng),
     .fields = rng_builtin_fields, .create = rng_builtin_create,
 };

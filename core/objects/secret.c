@@ -146,12 +146,14 @@ static const Field secret_fields[] = {
     CONFIG(Secret, data, .help = "The secret itself."),
     CONFIG(Secret, file, .help = "A file that holds it."),
     CONFIG_ENUM(Secret, format, formats, .help = "How it is written."),
-    CONFIG(Secret, keyid, .help = "It is encrypted by AES-256-CBC with this other secret, and written in base64."),
+    CONFIG(Secret, keyid,
+           .help = "It is encrypted by AES-256-CBC with this other secret, and written in base64."),
     CONFIG(Secret, iv, .help = "The initialization vector of that, in base64."),
     FIELD_END
 };
 
 const ObjectClass secret_object = {
-    .name = "secret", .desc = "a password or key", .kind = "secret", .size = sizeof(Secret), .fields = secret_fields,
+    .name = "secret", .desc = "a password or key", .kind = "secret",
+    .size = sizeof(Secret), .fields = secret_fields,
     .create = secret_create, .destroy = secret_destroy,
 };

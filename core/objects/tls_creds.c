@@ -407,21 +407,27 @@ void tls_session_free(TlsSession *s)
 
 /* ---- the kinds ---- */
 
-#define CREDS_FIELDS                                                                                        \
-    CONFIG_ENUM(TlsCreds, endpoint, endpoints, .help = "Whether they are a client's or a server's."),       \
-    CONFIG(TlsCreds, priority, .help = "GnuTLS's priority string; without it NORMAL."),                     \
-    CONFIG_AS(TlsCreds, verify_peer, "verify-peer", .def = 1, .help = "x509: the peer has to have a certificate of the authority.")
+#define CREDS_FIELDS                                                                    \
+    CONFIG_ENUM(TlsCreds, endpoint, endpoints,                                          \
+                .help = "Whether they are a client's or a server's."),                  \
+    CONFIG(TlsCreds, priority, .help = "GnuTLS's priority string; without it NORMAL."), \
+    CONFIG_AS(TlsCreds, verify_peer, "verify-peer", .def = 1,                           \
+              .help = "x509: the peer has to have a certificate of the authority.")
 
 static const Field x509_fields[] = {
     CREDS_FIELDS,
-    CONFIG(TlsCreds, dir, .help = "Folder with ca-cert.pem, server-cert.pem, server-key.pem or client-cert.pem, client-key.pem."),
-    CONFIG_AS(TlsCreds, sanity_check, "sanity-check", .def = 1, .help = "Refuse certificates that are not valid now."),
+    CONFIG(TlsCreds, dir,
+           .help = "Folder with ca-cert.pem, server-cert.pem, server-key.pem or client-cert.pem, "
+                   "client-key.pem."),
+    CONFIG_AS(TlsCreds, sanity_check, "sanity-check", .def = 1,
+              .help = "Refuse certificates that are not valid now."),
     CONFIG(TlsCreds, passwordid, .help = "The secret that the key is encrypted with."),
     FIELD_END
 };
 static const Field anon_fields[] = {
     CREDS_FIELDS,
-    CONFIG(TlsCreds, dir, .help = "Accepted: parameters of Diffie and Hellman are those of RFC 7919."),
+    CONFIG(TlsCreds, dir,
+           .help = "Accepted: parameters of Diffie and Hellman are those of RFC 7919."),
     FIELD_END
 };
 static const Field psk_fields[] = {
@@ -431,10 +437,11 @@ static const Field psk_fields[] = {
     FIELD_END
 };
 
-#define CREDS(kind_, desc_) \
-    const ObjectClass tls_creds_##kind_##_object = {                                                        \
-        .name = "tls-creds-" #kind_, .desc = desc_, .kind = "tls-creds", .size = sizeof(TlsCreds), .fields = kind_##_fields, \
-        .create = kind_##_create, .destroy = creds_destroy,                                                  \
+#define CREDS(kind_, desc_)                                              \
+    const ObjectClass tls_creds_##kind_##_object = {                     \
+        .name = "tls-creds-" #kind_, .desc = desc_, .kind = "tls-creds", \
+        .size = sizeof(TlsCreds), .fields = kind_##_fields,              \
+        .create = kind_##_create, .destroy = creds_destroy,              \
     }
 CREDS(x509, "TLS with certificates");
 CREDS(anon, "TLS without knowing the peer");

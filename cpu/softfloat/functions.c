@@ -327,8 +327,10 @@ bool fp80_tan(FpEnv *e, Fp80 a, Fp80 *r)
 Fp80 fp80_constant(const FpEnv *e, unsigned which)
 {
     static const Wide constants[7] = {
-        WIDE(0, 0x8000000000000000, 0), WIDE(1, 0xd49a784bcd1b8afe, 0x492bf6ff4dafdb4c), WIDE(0, 0xb8aa3b295c17f0bb, 0xbe87fed0691d3e88),
-        WIDE(1, 0xc90fdaa22168c234, 0xc4c6628b80dc1cd1), WIDE(-2, 0x9a209a84fbcff798, 0x8f8959ac0b7c9178),
+        WIDE(0, 0x8000000000000000, 0), WIDE(1, 0xd49a784bcd1b8afe, 0x492bf6ff4dafdb4c),
+        WIDE(0, 0xb8aa3b295c17f0bb, 0xbe87fed0691d3e88),
+        WIDE(1, 0xc90fdaa22168c234, 0xc4c6628b80dc1cd1),
+        WIDE(-2, 0x9a209a84fbcff798, 0x8f8959ac0b7c9178),
         WIDE(-1, 0xb17217f7d1cf79ab, 0xc9e3b39803f2f6af), { .sig = 0 },
     };
     FpEnv own = *e;

@@ -10,7 +10,8 @@
 #include "cpu/softfloat/parts.h"
 
 const FpFormat fp_formats[] = {
-    [FP_F16] = { 16, 10, 11, 15 }, [FP_F32] = { 32, 23, 24, 127 }, [FP_F64] = { 64, 52, 53, 1023 }, [FP_F80] = { 80, 63, 64, 16383 },
+    [FP_F16] = { 16, 10, 11, 15 }, [FP_F32] = { 32, 23, 24, 127 },
+    [FP_F64] = { 64, 52, 53, 1023 }, [FP_F80] = { 80, 63, 64, 16383 },
 };
 enum { X87_WRAP = 24576, EXP80 = 0x7fff };
 static const uint64_t TOP = UINT64_C(1) << 63, QUIET = UINT64_C(1) << 62;

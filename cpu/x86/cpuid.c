@@ -40,9 +40,10 @@ enum {
 
 static const uint32_t works[X86_N_FEATS] = {
     [FEAT_1_EDX] = BASE_1_EDX | B(1) | B(27) | B(28),
-    [FEAT_1_ECX] = V2_1_ECX | B(1) | B(3) | B(17) | B(21) | B(22) | B(24) | B(25) | B(26) | B(30) | B(31) | B(12) | B(28) | B(29),
-    [FEAT_7_EBX] = B(0) | B(1) | B(3) | B(5) | B(7) | B(8) | B(9) | B(10) | B(18) | B(19) | B(20) | B(23) | B(24) | B(29) |
-                   AVX512_7_EBX | AVX512_MORE_7_EBX,
+    [FEAT_1_ECX] = V2_1_ECX | B(1) | B(3) | B(17) | B(21) | B(22) | B(24) | B(25) | B(26) | B(30) |
+                   B(31) | B(12) | B(28) | B(29),
+    [FEAT_7_EBX] = B(0) | B(1) | B(3) | B(5) | B(7) | B(8) | B(9) | B(10) | B(18) | B(19) | B(20) |
+                   B(23) | B(24) | B(29) | AVX512_7_EBX | AVX512_MORE_7_EBX,
     [FEAT_7_ECX] = B(2) | B(3) | B(5) | B(8) | AVX512_7_ECX | B(9) | B(10) | B(22) | B(27) | B(28),
     [FEAT_7_EDX] = B(4) | B(14) | B(26) | B(27) | B(29) | B(31),
     [FEAT_81_EDX] = LONG_81_EDX | B(22) | B(26) | B(27) | B(30) | B(31),
@@ -54,7 +55,8 @@ static const uint32_t works[X86_N_FEATS] = {
     [FEAT_87_EDX] = B(8),
     /* RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO,
      * FBSDP_NO, PSDP_NO, GDS_NO, RFDS_NO: there is no speculation to leak anything. */
-    [FEAT_ARCH_CAP] = B(0) | B(1) | B(3) | B(4) | B(5) | B(6) | B(8) | B(13) | B(14) | B(15) | B(26) | B(27),
+    [FEAT_ARCH_CAP] = B(0) | B(1) | B(3) | B(4) | B(5) | B(6) | B(8) | B(13) | B(14) | B(15) |
+                      B(26) | B(27),
     [FEAT_KVM] = KVM_CLOCK,
 };
 
@@ -159,11 +161,16 @@ typedef struct CacheSet {
     Cache   at[N_CACHES];
 } CacheSet;
 static const CacheSet cache_sets[] = {  /* the first that fits */
-    { true, 0, { { DATA, 1, 64, 8, 32 }, { CODE, 1, 64, 8, 32 }, { BOTH, 2, 64, 8, 512 }, { BOTH, 3, 64, 16, 16384 } } },
-    { false, 25, { { DATA, 1, 64, 8, 32 }, { CODE, 1, 64, 8, 32 }, { BOTH, 2, 64, 8, 512 }, { BOTH, 3, 64, 16, 32768 } } },
-    { false, 24, { { DATA, 1, 64, 8, 32 }, { CODE, 1, 64, 4, 64 }, { BOTH, 2, 64, 8, 512 }, { BOTH, 3, 64, 16, 8192 } } },
-    { false, 23, { { DATA, 1, 64, 8, 32 }, { CODE, 1, 64, 4, 64 }, { BOTH, 2, 64, 8, 512 }, { BOTH, 3, 64, 16, 8192 } } },
-    { false, 0, { { DATA, 1, 64, 2, 64 }, { CODE, 1, 64, 2, 64 }, { BOTH, 2, 64, 16, 512 }, { BOTH, 3, 64, 16, 16384 } } },
+    { true, 0, { { DATA, 1, 64, 8, 32 }, { CODE, 1, 64, 8, 32 },
+                 { BOTH, 2, 64, 8, 512 }, { BOTH, 3, 64, 16, 16384 } } },
+    { false, 25, { { DATA, 1, 64, 8, 32 }, { CODE, 1, 64, 8, 32 },
+                   { BOTH, 2, 64, 8, 512 }, { BOTH, 3, 64, 16, 32768 } } },
+    { false, 24, { { DATA, 1, 64, 8, 32 }, { CODE, 1, 64, 4, 64 },
+                   { BOTH, 2, 64, 8, 512 }, { BOTH, 3, 64, 16, 8192 } } },
+    { false, 23, { { DATA, 1, 64, 8, 32 }, { CODE, 1, 64, 4, 64 },
+                   { BOTH, 2, 64, 8, 512 }, { BOTH, 3, 64, 16, 8192 } } },
+    { false, 0, { { DATA, 1, 64, 2, 64 }, { CODE, 1, 64, 2, 64 },
+                  { BOTH, 2, 64, 16, 512 }, { BOTH, 3, 64, 16, 16384 } } },
 };
 
 static unsigned family_of(const X86Cpu *c)

@@ -84,7 +84,7 @@ typedef struct ModelRow {
     const char *brand, *changes;
 } ModelRow;
 static const ModelRow rows[] = {
-#define MODEL(name_, base_, vendor_, family_, model_, stepping_, level_, xlevel_, brand_, changes_) \
+#define MODEL(name_, base_, vendor_, family_, model_, stepping_, level_, xlevel_, brand_, changes_)      \
     { .name = name_, .base = base_, .version = 1, .vendor = vendor_, .family = family_, .model = model_, \
       .stepping = stepping_, .level = level_, .xlevel = xlevel_, .brand = brand_, .changes = changes_ },
 #define VERSION(name_, version_, alias_, model_, stepping_, brand_, changes_) \
@@ -93,10 +93,10 @@ static const ModelRow rows[] = {
 #include "cpu/x86/models.def"
 #undef MODEL
 #undef VERSION
-    { .name = "max", .version = 1, .vendor = AMD, .family = 15, .model = 107, .stepping = 1, .level = 13, .xlevel = 8,
-      .brand = "Ryokan Virtual CPU (max)" },
-    { .name = "host", .version = 1, .vendor = AMD, .family = 15, .model = 107, .stepping = 1, .level = 13, .xlevel = 8,
-      .brand = "Ryokan Virtual CPU (max)" },
+    { .name = "max", .version = 1, .vendor = AMD, .family = 15, .model = 107, .stepping = 1,
+      .level = 13, .xlevel = 8, .brand = "Ryokan Virtual CPU (max)" },
+    { .name = "host", .version = 1, .vendor = AMD, .family = 15, .model = 107, .stepping = 1,
+      .level = 13, .xlevel = 8, .brand = "Ryokan Virtual CPU (max)" },
 };
 static const char default_model[] = "ryokan64";
 
@@ -189,15 +189,18 @@ static const struct { const char *needs, *what; } needs[] = {
     { "xsave", "avx xsaveopt xsavec xgetbv1 xsaves" },
     { "avx", "fma f16c avx2 vaes vpclmulqdq fma4 xop" },
     { "avx2", "avx512f avx-vnni" }, { "fma", "avx512f" }, { "f16c", "avx512f" },
-    { "avx512f", "avx512dq avx512cd avx512bw avx512vl avx512ifma avx512vbmi avx512vbmi2 avx512vnni avx512bitalg "
-                 "avx512-vpopcntdq avx512-bf16 avx512pf avx512er avx512-4vnniw avx512-4fmaps "
-                 "avx512-vp2intersect avx512-fp16" },
+    { "avx512f",
+      "avx512dq avx512cd avx512bw avx512vl avx512ifma avx512vbmi avx512vbmi2 avx512vnni "
+      "avx512bitalg avx512-vpopcntdq avx512-bf16 avx512pf avx512er avx512-4vnniw avx512-4fmaps "
+      "avx512-vp2intersect avx512-fp16" },
     { "msr", "apic mtrr pat sep mca kvmclock arch-capabilities" },
     { "pae", "nx lm" },
-    { "svm", "npt lbrv svm-lock nrip-save tsc-scale vmcb-clean flushbyasid decodeassists pause-filter pfthreshold "
-             "v-vmsave-vmload vgif svme-addr-chk" },
-    { "arch-capabilities", "rdctl-no ibrs-all skip-l1dfl-vmentry ssb-no mds-no pschange-mc-no taa-no sbdr-ssdp-no fbsdp-no "
-                           "psdp-no gds-no rfds-no" },
+    { "svm",
+      "npt lbrv svm-lock nrip-save tsc-scale vmcb-clean flushbyasid decodeassists pause-filter "
+      "pfthreshold v-vmsave-vmload vgif svme-addr-chk" },
+    { "arch-capabilities",
+      "rdctl-no ibrs-all skip-l1dfl-vmentry ssb-no mds-no pschange-mc-no taa-no sbdr-ssdp-no "
+      "fbsdp-no psdp-no gds-no rfds-no" },
 };
 
 static void drop_what_needs_more(uint32_t feat[X86_N_FEATS])
@@ -238,22 +241,29 @@ static const struct Property {
     { "family", NUMBER, M(family), 0, 15 + 255 }, { "model", NUMBER, M(model), 0, 255 },
     { "stepping", NUMBER, M(stepping), 0, 15 }, { "level", NUMBER, M(level), 0, 0x1f },
     { "xlevel", NUMBER, M(xlevel), 0, EXT + 0xffu }, { "min-level", NUMBER, M(min_level), 0, 0x1f },
-    { "min-xlevel", NUMBER, M(min_xlevel), 0, EXT + 0xffu }, { "phys-bits", NUMBER, M(phys_bits), 32, 52 },
+    { "min-xlevel", NUMBER, M(min_xlevel), 0, EXT + 0xffu },
+    { "phys-bits", NUMBER, M(phys_bits), 32, 52 },
     { "tsc-frequency", NUMBER, M(tsc_hz), TSC_HZ, TSC_HZ }, { "vendor", TEXT, M(vendor), 12, 12 },
-    { "model-id", TEXT, M(brand), 0, 47 }, { "kvm", SWITCH, M(kvm), 0, 0 }, { "enforce", SWITCH, M(enforce), 0, 0 },
+    { "model-id", TEXT, M(brand), 0, 47 }, { "kvm", SWITCH, M(kvm), 0, 0 },
+    { "enforce", SWITCH, M(enforce), 0, 0 },
     { "check", SWITCH, M(check), 0, 0 }, { "l3-cache", SWITCH, M(l3_cache), 0, 0 },
-    { "hv-spinlocks", NUMBER, M(hv_spinlocks), 0xfff, UINT32_MAX }, { "hv-passthrough", SWITCH, M(hv_all), 0, 0 },
-    { "hv-vendor-id", TEXT, M(hv_vendor), 0, 12 }, { "hv-enforce-cpuid", SWITCH, M(hv_enforce), 0, 0 },
+    { "hv-spinlocks", NUMBER, M(hv_spinlocks), 0xfff, UINT32_MAX },
+    { "hv-passthrough", SWITCH, M(hv_all), 0, 0 },
+    { "hv-vendor-id", TEXT, M(hv_vendor), 0, 12 },
+    { "hv-enforce-cpuid", SWITCH, M(hv_enforce), 0, 0 },
     { "hv-version-id-build", NUMBER, M(hv_version[0]), 0, UINT32_MAX },
     { "hv-version-id-major", NUMBER, M(hv_version[1]), 0, UINT16_MAX },
     { "hv-version-id-minor", NUMBER, M(hv_version[2]), 0, UINT16_MAX },
     { "hv-version-id-spack", NUMBER, M(hv_version[3]), 0, UINT32_MAX },
     { "hv-version-id-sbranch", NUMBER, M(hv_version[4]), 0, UINT8_MAX },
     { "hv-version-id-snumber", NUMBER, M(hv_version[5]), 0, 0xffffff },
-    { "kvm-pv-enforce-cpuid", SWITCH, M(pv_enforce), 0, 0 }, { "kvm-hint-dedicated", SWITCH, M(dedicated), 0, 0 },
+    { "kvm-pv-enforce-cpuid", SWITCH, M(pv_enforce), 0, 0 },
+    { "kvm-hint-dedicated", SWITCH, M(dedicated), 0, 0 },
     { "migratable", SWITCH, M(taken), 0, 0 },           /* everything can be saved */
-    { "full-cpuid-auto-level", ONLY_ON, 0, 0, 0 }, { "cpuid-0xb", ONLY_ON, 0, 0, 0 }, { "fill-mtrr-mask", ONLY_ON, 0, 0, 0 },
-    { "pmu", ONLY_OFF, 0, 0, 0 }, { "lmce", ONLY_OFF, 0, 0, 0 }, { "host-phys-bits", ONLY_OFF, 0, 0, 0 },
+    { "full-cpuid-auto-level", ONLY_ON, 0, 0, 0 },
+    { "cpuid-0xb", ONLY_ON, 0, 0, 0 }, { "fill-mtrr-mask", ONLY_ON, 0, 0, 0 },
+    { "pmu", ONLY_OFF, 0, 0, 0 }, { "lmce", ONLY_OFF, 0, 0, 0 },
+    { "host-phys-bits", ONLY_OFF, 0, 0, 0 },
     { "host-cache-info", ONLY_OFF, 0, 0, 0 }, { "vmware-cpuid-freq", ONLY_OFF, 0, 0, 0 },
 };
 #undef M
@@ -313,9 +323,12 @@ static bool set_property(CpuChoice *ch, const struct Property *p, const char *va
 /* Names of the peer's that are not here, and why. */
 static const struct { const char *name, *why; } left_out[] = {
     { "hv-evmcs", "it shortens VT-x for a hypervisor in the guest, and guests have SVM here" },
-    { "hv-emsr-bitmap", "it is for a Hyper-V in the guest, which wants VT-x or what goes with hv-evmcs" },
-    { "hv-tlbflush-direct", "it is for a Hyper-V in the guest, which wants VT-x or what goes with hv-evmcs" },
-    { "hv-syndbg", "there is no network transport for Windows' debugger; -gdb and a serial port are there" },
+    { "hv-emsr-bitmap",
+      "it is for a Hyper-V in the guest, which wants VT-x or what goes with hv-evmcs" },
+    { "hv-tlbflush-direct",
+      "it is for a Hyper-V in the guest, which wants VT-x or what goes with hv-evmcs" },
+    { "hv-syndbg",
+      "there is no network transport for Windows' debugger; -gdb and a serial port are there" },
     { "kvm-msi-ext-dest-id", "it is for APIC ids beyond 255, which no machine has here" },
 };
 
@@ -486,8 +499,10 @@ static bool settle(X86Cpu *c, const char *name, const GPtrArray *props, GError *
     }
     CpuChoice ch = { .family = first->family, .model = r->model, .stepping = r->stepping,
                      .min_level = first->level,
-                     .min_xlevel = first->xlevel ? EXT + (uint32_t)first->xlevel : 0, .level = UINT64_MAX, .xlevel = UINT64_MAX,
-                     .vendor = vendors[first->vendor], .brand = r->brand, .kvm = true, .check = true, .l3_cache = true,
+                     .min_xlevel = first->xlevel ? EXT + (uint32_t)first->xlevel : 0,
+                     .level = UINT64_MAX, .xlevel = UINT64_MAX,
+                     .vendor = vendors[first->vendor], .brand = r->brand,
+                     .kvm = true, .check = true, .l3_cache = true,
                      .hv_vendor = "Microsoft Hv", .hv_version = { 14393, 10 } };
     if (!strcmp(r->name, "host") && c->dbt.vcpu.machine->accel &&
         c->dbt.vcpu.machine->accel->cpu_can) {
@@ -508,8 +523,11 @@ static bool settle(X86Cpu *c, const char *name, const GPtrArray *props, GError *
     const struct AccelOps *accel = c->dbt.vcpu.machine->accel;
     if (accel && !accel->cpu_can &&
         (ch.hv_spinlocks || ch.hv_all || ch.hv_enforce || ch.pv_enforce || ch.dedicated)) {
-        return fail(err, "-cpu %s: hv-spinlocks, hv-passthrough, hv-enforce-cpuid, kvm-pv-enforce-cpuid and "
-                    "kvm-hint-dedicated are not to be had with -accel %s", name, accel->name);
+        return fail(
+            err,
+            "-cpu %s: hv-spinlocks, hv-passthrough, hv-enforce-cpuid, kvm-pv-enforce-cpuid and "
+            "kvm-hint-dedicated are not to be had with -accel %s",
+            name, accel->name);
     }
     return true;
 }
@@ -568,8 +586,8 @@ static void say_features(GVariantBuilder *b, const X86Cpu *c, bool full)
 }
 
 /*
- * What programs make of "max" is to be moved and saved, and they take an invariant TSC for something
- * that cannot be; so it is there only for who asks for it.
+ * What programs make of "max" is to be moved and saved, and they take an invariant TSC for
+ * something that cannot be; so it is there only for who asks for it.
  */
 static bool wants_invtsc(const GPtrArray *props)
 {
@@ -604,7 +622,8 @@ GVariant *x86_cpu_expand(Machine *m, const char *name, const GPtrArray *props, b
         { "family", ((c.signature >> 8) & 15) + ((c.signature >> 20) & 0xff), true },
         { "model", ((c.signature >> 4) & 15) | (c.signature >> 12 & 0xf0), true },
         { "stepping", c.signature & 15, true }, { "min-level", c.level, true },
-        { "min-xlevel", c.xlevel, true }, { "level", c.level, false }, { "xlevel", c.xlevel, false },
+        { "min-xlevel", c.xlevel, true },
+        { "level", c.level, false }, { "xlevel", c.xlevel, false },
         { "phys-bits", c.phys_bits, false },
     };
     g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);

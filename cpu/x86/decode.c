@@ -75,7 +75,8 @@ enum { VEX_MAPS = 4, EVEX_MAPS = 8 };                   /* added to the map of V
 #define SHAPE(a, b) (IS2(a, b, Eb, Gb) || IS2(a, b, Ev, Gv) ? SHAPE_EG : \
                      IS2(a, b, Gb, Eb) || IS2(a, b, Gv, Ev) ? SHAPE_GE : \
                      IS_IMM(a) && IS_IMM(b) ? SHAPE_II : SHAPE_OTHER)
-#define OPS2(a, b) .ops = { OPD_##a, OPD_##b }, .imm = IS_IMM(a) ? OPD_##a : IS_IMM(b) ? OPD_##b : 0, \
+#define OPS2(a, b)                                                                     \
+    .ops = { OPD_##a, OPD_##b }, .imm = IS_IMM(a) ? OPD_##a : IS_IMM(b) ? OPD_##b : 0, \
                    .shape = SHAPE(a, b)
 #define OPS3(a, b, c) .ops = { OPD_##a, OPD_##b, OPD_##c }, .imm = IS_IMM(c) ? OPD_##c : 0
 #define OPS_PICK(a, b, c, name, ...) name
@@ -83,9 +84,9 @@ enum { VEX_MAPS = 4, EVEX_MAPS = 8 };                   /* added to the map of V
 
 static const X86Row rows[ROW_N] = {
     [ROW_NONE] = { .map = 0xff },
-#define X86(op, pfx, mr, NAME, operands, properties, spec) \
+#define X86(op, pfx, mr, NAME, operands, properties, spec)                                                       \
     [ROW_ID(MAP, __LINE__)] = { .name = #NAME, .tr = x86_tr_##NAME, .map = MAP, .opcode = op, .prefix = pfx, mr, \
-        OPS operands, .feature = (uint32_t)(properties) >> 24, .props = (properties) & 0xffffff, \
+        OPS operands, .feature = (uint32_t)(properties) >> 24, .props = (properties) & 0xffffff,                 \
         .plain = ((pfx) & P_NP) && !((properties) & (NO64 | PROT | CPL0)) },
 #define MAP 0
 #include "cpu/x86/map1.def"
@@ -100,28 +101,30 @@ static const X86Row rows[ROW_N] = {
 #include "cpu/x86/map4.def"
 #undef MAP
 #undef X86
-#define SIMD(nm, pfx, m, op, mr, dst, src, im, bytes, al, feat, vprops, fn) \
+#define SIMD(nm, pfx, m, op, mr, dst, src, im, bytes, al, feat, vprops, fn)                             \
     [ROW_ID(V, __LINE__)] = { .name = #nm, .tr = x86_tr_vop, .map = m, .opcode = op, .prefix = pfx, mr, \
-        .ops = { OPD_##dst, OPD_##src }, .imm = (im) ? OPD_Ib : OPD_NONE, .feature = feat, .mem_bytes = bytes, .align = al, \
+        .ops = { OPD_##dst, OPD_##src }, .imm = (im) ? OPD_Ib : OPD_NONE,                               \
+        .feature = feat, .mem_bytes = bytes, .align = al,                                               \
         .sub = XV_##nm, .props = ISVOP, .plain = (pfx) & P_NP },
-#define SIMDH(nm, pfx, m, op, mr, dst, src, im, bytes, al, feat, helper) \
+#define SIMDH(nm, pfx, m, op, mr, dst, src, im, bytes, al, feat, helper)                                    \
     [ROW_ID(V, __LINE__)] = { .name = #nm, .tr = x86_tr_vhelper, .map = m, .opcode = op, .prefix = pfx, mr, \
-        .ops = { OPD_##dst, OPD_##src }, .imm = (im) ? OPD_Ib : OPD_NONE, .feature = feat, .mem_bytes = bytes, .align = al, \
+        .ops = { OPD_##dst, OPD_##src }, .imm = (im) ? OPD_Ib : OPD_NONE,                                   \
+        .feature = feat, .mem_bytes = bytes, .align = al,                                                   \
         .sub = XH_##helper, .props = ISHELPER, .plain = (pfx) & P_NP },
 #include "cpu/x86/simd.def"
 #undef SIMD
 #undef SIMDH
-#define VEX(nm, pfx, m, op, mr, wbit, dst, s1, s2, im, bytes, bytes256, al, f, f256, vprops) \
+#define VEX(nm, pfx, m, op, mr, wbit, dst, s1, s2, im, bytes, bytes256, al, f, f256, vprops)                                        \
     [ROW_ID(X, __LINE__)] = { .name = "v" #nm, .tr = x86_tr_vex, .map = (m) + VEX_MAPS, .opcode = op, .prefix = pfx, mr, .w = wbit, \
         .ops = { OPD_##dst, OPD_##s1, OPD_##s2 }, .imm = (im) ? OPD_Ib : OPD_NONE, .sub = VX_##nm, .props = ISVEX },
 #include "cpu/x86/vex.def"
 #undef VEX
-#define VEXI(m, op, pfx, mr, NAME, operands, properties, spec) \
+#define VEXI(m, op, pfx, mr, NAME, operands, properties, spec)                                                            \
     [ROW_ID(I, __LINE__)] = { .name = #NAME, .tr = x86_tr_##NAME, .map = (m) + VEX_MAPS, .opcode = op, .prefix = pfx, mr, \
         OPS operands, .feature = (uint32_t)(properties) >> 24, .props = (properties) & 0xffffff },
 #include "cpu/x86/vexint.def"
 #undef VEXI
-#define EVEX(nm, pfx, m, op, mr, wbit, dst, s1, s2, im, ...) \
+#define EVEX(nm, pfx, m, op, mr, wbit, dst, s1, s2, im, ...)                                                                          \
     [ROW_ID(E, __LINE__)] = { .name = "v" #nm, .tr = x86_tr_evex, .map = (m) + EVEX_MAPS, .opcode = op, .prefix = pfx, mr, .w = wbit, \
         .ops = { OPD_##dst, OPD_##s1, OPD_##s2 }, .imm = (im) ? OPD_Ib : OPD_NONE, .sub = EX_##nm, .props = ISEVEX },
 #include "cpu/x86/evex.def"
@@ -595,7 +598,8 @@ static inline bool decode_plain(X86Insn *o, const uint8_t *code)
         return false;
     *o = (X86Insn){ .row = r, .opcode = (uint8_t)c, .map = (uint8_t)map, .rex = (uint8_t)rex,
                     .mandatory = P_NP, .seg = S_DS, .seg_prefix = SEG_NONE,
-                    .osize = rex & 8 || (r->props & (F64 | D64)) ? 8 : 4, .asize = 8, .base = X86_NO_REG, .index = X86_NO_REG };
+                    .osize = rex & 8 || (r->props & (F64 | D64)) ? 8 : 4, .asize = 8,
+                    .base = X86_NO_REG, .index = X86_NO_REG };
     if (r->has_modrm) {
         modrm(o, &b);
         if (o->mod != 3)

@@ -276,7 +276,8 @@ void evex_fixupimm(EvexOp *o)
 {
     static const struct { uint8_t token, flag; } faults[8] = {          /* bit of the immediate */
         { TOKEN_ZERO, FX_ZE }, { TOKEN_ZERO, FX_IE }, { TOKEN_ONE, FX_ZE }, { TOKEN_ONE, FX_IE },
-        { TOKEN_SNAN, FX_IE }, { TOKEN_NEG_INF, FX_IE }, { TOKEN_NEGATIVE, FX_IE }, { TOKEN_POS_INF, FX_IE },
+        { TOKEN_SNAN, FX_IE }, { TOKEN_NEG_INF, FX_IE },
+        { TOKEN_NEGATIVE, FX_IE }, { TOKEN_POS_INF, FX_IE },
     };
     EvfFormat f = evf_format(o->row->to);
     for (unsigned i = 0; i < o->n; i++) {

@@ -15,11 +15,11 @@
 
 #define N_OF(lane) (64 / sizeof ((X86Vec *)0)->lane[0])
 /* For each lane: a and b of the sources, d the old destination, give expr. */
-#define LANES(o, lane, expr) \
-    for (unsigned i = 0; i < N_OF(lane); i++) { \
+#define LANES(o, lane, expr)                                                                         \
+    for (unsigned i = 0; i < N_OF(lane); i++) {                                                      \
         __typeof__((o)->d.lane[0]) a = (o)->s[0].lane[i], b = (o)->s[1].lane[i], d = (o)->d.lane[i]; \
-        (void)a; (void)b; (void)d; \
-        (o)->d.lane[i] = (__typeof__(a))(expr); \
+        (void)a; (void)b; (void)d;                                                                   \
+        (o)->d.lane[i] = (__typeof__(a))(expr);                                                      \
     }
 #define BITS(x) (8 * sizeof(x))
 /* One function for all four, or the upper three, sizes of an element: t is u or s. */
@@ -88,9 +88,9 @@ void evex_slldq_i(EvexOp *o) { byte_shift(o, true); }
 void evex_srldq_i(EvexOp *o) { byte_shift(o, false); }
 
 /* Two words side by side, shifted: the upper one first. */
-#define SHLD(hi, lo, n) \
+#define SHLD(hi, lo, n)                                     \
     ((n) % BITS(hi) ? (uint64_t)(hi) << ((n) % BITS(hi)) | (uint64_t)(lo) >> (BITS(hi) - (n) % BITS(hi)) : (hi))
-#define SHRD(hi, lo, n) \
+#define SHRD(hi, lo, n)                                     \
     ((n) % BITS(hi) ? (uint64_t)(lo) >> ((n) % BITS(hi)) | (uint64_t)(hi) << (BITS(hi) - (n) % BITS(hi)) : (lo))
 BY_COUNT(shld_i, u, SHLD(a, b, n), o->imm)
 BY_COUNT(shrd_i, u, SHRD(b, a, n), o->imm)

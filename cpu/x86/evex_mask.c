@@ -9,28 +9,37 @@
 #include "cpu/x86/sys.h"
 
 /* The four sizes of an opcode: word NP W0, byte 66 W0, quadword NP W1, doubleword 66 W1. */
-#define FOUR(map, opcode, op, n) \
+#define FOUR(map, opcode, op, n)                                                                     \
     { map, opcode, P_NP, 0, op, 2, n, 0, op == KOP_ADD || op == KOP_TEST ? F_AVX512DQ : F_AVX512F }, \
-    { map, opcode, P_66, 0, op, 1, n, 0, F_AVX512DQ }, { map, opcode, P_NP, 1, op, 8, n, 0, F_AVX512BW }, \
+    { map, opcode, P_66, 0, op, 1, n, 0, F_AVX512DQ },                                               \
+    { map, opcode, P_NP, 1, op, 8, n, 0, F_AVX512BW },                                               \
     { map, opcode, P_66, 1, op, 4, n, 0, F_AVX512BW }
-#define KMOV(opcode, op, memory) \
-    { 1, opcode, P_NP, 0, op, 2, 2, memory, F_AVX512F }, { 1, opcode, P_66, 0, op, 1, 2, memory, F_AVX512DQ }, \
-    { 1, opcode, P_NP, 1, op, 8, 2, memory, F_AVX512BW }, { 1, opcode, P_66, 1, op, 4, 2, memory, F_AVX512BW }
-#define KMOV_GPR(opcode, op) \
-    { 1, opcode, P_NP, 0, op, 2, 2, 0, F_AVX512F }, { 1, opcode, P_66, 0, op, 1, 2, 0, F_AVX512DQ }, \
+#define KMOV(opcode, op, memory)                            \
+    { 1, opcode, P_NP, 0, op, 2, 2, memory, F_AVX512F },    \
+    { 1, opcode, P_66, 0, op, 1, 2, memory, F_AVX512DQ },   \
+    { 1, opcode, P_NP, 1, op, 8, 2, memory, F_AVX512BW },   \
+    { 1, opcode, P_66, 1, op, 4, 2, memory, F_AVX512BW }
+#define KMOV_GPR(opcode, op)                                \
+    { 1, opcode, P_NP, 0, op, 2, 2, 0, F_AVX512F },         \
+    { 1, opcode, P_66, 0, op, 1, 2, 0, F_AVX512DQ },        \
     { 1, opcode, P_F2, 0, op, 4, 2, 0, F_AVX512BW }, { 1, opcode, P_F2, 1, op, 8, 2, 0, F_AVX512BW }
 /* Shifts: 66 W1 word (F), 66 W0 byte (DQ), and at the next opcode quadword and doubleword. */
-#define SHIFTS(opcode, op) \
-    { 3, opcode, P_66, 1, op, 2, 2, 0, F_AVX512F }, { 3, opcode, P_66, 0, op, 1, 2, 0, F_AVX512DQ }, \
-    { 3, opcode + 1, P_66, 1, op, 8, 2, 0, F_AVX512BW }, { 3, opcode + 1, P_66, 0, op, 4, 2, 0, F_AVX512BW }
+#define SHIFTS(opcode, op)                                  \
+    { 3, opcode, P_66, 1, op, 2, 2, 0, F_AVX512F },         \
+    { 3, opcode, P_66, 0, op, 1, 2, 0, F_AVX512DQ },        \
+    { 3, opcode + 1, P_66, 1, op, 8, 2, 0, F_AVX512BW },    \
+    { 3, opcode + 1, P_66, 0, op, 4, 2, 0, F_AVX512BW }
 static const KOp kops[] = {
-    FOUR(1, 0x41, KOP_AND, 3), FOUR(1, 0x42, KOP_ANDN, 3), FOUR(1, 0x44, KOP_NOT, 2), FOUR(1, 0x45, KOP_OR, 3),
+    FOUR(1, 0x41, KOP_AND, 3), FOUR(1, 0x42, KOP_ANDN, 3),
+    FOUR(1, 0x44, KOP_NOT, 2), FOUR(1, 0x45, KOP_OR, 3),
     FOUR(1, 0x46, KOP_XNOR, 3), FOUR(1, 0x47, KOP_XOR, 3), FOUR(1, 0x4a, KOP_ADD, 3),
-    { 1, 0x4b, P_66, 0, KOP_UNPCK, 1, 3, 0, F_AVX512F }, { 1, 0x4b, P_NP, 0, KOP_UNPCK, 2, 3, 0, F_AVX512BW },
+    { 1, 0x4b, P_66, 0, KOP_UNPCK, 1, 3, 0, F_AVX512F },
+    { 1, 0x4b, P_NP, 0, KOP_UNPCK, 2, 3, 0, F_AVX512BW },
     { 1, 0x4b, P_NP, 1, KOP_UNPCK, 4, 3, 0, F_AVX512BW },
     KMOV(0x90, KOP_MOV, 0), KMOV(0x90, KOP_LOAD, 1), KMOV(0x91, KOP_STORE, 1),
     KMOV_GPR(0x92, KOP_FROM_GPR), KMOV_GPR(0x93, KOP_TO_GPR),
-    FOUR(1, 0x98, KOP_ORTEST, 2), FOUR(1, 0x99, KOP_TEST, 2), SHIFTS(0x30, KOP_SHR), SHIFTS(0x32, KOP_SHL),
+    FOUR(1, 0x98, KOP_ORTEST, 2), FOUR(1, 0x99, KOP_TEST, 2),
+    SHIFTS(0x30, KOP_SHR), SHIFTS(0x32, KOP_SHL),
 };
 
 const KOp *x86_kop_find(unsigned map, unsigned opcode, unsigned prefix, bool wide, bool memory)

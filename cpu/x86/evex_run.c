@@ -33,10 +33,10 @@ typedef struct EvexInsn {               /* the fields of the instruction: argume
 static EvexInsn unpack(uint64_t a, uint64_t b, uint64_t arg)
 {
     EvexInsn v = { .row = &x86_evex_rows[a & 0xffff], .reg = a >> 16 & 31, .rm = a >> 24 & 31,
-                   .vvvv = a >> 32 & 31,
-                   .imm = a >> 40 & 0xff, .k = a >> 48 & 7, .l = a >> 53 & 3, .mem = (a >> 24 & 0xff) == 0xff,
-                   .b = a >> 52 & 1, .z = a >> 55 & 1, .vex = a >> 56 & EVEX_IS_VEX, .offset = b,
-                   .seg = arg & 0xff, .addr_bits = arg >> 8 & 0xff, .scale = arg >> 16 & 3, .index = arg >> 24 & 31 };
+                   .vvvv = a >> 32 & 31, .imm = a >> 40 & 0xff, .k = a >> 48 & 7, .l = a >> 53 & 3,
+                   .mem = (a >> 24 & 0xff) == 0xff, .b = a >> 52 & 1, .z = a >> 55 & 1,
+                   .vex = a >> 56 & EVEX_IS_VEX, .offset = b, .seg = arg & 0xff,
+                   .addr_bits = arg >> 8 & 0xff, .scale = arg >> 16 & 3, .index = arg >> 24 & 31 };
     return v;
 }
 

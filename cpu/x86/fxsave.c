@@ -33,10 +33,10 @@ typedef struct Part {
     size_t   at;
 } Part;
 static const Part parts[] = {
-    { 2, 576, 256, 16, sizeof(X86Vec), 0, 16, offsetof(X86Cpu, vec) + 16 },             /* YMM 255:128 */
+    { 2, 576, 256, 16, sizeof(X86Vec), 0, 16, offsetof(X86Cpu, vec) + 16 },     /* YMM 255:128 */
     { 5, 1088, 64, 8, 8, 0, 8, offsetof(X86Cpu, opmask) },
-    { 6, 1152, 512, 32, sizeof(X86Vec), 0, 16, offsetof(X86Cpu, vec) + 32 },            /* ZMM0..15 511:256 */
-    { 7, 1664, 1024, 64, sizeof(X86Vec), 16, 16, offsetof(X86Cpu, vec) },               /* ZMM16..31 */
+    { 6, 1152, 512, 32, sizeof(X86Vec), 0, 16, offsetof(X86Cpu, vec) + 32 },  /* ZMM0..15 511:256 */
+    { 7, 1664, 1024, 64, sizeof(X86Vec), 16, 16, offsetof(X86Cpu, vec) },       /* ZMM16..31 */
     { 9, 2688, 8, 8, 8, 0, 1, offsetof(X86Cpu, pkru) },
 };
 enum { COMP_KNOWN = 0x2e7, COMP_PKRU = 0x200 };
@@ -192,7 +192,7 @@ static uint64_t area_at(X86Cpu *c, unsigned segment, uint64_t offset, unsigned b
     return linear;
 }
 
-/* ---- the whole state in the standard form, component i at at[i] (0: not there): what a hypervisor's kernel takes */
+/* ---- the whole state in the standard form, for a hypervisor's kernel: component i at at[i] */
 void x86_xsave_out(X86Cpu *c, void *area, const uint32_t at[32])
 {
     uint64_t bv = COMP_X87 | COMP_SSE;

@@ -31,7 +31,8 @@ typedef struct GdbRow {                 /* n registers in a row */
 #define AVX512 "org.gnu.gdb.i386.avx512"
 #define SYSTEM "org.ryokan.i386.system"
 static const GdbRow rows[] = {          /* rows of one feature are neighbours */
-    { CORE, "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15", G_GPR, ON_64, 0, 0, 16, 8, 0, "int64" },
+    { CORE, "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15", G_GPR, ON_64, 0, 0, 16,
+      8, 0, "int64" },
     { CORE, "rip", G_RIP, ON_64, 0, 0, 1, 8, 0, "code_ptr" },
     { CORE, "eax ecx edx ebx esp ebp esi edi", G_GPR, ON_32, 0, 0, 8, 4, 0, "int32" },
     { CORE, "eip", G_RIP, ON_32, 0, 0, 1, 4, 0, "code_ptr" },
@@ -64,7 +65,8 @@ static bool is_64(const X86Cpu *c) { return x86_feat(c, FEAT_81_EDX, 29); }
 static bool has_row(const X86Cpu *c, const GdbRow *r)
 {
     static const struct { uint8_t word, bit; } needs[] = {
-        [NEED_AVX] = { FEAT_1_ECX, 28 }, [NEED_512] = { FEAT_7_EBX, 16 }, [NEED_PKU] = { FEAT_7_ECX, 3 },
+        [NEED_AVX] = { FEAT_1_ECX, 28 },
+        [NEED_512] = { FEAT_7_EBX, 16 }, [NEED_PKU] = { FEAT_7_ECX, 3 },
     };
 
     return r->on & (is_64(c) ? ON_64 : ON_32) &&
@@ -106,17 +108,21 @@ static void begin_feature(GString *s, const char *name)
         g_string_append(s, "</flags>");
     } else if (!strcmp(name, "org.gnu.gdb.i386.sse") || !strcmp(name, AVX512)) {
         static const struct { const char *id, *of; unsigned n; } vecs[] = {
-            { "v4f", "ieee_single", 4 }, { "v2d", "ieee_double", 2 }, { "v16i8", "int8", 16 }, { "v8i16", "int16", 8 },
+            { "v4f", "ieee_single", 4 }, { "v2d", "ieee_double", 2 },
+            { "v16i8", "int8", 16 }, { "v8i16", "int16", 8 },
             { "v4i32", "int32", 4 }, { "v2i64", "int64", 2 },
         };
         for (unsigned i = 0; i < G_N_ELEMENTS(vecs); i++) {
             g_string_append_printf(s, "<vector id=\"%s\" type=\"%s\" count=\"%u\"/>", vecs[i].id,
                                    vecs[i].of, vecs[i].n);
         }
-        g_string_append(s, "<union id=\"vec128\"><field name=\"v4_float\" type=\"v4f\"/><field name=\"v2_double\" type=\"v2d\"/>"
-                        "<field name=\"v16_int8\" type=\"v16i8\"/><field name=\"v8_int16\" type=\"v8i16\"/>"
-                        "<field name=\"v4_int32\" type=\"v4i32\"/><field name=\"v2_int64\" type=\"v2i64\"/>"
-                        "<field name=\"uint128\" type=\"uint128\"/></union><vector id=\"v2ui128\" type=\"uint128\" count=\"2\"/>");
+        g_string_append(
+            s, "<union id=\"vec128\"><field name=\"v4_float\" type=\"v4f\"/><field "
+               "name=\"v2_double\" type=\"v2d\"/>"
+               "<field name=\"v16_int8\" type=\"v16i8\"/><field name=\"v8_int16\" type=\"v8i16\"/>"
+               "<field name=\"v4_int32\" type=\"v4i32\"/><field name=\"v2_int64\" type=\"v2i64\"/>"
+               "<field name=\"uint128\" type=\"uint128\"/></union><vector id=\"v2ui128\" "
+               "type=\"uint128\" count=\"2\"/>");
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * guest.c -- an x86 CPU as the translator and the core see it: the two tables of callbacks, the state that snapshots hold,
- * and "info registers".
+ * guest.c -- an x86 CPU as the translator and the core see it: the two tables of callbacks, the
+ * state that snapshots hold, and "info registers".
  *
  * Spec: Intel SDM (325462) vol. 1 ch. 3 (the register state).
  * Threads: the vCPU's own; reset, save and load with it parked.
@@ -21,7 +21,8 @@ static void guest_fault_enter(DbtCpu *dc, uint64_t linear, DbtAccess access, con
     if (x86_lma(c) && !x86_canonical(linear)) {
         x86_raise_gp(c, c->ext);
     }
-    if ((access & ACCESS_KIND) == ACCESS_FETCH && !x86_code64(c) && (uint32_t)(linear - c->seg[S_CS].base) > c->seg[S_CS].limit) {
+    if ((access & ACCESS_KIND) == ACCESS_FETCH && !x86_code64(c) &&
+        (uint32_t)(linear - c->seg[S_CS].base) > c->seg[S_CS].limit) {
         x86_raise_gp(c, c->ext);
     }
     if (G_UNLIKELY(walk->error & SVM_WALK_NPF)) {
@@ -33,7 +34,8 @@ static void guest_fault_enter(DbtCpu *dc, uint64_t linear, DbtAccess access, con
     x86_enter_page_fault(c, walk->error);
 }
 
-G_GNUC_NORETURN static void guest_fault(DbtCpu *dc, uint64_t linear, DbtAccess access, const DbtWalk *walk)
+G_GNUC_NORETURN static void guest_fault(DbtCpu *dc, uint64_t linear, DbtAccess access,
+                                        const DbtWalk *walk)
 {
     guest_fault_enter(dc, linear, access, walk);
     dbt_leave(dc);
@@ -42,7 +44,8 @@ G_GNUC_NORETURN static void guest_fault(DbtCpu *dc, uint64_t linear, DbtAccess a
 /* PUSH to RET: what uses the stack without naming it. */
 static bool is_stack_row(const X86Row *r)
 {
-    static const char *const names[] = { "PUSH", "POP", "CALL", "RET", "LEAVE", "ENTER", "INT", "IRET" };
+    static const char *const names[] = { "PUSH", "POP", "CALL", "RET", "LEAVE", "ENTER", "INT",
+                                         "IRET" };
 
     for (unsigned k = 0; k < G_N_ELEMENTS(names); k++) {
         if (g_str_has_prefix(r->name, names[k])) {
@@ -52,7 +55,10 @@ static bool is_stack_row(const X86Row *r)
     return false;
 }
 
-/* Code that has been fetched, once more: not as data, which may not be read, is aligned and watched. */
+/*
+ * Code that has been fetched, once more: not as data, which may not be read, is aligned and
+ * watched.
+ */
 static void fetched(X86Cpu *c, uint64_t pc, uint8_t *to, unsigned n)
 {
     DbtWalk w;
@@ -88,7 +94,8 @@ static bool at_stack(X86Cpu *c)
     }
     /* not canonical, or where an access passes 4 GiB */
     uint64_t sp = c->dbt.gpr[i.row->tr == x86_tr_LEAVE ? R_RBP : R_RSP];
-    bool out = mode & X86_MODE_CODE64 ? (int64_t)(sp << 16) >> 16 != (int64_t)sp : (uint32_t)(sp + 64) < 128;
+    bool out = mode & X86_MODE_CODE64 ? (int64_t)(sp << 16) >> 16 != (int64_t)sp
+                                      : (uint32_t)(sp + 64) < 128;
     return (i.row->has_modrm && i.mod != 3 && i.seg == S_SS) || (is_stack_row(i.row) && out);
 }
 
@@ -129,11 +136,15 @@ static const IrHelperDesc helpers[] = {
 };
 _Static_assert(G_N_ELEMENTS(helpers) == XH_N, "one row a helper");
 
-/* MMX instructions one after another: a pending x87 exception is all that there is to see, and what they enter they are in. */
+/*
+ * MMX instructions one after another: a pending x87 exception is all that there is to see, and what
+ * they enter they are in.
+ */
 static const DbtIdle *idle_helper(unsigned helper)
 {
     static const DbtIdle check = { 0, offsetof(X86Cpu, fpu_sw), 0, SW_ES },
-                         enter = { offsetof(X86Cpu, fpu_top), offsetof(X86Cpu, fpu_sw), 0xff00, SW_ES };      /* TOP 0, all valid */
+                         /* TOP 0, all valid */
+        enter = { offsetof(X86Cpu, fpu_top), offsetof(X86Cpu, fpu_sw), 0xff00, SW_ES };
 
     _Static_assert(offsetof(X86Cpu, fpu_valid) == offsetof(X86Cpu, fpu_top) + 1, "as one word");
     return helper == XH_mmx_enter ? &enter : helper == XH_mmx_check ? &check : NULL;
@@ -142,15 +153,18 @@ static const DbtIdle *idle_helper(unsigned helper)
 enum { IC_OFFSET = (sizeof(X86Cpu) + 63) & ~63 };
 
 /*
- * Translation looks at the linear address only to see whether a direct branch wraps, is not canonical, or leaves CS (plain_target(),
- * translate.c).  Where none that reaches 16 MiB can, and in 64-bit code none at all, the place does not matter.
+ * Translation looks at the linear address only to see whether a direct branch wraps, is not
+ * canonical, or leaves CS (plain_target(), translate.c).  Where none that reaches 16 MiB can, and
+ * in 64-bit code none at all, the place does not matter.
  */
 static uint64_t cache_key(DbtCpu *dc, uint64_t place[2])
 {
     const X86Cpu *c = (X86Cpu *)dc;
-    uint64_t mode = dc->ctx->key.mode, page = dc->pc & -(uint64_t)DBT_PAGE, near = UINT64_C(1) << 24, far = UINT64_C(1) << 33, h = 1;
-    bool anywhere = mode & X86_MODE_CODE64 ? x86_canonical(page - far) && x86_canonical(page + far) :
-                    (mode & X86_MODE_FLAT_CS) && page >= near && page < (UINT64_C(1) << 32) - near;
+    uint64_t mode = dc->ctx->key.mode, page = dc->pc & -(uint64_t)DBT_PAGE,
+             near = UINT64_C(1) << 24, far = UINT64_C(1) << 33, h = 1;
+    bool anywhere = mode & X86_MODE_CODE64 ? x86_canonical(page - far) && x86_canonical(page + far)
+                                           : (mode & X86_MODE_FLAT_CS) && page >= near &&
+                                                 page < (UINT64_C(1) << 32) - near;
 
     place[0] = anywhere ? 0 : c->seg[S_CS].base | (uint64_t)c->seg[S_CS].limit << 32;
     place[1] = anywhere ? 0 : page | 1;
@@ -229,46 +243,53 @@ static const Field fpr_fields[] = {
     FIELD_END
 };
 static const Field svm_host_fields[] = {
-    STATE_STRUCT(X86SvmHost, seg, X86Seg, seg_fields), STATE(X86SvmHost, gdt_base), STATE(X86SvmHost, idt_base),
-    STATE(X86SvmHost, gdt_limit), STATE(X86SvmHost, idt_limit), STATE(X86SvmHost, efer), STATE(X86SvmHost, cr0),
-    STATE(X86SvmHost, cr3), STATE(X86SvmHost, cr4), STATE(X86SvmHost, pat), STATE(X86SvmHost, rflags),
-    STATE(X86SvmHost, rip), STATE(X86SvmHost, rsp), STATE(X86SvmHost, rax), STATE_ARRAY(X86SvmHost, pdpte),
+    STATE_STRUCT(X86SvmHost, seg, X86Seg, seg_fields), STATE(X86SvmHost, gdt_base),
+    STATE(X86SvmHost, idt_base), STATE(X86SvmHost, gdt_limit), STATE(X86SvmHost, idt_limit),
+    STATE(X86SvmHost, efer), STATE(X86SvmHost, cr0), STATE(X86SvmHost, cr3), STATE(X86SvmHost, cr4),
+    STATE(X86SvmHost, pat), STATE(X86SvmHost, rflags), STATE(X86SvmHost, rip),
+    STATE(X86SvmHost, rsp), STATE(X86SvmHost, rax), STATE_ARRAY(X86SvmHost, pdpte),
     FIELD_END
 };
 static const Field svm_fields[] = {
     STATE_ARRAY(X86Svm, intercept), STATE(X86Svm, guest), STATE(X86Svm, gif), STATE(X86Svm, np),
     STATE(X86Svm, pause_filter), STATE(X86Svm, pause_threshold), STATE(X86Svm, pause_left),
-    STATE(X86Svm, asid, .max = SVM_N_ASIDS - 1), STATE(X86Svm, iopm), STATE(X86Svm, msrpm), STATE(X86Svm, tsc_offset),
-    STATE(X86Svm, int_ctl), STATE(X86Svm, int_shadow), STATE(X86Svm, np_ctl), STATE(X86Svm, event_inj),
-    STATE(X86Svm, ncr3), STATE(X86Svm, virt_ext), STATE(X86Svm, nrip), STATE(X86Svm, pause_tsc), STATE(X86Svm, vmcb),
+    STATE(X86Svm, asid, .max = SVM_N_ASIDS - 1), STATE(X86Svm, iopm), STATE(X86Svm, msrpm),
+    STATE(X86Svm, tsc_offset), STATE(X86Svm, int_ctl), STATE(X86Svm, int_shadow),
+    STATE(X86Svm, np_ctl), STATE(X86Svm, event_inj), STATE(X86Svm, ncr3), STATE(X86Svm, virt_ext),
+    STATE(X86Svm, nrip), STATE(X86Svm, pause_tsc), STATE(X86Svm, vmcb),
     STATE(X86Svm, hsave), STATE(X86Svm, vm_cr, .max = 31),
     STATE_STRUCT(X86Svm, host, X86SvmHost, svm_host_fields),
     FIELD_END
 };
 static const Field cpu_fields[] = {
-    STATE_ARRAY(X86Cpu, dbt.gpr), STATE(X86Cpu, dbt.pc), STATE(X86Cpu, dbt.fl), STATE(X86Cpu, df), STATE(X86Cpu, rflags),
-    STATE_STRUCT(X86Cpu, seg, X86Seg, seg_fields),
-    STATE(X86Cpu, gdt_base), STATE(X86Cpu, idt_base), STATE(X86Cpu, gdt_limit), STATE(X86Cpu, idt_limit),
-    STATE(X86Cpu, cr0), STATE(X86Cpu, cr2), STATE(X86Cpu, cr3), STATE(X86Cpu, cr4), STATE(X86Cpu, efer),
+    STATE_ARRAY(X86Cpu, dbt.gpr), STATE(X86Cpu, dbt.pc), STATE(X86Cpu, dbt.fl), STATE(X86Cpu, df),
+    STATE(X86Cpu, rflags), STATE_STRUCT(X86Cpu, seg, X86Seg, seg_fields), STATE(X86Cpu, gdt_base),
+    STATE(X86Cpu, idt_base), STATE(X86Cpu, gdt_limit), STATE(X86Cpu, idt_limit), STATE(X86Cpu, cr0),
+    STATE(X86Cpu, cr2), STATE(X86Cpu, cr3), STATE(X86Cpu, cr4), STATE(X86Cpu, efer),
     STATE(X86Cpu, xcr0), STATE(X86Cpu, xss), STATE_ARRAY(X86Cpu, dr), STATE_ARRAY(X86Cpu, pdpte),
     STATE(X86Cpu, cpl, .max = 3), STATE(X86Cpu, shadow), STATE(X86Cpu, shadow_pc),
-    STATE(X86Cpu, activity, .max = X86_MWAIT),
-    STATE(X86Cpu, sipi_vector), STATE(X86Cpu, acked, .max = 0x1ff, .since = 1), STATE(X86Cpu, nmi_blocked), STATE(X86Cpu, in_smm), STATE(X86Cpu, smm_nmi), STATE(X86Cpu, events),
-    STATE(X86Cpu, a20_off), STATE(X86Cpu, ferr), STATE(X86Cpu, ignne),
-    STATE_STRUCT(X86Cpu, fpr, X86Fpr, fpr_fields),
-    STATE(X86Cpu, fpu_cw), STATE(X86Cpu, fpu_sw), STATE(X86Cpu, fpu_top, .max = 7), STATE(X86Cpu, fpu_valid),
-    STATE(X86Cpu, fpu_op), STATE(X86Cpu, fpu_cs), STATE(X86Cpu, fpu_ds), STATE(X86Cpu, fpu_ip), STATE(X86Cpu, fpu_dp),
-    STATE(X86Cpu, mxcsr, .max = 0xffff), STATE_BYTES(X86Cpu, vec), STATE_ARRAY(X86Cpu, opmask), STATE(X86Cpu, pkru, .max = UINT32_MAX),
-    STATE(X86Cpu, star), STATE(X86Cpu, lstar), STATE(X86Cpu, cstar), STATE(X86Cpu, sfmask), STATE(X86Cpu, kernel_gs_base),
-    STATE(X86Cpu, sysenter_cs), STATE(X86Cpu, sysenter_esp), STATE(X86Cpu, sysenter_eip), STATE(X86Cpu, tsc_aux),
-    STATE(X86Cpu, pat), STATE(X86Cpu, tsc_offset), STATE(X86Cpu, tsc_adjust), STATE(X86Cpu, misc_enable),
-    STATE(X86Cpu, smbase), STATE(X86Cpu, mtrr_def), STATE_ARRAY(X86Cpu, mtrr_fixed), STATE_ARRAY(X86Cpu, mtrr_base),
-    STATE_ARRAY(X86Cpu, mtrr_mask), STATE(X86Cpu, mcg_status), STATE(X86Cpu, mcg_ctl), STATE(X86Cpu, spec_ctrl),
-    STATE_ARRAY(X86Cpu, mce_bank), STATE(X86Cpu, kvmclock_msr), STATE(X86Cpu, kvm_wall_msr),
-    STATE(X86Cpu, smi_io.rip), STATE(X86Cpu, smi_io.rcx), STATE(X86Cpu, smi_io.rsi), STATE(X86Cpu, smi_io.rdi),
-    STATE(X86Cpu, smi_io.info), STATE(X86Cpu, monitor.at), STATE_ARRAY(X86Cpu, monitor.line), STATE(X86Cpu, monitor.deadline),
-    STATE(X86Cpu, monitor.armed), STATE(X86Cpu, monitor.watch), STATE(X86Cpu, monitor.masked), STATE(X86Cpu, monitor.os_limit),
-    STATE(X86Cpu, umwait_control), STATE(X86Cpu, virt_ssbd), FIELD_(X86Cpu, pv_msr, F_STATE, 64, .since = 2),
+    STATE(X86Cpu, activity, .max = X86_MWAIT), STATE(X86Cpu, sipi_vector),
+    STATE(X86Cpu, acked, .max = 0x1ff, .since = 1), STATE(X86Cpu, nmi_blocked),
+    STATE(X86Cpu, in_smm), STATE(X86Cpu, smm_nmi), STATE(X86Cpu, events), STATE(X86Cpu, a20_off),
+    STATE(X86Cpu, ferr), STATE(X86Cpu, ignne), STATE_STRUCT(X86Cpu, fpr, X86Fpr, fpr_fields),
+    STATE(X86Cpu, fpu_cw), STATE(X86Cpu, fpu_sw), STATE(X86Cpu, fpu_top, .max = 7),
+    STATE(X86Cpu, fpu_valid), STATE(X86Cpu, fpu_op), STATE(X86Cpu, fpu_cs), STATE(X86Cpu, fpu_ds),
+    STATE(X86Cpu, fpu_ip), STATE(X86Cpu, fpu_dp), STATE(X86Cpu, mxcsr, .max = 0xffff),
+    STATE_BYTES(X86Cpu, vec), STATE_ARRAY(X86Cpu, opmask), STATE(X86Cpu, pkru, .max = UINT32_MAX),
+    STATE(X86Cpu, star), STATE(X86Cpu, lstar), STATE(X86Cpu, cstar), STATE(X86Cpu, sfmask),
+    STATE(X86Cpu, kernel_gs_base), STATE(X86Cpu, sysenter_cs), STATE(X86Cpu, sysenter_esp),
+    STATE(X86Cpu, sysenter_eip), STATE(X86Cpu, tsc_aux), STATE(X86Cpu, pat),
+    STATE(X86Cpu, tsc_offset), STATE(X86Cpu, tsc_adjust), STATE(X86Cpu, misc_enable),
+    STATE(X86Cpu, smbase), STATE(X86Cpu, mtrr_def), STATE_ARRAY(X86Cpu, mtrr_fixed),
+    STATE_ARRAY(X86Cpu, mtrr_base), STATE_ARRAY(X86Cpu, mtrr_mask), STATE(X86Cpu, mcg_status),
+    STATE(X86Cpu, mcg_ctl), STATE(X86Cpu, spec_ctrl), STATE_ARRAY(X86Cpu, mce_bank),
+    STATE(X86Cpu, kvmclock_msr), STATE(X86Cpu, kvm_wall_msr), STATE(X86Cpu, smi_io.rip),
+    STATE(X86Cpu, smi_io.rcx), STATE(X86Cpu, smi_io.rsi), STATE(X86Cpu, smi_io.rdi),
+    STATE(X86Cpu, smi_io.info), STATE(X86Cpu, monitor.at), STATE_ARRAY(X86Cpu, monitor.line),
+    STATE(X86Cpu, monitor.deadline), STATE(X86Cpu, monitor.armed), STATE(X86Cpu, monitor.watch),
+    STATE(X86Cpu, monitor.masked), STATE(X86Cpu, monitor.os_limit),
+    STATE(X86Cpu, umwait_control), STATE(X86Cpu, virt_ssbd),
+    FIELD_(X86Cpu, pv_msr, F_STATE, 64, .since = 2),
     STATE_STRUCT(X86Cpu, svm, X86Svm, svm_fields),
     FIELD_END
 };
@@ -287,28 +308,37 @@ static bool svm_restored(X86Cpu *c)
         memset(c->svm.intercept, 0, sizeof c->svm.intercept);
         return true;
     }
-    return x86_feat(c, FEAT_81_ECX, 2) && c->svm.asid && h->efer & EFER_SVME && h->cr0 & CR0_PE && !(h->cr0 >> 32) &&
-           lma == (h->cr0 & CR0_PG && h->efer & EFER_LME) && (!lma || h->cr4 & CR4_PAE) &&
-           (lma || !(h->cr4 & CR4_PCIDE)) && !(h->cr3 & ~((1ull << c->phys_bits) - 1)) && !(h->rflags & EF_VM);
+    return x86_feat(c, FEAT_81_ECX, 2) && c->svm.asid && h->efer & EFER_SVME && h->cr0 & CR0_PE &&
+           !(h->cr0 >> 32) && lma == (h->cr0 & CR0_PG && h->efer & EFER_LME) &&
+           (!lma || h->cr4 & CR4_PAE) && (lma || !(h->cr4 & CR4_PCIDE)) &&
+           !(h->cr3 & ~((1ull << c->phys_bits) - 1)) && !(h->rflags & EF_VM);
 }
 
 static bool cpu_restored(Vcpu *v, GError **err)
 {
     X86Cpu *c = (X86Cpu *)v;
-    bool pg = c->cr0 & CR0_PG, pe = c->cr0 & CR0_PE, pae = c->cr4 & CR4_PAE, lme = c->efer & EFER_LME;
+    bool pg = c->cr0 & CR0_PG, pe = c->cr0 & CR0_PE, pae = c->cr4 & CR4_PAE,
+         lme = c->efer & EFER_LME;
 
-    if ((c->df != 1 && c->df != -1) || (c->rflags & (EF_ARITH | EF_DF)) || !(c->rflags & 2) || c->rflags >> 22) {
+    if ((c->df != 1 && c->df != -1) || (c->rflags & (EF_ARITH | EF_DF)) || !(c->rflags & 2) ||
+        c->rflags >> 22) {
         return fail(err, "cpu%u: EFLAGS in the snapshot are impossible", v->index);
     }
-    if ((pg && !pe && !c->svm.guest) || (pg && lme && !pae) || ((c->efer & EFER_LMA) != 0) != (pg && lme) ||
-        (c->cr4 & CR4_PCIDE && !(c->efer & EFER_LMA)) || (!pe && c->cpl) || (c->rflags & EF_VM && c->cpl != 3)) {
+    if ((pg && !pe && !c->svm.guest) || (pg && lme && !pae) ||
+        ((c->efer & EFER_LMA) != 0) != (pg && lme) ||
+        (c->cr4 & CR4_PCIDE && !(c->efer & EFER_LMA)) || (!pe && c->cpl) ||
+        (c->rflags & EF_VM && c->cpl != 3)) {
         return fail(err, "cpu%u: control registers in the snapshot are impossible", v->index);
     }
-    if (!(c->xcr0 & 1) || c->xcr0 & ~x86_xcr0_known(c) || (c->xcr0 & XCR0_AVX512 && ~c->xcr0 & (XCR0_AVX512 | 6)) || c->cr3 & ~((1ull << c->phys_bits) - 1)) {
+    if (!(c->xcr0 & 1) || c->xcr0 & ~x86_xcr0_known(c) ||
+        (c->xcr0 & XCR0_AVX512 && ~c->xcr0 & (XCR0_AVX512 | 6)) ||
+        c->cr3 & ~((1ull << c->phys_bits) - 1)) {
         return fail(err, "cpu%u: CR3 or XCR0 in the snapshot is impossible", v->index);
     }
     if (c->in_smm && !x86_has_smm(c)) {
-        return fail(err, "cpu%u: the snapshot is in system management mode, which this machine lacks", v->index);
+        return fail(err,
+                    "cpu%u: the snapshot is in system management mode, which this machine lacks",
+                    v->index);
     }
     x86_smm_space(c);
     if (!svm_restored(c)) {
@@ -359,7 +389,8 @@ static void cpu_reset(Vcpu *v)
     X86Cpu *c = (X86Cpu *)v;
     bool bsp = v->index == 0;       /* the APICs are reset after the CPUs */
 
-    __atomic_fetch_and(&c->events, X86_EV_INTR | X86_EV_A20, __ATOMIC_SEQ_CST);     /* INTR is the APIC's to take back */
+    /* INTR is the APIC's to take back */
+    __atomic_fetch_and(&c->events, X86_EV_INTR | X86_EV_A20, __ATOMIC_SEQ_CST);
     c->sipi_vector = 0;
     c->a20_off = false;             /* the machine's A20 gate is open after a reset */
     x86_reset_state(c, false);
@@ -369,13 +400,17 @@ static void cpu_reset(Vcpu *v)
 /* ---- "info registers" ---- */
 static void dump_segs(const X86Cpu *c, GString *out)
 {
-    static const char *const names[X86_N_SEGS] = { "ES", "CS", "SS", "DS", "FS", "GS", "LDT", "TR" };
+    static const char *const names[X86_N_SEGS] = {
+        "ES", "CS", "SS", "DS", "FS", "GS", "LDT", "TR"
+    };
 
     for (unsigned i = 0; i < X86_N_SEGS; i++) {
-        g_string_append_printf(out, "%-3s=%04x %016llx %08x attr %03x\n", names[i], c->seg[i].selector,
-                               (unsigned long long)c->seg[i].base, c->seg[i].limit, c->seg[i].attr);
+        g_string_append_printf(out, "%-3s=%04x %016llx %08x attr %03x\n", names[i],
+                               c->seg[i].selector, (unsigned long long)c->seg[i].base,
+                               c->seg[i].limit, c->seg[i].attr);
     }
-    g_string_append_printf(out, "GDT= %016llx %08x\nIDT= %016llx %08x\n", (unsigned long long)c->gdt_base, c->gdt_limit,
+    g_string_append_printf(out, "GDT= %016llx %08x\nIDT= %016llx %08x\n",
+                           (unsigned long long)c->gdt_base, c->gdt_limit,
                            (unsigned long long)c->idt_base, c->idt_limit);
 }
 
@@ -384,27 +419,32 @@ static void cpu_dump(Vcpu *v, GString *out)
     static const char *const names[16] = { "RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
                                            "R8 ", "R9 ", "R10", "R11", "R12", "R13", "R14", "R15" };
     static const uint8_t order[16] = { 0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15 };
-    static const char *const activity[] = { "running", "halted", "waiting for SIPI", "shut down", "in MWAIT" };
+    static const char *const activity[] = { "running", "halted", "waiting for SIPI", "shut down",
+                                            "in MWAIT" };
     const X86Cpu *c = (const X86Cpu *)v;
 
     for (unsigned i = 0; i < 16; i++) {
-        g_string_append_printf(out, "%s=%016llx%c", names[order[i]], (unsigned long long)c->dbt.gpr[order[i]],
-                               i % 4 == 3 ? '\n' : ' ');
+        g_string_append_printf(out, "%s=%016llx%c", names[order[i]],
+                               (unsigned long long)c->dbt.gpr[order[i]], i % 4 == 3 ? '\n' : ' ');
     }
-    g_string_append_printf(out, "RIP=%016llx RFL=%08x CPL=%u SMM=%u %s\n", (unsigned long long)x86_rip(c),
-                           (uint32_t)x86_rflags(c), c->cpl, c->in_smm, activity[c->activity]);
+    g_string_append_printf(out, "RIP=%016llx RFL=%08x CPL=%u SMM=%u %s\n",
+                           (unsigned long long)x86_rip(c), (uint32_t)x86_rflags(c), c->cpl,
+                           c->in_smm, activity[c->activity]);
     dump_segs(c, out);
-    g_string_append_printf(out, "CR0=%08x CR2=%016llx CR3=%016llx CR4=%08x EFER=%016llx\n", (uint32_t)c->cr0,
-                           (unsigned long long)c->cr2, (unsigned long long)c->cr3, (uint32_t)c->cr4,
-                           (unsigned long long)c->efer);
+    g_string_append_printf(out, "CR0=%08x CR2=%016llx CR3=%016llx CR4=%08x EFER=%016llx\n",
+                           (uint32_t)c->cr0, (unsigned long long)c->cr2, (unsigned long long)c->cr3,
+                           (uint32_t)c->cr4, (unsigned long long)c->efer);
     for (unsigned i = 0; i < 8; i++) {
         if (i != 4 && i != 5) {
-            g_string_append_printf(out, "DR%u=%016llx%c", i, (unsigned long long)c->dr[i], i == 3 || i == 7 ? '\n' : ' ');
+            g_string_append_printf(out, "DR%u=%016llx%c", i, (unsigned long long)c->dr[i],
+                                   i == 3 || i == 7 ? '\n' : ' ');
         }
     }
-    g_string_append_printf(out, "FCW=%04x FSW=%04x TOP=%u MXCSR=%08x\n", c->fpu_cw, c->fpu_sw, c->fpu_top, c->mxcsr);
+    g_string_append_printf(out, "FCW=%04x FSW=%04x TOP=%u MXCSR=%08x\n", c->fpu_cw, c->fpu_sw,
+                           c->fpu_top, c->mxcsr);
     for (unsigned i = 0; i < 16; i++) {
-        g_string_append_printf(out, "XMM%02u=%016llx%016llx%c", i, (unsigned long long)c->vec[i].u64[1],
+        g_string_append_printf(out, "XMM%02u=%016llx%016llx%c", i,
+                               (unsigned long long)c->vec[i].u64[1],
                                (unsigned long long)c->vec[i].u64[0], i % 2 ? '\n' : ' ');
     }
 }

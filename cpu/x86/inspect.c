@@ -22,8 +22,10 @@ static bool inspect_reg(Vcpu *v, const char *name, uint64_t *val)
     static const char *const segs[6] = { "es", "cs", "ss", "ds", "fs", "gs" };
     const X86Cpu *c = (const X86Cpu *)v;
     const struct { const char *name; uint64_t val; } others[] = {
-        { "rip", x86_rip(c) }, { "eip", (uint32_t)x86_rip(c) }, { "pc", c->dbt.pc }, { "eflags", x86_rflags(c) },
-        { "rflags", x86_rflags(c) }, { "cr0", c->cr0 }, { "cr2", c->cr2 }, { "cr3", c->cr3 }, { "cr4", c->cr4 },
+        { "rip", x86_rip(c) }, { "eip", (uint32_t)x86_rip(c) },
+        { "pc", c->dbt.pc }, { "eflags", x86_rflags(c) },
+        { "rflags", x86_rflags(c) }, { "cr0", c->cr0 },
+        { "cr2", c->cr2 }, { "cr3", c->cr3 }, { "cr4", c->cr4 },
         { "efer", c->efer }, { "fs_base", c->seg[S_FS].base }, { "gs_base", c->seg[S_GS].base },
         { "sp", c->dbt.gpr[4] }, { "fp", c->dbt.gpr[5] },
     };
@@ -157,5 +159,6 @@ static unsigned inspect_disassemble(Vcpu *v, uint64_t pc, const uint8_t *code, s
 }
 
 const CpuInspect x86_inspect = {
-    .reg = inspect_reg, .translate = inspect_translate, .pages = inspect_pages, .disassemble = inspect_disassemble,
+    .reg = inspect_reg, .translate = inspect_translate,
+    .pages = inspect_pages, .disassemble = inspect_disassemble,
 };

@@ -33,14 +33,18 @@ typedef struct MsrRow {
 #define GATE(word, bit) (1 + (word) * 32 + (bit))
 
 static const MsrRow rows[] = {
-    { .msr = 0x174, F(sysenter_cs), UINT32_MAX }, { .msr = 0x175, F(sysenter_esp), UINT64_MAX, .canonical = true },
+    { .msr = 0x174, F(sysenter_cs), UINT32_MAX },
+    { .msr = 0x175, F(sysenter_esp), UINT64_MAX, .canonical = true },
     { .msr = 0x176, F(sysenter_eip), UINT64_MAX, .canonical = true },
     { .msr = 0x179, 0, 0, 0x10a },                              /* MCG_CAP: 10 banks, MCG_CTL */
     { .msr = 0x17a, F(mcg_status), UINT64_MAX }, { .msr = 0x17b, F(mcg_ctl), UINT64_MAX },
     { .msr = 0x1a0, F(misc_enable), UINT64_MAX },
-    { .msr = 0x2ff, F(mtrr_def), 0xc07 }, { .msr = 0xfe, 0, 0, 0x508 },     /* MTRRCAP: 8 variable, fixed, WC */
-    { .msr = 0xc0000081, F(star), UINT64_MAX }, { .msr = 0xc0000082, F(lstar), UINT64_MAX, .canonical = true },
-    { .msr = 0xc0000083, F(cstar), UINT64_MAX, .canonical = true }, { .msr = 0xc0000084, F(sfmask), UINT32_MAX },
+    /* MTRRCAP: 8 variable, fixed, WC */
+    { .msr = 0x2ff, F(mtrr_def), 0xc07 }, { .msr = 0xfe, 0, 0, 0x508 },
+    { .msr = 0xc0000081, F(star), UINT64_MAX },
+    { .msr = 0xc0000082, F(lstar), UINT64_MAX, .canonical = true },
+    { .msr = 0xc0000083, F(cstar), UINT64_MAX, .canonical = true },
+    { .msr = 0xc0000084, F(sfmask), UINT32_MAX },
     { .msr = 0xc0000100, F(seg[S_FS].base), UINT64_MAX, .canonical = true },
     { .msr = 0xc0000101, F(seg[S_GS].base), UINT64_MAX, .canonical = true },
     { .msr = 0xc0000102, F(kernel_gs_base), UINT64_MAX, .canonical = true },
@@ -48,14 +52,19 @@ static const MsrRow rows[] = {
     { .msr = 0xe1, F(umwait_control), 0xfffffffd, .gate = GATE(FEAT_7_ECX, 5) },
     { .msr = 0xda0, F(xss), 0, .gate = GATE(FEAT_D1_EAX, 3) },  /* XSS: no supervisor state */
     { .msr = 0xc001011f, F(virt_ssbd), 4, .gate = GATE(FEAT_88_EBX, 25) },
-    { .msr = 0xc1, 0, 0, 0, .vendor = INTEL, .ignore = true }, { .msr = 0xc2, 0, 0, 0, .vendor = INTEL, .ignore = true },
-    { .msr = 0x186, 0, 0, 0, .vendor = INTEL, .ignore = true }, { .msr = 0x187, 0, 0, 0, .vendor = INTEL, .ignore = true },
-    { .msr = 0x1db, 0, 0, 0 }, { .msr = 0x1dc, 0, 0, 0 }, { .msr = 0x1dd, 0, 0, 0 }, { .msr = 0x1de, 0, 0, 0 },     /* last branch */
+    { .msr = 0xc1, 0, 0, 0, .vendor = INTEL, .ignore = true },
+    { .msr = 0xc2, 0, 0, 0, .vendor = INTEL, .ignore = true },
+    { .msr = 0x186, 0, 0, 0, .vendor = INTEL, .ignore = true },
+    { .msr = 0x187, 0, 0, 0, .vendor = INTEL, .ignore = true },
+    /* last branch */
+    { .msr = 0x1db, 0, 0, 0 }, { .msr = 0x1dc, 0, 0, 0 },
+    { .msr = 0x1dd, 0, 0, 0 }, { .msr = 0x1de, 0, 0, 0 },
     { .msr = 0x17, 0, 0, 0 },                                   /* PLATFORM_ID */
     { .msr = 0x2a, 0, 0, 0, .ignore = true },                   /* EBL_CR_POWERON */
-    { .msr = 0x8b, 0, 0, 1ull << 32, .ignore = true },          /* BIOS_SIGN_ID: microcode revision 1 */
+    { .msr = 0x8b, 0, 0, 1ull << 32, .ignore = true },  /* BIOS_SIGN_ID: microcode revision 1 */
     { .msr = 0x79, 0, 0, 0, .ignore = true },                   /* BIOS_UPDT_TRIG */
-    { .msr = 0xce, 0, 0, TSC_HZ / 100000000 << 8, .vendor = INTEL },        /* PLATFORM_INFO: TSC ratio, 100 MHz */
+    /* PLATFORM_INFO: TSC ratio, 100 MHz */
+    { .msr = 0xce, 0, 0, TSC_HZ / 100000000 << 8, .vendor = INTEL },
     { .msr = 0x198, 0, 0, 0x1000003e8, .vendor = INTEL },       /* PERF_STATUS */
     { .msr = 0x199, 0, 0, 0, .vendor = INTEL, .ignore = true }, /* PERF_CTL */
     { .msr = 0x1d9, 0, 0, 0, .ignore = true },                /* DEBUGCTL: nothing of it is there */
@@ -68,7 +77,7 @@ static const MsrRow rows[] = {
     { .msr = 0xc0010112, 0, 0, 0, .vendor = AMD }, { .msr = 0xc0010113, 0, 0, 0, .vendor = AMD },
     { .msr = 0xc0010114, 0, 0, 0x10, .vendor = AMD, .ignore = true },       /* VM_CR: SVM off */
     { .msr = 0xc0010140, 0, 0, 0, .vendor = AMD }, { .msr = 0xc0010141, 0, 0, 0, .vendor = AMD },
-    { .msr = 0xc0011029, 0, 0, 2, .vendor = AMD, .ignore = true },          /* DE_CFG: LFENCE serialises */
+    { .msr = 0xc0011029, 0, 0, 2, .vendor = AMD, .ignore = true },   /* DE_CFG: LFENCE serialises */
     { .msr = 0xc0011022, 0, 0, 0, .vendor = AMD, .ignore = true },
     { .msr = 0xc0011023, 0, 0, 0, .vendor = AMD, .ignore = true },
 };

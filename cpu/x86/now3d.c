@@ -155,12 +155,14 @@ static Pair pmulhrw(Pair d, Pair s)
 }
 
 static const struct { NowFn *fn; bool ext; } rows[256] = {
-    [0x0c] = { pi2fw, true }, [0x0d] = { pi2fd, false }, [0x1c] = { pf2iw, true }, [0x1d] = { pf2id, false },
-    [0x8a] = { pfnacc, true }, [0x8e] = { pfpnacc, true }, [0x90] = { pfcmpge, false }, [0x94] = { pfmin, false },
-    [0x96] = { pfrcp, false }, [0x97] = { pfrsqrt, false }, [0x9a] = { pfsub, false }, [0x9e] = { pfadd, false },
-    [0xa0] = { pfcmpgt, false }, [0xa4] = { pfmax, false }, [0xa6] = { pfrcpit1, false }, [0xa7] = { pfrsqit1, false },
-    [0xaa] = { pfsubr, false }, [0xae] = { pfacc, false }, [0xb0] = { pfcmpeq, false }, [0xb4] = { pfmul, false },
-    [0xb6] = { pfmul, false }, [0xb7] = { pmulhrw, false }, [0xbb] = { pswapd, true }, [0xbf] = { pavgusb, false },
+    [0x0c] = { pi2fw, true }, [0x0d] = { pi2fd, false }, [0x1c] = { pf2iw, true },
+    [0x1d] = { pf2id, false }, [0x8a] = { pfnacc, true }, [0x8e] = { pfpnacc, true },
+    [0x90] = { pfcmpge, false }, [0x94] = { pfmin, false }, [0x96] = { pfrcp, false },
+    [0x97] = { pfrsqrt, false }, [0x9a] = { pfsub, false }, [0x9e] = { pfadd, false },
+    [0xa0] = { pfcmpgt, false }, [0xa4] = { pfmax, false }, [0xa6] = { pfrcpit1, false },
+    [0xa7] = { pfrsqit1, false }, [0xaa] = { pfsubr, false }, [0xae] = { pfacc, false },
+    [0xb0] = { pfcmpeq, false }, [0xb4] = { pfmul, false }, [0xb6] = { pfmul, false },
+    [0xb7] = { pmulhrw, false }, [0xbb] = { pswapd, true }, [0xbf] = { pavgusb, false },
 };
 
 bool x86_now3d_has(const X86Cpu *c, unsigned suffix)

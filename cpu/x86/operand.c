@@ -9,17 +9,20 @@
 #include "cpu/x86/translate.h"
 
 const uint8_t x86_width_class[OPD_N] = {
-    [OPD_Eb] = BYTE, [OPD_Gb] = BYTE, [OPD_Mb] = BYTE, [OPD_Zb] = BYTE, [OPD_AL] = BYTE, [OPD_CL] = BYTE, [OPD_Ib] = BYTE,
-    [OPD_Ob] = BYTE, [OPD_Xb] = BYTE, [OPD_Yb] = BYTE, [OPD_ONE] = BYTE,
-    [OPD_Ew] = WORD, [OPD_Gw] = WORD, [OPD_Mw] = WORD, [OPD_Sw] = WORD, [OPD_DX] = WORD, [OPD_Iw] = WORD,
-    [OPD_Ed] = DWORD, [OPD_Gd] = DWORD, [OPD_Md] = DWORD, [OPD_Rd] = DWORD, [OPD_Eq] = QWORD, [OPD_Mq] = QWORD,
-    [OPD_Ey] = WIDE, [OPD_Gy] = WIDE, [OPD_My] = WIDE, [OPD_By] = WIDE, [OPD_Ry] = WIDE, [OPD_Cy] = WIDE, [OPD_Dy] = WIDE,
+    [OPD_Eb] = BYTE, [OPD_Gb] = BYTE, [OPD_Mb] = BYTE, [OPD_Zb] = BYTE, [OPD_AL] = BYTE,
+    [OPD_CL] = BYTE, [OPD_Ib] = BYTE, [OPD_Ob] = BYTE, [OPD_Xb] = BYTE, [OPD_Yb] = BYTE,
+    [OPD_ONE] = BYTE, [OPD_Ew] = WORD, [OPD_Gw] = WORD, [OPD_Mw] = WORD, [OPD_Sw] = WORD,
+    [OPD_DX] = WORD, [OPD_Iw] = WORD, [OPD_Ed] = DWORD, [OPD_Gd] = DWORD, [OPD_Md] = DWORD,
+    [OPD_Rd] = DWORD, [OPD_Eq] = QWORD, [OPD_Mq] = QWORD, [OPD_Ey] = WIDE, [OPD_Gy] = WIDE,
+    [OPD_My] = WIDE, [OPD_By] = WIDE, [OPD_Ry] = WIDE, [OPD_Cy] = WIDE, [OPD_Dy] = WIDE,
     [OPD_eAX] = Z, [OPD_Xz] = Z, [OPD_Yz] = Z,
 };
 
 const uint8_t x86_width_types[Z + 1][3] = {             /* by operand size: 2, 4, 8 */
-    [BY_SIZE] = { IR_I16, IR_I32, IR_I64 }, [BYTE] = { IR_I8, IR_I8, IR_I8 }, [WORD] = { IR_I16, IR_I16, IR_I16 },
-    [DWORD] = { IR_I32, IR_I32, IR_I32 }, [QWORD] = { IR_I64, IR_I64, IR_I64 }, [WIDE] = { IR_I32, IR_I32, IR_I64 },
+    [BY_SIZE] = { IR_I16, IR_I32, IR_I64 },
+    [BYTE] = { IR_I8, IR_I8, IR_I8 }, [WORD] = { IR_I16, IR_I16, IR_I16 },
+    [DWORD] = { IR_I32, IR_I32, IR_I32 },
+    [QWORD] = { IR_I64, IR_I64, IR_I64 }, [WIDE] = { IR_I32, IR_I32, IR_I64 },
     [Z] = { IR_I16, IR_I32, IR_I32 },
 };
 

@@ -41,7 +41,7 @@ const IrVecDesc x86_vecs[] = {
 #define SIMD(nm, prefix, map, opcode, modrm, dst, src, imm, bytes, align, feature, vprops, meaning) \
     [XV_##nm] = { #nm, simd_##meaning, BYTE_##prefix << 16 | (map) << 8 | (opcode) | (modrm) << 24, bytes, vprops },
 #include "cpu/x86/simd.def"
-#define X87V(nm, form, opcode, second, digit, bytes, vprops, meaning) \
+#define X87V(nm, form, opcode, second, digit, bytes, vprops, meaning)                                                            \
     [XV_##nm] = { #nm, x87v_##meaning, (unsigned)V87_##form << 28 | (digit) << 24 | (opcode) << 16 | V87 << 8 | (second), bytes, \
                   (vprops) | V_MMX },
 #include "cpu/x86/x87.def"
@@ -51,7 +51,7 @@ const IrVecDesc x86_vecs[] = {
 #define PLACE_W VEX_RM
 #define PLACE_E VEX_RM
 #define PLACE_N0 0
-#define VEX(nm, pfx, map, op, mr, wbit, dst, s1, s2, im, bytes0, bytes256, al, f, f256, vprops) \
+#define VEX(nm, pfx, map, op, mr, wbit, dst, s1, s2, im, bytes0, bytes256, al, f, f256, vprops)                                            \
     [XV_N + VX_##nm] = { "v" #nm, NULL, BYTE_##pfx << 16 | (map) << 8 | (op) | (mr) << 24, bytes0, ((vprops) & V_FLAGS) | V_VEX, bytes256, \
                          PLACE_##dst | PLACE_##s1 << 2 | PLACE_##s2 << 4 | ((im) ? VEX_IMM : 0) | (wbit == W_1 ? VEX_W : 0) },
 #include "cpu/x86/vex.def"

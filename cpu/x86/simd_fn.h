@@ -38,7 +38,8 @@
     }
 #define COUNT(lane) (16 / sizeof ((X86Lanes *)0)->lane[0])
 #define LANES(name, lane, expr) LANES_N(name, lane, COUNT(lane), expr)
-#define LANES_PX(name, lane, expr) LANES_N(name##_p, lane, COUNT(lane) / 2, expr) LANES_N(name, lane, COUNT(lane), expr)
+#define LANES_PX(name, lane, expr) \
+    LANES_N(name##_p, lane, COUNT(lane) / 2, expr) LANES_N(name, lane, COUNT(lane), expr)
 
 static inline int8_t   sat_s8(int v) { return (int8_t)(v < -128 ? -128 : v > 127 ? 127 : v); }
 static inline uint8_t  sat_u8(int v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v); }

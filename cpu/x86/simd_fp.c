@@ -21,12 +21,12 @@ typedef struct Bytes4 { uint8_t b[4]; } Bytes4;
  * Run `code` with the guest's MXCSR; one asm statement, since the compiler knows nothing of what
  * MXCSR governs.
  */
-#define UNDER_GUEST_MXCSR(before, code, after, outputs, ...) do { \
-        X86Cpu *c_ = cpu; \
-        uint32_t guest = c_->mxcsr | X86_MXCSR_MASKS, host; \
+#define UNDER_GUEST_MXCSR(before, code, after, outputs, ...) do {                                                                \
+        X86Cpu *c_ = cpu;                                                                                                        \
+        uint32_t guest = c_->mxcsr | X86_MXCSR_MASKS, host;                                                                      \
         __asm__ volatile("stmxcsr %[host]\n\t" before "ldmxcsr %[guest]\n\t" code "stmxcsr %[guest]\n\t" after "ldmxcsr %[host]" \
-                         : outputs, [guest] "+m"(guest), [host] "=m"(host) : __VA_ARGS__ : "xmm0", "xmm1", "memory"); \
-        c_->mxcsr |= guest & X86_MXCSR_FLAGS; \
+                         : outputs, [guest] "+m"(guest), [host] "=m"(host) : __VA_ARGS__ : "xmm0", "xmm1", "memory");            \
+        c_->mxcsr |= guest & X86_MXCSR_FLAGS;                                                                                    \
     } while (0)
 #define XMM_D [d] "+m"(*(Bytes16 *)d)
 #define SRC(type) [s] "m"(*(const type *)s)
@@ -35,8 +35,9 @@ typedef struct Bytes4 { uint8_t b[4]; } Bytes4;
 #define LOAD_Bytes4 "movss %[s], %%xmm1\n\t"
 
 /* xmm0 (the destination) op xmm1 (the source). */
-#define OP(insn, type) \
-    UNDER_GUEST_MXCSR("movups %[d], %%xmm0\n\t" LOAD_##type, insn "%%xmm1, %%xmm0\n\t", "movups %%xmm0, %[d]\n\t", XMM_D, SRC(type))
+#define OP(insn, type)                                                                  \
+    UNDER_GUEST_MXCSR("movups %[d], %%xmm0\n\t" LOAD_##type, insn "%%xmm1, %%xmm0\n\t", \
+                      "movups %%xmm0, %[d]\n\t", XMM_D, SRC(type))
 #define FP_OP(name, type) FN(name) { OP(#name " ", type); return 0; }
 #define FP_OP4(name) FP_OP(name##ps, Bytes16) FP_OP(name##pd, Bytes16) FP_OP(name##ss, Bytes4) FP_OP(name##sd, Bytes8)
 
@@ -124,22 +125,22 @@ FN(dppd)
     return 0;
 }
 
-/* ---- conversions from and to MMX registers: the SSE2 form, with zeroes (which cause nothing) in the upper lanes */
-#define FROM_MMX(name, insn, store) \
-    FN(name) \
-    { \
+/* ---- conversions from and to MMX registers: the SSE2 form, with zeroes in the upper lanes */
+#define FROM_MMX(name, insn, store)                                                                                            \
+    FN(name)                                                                                                                   \
+    {                                                                                                                          \
         UNDER_GUEST_MXCSR("movq %[s], %%xmm1\n\t", insn " %%xmm1, %%xmm1\n\t", store " %%xmm1, %[d]\n\t", XMM_D, SRC(Bytes8)); \
-        return 0; \
+        return 0;                                                                                                              \
     }
 FROM_MMX(cvtpi2ps, "cvtdq2ps", "movlps")
 FROM_MMX(cvtpi2pd, "cvtdq2pd", "movups")
 
-#define TO_MMX(name, insn, type, load) \
-    FN(name) \
-    { \
+#define TO_MMX(name, insn, type, load)                                                                   \
+    FN(name)                                                                                             \
+    {                                                                                                    \
         UNDER_GUEST_MXCSR(load " %[s], %%xmm1\n\t", insn " %%xmm1, %%xmm1\n\t", "movq %%xmm1, %[d]\n\t", \
-                          [d] "=m"(*(Bytes8 *)d), SRC(type)); \
-        return 0; \
+                          [d] "=m"(*(Bytes8 *)d), SRC(type));                                            \
+        return 0;                                                                                        \
     }
 TO_MMX(cvtps2pi, "cvtps2dq", Bytes8, "movq")
 TO_MMX(cvttps2pi, "cvttps2dq", Bytes8, "movq")
@@ -147,24 +148,24 @@ TO_MMX(cvtpd2pi, "cvtpd2dq", Bytes16, "movups")
 TO_MMX(cvttpd2pi, "cvttpd2dq", Bytes16, "movups")
 
 /* ---- general registers ---- */
-#define FROM_GPR(name, insn, type) \
-    FN(name) \
-    { \
+#define FROM_GPR(name, insn, type)                                                                                           \
+    FN(name)                                                                                                                 \
+    {                                                                                                                        \
         UNDER_GUEST_MXCSR("movups %[d], %%xmm0\n\t", insn " %[s], %%xmm0\n\t", "movups %%xmm0, %[d]\n\t", XMM_D, SRC(type)); \
-        return 0; \
+        return 0;                                                                                                            \
     }
 FROM_GPR(cvtsi2ss, "cvtsi2ssl", Bytes4)
 FROM_GPR(cvtsi2ss_w, "cvtsi2ssq", Bytes8)
 FROM_GPR(cvtsi2sd, "cvtsi2sdl", Bytes4)
 FROM_GPR(cvtsi2sd_w, "cvtsi2sdq", Bytes8)
 
-#define TO_GPR(name, insn, width, type) \
-    FN(name) \
-    { \
-        uint64_t r; \
+#define TO_GPR(name, insn, width, type)                                                                 \
+    FN(name)                                                                                            \
+    {                                                                                                   \
+        uint64_t r;                                                                                     \
         UNDER_GUEST_MXCSR(LOAD_##type, insn " %%xmm1, %" width "[r]\n\t", "", [r] "=&r"(r), SRC(type)); \
-        *(uint64_t *)d = r; \
-        return 0; \
+        *(uint64_t *)d = r;                                                                             \
+        return 0;                                                                                       \
     }
 TO_GPR(cvtss2si, "cvtss2si", "k", Bytes4)
 TO_GPR(cvtss2si_w, "cvtss2si", "q", Bytes4)
@@ -176,13 +177,13 @@ TO_GPR(cvttsd2si, "cvttsd2si", "k", Bytes8)
 TO_GPR(cvttsd2si_w, "cvttsd2si", "q", Bytes8)
 
 /* ---- compares to flags: LAHF leaves SF ZF AF PF CF in bits 15:8 of EAX ---- */
-#define TO_FLAGS(name, type) \
-    FN(name) \
-    { \
-        uint32_t fl; \
+#define TO_FLAGS(name, type)                                                                              \
+    FN(name)                                                                                              \
+    {                                                                                                     \
+        uint32_t fl;                                                                                      \
         UNDER_GUEST_MXCSR("movups %[d], %%xmm0\n\t" LOAD_##type, #name " %%xmm1, %%xmm0\n\tlahf\n\t", "", \
-                          [fl] "=&a"(fl), [d] "m"(*(const Bytes16 *)d), SRC(type)); \
-        return fl >> 8 & (EF_ZF | EF_PF | EF_CF); \
+                          [fl] "=&a"(fl), [d] "m"(*(const Bytes16 *)d), SRC(type));                       \
+        return fl >> 8 & (EF_ZF | EF_PF | EF_CF);                                                         \
     }
 TO_FLAGS(comiss, Bytes4)
 TO_FLAGS(comisd, Bytes8)

@@ -72,20 +72,21 @@ LANES(pmuldq,     s64, (int64_t)(int32_t)a * (int32_t)b)
  * name: n results of `to`, each from the pair of lanes 2i, 2i+1 of operands viewed by macros A(k),
  * B(k).
  */
-#define PAIRS_N(name, to, n, from_d, from_s, expr) \
-    FN(name) \
-    { \
-        X86Lanes *D = d, r; \
-        const X86Lanes *S = s; \
-        for (unsigned i = 0; i < (n); i++) { \
+#define PAIRS_N(name, to, n, from_d, from_s, expr)                                                                      \
+    FN(name)                                                                                                            \
+    {                                                                                                                   \
+        X86Lanes *D = d, r;                                                                                             \
+        const X86Lanes *S = s;                                                                                          \
+        for (unsigned i = 0; i < (n); i++) {                                                                            \
             int64_t a0 = D->from_d[2 * i], a1 = D->from_d[2 * i + 1], b0 = S->from_s[2 * i], b1 = S->from_s[2 * i + 1]; \
-            r.to[i] = (__typeof__(r.to[0]))(expr); \
-        } \
-        memcpy(d, &r, (n) * sizeof r.to[0]); \
-        return 0; \
+            r.to[i] = (__typeof__(r.to[0]))(expr);                                                                      \
+        }                                                                                                               \
+        memcpy(d, &r, (n) * sizeof r.to[0]);                                                                            \
+        return 0;                                                                                                       \
     }
-#define PAIRS_PX(name, to, from_d, from_s, expr) \
-    PAIRS_N(name##_p, to, COUNT(to) / 2, from_d, from_s, expr) PAIRS_N(name, to, COUNT(to), from_d, from_s, expr)
+#define PAIRS_PX(name, to, from_d, from_s, expr)               \
+    PAIRS_N(name##_p, to, COUNT(to) / 2, from_d, from_s, expr) \
+    PAIRS_N(name, to, COUNT(to), from_d, from_s, expr)
 
 PAIRS_PX(pmaddwd,   u32, s16, s16, a0 * b0 + a1 * b1)
 PAIRS_PX(pmaddubsw, s16, u8,  s8,  sat_s16((int)(a0 * b0 + a1 * b1)))

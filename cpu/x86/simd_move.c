@@ -50,26 +50,34 @@ FN(movlhps) { memmove((uint8_t *)d + 8, s, 8); return 0; }
     }
 #define SHUFFLE_PX(name, lane, pick_p, pick) \
     SHUFFLE(name##_p, lane, COUNT(lane) / 2, pick_p) SHUFFLE(name, lane, COUNT(lane), pick)
-#define SEL2(i) (imm8 >> 2 * ((i) & 3) & 3)                                 /* two bits of the immediate for lane i */
+#define SEL2(i) (imm8 >> 2 * ((i) & 3) & 3) /* two bits of the immediate for lane i */
 
 SHUFFLE(movsldup, u32, 4, S->u32[i & ~1u])
 SHUFFLE(movshdup, u32, 4, S->u32[i | 1])
-FN(movddup) { uint64_t v; memcpy(&v, s, 8); ((X86Lanes *)d)->u64[0] = ((X86Lanes *)d)->u64[1] = v; return 0; }
+FN(movddup)
+{
+    uint64_t v;
+    memcpy(&v, s, 8);
+    ((X86Lanes *)d)->u64[0] = ((X86Lanes *)d)->u64[1] = v;
+    return 0;
+}
 SHUFFLE(pshufw,  u16, 4, S->u16[SEL2(i)])
 SHUFFLE(pshufd,  u32, 4, S->u32[SEL2(i)])
 SHUFFLE(pshuflw, u16, 8, i < 4 ? S->u16[SEL2(i)] : S->u16[i])
 SHUFFLE(pshufhw, u16, 8, i < 4 ? S->u16[i] : S->u16[4 + SEL2(i)])
 SHUFFLE(shufps,  u32, 4, i < 2 ? D->u32[SEL2(i)] : S->u32[SEL2(i)])
 SHUFFLE(shufpd,  u64, 2, i ? S->u64[imm8 >> 1 & 1] : D->u64[imm8 & 1])
-SHUFFLE_PX(pshufb, u8, S->u8[i] & 0x80 ? 0 : D->u8[S->u8[i] & 7], S->u8[i] & 0x80 ? 0 : D->u8[S->u8[i] & 15])
+SHUFFLE_PX(pshufb, u8, S->u8[i] & 0x80 ? 0 : D->u8[S->u8[i] & 7],
+           S->u8[i] & 0x80 ? 0 : D->u8[S->u8[i] & 15])
 
 /*
  * Interleave the lower or upper halves; of the MMX forms' memory operand (4 bytes) only the lower
  * half is read.
  */
-#define UNPACK(l, h, lane) \
+#define UNPACK(l, h, lane)                                                          \
     SHUFFLE_PX(l, lane, (i & 1 ? S : D)->lane[i / 2], (i & 1 ? S : D)->lane[i / 2]) \
-    SHUFFLE_PX(h, lane, (i & 1 ? S : D)->lane[i / 2 + COUNT(lane) / 4], (i & 1 ? S : D)->lane[i / 2 + COUNT(lane) / 2])
+    SHUFFLE_PX(h, lane, (i & 1 ? S : D)->lane[i / 2 + COUNT(lane) / 4],             \
+               (i & 1 ? S : D)->lane[i / 2 + COUNT(lane) / 2])
 UNPACK(punpcklbw, punpckhbw, u8)
 UNPACK(punpcklwd, punpckhwd, u16)
 UNPACK(punpckldq, punpckhdq, u32)
@@ -77,8 +85,10 @@ SHUFFLE(punpcklqdq, u64, 2, i ? S->u64[0] : D->u64[0])
 SHUFFLE(punpckhqdq, u64, 2, i ? S->u64[1] : D->u64[1])
 
 /* Narrow with saturation: the lower half of the result from d, the upper from s. */
-#define PACK_N(name, to, n, from, sat) SHUFFLE(name, to, n, sat(i < (n) / 2 ? D->from[i] : S->from[i - (n) / 2]))
-#define PACK_PX(name, to, from, sat) PACK_N(name##_p, to, COUNT(to) / 2, from, sat) PACK_N(name, to, COUNT(to), from, sat)
+#define PACK_N(name, to, n, from, sat) \
+    SHUFFLE(name, to, n, sat(i < (n) / 2 ? D->from[i] : S->from[i - (n) / 2]))
+#define PACK_PX(name, to, from, sat) \
+    PACK_N(name##_p, to, COUNT(to) / 2, from, sat) PACK_N(name, to, COUNT(to), from, sat)
 PACK_PX(packsswb, s8,  s16, sat_s8)
 PACK_PX(packuswb, u8,  s16, sat_u8)
 PACK_PX(packssdw, s16, s32, sat_s16)

@@ -94,11 +94,12 @@ typedef struct StrResult {
 /* The host's own: PCMPxSTRM with the mask as bits gives IntRes2, whichever form the guest runs. */
 typedef long long HostVec __attribute__((vector_size(16)));
 #define HOST_4(CASE, i) CASE(i) CASE(i + 1) CASE(i + 2) CASE(i + 3)
-#define HOST_16(CASE, i) HOST_4(CASE, i) HOST_4(CASE, i + 4) HOST_4(CASE, i + 8) HOST_4(CASE, i + 12)
+#define HOST_16(CASE, i) \
+    HOST_4(CASE, i) HOST_4(CASE, i + 4) HOST_4(CASE, i + 8) HOST_4(CASE, i + 12)
 #define HOST_64(CASE) HOST_16(CASE, 0) HOST_16(CASE, 16) HOST_16(CASE, 32) HOST_16(CASE, 48)
-#define IMPLICIT(i) case (i): \
+#define IMPLICIT(i) case (i):                               \
     __asm__("pcmpistrm %5, %4, %3" : "=Yz"(m), "=@ccz"(z), "=@ccs"(s) : "x"(p), "x"(q), "i"(i)); break;
-#define EXPLICIT(i) case (i): \
+#define EXPLICIT(i) case (i):                               \
     __asm__("pcmpestrm %7, %4, %3" : "=Yz"(m), "=@ccz"(z), "=@ccs"(s) : "x"(p), "x"(q), "a"(np), "d"(nq), "i"(i)); break;
 
 static bool host_has(void) { return __builtin_cpu_supports("sse4.2"); }

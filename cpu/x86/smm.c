@@ -35,18 +35,22 @@ enum {
 typedef struct Row { uint16_t at; uint8_t bytes; uint16_t member; } Row;
 #define ROW(at, bytes, m) { at, bytes, offsetof(X86Cpu, m) }
 static const Row rows64[] = {
-    ROW(0xa8, 8, smi_io.rcx), ROW(0xb0, 8, smi_io.rsi), ROW(0xb8, 8, smi_io.rdi), ROW(0xd0, 8, efer), ROW(0x100, 4, smbase),
-    ROW(0x148, 8, cr4), ROW(0x150, 8, cr3), ROW(0x158, 8, cr0), ROW(0x160, 8, dr[7]), ROW(0x168, 8, dr[6]),
-    ROW(0x180, 8, dbt.gpr[15]), ROW(0x188, 8, dbt.gpr[14]), ROW(0x190, 8, dbt.gpr[13]), ROW(0x198, 8, dbt.gpr[12]),
-    ROW(0x1a0, 8, dbt.gpr[11]), ROW(0x1a8, 8, dbt.gpr[10]), ROW(0x1b0, 8, dbt.gpr[9]), ROW(0x1b8, 8, dbt.gpr[8]),
-    ROW(0x1c0, 8, dbt.gpr[R_RDI]), ROW(0x1c8, 8, dbt.gpr[R_RSI]), ROW(0x1d0, 8, dbt.gpr[R_RBP]), ROW(0x1d8, 8, dbt.gpr[R_RSP]),
-    ROW(0x1e0, 8, dbt.gpr[R_RBX]), ROW(0x1e8, 8, dbt.gpr[R_RDX]), ROW(0x1f0, 8, dbt.gpr[R_RCX]), ROW(0x1f8, 8, dbt.gpr[R_RAX]),
+    ROW(0xa8, 8, smi_io.rcx), ROW(0xb0, 8, smi_io.rsi), ROW(0xb8, 8, smi_io.rdi),
+    ROW(0xd0, 8, efer), ROW(0x100, 4, smbase), ROW(0x148, 8, cr4), ROW(0x150, 8, cr3),
+    ROW(0x158, 8, cr0), ROW(0x160, 8, dr[7]), ROW(0x168, 8, dr[6]), ROW(0x180, 8, dbt.gpr[15]),
+    ROW(0x188, 8, dbt.gpr[14]), ROW(0x190, 8, dbt.gpr[13]), ROW(0x198, 8, dbt.gpr[12]),
+    ROW(0x1a0, 8, dbt.gpr[11]), ROW(0x1a8, 8, dbt.gpr[10]), ROW(0x1b0, 8, dbt.gpr[9]),
+    ROW(0x1b8, 8, dbt.gpr[8]), ROW(0x1c0, 8, dbt.gpr[R_RDI]), ROW(0x1c8, 8, dbt.gpr[R_RSI]),
+    ROW(0x1d0, 8, dbt.gpr[R_RBP]), ROW(0x1d8, 8, dbt.gpr[R_RSP]), ROW(0x1e0, 8, dbt.gpr[R_RBX]),
+    ROW(0x1e8, 8, dbt.gpr[R_RDX]), ROW(0x1f0, 8, dbt.gpr[R_RCX]), ROW(0x1f8, 8, dbt.gpr[R_RAX]),
 };
 static const Row rows32[] = {
-    ROW(0xf8, 4, smbase), ROW(I_CR4, 4, cr4), ROW(0x18c, 4, smi_io.rcx), ROW(0x190, 4, smi_io.rsi), ROW(0x194, 4, smi_io.rdi),
-    ROW(0x1c8, 4, dr[7]), ROW(0x1cc, 4, dr[6]), ROW(0x1d0, 4, dbt.gpr[R_RAX]), ROW(0x1d4, 4, dbt.gpr[R_RCX]),
-    ROW(0x1d8, 4, dbt.gpr[R_RDX]), ROW(0x1dc, 4, dbt.gpr[R_RBX]), ROW(0x1e0, 4, dbt.gpr[R_RSP]), ROW(0x1e4, 4, dbt.gpr[R_RBP]),
-    ROW(0x1e8, 4, dbt.gpr[R_RSI]), ROW(0x1ec, 4, dbt.gpr[R_RDI]), ROW(0x1f8, 4, cr3), ROW(0x1fc, 4, cr0),
+    ROW(0xf8, 4, smbase), ROW(I_CR4, 4, cr4), ROW(0x18c, 4, smi_io.rcx), ROW(0x190, 4, smi_io.rsi),
+    ROW(0x194, 4, smi_io.rdi), ROW(0x1c8, 4, dr[7]), ROW(0x1cc, 4, dr[6]),
+    ROW(0x1d0, 4, dbt.gpr[R_RAX]), ROW(0x1d4, 4, dbt.gpr[R_RCX]), ROW(0x1d8, 4, dbt.gpr[R_RDX]),
+    ROW(0x1dc, 4, dbt.gpr[R_RBX]), ROW(0x1e0, 4, dbt.gpr[R_RSP]), ROW(0x1e4, 4, dbt.gpr[R_RBP]),
+    ROW(0x1e8, 4, dbt.gpr[R_RSI]), ROW(0x1ec, 4, dbt.gpr[R_RDI]), ROW(0x1f8, 4, cr3),
+    ROW(0x1fc, 4, cr0),
 };
 /* Order of the segments in the areas. */
 static const uint8_t segs64[] = { S_ES, S_CS, S_SS, S_DS, S_FS, S_GS, S_LDTR, S_TR };
@@ -147,9 +151,11 @@ typedef struct Restored { uint64_t rip, rflags, io_rip; bool halt, io_restart; }
 static void load64(X86Cpu *c, const Area *m, Restored *r)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(segs64); i++) {
-        c->seg[segs64[i]] = (X86Seg){ .selector = (uint16_t)get(m, seg_at64[i], 2),
-                                      .attr = (uint16_t)attr_in((unsigned)get(m, seg_at64[i] + 2, 2)),
-                                      .limit = (uint32_t)get(m, seg_at64[i] + 4, 4), .base = get(m, seg_at64[i] + 8, 8) };
+        c->seg[segs64[i]] = (X86Seg){
+            .selector = (uint16_t)get(m, seg_at64[i], 2),
+            .attr = (uint16_t)attr_in((unsigned)get(m, seg_at64[i] + 2, 2)),
+            .limit = (uint32_t)get(m, seg_at64[i] + 4, 4), .base = get(m, seg_at64[i] + 8, 8),
+        };
     }
     c->gdt_limit = (uint32_t)get(m, A_GDT + 4, 2);
     c->gdt_base = get(m, A_GDT + 8, 8);

@@ -345,9 +345,11 @@ uint64_t x86_cr4_allowed(const X86Cpu *c)
 {
     static const struct { uint32_t cr4; uint8_t word, bit; } rows[] = {
         { CR4_VME | CR4_PVI, FEAT_1_EDX, 1 }, { CR4_TSD, FEAT_1_EDX, 4 }, { CR4_DE, FEAT_1_EDX, 2 },
-        { CR4_PSE, FEAT_1_EDX, 3 }, { CR4_PAE, FEAT_1_EDX, 6 }, { CR4_MCE, FEAT_1_EDX, 7 }, { CR4_PGE, FEAT_1_EDX, 13 },
-        { CR4_OSFXSR, FEAT_1_EDX, 24 }, { CR4_OSXMMEXCPT, FEAT_1_EDX, 25 }, { CR4_UMIP, FEAT_7_ECX, 2 },
-        { CR4_FSGSBASE, FEAT_7_EBX, 0 }, { CR4_PCIDE, FEAT_1_ECX, 17 }, { CR4_OSXSAVE, FEAT_1_ECX, 26 },
+        { CR4_PSE, FEAT_1_EDX, 3 }, { CR4_PAE, FEAT_1_EDX, 6 }, { CR4_MCE, FEAT_1_EDX, 7 },
+        { CR4_PGE, FEAT_1_EDX, 13 }, { CR4_OSFXSR, FEAT_1_EDX, 24 },
+        { CR4_OSXMMEXCPT, FEAT_1_EDX, 25 }, { CR4_UMIP, FEAT_7_ECX, 2 },
+        { CR4_FSGSBASE, FEAT_7_EBX, 0 }, { CR4_PCIDE, FEAT_1_ECX, 17 },
+        { CR4_OSXSAVE, FEAT_1_ECX, 26 },
         { CR4_SMEP, FEAT_7_EBX, 7 }, { CR4_PKE, FEAT_7_ECX, 3 }, { CR4_SMAP, FEAT_7_EBX, 20 },
     };
     uint64_t ok = CR4_PCE;

@@ -112,8 +112,10 @@ static uint8_t *span(const Str *s, unsigned r, unsigned seg, bool write, uint64_
 }
 
 /* ---- MOVS ---- */
-#define EACH(type, body) for (uint64_t e = 0; e < k; e++) { uint64_t x = up ? e : k - 1 - e; type v; body }
-#define COPY_AS(type) EACH(type, memcpy(&v, from + x * sizeof v, sizeof v); memcpy(to + x * sizeof v, &v, sizeof v);)
+#define EACH(type, body) \
+    for (uint64_t e = 0; e < k; e++) { uint64_t x = up ? e : k - 1 - e; type v; body }
+#define COPY_AS(type) \
+    EACH(type, memcpy(&v, from + x * sizeof v, sizeof v); memcpy(to + x * sizeof v, &v, sizeof v);)
 
 /* Element by element: a destination that overlaps the source repeats a pattern. */
 static void copy_elements(uint8_t *to, const uint8_t *from, uint64_t k, unsigned bytes, bool up)

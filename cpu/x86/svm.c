@@ -434,7 +434,7 @@ static void vmrun(X86Cpu *c, uint64_t pa, uint64_t len)
     inject(c);
 }
 
-/* ---- the same as one page, for an accelerator that keeps it so: control area, and the host in the save area */
+/* ---- the same as one page, for KVM: control area, and the host in the save area */
 static const struct { uint16_t at; uint8_t bytes; uint32_t member;
 } host_regs[] = {
 #define H(at, bytes, m) { at, bytes, offsetof(X86SvmHost, m) }

@@ -13,7 +13,10 @@
 #include "cpu/x86/apicif.h"
 #include "core/log.h"
 
-enum { EF_KNOWN = EF_TF | EF_IF | EF_DF | EF_IOPL | EF_NT | EF_RF | EF_VM | EF_AC | EF_VIF | EF_VIP | EF_ID };
+enum {
+    EF_KNOWN = EF_TF | EF_IF | EF_DF | EF_IOPL | EF_NT | EF_RF | EF_VM | EF_AC | EF_VIF | EF_VIP |
+               EF_ID
+};
 
 /*
  * SYSCALL and SYSRET without C: not while one of these is set, before the former and after the
@@ -95,8 +98,8 @@ enum {
     MMU_NESTED = 1 << 21,
 };
 #define X86_MODE_DATA ((uint64_t)(MMU_SMAP | MMU_WP | MMU_PKE) << 32)
-uint64_t x86_put_rflags(X86Cpu *c, uint64_t value, uint64_t mask);     /* x86_set_rflags(), but the caller tells
-                                                   dbt_mode_changed() itself; the bits that changed */
+/* x86_set_rflags(), but the caller tells dbt_mode_changed() itself; the bits that changed */
+uint64_t x86_put_rflags(X86Cpu *c, uint64_t value, uint64_t mask);
 void x86_reset_state(X86Cpu *c, bool init);     /* power-on or, with init, INIT */
 /* after CR0, CR4, EFER, A20: derived masks and mode parts, then the context */
 void x86_cr_changed(X86Cpu *c);

@@ -31,7 +31,7 @@ struct X86Tr {
         unsigned mem, place;
         uint8_t  seg;
     } fpu_late;
-    int32_t  ahead[8];                  /* where conditional jumps lead that have not been reached, */
+    int32_t  ahead[8];    /* where conditional jumps lead that have not been reached, */
     unsigned n_ahead, n_away;           /* how many; jumps back or far: ends_here() */
     bool     done;                      /* an ENDS operation has been emitted */
 };

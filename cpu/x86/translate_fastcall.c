@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * translate_fastcall.c -- SYSCALL and SYSRET as IR: from 64-bit code to 64-bit code as a gate, which
- * does in place what the helper (fastcall.c) would; else the helper alone.
+ * translate_fastcall.c -- SYSCALL and SYSRET as IR: from 64-bit code to 64-bit code as a gate,
+ * which does in place what the helper (fastcall.c) would; else the helper alone.
  *
  * Spec: Intel SDM (325383) vol. 2, SYSCALL, SYSRET; vol. 3, 5.8.8.
  * Threads: the vCPU that translates.

@@ -402,7 +402,8 @@ void x86_tr_SWAPGS(X86Tr *t, const X86Insn *i)
     emit(t, IR_mov, IR_I64, CTX(kernel_gs_base), v, NONE);
 }
 
-#define PLAIN(NAME, helper) void x86_tr_##NAME(X86Tr *t, const X86Insn *i) { helper0(t, XH_##helper); }
+#define PLAIN(NAME, helper) \
+    void x86_tr_##NAME(X86Tr *t, const X86Insn *i) { helper0(t, XH_##helper); }
 PLAIN(INVD, invd)
 PLAIN(WBINVD, wbinvd)
 PLAIN(RDTSC, rdtsc)

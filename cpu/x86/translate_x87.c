@@ -142,20 +142,46 @@ static void pop(X86Tr *t, unsigned n)
 /* ---- memory forms ---- */
 enum { NOT = 0, LD, ST, STP, AR, CM, CMP, STCW, STSW };
 typedef struct MemRow { uint8_t what; uint16_t sub; } MemRow;
-#define ARITH_ROWS(suffix) \
+#define ARITH_ROWS(suffix)                                                                                     \
     { { AR, XV_fadd_##suffix }, { AR, XV_fmul_##suffix }, { CM, XV_fcom_##suffix }, { CMP, XV_fcom_##suffix }, \
       { AR, XV_fsub_##suffix }, { AR, XV_fsubr_##suffix }, { AR, XV_fdiv_##suffix }, { AR, XV_fdivr_##suffix } }
 static const MemRow mem_rows[8][8] = {
     [0] = ARITH_ROWS(f32),
-    [1] = { { LD, XV_fld_f32 }, { 0 }, { ST, XV_fst_f32 }, { STP, XV_fst_f32 }, { 0 }, { 0 }, { 0 }, { STCW, 0 } },
+    [1] = { { LD, XV_fld_f32 },
+            { 0 },
+            { ST, XV_fst_f32 },
+            { STP, XV_fst_f32 },
+            { 0 },
+            { 0 },
+            { 0 },
+            { STCW, 0 } },
     [2] = ARITH_ROWS(i32),
-    [3] = { { LD, XV_fild_i32 }, { STP, XV_fistt_i32 }, { ST, XV_fist_i32 }, { STP, XV_fist_i32 }, { 0 }, { LD, XV_fld_f80 },
-            { 0 }, { STP, XV_fst_f80 } },
+    [3] = { { LD, XV_fild_i32 },
+            { STP, XV_fistt_i32 },
+            { ST, XV_fist_i32 },
+            { STP, XV_fist_i32 },
+            { 0 },
+            { LD, XV_fld_f80 },
+            { 0 },
+            { STP, XV_fst_f80 } },
     [4] = ARITH_ROWS(f64),
-    [5] = { { LD, XV_fld_f64 }, { STP, XV_fistt_i64 }, { ST, XV_fst_f64 }, { STP, XV_fst_f64 }, { 0 }, { 0 }, { 0 }, { STSW, 0 } },
+    [5] = { { LD, XV_fld_f64 },
+            { STP, XV_fistt_i64 },
+            { ST, XV_fst_f64 },
+            { STP, XV_fst_f64 },
+            { 0 },
+            { 0 },
+            { 0 },
+            { STSW, 0 } },
     [6] = ARITH_ROWS(i16),
-    [7] = { { LD, XV_fild_i16 }, { STP, XV_fistt_i16 }, { ST, XV_fist_i16 }, { STP, XV_fist_i16 }, { 0 }, { LD, XV_fild_i64 },
-            { 0 }, { STP, XV_fist_i64 } },
+    [7] = { { LD, XV_fild_i16 },
+            { STP, XV_fistt_i16 },
+            { ST, XV_fist_i16 },
+            { STP, XV_fist_i16 },
+            { 0 },
+            { LD, XV_fild_i64 },
+            { 0 },
+            { STP, XV_fist_i64 } },
 };
 
 /* The status word into a temporary. */

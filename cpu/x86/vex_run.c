@@ -55,38 +55,38 @@ uint64_t x86_h_vzero(void *cpu, uint64_t how, uint64_t b, uint64_t arg)
 #define ASM_V_E 0x78
 #define TEXT_(...) #__VA_ARGS__
 #define TEXT(...) TEXT_(__VA_ARGS__)
-__asm__(
-    ".macro vex_pieces map, w, vvvv, pp, opcode, modrm, imm\n"
-    ".set vex_length, 0\n"
-    ".rept 2\n"
-    ".set vex_value, 0\n"
-    ".rept 1 - 255 * (\\imm == 1)\n"                       /* in gas, true is -1 */
-    "    .byte 0xc4, 0xe0 + \\map, \\w + \\vvvv + vex_length + \\pp, \\opcode, \\modrm\n"
-    "    .if \\imm == 1\n    .byte vex_value\n    .endif\n"
-    "    .if \\imm == 2\n    .byte 0x30\n    .endif\n"
-    "    ret\n"
-    "    .balign 8\n"
-    ".set vex_value, vex_value + 1\n"
-    ".endr\n"
-    ".set vex_length, 4\n"
-    ".endr\n"
-    ".endm\n"
-    ".text\n"
-    ".balign 64\n"
-#define VEX(nm, pfx, map, op, mr, wbit, dst, s1, s2, im, ...) \
+__asm__(".macro vex_pieces map, w, vvvv, pp, opcode, modrm, imm\n"
+        ".set vex_length, 0\n"
+        ".rept 2\n"
+        ".set vex_value, 0\n"
+        ".rept 1 - 255 * (\\imm == 1)\n" /* in gas, true is -1 */
+        "    .byte 0xc4, 0xe0 + \\map, \\w + \\vvvv + vex_length + \\pp, \\opcode, \\modrm\n"
+        "    .if \\imm == 1\n    .byte vex_value\n    .endif\n"
+        "    .if \\imm == 2\n    .byte 0x30\n    .endif\n"
+        "    ret\n"
+        "    .balign 8\n"
+        ".set vex_value, vex_value + 1\n"
+        ".endr\n"
+        ".set vex_length, 4\n"
+        ".endr\n"
+        ".endm\n"
+        ".text\n"
+        ".balign 64\n"
+#define VEX(nm, pfx, map, op, mr, wbit, dst, s1, s2, im, ...)                                                           \
     "vex_" #nm ": vex_pieces " #map ", " TEXT(ASM_W_##wbit) ", " TEXT(ASM_V_##s1) ", " TEXT(ASM_PP_##pfx) ", " #op ", " \
     TEXT(ASM_RM_##mr) ", " #im "\n"
 #include "cpu/x86/vex.def"
 #undef VEX
-    /* vex_run(VexFrame *): all registers from and to the frame, whose layout is below */
-    "vex_run:\n\t"
-    "pushq %rbx\n\tmovq %rdi, %rbx\n\tsubq $16, %rsp\n\tstmxcsr (%rsp)\n\t"
-    "vmovups (%rbx), %ymm0\n\tvmovups 32(%rbx), %ymm1\n\tvmovups 64(%rbx), %ymm2\n\tvmovups 96(%rbx), %ymm3\n\t"
-    "movq 128(%rbx), %rax\n\tmovq 136(%rbx), %rdi\n\tldmxcsr 160(%rbx)\n\t"
-    "call *152(%rbx)\n\t"
-    "pushfq\n\tpopq 144(%rbx)\n\tstmxcsr 160(%rbx)\n\tldmxcsr (%rsp)\n\t"
-    "vmovups %ymm0, (%rbx)\n\tvmovups %ymm2, 64(%rbx)\n\tvzeroupper\n\tmovq %rax, 128(%rbx)\n\t"
-    "addq $16, %rsp\n\tpopq %rbx\n\tret\n");
+        /* vex_run(VexFrame *): all registers from and to the frame, whose layout is below */
+        "vex_run:\n\t"
+        "pushq %rbx\n\tmovq %rdi, %rbx\n\tsubq $16, %rsp\n\tstmxcsr (%rsp)\n\t"
+        "vmovups (%rbx), %ymm0\n\tvmovups 32(%rbx), %ymm1\n\tvmovups 64(%rbx), %ymm2\n\tvmovups "
+        "96(%rbx), %ymm3\n\t"
+        "movq 128(%rbx), %rax\n\tmovq 136(%rbx), %rdi\n\tldmxcsr 160(%rbx)\n\t"
+        "call *152(%rbx)\n\t"
+        "pushfq\n\tpopq 144(%rbx)\n\tstmxcsr 160(%rbx)\n\tldmxcsr (%rsp)\n\t"
+        "vmovups %ymm0, (%rbx)\n\tvmovups %ymm2, 64(%rbx)\n\tvzeroupper\n\tmovq %rax, 128(%rbx)\n\t"
+        "addq $16, %rsp\n\tpopq %rbx\n\tret\n");
 
 #define VEX(nm, ...) extern const char vex_##nm[];
 #include "cpu/x86/vex.def"
@@ -128,9 +128,10 @@ typedef struct VexInsn {
 static VexInsn unpack(uint64_t a, uint64_t b, uint64_t arg)
 {
     VexInsn v = { .row = &x86_vex_rows[a & 0xffff], .vx = a & 0xffff, .reg = a >> 16 & 15,
-                  .rm = a >> 24 & 15, .vvvv = a >> 32 & 15,
-                  .imm = a >> 40 & 0xff, .vl = a >> 48 & 1, .mem = (a >> 24 & 0xff) == 0xff, .offset = b,
-                  .seg = arg & 0xff, .addr_bits = arg >> 8 & 0xff, .scale = arg >> 16 & 3, .index = arg >> 24 & 15 };
+                  .rm = a >> 24 & 15, .vvvv = a >> 32 & 15, .imm = a >> 40 & 0xff,
+                  .vl = a >> 48 & 1, .mem = (a >> 24 & 0xff) == 0xff, .offset = b,
+                  .seg = arg & 0xff, .addr_bits = arg >> 8 & 0xff, .scale = arg >> 16 & 3,
+                  .index = arg >> 24 & 15 };
     v.bytes = v.row->bytes[v.vl];
     return v;
 }

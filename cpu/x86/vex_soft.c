@@ -23,24 +23,37 @@ typedef struct VexOp {                  /* operands of a row's own meaning: whol
 } VexOp;
 typedef void OwnFn(VexOp *o);
 
-#define FMA_KIND(X, digits) \
-    X(fmaddsub##digits##ps, fused) X(fmaddsub##digits##pd, fused) X(fmsubadd##digits##ps, fused) X(fmsubadd##digits##pd, fused) \
-    X(fmadd##digits##ps, fused) X(fmadd##digits##pd, fused) X(fmadd##digits##ss, fused) X(fmadd##digits##sd, fused) \
-    X(fmsub##digits##ps, fused) X(fmsub##digits##pd, fused) X(fmsub##digits##ss, fused) X(fmsub##digits##sd, fused) \
-    X(fnmadd##digits##ps, fused) X(fnmadd##digits##pd, fused) X(fnmadd##digits##ss, fused) X(fnmadd##digits##sd, fused) \
-    X(fnmsub##digits##ps, fused) X(fnmsub##digits##pd, fused) X(fnmsub##digits##ss, fused) X(fnmsub##digits##sd, fused)
+#define FMA_KIND(X, digits)                                                                      \
+    X(fmaddsub##digits##ps, fused) X(fmaddsub##digits##pd, fused) X(fmsubadd##digits##ps, fused) \
+    X(fmsubadd##digits##pd, fused)                                                               \
+    X(fmadd##digits##ps, fused) X(fmadd##digits##pd, fused) X(fmadd##digits##ss, fused)          \
+    X(fmadd##digits##sd, fused)                                                                  \
+    X(fmsub##digits##ps, fused) X(fmsub##digits##pd, fused) X(fmsub##digits##ss, fused)          \
+    X(fmsub##digits##sd, fused)                                                                  \
+    X(fnmadd##digits##ps, fused) X(fnmadd##digits##pd, fused) X(fnmadd##digits##ss, fused)       \
+    X(fnmadd##digits##sd, fused)                                                                 \
+    X(fnmsub##digits##ps, fused) X(fnmsub##digits##pd, fused) X(fnmsub##digits##ss, fused)       \
+    X(fnmsub##digits##sd, fused)
 /* Rows without a namesake, and their meanings; no meaning: vex_run.c does them. */
-#define OWN_ROWS(X) \
-    X(permilps, permil) X(permilpd, permil) X(permilps_i, permil_i) X(permilpd_i, permil_i) X(testps, test) X(testpd, test) \
-    X(permps, perm8) X(permd, perm8) X(permq, perm4) X(permpd, perm4) X(perm2f128, perm2) X(perm2i128, perm2) \
-    X(insertf128, insert) X(inserti128, insert) X(extractf128, extract) X(extracti128, extract) X(pblendd, blend) \
-    X(broadcastss, broadcast4) X(broadcastss_r, broadcast4) X(broadcastsd, broadcast8) X(broadcastsd_r, broadcast8) \
-    X(broadcastf128, broadcast16) X(broadcasti128, broadcast16) X(pbroadcastb, broadcast1) X(pbroadcastw, broadcast2) \
-    X(pbroadcastd, broadcast4) X(pbroadcastq, broadcast8) X(psrlvd, shift4) X(psllvd, shift4) X(psravd, shift4) \
-    X(psrlvq, shift8) X(psllvq, shift8) X(cvtph2ps, widen_half) X(cvtps2ph, narrow_half) \
-    FMA_KIND(X, 132) FMA_KIND(X, 213) FMA_KIND(X, 231) \
-    X(maskmovps, none) X(maskmovpd, none) X(maskmovps_s, none) X(maskmovpd_s, none) X(pmaskmovd, none) X(pmaskmovq, none) \
-    X(pmaskmovd_s, none) X(pmaskmovq_s, none) X(pgatherdd, none) X(pgatherdq, none) X(pgatherqd, none) X(pgatherqq, none) \
+#define OWN_ROWS(X)                                                                             \
+    X(permilps, permil) X(permilpd, permil) X(permilps_i, permil_i) X(permilpd_i, permil_i)     \
+    X(testps, test) X(testpd, test)                                                             \
+    X(permps, perm8) X(permd, perm8) X(permq, perm4) X(permpd, perm4) X(perm2f128, perm2)       \
+    X(perm2i128, perm2)                                                                         \
+    X(insertf128, insert) X(inserti128, insert) X(extractf128, extract) X(extracti128, extract) \
+    X(pblendd, blend)                                                                           \
+    X(broadcastss, broadcast4) X(broadcastss_r, broadcast4) X(broadcastsd, broadcast8)          \
+    X(broadcastsd_r, broadcast8)                                                                \
+    X(broadcastf128, broadcast16) X(broadcasti128, broadcast16) X(pbroadcastb, broadcast1)      \
+    X(pbroadcastw, broadcast2)                                                                  \
+    X(pbroadcastd, broadcast4) X(pbroadcastq, broadcast8) X(psrlvd, shift4) X(psllvd, shift4)   \
+    X(psravd, shift4)                                                                           \
+    X(psrlvq, shift8) X(psllvq, shift8) X(cvtph2ps, widen_half) X(cvtps2ph, narrow_half)        \
+    FMA_KIND(X, 132) FMA_KIND(X, 213) FMA_KIND(X, 231)                                          \
+    X(maskmovps, none) X(maskmovpd, none) X(maskmovps_s, none) X(maskmovpd_s, none)             \
+    X(pmaskmovd, none) X(pmaskmovq, none)                                                       \
+    X(pmaskmovd_s, none) X(pmaskmovq_s, none) X(pgatherdd, none) X(pgatherdq, none)             \
+    X(pgatherqd, none) X(pgatherqq, none)                                                       \
     X(gatherdps, none) X(gatherdpd, none) X(gatherqps, none) X(gatherqpd, none)
 enum {
     OWN_LAST = XV_N - 1,

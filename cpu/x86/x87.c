@@ -503,7 +503,8 @@ void x87_load_tag_word(X86Cpu *c, unsigned tw)
 /*
  * The environment (vol. 1, 8.1.10): seven words or dwords, control, status, tags, then the
  * pointers, which in real and
- * virtual-8086 mode are linear addresses cut in pieces:    16 bits: IP[15:0], IP[19:16] << 12 | FOP, DP[15:0], DP[19:16] << 12
+ * virtual-8086 mode are linear addresses cut in pieces:
+ * 16 bits: IP[15:0], IP[19:16] << 12 | FOP, DP[15:0], DP[19:16] << 12
  *                                                          32 bits: IP[15:0], IP[31:16] << 12 |
  *                                                          FOP, DP[15:0], DP[31:16] << 12
  */
@@ -623,44 +624,81 @@ static void save(X86Cpu *c, X87Insn *in, unsigned arg)
 #define EIGHT(...) { __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__ }
 static const X87Row mem_rows[8][8] = {
     [0] = EIGHT(ROW(arith_mem, X87_F32, 4)),
-    [1] = { ROW(ld, X87_F32, 4), { 0 }, ROW(st, X87_F32), ROW(st, X87_F32 | ST_POP),
-            ROW(ldenv, 0, 0, CONTROL), ROW(ldcw, 0, 2, CONTROL), ROW(stenv, 0, 0, CONTROL | NO_WAIT), ROW(stcw, 0, 0, CONTROL | NO_WAIT) },
+    [1] = { ROW(ld, X87_F32, 4),
+            { 0 },
+            ROW(st, X87_F32),
+            ROW(st, X87_F32 | ST_POP),
+            ROW(ldenv, 0, 0, CONTROL),
+            ROW(ldcw, 0, 2, CONTROL),
+            ROW(stenv, 0, 0, CONTROL | NO_WAIT),
+            ROW(stcw, 0, 0, CONTROL | NO_WAIT) },
     [2] = EIGHT(ROW(arith_mem, X87_I32, 4)),
-    [3] = { ROW(ld, X87_I32, 4), ROW(st, X87_I32 | ST_POP | ST_TRUNCATE), ROW(st, X87_I32),
-            ROW(st, X87_I32 | ST_POP), { 0 }, ROW(ld, X87_F80, 10), { 0 }, ROW(st, X87_F80 | ST_POP) },
+    [3] = { ROW(ld, X87_I32, 4),
+            ROW(st, X87_I32 | ST_POP | ST_TRUNCATE),
+            ROW(st, X87_I32),
+            ROW(st, X87_I32 | ST_POP),
+            { 0 },
+            ROW(ld, X87_F80, 10),
+            { 0 },
+            ROW(st, X87_F80 | ST_POP) },
     [4] = EIGHT(ROW(arith_mem, X87_F64, 8)),
-    [5] = { ROW(ld, X87_F64, 8), ROW(st, X87_I64 | ST_POP | ST_TRUNCATE), ROW(st, X87_F64),
-            ROW(st, X87_F64 | ST_POP), ROW(rstor, 0, 0, CONTROL), { 0 }, ROW(save, 0, 0, CONTROL | NO_WAIT),
+    [5] = { ROW(ld, X87_F64, 8),
+            ROW(st, X87_I64 | ST_POP | ST_TRUNCATE),
+            ROW(st, X87_F64),
+            ROW(st, X87_F64 | ST_POP),
+            ROW(rstor, 0, 0, CONTROL),
+            { 0 },
+            ROW(save, 0, 0, CONTROL | NO_WAIT),
             ROW(stsw, 0, 0, CONTROL | NO_WAIT) },
     [6] = EIGHT(ROW(arith_mem, X87_I16, 2)),
     [7] = { ROW(ld, X87_I16, 2), ROW(st, X87_I16 | ST_POP | ST_TRUNCATE), ROW(st, X87_I16),
-            ROW(st, X87_I16 | ST_POP), ROW(ld, X87_BCD, 10), ROW(ld, X87_I64, 8), ROW(st, X87_BCD | ST_POP),
-            ROW(st, X87_I64 | ST_POP) },
+            ROW(st, X87_I16 | ST_POP), ROW(ld, X87_BCD, 10), ROW(ld, X87_I64, 8),
+            ROW(st, X87_BCD | ST_POP), ROW(st, X87_I64 | ST_POP) },
 };
 static const X87Row reg_rows[8][8] = {
     [0] = EIGHT(ROW(arith_st0, 0)),
     [1] = { ROW(ld_sti, 0), ROW(xch, 0), { 0 }, ROW(stpnce, 0) },
     [2] = { ROW(cmov, 0), ROW(cmov, 0), ROW(cmov, 0), ROW(cmov, 0) },
-    [3] = { ROW(cmov, 1), ROW(cmov, 1), ROW(cmov, 1), ROW(cmov, 1), { 0 }, ROW(comi, COMI_UNORDERED), ROW(comi, 0) },
-    [4] = { ROW(arith_sti, 0), ROW(arith_sti, 0), ROW(com, 0), ROW(com, 1), ROW(arith_sti, 0), ROW(arith_sti, 0), ROW(arith_sti, 0), ROW(arith_sti, 0) },
-    [5] = { ROW(ffree, 0, 0, CONTROL), ROW(xch, 0), ROW(st_sti, 0), ROW(st_sti, 1), ROW(ucom, 0), ROW(ucom, 1) },
-    [6] = { ROW(arith_sti, 1), ROW(arith_sti, 1), ROW(com, 1), { 0 }, ROW(arith_sti, 1), ROW(arith_sti, 1), ROW(arith_sti, 1),
+    [3] = { ROW(cmov, 1),
+            ROW(cmov, 1),
+            ROW(cmov, 1),
+            ROW(cmov, 1),
+            { 0 },
+            ROW(comi, COMI_UNORDERED),
+            ROW(comi, 0) },
+    [4] = { ROW(arith_sti, 0), ROW(arith_sti, 0), ROW(com, 0), ROW(com, 1), ROW(arith_sti, 0),
+            ROW(arith_sti, 0), ROW(arith_sti, 0), ROW(arith_sti, 0) },
+    [5] = { ROW(ffree, 0, 0, CONTROL), ROW(xch, 0), ROW(st_sti, 0), ROW(st_sti, 1), ROW(ucom, 0),
+            ROW(ucom, 1) },
+    [6] = { ROW(arith_sti, 1),
+            ROW(arith_sti, 1),
+            ROW(com, 1),
+            { 0 },
+            ROW(arith_sti, 1),
+            ROW(arith_sti, 1),
+            ROW(arith_sti, 1),
             ROW(arith_sti, 1) },
-    [7] = { ROW(ffree, 1, 0, CONTROL), ROW(xch, 0), ROW(st_sti, 1), ROW(st_sti, 1), { 0 }, ROW(comi, COMI_UNORDERED | COMI_POP),
+    [7] = { ROW(ffree, 1, 0, CONTROL),
+            ROW(xch, 0),
+            ROW(st_sti, 1),
+            ROW(st_sti, 1),
+            { 0 },
+            ROW(comi, COMI_UNORDERED | COMI_POP),
             ROW(comi, COMI_POP) },
 };
 static const X87Row d9_rows[32] = {                     /* D9 E0..FF */
     ROW(sign, 1), ROW(sign, 0), { 0 }, { 0 }, ROW(tst, 0), ROW(xam, 0), { 0 }, { 0 },
-    ROW(constant, 0), ROW(constant, 1), ROW(constant, 2), ROW(constant, 3), ROW(constant, 4), ROW(constant, 5), ROW(constant, 6), { 0 },
-    ROW(function, F2XM1), ROW(function, FYL2X), ROW(function, FPTAN), ROW(function, FPATAN),
-    ROW(function, FXTRACT), ROW(function, FPREM1), ROW(rotate, 7, 0, CONTROL), ROW(rotate, 1, 0, CONTROL),
+    ROW(constant, 0), ROW(constant, 1), ROW(constant, 2), ROW(constant, 3), ROW(constant, 4),
+    ROW(constant, 5), ROW(constant, 6), { 0 }, ROW(function, F2XM1), ROW(function, FYL2X),
+    ROW(function, FPTAN), ROW(function, FPATAN), ROW(function, FXTRACT), ROW(function, FPREM1),
+    ROW(rotate, 7, 0, CONTROL), ROW(rotate, 1, 0, CONTROL),
     ROW(function, FPREM), ROW(function, FYL2XP1), ROW(function, FSQRT), ROW(function, FSINCOS),
     ROW(function, FRNDINT), ROW(function, FSCALE), ROW(function, FSIN), ROW(function, FCOS),
 };
 static const struct { uint8_t op, modrm; X87Row row; } single_rows[] = {
     { 1, 0xd0, ROW(nop, 0, 0, CONTROL) },                                /* FNOP */
     { 2, 0xe9, ROW(ucom, 2) },                                           /* FUCOMPP */
-    { 3, 0xe0, ROW(nop, 0, 0, CONTROL | NO_WAIT) },                      /* FENI, FDISI: no operations since the 387 */
+    { 3, 0xe0, ROW(nop, 0, 0, CONTROL | NO_WAIT) },   /* FENI, FDISI: no operations since the 387 */
     { 3, 0xe1, ROW(nop, 0, 0, CONTROL | NO_WAIT) },
     { 3, 0xe2, ROW(clex, 0, 0, CONTROL | NO_WAIT) },
     { 3, 0xe3, ROW(init, 0, 0, CONTROL | NO_WAIT) },
@@ -753,7 +791,7 @@ void x86_fpu_check(X86Cpu *c)
 
 void x86_fpu_stopped(DbtCpu *c) { x87_sync((X86Cpu *)c); }
 
-/* ---- MMX (vol. 1, ch. 9.6): its registers are the significands, TOP is 0 and all tags are valid */
+/* ---- MMX (vol. 1, 9.6): its registers are the significands, TOP is 0 and all tags valid */
 static void mmx_check(X86Cpu *c)
 {
     if (c->cr0 & CR0_EM)

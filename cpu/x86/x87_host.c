@@ -51,12 +51,12 @@ static inline unsigned end(uint16_t cw, uint16_t sw)
 #define M(n) [b] "m"(*(const uint8_t (*)[n])b)
 
 /* ---- two operands ---- */
-#define ARITH_ST(name, insn) \
-    static unsigned name##_st(uint16_t cw, X86Fpr *r, const X86Fpr *a, const void *b) \
-    { \
-        uint16_t sw; \
+#define ARITH_ST(name, insn)                                                                                    \
+    static unsigned name##_st(uint16_t cw, X86Fpr *r, const X86Fpr *a, const void *b)                           \
+    {                                                                                                           \
+        uint16_t sw;                                                                                            \
         RUN("fldt %[b]\n\tfldt %[a]\n\t" insn " %%st(1), %%st\n\t" DONE "fstpt %[r]\n\tfstp %%st(0)", R, A, B); \
-        return sw; \
+        return sw;                                                                                              \
     }
 #define ARITH_M(name, insn, n) \
     static unsigned name(uint16_t cw, X86Fpr *r, const X86Fpr *a, const void *b) \
@@ -82,12 +82,12 @@ ARITH(divr)
         RUN("fldt %[a]\n\t" insn " %[b]\n\t" DONE "fstp %%st(0)", A, M(n)); \
         return sw; \
     }
-#define COM_ST(name, insn) \
-    unsigned name(uint16_t cw, X86Fpr *r, const X86Fpr *a, const void *b) \
-    { \
-        uint16_t sw; \
+#define COM_ST(name, insn)                                                                               \
+    unsigned name(uint16_t cw, X86Fpr *r, const X86Fpr *a, const void *b)                                \
+    {                                                                                                    \
+        uint16_t sw;                                                                                     \
         RUN("fldt %[b]\n\tfldt %[a]\n\t" insn " %%st(1)\n\t" DONE "fstp %%st(0)\n\tfstp %%st(0)", A, B); \
-        return sw; \
+        return sw;                                                                                       \
     }
 static COM_ST(com_st, "fcom")
 COM_ST(x87_ucom, "fucom")
@@ -98,8 +98,10 @@ COM_M(com_i32, "ficoml", 4)
 
 #define OPERANDS(op) { op##_st, op##_f32, op##_f64, op##_i16, op##_i32 }
 X87ArithFn *const x87_arith[8][X87_I32 + 1] = {
-    [X87_ADD] = OPERANDS(add), [X87_MUL] = OPERANDS(mul), [X87_COM] = OPERANDS(com), [X87_COMP] = OPERANDS(com),
-    [X87_SUB] = OPERANDS(sub), [X87_SUBR] = OPERANDS(subr), [X87_DIV] = OPERANDS(div), [X87_DIVR] = OPERANDS(divr),
+    [X87_ADD] = OPERANDS(add), [X87_MUL] = OPERANDS(mul),
+    [X87_COM] = OPERANDS(com), [X87_COMP] = OPERANDS(com),
+    [X87_SUB] = OPERANDS(sub), [X87_SUBR] = OPERANDS(subr),
+    [X87_DIV] = OPERANDS(div), [X87_DIVR] = OPERANDS(divr),
 };
 
 /* FCOMI and FUCOMI: the flags that LAHF shows, ZF PF CF. */
@@ -109,18 +111,26 @@ unsigned x87_comi(uint16_t cw, const X86Fpr *a, const X86Fpr *b, bool unordered,
     uint16_t sw;
     cw = begin(cw);
     if (unordered) {
-        __asm__ volatile("fldt %[b]\n\tfldt %[a]\n\tfucomi %%st(1), %%st\n\tlahf\n\tfnstsw %[sw]\n\tfnclex\n\t"
-                         "fstp %%st(0)\n\tfstp %%st(0)" : "=a"(ax), [sw] "=m"(sw) : A, B : X87_CLOBBERS, "cc");
+        __asm__ volatile(
+            "fldt %[b]\n\tfldt %[a]\n\tfucomi %%st(1), %%st\n\tlahf\n\tfnstsw %[sw]\n\tfnclex\n\t"
+            "fstp %%st(0)\n\tfstp %%st(0)"
+            : "=a"(ax), [sw] "=m"(sw)
+            : A, B
+            : X87_CLOBBERS, "cc");
     } else {
-        __asm__ volatile("fldt %[b]\n\tfldt %[a]\n\tfcomi %%st(1), %%st\n\tlahf\n\tfnstsw %[sw]\n\tfnclex\n\t"
-                         "fstp %%st(0)\n\tfstp %%st(0)" : "=a"(ax), [sw] "=m"(sw) : A, B : X87_CLOBBERS, "cc");
+        __asm__ volatile(
+            "fldt %[b]\n\tfldt %[a]\n\tfcomi %%st(1), %%st\n\tlahf\n\tfnstsw %[sw]\n\tfnclex\n\t"
+            "fstp %%st(0)\n\tfstp %%st(0)"
+            : "=a"(ax), [sw] "=m"(sw)
+            : A, B
+            : X87_CLOBBERS, "cc");
     }
     *eflags = ax >> 8 & (EF_ZF | EF_PF | EF_CF);
     return end(cw, sw);
 }
 
 /* ---- loads and stores ---- */
-#define LOAD(insn, n) \
+#define LOAD(insn, n)                                       \
     __asm__ volatile(insn " %[m]\n\t" DONE "fstpt %[r]" : "=a"(sw) : R, [m] "m"(*(const uint8_t (*)[n])m) : X87_CLOBBERS); break
 unsigned x87_load(X87Operand kind, X86Fpr *r, const void *m)
 {
@@ -144,7 +154,7 @@ unsigned x87_load(X87Operand kind, X86Fpr *r, const void *m)
 #define STORE(insn, n) \
     __asm__ volatile("fldt %[a]\n\t" insn " %[m]\n\t" DONE "fstp %%st(0)" \
                      : "=a"(sw) : A, [m] "m"(*(uint8_t (*)[n])m) : X87_CLOBBERS); break
-#define STORE_POP(insn, n) \
+#define STORE_POP(insn, n)                                  \
     __asm__ volatile("fldt %[a]\n\t" insn " %[m]\n\t" DONE : "=a"(sw) : A, [m] "m"(*(uint8_t (*)[n])m) : X87_CLOBBERS); break
 unsigned x87_store(uint16_t cw, X87Operand kind, void *m, const X86Fpr *a, bool truncate)
 {
@@ -173,15 +183,15 @@ unsigned x87_store(uint16_t cw, X87Operand kind, void *m, const X86Fpr *a, bool 
         RUN("fldt %[a]\n\t" #name "\n\t" DONE "fstpt %[r]", R, A); \
         return sw; \
     }
-#define UNARY_PUSH(name) \
-    unsigned x87_##name(uint16_t cw, X86Fpr *r, X86Fpr *r2, const X86Fpr *a, const X86Fpr *b) \
-    { \
-        uint16_t sw; \
-        cw = begin(cw); \
+#define UNARY_PUSH(name)                                                                                                  \
+    unsigned x87_##name(uint16_t cw, X86Fpr *r, X86Fpr *r2, const X86Fpr *a, const X86Fpr *b)                             \
+    {                                                                                                                     \
+        uint16_t sw;                                                                                                      \
+        cw = begin(cw);                                                                                                   \
         __asm__ volatile("fldt %[a]\n\t" #name "\n\t" DONE "testl $0x400, %%eax\n\tjnz 1f\n\tfstpt %[r2]\n1:\tfstpt %[r]" \
-                         : "=a"(sw) : R, R2, A : X87_CLOBBERS, "cc"); \
-        end(cw, sw); \
-        return sw; \
+                         : "=a"(sw) : R, R2, A : X87_CLOBBERS, "cc");                                                     \
+        end(cw, sw);                                                                                                      \
+        return sw;                                                                                                        \
     }
 #define BINARY(name, keeps_two) \
     unsigned x87_##name(uint16_t cw, X86Fpr *r, X86Fpr *r2, const X86Fpr *a, const X86Fpr *b) \

@@ -88,10 +88,11 @@ static unsigned compare(X87Operand kind, const X86Fpr *va, const void *vb, bool 
     return e.flags | codes[r];
 }
 
-#define FORM(op, number, kind, suffix) \
+#define FORM(op, number, kind, suffix)                      \
     static unsigned op##suffix(uint16_t cw, X86Fpr *r, const X86Fpr *a, const void *b) { return arith(number, kind, cw, r, a, b); }
-#define ARITH(op, number) \
-    FORM(op, number, X87_ST, _st) FORM(op, number, X87_F32, _f32) FORM(op, number, X87_F64, _f64) FORM(op, number, X87_I16, _i16) \
+#define ARITH(op, number)                                                                         \
+    FORM(op, number, X87_ST, _st) FORM(op, number, X87_F32, _f32) FORM(op, number, X87_F64, _f64) \
+    FORM(op, number, X87_I16, _i16)                                                               \
     FORM(op, number, X87_I32, _i32)
 ARITH(add, X87_ADD)
 ARITH(mul, X87_MUL)
@@ -99,7 +100,7 @@ ARITH(sub, X87_SUB)
 ARITH(subr, X87_SUBR)
 ARITH(div, X87_DIV)
 ARITH(divr, X87_DIVR)
-#define COM(kind, suffix) \
+#define COM(kind, suffix)                                   \
     static unsigned com##suffix(uint16_t cw, X86Fpr *r, const X86Fpr *a, const void *b) { return compare(kind, a, b, true); }
 COM(X87_ST, _st)
 COM(X87_F32, _f32)
@@ -113,8 +114,10 @@ unsigned x87_ucom(uint16_t cw, X86Fpr *r, const X86Fpr *a, const void *b)
 
 #define OPERANDS(op) { op##_st, op##_f32, op##_f64, op##_i16, op##_i32 }
 X87ArithFn *const x87_arith[8][X87_I32 + 1] = {
-    [X87_ADD] = OPERANDS(add), [X87_MUL] = OPERANDS(mul), [X87_COM] = OPERANDS(com), [X87_COMP] = OPERANDS(com),
-    [X87_SUB] = OPERANDS(sub), [X87_SUBR] = OPERANDS(subr), [X87_DIV] = OPERANDS(div), [X87_DIVR] = OPERANDS(divr),
+    [X87_ADD] = OPERANDS(add), [X87_MUL] = OPERANDS(mul),
+    [X87_COM] = OPERANDS(com), [X87_COMP] = OPERANDS(com),
+    [X87_SUB] = OPERANDS(sub), [X87_SUBR] = OPERANDS(subr),
+    [X87_DIV] = OPERANDS(div), [X87_DIVR] = OPERANDS(divr),
 };
 
 unsigned x87_comi(uint16_t cw, const X86Fpr *a, const X86Fpr *b, bool unordered, unsigned *eflags)
@@ -159,8 +162,10 @@ unsigned x87_store(uint16_t cw, X87Operand kind, void *m, const X86Fpr *a, bool 
 }
 
 /* ---- D9 E4..FF ---- */
-#define FUNCTION(name) unsigned x87_##name(uint16_t cw, X86Fpr *r, X86Fpr *r2, const X86Fpr *a, const X86Fpr *b)
-#define SIMPLE(name, environment, expr) FUNCTION(name) { FpEnv e = environment(cw); put(r, expr); return e.flags; }
+#define FUNCTION(name) \
+    unsigned x87_##name(uint16_t cw, X86Fpr *r, X86Fpr *r2, const X86Fpr *a, const X86Fpr *b)
+#define SIMPLE(name, environment, expr) \
+    FUNCTION(name) { FpEnv e = environment(cw); put(r, expr); return e.flags; }
 SIMPLE(f2xm1,   exact_env, fp80_2xm1(&e, get(a)))
 SIMPLE(fsqrt,   env_of,    fp80_sqrt(&e, get(a)))
 SIMPLE(frndint, exact_env, fp80_round_int(&e, get(a)))

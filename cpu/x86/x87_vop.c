@@ -40,13 +40,15 @@ FN(swap)
 
 FN(ld_f80) { memcpy(d, s, 10); return done(cpu, 0, SW_C1); }
 FN(st_f80) { memcpy(d, s, 10); return done(cpu, 0, SW_C1); }
-#define LOAD(name, kind) FN(name) { return done(cpu, x87_load(kind, d, s) & ~(unsigned)SW_C1, SW_C1); }
+#define LOAD(name, kind) \
+    FN(name) { return done(cpu, x87_load(kind, d, s) & ~(unsigned)SW_C1, SW_C1); }
 LOAD(ld_f32, X87_F32)
 LOAD(ld_f64, X87_F64)
 LOAD(ld_i16, X87_I16)
 LOAD(ld_i32, X87_I32)
 LOAD(ld_i64, X87_I64)
-#define STORE(name, kind, truncate) FN(name) { X86Cpu *c = cpu; return done(c, x87_store(c->fpu_cw, kind, d, s, truncate), SW_C1); }
+#define STORE(name, kind, truncate) \
+    FN(name) { X86Cpu *c = cpu; return done(c, x87_store(c->fpu_cw, kind, d, s, truncate), SW_C1); }
 STORE(st_f32, X87_F32, false)
 STORE(st_f64, X87_F64, false)
 STORE(st_i16, X87_I16, false)
@@ -56,11 +58,13 @@ STORE(stt_i16, X87_I16, true)
 STORE(stt_i32, X87_I32, true)
 STORE(stt_i64, X87_I64, true)
 
-#define ARITH(name, op, kind, codes) \
+#define ARITH(name, op, kind, codes)                        \
     FN(name) { X86Cpu *c = cpu; X86Fpr a = *(X86Fpr *)d; return done(c, x87_arith[op][kind](c->fpu_cw, d, &a, s), codes); }
-#define ARITH_ALL(suffix, kind) \
-    ARITH(add##suffix, X87_ADD, kind, SW_C1) ARITH(mul##suffix, X87_MUL, kind, SW_C1) ARITH(sub##suffix, X87_SUB, kind, SW_C1) \
-    ARITH(subr##suffix, X87_SUBR, kind, SW_C1) ARITH(div##suffix, X87_DIV, kind, SW_C1) ARITH(divr##suffix, X87_DIVR, kind, SW_C1) \
+#define ARITH_ALL(suffix, kind)                                                         \
+    ARITH(add##suffix, X87_ADD, kind, SW_C1) ARITH(mul##suffix, X87_MUL, kind, SW_C1)   \
+    ARITH(sub##suffix, X87_SUB, kind, SW_C1)                                            \
+    ARITH(subr##suffix, X87_SUBR, kind, SW_C1) ARITH(div##suffix, X87_DIV, kind, SW_C1) \
+    ARITH(divr##suffix, X87_DIVR, kind, SW_C1)                                          \
     ARITH(com##suffix, X87_COM, kind, SW_CC)
 ARITH_ALL(, X87_ST)
 ARITH_ALL(_f32, X87_F32)
@@ -80,7 +84,8 @@ FN(ucom) { X86Cpu *c = cpu; return done(c, x87_ucom(c->fpu_cw, NULL, d, s), SW_C
 COMI(comi, false)
 COMI(ucomi, true)
 
-#define CONSTANT(n) FN(c##n) { X86Cpu *c = cpu; x87_constant(c->fpu_cw, d, n); return done(c, 0, SW_C1); }
+#define CONSTANT(n) \
+    FN(c##n) { X86Cpu *c = cpu; x87_constant(c->fpu_cw, d, n); return done(c, 0, SW_C1); }
 CONSTANT(0) CONSTANT(1) CONSTANT(2) CONSTANT(3) CONSTANT(4) CONSTANT(5) CONSTANT(6)
 
 #define UNARY(name, fn) FN(name) { X86Cpu *c = cpu; X86Fpr a = *(X86Fpr *)d; return done(c, fn(c->fpu_cw, d, NULL, &a, NULL), SW_C1); }

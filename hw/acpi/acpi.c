@@ -145,10 +145,12 @@ static uint32_t fadt(Builder *b, const AcpiPc *pc, uint32_t facs, uint32_t dsdt)
         uint8_t  at, size;
         uint32_t val;
     } fixed[] = {
-        { 46, 2, SCI_IRQ }, { 48, 4, 0xb2 }, { 52, 1, 0xf1 }, { 53, 1, 0xf0 },  /* SMI_CMD, ACPI_ENABLE, ACPI_DISABLE */
-        { 88, 1, 4 }, { 89, 1, 2 }, { 91, 1, 4 }, { 92, 1, GPE0_BYTES },        /* lengths of PM1_EVT, PM1_CNT, PM_TMR, GPE0 */
-        { 96, 2, 0xfff }, { 98, 2, 0xfff },                                     /* C2 and C3: not there */
-        { 108, 1, 0x32 }, { 109, 2, 0x03 },                                     /* CENTURY; legacy devices, 8042 */
+        /* SMI_CMD, ACPI_ENABLE, ACPI_DISABLE */
+        { 46, 2, SCI_IRQ }, { 48, 4, 0xb2 }, { 52, 1, 0xf1 }, { 53, 1, 0xf0 },
+        /* lengths of PM1_EVT, PM1_CNT, PM_TMR, GPE0 */
+        { 88, 1, 4 }, { 89, 1, 2 }, { 91, 1, 4 }, { 92, 1, GPE0_BYTES },
+        { 96, 2, 0xfff }, { 98, 2, 0xfff },     /* C2 and C3: not there */
+        { 108, 1, 0x32 }, { 109, 2, 0x03 },     /* CENTURY; legacy devices, 8042 */
         { 112, 4, WBINVD | PROC_C1 | SLP_BUTTON | RTC_S4 | RESET_REG | PLATFORM_CLOCK },
         { 128, 1, RESET_VALUE },
     };

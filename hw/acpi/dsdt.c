@@ -211,7 +211,7 @@ static void sci_link(Aml *a)
     aml_close(a, dev);
 }
 
-/* ---- PCI slots that can be plugged into: a device object each, with what it takes to eject it (6.3.3) */
+/* ---- PCI slots that can be plugged into: a device object each, and how to eject it (6.3.3) */
 enum { FIRST_SLOT = 2, SLOTS = 32 };    /* 0 and 1 are the chipset's */
 enum { NOTIFY_DEVICE_CHECK = 1, NOTIFY_EJECT_REQUEST = 3 };
 

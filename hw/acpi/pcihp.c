@@ -8,9 +8,12 @@
  * Omits: slots behind bridges, and the bus selector with them (it holds 0).
  * Threads: with the machine lock; devices go in the main context, with all vCPUs parked.
  *
- *     AE00  slots that have come; a read clears them     AE08  write: eject these slots; read: features, none
- *     AE04  slots that are to go                         AE0C  slots whose devices can be pulled out
- *     AE10  bus selector                                 AFE0  status, AFE2 enable: 16 events, bit 1 is ours
+ *     AE00  slots that have come; a read clears them
+ *     AE04  slots that are to go
+ *     AE08  write: eject these slots; read: features, none
+ *     AE0C  slots whose devices can be pulled out
+ *     AE10  bus selector
+ *     AFE0  status, AFE2 enable: 16 events, bit 1 is ours
  */
 #include "hw/acpi/pcihp.h"
 #include "core/machine.h"

@@ -28,8 +28,9 @@ typedef struct PciHotplug {
     void    *dev;
 } PciHotplug;
 
-#define PCIHP_FIELDS(S, m) \
-    STATE(S, m.up, .since = 1), STATE(S, m.down, .since = 1), STATE(S, m.eject, .since = 1), STATE(S, m.selected, .since = 1), \
+#define PCIHP_FIELDS(S, m)                                           \
+    STATE(S, m.up, .since = 1), STATE(S, m.down, .since = 1),        \
+    STATE(S, m.eject, .since = 1), STATE(S, m.selected, .since = 1), \
     STATE(S, m.gpe_status, .since = 1), STATE(S, m.gpe_enable, .since = 1)
 
 void pcihp_init(PciHotplug *h, PciBus *bus, void (*changed)(void *dev), void *dev);

@@ -51,7 +51,8 @@ void *debugcon_create(Machine *m, Bus *isa, unsigned iobase, Chardev *chr, GErro
 static const Field debugcon_fields[] = {
     CONFIG(Debugcon, iobase, .def = 0xe9, .max = 0xffff, .help = "I/O port."),
     CONFIG(Debugcon, readback, .def = 0xe9, .max = 0xff, .help = "What a read of the port gives."),
-    CONFIG_LINK(Debugcon, chr, "chardev", "chardev", .help = "Character device that gets the bytes."),
+    CONFIG_LINK(Debugcon, chr, "chardev", "chardev",
+                .help = "Character device that gets the bytes."),
     FIELD_END
 };
 

@@ -7,8 +7,8 @@
  * Omits: EPP and ECP; the far end never sends data (reading it gives what was written last).
  * Threads: with the machine lock.
  *
- *     0 data   1 status: BUSY# 7, ACK# 6, PE 5, SELECT 4, ERROR# 3   2 control: direction 5, IRQ 4, SELECT IN 3, INIT# 2,
- *     AUTO FEED 1, STROBE 0
+ *     0 data   1 status: BUSY# 7, ACK# 6, PE 5, SELECT 4, ERROR# 3
+ *     2 control: direction 5, IRQ 4, SELECT IN 3, INIT# 2, AUTO FEED 1, STROBE 0
  */
 #include "core/chardev.h"
 #include "hw/char/char.h"
@@ -133,11 +133,14 @@ void *parallel_create(Machine *m, Bus *isa, unsigned index, Chardev *chr, GError
 
 static const Field parallel_fields[] = {
     CONFIG(Parallel, index, .max = N_PARALLEL - 1, .help = "Which of the usual places: 0 is LPT1."),
-    CONFIG(Parallel, iobase, .def = UINT32_MAX, .help = "I/O port; default as usual for the index."),
-    CONFIG(Parallel, irq, .def = UINT32_MAX, .help = "Interrupt line; default as usual for the index."),
+    CONFIG(Parallel, iobase, .def = UINT32_MAX,
+           .help = "I/O port; default as usual for the index."),
+    CONFIG(Parallel, irq, .def = UINT32_MAX,
+           .help = "Interrupt line; default as usual for the index."),
     CONFIG_LINK(Parallel, chr, "chardev", "chardev",
                 .help = "Id of the -chardev that takes what is printed."),
-    STATE(Parallel, data), STATE(Parallel, control, .max = CONTROL_BITS), STATE(Parallel, acked), STATE(Parallel, held),
+    STATE(Parallel, data), STATE(Parallel, control, .max = CONTROL_BITS),
+    STATE(Parallel, acked), STATE(Parallel, held),
     STATE_IRQ(Parallel, line),
     FIELD_END
 };

@@ -491,8 +491,10 @@ static bool serial_realize(void *dev, GError **err)
         return false;
     }
     if (s->chr) {
-        chr_attach(s->chr, &(ChrUser){ .can_receive = serial_can_receive, .receive = serial_receive,
-                                       .event = serial_event, .writable = serial_writable, .dev = s });
+        chr_attach(s->chr, &(ChrUser){
+            .can_receive = serial_can_receive, .receive = serial_receive, .event = serial_event,
+            .writable = serial_writable, .dev = s,
+        });
     }
     return true;
 }
@@ -527,10 +529,13 @@ static const Field fifo_fields[] = {
 };
 
 static const Field serial_fields[] = {
-    CONFIG(Serial, iobase, .def = UINT32_MAX, .help = "First of its eight I/O ports; default by index."),
+    CONFIG(Serial, iobase, .def = UINT32_MAX,
+           .help = "First of its eight I/O ports; default by index."),
     CONFIG(Serial, irq, .def = UINT32_MAX, .help = "ISA interrupt line; default by index."),
-    CONFIG(Serial, index, .def = UINT32_MAX, .help = "0 is COM1 ... 3 is COM4; default is the first that is free."),
-    CONFIG_LINK(Serial, chr, "chardev", "chardev", .help = "Character device that the line is connected to."),
+    CONFIG(Serial, index, .def = UINT32_MAX,
+           .help = "0 is COM1 ... 3 is COM4; default is the first that is free."),
+    CONFIG_LINK(Serial, chr, "chardev", "chardev",
+                .help = "Character device that the line is connected to."),
     STATE(Serial, ier, .max = IER_ALL),
     STATE(Serial, fcr),
     STATE(Serial, lcr),

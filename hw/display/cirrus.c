@@ -10,7 +10,8 @@
  *        interlace.
  * Threads: with the machine lock.
  *
- *     BAR 0: 32 MiB, video memory at 0     BAR 1: 00-1f the ports 3c0-3df, 100-140 the blitter     A0000: two banks     ROM
+ *     BAR 0: 32 MiB, video memory at 0     BAR 1: 00-1f the ports 3c0-3df, 100-140 the blitter
+ *     A0000: two banks     ROM
  */
 #include "hw/display/cirrus.h"
 #include "core/machine.h"

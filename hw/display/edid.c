@@ -7,7 +7,8 @@
  * Omits: extension blocks (no resolution beyond 4095 pixels a side, no CEA or DisplayID data).
  * Threads: any.
  *
- *     00 header   08 identity   12 version   14 display   19 chromaticity   23 timings   36 four descriptors   7e extensions, sum
+ *     00 header   08 identity   12 version   14 display   19 chromaticity   23 timings
+ *     36 four descriptors   7e extensions, sum
  */
 #include "hw/display/edid.h"
 #include <glib.h>

@@ -9,7 +9,8 @@
  * Omits: formats other than XR24, AR24, RG24 and RG16.
  * Threads: with the machine lock.
  *
- *     big-endian:  0 address   8 format   12 flags   16 width   20 height   24 bytes a line, 0: no gap
+ *     big-endian:  0 address   8 format   12 flags   16 width   20 height
+ *     24 bytes a line, 0: no gap
  */
 #include "core/display.h"
 #include "hw/firmware/firmware.h"
@@ -17,7 +18,8 @@
 #include <string.h>
 
 enum { CONFIG_BYTES = 28, MAX_SIDE = 16000 };
-#define FOURCC(a, b, c, d) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
+#define FOURCC(a, b, c, d) \
+    ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
 
 typedef struct Ramfb {
     Device   dev;

@@ -7,7 +7,9 @@
  * Omits: the vertical interrupt, the EGA light pen, monitor sensing.
  * Threads: with the machine lock.
  *
- *     BAR 0: video memory     BAR 2: 0-7f the monitor's EDID, 400-41f the ports 3c0-3df, 500-515 the VBE registers     ROM: the VGA BIOS
+ *     BAR 0: video memory
+ *     BAR 2: 0-7f the monitor's EDID, 400-41f the ports 3c0-3df, 500-515 the VBE registers
+ *     ROM: the VGA BIOS
  */
 #include "core/machine.h"
 #include "hw/display/edid.h"
@@ -384,17 +386,22 @@ bool vga_setup(Vga *s, const PciIdent *ident, const Reg *regs, const char *rom, 
 static bool vga_realize(void *dev, GError **err)
 {
     return vga_setup(dev, &(PciIdent){ .vendor = 0x1234, .device = 0x1111, .class_code = 0x030000,
-                                       .revision = 2,
-                                       .subsystem_vendor = 0x1af4, .subsystem = 0x1100 }, NULL, "vgabios-stdvga.bin", err);
+                                       .revision = 2, .subsystem_vendor = 0x1af4,
+                                       .subsystem = 0x1100 }, NULL, "vgabios-stdvga.bin", err);
 }
 
 static bool secondary_vga_realize(void *dev, GError **err)
 {
     Vga *s = dev;
     s->secondary = true;
-    return vga_setup(s, &(PciIdent){ .vendor = 0x1234, .device = 0x1111, .class_code = 0x038000,
-                                     .revision = 2,
-                                     .subsystem_vendor = 0x1af4, .subsystem = 0x1100 }, NULL, NULL, err);
+    return vga_setup(s,
+                     &(PciIdent){ .vendor = 0x1234,
+                                  .device = 0x1111,
+                                  .class_code = 0x038000,
+                                  .revision = 2,
+                                  .subsystem_vendor = 0x1af4,
+                                  .subsystem = 0x1100 },
+                     NULL, NULL, err);
 }
 
 static bool bochs_display_realize(void *dev, GError **err)
@@ -459,10 +466,11 @@ bool vga_restored(void *dev, GError **err)
 }
 
 const Field vga_state[] = {
-    STATE(Vga, misc), STATE(Vga, feature), STATE(Vga, seq_index), STATE_ARRAY(Vga, seq), STATE(Vga, gc_index),
-    STATE_ARRAY(Vga, gc), STATE(Vga, crtc_index), STATE_ARRAY(Vga, crtc), STATE(Vga, attr_index), STATE_ARRAY(Vga, attr),
-    STATE(Vga, attr_data), STATE(Vga, dac_state), STATE(Vga, dac_read), STATE(Vga, dac_write),
-    STATE(Vga, dac_part, .max = 2), STATE_ARRAY(Vga, dac_latch), STATE(Vga, pel_mask), STATE_ARRAY(Vga, palette),
+    STATE(Vga, misc), STATE(Vga, feature), STATE(Vga, seq_index), STATE_ARRAY(Vga, seq),
+    STATE(Vga, gc_index), STATE_ARRAY(Vga, gc), STATE(Vga, crtc_index), STATE_ARRAY(Vga, crtc),
+    STATE(Vga, attr_index), STATE_ARRAY(Vga, attr), STATE(Vga, attr_data), STATE(Vga, dac_state),
+    STATE(Vga, dac_read), STATE(Vga, dac_write), STATE(Vga, dac_part, .max = 2),
+    STATE_ARRAY(Vga, dac_latch), STATE(Vga, pel_mask), STATE_ARRAY(Vga, palette),
     STATE_ARRAY(Vga, latch), STATE(Vga, vbe_index), STATE(Vga, vbe_low), STATE_ARRAY(Vga, vbe),
     FIELD_END
 };
@@ -470,9 +478,10 @@ const Field vga_state[] = {
 static const Field vga_fields[] = { PCI_FIELDS(Vga), VGA_CONFIG(Vga, ), VGA_STATE(Vga, pci),
                                     STATE_RAM(Vga, vram), FIELD_END };
 
-#define VGA_CLASS(var, title, text, document)                                                                               \
-    const DeviceClass var##_class = { .name = title, .desc = text, .spec = document, .bus = "pci", .size = sizeof(Vga),      \
-        .fields = vga_fields, .io = &vga_ports_ops, .bank_size = VGA_PORT_BYTES, .realize = var##_realize, .unrealize = vga_unrealize, \
+#define VGA_CLASS(var, title, text, document)                                                                           \
+    const DeviceClass var##_class = { .name = title, .desc = text, .spec = document, .bus = "pci", .size = sizeof(Vga), \
+        .fields = vga_fields, .io = &vga_ports_ops, .bank_size = VGA_PORT_BYTES,                                        \
+        .realize = var##_realize, .unrealize = vga_unrealize,                                                           \
         .reset = vga_reset, .restored = vga_restored }
 VGA_CLASS(vga, "VGA", "standard VGA", "IBM VGA, Bochs VBE");
 VGA_CLASS(secondary_vga, "secondary-vga",

@@ -152,17 +152,21 @@ void     vga_unrealize(void *dev);
 void     vga_reset(void *dev);
 bool     vga_restored(void *dev, GError **err);
 void     vga_show(Vga *s);            /* VBE came on or went off */
-#define VGA_CONFIG(S, at)                                                                                                   \
-    { .name = "vgamem_mb", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(S, at vgamem_mb), .count = 1, .def = 16, .min = 1, \
-      .max = 512, .help = "Video memory in MiB, a power of two." },                                                        \
-    { .name = "edid", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(S, at edid), .count = 1, .def = 1,              \
-      .help = "The monitor describes itself." },                                                                            \
-    { .name = "xres", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(S, at xres), .count = 1, .def = 1280, .min = 320, \
-      .max = 4095, .help = "Width that the monitor asks for." },                                                           \
-    { .name = "yres", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(S, at yres), .count = 1, .def = 800, .min = 200,  \
-      .max = 4095, .help = "Height that the monitor asks for." }
+#define VGA_CONFIG(S, at)                                                                         \
+    { .name = "vgamem_mb", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(S, at vgamem_mb), \
+      .count = 1, .def = 16, .min = 1, .max = 512, .help = "Video memory in MiB, a power of "     \
+                                                           "two." },                              \
+    { .name = "edid", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(S, at edid),          \
+      .count = 1, .def = 1, .help = "The monitor describes itself." },                            \
+    { .name = "xres", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(S, at xres),           \
+      .count = 1, .def = 1280, .min = 320, .max = 4095,                                           \
+      .help = "Width that the monitor asks for." },                                               \
+    { .name = "yres", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(S, at yres),           \
+      .count = 1, .def = 800, .min = 200, .max = 4095,                                            \
+      .help = "Height that the monitor asks for." }
 /* What every adapter made of a Vga saves. */
-#define VGA_STATE(S, at) { .name = "vga", .type = T_STRUCT, .flags = F_STATE, .offset = offsetof(S, at), .count = 1, \
+#define VGA_STATE(S, at)                                                                        \
+    { .name = "vga", .type = T_STRUCT, .flags = F_STATE, .offset = offsetof(S, at), .count = 1, \
     .stride = sizeof(Vga), .aux = vga_state }
 extern const Field vga_state[];
 uint64_t vga_frame(const Vga *s);      /* how many there have been, by the guest's clock */

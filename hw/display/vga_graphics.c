@@ -14,8 +14,10 @@
  *   counter at half speed.
  * Threads: with the machine lock.
  *
- *     full address   byte mode: MA   word mode: MA << 1   doubleword mode: MA << 2; bits 13, 14 may be the row scan's 0, 1
- *     in a plane     that, without the bits that odd/even or chain-4 addressing turns into a choice of plane
+ *     full address   byte mode: MA   word mode: MA << 1   doubleword mode: MA << 2; bits 13, 14 may
+ *                    be the row scan's 0, 1
+ *     in a plane     that, without the bits that odd/even or chain-4 addressing turns into a choice
+ *                    of plane
  */
 #include "hw/display/vga.h"
 #include <string.h>

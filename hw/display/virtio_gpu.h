@@ -47,19 +47,24 @@ typedef struct VirtioGpu {
 
 extern const Field virtio_gpu_fields[];
 /* The pools are not nested: a struct's T_RAM fields stand in its own table. */
-#define GPU_FIELDS(S, m)                                                                                                     \
-    { .name = "max_hostmem", .type = T_U64, .flags = F_CONFIG, .offset = offsetof(S, m.max_hostmem), .count = 1,            \
-      .def = 256u << 20, .min = 1u << 20, .max = 4ull << 30, .help = "Most memory, in bytes, for the guest's pictures." },   \
-    { .name = "xres", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(S, m.xres), .count = 1, .def = 1280,              \
-      .min = 320, .max = 4095, .help = "Width that the monitor asks for." },                                                \
-    { .name = "yres", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(S, m.yres), .count = 1, .def = 800,               \
-      .min = 200, .max = 4095, .help = "Height that the monitor asks for." },                                               \
-    { .name = "edid", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(S, m.edid), .count = 1, .def = 1,               \
-      .help = "The monitor describes itself." },                                                                             \
-    { .name = "gpu", .type = T_STRUCT, .flags = F_STATE, .offset = offsetof(S, m), .count = 1, .stride = sizeof(VirtioGpu), \
-      .aux = virtio_gpu_fields },                                                                                            \
-    { .name = "pixels", .type = T_RAM, .flags = F_STATE, .offset = offsetof(S, m.pixels), .count = 1 },                      \
-    { .name = "backings", .type = T_RAM, .flags = F_STATE, .offset = offsetof(S, m.backings), .count = 1 },                  \
+#define GPU_FIELDS(S, m)                                                                       \
+    { .name = "max_hostmem", .type = T_U64, .flags = F_CONFIG,                                 \
+      .offset = offsetof(S, m.max_hostmem), .count = 1, .def = 256u << 20, .min = 1u << 20,    \
+      .max = 4ull << 30, .help = "Most memory, in bytes, for the guest's pictures." },         \
+    { .name = "xres", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(S, m.xres),         \
+      .count = 1, .def = 1280, .min = 320, .max = 4095,                                        \
+      .help = "Width that the monitor asks for." },                                            \
+    { .name = "yres", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(S, m.yres),         \
+      .count = 1, .def = 800, .min = 200, .max = 4095,                                         \
+      .help = "Height that the monitor asks for." },                                           \
+    { .name = "edid", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(S, m.edid),        \
+      .count = 1, .def = 1, .help = "The monitor describes itself." },                         \
+    { .name = "gpu", .type = T_STRUCT, .flags = F_STATE, .offset = offsetof(S, m), .count = 1, \
+      .stride = sizeof(VirtioGpu), .aux = virtio_gpu_fields },                                 \
+    { .name = "pixels", .type = T_RAM, .flags = F_STATE, .offset = offsetof(S, m.pixels),      \
+      .count = 1 },                                                                            \
+    { .name = "backings", .type = T_RAM, .flags = F_STATE, .offset = offsetof(S, m.backings),  \
+      .count = 1 },                                                                            \
     VIRTIO_FIELDS(S, m.v)
 
 void gpu_init(VirtioGpu *g, PciDevice *pci, const VirtioOps *ops, unsigned bar, unsigned msix_bar);

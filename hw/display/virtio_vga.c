@@ -7,7 +7,8 @@
  * Omits: what virtio_gpu.c and vga.c omit.
  * Threads: with the machine lock.
  *
- *     BAR 0: video memory     BAR 2: VGA registers     BAR 3: MSI-X     BAR 4: virtio     ROM: the VGA BIOS
+ *     BAR 0: video memory     BAR 2: VGA registers     BAR 3: MSI-X     BAR 4: virtio
+ *     ROM: the VGA BIOS
  */
 #include "hw/display/vga.h"
 #include "hw/display/virtio_gpu.h"

@@ -14,7 +14,8 @@
 #include <string.h>
 
 #define KERNEL_MAX (UINT64_C(1) << 30)
-#define TABLES_BYTES (512u << 10)     /* the firmware's tables at the top of RAM: ACPI, SMBIOS, its own heap */
+/* the firmware's tables at the top of RAM: ACPI, SMBIOS, its own heap */
+#define TABLES_BYTES (512u << 10)
 
 uint64_t boot_top(const BootImage *b)
 {

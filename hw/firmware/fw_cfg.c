@@ -8,7 +8,7 @@
  * Threads: with the machine lock.
  *
  *     510 w16  selector       511 r8  data, at an offset that counts on       514 r64  "QEMU CFG"
- *     514 w32  DMA descriptor's address, high half     518 w32  low half, starts it     (514-51b big-endian)
+ *     514 w32  DMA descriptor's address, big-endian: high half       518 w32  low half, starts it
  *
  * Descriptor, big-endian: u32 control (31:16 key; 4 write, 3 select, 2 skip, 1 read, 0 error), u32
  * length, u64 address.

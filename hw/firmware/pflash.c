@@ -182,10 +182,12 @@ static void erase(Pflash *s, uint32_t at)
 static void command(Pflash *s, uint8_t c)
 {
     static const struct { uint8_t command, reading, writing; } rows[] = {
-        { C_ARRAY, READ_ARRAY, W_COMMAND }, { C_ARRAY_TOO, READ_ARRAY, W_COMMAND }, { C_ARRAY_OLD, READ_ARRAY, W_COMMAND },
-        { C_CLEAR, READ_ARRAY, W_COMMAND }, { C_STATUS, READ_STATUS, W_COMMAND }, { C_ID, READ_ID, W_COMMAND },
-        { C_CFI, READ_CFI, W_COMMAND }, { C_BYTE, READ_STATUS, W_BYTE }, { C_BYTE_TOO, READ_STATUS, W_BYTE },
-        { C_ERASE, READ_STATUS, W_ERASE }, { C_LOCK, READ_STATUS, W_LOCK }, { C_BUFFER, READ_STATUS, W_COUNT },
+        { C_ARRAY, READ_ARRAY, W_COMMAND }, { C_ARRAY_TOO, READ_ARRAY, W_COMMAND },
+        { C_ARRAY_OLD, READ_ARRAY, W_COMMAND }, { C_CLEAR, READ_ARRAY, W_COMMAND },
+        { C_STATUS, READ_STATUS, W_COMMAND }, { C_ID, READ_ID, W_COMMAND },
+        { C_CFI, READ_CFI, W_COMMAND }, { C_BYTE, READ_STATUS, W_BYTE },
+        { C_BYTE_TOO, READ_STATUS, W_BYTE }, { C_ERASE, READ_STATUS, W_ERASE },
+        { C_LOCK, READ_STATUS, W_LOCK }, { C_BUFFER, READ_STATUS, W_COUNT },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -391,8 +393,10 @@ static const Field pflash_fields[] = {
     CONFIG_LINK(Pflash, drive, "drive", "drive", .help = "Image."),
     CONFIG_AS(Pflash, bytes, "size", .def = DEFAULT_BYTES, .min = SECTOR, .max = SIZE_MAX_BYTES,
            .help = "Bytes, where there is no image; erased."),
-    STATE(Pflash, reading, .max = READ_CFI), STATE(Pflash, writing, .max = W_CONFIRM), STATE(Pflash, status),
-    STATE(Pflash, expected, .max = BUFFER), STATE(Pflash, filled, .max = BUFFER), STATE(Pflash, buffer_at),
+    STATE(Pflash, reading, .max = READ_CFI),
+    STATE(Pflash, writing, .max = W_CONFIRM), STATE(Pflash, status),
+    STATE(Pflash, expected, .max = BUFFER),
+    STATE(Pflash, filled, .max = BUFFER), STATE(Pflash, buffer_at),
     STATE_BYTES(Pflash, buffer), STATE_RAM(Pflash, array),
     FIELD_END
 };

@@ -285,12 +285,15 @@ static const Field drive_fields[] = {
 
 static const Field fdc_fields[] = {
     STATE_IRQ(Fdc, irq), STATE_STRUCT(Fdc, drive, FloppyDrive, drive_fields),
-    STATE(Fdc, dor), STATE(Fdc, tdr), STATE(Fdc, dsr), STATE(Fdc, ccr, .max = 3), STATE(Fdc, phase, .max = PH_RESULT),
-    STATE_ARRAY(Fdc, cmd), STATE(Fdc, n_cmd), STATE(Fdc, n_params), STATE_ARRAY(Fdc, result), STATE(Fdc, n_result),
-    STATE(Fdc, at_result), STATE_ARRAY(Fdc, st0), STATE(Fdc, sense, .max = 15), STATE_ARRAY(Fdc, specify),
-    STATE_ARRAY(Fdc, config), STATE(Fdc, perpendicular), STATE(Fdc, locked), STATE(Fdc, xfer, .max = XF_FORMAT),
-    STATE(Fdc, unit, .max = 3), STATE(Fdc, track), STATE(Fdc, head, .max = 1), STATE(Fdc, side, .max = 1), STATE(Fdc, sector), STATE(Fdc, eot),
-    STATE(Fdc, size_code), STATE(Fdc, formatted), STATE(Fdc, multi_track), STATE(Fdc, dma_over), STATE(Fdc, pos, .max = FDC_SECTOR - 1),
+    STATE(Fdc, dor), STATE(Fdc, tdr), STATE(Fdc, dsr), STATE(Fdc, ccr, .max = 3),
+    STATE(Fdc, phase, .max = PH_RESULT), STATE_ARRAY(Fdc, cmd), STATE(Fdc, n_cmd),
+    STATE(Fdc, n_params), STATE_ARRAY(Fdc, result), STATE(Fdc, n_result), STATE(Fdc, at_result),
+    STATE_ARRAY(Fdc, st0), STATE(Fdc, sense, .max = 15), STATE_ARRAY(Fdc, specify),
+    STATE_ARRAY(Fdc, config), STATE(Fdc, perpendicular), STATE(Fdc, locked),
+    STATE(Fdc, xfer, .max = XF_FORMAT), STATE(Fdc, unit, .max = 3), STATE(Fdc, track),
+    STATE(Fdc, head, .max = 1), STATE(Fdc, side, .max = 1), STATE(Fdc, sector), STATE(Fdc, eot),
+    STATE(Fdc, size_code), STATE(Fdc, formatted), STATE(Fdc, multi_track), STATE(Fdc, dma_over),
+    STATE(Fdc, pos, .max = FDC_SECTOR - 1),
     STATE_ARRAY(Fdc, buf), STATE_TIMER(Fdc, timer),
     FIELD_END
 };

@@ -534,15 +534,17 @@ static void cmd_invalid(Fdc *s)
 
 /* table 5-1; bits 7 to 5 are MT, MFM and SK where the mask leaves them out */
 static const FdcCommand commands_of_fdc[] = {
-    { 0x06, 0x1f, 8, cmd_read, "READ DATA" },       { 0x0c, 0x1f, 8, cmd_read, "READ DELETED DATA" },
-    { 0x05, 0x3f, 8, cmd_write, "WRITE DATA" },     { 0x09, 0x3f, 8, cmd_write, "WRITE DELETED DATA" },
+    { 0x06, 0x1f, 8, cmd_read, "READ DATA" }, { 0x0c, 0x1f, 8, cmd_read, "READ DELETED DATA" },
+    { 0x05, 0x3f, 8, cmd_write, "WRITE DATA" }, { 0x09, 0x3f, 8, cmd_write, "WRITE DELETED DATA" },
     { 0x02, 0x9f, 8, cmd_read_track, "READ TRACK" },     { 0x16, 0x1f, 8, cmd_verify, "VERIFY" },
     { 0x0d, 0xbf, 5, cmd_format, "FORMAT TRACK" },  { 0x0a, 0xbf, 1, cmd_read_id, "READ ID" },
-    { 0x07, 0xff, 1, cmd_recalibrate, "RECALIBRATE" },   { 0x08, 0xff, 0, cmd_sense_interrupt, "SENSE INTERRUPT STATUS" },
-    { 0x03, 0xff, 2, cmd_specify, "SPECIFY" },      { 0x04, 0xff, 1, cmd_sense_drive, "SENSE DRIVE STATUS" },
-    { 0x0f, 0xff, 2, cmd_seek, "SEEK" },            { 0x8f, 0xbf, 2, cmd_relative_seek, "RELATIVE SEEK" },
-    { 0x13, 0xff, 3, cmd_configure, "CONFIGURE" },  { 0x0e, 0xff, 0, cmd_dump, "DUMPREG" },
-    { 0x12, 0xff, 1, cmd_perpendicular, "PERPENDICULAR MODE" },   { 0x14, 0x7f, 0, cmd_lock, "LOCK" },
+    { 0x07, 0xff, 1, cmd_recalibrate, "RECALIBRATE" },
+    { 0x08, 0xff, 0, cmd_sense_interrupt, "SENSE INTERRUPT STATUS" },
+    { 0x03, 0xff, 2, cmd_specify, "SPECIFY" },
+    { 0x04, 0xff, 1, cmd_sense_drive, "SENSE DRIVE STATUS" }, { 0x0f, 0xff, 2, cmd_seek, "SEEK" },
+    { 0x8f, 0xbf, 2, cmd_relative_seek, "RELATIVE SEEK" },
+    { 0x13, 0xff, 3, cmd_configure, "CONFIGURE" }, { 0x0e, 0xff, 0, cmd_dump, "DUMPREG" },
+    { 0x12, 0xff, 1, cmd_perpendicular, "PERPENDICULAR MODE" }, { 0x14, 0x7f, 0, cmd_lock, "LOCK" },
     { 0x10, 0xff, 0, cmd_version, "VERSION" },      { 0x18, 0xff, 0, cmd_part_id, "PART ID" },
     { 0, 0, 0, cmd_invalid, "INVALID" },
 };

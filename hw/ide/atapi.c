@@ -309,8 +309,10 @@ static void get_configuration(IdeDrive *d, const uint8_t *p)
         uint8_t        n;
     } list[] = {
         { 0x0000, 0x03, profiles, sizeof(profiles) }, { 0x0001, 0x0b, core, sizeof(core) },
-        { 0x0003, 0x07, removable, sizeof(removable) }, { 0x0010, current ? 1 : 0, random, sizeof(random) },
-        { 0x001e, current == PROFILE_CD, (const uint8_t[4]){ 0 }, 4 }, { 0x001f, current == PROFILE_DVD, (const uint8_t[4]){ 0 }, 4 },
+        { 0x0003, 0x07, removable, sizeof(removable) },
+        { 0x0010, current ? 1 : 0, random, sizeof(random) },
+        { 0x001e, current == PROFILE_CD, (const uint8_t[4]){ 0 }, 4 },
+        { 0x001f, current == PROFILE_DVD, (const uint8_t[4]){ 0 }, 4 },
     };
     unsigned wanted = p[1] & 3, start = be16(p + 2);
     uint8_t *r = clear(d, 128);

@@ -8,7 +8,8 @@
  * Omits: two drives' DASP and PDIAG handshake (both answer at once).
  * Threads: with the machine lock.
  *
- *     offset 0 data   1 error / feature   2 sector count   3-5 LBA low, mid, high   6 device   7 status / command
+ *     offset 0 data   1 error / feature   2 sector count   3-5 LBA low, mid, high   6 device
+ *            7 status / command
  *     control port: read alternate status, write device control
  */
 #include "core/log.h"
@@ -328,7 +329,9 @@ static const Field prd_fields[] = {
 };
 
 const Field ide_channel_fields[] = {
-    STATE(IdeChannel, selected, .max = 1), STATE(IdeChannel, control), STATE(IdeChannel, bm_cmd), STATE(IdeChannel, bm_status),
-    STATE(IdeChannel, bm_table), STATE_STRUCT(IdeChannel, prd, IdePrd, prd_fields), STATE_IRQ(IdeChannel, irq),
+    STATE(IdeChannel, selected, .max = 1), STATE(IdeChannel, control),
+    STATE(IdeChannel, bm_cmd), STATE(IdeChannel, bm_status),
+    STATE(IdeChannel, bm_table),
+    STATE_STRUCT(IdeChannel, prd, IdePrd, prd_fields), STATE_IRQ(IdeChannel, irq),
     FIELD_END
 };

@@ -2,7 +2,7 @@
 /*
  * ide.h -- the PC's disk controller, and the drives on its two channels.
  *
- *   piix3-ide  pci   two channels, bus.type "ide": ide.0 (1f0, 3f6, IRQ 14) and ide.1 (170, 376, IRQ 15)
+ *   piix3-ide  pci   two channels, bus.type "ide": ide.0 (1f0, 3f6, IRQ 14), ide.1 (170, 376, 15)
  *   ide-hd     ide   drive=ID, unit=0|1, serial=, model=, bootindex=
  *   ide-cd     ide   the same
  *

@@ -188,10 +188,12 @@ static void run_identify(IdeDrive *d)
         uint8_t  word;
         uint16_t val;
     } fixed[] = {
-        { 0, 0x85c0 },                /* ATAPI, CD-ROM, removable, DRQ within 50 us, 12-byte packets */
+        { 0, 0x85c0 },    /* ATAPI, CD-ROM, removable, DRQ within 50 us, 12-byte packets */
         { 20, 3 }, { 21, 512 }, { 22, 4 }, { 48, 1 }, { 49, 0x0b00 }, { 53, 7 }, { 64, 3 },
-        { 65, 120 }, { 66, 120 }, { 67, 120 }, { 68, 120 }, { 71, 30 }, { 72, 30 }, { 80, 0x00f0 }, { 81, 0x0016 },
-        { 82, 0x4210 }, { 83, 0x4000 }, { 84, 0x4000 }, { 85, 0x4210 }, { 87, 0x4000 }, { 93, 0x600b },
+        { 65, 120 }, { 66, 120 }, { 67, 120 }, { 68, 120 },
+        { 71, 30 }, { 72, 30 }, { 80, 0x00f0 }, { 81, 0x0016 },
+        { 82, 0x4210 }, { 83, 0x4000 }, { 84, 0x4000 },
+        { 85, 0x4210 }, { 87, 0x4000 }, { 93, 0x600b },
     };
     uint8_t *p = d->pio;
     memset(p, 0, SECTOR);
@@ -258,8 +260,10 @@ static const struct {
     uint8_t first, last;
     void  (*run)(IdeDrive *d);
 } commands[] = {
-    { 0x08, 0x08, run_device_reset }, { 0x20, 0x20, run_signature_abort }, { 0xa0, 0xa0, run_packet },
-    { 0xa1, 0xa1, run_identify }, { 0xe0, 0xe3, ide_finish }, { 0xe5, 0xe5, run_power_mode }, { 0xe6, 0xe7, ide_finish },
+    { 0x08, 0x08, run_device_reset },
+    { 0x20, 0x20, run_signature_abort }, { 0xa0, 0xa0, run_packet },
+    { 0xa1, 0xa1, run_identify }, { 0xe0, 0xe3, ide_finish },
+    { 0xe5, 0xe5, run_power_mode }, { 0xe6, 0xe7, ide_finish },
     { 0xec, 0xec, run_signature_abort }, { 0xef, 0xef, run_features },
 };
 
@@ -286,7 +290,8 @@ static void cd_reset(IdeDrive *d)
 }
 
 static const IdeDriveOps cd_ops = {
-    .command = cd_command, .block_in = cd_block_in, .block_out = cd_block_out, .dma = cd_dma, .signature = cd_signature,
+    .command = cd_command, .block_in = cd_block_in,
+    .block_out = cd_block_out, .dma = cd_dma, .signature = cd_signature,
     .reset = cd_reset,
 };
 
@@ -333,8 +338,10 @@ static bool cd_restored(void *dev, GError **err)
 
 static const Field cd_fields[] = {
     IDE_DRIVE_FIELDS,
-    STATE(IdeDrive, dma_mode), STATE(IdeDrive, sense_key), STATE(IdeDrive, asc), STATE(IdeDrive, ascq), STATE(IdeDrive, event),
-    STATE(IdeDrive, locked), STATE(IdeDrive, tray_open), STATE(IdeDrive, attention), STATE(IdeDrive, byte_limit), STATE_ARRAY(IdeDrive, packet),
+    STATE(IdeDrive, dma_mode), STATE(IdeDrive, sense_key),
+    STATE(IdeDrive, asc), STATE(IdeDrive, ascq), STATE(IdeDrive, event),
+    STATE(IdeDrive, locked), STATE(IdeDrive, tray_open), STATE(IdeDrive, attention),
+    STATE(IdeDrive, byte_limit), STATE_ARRAY(IdeDrive, packet),
     FIELD_END
 };
 

@@ -440,12 +440,14 @@ static void identify(IdeDrive *d, uint8_t *p)
         uint8_t  word;
         uint16_t val;
     } fixed[] = {
-        { 0, 0x0040 }, { 4, SPT * SECTOR }, { 5, SECTOR }, { 6, SPT }, { 20, 3 }, { 21, 512 }, { 22, 4 },
+        { 0, 0x0040 }, { 4, SPT * SECTOR }, { 5, SECTOR },
+        { 6, SPT }, { 20, 3 }, { 21, 512 }, { 22, 4 },
         { 47, 0x8000 | MULTIPLE_MAX }, { 48, 1 }, { 49, 0x0b00 },      /* DMA, LBA, IORDY */
-        { 51, 0x0200 }, { 52, 0x0200 }, { 53, 0x0007 }, { 64, 3 }, { 65, 120 }, { 66, 120 }, { 67, 120 }, { 68, 120 },
+        { 51, 0x0200 }, { 52, 0x0200 }, { 53, 0x0007 }, { 64, 3 },
+        { 65, 120 }, { 66, 120 }, { 67, 120 }, { 68, 120 },
         { 69, 0x4020 },               /* TRIM is deterministic and reads zeros */
         { 80, 0x00f0 }, { 81, 0x0016 },
-        { 82, 0x4021 }, { 83, 0x7400 }, { 84, 0x4000 },                /* NOP, cache, SMART; flush, 48 bits */
+        { 82, 0x4021 }, { 83, 0x7400 }, { 84, 0x4000 }, /* NOP, cache, SMART; flush, 48 bits */
         { 87, 0x4000 }, { 93, 0x600b }, { 105, 8 }, { 106, 0x6000 }, { 169, 1 },
     };
     memset(p, 0, SECTOR);
@@ -588,7 +590,8 @@ static bool hd_restored(void *dev, GError **err)
 
 static const Field hd_fields[] = {
     IDE_DRIVE_FIELDS,
-    STATE(IdeDrive, multiple), STATE(IdeDrive, dma_mode), STATE(IdeDrive, heads), STATE(IdeDrive, spt),
+    STATE(IdeDrive, multiple), STATE(IdeDrive, dma_mode),
+    STATE(IdeDrive, heads), STATE(IdeDrive, spt),
     STATE(IdeDrive, smart_on), STATE(IdeDrive, write_cache), STATE(IdeDrive, cylinders),
     FIELD_END
 };

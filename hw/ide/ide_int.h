@@ -144,18 +144,24 @@ void ide_words(uint8_t *out, const char *text, unsigned n);
 void ide_serial(const IdeDrive *d, uint8_t *out);       /* 20 bytes of IDENTIFY */
 
 /* CONFIG and STATE common to both classes. */
-#define IDE_DRIVE_FIELDS                                                                           \
-    CONFIG_LINK(IdeDrive, drive, "drive", "drive", .help = "Id of the -drive with the medium."),   \
-    CONFIG(IdeDrive, unit, .def = 2, .max = 2, .help = "0 master, 1 slave; default is the first free one."), \
-    CONFIG(IdeDrive, serial, .help = "Serial number, up to 20 characters."),                       \
-    CONFIG(IdeDrive, model, .help = "Model name, up to 40 characters."),                           \
-    CONFIG(IdeDrive, bootindex, .def = UINT64_MAX, .help = "Place in the firmware's boot order; lower is first."), \
-    STATE(IdeDrive, feature), STATE(IdeDrive, nsector), STATE(IdeDrive, sector), STATE(IdeDrive, lcyl), \
-    STATE(IdeDrive, hcyl), STATE(IdeDrive, select), STATE(IdeDrive, status), STATE(IdeDrive, error), \
-    STATE(IdeDrive, hob_feature), STATE(IdeDrive, hob_nsector), STATE(IdeDrive, hob_sector),       \
-    STATE(IdeDrive, hob_lcyl), STATE(IdeDrive, hob_hcyl), STATE(IdeDrive, intrq),                  \
-    STATE(IdeDrive, command), STATE(IdeDrive, phase, .max = PH_DMA), STATE(IdeDrive, xfer, .max = XF_PACKET), \
-    STATE(IdeDrive, ext), STATE(IdeDrive, use_dma), STATE(IdeDrive, lba), STATE(IdeDrive, left),   \
-    STATE(IdeDrive, pos, .max = PIO_BYTES), STATE(IdeDrive, block_end, .max = PIO_BYTES),          \
-    STATE(IdeDrive, filled, .max = IO_BYTES), STATE(IdeDrive, block_bytes, .max = 0x10000), STATE_ARRAY(IdeDrive, pio)
+#define IDE_DRIVE_FIELDS                                                                         \
+    CONFIG_LINK(IdeDrive, drive, "drive", "drive", .help = "Id of the -drive with the medium."), \
+    CONFIG(IdeDrive, unit, .def = 2, .max = 2,                                                   \
+           .help = "0 master, 1 slave; default is the first free one."),                         \
+    CONFIG(IdeDrive, serial, .help = "Serial number, up to 20 characters."),                     \
+    CONFIG(IdeDrive, model, .help = "Model name, up to 40 characters."),                         \
+    CONFIG(IdeDrive, bootindex, .def = UINT64_MAX,                                               \
+           .help = "Place in the firmware's boot order; lower is first."),                       \
+    STATE(IdeDrive, feature), STATE(IdeDrive, nsector),                                          \
+    STATE(IdeDrive, sector), STATE(IdeDrive, lcyl),                                              \
+    STATE(IdeDrive, hcyl), STATE(IdeDrive, select),                                              \
+    STATE(IdeDrive, status), STATE(IdeDrive, error),                                             \
+    STATE(IdeDrive, hob_feature), STATE(IdeDrive, hob_nsector), STATE(IdeDrive, hob_sector),     \
+    STATE(IdeDrive, hob_lcyl), STATE(IdeDrive, hob_hcyl), STATE(IdeDrive, intrq),                \
+    STATE(IdeDrive, command), STATE(IdeDrive, phase, .max = PH_DMA),                             \
+    STATE(IdeDrive, xfer, .max = XF_PACKET),                                                     \
+    STATE(IdeDrive, ext), STATE(IdeDrive, use_dma), STATE(IdeDrive, lba), STATE(IdeDrive, left), \
+    STATE(IdeDrive, pos, .max = PIO_BYTES), STATE(IdeDrive, block_end, .max = PIO_BYTES),        \
+    STATE(IdeDrive, filled, .max = IO_BYTES),                                                    \
+    STATE(IdeDrive, block_bytes, .max = 0x10000), STATE_ARRAY(IdeDrive, pio)
 #endif

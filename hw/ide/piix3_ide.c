@@ -7,7 +7,8 @@
  * Omits: timings (the registers hold what is written), native mode.
  * Threads: with the machine lock.
  *
- *     BAR 4: 0 command (3 to memory, 0 start)   2 status (6, 5 drives can DMA, 2 interrupt, 1 error, 0 active)   4 table
+ *     BAR 4: 0 command (3 to memory, 0 start)   4 table
+ *            2 status (6, 5 drives can DMA, 2 interrupt, 1 error, 0 active)
  *     secondary channel: the same at 8
  */
 #include "hw/ide/ide_int.h"

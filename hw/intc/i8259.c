@@ -350,10 +350,14 @@ static void i8259_store(I8259 *s)
     for (unsigned i = 0; i < 2; i++) {
         const Chip *c = &s->chip[i];
         p[i] = (PicState){
-            .lines = c->lines, .irr = chip_irr(s, i), .imr = c->step == POWER_ON ? 0xff : c->imr, .isr = c->isr, .elcr = c->elcr,
-            .elcr_writable = elcr_writable[i], .vector = c->vector, .top = c->top, .step = c->step == POWER_ON ? 0 : c->step,
-            .icw4_comes = c->icw1 & ICW1_IC4, .auto_eoi = c->icw4 & ICW4_AEOI, .nested_special = c->icw4 & ICW4_SFNM,
-            .special_mask = c->special_mask, .rotate_aeoi = c->rotate_aeoi, .read_isr = c->read_isr, .poll = c->poll,
+            .lines = c->lines, .irr = chip_irr(s, i),
+            .imr = c->step == POWER_ON ? 0xff : c->imr, .isr = c->isr, .elcr = c->elcr,
+            .elcr_writable = elcr_writable[i], .vector = c->vector,
+            .top = c->top, .step = c->step == POWER_ON ? 0 : c->step,
+            .icw4_comes = c->icw1 & ICW1_IC4, .auto_eoi = c->icw4 & ICW4_AEOI,
+            .nested_special = c->icw4 & ICW4_SFNM,
+            .special_mask = c->special_mask, .rotate_aeoi = c->rotate_aeoi,
+            .read_isr = c->read_isr, .poll = c->poll,
         };
     }
     outside(s)->pic_store(s->dev.machine, p);
@@ -371,10 +375,14 @@ static void i8259_refresh(void *dev)
     for (unsigned i = 0; i < 2; i++) {
         const PicState *q = &p[i];
         s->chip[i] = (Chip){
-            .lines = q->lines, .latch = q->irr, .elcr = q->elcr & elcr_writable[i], .imr = q->imr, .isr = q->isr,
-            .icw1 = ICW1_SELECT | (q->icw4_comes ? ICW1_IC4 : 0), .icw3 = i == MASTER ? 1 << CASCADE : CASCADE,
-            .icw4 = ICW4_UPM | (q->auto_eoi ? ICW4_AEOI : 0) | (q->nested_special ? ICW4_SFNM : 0), .vector = q->vector & 0xf8,
-            .top = q->top & 7, .step = q->step & 3, .read_isr = q->read_isr, .poll = q->poll, .special_mask = q->special_mask,
+            .lines = q->lines, .latch = q->irr,
+            .elcr = q->elcr & elcr_writable[i], .imr = q->imr, .isr = q->isr,
+            .icw1 = ICW1_SELECT | (q->icw4_comes ? ICW1_IC4 : 0),
+            .icw3 = i == MASTER ? 1 << CASCADE : CASCADE,
+            .icw4 = ICW4_UPM | (q->auto_eoi ? ICW4_AEOI : 0) | (q->nested_special ? ICW4_SFNM : 0),
+            .vector = q->vector & 0xf8,
+            .top = q->top & 7, .step = q->step & 3, .read_isr = q->read_isr,
+            .poll = q->poll, .special_mask = q->special_mask,
             .rotate_aeoi = q->rotate_aeoi,
         };
     }

@@ -12,7 +12,8 @@
 /* Version 14h, highest LVT entry 5, suppression of EOI broadcasts. */
 #define VERSION         (0x14u | (N_LVT - 1) << 16 | 1u << 24)
 
-#define ICR_WRITABLE    0x000ccfffu   /* vector, mode, logical, level 14, trigger 15, shorthand 19:18; not status 12 */
+/* vector, mode, logical, level 14, trigger 15, shorthand 19:18; not status 12 */
+#define ICR_WRITABLE    0x000ccfffu
 #define ICR_RESERVED_X2 0xfff32000u
 #define SVR_WRITABLE    0x000011ffu
 

@@ -11,7 +11,8 @@
 #include "hw/intc/lapic.h"
 
 #define NS_PER_S        1000000000ull
-#define MIN_PERIOD_NS   20000u        /* a periodic timer faster than this loses ticks instead of drowning the host */
+/* a periodic timer faster than this loses ticks instead of drowning the host */
+#define MIN_PERIOD_NS   20000u
 #define FAR_FUTURE_S    (100ull * 365 * 86400)
 
 static unsigned timer_mode(const Lapic *s)

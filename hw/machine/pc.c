@@ -6,9 +6,12 @@
  * Omits: hot-plug.
  * Threads: main thread, before the machine runs.
  *
- *     00000-9ffff  RAM                    C0000-fffff  BIOS and option ROMs, or RAM as the PAM registers say
- *     a0000-bffff  VGA                    100000-      RAM, to 3 or 3.5 GiB; then PCI memory
- *     FEC00000 IO-APIC   FED00000 HPET   FEE00000 local APIC   below 4 GiB: BIOS   4 GiB-: the rest of RAM
+ *     00000-9ffff  RAM
+ *     a0000-bffff  VGA
+ *     C0000-fffff  BIOS and option ROMs, or RAM as the PAM registers say
+ *     100000-      RAM, to 3 or 3.5 GiB; then PCI memory
+ *     FEC00000 IO-APIC   FED00000 HPET   FEE00000 local APIC   below 4 GiB: BIOS
+ *     4 GiB-: the rest of RAM
  */
 #include "hw/machine/pc.h"
 #include "block/drive.h"
@@ -266,9 +269,11 @@ static void pc_unbuild(Machine *m)
 
 static const Field pc_fields[] = {
     CONFIG_AS(PcMachine, has_hpet, "hpet", .def = 1, .help = "Fit a high precision event timer."),
-    CONFIG_AS(PcMachine, pcspk_audiodev, "pcspk-audiodev", .help = "Id of the -audiodev that plays the speaker; without, it is mute."),
+    CONFIG_AS(PcMachine, pcspk_audiodev, "pcspk-audiodev",
+              .help = "Id of the -audiodev that plays the speaker; without, it is mute."),
     CONFIG(PcMachine, usb, .help = "Have the chipset's USB controller."),
-    CONFIG(PcMachine, smm, .def = 1, .help = "Have system management mode: SMRAM, and SMIs by port B2."),
+    CONFIG(PcMachine, smm, .def = 1,
+           .help = "Have system management mode: SMRAM, and SMIs by port B2."),
     FIELD_END
 };
 

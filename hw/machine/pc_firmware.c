@@ -24,7 +24,8 @@ enum { EQUIPMENT_FLOPPY = 1, EQUIPMENT_FPU = 2, EQUIPMENT_POINTER = 4, NO_FLOPPY
        SHIFT_64K = 16, BOOT_LETTERS = 3 };
 #define LOW_BIOS (128u << 10)
 #define FLASH_MAX (16u << 20)
-#define HPET_ID 0x8086a201u           /* three timers, 64 bits, legacy replacement: the device's capabilities */
+/* three timers, 64 bits, legacy replacement: the device's capabilities */
+#define HPET_ID 0x8086a201u
 
 static void cmos_int(PcMachine *pc, unsigned index, uint64_t val, unsigned n)
 {
@@ -42,8 +43,11 @@ static bool set_boot_order(PcMachine *pc, const char *order, GError **err)
     for (const char *p = order; *p; p++) {
         const char *at = strchr(letters, *p);
         if (!at || n == BOOT_LETTERS) {
-            return fail(err, "-boot: \"%s\" is no boot order; write up to three letters of a (floppy), c (disk), d (CD-ROM), "
-                        "n (network)", order);
+            return fail(err,
+                        "-boot: \"%s\" is no boot order; write up to three letters of a (floppy), "
+                        "c (disk), d (CD-ROM), "
+                        "n (network)",
+                        order);
         }
         code[n++] = (uint8_t)(at - letters + 1);
     }
@@ -162,8 +166,8 @@ static bool fill_fw_cfg(Machine *m, PcMachine *pc, GError **err)
 static bool tables(Machine *m, PcMachine *pc, GError **err)
 {
     pc->acpi = (AcpiPc){ .machine = m, .n_cpus = m->n_cpus, .low_ram = pc->low_ram,
-                         .high_ram = pc->high_ram,
-                         .hpet = pc->hpet != NULL, .hpet_id = HPET_ID, .bus = &pc->host->bus, .pm_base = piix4_pm_base, .pm = pc->pm };
+                         .high_ram = pc->high_ram, .hpet = pc->hpet != NULL, .hpet_id = HPET_ID,
+                         .bus = &pc->host->bus, .pm_base = piix4_pm_base, .pm = pc->pm };
     for (unsigned i = 0; i < MAX_SERIAL; i++) {
         pc->acpi.serial[i] = m->options->serial[i] != NULL;
     }

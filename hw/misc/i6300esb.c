@@ -9,9 +9,11 @@
  *   set.  The general purpose output.
  * Threads: with the machine lock.
  *
- *     configuration space: 60 WDT Configuration   4:3 -  5 output off  2 prescaler  1:0 interrupt type (3: none)
+ *     configuration space: 60 WDT Configuration   4:3 -  5 output off  2 prescaler
+ *                                                 1:0 interrupt type (3: none)
  *                          68 WDT Lock            2 free running  1 enable  0 lock
- *     memory, 16 bytes:    00 preload 1   04 preload 2   08 interrupt status   0C reload (8), timed out (9)
+ *     memory, 16 bytes:    00 preload 1   04 preload 2   08 interrupt status
+ *                          0C reload (8), timed out (9)
  */
 #include "core/actions.h"
 #include "core/clock.h"
@@ -135,7 +137,8 @@ static const MmioOps bank_ops = { .read = bank_read, .write = bank_write, .min =
 
 static const Reg i6300esb_config[] = {
     PCI_REG(CONFIG_AT, 2, "WDT_CONFIG", .wr = CONFIG_NO_OUTPUT | CONFIG_PRESCALE | CONFIG_INT),
-    PCI_REG(LOCK_AT, 1, "WDT_LOCK", .wr = LOCK_LOCKED | LOCK_ENABLE | LOCK_FREE_RUN, .on_write = lock_written),
+    PCI_REG(LOCK_AT, 1, "WDT_LOCK", .wr = LOCK_LOCKED | LOCK_ENABLE | LOCK_FREE_RUN,
+            .on_write = lock_written),
     { .size = 0 }
 };
 

@@ -77,7 +77,8 @@ static void testdev_write(PciTestdev *s, unsigned bar, hwaddr off, uint64_t val,
         s->count[bar] = 0;
     } else if (off == COUNT && size == 4) {
         s->count[bar] = val;
-    } else if (test < N_TESTS && off == target(bar, test) && size == WIDTH && (test != 2 || val == DATA)) {
+    } else if (test < N_TESTS && off == target(bar, test) && size == WIDTH &&
+               (test != 2 || val == DATA)) {
         s->count[bar]++;
     }
 }

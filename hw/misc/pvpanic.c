@@ -2,8 +2,8 @@
 /*
  * pvpanic.c -- a port by which a guest says that it has panicked.
  *
- * Spec: QEMU docs/specs/pvpanic: a read gives the events supported, a write announces one; bit 0 panicked, bit 1 a crash
- *   kernel has been loaded and takes over.
+ * Spec: QEMU docs/specs/pvpanic: a read gives the events supported, a write announces one; bit 0
+ *   panicked, bit 1 a crash kernel has been loaded and takes over.
  * Omits: orderly shutdown requests (bit 2).
  * Threads: with the machine lock.
  */
@@ -47,7 +47,8 @@ static void pvpanic_write(void *dev, hwaddr off, uint64_t val, unsigned size)
     }
 }
 
-static const MmioOps pvpanic_ops = { .read = pvpanic_read, .write = pvpanic_write, .min = 1, .max = 1 };
+static const MmioOps pvpanic_ops = { .read = pvpanic_read, .write = pvpanic_write, .min = 1,
+                                     .max = 1 };
 
 static bool pvpanic_realize(void *dev, GError **err)
 {
@@ -59,7 +60,8 @@ static bool pvpanic_realize(void *dev, GError **err)
 
 static const Field pvpanic_fields[] = {
     CONFIG(Pvpanic, ioport, .def = 0x505, .max = 0xffff, .help = "I/O port."),
-    CONFIG(Pvpanic, events, .def = EVENTS, .max = EVENTS, .help = "Events offered: 1 panicked, 2 crash kernel loaded."),
+    CONFIG(Pvpanic, events, .def = EVENTS, .max = EVENTS,
+           .help = "Events offered: 1 panicked, 2 crash kernel loaded."),
     FIELD_END
 };
 

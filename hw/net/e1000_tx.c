@@ -9,7 +9,8 @@
  * Threads: with the machine lock.
  *
  *     legacy   0 address   8 length 16, CSO 8, CMD 8   12 STA 8, CSS 8, special 16
- *     context  0 IPCSS 8, IPCSO 8, IPCSE 16, TUCSS 8, TUCSO 8, TUCSE 16   8 PAYLEN 20, DTYP 4, TUCMD 8   12 STA, HDRLEN 8, MSS 16
+ *     context  0 IPCSS 8, IPCSO 8, IPCSE 16, TUCSS 8, TUCSO 8, TUCSE 16
+ *              8 PAYLEN 20, DTYP 4, TUCMD 8   12 STA, HDRLEN 8, MSS 16
  *     data     0 address   8 DTALEN 20, DTYP 4, DCMD 8   12 STA 8, POPTS 8, special 16
  */
 #include "core/machine.h"
@@ -201,9 +202,12 @@ static void frame_end(E1000 *s, uint8_t cso, uint8_t css, bool legacy_sum)
 static void context_desc(E1000 *s, const Desc *d)
 {
     s->ctx = (E1000Context){
-        .ipcss = (uint8_t)d->addr, .ipcso = (uint8_t)(d->addr >> 8), .ipcse = (uint16_t)(d->addr >> 16),
-        .tucss = (uint8_t)(d->addr >> 32), .tucso = (uint8_t)(d->addr >> 40), .tucse = (uint16_t)(d->addr >> 48),
-        .paylen = d->info & 0xfffff, .tucmd = (uint8_t)(d->info >> 24), .hdrlen = (uint8_t)(d->info >> 40),
+        .ipcss = (uint8_t)d->addr, .ipcso = (uint8_t)(d->addr >> 8),
+        .ipcse = (uint16_t)(d->addr >> 16),
+        .tucss = (uint8_t)(d->addr >> 32), .tucso = (uint8_t)(d->addr >> 40),
+        .tucse = (uint16_t)(d->addr >> 48),
+        .paylen = d->info & 0xfffff, .tucmd = (uint8_t)(d->info >> 24),
+        .hdrlen = (uint8_t)(d->info >> 40),
         .mss = (uint16_t)(d->info >> 48),
     };
     frame_start(s);

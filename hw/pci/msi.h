@@ -30,9 +30,11 @@ typedef struct PciMsix {
     Region   own;                     /* pci_msix_bar()'s */
 } PciMsix;
 
-#define PCI_MSIX_FIELDS(S, m) \
-    { .name = "msix_table", .type = T_U32, .flags = F_STATE, .offset = offsetof(S, m.table), .count = PCI_MSIX_MAX * 4 }, \
-    { .name = "msix_pending", .type = T_U32, .flags = F_STATE, .offset = offsetof(S, m.pending), .count = PCI_MSIX_MAX / 32 }
+#define PCI_MSIX_FIELDS(S, m)                                                                    \
+    { .name = "msix_table", .type = T_U32, .flags = F_STATE, .offset = offsetof(S, m.table),     \
+      .count = PCI_MSIX_MAX * 4 },                                                               \
+    { .name = "msix_pending", .type = T_U32, .flags = F_STATE, .offset = offsetof(S, m.pending), \
+      .count = PCI_MSIX_MAX / 32 }
 
 /* MSI with 1, 2, 4, ... 32 vectors, 64-bit addresses and a mask for each. */
 void pci_msi(PciDevice *d, unsigned vectors);

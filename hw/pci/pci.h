@@ -86,21 +86,28 @@ struct PciDevice {
     void     (*mapped)(void *dev);    /* optional: command or a BAR changed */
 };
 
-#define PCI_FIELDS(S)                                                                              \
-    { .name = "addr", .type = T_STR, .flags = F_CONFIG, .offset = offsetof(S, pci.addr), .count = 1, \
-      .help = "Slot and function on the bus, in hex: SLOT[.FN]; default is the first free slot." }, \
-    { .name = "multifunction", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(S, pci.multifunction), \
-      .count = 1, .help = "Function 0 of a device with more functions." },                         \
-    { .name = "romfile", .type = T_STR, .flags = F_CONFIG, .offset = offsetof(S, pci.romfile), .count = 1, \
-      .help = "Option ROM image; an empty name means none." },                                     \
-    { .name = "rombar", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(S, pci.rombar), .count = 1, .def = 1, \
-      .help = "Offer the option ROM to the guest in a BAR." },                                     \
-    { .name = "config", .type = T_U8, .flags = F_STATE, .offset = offsetof(S, pci.config), .count = 256 }, \
-    { .name = "irq_level", .type = T_BOOL, .flags = F_STATE, .offset = offsetof(S, pci.irq_level), .count = 1 }, \
-    { .name = "intx", .type = T_IRQ, .flags = F_STATE, .offset = offsetof(S, pci.intx), .count = 1 }
+#define PCI_FIELDS(S)                                                                          \
+    { .name = "addr", .type = T_STR, .flags = F_CONFIG, .offset = offsetof(S, pci.addr),       \
+      .count = 1,                                                                              \
+      .help = "Slot and function on the bus, in hex: SLOT[.FN]; default is the first free "    \
+              "slot." },                                                                       \
+    { .name = "multifunction", .type = T_BOOL, .flags = F_CONFIG,                              \
+      .offset = offsetof(S, pci.multifunction), .count = 1,                                    \
+      .help = "Function 0 of a device with more functions." },                                 \
+    { .name = "romfile", .type = T_STR, .flags = F_CONFIG, .offset = offsetof(S, pci.romfile), \
+      .count = 1, .help = "Option ROM image; an empty name means none." },                     \
+    { .name = "rombar", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(S, pci.rombar),  \
+      .count = 1, .def = 1, .help = "Offer the option ROM to the guest in a BAR." },           \
+    { .name = "config", .type = T_U8, .flags = F_STATE, .offset = offsetof(S, pci.config),     \
+      .count = 256 },                                                                          \
+    { .name = "irq_level", .type = T_BOOL, .flags = F_STATE,                                   \
+      .offset = offsetof(S, pci.irq_level), .count = 1 },                                      \
+    { .name = "intx", .type = T_IRQ, .flags = F_STATE, .offset = offsetof(S, pci.intx),        \
+      .count = 1 }
 
 /* Saved by the bridge that has the bus as member m. */
-#define PCI_BUS_FIELDS(S, m) { .name = "pirq", .type = T_STRUCT, .flags = F_STATE, .offset = offsetof(S, m.pirq), \
+#define PCI_BUS_FIELDS(S, m)                                                             \
+    { .name = "pirq", .type = T_STRUCT, .flags = F_STATE, .offset = offsetof(S, m.pirq), \
     .count = 4, .stride = sizeof(IrqGate), .aux = irq_gate_fields }
 
 /*

@@ -11,7 +11,8 @@
  * Threads: with the machine lock.
  *
  * The bank has three parts, each mapped where its own registers say:
- *     00-3f  power management I/O (PMBASE)    40-4f  SMBus host (SMBBASE)    50-51  APM control and status (ports B2, B3)
+ *     00-3f  power management I/O (PMBASE)    40-4f  SMBus host (SMBBASE)
+ *     50-51  APM control and status (ports B2, B3)
  */
 #include "core/machine.h"
 #include "cpu/x86/apicif.h"
@@ -129,7 +130,8 @@ static void apmc_written(void *dev, uint64_t old, uint64_t val)
         s->pmcntrl |= CNT_SCI_EN;
     } else if (val == ACPI_DISABLE) {
         s->pmcntrl &= ~CNT_SCI_EN;
-    } else if (s->smm && pci_get(&s->pci, DEVACTB, 4) & DEVACTB_APMC_EN && s->glbctl & GLBCTL_SMI_EN) {
+    } else if (s->smm && pci_get(&s->pci, DEVACTB, 4) & DEVACTB_APMC_EN &&
+               s->glbctl & GLBCTL_SMI_EN) {
         Machine *m = s->pci.dev.machine;
         s->glbsts |= GLBSTS_APM_STS;
         if (m->vcpus->len) {
@@ -150,9 +152,11 @@ static void hstcnt_written(void *dev, uint64_t old, uint64_t val)
 }
 
 static const Reg pm_regs[] = {
-    REG(Piix4Pm, 0x00, pmsts, .w1c = EN_MASK | STS_RSM, .on_read = pmsts_read, .on_write = event_written),
+    REG(Piix4Pm, 0x00, pmsts, .w1c = EN_MASK | STS_RSM, .on_read = pmsts_read,
+        .on_write = event_written),
     REG(Piix4Pm, 0x02, pmen, .wr = EN_MASK, .on_write = event_written),
-    REG(Piix4Pm, 0x04, pmcntrl, .wr = CNT_SCI_EN | 2 | CNT_SUS_TYP | CNT_SUS_EN, .on_write = pmcntrl_written),
+    REG(Piix4Pm, 0x04, pmcntrl, .wr = CNT_SCI_EN | 2 | CNT_SUS_TYP | CNT_SUS_EN,
+        .on_write = pmcntrl_written),
     REG(Piix4Pm, 0x08, pmtmr, .on_read = pmtmr_read),
     REG(Piix4Pm, 0x0c, gpsts, .w1c = 0xffff, .on_write = event_written),
     REG(Piix4Pm, 0x0e, gpen, .wr = 0xffff, .on_write = event_written),
@@ -242,8 +246,8 @@ static bool piix4_pm_realize(void *dev, GError **err)
     Region *io = s->pci.dev.bus->io;
     (void)err;
     pci_init(&s->pci, &(PciIdent){ .vendor = 0x8086, .device = 0x7113, .class_code = 0x068000,
-                                   .revision = 3,
-                                   .pin = 1, .subsystem_vendor = 0x1af4, .subsystem = 0x1100 }, pm_config);
+                                   .revision = 3, .pin = 1, .subsystem_vendor = 0x1af4,
+                                   .subsystem = 0x1100 }, pm_config);
     timer_init(&s->overflow, m, TIME_GUEST, overflow_fire, s);
     m->power_button = piix4_pm_power_button;
     m->power_button_dev = s;

@@ -20,8 +20,10 @@
 #include "core/trace.h"
 
 #define NS_PER_S        1000000000ull
-#define MIN_GAP_NS      20000         /* OUT0 does not change oftener: keeps a hostile count from drowning the host */
-#define LATE_NS         100000000     /* ticks the host was late for are made up, unless it was later than this */
+/* OUT0 does not change oftener: keeps a hostile count from drowning the host */
+#define MIN_GAP_NS      20000
+/* ticks the host was late for are made up, unless it was later than this */
+#define LATE_NS         100000000
 
 enum { N_COUNTERS = 3, PIT_PORT = 0x40, CONTROL = 3, READ_BACK = 3 };
 enum { RW_LATCH, RW_LSB, RW_MSB, RW_BOTH };
@@ -312,10 +314,14 @@ static void pit_refresh(void *dev)
         const PitChannel *q = &p.channel[n];
         Counter *c = &s->counter[n];
         *c = (Counter){
-            .mode = MIN(q->mode, 5), .rw = CLAMP(q->rw, RW_LSB, RW_BOTH), .bcd = q->bcd & 1, .gate = q->gate, .triggered = true,
-            .loaded = !(q->mode == 0 && q->write_msb), .read_msb = q->read_msb, .write_msb = q->write_msb,
-            .status_latched = q->status_latched, .latched_status = q->latched_status, .latched_bytes = MIN(q->latched_bytes, 2),
-            .write_lsb = q->write_lsb, .latched_count = q->latched_count, .count = CLAMP(q->count, 1, 65536),
+            .mode = MIN(q->mode, 5), .rw = CLAMP(q->rw, RW_LSB, RW_BOTH),
+            .bcd = q->bcd & 1, .gate = q->gate, .triggered = true,
+            .loaded = !(q->mode == 0 && q->write_msb),
+            .read_msb = q->read_msb, .write_msb = q->write_msb,
+            .status_latched = q->status_latched, .latched_status = q->latched_status,
+            .latched_bytes = MIN(q->latched_bytes, 2),
+            .write_lsb = q->write_lsb, .latched_count = q->latched_count,
+            .count = CLAMP(q->count, 1, 65536),
         };
         tick = MIN(muldiv64(q->loaded_ns, PIT_HZ, NS_PER_S), now);
         c->load_tick = paused(c) ? now - tick : tick;
@@ -695,8 +701,9 @@ static const Field counter_fields[] = {
 
 static const Field pit_fields[] = {
     CONFIG(Pit, iobase, .def = PIT_PORT, .max = 0xfffc, .help = "First of its four I/O ports."),
-    { .name = "lost_tick_policy", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(Pit, lost_ticks), .count = 1,
-      .aux = lost_policies, .def = DELAY, .help = "Ticks that the host was late for: dropped, or made up as soon as it can." },
+    { .name = "lost_tick_policy", .type = T_ENUM, .flags = F_CONFIG,
+      .offset = offsetof(Pit, lost_ticks), .count = 1, .aux = lost_policies, .def = DELAY,
+      .help = "Ticks that the host was late for: dropped, or made up as soon as it can." },
     STATE_STRUCT(Pit, counter, Counter, counter_fields),
     STATE(Pit, event_tick),
     STATE_IRQ(Pit, irq),

@@ -76,7 +76,10 @@ typedef struct Date {
     unsigned month, day, hour, minute, second, weekday;     /* 1-12, 1-31, ..., 0 is Sunday */
 } Date;
 
-/* --- the calendar: days since 1970 in the proleptic Gregorian calendar, counted in years that begin in March  */
+/*
+ * --- the calendar: days since 1970 in the proleptic Gregorian calendar, counted in years that
+ * begin in March
+ */
 
 static int64_t days_from_date(const Date *d)
 {

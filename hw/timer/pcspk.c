@@ -24,7 +24,7 @@ enum { GATE2 = 0x01, SPEAKER_ON = 0x02, WRITABLE = 0x0f, REFRESH = 0x10, OUT2 = 
 #define REFRESH_NS      15085         /* one row every 15.085 us */
 
 #define LOUD            10000         /* of 32767: from low to high */
-#define KEEP_SHIFT      9             /* a constant level fades by 1/512 a frame: no speaker plays DC */
+#define KEEP_SHIFT      9 /* a constant level fades by 1/512 a frame: no speaker plays DC */
 #define QUIET_DIV       5             /* after 1/5 s of it the voice stops */
 enum { RING = 16384 };                /* frames: a third of a second */
 
@@ -241,7 +241,8 @@ void *pcspk_create(Machine *m, Bus *isa, void *pit, const char *audiodev, GError
 
 static const Field speaker_fields[] = {
     CONFIG(Speaker, iobase, .def = SPEAKER_PORT, .max = 0xffff, .help = "I/O port."),
-    CONFIG_LINK(Speaker, audio, "audiodev", "audiodev", .help = "The -audiodev that plays it; without, it is mute."),
+    CONFIG_LINK(Speaker, audio, "audiodev", "audiodev",
+                .help = "The -audiodev that plays it; without, it is mute."),
     STATE(Speaker, control, .max = WRITABLE),
     FIELD_END
 };

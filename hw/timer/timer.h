@@ -3,7 +3,8 @@
  * timer.h -- the PC's timers, and how a machine wires them.
  *
  *     void *pit  = pit_create(m, isa, err);                isa-pit: ports 40-43, IRQ 0
- *     void *spk  = pcspk_create(m, isa, pit, audiodev, err);         isa-pcspk: port 61 (gate and OUT of channel 2, refresh toggle)
+ *     void *spk  = pcspk_create(m, isa, pit, audiodev, err);
+ *     isa-pcspk: port 61 (gate and OUT of channel 2, refresh toggle)
  *     void *rtc  = rtc_create(m, isa, err);                mc146818rtc: ports 70-71, IRQ 8
  *     void *hpet = hpet_create(m, &m->memory, gsi, err);   hpet: 1 KiB at fed00000
  * With an HPET, the PIT's and the RTC's wires run through it, since legacy replacement cuts them

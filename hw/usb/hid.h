@@ -68,5 +68,6 @@ void hid_configured(void *dev);
 bool hid_restored(void *dev, GError **err);
 void hid_unrealize(void *dev);
 
-#define HID_DESCRIPTOR(report) { 9, 0x21, 0x11, 0x01, 0, 1, 0x22, sizeof(report) & 0xff, sizeof(report) >> 8 }  /* 6.2.1 */
+/* 6.2.1 */
+#define HID_DESCRIPTOR(report) { 9, 0x21, 0x11, 0x01, 0, 1, 0x22, sizeof(report) & 0xff, sizeof(report) >> 8 }
 #endif

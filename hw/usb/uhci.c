@@ -614,11 +614,10 @@ static void legsup_written(void *dev, uint64_t old, uint64_t val)
     update_irq(dev);
 }
 
-static const Reg uhci_regs[] = {
-    PCI_REG(SBRN, 1, "SBRN", .reset = 0x10),
-    PCI_REG(LEGSUP, 2, "LEGSUP", .reset = LEGSUP_IRQ, .wr = 0x20bf, .w1c = 0x8f00, .on_write = legsup_written),
-    { .size = 0 }
-};
+static const Reg uhci_regs[] = { PCI_REG(SBRN, 1, "SBRN", .reset = 0x10),
+                                 PCI_REG(LEGSUP, 2, "LEGSUP", .reset = LEGSUP_IRQ, .wr = 0x20bf,
+                                         .w1c = 0x8f00, .on_write = legsup_written),
+                                 { .size = 0 } };
 
 /* ---- life ---- */
 
@@ -701,11 +700,12 @@ static const Field uhci_fields[] = {
     FIELD_END
 };
 
-#define UHCI_CLASS(file, name_, desc_, realize_)                                                     \
-    const DeviceClass file##_class = {                                                               \
-        .name = name_, .desc = desc_, .spec = "Intel UHCI Design Guide 1.1", .bus = "pci",           \
-        .size = sizeof(Uhci), .fields = uhci_fields, .realize = realize_, .unrealize = uhci_unrealize, \
-        .reset = uhci_reset, .restored = uhci_restored,                                              \
+#define UHCI_CLASS(file, name_, desc_, realize_)                                           \
+    const DeviceClass file##_class = {                                                     \
+        .name = name_, .desc = desc_, .spec = "Intel UHCI Design Guide 1.1", .bus = "pci", \
+        .size = sizeof(Uhci), .fields = uhci_fields,                                       \
+        .realize = realize_, .unrealize = uhci_unrealize,                                  \
+        .reset = uhci_reset, .restored = uhci_restored,                                    \
     }
 UHCI_CLASS(uhci, "piix3-usb-uhci", "USB 1.1 host controller of the 82371SB", piix3_realize);
 UHCI_CLASS(ich9_uhci1, "ich9-usb-uhci1", "USB 1.1 host controller, first of the ICH9",

@@ -255,8 +255,8 @@ void usb_packet(UsbDevice *d, UsbPacket *p)
     p->ep &= 15;
     if (p->ep == 0) {
         control(d, p);
-    } else if (!d->config || p->pid == USB_PID_SETUP || !has_endpoint(d, (uint8_t)(p->ep | in << 7)) ||
-               (d->halted[in] >> p->ep & 1)) {
+    } else if (!d->config || p->pid == USB_PID_SETUP ||
+               !has_endpoint(d, (uint8_t)(p->ep | in << 7)) || (d->halted[in] >> p->ep & 1)) {
         p->status = USB_STALL;
     } else {
         p->status = USB_STALL;

@@ -114,19 +114,29 @@ struct UsbDevice {
     uint8_t  buffer[USB_CONTROL_MAX];
 };
 
-#define USB_FIELDS(S)                                                                                 \
-    { .name = "port", .type = T_STR, .flags = F_CONFIG, .offset = offsetof(S, usb.port_name), .count = 1, \
-      .help = "Port of the bus, counted from 1; default is the first free one." },                    \
-    { .name = "address", .type = T_U8, .flags = F_STATE, .offset = offsetof(S, usb.address), .count = 1, .max = 127 }, \
-    { .name = "config", .type = T_U8, .flags = F_STATE, .offset = offsetof(S, usb.config), .count = 1, .max = 1 }, \
-    { .name = "remote_wakeup", .type = T_BOOL, .flags = F_STATE, .offset = offsetof(S, usb.remote_wakeup), .count = 1 }, \
-    { .name = "halted", .type = T_U16, .flags = F_STATE, .offset = offsetof(S, usb.halted), .count = 2 }, \
-    { .name = "alternate", .type = T_U8, .flags = F_STATE, .offset = offsetof(S, usb.alternate), .count = USB_INTERFACES_MAX }, \
-    { .name = "stage", .type = T_U8, .flags = F_STATE, .offset = offsetof(S, usb.stage), .count = 1, .max = 3 }, \
-    { .name = "setup", .type = T_U8, .flags = F_STATE, .offset = offsetof(S, usb.setup), .count = 8 }, \
-    { .name = "at", .type = T_U32, .flags = F_STATE, .offset = offsetof(S, usb.at), .count = 1, .max = USB_CONTROL_MAX }, \
-    { .name = "length", .type = T_U32, .flags = F_STATE, .offset = offsetof(S, usb.length), .count = 1, .max = USB_CONTROL_MAX }, \
-    { .name = "buffer", .type = T_U8, .flags = F_STATE, .offset = offsetof(S, usb.buffer), .count = USB_CONTROL_MAX }
+#define USB_FIELDS(S)                                                                            \
+    { .name = "port", .type = T_STR, .flags = F_CONFIG, .offset = offsetof(S, usb.port_name),    \
+      .count = 1, .help = "Port of the bus, counted from 1; default is the first free one." },   \
+    { .name = "address", .type = T_U8, .flags = F_STATE, .offset = offsetof(S, usb.address),     \
+      .count = 1, .max = 127 },                                                                  \
+    { .name = "config", .type = T_U8, .flags = F_STATE, .offset = offsetof(S, usb.config),       \
+      .count = 1, .max = 1 },                                                                    \
+    { .name = "remote_wakeup", .type = T_BOOL, .flags = F_STATE,                                 \
+      .offset = offsetof(S, usb.remote_wakeup), .count = 1 },                                    \
+    { .name = "halted", .type = T_U16, .flags = F_STATE, .offset = offsetof(S, usb.halted),      \
+      .count = 2 },                                                                              \
+    { .name = "alternate", .type = T_U8, .flags = F_STATE, .offset = offsetof(S, usb.alternate), \
+      .count = USB_INTERFACES_MAX },                                                             \
+    { .name = "stage", .type = T_U8, .flags = F_STATE, .offset = offsetof(S, usb.stage),         \
+      .count = 1, .max = 3 },                                                                    \
+    { .name = "setup", .type = T_U8, .flags = F_STATE, .offset = offsetof(S, usb.setup),         \
+      .count = 8 },                                                                              \
+    { .name = "at", .type = T_U32, .flags = F_STATE, .offset = offsetof(S, usb.at), .count = 1,  \
+      .max = USB_CONTROL_MAX },                                                                  \
+    { .name = "length", .type = T_U32, .flags = F_STATE, .offset = offsetof(S, usb.length),      \
+      .count = 1, .max = USB_CONTROL_MAX },                                                      \
+    { .name = "buffer", .type = T_U8, .flags = F_STATE, .offset = offsetof(S, usb.buffer),       \
+      .count = USB_CONTROL_MAX }
 
 void usb_device_init(UsbDevice *d, const UsbOps *ops, UsbSpeed speed);      /* in realize() */
 void usb_device_reset(void *dev);     /* a class's .reset, or called by it; also what a port does */

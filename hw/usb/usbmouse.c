@@ -59,11 +59,13 @@ static const UsbConfigDesc tablet_config = { .attributes = 0x20, .max_power_2ma 
 static const char *const mouse_strings[] = { "", "Ryokan", "Ryokan USB Mouse", "89126", NULL };
 static const char *const tablet_strings[] = { "", "Ryokan", "Ryokan USB Tablet", "28754", NULL };
 static const UsbDesc mouse_desc = { .usb = 0x0200, .vendor = 0x0627, .product = 0x0001,
-                                    .max_packet0 = 8, .manufacturer = 1, .name = 2,
-                                    .serial = 3, .strings = mouse_strings, .config = { [USB_FULL] = &mouse_config } };
+                                    .max_packet0 = 8, .manufacturer = 1, .name = 2, .serial = 3,
+                                    .strings = mouse_strings,
+                                    .config = { [USB_FULL] = &mouse_config } };
 static const UsbDesc tablet_desc = { .usb = 0x0200, .vendor = 0x0627, .product = 0x0001,
-                                     .max_packet0 = 8, .manufacturer = 1,
-                                     .name = 2, .serial = 3, .strings = tablet_strings, .config = { [USB_FULL] = &tablet_config } };
+                                     .max_packet0 = 8, .manufacturer = 1, .name = 2, .serial = 3,
+                                     .strings = tablet_strings,
+                                     .config = { [USB_FULL] = &tablet_config } };
 
 /*
  * The event that waits last, if it has the same buttons and has not begun; else a new one.  Full:

@@ -7,7 +7,8 @@
  * Omits: see xhci.h; link power management, over-current.
  * Threads: with the machine lock.
  *
- *     0 capabilities   20 supported protocols   40 operational   440 ports   1000 run time   2000 doorbells   3000 MSI-X
+ *     0 capabilities   20 supported protocols   40 operational   440 ports   1000 run time
+ *     2000 doorbells   3000 MSI-X
  */
 #include "hw/usb/xhci.h"
 #include "core/machine.h"
@@ -575,8 +576,10 @@ static const Field xhci_fields[] = {
     PCI_MSIX_FIELDS(Xhci, msix),
     CONFIG(Xhci, p2, .def = 4, .min = 1, .max = XHCI_PORTS, .help = "Ports for USB 2."),
     CONFIG(Xhci, p3, .def = 4, .min = 1, .max = XHCI_PORTS, .help = "Ports for USB 3."),
-    CONFIG_AS(Xhci, n_slots, "slots", .def = XHCI_SLOTS, .min = 1, .max = XHCI_SLOTS, .help = "Devices it can have."),
-    CONFIG_AS(Xhci, n_intrs, "intrs", .def = XHCI_INTRS, .min = 1, .max = XHCI_INTRS, .help = "Interrupters."),
+    CONFIG_AS(Xhci, n_slots, "slots", .def = XHCI_SLOTS, .min = 1, .max = XHCI_SLOTS,
+              .help = "Devices it can have."),
+    CONFIG_AS(Xhci, n_intrs, "intrs", .def = XHCI_INTRS, .min = 1, .max = XHCI_INTRS,
+              .help = "Interrupters."),
     CONFIG_AS(Xhci, has_msi, "msi", .def = 1, .help = "Have the MSI capability."),
     CONFIG_AS(Xhci, has_msix, "msix", .def = 1, .help = "Have the MSI-X capability."),
     STATE(Xhci, usbcmd),

@@ -10,7 +10,8 @@
  *
  *     descriptor   0 address   8 length   12 flags (1 next, 2 device writes, 4 indirect)   14 next
  *     driver area  0 flags (1 no interrupt)   2 index   4 ring of heads   4 + 2 size: used_event
- *     device area  0 flags                    2 index   4 ring of { head, bytes written }   4 + 8 size: avail_event
+ *     device area  0 flags                    2 index   4 ring of { head, bytes written }
+ *     4 + 8 size: avail_event
  */
 #include "hw/virtio/virtio.h"
 #include "core/trace.h"

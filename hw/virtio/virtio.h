@@ -102,10 +102,14 @@ static inline void *virtio_part(const Virtio *v)
 }
 
 extern const Field virtio_fields[];
-#define VIRTIO_FIELDS(S, m) \
-    { .name = "ioeventfd", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(S, m.ioeventfd), .count = 1, .def = 1, \
-      .help = "A hardware accelerator may take the driver's notifications without leaving the guest." }, { .name = "virtio", .type = T_STRUCT, .flags = F_STATE, .offset = offsetof(S, m), .count = 1, \
-    .stride = sizeof(Virtio), .aux = virtio_fields }, PCI_MSIX_FIELDS(S, m.msix)
+#define VIRTIO_FIELDS(S, m)                                                                       \
+    { .name = "ioeventfd", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(S, m.ioeventfd), \
+      .count = 1, .def = 1,                                                                       \
+      .help = "A hardware accelerator may take the driver's notifications without leaving the "   \
+              "guest." },                                                                         \
+    { .name = "virtio", .type = T_STRUCT, .flags = F_STATE, .offset = offsetof(S, m), .count = 1, \
+      .stride = sizeof(Virtio), .aux = virtio_fields },                                           \
+    PCI_MSIX_FIELDS(S, m.msix)
 
 /* virtio_pci.c */
 /* for pci_init(): the configuration access window, the first capability */

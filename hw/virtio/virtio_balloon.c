@@ -23,9 +23,11 @@ enum { INFLATE, DEFLATE, STATS };
 enum { PAGE_SHIFT = 12, PAGE_BYTES = 1 << PAGE_SHIFT, QUEUE = 128, REPORT_QUEUE = 32, CHAINS = 8,
        PAGES_MOST = 65536, PFNS = 256 };
 enum { N_STATS = 10, STAT_BYTES = 10 };
-static const char *const stat_names[N_STATS] = {                                       /* 5.5.6.4 */
-    "stat-swap-in", "stat-swap-out", "stat-major-faults", "stat-minor-faults", "stat-free-memory", "stat-total-memory",
-    "stat-available-memory", "stat-disk-caches", "stat-htlb-pgalloc", "stat-htlb-pgfail",
+static const char *const stat_names[N_STATS] = {
+    /* 5.5.6.4 */
+    "stat-swap-in",      "stat-swap-out",     "stat-major-faults",     "stat-minor-faults",
+    "stat-free-memory",  "stat-total-memory", "stat-available-memory", "stat-disk-caches",
+    "stat-htlb-pgalloc", "stat-htlb-pgfail",
 };
 
 typedef struct Balloon {
@@ -271,7 +273,8 @@ static uint64_t features_of(void *dev)
 }
 
 static const VirtioOps balloon_ops = {
-    .id = VIRTIO_ID_BALLOON, .config_bytes = CONFIG_BYTES, .config = config, .config_write = config_write,
+    .id = VIRTIO_ID_BALLOON, .config_bytes = CONFIG_BYTES,
+    .config = config, .config_write = config_write,
     .features_of = features_of, .queue = queue,
 };
 
@@ -291,7 +294,8 @@ static bool virtio_balloon_realize(void *dev, GError **err)
     stats_clear(s);
     pci_init(&s->pci, &(PciIdent){ .vendor = VIRTIO_PCI_VENDOR,
                                    .device = VIRTIO_PCI_DEVICE + VIRTIO_ID_BALLOON, .revision = 1,
-                                   .class_code = 0x00ff00, .pin = 1, .subsystem_vendor = VIRTIO_PCI_VENDOR,
+                                   .class_code = 0x00ff00, .pin = 1,
+                                   .subsystem_vendor = VIRTIO_PCI_VENDOR,
                                    .subsystem = VIRTIO_PCI_SUBSYSTEM }, virtio_regs);
     virtio_init(&s->v, &s->pci, &balloon_ops, s->reporting ? sizes : plain, 4, 1);
     poll_again(s);
@@ -331,12 +335,24 @@ static bool virtio_balloon_restored(void *dev, GError **err)
 }
 
 static const Field virtio_balloon_fields[] = {
-    PCI_FIELDS(Balloon), VIRTIO_FIELDS(Balloon, v),
-    CONFIG_AS(Balloon, deflate_on_oom, "deflate-on-oom", .help = "The guest may take memory back when it has none left."),
-    CONFIG_AS(Balloon, reporting, "free-page-reporting", .help = "The guest tells of free pages, which go back to the host."),
-    { .name = "guest-stats-polling-interval", .type = T_I64, .flags = F_CONFIG | F_LIVE, .offset = offsetof(Balloon, poll_s),
-      .count = 1, .max = UINT32_MAX, .help = "Ask for guest-stats every so many seconds; 0: never." },
-    STATE(Balloon, target), STATE(Balloon, actual), STATE_ARRAY(Balloon, stat), STATE(Balloon, stats_s), FIELD_END
+    PCI_FIELDS(Balloon),
+    VIRTIO_FIELDS(Balloon, v),
+    CONFIG_AS(Balloon, deflate_on_oom, "deflate-on-oom",
+              .help = "The guest may take memory back when it has none left."),
+    CONFIG_AS(Balloon, reporting, "free-page-reporting",
+              .help = "The guest tells of free pages, which go back to the host."),
+    { .name = "guest-stats-polling-interval",
+      .type = T_I64,
+      .flags = F_CONFIG | F_LIVE,
+      .offset = offsetof(Balloon, poll_s),
+      .count = 1,
+      .max = UINT32_MAX,
+      .help = "Ask for guest-stats every so many seconds; 0: never." },
+    STATE(Balloon, target),
+    STATE(Balloon, actual),
+    STATE_ARRAY(Balloon, stat),
+    STATE(Balloon, stats_s),
+    FIELD_END
 };
 
 const DeviceClass virtio_balloon_class = {

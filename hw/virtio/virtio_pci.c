@@ -8,7 +8,8 @@
  *        shared memory capabilities.
  * Threads: with the machine lock.
  *
- *     BAR: 0000 common configuration   1000 ISR   2000 the type's configuration   3000 + 4 n notification of queue n
+ *     BAR: 0000 common configuration   1000 ISR   2000 the type's configuration
+ *     3000 + 4 n notification of queue n
  *     Capabilities: 40 access to the BAR through configuration space (4.1.4.9), then one for each
  *     of those; MSI-X
  */

@@ -88,7 +88,9 @@ static bool virtio_rng_restored(void *dev, GError **err)
 }
 
 static const Field virtio_rng_fields[] = { PCI_FIELDS(VirtioRng), VIRTIO_FIELDS(VirtioRng, v),
-                                           CONFIG_LINK(VirtioRng, rng, "rng", "rng", .help = "Id of an -object rng-...; without it the host's kernel."),
+                                           CONFIG_LINK(VirtioRng, rng, "rng", "rng",
+                                                       .help = "Id of an -object rng-...; without "
+                                                               "it the host's kernel."),
                                            FIELD_END };
 
 const DeviceClass virtio_rng_class = {

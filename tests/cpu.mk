@@ -31,7 +31,8 @@ $(B)/tests/cpu/evex_rules: $(patsubst %,$(B)/tests/cpu/%.o,evex_rules evex_ref e
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
 # The native back end against ir_eval().
-$(B)/tests/cpu/be_native: $(B)/tests/cpu/be_native.o $(CPU_NATIVE) $(B)/accel/dbt/ir.o $(B)/accel/dbt/opt.o
+$(B)/tests/cpu/be_native: $(patsubst %,$(B)/tests/cpu/%.o,be_native be_native_gen be_native_model) \
+                          $(CPU_NATIVE) $(B)/accel/dbt/ir.o $(B)/accel/dbt/opt.o
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(shell pkg-config --libs capstone 2>/dev/null)
 
 # The run time's stores to code.
@@ -44,7 +45,7 @@ check-cpu: $(CPU_TESTS:%=$(B)/tests/cpu/%)
 	@for t in $^; do $$t || exit 1; done
 	@$(B)/tests/cpu/proof/modes -s $(MODES_SEED) -n $(MODES_CASES)
 .PHONY: check-cpu
--include $(patsubst %,$(B)/tests/cpu/%.d,$(CPU_TESTS) gen fake fphost flat evex_ref evex_ref_fp evex_sibling)
+-include $(patsubst %,$(B)/tests/cpu/%.d,$(CPU_TESTS) be_native_gen be_native_model gen fake fphost flat evex_ref evex_ref_fp evex_sibling)
 TESTS += $(CPU_TESTS:%=$(B)/tests/cpu/%)
 check: $(CPU_TESTS:%=$(B)/tests/cpu/%)
 

@@ -133,7 +133,7 @@ static bool at_start(const Walk *w, const IrMem *m, IrHoisted *o)
         if (!serves(v, m->offset_bits)) {
             return false;
         }
-        o->narrow |= (uint8_t)((v.bits < m->offset_bits) << k);
+        o->narrow |= (uint8_t)((v.bits < m->offset_bits || m->narrow == k + 1) << k);
         o->hi[k] = v.add;               /* until keep_steady() */
         *(k ? &out->index : &out->base) = ir_guest(v.symbol);
         disp += k ? (int64_t)v.add * (1 << m->scale) : v.add;
@@ -172,9 +172,13 @@ static bool look_at(const Walk *w, IrHoisted *o, unsigned k, int64_t step, int64
     if (step < 0 || step > STEP_MAX || (step && !all)) {
         return false;
     }
-    int64_t turns = step ? 4096 / (all < 0 ? -all : all) + 2 : 0, add = o->hi[k];
-    o->lo[k] = (int32_t)MAX(0, -add);
-    o->hi[k] = (int32_t)(INT32_MAX - MAX(0, add) - step * (turns + 1));
+    int64_t turns = step ? 4096 / (all < 0 ? -all : all) + 2 : 0, low = o->hi[k], high = low;
+    if (o->at.narrow == k + 1) {
+        low -= o->at.narrow_lo;
+        high += UINT32_MAX - o->at.narrow_hi;
+    }
+    o->lo[k] = (int32_t)MAX(0, -low);
+    o->hi[k] = (int32_t)(INT32_MAX - MAX(0, high) - step * (turns + 1));
     return o->lo[k] < o->hi[k];
 }
 

@@ -268,6 +268,12 @@ static inline bool check(Run *r, const IrInsn *i)
         r->c->seen.write[r->c->seen.n] = m->access & IR_WRITE;
         r->c->seen.linear[r->c->seen.n++] = linear;
     }
+    if (m->narrow) {                    /* are they neighbours that it was merged of? */
+        uint32_t v = (uint32_t)get(r, NULL, m->narrow == 1 ? m->base : m->index, IR_I64);
+        if (v - m->narrow_lo > m->narrow_hi - m->narrow_lo) {
+            return false;
+        }
+    }
     h->host = tlb_hit(r->c, linear, m->span, m->access);
     if (!h->host || (m->align && (linear & (m->align - 1u)))) {
         return check_slow(r, m, h);

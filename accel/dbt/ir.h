@@ -119,6 +119,9 @@ typedef struct IrMem {                  /* an addressing mode, kept whole */
     uint16_t merged;
     uint16_t own_at, own_span;          /* the access it stood for: from disp + own_at */
     uint8_t  own_access;
+    /* 1 base, 2 index: leave unless that, as 32 bits, is between these; 0: none.  Merged checks' */
+    uint8_t  narrow;
+    uint32_t narrow_lo, narrow_hi;
 } IrMem;
 
 typedef struct IrLive {                 /* at a place in the list: */

@@ -49,6 +49,10 @@ static void print_mem(const IrBlock *b, const IrMem *m, bool check, GString *out
         if (m->merged) {
             g_string_append_printf(out, " merged %u own %u+%u", m->merged, m->own_at, m->own_span);
         }
+        if (m->narrow) {
+            g_string_append_printf(out, " %s in %#x..%#x", m->narrow == 1 ? "base" : "index",
+                                   m->narrow_lo, m->narrow_hi);
+        }
         g_string_append_printf(out, "%s%s", m->align ? " aligned" : "", m->locked ? " locked" : "");
     }
     g_string_append(out, " [");
@@ -194,6 +198,10 @@ static bool verify_mem(Verify *v, const IrInsn *i)
     }
     if (i->op == IR_chk && (m->span == 0 || m->span > 4096 || !(m->access & (IR_READ | IR_WRITE)))) {
         return wrong(v, "span or access of a check");
+    }
+    if (m->narrow > 2 ||
+        (m->narrow && (!m->merged || (m->narrow == 1 ? m->base : m->index).kind == IR_NONE))) {
+        return wrong(v, "what a check has of 32 bits");
     }
     if (m->limit && m->segment == SEG_NONE) {
         return wrong(v, "a limit without a segment");

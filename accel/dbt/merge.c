@@ -13,6 +13,9 @@
  *
  * A wider check crosses a page more often, and then costs a step of tier 0: hence MAX_SPAN.
  *
+ * In 64-bit code `lea ecx, [rdi+1]` and `lea edx, [rdi+2]` are neighbours while neither passes 2^32:
+ * what has 32 bits is looked at for that once, where the check is (IrMem.narrow).
+ *
  * The lowest address is what is tested for alignment: an access that has to be aligned lies at a multiple of its alignment from
  * that, now and when others join.  What is misaligned is for unmerged code.
  *
@@ -23,18 +26,20 @@
 #include "accel/dbt/ir.h"
 
 enum { MAX_OPEN = 6, MAX_USERS = 32, MAX_SPAN = 64, FIRST_SHARED = 4, N_GUEST = 32, NO_VALUE = 64,
-       SYM_NONE = 0, SYM_PAGE = 1, SYM_FIRST = 2 };             /* absolute, relative to the page base, registers */
+       SYM_NONE = 0, SYM_PAGE = 1, SYM_FIRST = 2,               /* absolute, relative to the page base, registers */
+       NARROW_BASE = 1 << 4, NARROW_INDEX = 1 << 5 };           /* in Key.scale: that is 32 bits, extended by zeros */
 
 typedef struct Value {                  /* of a register: symbol + offset, modulo 2^bits */
     uint16_t symbol;
     uint8_t  bits;
+    bool     mixed;                     /* added to with 64 bits after it was cut to 32 */
     int32_t  offset;
 } Value;
 
 typedef union Key {                     /* what addresses that one check can serve have in common */
     struct {
         uint16_t base, index;           /* symbols */
-        uint8_t  scale, segment, offset_bits, linear_bits;      /* scale: 0 without an index */
+        uint8_t  scale, segment, offset_bits, linear_bits;      /* scale: 0 without an index; NARROW */
     };
     uint64_t all;
 } Key;
@@ -44,6 +49,7 @@ typedef struct Open {                   /* a check that others may join */
     uint16_t merged, own_span;
     unsigned check;                     /* where it stands */
     int64_t  own, lo, hi;               /* displacements from the symbols */
+    int32_t  cut, cut_lo, cut_hi;       /* the part of them that was added with 32 bits: its own, least, most */
     unsigned n_users;
     struct { uint16_t insn; int64_t at; } users[MAX_USERS];
 } Open;
@@ -82,7 +88,7 @@ static const Value *value_of(Merge *g, IrRef r)
     }
     if (!(g->known >> k & 1)) {
         g->known |= UINT64_C(1) << k;
-        g->value[k] = (Value){ (uint16_t)g->next_symbol++, 64, 0 };
+        g->value[k] = (Value){ .symbol = (uint16_t)g->next_symbol++, .bits = 64 };
     }
     return &g->value[k];
 }
@@ -137,6 +143,7 @@ static bool follow(Merge *g, const IrInsn *i, Value *out)
     }
     *out = *v;
     out->offset += (int32_t)add;
+    out->mixed = bits == 64 && v->bits < 64 && (v->mixed || add);
     out->bits = (uint8_t)MIN(v->bits, bits);
     return true;
 }
@@ -163,13 +170,14 @@ static inline void wrote(Merge *g, const IrInsn *i)
 }
 
 /* The symbols and the constant of an address; false: not for merging. */
-static bool address(Merge *g, const IrMem *m, Key *key, int64_t *at)
+static bool address(Merge *g, const IrMem *m, Key *key, int64_t *at, int32_t *cut)
 {
     if (m->limit || m->locked || m->offset_bits == 16 ||
         (m->offset_bits < m->linear_bits && m->segment != SEG_NONE) || (m->pc_relative && m->base.kind)) {
         return false;
     }
     *at = m->disp;
+    *cut = 0;
     *key = (Key){ .scale = m->index.kind ? m->scale : 0, .segment = m->segment, .offset_bits = m->offset_bits, .linear_bits = m->linear_bits };
     key->base = m->pc_relative ? SYM_PAGE : SYM_NONE;
     for (unsigned k = 0; k < 2; k++) {
@@ -178,8 +186,15 @@ static bool address(Merge *g, const IrMem *m, Key *key, int64_t *at)
             continue;
         }
         const Value *v = value_of(g, r);
-        if (!v || v->bits < m->offset_bits) {
+        if (!v) {
             return false;
+        }
+        if (v->bits < m->offset_bits) {
+            if (v->bits != 32 || v->mixed || key->scale >= NARROW_BASE) {
+                return false;
+            }
+            key->scale |= k ? NARROW_INDEX : NARROW_BASE;
+            *cut = v->offset;
         }
         *(k ? &key->index : &key->base) = v->symbol;
         *at += k ? (int64_t)v->offset * (1 << m->scale) : v->offset;
@@ -201,6 +216,11 @@ static void settle(Merge *g, const Open *o)
     m->own_at = (uint16_t)(o->own - o->lo);
     m->own_span = o->own_span;
     m->own_access = o->own_access;
+    if (o->cut_lo < o->cut_hi) {
+        m->narrow = ((Key){ .all = g->key[o - g->open] }).scale & NARROW_INDEX ? 2 : 1;
+        m->narrow_lo = (uint32_t)(o->cut - o->cut_lo);
+        m->narrow_hi = UINT32_MAX - (uint32_t)(o->cut_hi - o->cut);
+    }
     chk->dst.id = o->host;
     for (unsigned k = 0; k < o->n_users; k++) {
         IrInsn *u = &g->b->insns[o->users[k].insn];
@@ -264,7 +284,7 @@ static bool take_host(Merge *g, Open *o)
 }
 
 /* Can o, which has its key, serve [at, at + span) as well? */
-static bool join(Merge *g, Open *o, const IrMem *m, int64_t at)
+static bool join(Merge *g, Open *o, const IrMem *m, int64_t at, int32_t cut)
 {
     int64_t lo = MIN(o->lo, at), hi = MAX(o->hi, at + m->span);
     unsigned align = MAX(o->align, m->align);
@@ -275,6 +295,8 @@ static bool join(Merge *g, Open *o, const IrMem *m, int64_t at)
     }
     o->lo = lo;
     o->hi = hi;
+    o->cut_lo = MIN(o->cut_lo, cut);
+    o->cut_hi = MAX(o->cut_hi, cut);
     o->align = (uint8_t)align;
     o->access |= m->access;
     o->merged++;
@@ -295,18 +317,19 @@ static void check(Merge *g, IrInsn *i)
     unsigned h = i->dst.id;
     Key key;
     int64_t at;
+    int32_t cut;
 
     if (h >= FIRST_SHARED) {
         return;
     }
     g->hosts = i->guest == g->guest ? g->hosts & ~(1u << h) : 0;
     g->guest = i->guest;
-    if (g->b->guest[i->guest].calls || !address(g, m, &key, &at) || m->span > MAX_SPAN) {
+    if (g->b->guest[i->guest].calls || !address(g, m, &key, &at, &cut) || m->span > MAX_SPAN) {
         return;
     }
     for (unsigned used = g->used; used; used &= used - 1) {
         unsigned k = (unsigned)__builtin_ctz(used);
-        if (g->key[k] == key.all && join(g, &g->open[k], m, at)) {
+        if (g->key[k] == key.all && join(g, &g->open[k], m, at, cut)) {
             set_host(g, h, &g->open[k], at);
             g->joined |= 1u << k;
             ir_take_away(i);
@@ -327,6 +350,7 @@ static void check(Merge *g, IrInsn *i)
         o->check = (unsigned)(i - g->b->insns);
         o->own = o->lo = at;
         o->hi = at + m->span;
+        o->cut = o->cut_lo = o->cut_hi = cut;
         set_host(g, h, o, at);
     }
 }

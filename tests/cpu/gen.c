@@ -275,6 +275,32 @@ static void gen_stack(Gen *g)
     }
 }
 
+/* A load indexed by 32 bits of r7 and a constant: neighbours while they do not pass 0 or 2^32. */
+static void gen_narrow(Gen *g)
+{
+    IrType t = pick(g, 3);
+    IrMem index = { .base = ir_guest(7), .disp = (int32_t)pick(g, 16) - 4, .offset_bits = 64,
+                    .linear_bits = 64, .segment = SEG_NONE };
+    IrMem m = index;
+
+    if (pick(g, 6)) {
+        emit(g, IR_lea, IR_I32, ir_temp(2), ir_none(), ir_none())->mem = ir_mem(g->b, &index);
+    } else {
+        emit(g, IR_mov, IR_I32, ir_temp(2), ir_guest(7), ir_none());
+    }
+    if (pick(g, 8) == 0) {              /* the sum may pass 2^32 now */
+        emit(g, IR_add, IR_I64, ir_temp(2), ir_temp(2), ir_imm(g->b, pick(g, 8)));
+    }
+    m.base = pick(g, 4) ? ir_guest(pick(g, 2) ? 5 : 3) : ir_temp(2);
+    m.index = m.base.kind == IR_TEMP ? ir_guest(3) : ir_temp(2);
+    m.scale = m.base.kind == IR_TEMP || pick(g, 3) ? 0 : (uint8_t)pick(g, 3);
+    m.disp = pick(g, 2) ? 0 : (int32_t)pick(g, 8);
+    m.span = 1u << t;
+    m.access = IR_READ;
+    emit(g, IR_chk, IR_I64, ir_host(0), ir_none(), ir_none())->mem = ir_mem(g->b, &m);
+    emit(g, IR_mov, t, dst_reg(g, t), ir_host(0), ir_none());
+}
+
 static void gen_shift(Gen *g)
 {
     static const uint8_t ops[] = { IR_shl, IR_shr, IR_sar, IR_rol, IR_ror, IR_rcl, IR_rcr, IR_shld,
@@ -479,6 +505,7 @@ void gen_block(Gen *g)
 {
     static void (*const kinds[])(Gen *) = {
         gen_alu_reg, gen_alu_reg, gen_alu_load, gen_alu_load, gen_alu_store, gen_move,   gen_move,
+        gen_narrow,  gen_narrow,  gen_narrow,
         gen_move,    gen_stack,   gen_stack,    gen_stack,    gen_stack,     gen_shift,  gen_wide,
         gen_bits,    gen_cond,    gen_cond,     gen_exchange, gen_odd,       gen_branch,
     };
@@ -510,7 +537,11 @@ void gen_state(Gen *g, FakeState *s)
         unsigned in_page = pick(g, 8) ? 64 + pick(g, 3900) / 8 * 8 : 4096 - pick(g, 40);
         s->gpr[r] = FAKE_BASE + page * DBT_PAGE + in_page;
     }
-    s->gpr[7] = pick(g, 4) ? pick(g, 200) : value(g);
+    s->gpr[7] = pick(g, 4) ? pick(g, pick(g, 3) ? 200 : 8) : value(g);
+    if (pick(g, 8) == 0) {              /* what is added to it may pass 2^32 */
+        s->gpr[7] = UINT32_MAX - pick(g, 12);
+        s->gpr[5] -= UINT32_MAX - 64;
+    }
     s->gpr[8] = FAKE_PC + 0x5000 + pick(g, 4096);
     for (unsigned k = 0; k < FAKE_CTX; k++) {
         s->ctx[k] = value(g);

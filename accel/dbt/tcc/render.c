@@ -243,6 +243,11 @@ static void say_check(Render *r, const IrInsn *i)
             seg + (m->access & IR_WRITE ? g->seg_hi_write : g->seg_hi_read));
     if (m->align)
         say(r, " || (l & %u)", m->align - 1u);
+    if (m->narrow) {
+        say(r, " || (uint32_t)(");
+        get(r, i, m->narrow == 1 ? m->base : m->index, IR_I64);
+        say(r, ") - %uu > %uu", m->narrow_lo, m->narrow_hi - m->narrow_lo);
+    }
 #if defined(__x86_64__) || defined(__i386__)
     if (m->locked)
         say(r, " || (l & 63) + %u > 64", m->span);

@@ -114,7 +114,7 @@ bool chk_by_form(Em *e)
     const IrInsn *n = e->n;
     const IrMem *m = &e->ir->mems[n->mem];
 
-    if (m->segment != SEG_NONE || m->limit || m->locked || m->align > 1 || m->offset_bits == 16 || (e->x87_n | e->x87_c1) ||
+    if (m->segment != SEG_NONE || m->limit || m->locked || m->narrow || m->align > 1 || m->offset_bits == 16 || (e->x87_n | e->x87_c1) ||
         !is_plain(e, m->base) || !is_plain(e, m->index) || (!m->pc_relative && !m->base.kind)) {
         return false;
     }

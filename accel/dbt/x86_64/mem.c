@@ -125,6 +125,23 @@ static void limit_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t 
     leave_if(e, CC_G, rec);
 }
 
+/* What was merged are neighbours only if a register of 32 bits does not pass 0 or 2^32 between them. */
+static void narrow_check(Em *e, const IrMem *m, uint32_t rec)
+{
+    IrRef r = m->narrow == 1 ? m->base : m->index;
+
+    if (m->narrow_lo) {
+        unsigned x = take(e);
+        load_to(e, x, r, IR_I32);
+        e_alu_imm(e, 5, IR_I32, rm_reg(x), m->narrow_lo);
+        e_alu_imm(e, 7, IR_I32, rm_reg(x), m->narrow_hi - m->narrow_lo);
+        give(e, x);
+    } else {
+        e_alu_imm(e, 7, IR_I32, rm_of(place(e, r)), m->narrow_hi);
+    }
+    leave_if(e, CC_A, rec);
+}
+
 /* An inline cache for such an access, which no place with another kind has: what one finds the others believe. */
 static int ic_take(X64 *x, unsigned kind)
 {
@@ -256,10 +273,13 @@ void em_chk(Em *e)
 
     flags_clobber(e);
     drop_host(e, h);
+    uint32_t rec = leave_rec(e, m);
+    if (m->narrow) {
+        narrow_check(e, m, rec);
+    }
     unsigned x = take_host(e);
     em_address(e, m, x, false);
     unsigned y = ic != IC_NONE || stack < DBT_STACK_LIMITS ? (unsigned)NO_REG : take(e);
-    uint32_t rec = leave_rec(e, m);
     if (m->limit) {
         limit_check(e, m, x, y, rec);
     }

@@ -521,6 +521,14 @@ void     dbt_flush_page(DbtCpu *c, uint64_t linear, uint64_t mask, uint64_t spac
  * Guest memory by linear address, with the current rights; raise the guest's fault.  Aligned
  * accesses do not tear.
  */
+/* What the TLB has in its first place, as generated code would find it: host address, or NULL. */
+static inline uint8_t *dbt_at_hand(const DbtCpu *c, uint64_t linear, unsigned bytes, bool write)
+{
+    const TlbEntry *e = &c->ctx->tlb[tlb_slot(c->ctx, linear)];
+    uint64_t in_page = linear ^ (write ? e->write : e->read);
+
+    return in_page <= DBT_PAGE - (uint64_t)bytes ? (uint8_t *)(uintptr_t)(e->page + in_page) : NULL;
+}
 uint64_t dbt_load(DbtCpu *c, uint64_t linear, unsigned bytes);
 void     dbt_store(DbtCpu *c, uint64_t linear, uint64_t value, unsigned bytes);
 /* n <= 4096 */

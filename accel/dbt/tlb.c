@@ -367,20 +367,47 @@ static void access_slow(DbtCpu *c, uint64_t linear, unsigned bytes, bool read, b
     desc_part(c, linear, out->n1, write, access, &out->host, &out->phys, &out->code);
 }
 
+/* The part of an access that lies in one page, if the TLB has it or had it last. */
+static inline bool part_at_hand(DbtCpu *c, uint64_t linear, unsigned ir_access, uint8_t **host,
+                                uint64_t *phys)
+{
+    const TlbEntry *e = &c->ctx->tlb[tlb_slot(c->ctx, linear)];
+    uint64_t in_page = linear & (DBT_PAGE - 1), page = linear - in_page;
+    bool missing = ((ir_access & IR_WRITE) && e->write != page) ||
+                   ((ir_access & IR_READ) && e->read != page);
+
+    if (missing && !victim_take(c->ctx, linear, ir_access)) {
+        return false;
+    }
+    *host = (uint8_t *)(uintptr_t)(e->page + in_page);
+    *phys = (e->phys & -(uint64_t)DBT_PAGE) | in_page;
+    return true;
+}
+
 void dbt_access(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access, DbtAccessDesc *out)
 {
-    bool write = ir_access & IR_WRITE;
-    const TlbEntry *e = &c->ctx->tlb[tlb_slot(c->ctx, linear)];
+    unsigned room = DBT_PAGE - (unsigned)(linear & (DBT_PAGE - 1));
+    uint64_t second = linear + room;
 
-    if ((linear & (DBT_PAGE - 1)) <= DBT_PAGE - bytes && ((write ? e->write : e->read) ^ linear) > DBT_PAGE - bytes) {
-        victim_take(c->ctx, linear, ir_access);
+    if (!(c->ctx->key.mode & c->guest->mode_wide)) {
+        second = (uint32_t)second;
     }
-    if (((linear ^ (write ? e->write : e->read)) <= DBT_PAGE - bytes) && (!(ir_access & IR_READ) || e->read == (linear & -DBT_PAGE))) {
-        *out = (DbtAccessDesc){ .host = (uint8_t *)(uintptr_t)(e->page + (linear & (DBT_PAGE - 1))), .n1 = bytes, .n = bytes,
-                                .waits = c->waits, .phys = (e->phys & -DBT_PAGE) | (linear & (DBT_PAGE - 1)) };
-        return;
+    *out = (DbtAccessDesc){ .n1 = MIN(bytes, room), .n = bytes, .waits = c->waits };
+    if (!part_at_hand(c, linear, ir_access, &out->host, &out->phys) ||
+        (bytes > room && !part_at_hand(c, second, ir_access, &out->host2, &out->phys2))) {
+        access_slow(c, linear, bytes, ir_access & IR_READ, ir_access & IR_WRITE, 0, out);
     }
-    access_slow(c, linear, bytes, ir_access & IR_READ, write, 0, out);
+}
+
+static inline uint64_t host_get(const uint8_t *host, unsigned bytes)
+{
+    switch (bytes) {
+    case 1: return *host;
+    case 2: { uint16_t v; __builtin_memcpy(&v, host, 2); return v; }
+    case 4: { uint32_t v; __builtin_memcpy(&v, host, 4); return v; }
+    case 8: { uint64_t v; __builtin_memcpy(&v, host, 8); return v; }
+    default: { uint64_t v = 0; memcpy(&v, host, bytes); return v; }     /* little-endian hosts; see docs/PORTING */
+    }
 }
 
 static uint64_t load_part(DbtCpu *c, const uint8_t *host, uint64_t phys, unsigned bytes)
@@ -397,13 +424,7 @@ static uint64_t load_part(DbtCpu *c, const uint8_t *host, uint64_t phys, unsigne
         }
         return v;
     }
-    switch (bytes) {
-    case 1: return *host;
-    case 2: { uint16_t v; __builtin_memcpy(&v, host, 2); return v; }
-    case 4: { uint32_t v; __builtin_memcpy(&v, host, 4); return v; }
-    case 8: { uint64_t v; __builtin_memcpy(&v, host, 8); return v; }
-    default: { uint64_t v = 0; memcpy(&v, host, bytes); return v; }     /* little-endian hosts; see docs/PORTING */
-    }
+    return host_get(host, bytes);
 }
 
 /* To RAM that holds code, or may by now: see the head of codepage.c. */
@@ -469,12 +490,23 @@ void dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, uint64_t
     }
 }
 
+static inline void copy_part(uint8_t *host, uint8_t *p, unsigned n, bool store)
+{
+    if (n) {
+        memcpy(store ? host : p, store ? p : host, n);
+    }
+}
+
 void dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, void *buf, unsigned bytes, bool store)
 {
     uint8_t *p = buf;
 
-    if (d->host && !(store && (d->code || d->waits != c->waits)) && bytes > 16 && offset + bytes <= d->n1) {
-        memcpy(store ? d->host + offset : p, store ? p : d->host + offset, bytes);
+    bool ram = d->host && (d->n1 == d->n || d->host2);
+
+    if (ram && !(store && (d->code || d->code2 || d->waits != c->waits)) && bytes > 16) {
+        unsigned low = offset < d->n1 ? MIN(bytes, d->n1 - offset) : 0;
+        copy_part(d->host + offset, p, low, store);
+        copy_part(d->host2 + (offset + low - d->n1), p + low, bytes - low, store);
         return;
     }
     while (bytes) {
@@ -493,22 +525,13 @@ void dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, void *buf
     }
 }
 
-/* What the TLB has in its first place, as generated code would find it. */
-static inline uint8_t *at_hand(const DbtCpu *c, uint64_t linear, unsigned bytes, bool write)
-{
-    const TlbEntry *e = &c->ctx->tlb[tlb_slot(c->ctx, linear)];
-    uint64_t in_page = linear ^ (write ? e->write : e->read);
-
-    return in_page <= DBT_PAGE - (uint64_t)bytes ? (uint8_t *)(uintptr_t)(e->page + in_page) : NULL;
-}
-
 uint64_t dbt_load(DbtCpu *c, uint64_t linear, unsigned bytes)
 {
-    const uint8_t *host = at_hand(c, linear, bytes, false);
+    const uint8_t *host = dbt_at_hand(c, linear, bytes, false);
     DbtAccessDesc d;
 
     if (G_LIKELY(host != NULL)) {
-        return load_part(c, host, 0, bytes);
+        return host_get(host, bytes);
     }
     dbt_access(c, linear, bytes, IR_READ, &d);
     return dbt_desc_load(c, &d, 0, bytes);
@@ -516,7 +539,7 @@ uint64_t dbt_load(DbtCpu *c, uint64_t linear, unsigned bytes)
 
 void dbt_store(DbtCpu *c, uint64_t linear, uint64_t value, unsigned bytes)
 {
-    uint8_t *host = at_hand(c, linear, bytes, true);
+    uint8_t *host = dbt_at_hand(c, linear, bytes, true);
     DbtAccessDesc d;
 
     if (G_LIKELY(host != NULL)) {

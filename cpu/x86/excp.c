@@ -360,7 +360,10 @@ static uint64_t push_frame(X86Cpu *c, const Event *e, uint64_t rsp, uint64_t fla
     if (!x86_canonical(rsp) || !x86_canonical(rsp + bytes - 1)) {
         x86_raise(c, EXC_SS, c->ext);
     }
-    host = dbt_host(&c->dbt, rsp, ACCESS_WRITE, &n);
+    host = dbt_at_hand(&c->dbt, rsp, bytes, true);
+    if (!host) {
+        host = dbt_host(&c->dbt, rsp, ACCESS_WRITE, &n);
+    }
     if (G_LIKELY(host && n >= bytes)) {
         memcpy(host, &frame[first], bytes);
     } else {

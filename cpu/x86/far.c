@@ -571,6 +571,7 @@ uint64_t x86_h_iret(void *cpu, uint64_t a, uint64_t b, uint64_t d)
     X86Cpu *c = cpu;
     unsigned n = (d >> 8) & 0xff, cs, old_cpl = c->cpl;
     uint64_t rip, image, desc, mask = EF_ARITH | EF_TF | EF_DF | EF_NT;
+    uint64_t frame[5];                  /* RIP, CS, RFLAGS, RSP, SS */
     bool from64 = x86_code64(c);
     X86Stack s;
 
@@ -594,9 +595,18 @@ uint64_t x86_h_iret(void *cpu, uint64_t a, uint64_t b, uint64_t d)
         return 0;
     }
     x86_stack_current(c, &s);
-    rip = x86_pop(&s, n);
-    cs = (uint16_t)x86_pop(&s, n);
-    image = x86_pop(&s, n);
+    const uint8_t *whole = n == 8 ? dbt_at_hand(&c->dbt, s.sp, sizeof(frame), false) : NULL;
+    if (G_LIKELY(whole != NULL)) {
+        memcpy(frame, whole, sizeof(frame));
+        s.sp += 24;
+    } else {
+        for (unsigned i = 0; i < 3; i++) {
+            frame[i] = x86_pop(&s, n);
+        }
+    }
+    rip = frame[0];
+    cs = (uint16_t)frame[1];
+    image = frame[2];
     if (image & EF_VM && n == 4 && c->cpl == 0 && !x86_lma(c)) {
         iret_to_vm86(c, &s, rip, cs, image);
         dbt_mode_changed(&c->dbt);
@@ -613,8 +623,8 @@ uint64_t x86_h_iret(void *cpu, uint64_t a, uint64_t b, uint64_t d)
         mask |= EF_IOPL | (n > 2 ? EF_VIF | EF_VIP : 0);
     }
     if (from64 || (cs & 3) > old_cpl) {
-        uint64_t sp = x86_pop(&s, n);
-        unsigned ss = (uint16_t)x86_pop(&s, n);
+        uint64_t sp = whole ? frame[3] : x86_pop(&s, n);
+        unsigned ss = (uint16_t)(whole ? frame[4] : x86_pop(&s, n));
         return_outer(c, cs, desc, rip, ss, sp, 0);
     } else {
         check_rip(c, desc, rip);

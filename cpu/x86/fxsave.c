@@ -101,13 +101,13 @@ static void put_mxcsr(const X86Cpu *c, Area *m)
 
 static void put_xmm(const X86Cpu *c, Area *m)
 {
-    for (unsigned i = 0; i < n_xmm(c); i++)
+    for (unsigned i = 0, n = n_xmm(c); i < n; i++)
         memcpy(m->b + FX_XMM + 16 * i, &c->vec[i], 16);
 }
 
 static void get_xmm(X86Cpu *c, const Area *m)
 {
-    for (unsigned i = 0; i < n_xmm(c); i++)
+    for (unsigned i = 0, n = n_xmm(c); i < n; i++)
         memcpy(&c->vec[i], m->b + FX_XMM + 16 * i, 16);
 }
 
@@ -142,6 +142,12 @@ static void copy_regs(uint8_t *to, size_t to_step, const uint8_t *from, size_t f
 static bool part_in_use(X86Cpu *c, const Part *p)
 {
     uint64_t any = 0;
+    if (p->each == 16) {                /* the one that every process has */
+        const uint64_t *at = (const uint64_t *)part_reg(c, p, 0);
+        for (unsigned i = 0; i < p->n; i++, at += p->stride / 8)
+            any |= at[0] | at[1];
+        return any;
+    }
     for (unsigned i = 0; i < p->n; i++) {
         for (unsigned k = 0; k < p->each; k += 8)
             any |= *(const uint64_t *)(part_reg(c, p, i) + k);
@@ -320,7 +326,7 @@ static uint64_t in_use(X86Cpu *c, uint64_t want, bool with_mxcsr)
              used = want & COMP_X87 && x87_in_use(c) ? COMP_X87 : 0;
     for (unsigned i = 0; i < 16; i++)
         sse |= c->vec[i].u64[0] | c->vec[i].u64[1];
-    for (unsigned k = 0; k < G_N_ELEMENTS(parts); k++)
+    for (unsigned k = 0; k < G_N_ELEMENTS(parts) && want >> parts[k].comp; k++)
         used |=
             want >> parts[k].comp & 1 ? (uint64_t)part_in_use(c, &parts[k]) << parts[k].comp : 0;
     return used | (sse ? want & COMP_SSE : 0);
@@ -363,12 +369,14 @@ uint64_t x86_h_xsave(void *cpu, uint64_t a, uint64_t b, uint64_t how)
         put_xmm(c, m);
         store_part(c, at, m, in_place, FX_XMM, 16 * n_xmm(c));
     }
-    for (const Part *p = parts; p < parts + G_N_ELEMENTS(parts); p++) {
-        if (!(write >> p->comp & 1))
-            continue;
-        unsigned from = part_offset(p, want, compact);
-        copy_regs(m->b + from, p->each, part_reg(c, p, 0), p->stride, p->each, n_regs(c, p));
-        store_part(c, at, m, in_place, from, n_regs(c, p) * p->each);
+    unsigned next = XS_PARTS;           /* in the compacted form */
+    for (const Part *p = parts; p < parts + G_N_ELEMENTS(parts) && write >> p->comp; p++) {
+        unsigned from = compact ? next : p->offset, n = n_regs(c, p);
+        next += want >> p->comp & 1 ? p->bytes : 0;
+        if (write >> p->comp & 1) {
+            copy_regs(m->b + from, p->each, part_reg(c, p, 0), p->stride, p->each, n);
+            store_part(c, at, m, in_place, from, n * p->each);
+        }
     }
     uint64_t header[2] = { used, want | XCOMP_COMPACT };
     if (!compact)
@@ -392,43 +400,64 @@ static bool header_is_valid(const X86Cpu *c, const Area *m, uint64_t how)
     return x86_has_feature(c, F_XSAVEC) && !(comp & ~(c->xcr0 | XCOMP_COMPACT)) && !(bv & ~comp);
 }
 
+/*
+ * The area, at least its first XS_PARTS bytes: where it is, if all it can hold lies in one page of
+ * RAM, else the copy.  What is there may change while it is looked at.
+ */
+static const Area *area_seen(X86Cpu *c, uint64_t at, uint64_t want, Area *copy)
+{
+    /* the compacted form is never longer */
+    const uint8_t *host = dbt_at_hand(&c->dbt, at, part_offset(NULL, want, false), false);
+
+    if (host) {
+        return (const Area *)host;
+    }
+    dbt_load_bytes(&c->dbt, at, copy, XS_PARTS);
+    return copy;
+}
+
 uint64_t x86_h_xrstor(void *cpu, uint64_t a, uint64_t b, uint64_t how)
 {
+    static const Area zero;
     X86Cpu *c = cpu;
-    Area m;
+    Area copy, head;                    /* head: what is checked before it is used */
     xs_check(c, how);
     uint64_t want = requested(c);
     uint64_t at = area_at(c, (unsigned)b, a, XS_PARTS, 64, false);
-    dbt_load_bytes(&c->dbt, at, &m, XS_PARTS);
-    if (!header_is_valid(c, &m, how))
+    const Area *m = area_seen(c, at, c->xcr0 & COMP_KNOWN, &copy);
+    memcpy(head.b + XS_HEADER, m->b + XS_HEADER, XS_PARTS - XS_HEADER);
+    memcpy(head.b + FX_MXCSR, m->b + FX_MXCSR, 4);
+    if (!header_is_valid(c, &head, how))
         x86_raise_gp(c, 0);
-    uint64_t bv = get(&m, XS_HEADER, 8), comp = get(&m, XS_HEADER + 8, 8);
+    uint64_t bv = get(&head, XS_HEADER, 8), comp = get(&head, XS_HEADER + 8, 8);
     bool compact = comp & XCOMP_COMPACT;
     unsigned bytes = compact ? part_offset(NULL, want & bv ? comp : 0, true)
                              : part_offset(NULL, want & bv, false);
     if (bytes > XS_PARTS) {
         area_at(c, (unsigned)b, a, bytes, 64, false);
-        dbt_load_bytes(&c->dbt, at + XS_PARTS, m.b + XS_PARTS, bytes - XS_PARTS);
+        if (m == &copy)
+            dbt_load_bytes(&c->dbt, at + XS_PARTS, copy.b + XS_PARTS, bytes - XS_PARTS);
     }
     bool sets_mxcsr = want & (compact ? COMP_SSE : COMP_SSE | COMP_AVX);
     bool loads_mxcsr = sets_mxcsr && (!compact || (bv & COMP_SSE));
-    static const Area zero;
     if (loads_mxcsr)
-        check_mxcsr(c, &m);
+        check_mxcsr(c, &head);
     if (want & bv & COMP_X87) {
-        get_x87(c, &m, how & XS_REX_W);
+        get_x87(c, m, how & XS_REX_W);
     } else if (want & COMP_X87) {
         x86_fpu_init(c);
         memset(c->fpr, 0, sizeof c->fpr);
     }
     if (want & COMP_SSE)
-        get_xmm(c, bv & COMP_SSE ? &m : &zero);
+        get_xmm(c, bv & COMP_SSE ? m : &zero);
     uint64_t pkru = c->pkru;
-    for (const Part *p = parts; p < parts + G_N_ELEMENTS(parts); p++) {
-        const Area *from = bv >> p->comp & 1 ? &m : &zero;
+    unsigned next = XS_PARTS;           /* in the compacted form */
+    for (const Part *p = parts; p < parts + G_N_ELEMENTS(parts) && want >> p->comp; p++) {
+        const Area *from = bv >> p->comp & 1 ? m : &zero;
         if (want >> p->comp & 1)
-            copy_regs(part_reg(c, p, 0), p->stride, from->b + part_offset(p, comp, compact),
+            copy_regs(part_reg(c, p, 0), p->stride, from->b + (compact ? next : p->offset),
                       p->each, p->each, n_regs(c, p));
+        next += comp >> p->comp & 1 ? p->bytes : 0;
     }
     if (want & COMP_PKRU) {
         uint32_t loaded = (uint32_t)c->pkru;
@@ -436,6 +465,6 @@ uint64_t x86_h_xrstor(void *cpu, uint64_t a, uint64_t b, uint64_t how)
         x86_set_pkru(c, loaded);
     }
     if (sets_mxcsr)
-        x86_set_mxcsr(c, loads_mxcsr ? (uint32_t)get(&m, FX_MXCSR, 4) : X86_MXCSR_RESET);
+        x86_set_mxcsr(c, loads_mxcsr ? (uint32_t)get(&head, FX_MXCSR, 4) : X86_MXCSR_RESET);
     return 0;
 }

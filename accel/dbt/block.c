@@ -571,6 +571,7 @@ const void *dbt_link_lookup(DbtCpu *c, BlockLink *l, unsigned word)
 {
     DbtMachine *d = c->dbt;
     const Block *b = lookup_block(c);
+    bool linked = false;
 
     c->stats->links++;
     if (!b) {
@@ -586,9 +587,10 @@ const void *dbt_link_lookup(DbtCpu *c, BlockLink *l, unsigned word)
         }
     } else if (same_page && b->mode == (l->from->mode & ~DBT_MODE_UNMERGED) && !b->dead && !l->from->dead && !l->to) {
         link_make(d, l, l->loop ? l->from : (Block *)b);
+        linked = !l->pair && !l->far;   /* whoever comes this way needs no jump cache */
     }
     g_mutex_unlock(&d->lock);
-    return jump_to(c, b);
+    return linked ? b->entry : jump_to(c, b);
 }
 
 const void *dbt_unmerged(DbtCpu *c)

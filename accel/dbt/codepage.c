@@ -53,7 +53,7 @@ DbtRegion *code_region(DbtMachine *d, Region *r)
         dr = g_new0(DbtRegion, 1);
         *dr = (DbtRegion){ .region = r, .host = r->host, .n_pages = (r->size + DBT_PAGE - 1) / DBT_PAGE };
         dr->pages = g_new0(CodePage *, dr->n_pages);
-        dr->writable = g_new0(uint16_t, dr->n_pages);
+        dr->writable = g_new0(uint32_t, dr->n_pages);
         d->regions[d->n_regions] = dr;
         __atomic_store_n(&d->n_regions, d->n_regions + 1, __ATOMIC_RELEASE);
     }
@@ -163,14 +163,14 @@ typedef struct Guard {
     DbtMachine *d;
     CodePage *p;
     const uint8_t *host_page;
-    uint16_t *writable;
+    uint32_t *writable;
 } Guard;
 
 /* All vCPUs are stopped: rights of theirs to the page end here, and are counted anew. */
 static void guard_stopped(void *arg)
 {
     Guard *g = arg;
-    unsigned slots = __atomic_exchange_n(g->writable, 0, __ATOMIC_SEQ_CST);
+    uint32_t slots = __atomic_exchange_n(g->writable, 0, __ATOMIC_SEQ_CST);
 
     __atomic_store_n(&g->p->guarded, true, __ATOMIC_SEQ_CST);
     __atomic_store_n(&g->p->clean_stores, 0, __ATOMIC_SEQ_CST);

@@ -245,7 +245,7 @@ static void unwrite_slot(DbtContext *x, unsigned slot, const uint8_t *host_page)
     }
 }
 
-void tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots)
+void tlb_unwrite(DbtCpu *c, const uint8_t *host_page, uint32_t slots)
 {
     shortcut_unwrite(c, host_page);
     for (unsigned i = 0; i < DBT_CONTEXTS; i++) {
@@ -254,7 +254,9 @@ void tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots)
             continue;
         }
         if (slots != WRITABLE_MANY) {
-            unwrite_slot(x, (slots - 1) & (x->tlb_n - 1), host_page);
+            for (uint32_t left = slots; left; left >>= 16) {
+                unwrite_slot(x, ((left & UINT16_MAX) - 1) & (x->tlb_n - 1), host_page);
+            }
             continue;
         }
         for (unsigned k = 0; k < x->n_filled; k++) {

@@ -38,10 +38,13 @@ typedef struct DbtRegion {              /* a Region with host memory that code w
     uint8_t  *host;
     uint64_t  n_pages;
     CodePage **pages;
-    uint16_t *writable;                 /* of each page: the slot + 1, in a TLB of DBT_TLB_MAX, in which TLBs may hold it writable; 0: none;
-                                           WRITABLE_MANY */
+    /*
+     * Of each page: the slots + 1, in a TLB of DBT_TLB_MAX, in which TLBs may hold it writable: one
+     * in each half, as most pages of a process are in two (its own and the kernel's); WRITABLE_MANY
+     */
+    uint32_t *writable;
 } DbtRegion;
-enum { WRITABLE_MANY = UINT16_MAX };
+#define WRITABLE_MANY UINT32_MAX
 
 enum { DBT_GENERATIONS = 8, DBT_HASH_BITS = 18, DBT_MAX_REGIONS = 64 };
 
@@ -265,7 +268,7 @@ void       tlb_adapt(DbtCpu *c);        /* between runs: should the current cont
 
 /* flush.c */
 /* Drop write tags of this page in all contexts; slots: of DbtRegion.writable. */
-void       tlb_unwrite(DbtCpu *c, const uint8_t *host_page, unsigned slots);
+void       tlb_unwrite(DbtCpu *c, const uint8_t *host_page, uint32_t slots);
 void       tlb_entry_flush_page(TlbEntry *e, unsigned slot, uint64_t page, bool globals_only);
 void       tlb_entered(DbtCpu *c, uint64_t linear, const DbtWalk *w);    /* linear was entered from this page */
 

@@ -10,15 +10,24 @@
 #include "core/debug.h"
 #include "core/trace.h"
 
+static uint32_t with_slot(uint32_t slots, uint32_t slot)
+{
+    if ((slots & UINT16_MAX) == slot || slots >> 16 == slot || slots == WRITABLE_MANY) {
+        return slots;
+    }
+    return !slots ? slot : !(slots >> 16) ? slots | slot << 16 : WRITABLE_MANY;
+}
+
 /* Remember for tlb_unwrite() where a page becomes writable; before it does. */
 static void note_writable(const struct RamHit *h, uint64_t offset, unsigned slot)
 {
-    uint16_t *w = &h->code->writable[offset >> DBT_PAGE_BITS], old = __atomic_load_n(w, __ATOMIC_SEQ_CST);
+    uint32_t *w = &h->code->writable[offset >> DBT_PAGE_BITS];
+    uint32_t old = __atomic_load_n(w, __ATOMIC_SEQ_CST), new;
 
-    while (old != slot + 1 && old != WRITABLE_MANY &&
-           !__atomic_compare_exchange_n(w, &old, old ? WRITABLE_MANY : (uint16_t)(slot + 1), false, __ATOMIC_SEQ_CST,
-                                        __ATOMIC_SEQ_CST)) {
-    }
+    do {
+        new = with_slot(old, slot + 1);
+    } while (new != old && !__atomic_compare_exchange_n(w, &old, new, false, __ATOMIC_SEQ_CST,
+                                                        __ATOMIC_SEQ_CST));
 }
 
 void dbt_space_changed(DbtCpu *c)

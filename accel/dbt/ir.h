@@ -209,6 +209,11 @@ enum {
     H_JUMPS = 128,                      /* sets cpu->pc itself; exit_pc follows */
     /* may change mode or translation: exit_pc or exit_next follows */
     H_MODE = 256,
+    /*
+     * stores to guest memory, or does if the instruction has an operand there: the block ends, as
+     * its rest may be what is stored
+     */
+    H_STORES = 512, H_STORES_OPERAND = 1024,
     /* the cautious choice */
     H_STATE = H_READS | H_WRITES | H_FLAGS_IN | H_FLAGS_OUT | H_RAISES | H_MEM,
 };

@@ -354,6 +354,24 @@ static bool ends_here(X86Tr *t, int32_t at, const uint8_t *code)
            ((e->octets[octet / 64] >> (octet % 64) & 1) && e->begun(e, code, t->b->mode));
 }
 
+static const uint16_t helper_props[] = {
+#define HELPER(name, props) props,
+#include "cpu/x86/helpers.def"
+#undef HELPER
+};
+
+/* Has one of the helpers called since operation `from` stored to memory? */
+static bool stored(const X86Tr *t, const X86Insn *i, unsigned from)
+{
+    unsigned how = H_STORES | (i->mod != 3 ? H_STORES_OPERAND : 0);
+    for (unsigned k = from; k < t->b->n_insns; k++) {
+        const IrInsn *n = &t->b->insns[k];
+        if (n->op == IR_helper && (helper_props[n->sub] & how))
+            return true;
+    }
+    return false;
+}
+
 void x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const uint8_t *next,
                    unsigned max_guest_insns)
 {
@@ -361,9 +379,10 @@ void x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const
     int32_t start = (int32_t)(b->pc & (DBT_PAGE - 1));
     IrInsn *limit = NULL;
     unsigned at = 0;
+    bool ends = false;
     if (!(b->mode & X86_MODE_FLAT_CS))
         limit = ir_emit(b, IR_chkcs, IR_I32, NONE, NONE, NONE);
-    while (!t.done && at < n && b->n_guest < max_guest_insns && room(b) &&
+    while (!t.done && !ends && at < n && b->n_guest < max_guest_insns && room(b) &&
            !(at && ((c->debug && debug_low(c->debug, b->pc + at)) || ends_here(&t, start + (int32_t)at, code + at)))) {
         X86Insn i;
         X86DecodeResult r = fetch(&i, code, n, next, at, b->mode);
@@ -373,7 +392,9 @@ void x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const
         t.next = t.offset + i.length;
         ir_insn(b, t.offset)->length = i.length;
         at += i.length;
+        unsigned from = b->n_insns;
         translate_one(&t, &i, r);
+        ends = stored(&t, &i, from);
     }
     b->length = at;
     b->two_pages = at > n;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * smc.c -- 64-bit guest: code that is rewritten: with what it was before, with something new, by
- * itself, beside data, through another address, across pages, and under an access that crosses a
- * page; and loops through two pages of which one becomes another.
+ * itself, by instructions that C code does, beside data, through another address, across pages, and
+ * under an access that crosses a page; and loops through two pages of which one becomes another.
  *
  * Spec: Intel SDM vol. 3, 12.6 and 9.1.3.
  */
@@ -116,6 +116,85 @@ static void test_self(void)
         bad += call(CODE + 0x480, 0) != 36;
     }
     check("a loop's own step", bad, 0);
+}
+
+/*
+ * What C code of an emulator may store, over the instruction that is next: at `at` the store to
+ * [rdi], then eax = 1, then `end`; the store makes that eax = 2.
+ */
+static u64 put_store(u64 at, const u8 *store, unsigned n, u32 end)
+{
+    u64 next = 0xb8 | (u64)1 << 8 | (u64)end << 40;
+
+    put_bytes(at, store, n);
+    put_bytes(at + n, (const u8 *)&next, 8);
+    *(volatile u8 *)(at + n + 8) = 0xc3;
+    return next + 0x100;                /* that it is to be */
+}
+
+enum { NOPS = 0x001f0f, BACK = 0xfc8748 };      /* xchg rsp, rdi */
+
+static u32 by_cmpxchg8b(u64 at)
+{
+    static const u8 store[] = { 0x0f, 0xc7, 0x0f };
+    u64 now = put_store(at, store, 3, NOPS), old = now - 0x100;
+    u32 a = (u32)old, d = (u32)(old >> 32);
+
+    asm volatile("call *%[at]" : "+a"(a), "+d"(d)
+                 : "b"((u32)now), "c"((u32)(now >> 32)), "D"(at + 3), [at] "r"(at) : "memory");
+    return a;
+}
+
+static u32 by_fistp(u64 at)             /* with a control word of its own */
+{
+    static const u8 store[] = { 0xdf, 0x3f };
+    u64 now = put_store(at, store, 2, NOPS);
+    const u16 cw = 0x27f;
+    u32 a;
+
+    asm volatile("fninit; fldcw %[cw]; fildq %[now]; call *%[at]; fninit"
+                 : "=a"(a) : [cw] "m"(cw), [now] "m"(now), "D"(at + 2), [at] "r"(at) : "memory");
+    return a;
+}
+
+static u32 by_maskmovdqu(u64 at)
+{
+    static const u8 store[] = { 0x66, 0x0f, 0xf7, 0xc1 };
+    u64 now = put_store(at, store, 4, NOPS), mask = ~0ul;
+    u32 a;
+
+    asm volatile("movq %[now], %%xmm0; movq %[mask], %%xmm1; call *%[at]"
+                 : "=a"(a) : [now] "m"(now), [mask] "m"(mask), "D"(at + 4), [at] "r"(at)
+                 : "memory");
+    return a;
+}
+
+static u32 by_enter(u64 at)
+{
+    static const u8 store[] = { 0x48, 0x87, 0xfc, 0xc8, 0, 0, 0 };     /* xchg rsp, rdi; enter */
+    u64 now = put_store(at, store, 7, BACK), stack = at + 7 + 8;
+    u32 a;
+
+    asm volatile("push %%rbp; mov %[now], %%rbp; call *%[at]; pop %%rbp"
+                 : "=a"(a), "+D"(stack) : [now] "r"(now), [at] "r"(at) : "memory");
+    return a;
+}
+
+static void test_stored_by_c(void)
+{
+    static u32 (*const by[])(u64) = { by_cmpxchg8b, by_fistp, by_maskmovdqu, by_enter };
+    static const char *const names[] = { "cmpxchg8b over the next instruction",
+                                         "fistp over the next instruction",
+                                         "maskmovdqu over the next instruction",
+                                         "enter over the next instruction" };
+
+    for (unsigned k = 0; k < sizeof by / sizeof *by; k++) {
+        unsigned bad = 0;
+        for (unsigned i = 0; i < ROUNDS; i++) {
+            bad += by[k](CODE + 0xb000 + 0x100 * k) != 2;
+        }
+        check(names[k], bad, 0);
+    }
 }
 
 static void test_beside(void)
@@ -278,6 +357,7 @@ __attribute__((used)) int main(void)
     test_versions();
     test_bytes();
     test_self();
+    test_stored_by_c();
     test_beside();
     test_alias();
     test_crossing();

@@ -5,9 +5,10 @@
  * system instructions, self-modifying code, page tables that change and faults.
  *
  * Usage: modes [-s SEED] [-t SECONDS] [-n CASES] [-c CASE] [-d ITEMS] [-e ENGINE] [-p PIECES]
- * [-i MICROSECONDS] [-v].  ENGINE: native or traces, perhaps with options of -accel dbt behind it; else
- * they take turns.  PIECES: of each program no more.  MICROSECONDS: so often an engine is called
- * away from its code.  -v: each step of the interpreter.  A case follows from SEED and its number alone; CASE is the first.
+ * [-i MICROSECONDS] [-v].  ENGINE: native or traces, perhaps with options of -accel dbt behind it;
+ * else they take turns.  PIECES: of each program no more.  MICROSECONDS: so often an engine is
+ * called away from its code.  -v: each step of the interpreter.  A case follows from SEED and its
+ * number alone; CASE is the first.
  *
  * It ends at HLT, where all registers, hidden parts of segments and the memory are compared.  A
  * difference counts if the interpreter repeats its own result, and where the result does not depend
@@ -43,7 +44,7 @@ static const char *const mode_names[N_MODES] = { "real", "vm86", "16-bit", "32-b
  * Each time the engine comes to its run loop; now and then it counts.  What runs one instruction at
  * a time has more patience.
  */
-enum { TICK_US = 50000, STEPPING = 20 };
+enum { TICK_US = 50000, OFTEN_US = 500, STEPPING = 20 };
 static unsigned alarms_per_tick = 1, patience = 1;
 static void alarm_handler(int n)
 {
@@ -403,7 +404,7 @@ static char *bios_make(void)
 int main(int argc, char **argv)
 {
     uint64_t seed = 1, cases = 0, done = 0, verdicts[N_VERDICTS] = { 0 };
-    unsigned pieces = UINT_MAX, often = TICK_US;
+    unsigned pieces = UINT_MAX, often = OFTEN_US;
     int64_t first = -1, end = 0;
     const char *log = NULL, *engine = NULL;
     static Case k;

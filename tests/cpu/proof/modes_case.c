@@ -28,23 +28,95 @@ static void chunk(Code *c)
     c->n += s.n;
 }
 
-/* mov byte [code + off], imm */
-static void store_to_code(Code *c, unsigned off, unsigned imm)
+static void put_rex_w(Code *c) { put_bytes(c, "\x48", c->mode == M_LONG && !one_in(c->r, 4)); }
+
+/* Register reg and [code + off], where so many bytes of the instruction follow. */
+static void code_operand(Code *c, unsigned reg, unsigned off, unsigned behind)
 {
-    put(c, 0xc6);
-    put(c, is_16(c->mode) ? 6 : 5);
-    unsigned after = c->n + word(c) + 1;
+    put(c, reg << 3 | (is_16(c->mode) ? 6 : 5));
+    unsigned after = c->n + word(c) + behind;
     put_n(c,
           c->mode == M_LONG ? (uint64_t)off - after
           : is_16(c->mode)  ? c->at - LOW + off
                             : c->at + off,
           word(c));
+}
+
+/* mov byte [code + off], imm */
+static void store_to_code(Code *c, unsigned off, unsigned imm)
+{
+    put(c, 0xc6);
+    code_operand(c, 0, off, 1);
     put(c, imm);
 }
 
 static void modify(Code *c)
 {
     store_to_code(c, c->n + 7 + rng_below(c->r, 40), (unsigned)rng(c->r));
+}
+
+/* The same with wider stores and other instructions, ahead, just behind, or to this one itself. */
+static void modify_wide(Code *c)
+{
+    enum { WORD = 8, OTHER = 9, ANY = 8 };
+    static const struct { uint8_t n, imm, reg; char code[4]; } ops[] = {
+        { 1, WORD, 0, "\xc7" }, { 2, OTHER, 0, "\x66\xc7" }, { 2, 0, ANY, "\x0f\x11" },
+        { 3, 0, ANY, "\xf3\x0f\x7f" }, { 3, 0, ANY, "\x66\x0f\x7f" }, { 1, 0, ANY, "\x89" },
+        { 1, 0, ANY, "\x01" }, { 1, 1, 0, "\x80" }, { 1, 1, 6, "\x80" },
+        { 2, 0, ANY, "\xf0\x01" }, { 1, 0, ANY, "\x86" }, { 2, 0, ANY, "\x0f\xc1" },
+        { 1, 0, 0, "\xfe" }, { 1, 0, 0, "\x8f" }, { 2, 0, 0, "\x0f\x93" },
+        { 1, 0, 2, "\xdd" }, { 1, 0, 2, "\xd9" }, { 3, 0, ANY, "\x66\x0f\xd6" },
+        { 3, 0, ANY, "\xf0\x0f\xb1" }, { 2, 0, ANY, "\x0f\x7f" }, { 1, 0, 7, "\xdf" },
+        { 2, 0, 1, "\x0f\xc7" }, { 1, 0, ANY, "\x63" },
+    };
+    unsigned k = rng_below(c->r, G_N_ELEMENTS(ops)), imm = ops[k].imm;
+
+    imm = imm == WORD ? word(c) : imm == OTHER ? 6 - word(c) : imm;
+    put_rex_w(c);
+    put_bytes(c, ops[k].code, ops[k].n);
+    code_operand(c, ops[k].reg == ANY ? rng_below(c->r, 8) : ops[k].reg,
+                 c->n + rng_below(c->r, 64) - MIN(c->n, 24), imm);
+    put_n(c, rng(c->r), imm);
+}
+
+static void set_register(Code *c, unsigned reg, uint64_t v)     /* mov reg, v */
+{
+    put(c, 0xb8 + reg);
+    put_n(c, v, word(c));
+}
+
+static unsigned code_offset(const Code *c, unsigned off)
+{
+    return (is_16(c->mode) ? c->at - LOW : c->at) + off;
+}
+
+/*
+ * A string instruction writes what is ahead.  (Of one that overwrites itself it depends on
+ * interruptions what becomes.)
+ */
+static void string_to_code(Code *c)
+{
+    static const char ops[][4] = { "\xf3\xaa", "\xf3\xab", "\xf3\xa4", "\xf3\xa5", "\x90\xaa",
+                                   "\x90\xa5" };
+    unsigned end = c->n + 1 + 3 * (1 + word(c)) + 2;
+
+    put(c, 0xfc);                       /* cld */
+    set_register(c, 7, code_offset(c, end + rng_below(c->r, 40)));
+    set_register(c, 6, code_offset(c, rng_below(c->r, 64)));
+    set_register(c, 1, 1 + rng_below(c->r, 12));
+    put_bytes(c, ops[rng_below(c->r, G_N_ELEMENTS(ops))], 2);
+}
+
+/* The stack lies in the code: what is pushed is what runs next. */
+static void stack_in_code(Code *c)
+{
+    static const char *const ops[] = { "\x50", "\x9c", "\x55\x53", "\x50\x58", "\x54\x5c",
+                                       "\x60", "\x51\x52\x56\x57" };
+    const char *op = ops[rng_below(c->r, G_N_ELEMENTS(ops))];
+
+    set_register(c, 4, code_offset(c, c->n + 5 + rng_below(c->r, 40)));
+    put_bytes(c, op, (unsigned)strlen(op));
+    set_register(c, 4, is_16(c->mode) ? 0xf000 : STACK);
 }
 
 /* A loop of three rounds whose body changes its own immediate. */
@@ -62,8 +134,6 @@ static void loop(Code *c)
     put(c, 0xe2);
     put(c, top - (c->n + 1));
 }
-
-static void put_rex_w(Code *c) { put_bytes(c, "\x48", c->mode == M_LONG && !one_in(c->r, 4)); }
 
 /*
  * One operation of a loop over memory: off rsi and rdi, which advance, off rbx with rcx as index,
@@ -98,6 +168,32 @@ static void walk_step(Code *c)
     put(c, rng_below(c->r, 4) ? 16 * rng_below(c->r, 4) : (unsigned)rng(c->r) & 0xff);
 }
 
+/* The same off SI, DI and BX + SI, which may wrap at 64 KiB or leave a segment. */
+static void walk_word(Code *c)
+{
+    static const char ops[][4] = { "\x8b\x44", "\x89\x45", "\x01\x44", "\x13\x45", "\x88\x45",
+                                   "\x8a\x40", "\x89\x50", "\x3b\x44", "\x86\x55", "\x8d\x54" };
+    bool end = one_in(c->r, 3);
+
+    set_register(c, 6, end ? 0xffff - rng_below(c->r, 64) : 0x8000 + rng_below(c->r, 0x7000));
+    set_register(c, 7, end ? rng_below(c->r, 64) : 0x8000 + rng_below(c->r, 0x7000));
+    set_register(c, 3, rng_below(c->r, 0x6000));
+    set_register(c, 1, 1 + rng_below(c->r, one_in(c->r, 3) ? 8 : 600));
+    unsigned top = c->n;
+    for (unsigned k = 1 + rng_below(c->r, 5); k; k--) {
+        put_bytes(c, "\x66", one_in(c->r, 4));
+        put_bytes(c, "\x64", one_in(c->r, 6));        /* fs */
+        put_bytes(c, ops[rng_below(c->r, G_N_ELEMENTS(ops))], 2);
+        put(c, (unsigned)rng(c->r));
+    }
+    put_bytes(c, "\x83\xc6", 2);       /* add si, n; sub di, n */
+    put(c, rng_below(c->r, 20) - 4);
+    put_bytes(c, "\x83\xef", 2);
+    put(c, rng_below(c->r, 8));
+    put_bytes(c, "\x49\x75", 2);       /* dec cx; jnz */
+    put(c, top - (c->n + 1));
+}
+
 /*
  * A loop over memory, mostly through several pages, some of which may not be there or hold what
  * runs.
@@ -107,7 +203,7 @@ static void walk(Code *c)
     static const int8_t steps[] = { 0, 1, 2, 4, 4, 8, 8, 16, 16, 3, 12, 64, -1, -4, -8, -16, -24 };
 
     if (is_16(c->mode)) {
-        loop(c);
+        walk_word(c);
         return;
     }
     for (unsigned k = 0; k < 3; k++) {  /* mov esi, edi, ebx */
@@ -309,8 +405,8 @@ static void anything(Code *c)
 
 typedef void Maker(Code *c);
 static Maker *const makers[] = {
-    chunk, chunk, modify, modify, loop, walk, walk, climb, control, page, page, segment, far_away,
-    system_register, anything, anything,
+    chunk, chunk, modify, modify, modify_wide, modify_wide, string_to_code, stack_in_code, loop,
+    walk, walk, climb, control, page, page, segment, far_away, system_register, anything, anything,
 };
 
 static void program(Case *k, Rng *r)

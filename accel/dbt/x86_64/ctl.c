@@ -90,8 +90,18 @@ void align_patch(Em *e, unsigned skip, unsigned bytes)
     e->p += pad;
 }
 
-/* A rel32 that is patched later. */
-static void align_rel32(Em *e, unsigned opcode_bytes) { align_patch(e, opcode_bytes, 4); }
+/*
+ * The rel32 of the jump that follows is patched later.  Prefixes that mean nothing in 64-bit code (CS) fill up: a no-operation
+ * would stand between a comparison and its jump, which are one operation of the host's together.
+ */
+static void align_rel32(Em *e, unsigned opcode_bytes)
+{
+    unsigned at = ((uintptr_t)e->p + opcode_bytes) % 8;
+
+    for (; at > 4 && at < 8; at++) {
+        e8(e, 0x2e);
+    }
+}
 
 static bool same_page(int32_t target) { return target >= 0 && target < DBT_PAGE; }
 
@@ -194,7 +204,7 @@ static void em_far(Em *e, unsigned k, unsigned word, int32_t target)
 {
     int32_t page = target & -DBT_PAGE;
 
-    align_rel32(e, FAR_BYTES);
+    align_patch(e, FAR_BYTES, 4);
     uint8_t *start = e->p;
     e_load(e, R10, rm_cpu(CPU(pc_base)));
     e_op(e, 0x3b, E_W, R10, rm_cpu((int32_t)(e->g->ic_offset + DBT_FAR_AT + 8 * word) - BIAS));

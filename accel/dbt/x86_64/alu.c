@@ -192,19 +192,13 @@ static bool alu_plain(Em *e, unsigned digit)
     return true;
 }
 
-void em_alu(Em *e)
+static G_GNUC_NO_INLINE void alu_other(Em *e, unsigned digit)
 {
-    static const uint8_t digits[IR_N_OPS] = { [IR_add] = 0, [IR_or] = 1, [IR_adc] = 2, [IR_sbb] = 3, [IR_and] = 4, [IR_sub] = 5,
-                                              [IR_xor] = 6, [IR_cmp] = 7 };
     const IrInsn *n = e->n;
     IrType type = n->type;
-    unsigned digit = digits[n->op];
     IrRef ra = n->a, rb = n->b;
     bool commutes = ir_op_props[n->op] & COMMUTES;
 
-    if (alu_plain(e, digit)) {
-        return;
-    }
     if (n->op == IR_adc || n->op == IR_sbb) {
         flags_want(e, FL_C);
     }
@@ -249,6 +243,17 @@ void em_alu(Em *e)
     alu_to(e, digit, type, to, b);
     dst_done(e, n->dst, type, to);
     flags_end(e, FL_ALL);
+}
+
+void em_alu(Em *e)
+{
+    static const uint8_t digits[IR_N_OPS] = { [IR_add] = 0, [IR_or] = 1, [IR_adc] = 2, [IR_sbb] = 3, [IR_and] = 4, [IR_sub] = 5,
+                                              [IR_xor] = 6, [IR_cmp] = 7 };
+    unsigned digit = digits[e->n->op];
+
+    if (!alu_plain(e, digit)) {
+        alu_other(e, digit);
+    }
 }
 
 void em_unary(Em *e)
@@ -448,14 +453,10 @@ static bool mov_plain(Em *e)
     return false;
 }
 
-void em_mov(Em *e)
+static G_GNUC_NO_INLINE void mov_other(Em *e)
 {
     const IrInsn *n = e->n;
     IrType type = n->type;
-
-    if (mov_plain(e)) {
-        return;
-    }
 
     if (in_place(e, n->dst, type) || (n->dst.kind == IR_GUEST && e->gpr[n->dst.id] == NO_REG)) {
         Opnd o = src(e, n->a, type);
@@ -498,6 +499,13 @@ void em_mov(Em *e)
         return;
     }
     dst_done(e, n->dst, type, src_reg(e, n->a, type));
+}
+
+void em_mov(Em *e)
+{
+    if (!mov_plain(e)) {
+        mov_other(e);
+    }
 }
 
 void em_ext(Em *e)

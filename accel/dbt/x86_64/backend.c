@@ -178,24 +178,32 @@ static bool touches(const Em *e, const IrInsn *n, unsigned regs)
     return (n->dst.kind == IR_GUEST && (regs >> n->dst.id & 1)) || (n->dst2.kind == IR_GUEST && (regs >> n->dst2.id & 1));
 }
 
+/* Before it, guest registers on the host's x87 stack go where they belong. */
+static bool ends_x87(const IrInsn *n)
+{
+    return n->op == IR_helper || n->op == IR_br || n->op == IR_brz || n->op == IR_brnz || n->op == IR_bulk || n->op == IR_gate ||
+           n->op == IR_jguess || (ir_op_props[n->op] & ENDS);
+}
+
 static void emit_body(Em *e)
 {
     const IrBlock *ir = e->ir;
-
+    const IrGuest *guest = ir->guest;
+    const uint8_t *limit = e->end - ROOM;
     const IrInsn *n = ir->insns;
-    for (unsigned i = 0, n_insns = ir->n_insns; i < n_insns && !e->full; i++, n++) {
+
+    for (unsigned i = 0, n_insns = ir->n_insns; i < n_insns; i++, n++) {
         if (n->op == IR_gone) {
             continue;
         }
         e->i = i;
         e->n = n;
-        e->guest_pc = ir_offset(ir, n);
-        if (e->p + ROOM > e->end) {
+        e->guest_pc = guest[n->guest].offset;
+        if (e->p > limit) {
             e->full = true;
             return;
         }
-        if ((e->x87_n | e->x87_c1) && (n->op == IR_helper || n->op == IR_br || n->op == IR_brz || n->op == IR_brnz || n->op == IR_bulk || n->op == IR_gate || n->op == IR_jguess ||
-                         (ir_op_props[n->op] & ENDS))) {
+        if ((e->x87_n | e->x87_c1) && ends_x87(n)) {
             x87_flush(e);
         }
         emitters[n->op](e);

@@ -116,7 +116,7 @@ bool regs_choose(Em *e, unsigned last)
     return true;
 }
 
-void regs_swap(Em *e)
+void regs_swap_now(Em *e)
 {
     for (unsigned k = 0; k < G_N_ELEMENTS(swap_in); k++) {
         unsigned g = e->swaps >> 4 * k & 15;
@@ -138,11 +138,6 @@ void regs_unswap_c(uint64_t *gpr, uint32_t swaps)
             *b = v;
         }
     }
-}
-
-bool same_ref(IrRef a, IrRef b)
-{
-    return a.kind == b.kind && a.id == b.id && a.high_byte == b.high_byte;
 }
 
 static void hold(Em *e, unsigned reg) { e->held |= (uint16_t)(1u << reg); }
@@ -299,15 +294,14 @@ void operands_done(Em *e)
 
 void regs_free_dead(Em *e)
 {
-    uint16_t live = e->n->after.values;
+    G_STATIC_ASSERT(N_VALS <= HELD % 32 && HELD % 32 < FREE % 32 && sizeof(e->at) == 32);
+    uint32_t dead = (~e->n->after.values & ((1u << N_VALS) - 1)) | 1u << HELD % 32;
 
     for (unsigned k = 0; k < 3; k++) {
-        unsigned r = scratch[k], v = e->owner[r];
-        if (v == HELD) {
+        unsigned r = scratch[k], v = e->owner[r] % 32;
+        if (dead >> v & 1) {
             e->owner[r] = FREE;
-        } else if (v < N_VALS && !(live >> v & 1)) {
-            e->owner[r] = FREE;
-            e->at[v] = NOWHERE;
+            e->at[v] = NOWHERE;         /* of HELD: nobody asks */
         }
     }
     if (e->borrowed) {

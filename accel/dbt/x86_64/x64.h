@@ -18,6 +18,7 @@
  */
 #ifndef ACCEL_DBT_X86_64_X64_H
 #define ACCEL_DBT_X86_64_X64_H
+#include <string.h>
 #include "accel/dbt/internal.h"
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, NO_REG = 0xff };
@@ -152,7 +153,7 @@ typedef struct Em {
     unsigned  counter;                  /* number of Block.counted's */
     /* scratch registers: owner[] by host register: FREE, HELD by the operation, or a value: 0-7 temporaries, 8-15 host addresses */
     uint8_t   owner[16];
-    uint8_t   at[N_VALS];               /* host register, IN_SLOT, NOWHERE */
+    uint8_t   at[32];                   /* by value: host register, IN_SLOT, NOWHERE */
     uint16_t  held;                     /* registers the operation at hand uses */
     uint16_t  borrowed;                 /* guest registers put aside for it */
     /* guest registers: regs_swap() */
@@ -184,7 +185,17 @@ void     regs_begin(Em *e);
 unsigned last_loop(const Em *e);        /* the last operation that jumps to the block's own start, or 0 */
 bool     regs_choose(Em *e, unsigned last);     /* for a block that loops, by its operation `last`: which guest registers had better change
                                            places; false: it must not loop by itself */
-void     regs_swap(Em *e);              /* the code that makes them, or undoes it; by rax, keeps flags */
+void     regs_swap_now(Em *e);
+static inline void regs_swap(Em *e)     /* the code that makes them, or undoes it; by rax, keeps flags */
+{
+    if (e->swaps) {
+        regs_swap_now(e);
+    }
+}
+static inline bool same_ref(IrRef a, IrRef b)
+{
+    return !memcmp(&a, &b, sizeof a);
+}
 void     regs_unswap_c(uint64_t *gpr, uint32_t swaps);          /* the same after all have been stored as if they had not */
 void     regs_free_dead(Em *e);         /* regs_end_insn() */
 unsigned free_scratch(const Em *e);     /* one that nobody holds, or NO_REG */
@@ -207,7 +218,6 @@ unsigned dst_reg(Em *e, IrRef r, IrType type, unsigned avoid); /* register to co
 void     dst_done(Em *e, IrRef r, IrType type, unsigned reg);   /* result is in reg: store, merge, extend as the rules say */
 void     set_val(Em *e, unsigned v, unsigned reg);      /* value v now lives in held scratch register reg */
 void     release(Em *e, IrRef r);       /* the operation at hand has read it for the last time */
-bool     same_ref(IrRef a, IrRef b);
 Opnd     place(Em *e, IrRef r);         /* of a destination that may be memory; high bytes as they are */
 void     drop_scratch(Em *e, uint16_t live);    /* before a C call: move live values to their slots */
 void     rename_val(Em *e, unsigned from, unsigned to);  /* from dies, to has its value and register */

@@ -73,7 +73,7 @@ void ir_begin(IrBlock *b, uint64_t pc, uint64_t mode)
     b->length = 0;
     b->two_pages = false;
     b->ends = NULL;
-    b->n_insns = b->n_guest = b->n_imms = b->n_mems = b->n_direct = 0;
+    b->n_insns = b->n_guest = b->n_imms = b->n_mems = b->n_direct = b->n_checks = 0;
     b->folds = false;
 }
 

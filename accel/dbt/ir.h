@@ -183,6 +183,7 @@ typedef struct IrBlock {
     const struct IrEnds *ends;          /* where the front end is to end it, if it comes so far; NULL: at IR_MAX_GUEST instructions */
     unsigned n_insns, n_guest, n_imms, n_mems;
     unsigned n_direct;                  /* how many jmp, br, brz and brnz ir_emit() has made */
+    unsigned n_checks;                  /* how many chk */
     bool     folds;                     /* it has made operations that have copies or constants to pass on */
     /* from ir_optimise() on: operations that may go directly somewhere else; vops */
     unsigned n_exits, n_vops;
@@ -296,6 +297,8 @@ static inline IrInsn *ir_emit(IrBlock *b, IrOp op, IrType type, IrRef dst, IrRef
                    .guest = (uint16_t)(b->n_guest - (b->n_guest != 0)) };
     if (op == IR_helper) {
         b->guest[i->guest].calls = true;
+    } else if (op == IR_chk) {
+        b->n_checks++;
     } else if (ir_exits(op)) {
         b->n_direct++;
     }

@@ -381,7 +381,7 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
 {
     Merge g;
 
-    if (b->n_guest < 2 || b->n_mems < 2 || !n_hosts) {
+    if (b->n_guest < 2 || b->n_checks < 2 || !n_hosts) {
         return;                         /* a single instruction is for tier 0, which wants it exact */
     }
     g.b = b;
@@ -393,9 +393,11 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
     g.hosts = 0;
     memset(g.last_use, 0, sizeof g.last_use);
     g.used = g.joined = 0;              /* open[], which is most of it, stays as it is */
-    for (IrInsn *i = b->insns, *end = i + b->n_insns; i < end; i++) {
+    unsigned left = b->n_checks;        /* behind the last one's instruction nothing is of interest */
+    for (IrInsn *i = b->insns, *end = i + b->n_insns; i < end && (left || i->guest == g.guest); i++) {
         if (i->op == IR_chk) {
             check(&g, i);
+            left--;
         } else if (i->op == IR_helper || i->op == IR_gate) {
             settle_all(&g);
             g.known = 0;

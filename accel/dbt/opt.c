@@ -27,7 +27,7 @@ enum {
     T_STAYS = 512,                      /* whoever reads what it writes */
     T_LEAVES = 1024,                    /* LEAVES of ir.def */
     T_BARRIER = 2048,                   /* goes elsewhere, may leave, or touches what its operands do not say */
-    T_SPECIAL = T_XOR | T_SUM | T_EXITS | T_CALLS | T_BULK,     /* is_special() */
+    T_SPECIAL = T_XOR | T_SUM | T_CALLS | T_BULK,       /* is_special() */
 };
 #define ANY2(op, x, y) ((op) == IR_##x || (op) == IR_##y)
 #define ANY4(op, x, y, z, w) (ANY2(op, x, y) || ANY2(op, z, w))
@@ -298,18 +298,6 @@ static Live helper_flags(const IrInsn *i, const IrHelperDesc *helpers, Live s)
     return props & (H_FLAGS_IN | H_RAISES) ? s | FL_ALL : s;
 }
 
-/* Flags live before what exits or reads some. */
-static Live more_flags(const IrInsn *i, const IrHelperDesc *helpers, Live s)
-{
-    if (traits[i->op] & T_EXITS) {
-        if (i->op == IR_jmp) {
-            s &= ~(Live)(FL_ALL | FL_ALL << FAULT);
-        }
-        s |= i->live | (unsigned)i->live_fault << FAULT;
-    }
-    return i->op == IR_helper ? helper_flags(i, helpers, s) : s | flags_read(i);
-}
-
 static inline void note_live(IrInsn *i, Live s)
 {
     memcpy(&i->after, &s, sizeof s);
@@ -321,7 +309,7 @@ static inline unsigned address_values(const IrBlock *b, const IrInsn *i)
     return (m->base.kind | m->index.kind) & IR_TEMP ? temp_bit(m->base) | temp_bit(m->index) : 0;
 }
 
-/* What is live before i, no check, from what is after it. */
+/* What is live before i, which is none of those below, from what is after it. */
 static inline Live live_before(const IrBlock *b, const IrInsn *i, const IrHelperDesc *helpers, Live s)
 {
     unsigned t = traits[i->op], values = 0;
@@ -329,8 +317,8 @@ static inline Live live_before(const IrBlock *b, const IrInsn *i, const IrHelper
     if (i->sets && always_sets(b, i)) {
         s &= ~(i->sets | (unsigned)i->sets << FAULT);
     }
-    if (t & (T_EXITS | T_FLAGS)) {
-        s = more_flags(i, helpers, s);
+    if (t & T_FLAGS) {
+        s = i->op == IR_helper ? helper_flags(i, helpers, s) : s | flags_read(i);
     }
     if (t & T_LEAVES) {
         s |= FL_ALL << FAULT;
@@ -354,12 +342,36 @@ static inline Live live_before_chk(const IrBlock *b, const IrInsn *i, Live s)
     return s | FL_ALL << FAULT | address_values(b, i) << VALUES;
 }
 
-/* What the block has of exits and vops. */
+/* Of a direct exit. */
+static inline Live live_before_exit(const IrInsn *i, Live s)
+{
+    if (i->op == IR_jmp) {
+        s = 0;
+    } else if (i->op == IR_br) {
+        s |= ir_cond_flags(i->cond);
+    } else {
+        s |= value_bit(i->a) << VALUES;
+    }
+    return s | i->live | (unsigned)i->live_fault << FAULT;
+}
+
+/* Of a move to a guest register, memory or the CPU struct. */
+static inline Live live_before_mov(const IrInsn *i, Live s)
+{
+    return s | (value_bit(i->dst) | value_bit(i->a)) << VALUES;
+}
+
+static inline void count_exit(IrBlock *b, const IrInsn *i)
+{
+    b->n_exits++;
+    b->loops |= i->imm == (int32_t)(b->pc & 0xfff);
+}
+
+/* What else may go elsewhere, and vops. */
 static void count(IrBlock *b, const IrInsn *i)
 {
     b->n_vops += i->op == IR_vop;
-    b->n_exits += i->op != IR_vop && i->op != IR_helper;
-    b->loops |= (traits[i->op] & T_EXITS) && i->imm == (int32_t)(b->pc & 0xfff);
+    b->n_exits += i->op == IR_bulk;
 }
 
 /* ---- constants added to a register more than once: push push push ---- */
@@ -420,7 +432,7 @@ static bool is_special(IrBlock *b, IrInsn *i, Steps *steps)
 {
     unsigned t = traits[i->op];
 
-    if (t & (T_EXITS | T_CALLS | T_BULK)) {
+    if (t & (T_CALLS | T_BULK)) {
         count(b, i);
     } else if (t & T_XOR && is_zeroing(i) && b->n_imms < IR_MAX_IMMS) {
         i->op = IR_mov;
@@ -457,7 +469,17 @@ static void backward(IrBlock *b, unsigned flags_live_out, const IrHelperDesc *he
             steps.open = 0;
             continue;
         }
+        if (i->op == IR_mov && !steps.open && i->dst.kind != IR_TEMP && (i->dst.kind & i->a.kind) != IR_GUEST) {
+            s = live_before_mov(i, s);
+            continue;
+        }
         unsigned t = traits[i->op], sets = i->sets;
+        if (t & T_EXITS) {
+            s = live_before_exit(i, s);
+            steps.open = 0;
+            count_exit(b, i);
+            continue;
+        }
         if (!(t & T_STAYS) && !(sets & (s | s >> FAULT)) && is_unwanted(i, s >> VALUES)) {
             ir_take_away(i);
             continue;
@@ -483,10 +505,11 @@ void ir_liveness(IrBlock *b, const IrHelperDesc *helpers, const IrHoist *hoist)
     b->loops = false;
     for (IrInsn *i = b->insns + b->n_insns; i-- > b->insns;) {
         note_live(i, s);
-        if (traits[i->op] & (T_EXITS | T_CALLS | T_BULK)) {
+        if (traits[i->op] & T_EXITS) {
+            count_exit(b, i);
+            s = live_before_exit(i, s);
+        } else if (i->op != IR_chk) {
             count(b, i);
-        }
-        if (i->op != IR_chk) {
             s = live_before(b, i, helpers, s);
         } else if (hoist && ir_hoisted(hoist, (unsigned)(i - b->insns)) >= 0) {
             s = (live_before_chk(b, i, s) & ~(Live)(FL_ALL << FAULT)) | (s & FL_ALL << FAULT);

@@ -54,6 +54,7 @@ static void append(IrBlock *to, const IrBlock *s, unsigned n, unsigned guests, i
         *o = s->insns[i];
         o->guest = (uint16_t)(o->guest + to->n_guest);
         o->imm += has_offset(o->op) ? delta : 0;
+        to->n_checks += o->op == IR_chk;
         if (o->op == IR_chk || o->op == IR_lea) {
             o->mem = (uint16_t)(o->mem + to->n_mems);
         }

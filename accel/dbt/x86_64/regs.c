@@ -294,8 +294,8 @@ void operands_done(Em *e)
 
 void regs_free_dead(Em *e)
 {
-    G_STATIC_ASSERT(N_VALS <= HELD % 32 && HELD % 32 < FREE % 32 && sizeof(e->at) == 32);
-    uint32_t dead = (~e->n->after.values & ((1u << N_VALS) - 1)) | 1u << HELD % 32;
+    G_STATIC_ASSERT(sizeof(e->at) == 32);
+    uint32_t dead = regs_dead(e);
 
     for (unsigned k = 0; k < 3; k++) {
         unsigned r = scratch[k], v = e->owner[r] % 32;

@@ -224,11 +224,22 @@ void     rename_val(Em *e, unsigned from, unsigned to);  /* from dies, to has it
 void     restore_borrowed(Em *e, unsigned mask);
 void     operands_done(Em *e);          /* the result is stored: what is held may be had again */
 void     forget_scratch(Em *e);         /* after a C call */
+/* Bits by owner[] % 32: values that nobody reads behind the operation at hand, and HELD. */
+static inline uint32_t regs_dead(const Em *e)
+{
+    G_STATIC_ASSERT(N_VALS <= HELD % 32 && HELD % 32 < FREE % 32);
+    return (~e->n->after.values & ((1u << N_VALS) - 1)) | 1u << HELD % 32;
+}
 /* Frees what dies here. */
 static inline void regs_end_insn(Em *e)
 {
-    if ((e->owner[RAX] & e->owner[R10] & e->owner[R11]) != FREE || e->borrowed) {
-        regs_free_dead(e);
+    unsigned a = e->owner[RAX], b = e->owner[R10], c = e->owner[R11];
+
+    if ((a & b & c) != FREE || e->borrowed) {
+        uint32_t dead = regs_dead(e);
+        if (((dead >> a % 32 | dead >> b % 32 | dead >> c % 32) & 1) || e->borrowed) {
+            regs_free_dead(e);
+        }
     }
     e->held = 0;
 }

@@ -331,6 +331,12 @@ static inline uint16_t ir_mem_new(IrBlock *b)
     g_assert(b->n_mems < IR_MAX_MEMS);
     return (uint16_t)b->n_mems++;
 }
+/* An address as most are: no segment's base, limit or alignment, no lock, no narrow parts, and
+ * of 32 or 64 bits. */
+static inline bool ir_is_plain(const IrMem *m)
+{
+    return !((m->segment ^ SEG_NONE) | m->limit | m->locked | m->narrow | (m->align & 0xfe) | (m->offset_bits & 16));
+}
 /* IrKind of all operands, or-ed (of a chk or lea: not of its address): two operands at a time. */
 static inline unsigned ir_kinds(const IrInsn *i)
 {

@@ -266,11 +266,17 @@ static inline unsigned value_bit(IrRef r)
     return (unsigned)first[r.kind] << (r.id & 7);
 }
 
+/* A register to itself, all of it. */
+static inline bool moves_nothing(const IrInsn *i)
+{
+    return i->type == IR_I64 && i->dst.kind == IR_GUEST && i->a.kind == IR_GUEST && i->dst.id == i->a.id;
+}
+
 /* Of one without effects: does nobody want its results?  (A load from checked memory may go.) */
 static bool is_unwanted(const IrInsn *i, unsigned temps)
 {
     if (i->dst.kind & IR_GUEST) {
-        return i->op == IR_mov && i->type == IR_I64 && i->a.kind == IR_GUEST && i->dst.id == i->a.id;
+        return i->op == IR_mov && moves_nothing(i);
     }
     return (i->dst.kind == IR_NONE || temp_bit(i->dst) & ~temps) && (i->dst2.kind == IR_NONE || temp_bit(i->dst2) & ~temps);
 }
@@ -469,8 +475,11 @@ static void backward(IrBlock *b, unsigned flags_live_out, const IrHelperDesc *he
             steps.open = 0;
             continue;
         }
-        if (i->op == IR_mov && !steps.open && i->dst.kind != IR_TEMP && (i->dst.kind & i->a.kind) != IR_GUEST) {
+        if (i->op == IR_mov && i->dst.kind != IR_TEMP && !moves_nothing(i)) {
             s = live_before_mov(i, s);
+            if (steps.open) {
+                steps.open &= ~(reg_bit(i->dst) | reg_bit(i->a));
+            }
             continue;
         }
         unsigned t = traits[i->op], sets = i->sets;
@@ -478,6 +487,9 @@ static void backward(IrBlock *b, unsigned flags_live_out, const IrHelperDesc *he
             s = live_before_exit(i, s);
             steps.open = 0;
             count_exit(b, i);
+            continue;
+        }
+        if (i->op == IR_gone) {
             continue;
         }
         if (!(t & T_STAYS) && !(sets & (s | s >> FAULT)) && is_unwanted(i, s >> VALUES)) {

@@ -46,9 +46,10 @@ static void address_parts(X86Tr *t, const X86Insn *i, IrMem *m)
 {
     if (i->base != X86_NO_REG)
         m->base = ir_guest(i->base);
-    if (i->index != X86_NO_REG)
+    if (i->index != X86_NO_REG) {
         m->index = ir_guest(i->index);
-    m->scale = i->scale;
+        m->scale = i->scale;
+    }
     m->offset_bits = i->asize * 8;
     m->disp = i->disp;
     if (i->pc_relative) {

@@ -465,17 +465,23 @@ void em_vec_check(Em *e)
 
 static void stub_check(Em *e, const Stub *s)
 {
-    bool x87 = s->x87_n | s->x87_c1;
-
-    if (x87) {
+    if (s->x87_n | s->x87_c1) {
         x87_stub_store(e, s);
-    }
-    e_push_rec(e, s->rec);
-    e_call_thunk(e, s->thunk);
-    if (x87) {
+        e_push_rec(e, s->rec);
+        e_call_thunk(e, s->thunk);
         x87_stub_load(e, s);
+        patch_to(e_jmp(e), s->back);
+        return;
     }
-    patch_to(e_jmp(e), s->back);
+    uint8_t *p = e->p;                  /* the same in one piece: push, call, jmp */
+    p[0] = 0x68;
+    put_imm32(p + 1, s->rec);
+    p[5] = 0xe8;
+    put_imm32(p + 6, (uint32_t)(e->x->rw + s->thunk - (p + 10)));
+    p[10] = 0xe9;
+    e->p = put_imm32(p + 11, (uint32_t)(s->back - (p + 15)));
+    e_note(e, p + 1, RELOC_REC);
+    e_note(e, p + 6, RELOC_THUNK);
 }
 
 /* y is a guest register that was put aside. */

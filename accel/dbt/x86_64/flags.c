@@ -331,7 +331,8 @@ uint32_t leave_rec(Em *e, const IrMem *m)
         return 0;
     }
     LeaveRec *r = &x->recs[x->n_recs];
-    *r = (LeaveRec){ .pc = e->guest_pc, .swaps = e->swaps };
+    *r = (LeaveRec){ .pc = e->guest_pc, .swaps = e->swaps, .span = m ? (uint16_t)m->span : 0, .access = m ? m->access : 0,
+                     .exact = m && !m->align };         /* else misalignment comes first */
     if (lost && e->recipe.how) {
         const Recipe *q = &e->recipe;
         r->how = q->how;
@@ -343,16 +344,11 @@ uint32_t leave_rec(Em *e, const IrMem *m)
         r->b = q->b;
         r->r = q->r & 15;
     }
-    if (m) {
-        r->span = (uint16_t)m->span;
-        r->exact = !m->align;           /* else misalignment comes first */
-        r->access = m->access;
-        if (m->merged) {
-            r->merged = 1;
-            r->own_at = (uint8_t)m->own_at;
-            r->own_span = (uint8_t)m->own_span;
-            r->access |= (uint8_t)(m->own_access << 4);
-        }
+    if (m && m->merged) {
+        r->merged = 1;
+        r->own_at = (uint8_t)m->own_at;
+        r->own_span = (uint8_t)m->own_span;
+        r->access |= (uint8_t)(m->own_access << 4);
     }
     return x->n_recs++;
 }

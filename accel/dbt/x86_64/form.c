@@ -47,13 +47,14 @@ void forms_make(Em *e)
     e->p = p;
 }
 
-static bool is_plain(const Em *e, IrRef r)
+/* The host register of a guest register that has one, NO_REG for anything else. */
+static inline unsigned reg_of(const Em *e, IrRef r)
 {
-    return r.kind == IR_NONE || (r.kind == IR_GUEST && !r.high_byte && e->gpr[r.id] != NO_REG);
+    return r.kind == IR_GUEST && !r.high_byte ? e->gpr[r.id] : NO_REG;
 }
 
-/* The address of such an access in register x: as address() has it. */
-static void plain_address(Em *e, const IrMem *m, unsigned x)
+/* The address of such an access in register x, from registers base and index, or NO_REG: as em_address() has it. */
+static inline void plain_address(Em *e, const IrMem *m, unsigned x, unsigned base, unsigned index)
 {
     unsigned size = m->offset_bits == 64 ? E_W : 0;
 
@@ -62,15 +63,10 @@ static void plain_address(Em *e, const IrMem *m, unsigned x)
         if (m->disp) {
             e_op(e, 0x8d, size, x, rm_mem(x, m->disp));
         }
-    } else if (m->index.kind == IR_NONE && !m->disp) {
-        e_op(e, 0x8b, size, x, rm_reg(e->gpr[m->base.id]));
+    } else if (index == NO_REG && !m->disp) {
+        e_op(e, 0x8b, size, x, rm_reg(base));
     } else {
-        Rm at = rm_mem(e->gpr[m->base.id], m->disp);
-        if (m->index.kind) {
-            at.index = e->gpr[m->index.id];
-            at.scale = m->scale;
-        }
-        e_op(e, 0x8d, size, x, at);
+        e_op(e, 0x8d, size, x, (Rm){ .reg = (uint8_t)base, .index = (uint8_t)index, .scale = m->scale, .mem = true, .disp = m->disp });
     }
 }
 
@@ -114,8 +110,8 @@ bool chk_by_form(Em *e)
     const IrInsn *n = e->n;
     const IrMem *m = &e->ir->mems[n->mem];
 
-    if (m->segment != SEG_NONE || m->limit || m->locked || m->narrow || m->align > 1 || m->offset_bits == 16 || (e->x87_n | e->x87_c1) ||
-        !is_plain(e, m->base) || !is_plain(e, m->index) || (!m->pc_relative && !m->base.kind)) {
+    unsigned base = reg_of(e, m->base), index = reg_of(e, m->index);
+    if (!ir_is_plain(m) || (e->x87_n | e->x87_c1) || (base == NO_REG && !m->pc_relative) || (index == NO_REG && m->index.kind)) {
         return false;
     }
     unsigned stack = stack_limit(e, m), h = val_of(n->dst), x, y = NO_REG;
@@ -131,7 +127,7 @@ bool chk_by_form(Em *e)
     if (x == NO_REG || x == y || (y != NO_REG && e->owner[y] != FREE)) {
         return false;
     }
-    plain_address(e, m, x);
+    plain_address(e, m, x, base, index);
     uint32_t rec = leave_rec(e, m);
     if (y == NO_REG) {
         put_stack(e, x, rec, stack);

@@ -380,8 +380,8 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
         trace_dbt_block(c->pc, ir->length);
         *b = (Block){ .at = at, .at2 = ir->two_pages ? at2 : NULL, .mode = mode, .length = (uint16_t)ir->length,
                       .from = (uint16_t)in_page, .to = (uint16_t)MIN(in_page + ir->length, DBT_PAGE) };
-        b->counted = d->backend && !b->at2 && trace_counts(d, d->guest, at, mode) &&
-                     (trace_is_test(d) || d->ic != IC_USER || ic_is_hot(d, at));
+        b->counted = d->backend && !b->at2 && (trace_is_test(d) || d->ic != IC_USER || ic_is_hot(d, at)) &&
+                     trace_counts(d, d->guest, at, mode);
         log_guest_code(c, ir, at - in_page);
         log_block(d, ir, LOG_IR, "IR");
         exits_peek(c, ir, b, at - in_page);

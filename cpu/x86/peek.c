@@ -146,6 +146,15 @@ static bool is_jump(const X86Insn *i, uint64_t mode)
            i->osize != 2 && (mode & X86_MODE_FLAT_CS);
 }
 
+/*
+ * What an instruction that begins so is, in 64-bit code, needs no decoding: a jump if a condition
+ * holds, a return, a call, of which the former read flags and nothing is known behind the others.
+ */
+static bool is_no_plain(const uint8_t *code, uint64_t mode)
+{
+    return (mode & X86_MODE_CODE64) && ((code[0] & 0xf0) == 0x70 || code[0] == 0xc3 || code[0] == 0xe8);
+}
+
 DbtFlagsFate x86_flags_fate(DbtCpu *cpu, uint64_t mode, DbtPeek *p)
 {
     const X86Cpu *c = (X86Cpu *)cpu;
@@ -159,7 +168,7 @@ DbtFlagsFate x86_flags_fate(DbtCpu *cpu, uint64_t mode, DbtPeek *p)
         X86Insn i;
         unsigned props = 0;
         /* What is there to be read is the page; what may be looked at ends at hi. */
-        if (x86_decode(&i, p->page + at, DBT_PAGE - (unsigned)at, mode) != DEC_OK ||
+        if (is_no_plain(p->page + at, mode) || x86_decode(&i, p->page + at, DBT_PAGE - (unsigned)at, mode) != DEC_OK ||
             at + i.length > p->hi || !x86_has_feature(c, i.row->feature))
             return FATE_WANTED;
         lo = MIN(lo, (unsigned)at);

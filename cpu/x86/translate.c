@@ -304,10 +304,10 @@ void x86_tr_vop(X86Tr *t, const X86Insn *i)
 void x86_tr_vhelper(X86Tr *t, const X86Insn *i) { x86_tr_vop(t, i); }
 
 /* ---- the block ---- */
-static bool room(const IrBlock *b)
+static inline bool room(const IrBlock *b)
 {
-    return b->n_insns + IR_RESERVE <= IR_MAX_INSNS && b->n_guest + 1 <= IR_MAX_GUEST &&
-           b->n_imms + IR_RESERVE <= IR_MAX_IMMS && b->n_mems + IR_RESERVE <= IR_MAX_MEMS;
+    return (b->n_insns + IR_RESERVE <= IR_MAX_INSNS) & (b->n_guest + 1 <= IR_MAX_GUEST) &
+           (b->n_imms + IR_RESERVE <= IR_MAX_IMMS) & (b->n_mems + IR_RESERVE <= IR_MAX_MEMS);
 }
 
 /* Decode at `at` bytes into the block, reaching into the next page where needed. */
@@ -338,19 +338,21 @@ static void translate_one(X86Tr *t, const X86Insn *i, X86DecodeResult r)
 }
 
 /* IrBlock.ends, before another instruction.  A jump that leads no further than here counts no more. */
-static bool ends_here(X86Tr *t, int32_t at, const uint8_t *code)
+static inline bool ends_here(X86Tr *t, int32_t at, const uint8_t *code)
 {
     const IrEnds *e = t->b->ends;
-    unsigned n = 0;
     if (!e)
         return false;
-    for (unsigned k = 0; k < t->n_ahead; k++) {
-        if (t->ahead[k] > at)
-            t->ahead[n++] = t->ahead[k];
+    if (t->n_ahead) {
+        unsigned n = 0;
+        for (unsigned k = 0; k < t->n_ahead; k++) {
+            if (t->ahead[k] > at)
+                t->ahead[n++] = t->ahead[k];
+        }
+        t->n_ahead = n;
     }
-    t->n_ahead = n;
     unsigned octet = (unsigned)at / 8 & (DBT_PAGE / 8 - 1);
-    return n + t->n_away >= e->exits ||
+    return t->n_ahead + t->n_away >= e->exits ||
            ((e->octets[octet / 64] >> (octet % 64) & 1) && e->begun(e, code, t->b->mode));
 }
 

@@ -344,8 +344,9 @@ static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, IrBlock *ir, Block
     e->n = NULL;
     e->wide = ir->mode & g->mode_wide;
     e->ymm = ir->mode & g->mode_ymm;
+    e->stack_reg = ir->mode & g->mode_slow ? UINT16_MAX + 1u : g->stack_reg;
     e->trace = b->trace ? d->traces->pdata[b->trace - 1] : NULL;
-    e->ics = ic_wanted(d, g, ir->mode) && (e->trace || ic_is_hot(d, b->at));
+    e->ics = (e->trace || ic_is_hot(d, b->at)) && ic_wanted(d, g, ir->mode);
     e->counter = b->counted ? trace_counter(d) : 0;
     e->loops = e->at_end = false;
     e->turn = TURN_ALL;

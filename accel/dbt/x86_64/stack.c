@@ -19,8 +19,7 @@ unsigned stack_limit(const Em *e, const IrMem *m)
 {
     unsigned k = 0;
 
-    if (m->base.kind != IR_GUEST || m->base.id != e->g->stack_reg || m->index.kind != IR_NONE || m->limit || m->locked ||
-        (e->ir->mode & e->g->mode_slow)) {
+    if (m->base.kind != IR_GUEST || m->base.id != e->stack_reg || m->index.kind != IR_NONE || m->limit || m->locked) {
         return DBT_STACK_LIMITS;
     }
     while (k < DBT_STACK_LIMITS && DBT_STACK_SPAN(k) < m->span) {

@@ -150,6 +150,7 @@ typedef struct Em {
     bool      keeps;                    /* the block may be packed: relocs[] are all that depends on its place */
     bool      merge;                    /* flags of this operation are merged into cpu->fl after it */
     int32_t   guest_pc;                 /* offset of the guest instruction */
+    unsigned  stack_reg;                /* guest register whose accesses ask the stack's page; else what is none */
     unsigned  counter;                  /* number of Block.counted's */
     /* scratch registers: owner[] by host register: FREE, HELD by the operation, or a value: 0-7 temporaries, 8-15 host addresses */
     uint8_t   owner[16];

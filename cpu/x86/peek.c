@@ -174,6 +174,17 @@ DbtFlagsFate x86_flags_fate(DbtCpu *cpu, uint64_t mode, DbtPeek *p)
         lo = MIN(lo, (unsigned)at);
         at += i.length;
         hi = MAX(hi, (unsigned)at);
+        if (is_plain_move(&i) && !i.lock) {                     /* nearly half of all: the same as below */
+            if (!is_register_only(&i)) {
+                if (partly)
+                    return FATE_WANTED;
+                fate = FATE_FAULT;
+                p->regs = (uint16_t)wrote;
+            }
+            wrote |= written(&i);
+            left -= 2;
+            continue;
+        }
         bool vector = is_vector(c, mode, &i, &props), jump = is_jump(&i, mode),
              shift = is_shift(&i);
         bool pure = jump || (vector ? i.mod == 3 : is_register_only(&i));

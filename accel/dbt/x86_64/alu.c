@@ -127,19 +127,13 @@ static bool add_as_lea(Em *e, Opnd a, Opnd b)
     return true;
 }
 
-/* The host register that an operand is in as it stands, or NO_REG. */
-static unsigned plain_reg(const Em *e, IrRef r)
-{
-    return r.kind == IR_GUEST && !r.high_byte ? e->gpr[r.id] : NO_REG;
-}
-
 /* An operand that needs no other instruction: such a register, memory whose host address is in one, or a constant. */
 static bool plain_operand(const Em *e, IrRef r, IrType type, Opnd *o)
 {
     unsigned reg;
 
     if (r.kind == IR_GUEST) {
-        *o = (Opnd){ .kind = O_REG, .reg = (uint8_t)(reg = plain_reg(e, r)) };
+        *o = (Opnd){ .kind = O_REG, .reg = (uint8_t)(reg = reg_of(e, r)) };
     } else if (r.kind == IR_IMM) {
         *o = (Opnd){ .kind = O_IMM, .imm = e->ir->imms[r.id] & (UINT64_MAX >> (64 - (8u << type))) };
         return imm_fits(o->imm, type);
@@ -417,7 +411,7 @@ static bool mov_plain(Em *e)
 {
     const IrInsn *n = e->n;
     IrType type = n->type;
-    unsigned to = plain_reg(e, n->dst), from;
+    unsigned to = reg_of(e, n->dst), from;
 
     if (to != NO_REG && type >= IR_I32) {
         if (n->a.kind == IR_HOST && (from = e->at[val_of(n->a)]) < 16) {
@@ -432,14 +426,14 @@ static bool mov_plain(Em *e)
             e_op(e, 0x8b, type == IR_I64 ? E_W : 0, to, rm_reg(from));
             return true;
         }
-        if ((from = plain_reg(e, n->a)) != NO_REG) {
+        if ((from = reg_of(e, n->a)) != NO_REG) {
             if (from != to || type == IR_I32) {
                 e_op(e, 0x8b, type == IR_I64 ? E_W : 0, to, rm_reg(from));
             }
             return true;
         }
     } else if (n->dst.kind == IR_HOST && (to = e->at[val_of(n->dst)]) < 16) {
-        from = n->a.kind == IR_TEMP ? e->at[n->a.id] : plain_reg(e, n->a);
+        from = n->a.kind == IR_TEMP ? e->at[n->a.id] : reg_of(e, n->a);
         if (from < 16) {
             e_typed(e, 0x89, type, from, rm_mem(to, n->disp));
             return true;

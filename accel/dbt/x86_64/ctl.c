@@ -205,17 +205,26 @@ static void em_far(Em *e, unsigned k, unsigned word, int32_t target)
     int32_t page = target & -DBT_PAGE;
 
     align_patch(e, FAR_BYTES, 4);
-    uint8_t *start = e->p;
-    e_load(e, R10, rm_cpu(CPU(pc_base)));
-    e_op(e, 0x3b, E_W, R10, rm_cpu((int32_t)(e->g->ic_offset + DBT_FAR_AT + 8 * word) - BIAS));
-    e_jcc(e, CC_NE);
+    uint8_t *p = e->p;
+    put_imm32(p, 0x558b4c | (uint32_t)(uint8_t)CPU(pc_base) << 24);             /* mov r10, [pc_base] */
+    p[4] = 0x4c;                                                                /* cmp r10, [word] */
+    p[5] = 0x3b;
+    p[6] = 0x95;
+    put_imm32(p + 7, (uint32_t)((int32_t)(e->g->ic_offset + DBT_FAR_AT + 8 * word) - BIAS));
+    p[11] = 0x0f;                                                               /* jne */
+    p[12] = 0x85;
+    e->p = p + 17;
     Stub *s = new_stub(e, STUB_FAR);
     s->rec = k;
     s->target = target;
-    e_op(e, 0x8d, e->wide ? E_W : 0, R10, rm_mem(R10, page));
-    e_store(e, R10, rm_cpu(CPU(pc_base)));
-    e_jmp(e);
-    g_assert(e->p - start == FAR_BYTES + 4);
+    p[17] = e->wide ? 0x4d : 0x45;                                              /* lea r10, [r10 + page] */
+    p[18] = 0x8d;
+    p[19] = 0x92;
+    put_imm32(p + 20, (uint32_t)page);
+    put_imm32(p + 24, 0x55894c | (uint32_t)(uint8_t)CPU(pc_base) << 24);        /* mov [pc_base], r10 */
+    p[28] = 0xe9;                                                               /* jmp */
+    G_STATIC_ASSERT(FAR_BYTES == 29 && CPU(pc_base) >= -128 && CPU(pc_base) < 128);
+    e->p = put_imm32(p + FAR_BYTES, 0);
     link_here(e, target & (DBT_PAGE - 1), page);
     if (!e->full) {
         e->d->links[e->b->links + e->b->n_links - 1].pair = true;

@@ -47,12 +47,6 @@ void forms_make(Em *e)
     e->p = p;
 }
 
-/* The host register of a guest register that has one, NO_REG for anything else. */
-static inline unsigned reg_of(const Em *e, IrRef r)
-{
-    return r.kind == IR_GUEST && !r.high_byte ? e->gpr[r.id] : NO_REG;
-}
-
 /* The address of such an access in register x, from registers base and index, or NO_REG: as em_address() has it. */
 static inline void plain_address(Em *e, const IrMem *m, unsigned x, unsigned base, unsigned index)
 {

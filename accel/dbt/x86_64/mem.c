@@ -86,12 +86,44 @@ void em_address(Em *e, const IrMem *m, unsigned x, bool low)
     release(e, m->index);
 }
 
+/* One instruction, from registers to a register; or, as calls have it, a place in the code to a temporary. */
+static bool lea_plain(Em *e, const IrMem *m)
+{
+    const IrInsn *n = e->n;
+    unsigned wide = m->offset_bits == 64 && n->type == IR_I64 ? E_W : 0;
+
+    if (n->type < IR_I32 || m->offset_bits == 16) {
+        return false;
+    }
+    if (n->dst.kind == IR_TEMP && m->pc_relative) {
+        if (e->owner[R10] != FREE || (e->held >> R10 & 1) || e->at[n->dst.id] < 16) {
+            return false;
+        }
+        e_op(e, 0x8b, wide, R10, rm_cpu(CPU(pc_base)));
+        if (m->disp) {
+            e_op(e, 0x8d, wide, R10, rm_mem(R10, m->disp));
+        }
+        e->owner[R10] = (uint8_t)n->dst.id;
+        e->at[n->dst.id] = R10;
+        return true;
+    }
+    unsigned to = reg_of(e, n->dst), base = reg_of(e, m->base), index = reg_of(e, m->index);
+    if (to == NO_REG || base == NO_REG || (index == NO_REG && (m->index.kind || !m->disp))) {
+        return false;
+    }
+    e_op(e, 0x8d, wide, to, (Rm){ .reg = (uint8_t)base, .index = (uint8_t)index, .scale = m->scale, .mem = true, .disp = m->disp });
+    return true;
+}
+
 void em_lea(Em *e)
 {
     const IrInsn *n = e->n;
     const IrMem *m = &e->ir->mems[n->mem];
     unsigned avoid = 0;
 
+    if (lea_plain(e, m)) {
+        return;
+    }
     if (m->base.kind == IR_GUEST && e->gpr[m->base.id] != NO_REG) {
         avoid |= 1u << e->gpr[m->base.id];
     }

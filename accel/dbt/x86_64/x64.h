@@ -193,6 +193,11 @@ static inline void regs_swap(Em *e)     /* the code that makes them, or undoes i
         regs_swap_now(e);
     }
 }
+/* The host register of a guest register that has one, NO_REG for anything else. */
+static inline unsigned reg_of(const Em *e, IrRef r)
+{
+    return r.kind == IR_GUEST && !r.high_byte ? e->gpr[r.id] : NO_REG;
+}
 static inline bool same_ref(IrRef a, IrRef b)
 {
     return !memcmp(&a, &b, sizeof a);

@@ -74,7 +74,7 @@ void ir_begin(IrBlock *b, uint64_t pc, uint64_t mode)
     b->two_pages = false;
     b->ends = NULL;
     b->n_insns = b->n_guest = b->n_imms = b->n_mems = b->n_direct = b->n_checks = 0;
-    b->folds = false;
+    b->folds = b->locks = false;
 }
 
 IrRef ir_imm(IrBlock *b, uint64_t value)
@@ -92,6 +92,7 @@ IrRef ir_imm(IrBlock *b, uint64_t value)
 uint16_t ir_mem(IrBlock *b, const IrMem *mem)
 {
     g_assert(b->n_mems < IR_MAX_MEMS);
+    b->locks |= mem->locked;
     b->mems[b->n_mems] = *mem;
     return (uint16_t)b->n_mems++;
 }

@@ -184,6 +184,7 @@ typedef struct IrBlock {
     unsigned n_insns, n_guest, n_imms, n_mems;
     unsigned n_direct;                  /* how many jmp, br, brz and brnz ir_emit() has made */
     unsigned n_checks;                  /* how many chk */
+    bool     locks;                     /* some chk is of a locked operation */
     bool     folds;                     /* it has made operations that have copies or constants to pass on */
     /* from ir_optimise() on: operations that may go directly somewhere else; vops */
     unsigned n_exits, n_vops;

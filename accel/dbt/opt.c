@@ -548,12 +548,8 @@ static bool is_barrier_idiom(const IrBlock *b, const IrInsn *i)
 
 void ir_unlock(IrBlock *b)
 {
-    bool any = false;
-    for (unsigned k = 0; k < b->n_mems; k++) {
-        any |= b->mems[k].locked;
-    }
     const IrInsn *check = NULL;         /* of this guest instruction, if it is after the last */
-    for (unsigned n = 0; any && n < b->n_insns; n++) {
+    for (unsigned n = 0; b->locks && n < b->n_insns; n++) {
         IrInsn *i = &b->insns[n];
         if (i->op == IR_chk && b->mems[i->mem].locked) {
             check = i;

@@ -71,6 +71,7 @@ static void append(IrBlock *to, const IrBlock *s, unsigned n, unsigned guests, i
         to->length += s->guest[i].length;
     }
     to->folds |= s->folds;
+    to->locks |= s->locks;
     memcpy(to->imms + to->n_imms, s->imms, s->n_imms * sizeof(*s->imms));
     to->n_insns += n;
     to->n_guest += guests;

@@ -71,6 +71,7 @@ static inline IrRef check(X86Tr *t, uint16_t mem, unsigned span, unsigned access
 {
     IrRef h = tr_host(t);
     IrMem *m = &t->b->mems[mem];
+    t->b->locks |= m->locked;
     m->span = span;
     m->access = (uint8_t)access;
     IrInsn *n = emit(t, IR_chk, tr_type(span > 8 || (span & (span - 1)) ? 8 : span), h, NONE, NONE);

@@ -127,62 +127,78 @@ static bool add_as_lea(Em *e, Opnd a, Opnd b)
     return true;
 }
 
-/* An operand that needs no other instruction: such a register, memory whose host address is in one, or a constant. */
-static bool plain_operand(const Em *e, IrRef r, IrType type, Opnd *o)
-{
-    unsigned reg;
+/* Operands that need no other instruction: host registers, constants, and memory whose host address is in a register. */
+typedef struct Plain {
+    unsigned a, b;                      /* registers, or where the address is; b of a constant: 0 */
+    bool     a_mem, b_mem, imm;
+    uint64_t v;                         /* the constant */
+} Plain;
 
-    if (r.kind == IR_GUEST) {
-        *o = (Opnd){ .kind = O_REG, .reg = (uint8_t)(reg = reg_of(e, r)) };
-    } else if (r.kind == IR_IMM) {
-        *o = (Opnd){ .kind = O_IMM, .imm = e->ir->imms[r.id] & (UINT64_MAX >> (64 - (8u << type))) };
-        return imm_fits(o->imm, type);
-    } else if (r.kind == IR_HOST) {
-        *o = (Opnd){ .kind = O_MEM, .reg = (uint8_t)(reg = e->at[val_of(r)]), .disp = e->n->disp };
+static inline bool plain_operands(const Em *e, const IrInsn *n, Plain *p)
+{
+    p->a_mem = n->a.kind == IR_HOST;
+    p->b_mem = n->b.kind == IR_HOST;
+    p->imm = n->b.kind == IR_IMM;
+    p->v = 0;
+    p->a = p->a_mem ? e->at[val_of(n->a)] : reg_of(e, n->a);
+    if (p->imm) {
+        p->v = e->ir->imms[n->b.id] & (UINT64_MAX >> (64 - (8u << n->type)));
+        p->b = imm_fits(p->v, n->type) ? 0 : NO_REG;
     } else {
-        return false;
+        p->b = p->b_mem ? e->at[val_of(n->b)] : reg_of(e, n->b);
     }
-    return reg < 16;
+    return p->a < 16 && p->b < 16 && !(p->a_mem && p->b_mem);
+}
+
+/* The instruction: its operation's digit; test is no such. */
+static inline void put_plain(Em *e, const IrInsn *n, unsigned digit, const Plain *p)
+{
+    Rm rm = p->a_mem ? rm_mem(p->a, n->disp) : rm_reg(p->a);
+    unsigned reg = p->b;
+    uint32_t opc = digit << 3 | 1;
+
+    if (p->imm) {
+        if (n->op == IR_test) {
+            e_op(e, n->type == IR_I8 ? 0xf6 : 0xf7, type_flags(n->type) & ~(unsigned)E_R8, 0, rm);
+            e_imm_typed(e, n->type, p->v);
+        } else {
+            e_alu_imm(e, digit, n->type, rm, p->v);
+        }
+        return;
+    }
+    if (n->op == IR_test) {
+        opc = 0x85;
+    } else if (!p->a_mem) {             /* the form that loads */
+        opc = digit << 3 | 3;
+        reg = p->a;
+        rm = p->b_mem ? rm_mem(p->b, n->disp) : rm_reg(p->b);
+    }
+    e_typed(e, opc, n->type, reg, rm);
 }
 
 /* Most of what there is: one host instruction on operands as they stand. */
-static bool alu_plain(Em *e, unsigned digit)
+static inline bool alu_plain(Em *e, unsigned digit)
 {
     const IrInsn *n = e->n;
-    IrType type = n->type;
     bool compares = n->op == IR_cmp || n->op == IR_test, all = n->sets == FL_ALL;
-    Opnd a, b;
+    Plain p;
 
-    if ((!compares && !same_ref(n->dst, n->a)) || n->op == IR_adc || n->op == IR_sbb || !plain_operand(e, n->a, type, &a) ||
-        !plain_operand(e, n->b, type, &b) || a.kind == O_IMM || (b.kind == O_MEM && (a.kind == O_MEM || n->op == IR_test))) {
+    if ((!compares && !same_ref(n->dst, n->a)) || n->op == IR_adc || n->op == IR_sbb || !plain_operands(e, n, &p) ||
+        (p.b_mem && n->op == IR_test) || (!all && (p.a_mem || p.b_mem))) {      /* else flags may want the register that the address is in */
         return false;
     }
-    if (!all && (a.kind == O_MEM || b.kind == O_MEM)) {
-        return false;                   /* flags may want the register that the address is in */
-    }
-    if ((n->op == IR_add || n->op == IR_sub) && type >= IR_I32 && a.kind == O_REG && !(n->sets & needed_after(e)) &&
+    if ((n->op == IR_add || n->op == IR_sub) && n->type >= IR_I32 && !p.a_mem && !(n->sets & needed_after(e)) &&
         (needed_before(e) & e->host & ~e->mem)) {
         return false;                   /* there are flags to keep: lea */
     }
-    all ? flags_all_begin(e) : flags_begin(e, FL_ALL);
+    all ? flags_all_begin(e) : n->sets ? flags_begin(e, FL_ALL) : flags_none(e);
     if (n->locked) {
         e8(e, 0xf0);
     }
-    if (n->op == IR_test) {
-        if (b.kind == O_IMM) {
-            e_op(e, type == IR_I8 ? 0xf6 : 0xf7, type_flags(type) & ~(unsigned)E_R8, 0, rm_of(a));
-            e_imm_typed(e, type, b.imm);
-        } else {
-            e_typed(e, 0x85, type, b.reg, rm_of(a));
-        }
-    } else if (b.kind == O_IMM) {
-        e_alu_imm(e, digit, type, rm_of(a), b.imm);
-    } else if (a.kind == O_MEM) {
-        e_typed(e, digit << 3 | 1, type, b.reg, rm_of(a));
-    } else {
-        e_alu_rr(e, digit, type, a.reg, rm_of(b));
+    put_plain(e, n, digit, &p);
+    if (n->sets) {
+        all ? flags_all_end(e) : flags_end(e, FL_ALL);
     }
-    all ? flags_all_end(e) : flags_end(e, FL_ALL);
     return true;
 }
 

@@ -290,15 +290,12 @@ void tlb_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t rec)
     s->back = e->p;
 }
 
-void em_chk(Em *e)
+static G_GNUC_NO_INLINE void chk_other(Em *e)
 {
     const IrInsn *n = e->n;
     const IrMem *m = &e->ir->mems[n->mem];
     bool wide = m->linear_bits == 64;
 
-    if (loop_chk(e) || chk_by_form(e)) {
-        return;
-    }
     unsigned stack = stack_limit(e, m);
     int ic = stack < DBT_STACK_LIMITS ? IC_NONE : ic_of(e, m);
     unsigned h = val_of(n->dst);
@@ -338,6 +335,13 @@ void em_chk(Em *e)
     }
     set_val(e, h, x);
     e->host = 0;
+}
+
+void em_chk(Em *e)
+{
+    if (!(e->turn == TURN_REST && loop_chk(e)) && !chk_by_form(e)) {
+        chk_other(e);
+    }
 }
 
 /* ---- bulk moves ---- */

@@ -282,6 +282,14 @@ static inline void flags_clobber(Em *e)
     }
     e->host = 0;
 }
+/* flags_begin() and flags_end() of an operation that gives the guest none, though the host's writes all. */
+static inline void flags_none(Em *e)
+{
+    if (needed_after(e) & e->host & ~e->mem) {
+        flags_lose(e);
+    }
+    e->host = 0;
+}
 unsigned kills(const Em *e, const IrInsn *n);
 uint32_t leave_rec(Em *e, const IrMem *m);
 

@@ -75,6 +75,7 @@ void ir_begin(IrBlock *b, uint64_t pc, uint64_t mode)
     b->ends = NULL;
     b->n_insns = b->n_guest = b->n_imms = b->n_mems = b->n_direct = b->n_checks = 0;
     b->folds = b->locks = false;
+    b->now = 0;
 }
 
 IrRef ir_imm(IrBlock *b, uint64_t value)

@@ -184,6 +184,7 @@ typedef struct IrBlock {
     unsigned n_insns, n_guest, n_imms, n_mems;
     unsigned n_direct;                  /* how many jmp, br, brz and brnz ir_emit() has made */
     unsigned n_checks;                  /* how many chk */
+    uint16_t now;                       /* guest instruction that operations are made for */
     bool     locks;                     /* some chk is of a locked operation */
     bool     folds;                     /* it has made operations that have copies or constants to pass on */
     /* from ir_optimise() on: operations that may go directly somewhere else; vops */
@@ -295,7 +296,7 @@ static inline IrInsn *ir_emit(IrBlock *b, IrOp op, IrType type, IrRef dst, IrRef
     g_assert(b->n_insns < IR_MAX_INSNS);
     IrInsn *i = &b->insns[b->n_insns++];
     *i = (IrInsn){ .op = (uint8_t)op, .type = (uint8_t)type, .dst = dst, .a = a, .b = second,
-                   .guest = (uint16_t)(b->n_guest - (b->n_guest != 0)) };
+                   .guest = b->now };
     if (op == IR_helper) {
         b->guest[i->guest].calls = true;
     } else if (op == IR_chk) {
@@ -315,7 +316,8 @@ static inline void ir_take_away(IrInsn *i)
 static inline IrGuest *ir_insn(IrBlock *b, int32_t offset)
 {
     g_assert(b->n_guest < IR_MAX_GUEST);
-    IrGuest *g = &b->guest[b->n_guest++];
+    IrGuest *g = &b->guest[b->n_guest];
+    b->now = (uint16_t)b->n_guest++;
     *g = (IrGuest){ .offset = offset };
     return g;
 }

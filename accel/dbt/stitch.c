@@ -75,6 +75,7 @@ static void append(IrBlock *to, const IrBlock *s, unsigned n, unsigned guests, i
     memcpy(to->imms + to->n_imms, s->imms, s->n_imms * sizeof(*s->imms));
     to->n_insns += n;
     to->n_guest += guests;
+    to->now = (uint16_t)(to->n_guest - 1);
     to->n_imms += s->n_imms;
     to->n_mems += s->n_mems;
 }

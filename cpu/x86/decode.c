@@ -554,18 +554,17 @@ static X86DecodeResult body(X86Insn *o, Bytes *b, uint64_t mode)
 
 /*
  * Most instructions of 64-bit code: at most REX before an opcode of the first two maps whose last
- * row is theirs, or the row of /reg in a full group.  False: nothing is done.
+ * row is theirs, or the row of /reg in a full group.  False: it is none of these.
  */
-static inline uint64_t plain_immediate(X86Insn *o, Bytes *b, unsigned kind)
+static inline bool plain_immediate(X86Insn *o, Bytes *b, unsigned kind)
 {
-    if (kind == OPD_Ibs || kind == OPD_Jb)
-        return (uint64_t)get_signed(b, 1);
-    if (kind == OPD_Iz || kind == OPD_Jz)
-        return (uint64_t)get_signed(b, 4);
-    Bytes rest = *b;                    /* whose address may be taken */
-    uint64_t v = immediate(o, &rest, kind);
-    b->p = rest.p;
-    return v;
+    switch (kind) {
+    case OPD_Ibs: case OPD_Jb: o->imm = (uint64_t)get_signed(b, 1); return true;
+    case OPD_Iz: case OPD_Jz: o->imm = (uint64_t)get_signed(b, 4); return true;
+    case OPD_Ib: o->imm = get8(b); return true;
+    case OPD_Iv: o->imm = o->osize == 8 ? get(b, 8) : get(b, 4); return true;
+    default: return false;
+    }
 }
 
 static inline bool decode_plain(X86Insn *o, const uint8_t *code)
@@ -605,11 +604,8 @@ static inline bool decode_plain(X86Insn *o, const uint8_t *code)
         if (o->mod != 3)
             modrm32_inline(o, &b, true);
     }
-    if (r->imm) {
-        o->imm = plain_immediate(o, &b, r->imm);
-        if (r->shape == SHAPE_II)
-            o->imm2 = get8(&b);
-    }
+    if (r->imm && !plain_immediate(o, &b, r->imm))
+        return false;
     o->length = (uint8_t)(b.p - code);
     return true;
 }

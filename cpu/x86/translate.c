@@ -50,10 +50,11 @@ void tr_ud(X86Tr *t) { tr_raise(t, EXC_UD); }
 /* Linear address of page base + offset. */
 static IrRef linear_of(X86Tr *t, int32_t offset)
 {
-    IrMem m = { .segment = SEG_NONE, .pc_relative = true, .disp = offset, .linear_bits = 64 };
-    m.offset_bits = tr_code64(t) ? 64 : 32;
+    uint16_t mem = ir_mem_new(t->b);
+    t->b->mems[mem] = (IrMem){ .segment = SEG_NONE, .pc_relative = true, .disp = offset,
+                               .linear_bits = 64, .offset_bits = tr_code64(t) ? 64 : 32 };
     IrRef d = tr_temp(t);
-    emit(t, IR_lea, tr_code64(t) ? IR_I64 : IR_I32, d, NONE, NONE)->mem = ir_mem(t->b, &m);
+    emit(t, IR_lea, tr_code64(t) ? IR_I64 : IR_I32, d, NONE, NONE)->mem = mem;
     return d;
 }
 
@@ -306,8 +307,10 @@ void x86_tr_vhelper(X86Tr *t, const X86Insn *i) { x86_tr_vop(t, i); }
 /* ---- the block ---- */
 static inline bool room(const IrBlock *b)
 {
-    return (b->n_insns + IR_RESERVE <= IR_MAX_INSNS) & (b->n_guest + 1 <= IR_MAX_GUEST) &
-           (b->n_imms + IR_RESERVE <= IR_MAX_IMMS) & (b->n_mems + IR_RESERVE <= IR_MAX_MEMS);
+    int insns = IR_MAX_INSNS - IR_RESERVE - (int)b->n_insns;
+    int imms = IR_MAX_IMMS - IR_RESERVE - (int)b->n_imms;
+    int mems = IR_MAX_MEMS - IR_RESERVE - (int)b->n_mems;
+    return (insns | imms | mems) >= 0;
 }
 
 /* Decode at `at` bytes into the block, reaching into the next page where needed. */
@@ -380,12 +383,11 @@ void x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const
     X86Tr t = { .cpu = (X86Cpu *)c, .b = b, .mode = b->mode, .fpu_late.at = -1 };
     int32_t start = (int32_t)(b->pc & (DBT_PAGE - 1));
     IrInsn *limit = NULL;
-    unsigned at = 0;
-    bool ends = false;
+    unsigned at = 0, most = MIN(max_guest_insns, IR_MAX_GUEST);
+    bool debug = c->debug != NULL, ends = false;
     if (!(b->mode & X86_MODE_FLAT_CS))
         limit = ir_emit(b, IR_chkcs, IR_I32, NONE, NONE, NONE);
-    while (!t.done && !ends && at < n && b->n_guest < max_guest_insns && room(b) &&
-           !(at && ((c->debug && debug_low(c->debug, b->pc + at)) || ends_here(&t, start + (int32_t)at, code + at)))) {
+    do {
         X86Insn i;
         X86DecodeResult r = fetch(&i, code, n, next, at, b->mode);
         if (r == DEC_MORE)
@@ -396,8 +398,10 @@ void x86_translate(DbtCpu *c, IrBlock *b, const uint8_t *code, unsigned n, const
         at += i.length;
         unsigned from = b->n_insns;
         translate_one(&t, &i, r);
-        ends = stored(&t, &i, from);
-    }
+        ends = b->guest[b->now].calls && stored(&t, &i, from);
+    } while (!t.done && !ends && at < n && b->n_guest < most && room(b) &&
+             !(debug && debug_low(c->debug, b->pc + at)) &&
+             !ends_here(&t, start + (int32_t)at, code + at));
     b->length = at;
     b->two_pages = at > n;
     if (!b->n_guest) {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qmp_act.c -- commands that change the machine from outside: media, cables, character devices,
- * interrupts, passwords.
+ * qmp_act.c -- commands that change the machine from outside: media, cables, balloons, character
+ * devices, interrupts, passwords.
  *
  * Spec: QAPI schema of the QEMU Machine Protocol.
- * Omits: memory balloons.
  * Threads: the main context with the machine lock.
  */
 #include "core/commands.h"

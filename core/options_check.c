@@ -566,14 +566,13 @@ static bool has_consoles(const struct Options *o)
  * each alone if the other was given; else there are a monitor, a serial and a parallel port, on
  * text consoles where there is a viewer to show them, nowhere where there is none.
  */
-static bool settle_chardevs(Machine *m, GError **err)
+static void default_chardevs(const struct Options *o)
 {
-    struct Options *o = m->options;
-    OptRaw         *r = o->raw;
-    bool no_serial = !r->serial->len && !o->nodefaults,
-         no_monitor = !r->monitor->len && !o->nodefaults;
-    bool            stdio_used = false, ok = true;
-    const char     *nowhere = has_consoles(o) ? "vc:80Cx24C" : "null";
+    OptRaw     *r = o->raw;
+    bool        no_serial = !r->serial->len && !o->nodefaults,
+                no_monitor = !r->monitor->len && !o->nodefaults;
+    bool        stdio_used = false;
+    const char *nowhere = has_consoles(o) ? "vc:80Cx24C" : "null";
 
     for (unsigned i = 0; i < r->serial->len; i++) {
         stdio_used |= strstr(r->serial->pdata[i], "stdio") != NULL;
@@ -591,45 +590,55 @@ static bool settle_chardevs(Machine *m, GError **err)
     if (has_consoles(o) && no_monitor && !r->qmp->len) {
         g_ptr_array_add(r->monitor, g_strdup(nowhere));
     }
-    /* In the order of their consoles: Ctrl-Alt-2 is the monitor. */
-    for (unsigned i = 0; i < r->monitor->len && ok; i++) {
-        const char *spec = r->monitor->pdata[i];
-        Chardev    *c = make_chardev(m, "monitor", o->n_monitors, spec, err);
-        ok = c || !strcmp(spec, "none");
-        if (c && o->n_monitors == MAX_MONITORS) {
-            return fail(err, "-monitor %s: there can be %d monitors", spec, MAX_MONITORS);
-        }
-        if (c) {
-            o->monitor_on[o->n_monitors++] = c;
+}
+
+static bool add_monitor(struct Options *o, const char *option, const char *spec, Chardev *c,
+                        GError **err)
+{
+    if (o->n_monitors == MAX_MONITORS) {
+        return fail(err, "-%s %s: there can be %d monitors", option, spec, MAX_MONITORS);
+    }
+    o->monitor_qmp[o->n_monitors] = !strcmp(option, "qmp");
+    o->monitor_on[o->n_monitors++] = c;
+    return true;
+}
+
+static bool make_monitors(Machine *m, const GPtrArray *specs, const char *option, GError **err)
+{
+    struct Options *o = m->options;
+
+    for (unsigned i = 0; i < specs->len; i++) {
+        const char *spec = specs->pdata[i];
+        Chardev    *c = make_chardev(m, option, o->n_monitors, spec, err);
+        if (c ? !add_monitor(o, option, spec, c, err) : strcmp(spec, "none") != 0) {
+            return false;
         }
     }
+    return true;
+}
+
+/* In the order of their consoles: Ctrl-Alt-2 is the monitor. */
+static bool settle_chardevs(Machine *m, GError **err)
+{
+    struct Options *o = m->options;
+    OptRaw         *r = o->raw;
+    bool            ok;
+
+    default_chardevs(o);
+    ok = make_monitors(m, r->monitor, "monitor", err);
     for (unsigned i = 0; i < r->serial->len && ok; i++) {
         const char *spec = r->serial->pdata[i];
         o->serial[i] = make_chardev(m, "serial", i, spec, err);
         ok = o->serial[i] || !strcmp(spec, "none");
         if (ok && g_str_has_prefix(spec, "mon:")) {
-            if (o->n_monitors == MAX_MONITORS) {
-                return fail(err, "-serial %s: there can be %d monitors", spec, MAX_MONITORS);
-            }
-            o->monitor_on[o->n_monitors++] = o->serial[i];
+            ok = add_monitor(o, "serial", spec, o->serial[i], err);
         }
     }
     for (unsigned i = 0; i < r->parallel->len && ok; i++) {
         o->parallel[i] = make_chardev(m, "parallel", i, r->parallel->pdata[i], err);
         ok = o->parallel[i] || !strcmp(r->parallel->pdata[i], "none");
     }
-    for (unsigned i = 0; i < r->qmp->len && ok; i++) {
-        Chardev *c = make_chardev(m, "qmp", o->n_monitors, r->qmp->pdata[i], err);
-        ok = c || !strcmp(r->qmp->pdata[i], "none");
-        if (c && o->n_monitors == MAX_MONITORS) {
-            return fail(err, "-qmp %s: there can be %d monitors", (const char *)r->qmp->pdata[i],
-                        MAX_MONITORS);
-        }
-        if (c) {
-            o->monitor_qmp[o->n_monitors] = true;
-            o->monitor_on[o->n_monitors++] = c;
-        }
-    }
+    ok = ok && make_monitors(m, r->qmp, "qmp", err);
     if (ok && r->debugcon) {
         o->debugcon = make_chardev(m, "debugcon", 0, r->debugcon, err);
         ok = o->debugcon || !strcmp(r->debugcon, "none");

@@ -66,7 +66,7 @@ static unsigned keep(DbtMachine *d, Trace *t)
 /* A free guard's number plus 1, or 0. */
 static unsigned guard_find(const DbtMachine *d)
 {
-    const uint8_t *at = memchr(d->guards, false, DBT_GUARDS);
+    const uint8_t *at = memchr(d->guards, 0, DBT_GUARDS);
 
     return at ? (unsigned)(at - d->guards) + 1 : 0;
 }

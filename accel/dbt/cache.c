@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cache.c -- translated blocks on disk (`-accel dbt,cache=DIR`): what one run has translated the next one need not.
+ * cache.c -- translated blocks on disk (`-accel dbt,cache=DIR`): what one run has translated the
+ * next one need not.
  *
- * One file for each build of the program and kind of host CPU.  It holds records, each a block as bytes that do not depend on where
- * they are (DbtBackend.pack), with a copy of all that the block was made from: guest bytes, mode, and what CacheHead names.  A
- * record is taken where all of that is the same; the numbers in the index are hashes, and decide nothing.
+ * One file for each build of the program and kind of host CPU.  It holds records, each a block as
+ * bytes that do not depend on where they are (DbtBackend.pack), with a copy of all that the block
+ * was made from: guest bytes, mode, and what CacheHead names.  A record is taken where all of that
+ * is the same; the numbers in the index are hashes, and decide nothing.
  *
  *     FileHead | records: CacheHead, guest bytes, native part; each aligned to 8 | index: Entry, n
  *
- * Reading: the index at the start, records as they are wanted, by pread() into memory of our own.  So a file that is cut or changed
- * meanwhile is seen by its checksums, and nothing of it is mapped.  New records pile up in memory.
- * Writing: at the end, to another name, then by rename().  Several processes may do so at once: who comes later carries over
- * what has come in between.  What this run has not used goes first when there is no room.
+ * Reading: the index at the start, records as they are wanted, by pread() into memory of our own.
+ * So a file that is cut or changed meanwhile is seen by its checksums, and nothing of it is mapped.
+ * New records pile up in memory.
  *
- * Who may write the directory may run code in this process: it has to be the user's own, and so has the file (docs/SECURITY.md).
- * Checksums are against accidents.
+ * Writing: at the end, to another name, then by rename().  Several processes may do so at once: who
+ * comes later carries over what has come in between.  What this run has not used goes first when
+ * there is no room.
  *
- * Omits: blocks with inline caches (of hot user code) and with guards (x87 in a state that was met); blocks of what is debugged or logged.
+ * Who may write the directory may run code in this process: it has to be the user's own, and so has
+ * the file (docs/SECURITY.md).  Checksums are against accidents.
+ *
+ * Omits: blocks with inline caches (of hot user code) and with guards (x87 in a state that was
+ *   met); blocks of what is debugged or logged.
  * Threads: DbtMachine.lock, but for set-up and end.
  */
 #include <dirent.h>
@@ -28,9 +34,11 @@
 #include <unistd.h>
 #include "accel/dbt/cache.h"
 
-enum { FORMAT = 1, BUILD_BYTES = 32, WINDOW = 64 << 10, RECORD_MOST = 48 << 10, CHAIN = 64, HOST_WORDS = 32,
-       FEW = 64,                        /* new records of so many: not worth writing the file again */
-       NEAR = 1 << 24 };
+enum {
+    FORMAT = 1, BUILD_BYTES = 32, WINDOW = 64 << 10, RECORD_MOST = 48 << 10, CHAIN = 64,
+    HOST_WORDS = 32, NEAR = 1 << 24,
+    FEW = 64,                   /* new records of so many: not worth writing the file again */
+};
 static const char magic[8] = "RyokanJC";
 static const uint64_t IN_MEMORY = UINT64_C(1) << 63;    /* in Entry.at */
 
@@ -44,10 +52,11 @@ typedef struct FileHead {
 } FileHead;
 
 typedef struct Entry {
-    uint64_t key, content;              /* hashes: of what is known before the bytes are looked at; of the bytes */
+    /* hashes: of what is known before the bytes are looked at; of the bytes */
+    uint64_t key, content;
     uint64_t at, sum;                   /* of the record: where; hash */
     uint32_t bytes;
-    uint16_t from, to, more;            /* bytes of its page, and of the next one, that it was made from */
+    uint16_t from, to, more;    /* bytes of its page, and of the next one, that it was made from */
     uint8_t  used, zero;                /* used: by this run */
     uint32_t next, zero2;               /* in memory: number plus 1 of the next in the chain */
 } Entry;
@@ -87,7 +96,10 @@ struct DbtCache {
 
 /* ---- hashes ---- */
 
-/* What is looked up: mode, place in the page, and its first bytes, as many as the shortest block of those has. */
+/*
+ * What is looked up: mode, place in the page, and its first bytes, as many as the shortest block of
+ * those has.
+ */
 static uint64_t hash_key(const CacheKey *k, const uint8_t *at)
 {
     uint32_t first = 0;
@@ -96,7 +108,8 @@ static uint64_t hash_key(const CacheKey *k, const uint8_t *at)
     return cache_mix(cache_hash(first, k, sizeof(*k)), first);
 }
 
-static uint64_t hash_content(const uint8_t *page, const uint8_t *page2, unsigned from, unsigned to, unsigned more)
+static uint64_t hash_content(const uint8_t *page, const uint8_t *page2, unsigned from, unsigned to,
+                             unsigned more)
 {
     uint64_t h = cache_hash(from, page + from, to - from);
 
@@ -122,7 +135,8 @@ static int build_note(struct dl_phdr_info *info, size_t n, void *out)
         while (ph->p_type == PT_NOTE && (size_t)(end - p) >= sizeof(ElfW(Nhdr))) {
             const ElfW(Nhdr) *note = (const void *)p;
             const char *name = p + sizeof(*note), *desc = name + ((note->n_namesz + 3u) & ~3u);
-            if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && !memcmp(name, "GNU", 4) && note->n_descsz) {
+            if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && !memcmp(name, "GNU", 4) &&
+                note->n_descsz) {
                 memcpy(out, desc, MIN(note->n_descsz, BUILD_BYTES));
                 return 1;
             }
@@ -132,7 +146,10 @@ static int build_note(struct dl_phdr_info *info, size_t n, void *out)
     return -1;                          /* the first object is the program: look no further */
 }
 
-static bool is_ours(const struct stat *s) { return s->st_uid == geteuid() && !(s->st_mode & (S_IWGRP | S_IWOTH)); }
+static bool is_ours(const struct stat *s)
+{
+    return s->st_uid == geteuid() && !(s->st_mode & (S_IWGRP | S_IWOTH));
+}
 
 static bool dir_open(DbtCache *t, GError **err)
 {
@@ -146,7 +163,10 @@ static bool dir_open(DbtCache *t, GError **err)
         return fail(err, "accel dbt: cannot open cache=%s: %s", t->path, g_strerror(errno));
     }
     if (!is_ours(&s)) {
-        return fail(err, "accel dbt: cache=%s has to be this user's own and writable by nobody else: what is in it is run", t->path);
+        return fail(err,
+                    "accel dbt: cache=%s has to be this user's own and writable by nobody else: "
+                    "what is in it is run",
+                    t->path);
     }
     return true;
 }
@@ -177,7 +197,8 @@ static bool read_all(int fd, void *to, size_t n, uint64_t at)
 /* Why it cannot be used, or NULL. */
 static const char *head_check(const DbtCache *t, const FileHead *h, uint64_t file_bytes)
 {
-    if (memcmp(h->magic, magic, sizeof(magic)) || h->format != FORMAT || h->head_bytes != sizeof(*h)) {
+    if (memcmp(h->magic, magic, sizeof(magic)) || h->format != FORMAT ||
+        h->head_bytes != sizeof(*h)) {
         return "is no cache of this format";
     }
     if (h->sum != head_sum(h)) {
@@ -187,7 +208,8 @@ static const char *head_check(const DbtCache *t, const FileHead *h, uint64_t fil
         return "is of another build or another host CPU";
     }
     if (h->file_bytes != file_bytes || h->index_at < sizeof(*h) || h->index_at > file_bytes ||
-        h->n != (file_bytes - h->index_at) / sizeof(Entry) || (file_bytes - h->index_at) % sizeof(Entry) || h->n > UINT32_MAX / 4) {
+        h->n != (file_bytes - h->index_at) / sizeof(Entry) ||
+        (file_bytes - h->index_at) % sizeof(Entry) || h->n > UINT32_MAX / 4) {
         return "is cut";
     }
     return NULL;
@@ -195,8 +217,9 @@ static const char *head_check(const DbtCache *t, const FileHead *h, uint64_t fil
 
 static bool entry_ok(const FileHead *h, const Entry *e)
 {
-    return e->at >= sizeof(*h) && !(e->at & 7) && e->bytes >= sizeof(CacheHead) && e->bytes <= RECORD_MOST && e->at <= h->index_at &&
-           e->bytes <= h->index_at - e->at && e->from < e->to && e->to <= DBT_PAGE && e->more < 15;
+    return e->at >= sizeof(*h) && !(e->at & 7) && e->bytes >= sizeof(CacheHead) &&
+           e->bytes <= RECORD_MOST && e->at <= h->index_at && e->bytes <= h->index_at - e->at &&
+           e->from < e->to && e->to <= DBT_PAGE && e->more < 15;
 }
 
 static const char *index_read(CacheFile *f)
@@ -222,12 +245,15 @@ static void file_open(const DbtCache *t, CacheFile *f)
     const char *why = NULL;
     struct stat s;
 
-    *f = (CacheFile){ .fd = openat(t->dir, t->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK) };
+    *f = (CacheFile){
+        .fd = openat(t->dir, t->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK),
+    };
     if (f->fd < 0) {
         why = errno == ENOENT ? NULL : g_strerror(errno);
     } else if (fstat(f->fd, &s) < 0 || !S_ISREG(s.st_mode) || !is_ours(&s)) {
         why = "is not a file of this user's that nobody else may write";
-    } else if ((uint64_t)s.st_size < sizeof(FileHead) || !read_all(f->fd, &f->head, sizeof(FileHead), 0)) {
+    } else if ((uint64_t)s.st_size < sizeof(FileHead) ||
+               !read_all(f->fd, &f->head, sizeof(FileHead), 0)) {
         why = "is cut";
     } else if (!(why = head_check(t, &f->head, (uint64_t)s.st_size)) && !(why = index_read(f))) {
         f->dev = s.st_dev;
@@ -293,7 +319,8 @@ static void entry_add(DbtCache *t, const Entry *e)
     }
 }
 
-static bool record_is(const uint8_t *p, const Entry *e, const CacheKey *k, const uint8_t *page, const uint8_t *page2)
+static bool record_is(const uint8_t *p, const Entry *e, const CacheKey *k, const uint8_t *page,
+                      const uint8_t *page2)
 {
     CacheHead h;
 
@@ -301,18 +328,20 @@ static bool record_is(const uint8_t *p, const Entry *e, const CacheKey *k, const
     unsigned n = e->to - e->from;
     size_t native_at = (sizeof(h) + n + h.more + 7) & ~(size_t)7;
     if (memcmp(&h.key, k, sizeof(*k)) || h.from != e->from || h.to != e->to || h.more != e->more ||
-        h.from > k->in_page || h.to <= k->in_page || !h.length || !h.n_guest || native_at > e->bytes ||
-        h.native != e->bytes - native_at) {
+        h.from > k->in_page || h.to <= k->in_page || !h.length || !h.n_guest ||
+        native_at > e->bytes || h.native != e->bytes - native_at) {
         return false;
     }
     unsigned here = h.to - k->in_page;
     if (h.more ? h.to != DBT_PAGE || h.length != here + h.more : h.length > here) {
         return false;
     }
-    return !memcmp(p + sizeof(h), page + h.from, n) && (!h.more || !memcmp(p + sizeof(h) + n, page2, h.more));
+    return !memcmp(p + sizeof(h), page + h.from, n) &&
+           (!h.more || !memcmp(p + sizeof(h) + n, page2, h.more));
 }
 
-bool cache_find(DbtCache *t, const CacheKey *k, const uint8_t *at, const uint8_t *at2, CacheRecord *out)
+bool cache_find(DbtCache *t, const CacheKey *k, const uint8_t *at, const uint8_t *at2,
+                CacheRecord *out)
 {
     const uint8_t *page = at - k->in_page;
     uint64_t key = hash_key(k, at);
@@ -320,7 +349,8 @@ bool cache_find(DbtCache *t, const CacheKey *k, const uint8_t *at, const uint8_t
 
     for (unsigned i = 0; n && i < CHAIN; i++, n = t->entries[n - 1].next) {
         Entry *e = &t->entries[n - 1];
-        if (e->key != key || !e->more != !at2 || hash_content(page, at2, e->from, e->to, e->more) != e->content) {
+        if (e->key != key || !e->more != !at2 ||
+            hash_content(page, at2, e->from, e->to, e->more) != e->content) {
             continue;
         }
         const uint8_t *p = record_bytes(t, e);
@@ -331,8 +361,8 @@ bool cache_find(DbtCache *t, const CacheKey *k, const uint8_t *at, const uint8_t
         CacheHead h;
         memcpy(&h, p, sizeof(h));
         e->used = 1;
-        *out = (CacheRecord){ .native = p + e->bytes - h.native, .n = h.native, .from = h.from, .to = h.to,
-                              .length = h.length, .n_guest = h.n_guest };
+        *out = (CacheRecord){ .native = p + e->bytes - h.native, .n = h.native, .from = h.from,
+                              .to = h.to, .length = h.length, .n_guest = h.n_guest };
         return true;
     }
     return false;
@@ -352,12 +382,13 @@ static bool is_general(const IrBlock *ir, bool wide)
 }
 
 /* The record of a block just made, in t->record; its bytes, or 0. */
-static size_t record_make(DbtMachine *d, const Block *b, const IrBlock *ir, const CacheKey *k, unsigned more)
+static size_t record_make(DbtMachine *d, const Block *b, const IrBlock *ir, const CacheKey *k,
+                          unsigned more)
 {
     DbtCache *t = d->cache;
     const uint8_t *page = b->at - k->in_page;
-    CacheHead h = { .key = *k, .from = b->from, .to = b->to, .more = (uint16_t)more, .length = b->length,
-                    .n_guest = (uint16_t)ir->n_guest };
+    CacheHead h = { .key = *k, .from = b->from, .to = b->to, .more = (uint16_t)more,
+                    .length = b->length, .n_guest = (uint16_t)ir->n_guest };
     size_t n = sizeof(h) + (size_t)(b->to - b->from);
     uint8_t *p = (uint8_t *)t->record;
 
@@ -400,13 +431,15 @@ void cache_put(DbtMachine *d, const Block *b, const IrBlock *ir, const CacheKey 
     d->stats.cache_new++;
 }
 
-bool cache_differs(DbtMachine *d, const Block *b, const IrBlock *ir, const CacheKey *k, const CacheRecord *r)
+bool cache_differs(DbtMachine *d, const Block *b, const IrBlock *ir, const CacheKey *k,
+                   const CacheRecord *r)
 {
     const uint8_t *p = (const uint8_t *)d->cache->record;
     size_t n = record_make(d, b, ir, k, more_of(b, k));
 
     if (b->from != r->from || b->to != r->to || b->length != r->length) {
-        return false;                   /* it was made beside other bytes: what was not to be known of these is left out */
+        /* it was made beside other bytes: what was not to be known of these is left out */
+        return false;
     }
     return !n || r->n > n || memcmp(p + n - r->n, r->native, r->n);
 }
@@ -512,7 +545,8 @@ static void rebase(DbtCache *t)
     chains_make(t, t->bits);
     for (uint32_t k = from; k < to; k++) {
         uint32_t n = t->chains[mine[k].key >> (64 - t->bits)];
-        while (n && !(t->entries[n - 1].key == mine[k].key && t->entries[n - 1].content == mine[k].content)) {
+        while (n && !(t->entries[n - 1].key == mine[k].key &&
+                      t->entries[n - 1].content == mine[k].content)) {
             n = t->entries[n - 1].next;
         }
         if (!n) {
@@ -548,7 +582,8 @@ static void remove_old(const DbtCache *t)
 
 static void cache_write(DbtCache *t)
 {
-    g_autofree char *name = g_strdup_printf("%.*s-%d.tmp", (int)strlen(t->name) - 4, t->name, getpid());
+    g_autofree char *name = g_strdup_printf("%.*s-%d.tmp", (int)strlen(t->name) - 4, t->name,
+                                            getpid());
 
     rebase(t);
     int fd = openat(t->dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -560,7 +595,8 @@ static void cache_write(DbtCache *t)
     int why = errno;
     close(fd);
     if (!ok || renameat(t->dir, name, t->dir, t->name) < 0) {
-        g_printerr("ryokan: accel dbt: cannot write %s/%s: %s\n", t->path, t->name, g_strerror(ok ? errno : why));
+        g_printerr("ryokan: accel dbt: cannot write %s/%s: %s\n", t->path, t->name,
+                   g_strerror(ok ? errno : why));
         unlinkat(t->dir, name, 0);
     }
     remove_old(t);
@@ -573,13 +609,16 @@ static bool names_find(DbtCache *t, const DbtBackend *b, GError **err)
     uint32_t words[HOST_WORDS];
 
     if (dl_iterate_phdr(build_note, t->build) < 0) {
-        return fail(err, "accel dbt: cache= needs a program linked with --build-id, to know its own code again");
+        return fail(
+            err,
+            "accel dbt: cache= needs a program linked with --build-id, to know its own code again");
     }
     if (!b->host(words, HOST_WORDS)) {
         return fail(err, "accel dbt: cache= cannot tell the host's CPU");
     }
     t->host = cache_hash(0, words, sizeof(words));
-    g_snprintf(t->name, sizeof(t->name), "ryokan-%016" PRIx64 ".jit", cache_mix(cache_hash(FORMAT, t->build, BUILD_BYTES), t->host));
+    g_snprintf(t->name, sizeof(t->name), "ryokan-%016" PRIx64 ".jit",
+               cache_mix(cache_hash(FORMAT, t->build, BUILD_BYTES), t->host));
     return true;
 }
 

@@ -9,7 +9,8 @@
 #include "accel/dbt/internal.h"
 #include <string.h>
 
-typedef struct CacheKey {               /* all that a block depends on but for its bytes and what FileHead names; without gaps */
+/* all that a block depends on but for its bytes and what FileHead names; without gaps */
+typedef struct CacheKey {
     uint64_t config;                    /* hash of CPU model and options */
     uint64_t place[2];                  /* DbtGuest.cache_key() */
     uint32_t mode;
@@ -25,10 +26,13 @@ typedef struct CacheRecord {            /* good until the next call */
 bool cache_init(DbtMachine *d, GError **err);   /* the options say whether there is one */
 void cache_fini(DbtMachine *d);                 /* writes the file */
 /* A block of the bytes that are at `at`, and for one of two pages of those at at2. */
-bool cache_find(DbtCache *t, const CacheKey *k, const uint8_t *at, const uint8_t *at2, CacheRecord *out);
-void cache_put(DbtMachine *d, const Block *b, const IrBlock *ir, const CacheKey *k);    /* right after it was emitted */
+bool cache_find(DbtCache *t, const CacheKey *k, const uint8_t *at, const uint8_t *at2,
+                CacheRecord *out);
+/* right after it was emitted */
+void cache_put(DbtMachine *d, const Block *b, const IrBlock *ir, const CacheKey *k);
 /* Is what was just emitted something else than the record?  For tests. */
-bool cache_differs(DbtMachine *d, const Block *b, const IrBlock *ir, const CacheKey *k, const CacheRecord *r);
+bool cache_differs(DbtMachine *d, const Block *b, const IrBlock *ir, const CacheKey *k,
+                   const CacheRecord *r);
 
 /* The file's sums. */
 static inline uint64_t cache_mix(uint64_t h, uint64_t v)

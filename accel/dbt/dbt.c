@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * dbt.c -- the binary translator as an accelerator: set-up, the run loop of a vCPU, and tier 0's single step.
+ * dbt.c -- the binary translator as an accelerator: set-up, the run loop of a vCPU, and tier 0's
+ * single step.
  *
  * Threads: run, step and leave belong to the vCPU's thread; map changes stop all vCPUs first.
  */
@@ -13,7 +14,7 @@
 
 /* CODE_*: bytes of an instruction; that a decoder may look at */
 enum { STEP_CACHE = 512, CODE_MOST = 15, CODE_READABLE = 64 };
-typedef struct StepEntry {              /* one instruction's IR, good while its bytes are the same */
+typedef struct StepEntry {    /* one instruction's IR, good while its bytes are the same */
     const uint8_t *at;
     uint32_t mode;
     uint8_t  n, bytes[CODE_MOST];
@@ -49,7 +50,8 @@ void dbt_exclusive_end(DbtCpu *c)
 /* The code bytes at pc where they are not plain RAM or ROM, or go on in the next page. */
 static void step_translate_odd(DbtCpu *c, uint8_t *page)
 {
-    uint8_t buf[64] = { 0 };            /* a decoder may look at 32 bytes of what it is given as the next page */
+    /* a decoder may look at 32 bytes of what it is given as the next page */
+    uint8_t buf[64] = { 0 };
     unsigned n = MIN(15, DBT_PAGE - (unsigned)(c->pc & (DBT_PAGE - 1)));
     DbtRegion *dr;
     DbtWalk w;
@@ -88,7 +90,9 @@ static bool has_guard(const IrBlock *ir)
     return false;
 }
 
-/* An instruction, 8 aligned bytes at a time: what another CPU stores at once is not run by halves. */
+/*
+ * An instruction, 8 aligned bytes at a time: what another CPU stores at once is not run by halves.
+ */
 static void code_bytes(uint8_t *to, const uint8_t *at)
 {
     unsigned skip = (uintptr_t)at & 7, n = (skip + CODE_MOST + 7) / 8;
@@ -125,7 +129,8 @@ static bool step(DbtCpu *c, bool alone)
                 return !alone;
             }
             g_free(e->ir);
-            *e = (StepEntry){ .at = at, .mode = mode, .n = (uint8_t)c->ir->length, .ir = ir_copy(c->ir) };
+            *e = (StepEntry){ .at = at, .mode = mode, .n = (uint8_t)c->ir->length,
+                              .ir = ir_copy(c->ir) };
             memcpy(e->bytes, bytes, e->n);
         }
         interp_run(c, e->ir);
@@ -157,8 +162,8 @@ static bool at_break(const DbtCpu *c)
 {
     const VcpuDebug *v = &c->vcpu.debug;
 
-    return G_UNLIKELY(c->debug != NULL) && debug_low(c->debug, c->pc) && !(v->passed && v->passed_at == c->pc) &&
-           debug_break_at(c->debug, c->pc);
+    return G_UNLIKELY(c->debug != NULL) && debug_low(c->debug, c->pc) &&
+           !(v->passed && v->passed_at == c->pc) && debug_break_at(c->debug, c->pc);
 }
 
 /* Tier 0 from the run loop: where no block is to be had, breakpoints are looked for here. */
@@ -203,7 +208,8 @@ static bool debug_turn(DbtCpu *c)
     if (v->why == DEBUG_NONE) {
         return false;
     }
-    v->passed = debug_low(c->vcpu.machine->debug, c->pc) && debug_break_at(c->vcpu.machine->debug, c->pc);
+    v->passed = debug_low(c->vcpu.machine->debug, c->pc) &&
+                debug_break_at(c->vcpu.machine->debug, c->pc);
     v->passed_at = c->pc;
     v->single = v->exact = false;
     return true;
@@ -274,7 +280,8 @@ static void run_native(DbtCpu *c)
         ic_sample(c);
     }
     c->in_code = false;
-    if (!code && !__atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED) && !c->guest->single(c) && !c->guest->idle(c)) {
+    if (!code && !__atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED) && !c->guest->single(c) &&
+        !c->guest->idle(c)) {
         step_or_break(c);
     }
 }
@@ -339,41 +346,56 @@ static const char *const tier2_names[] = { "off", "on", "all", NULL };
 static const char *const tier2_thread_names[] = { "auto", "on", "off", NULL };
 static const char *const ic_names[] = { "user", "all", "off", NULL };
 static const Field accel_fields[] = {
-    { .name = "engine", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, engine), .count = 1, .aux = engine_names,
-      .help = "Who runs the translated blocks: host code, the portable interpreter, or that and C compiled by libtcc." },
-    { .name = "x-tcc-hot", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tcc_hot), .count = 1,
-      .def = 500, .min = 1, .max = 1000000, .help = "engine=tcc: how often a block runs before it is compiled." },
-    { .name = "x-tcc-wait", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tcc_wait), .count = 1,
+    { .name = "engine", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, engine),
+      .count = 1, .aux = engine_names,
+      .help = "Who runs the translated blocks: host code, the portable interpreter, or that and C "
+              "compiled by libtcc." },
+    { .name = "x-tcc-hot", .type = T_U32, .flags = F_CONFIG,
+      .offset = offsetof(DbtMachine, tcc_hot), .count = 1, .def = 500, .min = 1, .max = 1000000,
+      .help = "engine=tcc: how often a block runs before it is compiled." },
+    { .name = "x-tcc-wait", .type = T_BOOL, .flags = F_CONFIG,
+      .offset = offsetof(DbtMachine, tcc_wait), .count = 1,
       .help = "engine=tcc: wait for each compilation: slow, for tests." },
-    { .name = "tb-size", .type = T_U64, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tb_mib), .count = 1,
-      .def = 128, .min = 1, .max = 1024, .help = "Size of the code arena in MiB." },
-    { .name = "one-insn-per-tb", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, one_insn), .count = 1,
+    { .name = "tb-size", .type = T_U64, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tb_mib),
+      .count = 1, .def = 128, .min = 1, .max = 1024, .help = "Size of the code arena in MiB." },
+    { .name = "one-insn-per-tb", .type = T_BOOL, .flags = F_CONFIG,
+      .offset = offsetof(DbtMachine, one_insn), .count = 1,
       .help = "One guest instruction a block: slow, for debugging." },
-    { .name = "x-no-opt", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, no_opt), .count = 1,
-      .help = "Leave the IR as the front end made it: slow, for debugging." },
-    { .name = "x-no-merge", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, no_merge), .count = 1,
+    { .name = "x-no-opt", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, no_opt),
+      .count = 1, .help = "Leave the IR as the front end made it: slow, for debugging." },
+    { .name = "x-no-merge", .type = T_BOOL, .flags = F_CONFIG,
+      .offset = offsetof(DbtMachine, no_merge), .count = 1,
       .help = "Give each access a memory check of its own: for debugging." },
-    { .name = "x-no-far", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, no_far), .count = 1,
+    { .name = "x-no-far", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, no_far),
+      .count = 1,
       .help = "Direct jumps to other pages by the jump cache, not by links: for debugging." },
-    { .name = "x-ic", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, ic), .count = 1, .aux = ic_names,
+    { .name = "x-ic", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, ic),
+      .count = 1, .aux = ic_names,
       .help = "Which code has inline caches before the TLB: user code, all (for tests), or none." },
-    { .name = "x-tier2", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2), .count = 1, .aux = tier2_names,
-      .def = TIER2_USER, .help = "Which hot code is made into traces, paths through several blocks: none, user code (on), or all (for tests)." },
-    { .name = "x-tier2-hot", .type = T_U32, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2_hot), .count = 1,
-      .def = 2000, .min = 1, .max = 1000000, .help = "How often a block is entered before a trace is made from there." },
-    { .name = "x-tier2-thread", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2_thread), .count = 1,
-      .aux = tier2_thread_names,
-      .help = "Who makes them: a thread if the host has more CPUs than the machine (auto), "
-              "always (on), or vCPUs (off)." },
-    { .name = "x-tlb-restless", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tlb_restless), .count = 1,
+    { .name = "x-tier2", .type = T_ENUM, .flags = F_CONFIG, .offset = offsetof(DbtMachine, tier2),
+      .count = 1, .aux = tier2_names, .def = TIER2_USER,
+      .help = "Which hot code is made into traces, paths through several blocks: none, user code "
+              "(on), or all (for tests)." },
+    { .name = "x-tier2-hot", .type = T_U32, .flags = F_CONFIG,
+      .offset = offsetof(DbtMachine, tier2_hot), .count = 1, .def = 2000, .min = 1, .max = 1000000,
+      .help = "How often a block is entered before a trace is made from there." },
+    { .name = "x-tier2-thread", .type = T_ENUM, .flags = F_CONFIG,
+      .offset = offsetof(DbtMachine, tier2_thread), .count = 1, .aux = tier2_thread_names,
+      .help = "Who makes them: a thread if the host has more CPUs than the machine (auto), always "
+              "(on), or vCPUs (off)." },
+    { .name = "x-tlb-restless", .type = T_BOOL, .flags = F_CONFIG,
+      .offset = offsetof(DbtMachine, tlb_restless), .count = 1,
       .help = "Give TLBs another size at every chance: slow, for tests." },
-    { .name = "perfmap", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, perfmap), .count = 1,
-      .help = "Name translated blocks in /tmp/perf-PID.map, for perf(1)." },
-    { .name = "cache", .type = T_STR, .flags = F_CONFIG, .offset = offsetof(DbtMachine, cache_dir), .count = 1,
+    { .name = "perfmap", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, perfmap),
+      .count = 1, .help = "Name translated blocks in /tmp/perf-PID.map, for perf(1)." },
+    { .name = "cache", .type = T_STR, .flags = F_CONFIG, .offset = offsetof(DbtMachine, cache_dir),
+      .count = 1,
       .help = "Directory, this user's own, where translated blocks are kept for the next run." },
-    { .name = "cache-size", .type = T_U64, .flags = F_CONFIG, .offset = offsetof(DbtMachine, cache_mib), .count = 1,
-      .def = 128, .min = 1, .max = 1024, .help = "Size that the cache's file may have, in MiB." },
-    { .name = "x-cache-check", .type = T_BOOL, .flags = F_CONFIG, .offset = offsetof(DbtMachine, cache_check), .count = 1,
+    { .name = "cache-size", .type = T_U64, .flags = F_CONFIG,
+      .offset = offsetof(DbtMachine, cache_mib), .count = 1, .def = 128, .min = 1, .max = 1024,
+      .help = "Size that the cache's file may have, in MiB." },
+    { .name = "x-cache-check", .type = T_BOOL, .flags = F_CONFIG,
+      .offset = offsetof(DbtMachine, cache_check), .count = 1,
       .help = "Translate what is found in the cache as well, and count what differs: for tests." },
     FIELD_END
 };
@@ -426,7 +448,7 @@ static bool dbt_vcpu_init(Vcpu *v, GError **err)
     c->dbt = dbt_of(v->machine);
     c->dbt->guest = c->guest;
     c->ir = ir_new();
-    c->stats = g_new0(DbtStats, 1);     /* its own: counters that vCPUs share cost a cache miss each */
+    c->stats = g_new0(DbtStats, 1);  /* its own: counters that vCPUs share cost a cache miss each */
     c->steps = g_new0(DbtCpuPrivate, 1);
     tlb_init(c);
     trace_init(c);
@@ -475,7 +497,7 @@ static void dbt_fini(Machine *m)
 
 static void dbt_kick(Vcpu *v)
 {
-    (void)v;                            /* the core has set attention, which translated code tests */
+    (void)v;    /* the core has set attention, which translated code tests */
 }
 
 static void flush_stopped(void *m)
@@ -490,7 +512,8 @@ static void flush_stopped(void *m)
     }
 }
 
-static void dbt_map_changed(AddressSpace *as, const MemRange *gone, unsigned n_gone, const MemRange *come, unsigned n_come)
+static void dbt_map_changed(AddressSpace *as, const MemRange *gone, unsigned n_gone,
+                            const MemRange *come, unsigned n_come)
 {
     Machine *m = as_machine(as);
     DbtMachine *d = dbt_of(m);
@@ -514,7 +537,7 @@ static void dbt_dirty_log(Region *ram, bool on)
 
 static void dbt_dirty_sync(Region *ram)
 {
-    (void)ram;                          /* a logged page is never writable in a TLB: each store has set its bit */
+    (void)ram;    /* a logged page is never writable in a TLB: each store has set its bit */
 }
 
 static void dbt_code_written(Region *ram, uint64_t from, uint64_t n)
@@ -531,30 +554,46 @@ static void dbt_code_written(Region *ram, uint64_t from, uint64_t n)
 /* ---- "info jit" ---- */
 #define STAT(member, text) { offsetof(DbtStats, member), text }
 static const struct { size_t offset; const char *text; } stat_rows[] = {
-    STAT(blocks, "blocks translated"), STAT(guest_insns, "guest instructions in them"), STAT(guest_bytes, "guest bytes"),
-    STAT(ir_insns, "IR operations"), STAT(code_bytes, "host bytes"), STAT(invalidated, "blocks dropped"),
-    STAT(reclaims, "parts of the arena given back"), STAT(reclaimed, "blocks that were in them"), STAT(full, "times the arena was full"), STAT(lookups, "look-ups beyond the jump cache"),
-    STAT(exits, "entries from the run loop"), STAT(steps, "single steps of tier 0"), STAT(refills, "TLB refills"),
-    STAT(flushes, "TLB flushes"), STAT(page_flushes, "TLB page flushes"), STAT(switches, "context switches by C"),
+    STAT(blocks, "blocks translated"),
+    STAT(guest_insns, "guest instructions in them"), STAT(guest_bytes, "guest bytes"),
+    STAT(ir_insns, "IR operations"), STAT(code_bytes, "host bytes"),
+    STAT(invalidated, "blocks dropped"),
+    STAT(reclaims, "parts of the arena given back"), STAT(reclaimed, "blocks that were in them"),
+    STAT(full, "times the arena was full"), STAT(lookups, "look-ups beyond the jump cache"),
+    STAT(exits, "entries from the run loop"),
+    STAT(steps, "single steps of tier 0"), STAT(refills, "TLB refills"),
+    STAT(flushes, "TLB flushes"), STAT(page_flushes, "TLB page flushes"),
+    STAT(switches, "context switches by C"),
     STAT(contexts, "contexts made"), STAT(moves, "kernels' contexts taken to another space"),
-    STAT(apart, "kernels given contexts for one space each"), STAT(revived, "blocks whose code has come back"),
-    STAT(links, "direct jumps that looked for their target"), STAT(unmerged, "merged checks that went to unmerged code"),
-    STAT(victims, "refills from what had to make room"), STAT(beside, "stores that missed beside, or to, known code"),
+    STAT(apart, "kernels given contexts for one space each"),
+    STAT(revived, "blocks whose code has come back"),
+    STAT(links, "direct jumps that looked for their target"),
+    STAT(unmerged, "merged checks that went to unmerged code"),
+    STAT(victims, "refills from what had to make room"),
+    STAT(beside, "stores that missed beside, or to, known code"),
     STAT(grown, "TLBs made larger"),
     STAT(across, "reads across pages that were copied"),
-    STAT(no_crossing, "checks refused: across pages"), STAT(no_slow_mode, "checks refused: breakpoints, alignment, or watched"),
-    STAT(no_fault, "checks refused: page fault"), STAT(no_ram, "checks refused: MMIO, or memory of two kinds"),
+    STAT(no_crossing, "checks refused: across pages"),
+    STAT(no_slow_mode, "checks refused: breakpoints, alignment, or watched"),
+    STAT(no_fault, "checks refused: page fault"),
+    STAT(no_ram, "checks refused: MMIO, or memory of two kinds"),
     STAT(no_code, "checks refused: code there"),
-    STAT(cache_taken, "blocks taken from the cache on disk"), STAT(cache_insns, "guest instructions in them"),
-    STAT(cache_new, "blocks that are new to it"), STAT(cache_differ, "blocks in it that are not what is translated"),
-    STAT(traces, "traces made"), STAT(trace_insns, "guest instructions in them"), STAT(trace_loops, "of them, loops"),
+    STAT(cache_taken, "blocks taken from the cache on disk"),
+    STAT(cache_insns, "guest instructions in them"),
+    STAT(cache_new, "blocks that are new to it"),
+    STAT(cache_differ, "blocks in it that are not what is translated"),
+    STAT(traces, "traces made"), STAT(trace_insns, "guest instructions in them"),
+    STAT(trace_loops, "of them, loops"),
     STAT(trace_hoists, "of them, whose checks hold for many turns"),
-    STAT(traces_beside, "made by the thread beside"), STAT(trace_beside_us, "microseconds of its time"),
+    STAT(traces_beside, "made by the thread beside"),
+    STAT(trace_beside_us, "microseconds of its time"),
     STAT(traces_not, "traces begun and not made"), STAT(trace_us, "microseconds of making them"),
     STAT(trace_looks, "looks at hot blocks before that"), STAT(trace_records, "paths recorded"),
-    STAT(trace_checks, "looks at a trace's pages"), STAT(trace_refused, "of them, pages that are others"),
+    STAT(trace_checks, "looks at a trace's pages"),
+    STAT(trace_refused, "of them, pages that are others"),
     STAT(traces_lost, "traces given up for that"),
-    STAT(far_pairs, "pairs of pages for jumps from one to the other"), STAT(far_checks, "looks at whether they are one"),
+    STAT(far_pairs, "pairs of pages for jumps from one to the other"),
+    STAT(far_checks, "looks at whether they are one"),
     STAT(far_refused, "of them, another page"),
     STAT(ic_hot, "blocks given inline caches"), STAT(ic_given_up, "inline caches given up"),
     STAT(ic_remade, "blocks made again for that"),
@@ -564,17 +603,23 @@ static void dbt_info(Machine *m, GString *out)
 {
     const DbtMachine *d = dbt_of(m);
 
-    g_string_append_printf(out, "engine: %s\n", d->backend ? d->backend->name : d->tcc ? "tcc" : "interpreter");
+    g_string_append_printf(out, "engine: %s\n",
+                           d->backend ? d->backend->name
+                           : d->tcc   ? "tcc"
+                                      : "interpreter");
     for (unsigned i = 0; i < G_N_ELEMENTS(stat_rows); i++) {
         uint64_t sum = *(const uint64_t *)((const char *)&d->stats + stat_rows[i].offset);
-        for (unsigned k = 0; k < d->cpus->len; k++) {   /* while they count: a figure may be a little old */
+        /* while they count: a figure may be a little old */
+        for (unsigned k = 0; k < d->cpus->len; k++) {
             const DbtCpu *c = d->cpus->pdata[k];
-            sum += __atomic_load_n((const uint64_t *)((const char *)c->stats + stat_rows[i].offset), __ATOMIC_RELAXED);
+            sum += __atomic_load_n((const uint64_t *)((const char *)c->stats + stat_rows[i].offset),
+                                   __ATOMIC_RELAXED);
         }
         g_string_append_printf(out, "%12" PRIu64 "  %s\n", sum, stat_rows[i].text);
     }
     if (d->stats.code_bytes) {
-        g_string_append_printf(out, "%12.1f  host bytes to a guest byte\n", (double)d->stats.code_bytes / (double)d->stats.guest_bytes);
+        g_string_append_printf(out, "%12.1f  host bytes to a guest byte\n",
+                               (double)d->stats.code_bytes / (double)d->stats.guest_bytes);
     }
     tcc_engine_info(dbt_of(m), out);
 }

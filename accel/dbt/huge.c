@@ -11,11 +11,15 @@ enum { HUGE_PAGE = 2 << 20 };
 
 static size_t huge_size(size_t size) { return (size + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1); }
 
-/* Zeroed, in huge pages where the host has them: what is reached at random should not miss the host's TLB as well. */
+/*
+ * Zeroed, in huge pages where the host has them: what is reached at random should not miss the
+ * host's TLB as well.
+ */
 void *dbt_huge_new(size_t size)
 {
     size = huge_size(size);
-    uint8_t *p = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *p = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) {
         g_error("accel dbt: no memory for %zu KiB of tables", size >> 10);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * meaning.h -- the rows of ir.def as inline functions, and the common flags: for ir.c and the interpreter only.
+ * meaning.h -- the rows of ir.def as inline functions, and the common flags: for ir.c and the
+ * interpreter only.
  *
  * Spec: accel/dbt/ir.def; Intel SDM (325462) vol. 1, 3.4.3.
  * Threads: pure functions.
@@ -41,7 +42,10 @@ static inline uint64_t rotate_carry_right(uint64_t a, unsigned bits, unsigned n,
     return n ? rotate_carry_left(a, bits, bits + 1 - n, carry) : a;
 }
 
-/* a:b:a shifted left: what processors do for a 16-bit shift by more than 16, which the manual leaves undefined. */
+/*
+ * a:b:a shifted left: what processors do for a 16-bit shift by more than 16, which the manual
+ * leaves undefined.
+ */
 static inline uint64_t shift_double_left(uint64_t a, uint64_t b, unsigned bits, unsigned n)
 {
     if (n == 0) {
@@ -85,7 +89,8 @@ static inline unsigned carry_rotate_count(uint64_t b, IrType type)
     return shift_count(b, type) % ((8u << type) + 1);
 }
 
-static inline uint64_t ir_eval_custom(IrOp op, IrType type, uint64_t a, uint64_t b, uint64_t c, bool carry)
+static inline uint64_t ir_eval_custom(IrOp op, IrType type, uint64_t a, uint64_t b, uint64_t c,
+                                      bool carry)
 {
     unsigned bits = 8u << type;
     switch (op) {
@@ -105,7 +110,7 @@ static inline uint64_t ir_eval_custom(IrOp op, IrType type, uint64_t a, uint64_t
     case IR_xadd:
     case IR_xchg:
     case IR_cmpxchg:
-        return a;                       /* the old value; what is stored is the interpreter's business */
+        return a;    /* the old value; what is stored is the interpreter's business */
     default:
         return 0;                       /* no value, or one that depends on more than operands */
     }
@@ -121,12 +126,12 @@ static inline uint64_t ir_eval_custom(IrOp op, IrType type, uint64_t a, uint64_t
 #define ROL(x, n) rotate_left(x, 8u << type, shift_count(n, type))
 #define ROR(x, n) rotate_left(x, 8u << type, 0u - shift_count(n, type))
 #define CUSTOM ir_eval_custom(ir_op, type, a, b, c, cc)
-#define IR(name, props, meaning)                                                                        \
-    static inline uint64_t ir_eval_##name(IrType type, uint64_t a, uint64_t b, uint64_t c, bool cc)     \
-    {                                                                                                   \
-        const IrOp ir_op = IR_##name;                                                                   \
-        (void)ir_op;                                                                                    \
-        return (meaning);                                                                               \
+#define IR(name, props, meaning)                                                                    \
+    static inline uint64_t ir_eval_##name(IrType type, uint64_t a, uint64_t b, uint64_t c, bool cc) \
+    {                                                                                               \
+        const IrOp ir_op = IR_##name;                                                               \
+        (void)ir_op;                                                                                \
+        return (meaning);                                                                           \
     }
 #include "accel/dbt/ir.def"
 #undef IR

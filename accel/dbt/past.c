@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * past.c -- blocks of code that is rewritten often, by their bytes: code that comes back need not be translated again.
+ * past.c -- blocks of code that is rewritten often, by their bytes: code that comes back need not
+ * be translated again.
  *
- * What patches code in place (static keys, inline caches of a JIT compiler, a trampoline that is written anew) often writes
- * what stood there before.  A block of a page whose blocks die often is remembered with a copy of the bytes that it
- * depends on; once it has died and the same bytes are there again, it is alive again, with its code where it was.
+ * What patches code in place (static keys, inline caches of a JIT compiler, a trampoline that is
+ * written anew) often writes what stood there before.  A block of a page whose blocks die often is
+ * remembered with a copy of the bytes that it depends on; once it has died and the same bytes are
+ * there again, it is alive again, with its code where it was.
  *
- * Omits: blocks of two pages; which block has not been wanted for long: when there is no room, all are forgotten.
+ * Omits: blocks of two pages; which block has not been wanted for long: when there is no room, all
+ *   are forgotten.
  * Threads: with DbtMachine.lock.
  */
 #include <string.h>
@@ -56,11 +59,15 @@ static Past **head(DbtPast *t, const uint8_t *at, uint32_t mode)
     uint32_t first = 0;
 
     memcpy(&first, at, MIN(PAST_KEY, DBT_PAGE - ((uintptr_t)at & (DBT_PAGE - 1))));
-    uint64_t h = ((uintptr_t)at ^ ((uint64_t)mode << 40) ^ ((uint64_t)first << 16)) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t h = ((uintptr_t)at ^ ((uint64_t)mode << 40) ^ ((uint64_t)first << 16)) *
+                 UINT64_C(0x9e3779b97f4a7c15);
     return &t->hash[h >> (64 - PAST_HASH_BITS)];
 }
 
-static uint8_t *page_of(const Block *b) { return (uint8_t *)((uintptr_t)b->at & -(uintptr_t)DBT_PAGE); }
+static uint8_t *page_of(const Block *b)
+{
+    return (uint8_t *)((uintptr_t)b->at & -(uintptr_t)DBT_PAGE);
+}
 
 void past_remember(DbtMachine *d, Block *b)
 {
@@ -87,7 +94,8 @@ Block *past_find(DbtMachine *d, const uint8_t *at, uint32_t mode)
 
     for (unsigned i = 0; p && i < PAST_CHAIN; p = p->next, i++) {
         const Block *b = p->b;
-        if (b->at == at && b->mode == mode && b->dead && !memcmp(p->bytes, page_of(b) + b->from, (size_t)(b->to - b->from))) {
+        if (b->at == at && b->mode == mode && b->dead &&
+            !memcmp(p->bytes, page_of(b) + b->from, (size_t)(b->to - b->from))) {
             return p->b;
         }
     }

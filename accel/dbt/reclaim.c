@@ -2,18 +2,23 @@
 /*
  * reclaim.c -- giving back blocks, and the parts of the arena that they are in.
  *
- * The arena is a ring of parts.  One is being filled; the one behind it is emptied before it is needed, whatever is still in use in it:
- * that is found again by its bytes, or translated again.  So at least six eighths of the arena hold code, the newest.
+ * The arena is a ring of parts.  One is being filled; the one behind it is emptied before it is
+ * needed, whatever is still in use in it: that is found again by its bytes, or translated again.
+ * So at least six eighths of the arena hold code, the newest.
  *
  * Omits: knowing which blocks of the oldest part are in use when it is given back.
- * Threads: any vCPU; DbtMachine.lock.  Blocks are freed only while all vCPUs are stopped, and none of them in a helper that will return
+ * Threads: any vCPU; DbtMachine.lock.  Blocks are freed only while all vCPUs are stopped, and none
+ *   of them in a helper that will return
  * to one.  While the arena is full tier 0 goes on.
  */
 #include "accel/dbt/internal.h"
 #include "accel/dbt/tcc/tcc.h"
 #include "core/trace.h"
 
-static unsigned next_generation(const DbtMachine *d) { return (d->generation + 1) % DBT_GENERATIONS; }
+static unsigned next_generation(const DbtMachine *d)
+{
+    return (d->generation + 1) % DBT_GENERATIONS;
+}
 
 bool block_any(const DbtMachine *d)
 {

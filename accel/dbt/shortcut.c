@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * shortcut.c -- what says in a word or two what a context's tables say: told here of all that takes something out of those.
+ * shortcut.c -- what says in a word or two what a context's tables say: told here of all that takes
+ * something out of those.
  *
- * There are five: guards of traces (trace.c), inline caches (ic.c), the page of the stack (DbtStack, this file), words of jumps to
- * other pages (far.c), and pages that may be stored to beside code (DbtCpu.beside).  A sixth is one line in each function below;
- * who flushes calls these and knows of none.
+ * There are five: guards of traces (trace.c), inline caches (ic.c), the page of the stack
+ * (DbtStack, this file), words of jumps to other pages (far.c), and pages that may be stored to
+ * beside code (DbtCpu.beside).  A sixth is one line in each function below; who flushes calls these
+ * and knows of none.
  *
- * Threads: a vCPU's own, except shortcut_flush() and shortcut_unwrite(), also called for stopped vCPUs.
+ * Threads: a vCPU's own, except shortcut_flush() and shortcut_unwrite(), also called for stopped
+ *   vCPUs.
  */
 #include "accel/dbt/internal.h"
 

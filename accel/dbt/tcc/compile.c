@@ -4,7 +4,8 @@
  *
  * Spec: libtcc.h (TinyCC 0.9.27 and later).
  * Omits: taking code back: a unit is freed as a whole.
- * Threads: any.  libtcc keeps the state of a compilation in globals of its own, so that one runs at a time in the process.
+ * Threads: any.  libtcc keeps the state of a compilation in globals of its own, so that one runs at
+ *   a time in the process.
  */
 #include "accel/dbt/tcc/tcc.h"
 #include "core/field.h"
@@ -18,7 +19,10 @@ static GMutex one_at_a_time;            /* libtcc's globals, see above */
 
 bool tcc_built_in(void) { return true; }
 
-static void collect(void *out, const char *message) { g_string_append_printf(out, "%s; ", message); }
+static void collect(void *out, const char *message)
+{
+    g_string_append_printf(out, "%s; ", message);
+}
 
 TccUnit *tcc_compile(const char *text, GError **err)
 {

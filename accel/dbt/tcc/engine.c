@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * engine.c -- hot blocks become regions of C, compiled on a thread of their own while tier 0 goes on.
+ * engine.c -- hot blocks become regions of C, compiled on a thread of their own while tier 0 goes
+ * on.
  *
- * A vCPU that has run a block often enough puts it in a queue.  The thread takes a few at a time, adds to each the blocks that
- * it reaches by direct jumps in its page, and hangs the compiled function on the first block (Block.tcc).
+ * A vCPU that has run a block often enough puts it in a queue.  The thread takes a few at a time,
+ * adds to each the blocks that it reaches by direct jumps in its page, and hangs the compiled
+ * function on the first block (Block.tcc).
  *
  * Omits: taking code back before the machine ends; regions beyond a page.
  * Threads: `lock` guards the queue and the units; DbtMachine.lock is taken alone.
@@ -149,8 +151,9 @@ void tcc_engine_forget(DbtMachine *d)
 bool tcc_engine_init(DbtMachine *d, GError **err)
 {
     if (!tcc_built_in())
-        return fail(err, "accel dbt: engine=tcc: this program was built without libtcc; install it (libtcc-dev), configure and build "
-                    "again, or take engine=interp");
+        return fail(err, "accel dbt: engine=tcc: this program was built without libtcc; install it "
+                         "(libtcc-dev), configure and build "
+                         "again, or take engine=interp");
     TccEngine *t = d->tcc = g_new0(TccEngine, 1);
     t->d = d;
     t->units = g_ptr_array_new();
@@ -188,9 +191,13 @@ void tcc_engine_info(DbtMachine *d, GString *out)
     if (!t)
         return;
     g_mutex_lock(&t->lock);
-    g_string_append_printf(out, "%12" PRIu64 "  regions compiled by libtcc\n%12" PRIu64 "  blocks in them\n%12" PRIu64
-                           "  blocks that cannot be said in C\n%12" PRIu64 "  compilations that failed\n%12" PRIu64
-                           "  bytes of text\n%12" PRId64 "  ms of compiling\n", t->regions, t->blocks, t->refused, t->failed,
-                           t->text_bytes, t->compile_us / 1000);
+    g_string_append_printf(out,
+                           "%12" PRIu64 "  regions compiled by libtcc\n%12" PRIu64
+                           "  blocks in them\n%12" PRIu64
+                           "  blocks that cannot be said in C\n%12" PRIu64
+                           "  compilations that failed\n%12" PRIu64 "  bytes of text\n%12" PRId64
+                           "  ms of compiling\n",
+                           t->regions, t->blocks, t->refused, t->failed, t->text_bytes,
+                           t->compile_us / 1000);
     g_mutex_unlock(&t->lock);
 }

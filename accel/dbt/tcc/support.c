@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * support.c -- what rendered C calls: operations too long to be said in line, and the ways out to the run time.
+ * support.c -- what rendered C calls: operations too long to be said in line, and the ways out to
+ * the run time.
  *
  * Spec: accel/dbt/ir.h.
  * Threads: the vCPU's own.
@@ -15,13 +16,17 @@ static const uint64_t masks[4] = { UINT8_MAX, UINT16_MAX, UINT32_MAX, UINT64_MAX
 static void put_flags(DbtCpu *c, unsigned flags, unsigned sets)
 {
     unsigned f = (dbt_fl_flags(c->fl) & ~sets) | (flags & sets);
-    c->fl = (f & FL_C ? 0x100 : 0) | (f & FL_P ? 0x400 : 0) | (f & FL_A ? 0x1000 : 0) | (f & FL_Z ? 0x4000 : 0) |
-            (f & FL_S ? 0x8000 : 0) | (f & FL_O ? 1 : 0) | 0x200;
+    c->fl = (f & FL_C ? 0x100 : 0) | (f & FL_P ? 0x400 : 0) | (f & FL_A ? 0x1000 : 0) |
+            (f & FL_Z ? 0x4000 : 0) | (f & FL_S ? 0x8000 : 0) | (f & FL_O ? 1 : 0) | 0x200;
 }
 
-static void flags(DbtCpu *c, unsigned desc, uint64_t a, uint64_t b, uint64_t n, uint64_t v, uint64_t high)
+static void flags(DbtCpu *c, unsigned desc, uint64_t a, uint64_t b, uint64_t n, uint64_t v,
+                  uint64_t high)
 {
-    put_flags(c, ir_flags((IrOp)(desc & 0xff), (IrType)(desc >> 8 & 3), a, b, n, v, high, dbt_fl_flags(c->fl)), desc >> 16);
+    put_flags(c,
+              ir_flags((IrOp)(desc & 0xff), (IrType)(desc >> 8 & 3), a, b, n, v, high,
+                       dbt_fl_flags(c->fl)),
+              desc >> 16);
 }
 
 static int step(DbtCpu *c)
@@ -30,7 +35,10 @@ static int step(DbtCpu *c)
     return __atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED) != 0;
 }
 
-/* A check that the TLB did not answer; as check_slow() of interp.c.  NULL: dbt_step() must run the instruction. */
+/*
+ * A check that the TLB did not answer; as check_slow() of interp.c.  NULL: dbt_step() must run the
+ * instruction.
+ */
 static void *refill(DbtCpu *c, uint64_t linear, const IrMem *m)
 {
     if (!m->merged)
@@ -56,17 +64,20 @@ static uint64_t stored(IrOp op, IrType type, uint64_t old, uint64_t b, uint64_t 
     }
 }
 
-/* An atomic read-modify-write at p, which a host instruction can do (the check saw to it); the old value. */
+/*
+ * An atomic read-modify-write at p, which a host instruction can do (the check saw to it); the old
+ * value.
+ */
 static uint64_t locked(unsigned desc, void *p, uint64_t b, uint64_t n, int carry, uint64_t *now)
 {
     IrOp op = (IrOp)(desc & 0xff);
     IrType type = (IrType)(desc >> 8 & 3);
-#define LOOP(T) { \
-        T old = __atomic_load_n((T *)p, __ATOMIC_SEQ_CST); \
-        do { \
-            *now = stored(op, type, old, b, n, carry); \
+#define LOOP(T) {                                                                                                 \
+        T old = __atomic_load_n((T *)p, __ATOMIC_SEQ_CST);                                                        \
+        do {                                                                                                      \
+            *now = stored(op, type, old, b, n, carry);                                                            \
         } while (!__atomic_compare_exchange_n((T *)p, &old, (T)*now, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)); \
-        return old; \
+        return old;                                                                                               \
     }
     switch (type) {
     case IR_I8:  LOOP(uint8_t)
@@ -83,17 +94,21 @@ static uint64_t multiply(unsigned op, unsigned type, uint64_t a, uint64_t b, uin
     if (op == IR_mulu2)
         *high = (uint64_t)((unsigned __int128)a * b >> bits);
     else
-        *high = (uint64_t)((__int128)(int64_t)sign_extend(a, (IrType)type) * (int64_t)sign_extend(b, (IrType)type) >> bits);
+        *high = (uint64_t)((__int128)(int64_t)sign_extend(a, (IrType)type) *
+                               (int64_t)sign_extend(b, (IrType)type) >>
+                           bits);
     *high &= masks[type];
     return a * b & masks[type];
 }
 
 /* n:a / b; 0: it traps. */
-static int divide(unsigned op, unsigned type, uint64_t a, uint64_t b, uint64_t high, uint64_t *quotient, uint64_t *rest)
+static int divide(unsigned op, unsigned type, uint64_t a, uint64_t b, uint64_t high,
+                  uint64_t *quotient, uint64_t *rest)
 {
     unsigned bits = 8u << type;
     unsigned __int128 n = (unsigned __int128)high << bits | a;
-    bool n_minus = op == IR_divs && (n >> (2 * bits - 1) & 1), b_minus = op == IR_divs && (b >> (bits - 1) & 1);
+    bool n_minus = op == IR_divs && (n >> (2 * bits - 1) & 1),
+         b_minus = op == IR_divs && (b >> (bits - 1) & 1);
     if (n_minus)
         n = -n & (type == IR_I64 ? ~(unsigned __int128)0 : ((unsigned __int128)1 << 2 * bits) - 1);
     if (b_minus)
@@ -111,10 +126,14 @@ static int divide(unsigned op, unsigned type, uint64_t a, uint64_t b, uint64_t h
 static uint8_t *vector(DbtCpu *c, unsigned id)
 {
     const DbtGuest *g = c->guest;
-    return (uint8_t *)c + (id < 64 ? g->vec_offset + id * g->vec_stride : g->mmx_offset + (id - 64) * g->mmx_stride);
+    return (uint8_t *)c + (id < 64 ? g->vec_offset + id * g->vec_stride
+                                   : g->mmx_offset + (id - 64) * g->mmx_stride);
 }
 
-/* A store to what was checked before this vCPU may have waited for a lock: the page may hold code by now. */
+/*
+ * A store to what was checked before this vCPU may have waited for a lock: the page may hold code
+ * by now.
+ */
 static void store(DbtCpu *c, uint64_t linear, uint64_t v, unsigned bytes)
 {
     DbtAccessDesc d;
@@ -122,8 +141,12 @@ static void store(DbtCpu *c, uint64_t linear, uint64_t v, unsigned bytes)
     dbt_desc_store(c, &d, 0, v, bytes);
 }
 
-/* A vector operation; memory operands go through copies.  g: values of general registers, destination (in and out) and source. */
-static void vop(DbtCpu *c, const IrInsn *i, void *hd, const void *hs, uint64_t linear, uint32_t waits, uint64_t g[2])
+/*
+ * A vector operation; memory operands go through copies.  g: values of general registers,
+ * destination (in and out) and source.
+ */
+static void vop(DbtCpu *c, const IrInsn *i, void *hd, const void *hs, uint64_t linear,
+                uint32_t waits, uint64_t g[2])
 {
     enum { MOST = 64 };
     const IrVecDesc *d = &c->guest->vecs[i->sub];
@@ -171,13 +194,18 @@ static int clz(uint64_t a) { return __builtin_clzll(a); }
 static int popcount(uint64_t a) { return __builtin_popcountll(a); }
 
 const TccSymbol tcc_symbols[] = {
-    { "x_flags", "void x_flags(char *, unsigned, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t)", flags },
+    { "x_flags", "void x_flags(char *, unsigned, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t)",
+      flags },
     { "x_step", "int x_step(char *)", step },
     { "x_refill", "char *x_refill(char *, uint64_t, char *)", refill },
     { "x_eval", "uint64_t x_eval(unsigned, unsigned, uint64_t, uint64_t, uint64_t, int)", eval },
-    { "x_locked", "uint64_t x_locked(unsigned, char *, uint64_t, uint64_t, int, uint64_t *)", locked },
-    { "x_multiply", "uint64_t x_multiply(unsigned, unsigned, uint64_t, uint64_t, uint64_t *)", multiply },
-    { "x_divide", "int x_divide(unsigned, unsigned, uint64_t, uint64_t, uint64_t, uint64_t *, uint64_t *)", divide },
+    { "x_locked", "uint64_t x_locked(unsigned, char *, uint64_t, uint64_t, int, uint64_t *)",
+      locked },
+    { "x_multiply", "uint64_t x_multiply(unsigned, unsigned, uint64_t, uint64_t, uint64_t *)",
+      multiply },
+    { "x_divide",
+      "int x_divide(unsigned, unsigned, uint64_t, uint64_t, uint64_t, uint64_t *, uint64_t *)",
+      divide },
     { "x_vop", "void x_vop(char *, char *, char *, char *, uint64_t, unsigned, uint64_t *)", vop },
     { "x_store", "void x_store(char *, uint64_t, uint64_t, unsigned)", store },
     { "x_fence", "void x_fence(void)", fence },

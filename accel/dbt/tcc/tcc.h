@@ -2,9 +2,9 @@
 /*
  * tcc.h -- the portable back end: hot regions rendered as C and compiled by libtcc, above tier 0.
  *
- * A region is a hot block and those of its page that it reaches by direct jumps, as one C function that does what
- * interp_run() does for one block: it returns with exact state, true if the run loop must poll.  A block that dies is
- * seen at its start in the region, like in the run loop of tier 0.
+ * A region is a hot block and those of its page that it reaches by direct jumps, as one C function
+ * that does what interp_run() does for one block: it returns with exact state, true if the run loop
+ * must poll.  A block that dies is seen at its start in the region, like in the run loop of tier 0.
  *
  * Threads: named at each function.
  */
@@ -22,7 +22,9 @@ enum { TCC_MAX_PARTS = 16 };
 
 /* ---- render.c: pure ---- */
 void     tcc_prelude(GString *out);     /* declarations for all functions of a text */
-bool     tcc_render(GString *out, const DbtGuest *g, const char *name, const TccPart *parts, unsigned n);   /* false: cannot be said in C */
+/* false: cannot be said in C */
+bool tcc_render(GString *out, const DbtGuest *g, const char *name, const TccPart *parts,
+                unsigned n);
 
 /* ---- compile.c: any thread ---- */
 typedef struct TccUnit TccUnit;         /* compiled code */
@@ -38,7 +40,8 @@ extern const TccSymbol tcc_symbols[];   /* ends with a NULL name */
 /* ---- engine.c ---- */
 bool     tcc_engine_init(DbtMachine *d, GError **err);  /* starts the compiling thread */
 void     tcc_engine_fini(DbtMachine *d);                /* before blocks are freed */
-void     tcc_engine_hot(DbtMachine *d, Block *b);       /* the vCPU: b is hot; compiles it some time */
-void     tcc_engine_forget(DbtMachine *d);             /* vCPUs stopped, DbtMachine.lock not held: before blocks go */
+void     tcc_engine_hot(DbtMachine *d, Block *b);    /* the vCPU: b is hot; compiles it some time */
+/* vCPUs stopped, DbtMachine.lock not held: before blocks go */
+void     tcc_engine_forget(DbtMachine *d);
 void     tcc_engine_info(DbtMachine *d, GString *out);
 #endif

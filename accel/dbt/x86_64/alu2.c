@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * alu2.c -- integer operations with registers or flags of their own: multiplication, division, bits, flags as values.
+ * alu2.c -- integer operations with registers or flags of their own: multiplication, division,
+ * bits, flags as values.
  *
  * Spec: accel/dbt/ir.def; Intel SDM (325383) vol. 2.
- * Omits: a division leaves to tier 0 unless its quotient surely fits: unsigned, the high half is below the divisor; signed,
+ * Omits: a division leaves to tier 0 unless its quotient surely fits: unsigned, the high half is
+ *   below the divisor; signed,
  * the high half is the low half's sign and the divisor is neither 0 nor -1.
  * Threads: emission, see x64.h.
  */
@@ -25,7 +27,8 @@ void em_mul(Em *e)
         flags_end(e, FL_ALL);
         return;
     }
-    if (ra.kind == IR_IMM || (same_ref(n->dst, rb) && !same_ref(n->dst, ra) && rb.kind == IR_GUEST)) {
+    if (ra.kind == IR_IMM ||
+        (same_ref(n->dst, rb) && !same_ref(n->dst, ra) && rb.kind == IR_GUEST)) {
         IrRef t = ra;
         ra = rb;
         rb = t;
@@ -67,7 +70,7 @@ static void store_pair(Em *e, bool keep, unsigned s)
         }
         return;
     }
-    e_op(e, 0x87, E_W, s, rm_reg(RDX));         /* xchg: the guest's rdx is back, s has the upper half */
+    e_op(e, 0x87, E_W, s, rm_reg(RDX)); /* xchg: the guest's rdx is back, s has the upper half */
     if (n->dst.kind != IR_NONE) {
         dst_done(e, n->dst, n->type, RAX);
     }
@@ -143,9 +146,10 @@ static void div_check(Em *e, unsigned b, IrType type, uint32_t rec)
         return;
     }
     unsigned s = take(e);
-    load_to(e, s, n->a, type);                          /* the sign of the low half, as wide as the type */
+    load_to(e, s, n->a, type);          /* the sign of the low half, as wide as the type */
     e_shift_imm(e, 7, type, s, (8u << type) - 1);
-    Opnd c = n->c.kind == IR_IMM && !imm_fits(e->ir->imms[n->c.id], type) ? src_rm(e, n->c, type) : src(e, n->c, type);
+    Opnd c = n->c.kind == IR_IMM && !imm_fits(e->ir->imms[n->c.id], type) ? src_rm(e, n->c, type)
+                                                                          : src(e, n->c, type);
     if (c.kind == O_IMM) {
         e_alu_imm(e, 7, type, rm_reg(s), c.imm);
     } else {
@@ -266,7 +270,10 @@ void em_bt(Em *e)
 
 void em_bscan(Em *e)
 {
-    static const uint32_t opcodes[IR_N_OPS] = { [IR_bsf] = 0x1bc, [IR_bsr] = 0x1bd, [IR_tzcnt] = 0xf301bc, [IR_lzcnt] = 0xf301bd,
+    static const uint32_t opcodes[IR_N_OPS] = { [IR_bsf] = 0x1bc,
+                                                [IR_bsr] = 0x1bd,
+                                                [IR_tzcnt] = 0xf301bc,
+                                                [IR_lzcnt] = 0xf301bd,
                                                 [IR_popcnt] = 0xf301b8 };
     const IrInsn *n = e->n;
     IrType type = n->type;
@@ -324,7 +331,8 @@ void em_getfl(Em *e)
 
 void em_setfl(Em *e)
 {
-    static const uint16_t in_fl[6] = { 0x100, 0x400, 0x1000, 0x4000, 0x8000, 1 };       /* FL_* by bit number */
+    /* FL_* by bit number */
+    static const uint16_t in_fl[6] = { 0x100, 0x400, 0x1000, 0x4000, 0x8000, 1 };
     const IrInsn *n = e->n;
     unsigned need = needed_after(e), keep = need & ~(unsigned)n->sets, mask = 0;
 

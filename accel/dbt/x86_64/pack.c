@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pack.c -- a block's code and records as bytes that do not depend on where they are, and back: what the cache on disk keeps.
+ * pack.c -- a block's code and records as bytes that do not depend on where they are, and back:
+ * what the cache on disk keeps.
  *
- *     PackHead | LeaveRec without `unmerged`, n_recs | PackLink, n_links | PackRecipe, n_recipes | uint16_t, n_relocs | code
+ *     PackHead | LeaveRec without `unmerged`, n_recs | PackLink, n_links | PackRecipe, n_recipes |
+ *     uint16_t, n_relocs | code
  *
- * Each reloc is the distance from the one before << 3 | RelocKind; where that is too far, RELOC_SKIPs come first.  In the code there stand
- * numbers of thunks (THUNK), offsets of functions in the program (CALL), and the block's own numbers (REC, LINK, RECIPE).
+ * Each reloc is the distance from the one before << 3 | RelocKind; where that is too far,
+ * RELOC_SKIPs come first.  In the code there stand numbers of thunks (THUNK), offsets of functions
+ * in the program (CALL), and the block's own numbers (REC, LINK, RECIPE).
  *
- * Whoever can write the file can run code here, as can who writes the program.  unpack() checks all the same that nothing outside
- * the block's own part of the arena and the tables is read or written.
+ * Whoever can write the file can run code here, as can who writes the program.  unpack() checks all
+ * the same that nothing outside the block's own part of the arena and the tables is read or
+ * written.
  *
  * Omits: code with inline caches, which have numbers of this run.
  * Threads: with DbtMachine.lock.
@@ -17,8 +21,9 @@
 #include <link.h>
 #include "accel/dbt/x86_64/emit.h"
 
-enum { RELOC_SHIFT = 3, RELOC_FAR = 0x1fff, REC_BYTES = offsetof(LeaveRec, unmerged), N_RECIPES = 255,
-       THUNKS_AT = offsetof(X64, enter), N_THUNKS = (offsetof(X64, ic_jump) - THUNKS_AT) / 4 + 1 };
+enum { RELOC_SHIFT = 3, RELOC_FAR = 0x1fff, REC_BYTES = offsetof(LeaveRec, unmerged),
+       N_RECIPES = 255, THUNKS_AT = offsetof(X64, enter),
+       N_THUNKS = (offsetof(X64, ic_jump) - THUNKS_AT) / 4 + 1 };
 G_STATIC_ASSERT(REC_BYTES == 24);
 
 typedef struct PackHead {
@@ -45,7 +50,10 @@ typedef struct Parts {                  /* of a packed block */
     const uint8_t *recs, *links, *recipes, *relocs, *code;
 } Parts;
 
-static const uint32_t *thunks(const X64 *x) { return (const uint32_t *)((const char *)x + THUNKS_AT); }
+static const uint32_t *thunks(const X64 *x)
+{
+    return (const uint32_t *)((const char *)x + THUNKS_AT);
+}
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -75,7 +83,9 @@ static uintptr_t program_base(void)
 
 bool x64_host(uint32_t *words, unsigned n)
 {
-    static const uint32_t leaves[][2] = { { 1, 0 }, { 7, 0 }, { 7, 1 }, { 0xd, 1 }, { 0x80000001, 0 } };
+    static const uint32_t leaves[][2] = {
+        { 1, 0 }, { 7, 0 }, { 7, 1 }, { 0xd, 1 }, { 0x80000001, 0 }
+    };
 
     if (n < 4 * G_N_ELEMENTS(leaves)) {
         return false;
@@ -95,8 +105,8 @@ bool x64_host(uint32_t *words, unsigned n)
 /* Number of the recipe among the block's own. */
 static bool recipe_number(PackRecipe *all, unsigned *n, const Recipe *r, unsigned *k)
 {
-    PackRecipe p = { .how = r->how, .op = r->op, .type = r->type, .a = r->a, .b = r->b, .r = r->r, .sets = r->sets,
-                     .imm = r->imm, .regs = r->regs };
+    PackRecipe p = { .how = r->how, .op = r->op, .type = r->type, .a = r->a, .b = r->b, .r = r->r,
+                     .sets = r->sets, .imm = r->imm, .regs = r->regs };
 
     for (*k = 0; *k < *n; ++*k) {
         if (!memcmp(&all[*k], &p, sizeof(p))) {
@@ -114,8 +124,8 @@ static unsigned lazy_of(unsigned fl) { return (fl & 0x1ff) | (fl >> 10 & 0x3f) <
 static unsigned fl_of_lazy(unsigned k) { return (k & 0x1ff) | (k >> 9) << 10; }
 
 /* The number that stands for what this place in the code says now. */
-static bool pack_value(const Em *e, const Block *b, const Reloc *r, PackRecipe *recipes, unsigned *n_recipes,
-                       uint32_t *out)
+static bool pack_value(const Em *e, const Block *b, const Reloc *r, PackRecipe *recipes,
+                       unsigned *n_recipes, uint32_t *out)
 {
     const X64 *x = e->x;
     const uint8_t *at = e->start + r->at;
@@ -129,7 +139,8 @@ static bool pack_value(const Em *e, const Block *b, const Reloc *r, PackRecipe *
         *out = k;
         return k < N_THUNKS;
     case RELOC_CALL:
-        *out = (uint32_t)((uintptr_t)(x->rx + (at - x->rw) + 4) + (uint64_t)(int64_t)(int32_t)get32(at) - program_base());
+        *out = (uint32_t)((uintptr_t)(x->rx + (at - x->rw) + 4) +
+                          (uint64_t)(int64_t)(int32_t)get32(at) - program_base());
         return true;
     case RELOC_REC:
         *out = get32(at) - e->first_rec;
@@ -138,7 +149,8 @@ static bool pack_value(const Em *e, const Block *b, const Reloc *r, PackRecipe *
         *out = get32(at) - b->links;
         return true;
     default:
-        if (!recipe_number(recipes, n_recipes, &x->lazy[lazy_of(at[0] | (unsigned)at[1] << 8)], &k)) {
+        if (!recipe_number(recipes, n_recipes, &x->lazy[lazy_of(at[0] | (unsigned)at[1] << 8)],
+                           &k)) {
             return false;
         }
         *out = k;
@@ -181,8 +193,8 @@ static size_t pack_links(const DbtMachine *d, const Em *e, const Block *b, uint8
 
     for (unsigned k = 0; k < b->n_links; k++) {
         const BlockLink *l = &d->links[b->links + k];
-        PackLink p = { .target = l->target, .loop = l->loop, .back = !!(l->stub & LINK_BACK), .patch = l->patch - start,
-                       .stub = (l->stub & ~LINK_BACK) - start };
+        PackLink p = { .target = l->target, .loop = l->loop, .back = !!(l->stub & LINK_BACK),
+                       .patch = l->patch - start, .stub = (l->stub & ~LINK_BACK) - start };
         n = put(to, n, &p, sizeof(p));
     }
     return n;
@@ -201,19 +213,21 @@ size_t x64_pack(DbtMachine *d, const Block *b, uint8_t *to, size_t room)
     }
     uint32_t n_recs = x->n_recs - e->first_rec;
     int n_relocs = pack_relocs(e, relocs, G_N_ELEMENTS(relocs));
-    size_t most = sizeof(PackHead) + n_recs * REC_BYTES + b->n_links * sizeof(PackLink) + sizeof(recipes) +
-                  sizeof(relocs) + b->code_bytes;
+    size_t most = sizeof(PackHead) + n_recs * REC_BYTES + b->n_links * sizeof(PackLink) +
+                  sizeof(recipes) + sizeof(relocs) + b->code_bytes;
     if (n_relocs < 0 || n_recs > UINT16_MAX || most > room) {
         return 0;
     }
-    PackHead h = { .code_bytes = b->code_bytes, .n_recs = (uint16_t)n_recs, .n_links = b->n_links, .n_relocs = (uint16_t)n_relocs,
-                   .loop = b->loop, .body = b->body, .counted = b->counted };
+    PackHead h = { .code_bytes = b->code_bytes, .n_recs = (uint16_t)n_recs, .n_links = b->n_links,
+                   .n_relocs = (uint16_t)n_relocs, .loop = b->loop, .body = b->body,
+                   .counted = b->counted };
     size_t n = sizeof(h);
     for (uint32_t k = 0; k < n_recs; k++) {
         n = put(to, n, &x->recs[e->first_rec + k], REC_BYTES);
     }
     n = pack_links(d, e, b, to, n);
-    uint8_t *code = to + most - b->code_bytes;  /* for now: how many recipes there are is not known yet */
+    /* for now: how many recipes there are is not known yet */
+    uint8_t *code = to + most - b->code_bytes;
     memcpy(code, e->start, b->code_bytes);
     for (unsigned i = 0; i < e->n_relocs; i++) {
         const Reloc *r = &e->relocs[i];
@@ -244,9 +258,11 @@ static bool parts_find(Parts *p, const uint8_t *from, size_t n)
     p->recipes = p->links + (size_t)p->h.n_links * sizeof(PackLink);
     p->relocs = p->recipes + (size_t)p->h.n_recipes * sizeof(PackRecipe);
     p->code = p->relocs + (size_t)p->h.n_relocs * sizeof(uint16_t);
-    return (size_t)(p->code - from) <= n && n - (size_t)(p->code - from) == p->h.code_bytes && p->h.n_recipes <= N_RECIPES &&
-           p->h.code_bytes >= 8 && p->h.counted <= 1 && p->h.body >= sizeof(x64_head) + BODY_TEST + (p->h.counted ? BODY_COUNT : 0) && p->h.body < p->h.code_bytes &&
-           p->h.loop < p->h.code_bytes && !memcmp(p->code, x64_head, sizeof(x64_head));
+    return (size_t)(p->code - from) <= n && n - (size_t)(p->code - from) == p->h.code_bytes &&
+           p->h.n_recipes <= N_RECIPES && p->h.code_bytes >= 8 && p->h.counted <= 1 &&
+           p->h.body >= sizeof(x64_head) + BODY_TEST + (p->h.counted ? BODY_COUNT : 0) &&
+           p->h.body < p->h.code_bytes && p->h.loop < p->h.code_bytes &&
+           !memcmp(p->code, x64_head, sizeof(x64_head));
 }
 
 static bool is_operand(unsigned reg) { return reg < N_GPR || reg == 0xff; }
@@ -272,11 +288,12 @@ static bool links_take(DbtMachine *d, const X64 *x, const Parts *p, Block *b)
     for (unsigned k = 0; k < p->h.n_links; k++) {
         PackLink l;
         memcpy(&l, p->links + k * sizeof(l), sizeof(l));
-        if (l.patch > p->h.code_bytes - 4 || (l.patch & 7) > 4 || l.stub >= p->h.code_bytes || l.target < 0 ||
-            l.target >= DBT_PAGE || (l.loop && !p->h.loop)) {
+        if (l.patch > p->h.code_bytes - 4 || (l.patch & 7) > 4 || l.stub >= p->h.code_bytes ||
+            l.target < 0 || l.target >= DBT_PAGE || (l.loop && !p->h.loop)) {
             return false;
         }
-        d->links[x->n_links + k] = (BlockLink){ .target = l.target, .patch = at + l.patch, .from = b, .loop = l.loop,
+        d->links[x->n_links + k] = (BlockLink){ .target = l.target, .patch = at + l.patch,
+                                                .from = b, .loop = l.loop,
                                                 .stub = (at + l.stub) | (l.back ? LINK_BACK : 0) };
     }
     return true;
@@ -287,11 +304,12 @@ static bool recipes_take(X64 *x, const Parts *p, uint16_t numbers[N_RECIPES])
     for (unsigned k = 0; k < p->h.n_recipes; k++) {
         PackRecipe r;
         memcpy(&r, p->recipes + k * sizeof(r), sizeof(r));
-        if (r.how > RECIPE_PRODUCT || r.op >= IR_N_OPS || r.type > IR_I64 || r.a >= N_GPR || !is_operand(r.b) || r.r >= N_GPR) {
+        if (r.how > RECIPE_PRODUCT || r.op >= IR_N_OPS || r.type > IR_I64 || r.a >= N_GPR ||
+            !is_operand(r.b) || r.r >= N_GPR) {
             return false;
         }
-        Recipe lazy = { .how = r.how, .op = r.op, .type = r.type, .a = r.a, .b = r.b, .r = r.r, .sets = r.sets,
-                        .imm = r.imm, .regs = r.regs };
+        Recipe lazy = { .how = r.how, .op = r.op, .type = r.type, .a = r.a, .b = r.b, .r = r.r,
+                        .sets = r.sets, .imm = r.imm, .regs = r.regs };
         numbers[k] = (uint16_t)lazy_number(x, &lazy);
         if (!numbers[k]) {
             return false;               /* no room: to be translated, which does without */
@@ -301,7 +319,8 @@ static bool recipes_take(X64 *x, const Parts *p, uint16_t numbers[N_RECIPES])
 }
 
 /* Its place's own number, where the packed one stands. */
-static bool reloc_apply(const X64 *x, const Parts *p, const uint16_t *numbers, RelocKind kind, uint8_t *at)
+static bool reloc_apply(const X64 *x, const Parts *p, const uint16_t *numbers, RelocKind kind,
+                        uint8_t *at)
 {
     uintptr_t next = (uintptr_t)(x->rx + (at - x->rw) + 4);
     uint32_t v = kind == RELOC_RECIPE ? at[0] | (uint32_t)at[1] << 8 : get32(at);
@@ -357,7 +376,8 @@ static bool code_take(const X64 *x, const Parts *p, const uint16_t *numbers)
     return true;
 }
 
-bool x64_unpack(DbtMachine *d, const DbtGuest *g, const uint8_t *from, size_t n, Block *b, bool *full)
+bool x64_unpack(DbtMachine *d, const DbtGuest *g, const uint8_t *from, size_t n, Block *b,
+                bool *full)
 {
     X64 *x = x64_of(d);
     uint16_t numbers[N_RECIPES];
@@ -372,7 +392,8 @@ bool x64_unpack(DbtMachine *d, const DbtGuest *g, const uint8_t *from, size_t n,
         *full = true;
         return false;
     }
-    if (!recs_take(x, &p) || !links_take(d, x, &p, b) || !recipes_take(x, &p, numbers) || !code_take(x, &p, numbers)) {
+    if (!recs_take(x, &p) || !links_take(d, x, &p, b) || !recipes_take(x, &p, numbers) ||
+        !code_take(x, &p, numbers)) {
         return false;
     }
     b->entry = x->rx + x->used;

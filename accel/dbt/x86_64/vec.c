@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vec.c -- vector operations: the guest's own instruction on the same registers, or a call of its C function.
+ * vec.c -- vector operations: the guest's own instruction on the same registers, or a call of its C
+ * function.
  *
  * Spec: accel/dbt/ir.h, IrVecDesc; Intel SDM (325383) vol. 2.
- * A VEX form is emitted as it is: all of the guest's vector registers are the host's of the same number.
+ * A VEX form is emitted as it is: all of the guest's vector registers are the host's of the same
+ * number.
  *
- * MMX operations run on the host's MM0: guest registers stay in the struct, since all that calls C would have to empty the host's, which are
- * its x87 registers.  EMMS follows the last of a row of them.
+ * MMX operations run on the host's MM0: guest registers stay in the struct, since all that calls C
+ * would have to empty the host's, which are its x87 registers.  EMMS follows the last of a row of
+ * them.
  *
  * Omits: those that read or write XMM registers as well call C.
  * Threads: emission, see x64.h.
@@ -24,8 +27,9 @@ static bool is_native(const IrInsn *n, const IrVecDesc *d)
 /* By the host's MM0. */
 static bool is_mmx(const IrInsn *n, const IrVecDesc *d)
 {
-    return d->enc && (d->props & V_MMX) && !(d->props & (V_FP | V_IMPLICIT0)) && !(n->dst.kind == IR_VEC && n->dst.id < 64) &&
-           !(n->a.kind == IR_VEC && n->a.id < 64) && n->b.kind == IR_NONE && !n->vl;
+    return d->enc && (d->props & V_MMX) && !(d->props & (V_FP | V_IMPLICIT0)) &&
+           !(n->dst.kind == IR_VEC && n->dst.id < 64) && !(n->a.kind == IR_VEC && n->a.id < 64) &&
+           n->b.kind == IR_NONE && !n->vl;
 }
 
 bool em_vop_is_native(const Em *e, const IrInsn *n)
@@ -38,7 +42,8 @@ bool em_vop_is_native(const Em *e, const IrInsn *n)
 static bool has_imm(uint32_t enc)
 {
     unsigned map = enc >> 8 & 0xff, op = enc & 0xff;
-    return map == 3 || (map == 1 && ((op >= 0x70 && op <= 0x73) || op == 0xc2 || (op >= 0xc4 && op <= 0xc6)));
+    return map == 3 ||
+           (map == 1 && ((op >= 0x70 && op <= 0x73) || op == 0xc2 || (op >= 0xc4 && op <= 0xc6)));
 }
 
 /* Is the destination the operand in ModRM.rm? */
@@ -55,7 +60,8 @@ static bool dst_in_rm(const IrInsn *n, uint32_t enc)
     if (map != 1 || n->a.kind == IR_HOST) {
         return false;
     }
-    return op == 0x11 || op == 0x13 || op == 0x17 || op == 0x29 || op == 0x7f || op == 0xd6 || (op == 0x7e && prefix != 0xf3);
+    return op == 0x11 || op == 0x13 || op == 0x17 || op == 0x29 || op == 0x7f || op == 0xd6 ||
+           (op == 0x7e && prefix != 0xf3);
 }
 
 static void vop_native(Em *e, const IrVecDesc *d)
@@ -92,7 +98,10 @@ static void vop_native(Em *e, const IrVecDesc *d)
 
 /* ---- MMX ---- */
 
-static Rm mmx_at(const Em *e, IrRef r) { return rm_cpu((int32_t)(e->g->mmx_offset + (r.id - 64u) * e->g->mmx_stride) - BIAS); }
+static Rm mmx_at(const Em *e, IrRef r)
+{
+    return rm_cpu((int32_t)(e->g->mmx_offset + (r.id - 64u) * e->g->mmx_stride) - BIAS);
+}
 
 enum { MOVQ_LOAD = 0x16f, MOVQ_STORE = 0x17f };
 
@@ -118,10 +127,12 @@ static void vop_mmx(Em *e, const IrVecDesc *d)
     uint32_t enc = d->enc & 0xffffff;
     bool digit = d->enc >> 24, to_mmx = n->dst.kind == IR_VEC, from_mmx = n->a.kind == IR_VEC;
     bool store = n->dst.kind == IR_HOST || (!to_mmx && dst_in_rm(n, d->enc));
-    unsigned w = type == IR_I64 && (d->props & (V_GPR_DST | V_GPR_SRC)) ? E_W : 0, to = NO_REG, reg = 0;
+    unsigned w = type == IR_I64 && (d->props & (V_GPR_DST | V_GPR_SRC)) ? E_W : 0, to = NO_REG,
+             reg = 0;
     Rm rm = rm_reg(0);
 
-    if (to_mmx && from_mmx && (enc & 0xff) == 0x7f) {   /* MOVQ to a register by the form that stores */
+    /* MOVQ to a register by the form that stores */
+    if (to_mmx && from_mmx && (enc & 0xff) == 0x7f) {
         enc = MOVQ_LOAD;
     }
     if (to_mmx && (d->props & V_DST_READ)) {
@@ -167,7 +178,8 @@ static void vop_mmx(Em *e, const IrVecDesc *d)
 
 static void e_vex(Em *e, const IrVecDesc *d, unsigned length, unsigned reg, unsigned vvvv, Rm rm)
 {
-    unsigned prefix = d->enc >> 16 & 0xff, pp = prefix == 0x66 ? 1 : prefix == 0xf3 ? 2 : prefix == 0xf2 ? 3 : 0;
+    unsigned prefix = d->enc >> 16 & 0xff,
+             pp = prefix == 0x66 ? 1 : prefix == 0xf3 ? 2 : prefix == 0xf2 ? 3 : 0;
 
     e8(e, 0xc4);
     e8(e, (reg & 8 ? 0 : 0x80) | 0x40 | (rm.reg & 8 ? 0 : 0x20) | (d->enc >> 8 & 0xff));
@@ -179,7 +191,8 @@ static void e_vex(Em *e, const IrVecDesc *d, unsigned length, unsigned reg, unsi
 static void clear_above_256(Em *e, unsigned v)
 {
     for (unsigned at = 32; at < 64; at += 8) {
-        e_op(e, 0xc7, E_W, 0, rm_cpu((int32_t)(e->g->vec_offset + v * e->g->vec_stride + at) - BIAS));
+        e_op(e, 0xc7, E_W, 0,
+             rm_cpu((int32_t)(e->g->vec_offset + v * e->g->vec_stride + at) - BIAS));
         e32(e, 0);
     }
 }
@@ -240,7 +253,8 @@ static void operand_pointer(Em *e, unsigned reg, IrRef r, bool is_dst, IrType ty
 
     switch (r.kind) {
     case IR_VEC:
-        at = r.id < 64 ? (int32_t)(g->vec_offset + r.id * g->vec_stride) : (int32_t)(g->mmx_offset + (r.id - 64u) * g->mmx_stride);
+        at = r.id < 64 ? (int32_t)(g->vec_offset + r.id * g->vec_stride)
+                       : (int32_t)(g->mmx_offset + (r.id - 64u) * g->mmx_stride);
         e_op(e, 0x8d, E_W, reg, rm_cpu(at - BIAS));
         return;
     case IR_HOST: {
@@ -292,7 +306,8 @@ static void vop_call(Em *e, const IrVecDesc *d)
     if (n->a.kind == IR_HOST) {
         place(e, n->a);
     }
-    for (unsigned v = 0; v < N_VALS; v++) {     /* what is live after goes to its slot, and stays in its register until the call */
+    /* what is live after goes to its slot, and stays in its register until the call */
+    for (unsigned v = 0; v < N_VALS; v++) {
         if ((after >> v & 1) && e->at[v] < 16) {
             e_store(e, e->at[v], rm_cpu(CPU(spill) + 8 * (int32_t)v));
         }

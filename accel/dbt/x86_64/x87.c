@@ -2,17 +2,20 @@
 /*
  * x87.c -- x87 operations of the guest on the host's x87.
  *
- * Between operations of a block the host's stack holds some of the guest's registers: Em.x87[k] names the one in the
- * host's ST(k), with DIRTY where the CPU struct does not have its value, or is DEAD.  FXCH and moves by FSTP only rename.
- * Before a block ends or calls C everything goes to the struct (x87_flush); stubs of checks do so out of line.
+ * Between operations of a block the host's stack holds some of the guest's registers: Em.x87[k]
+ * names the one in the host's ST(k), with DIRTY where the CPU struct does not have its value, or is
+ * DEAD.  FXCH and moves by FSTP only rename.  Before a block ends or calls C everything goes to the
+ * struct (x87_flush); stubs of checks do so out of line.
  *
- * The front end has seen to it that the control word is the host's own (37FH) and that all exceptions are masked; their
- * flags pile up in the host's status word.
+ * The front end has seen to it that the control word is the host's own (37FH) and that all
+ * exceptions are masked; their flags pile up in the host's status word.
  *
- * C1 of the last operation stays in the host's status word as well (Em.x87_c1), or is known to be 0, until something else has to
- * be done on the host's stack, a stub calls C, or the block ends: then it goes to DbtX87.  So a block pays for its last one.
+ * C1 of the last operation stays in the host's status word as well (Em.x87_c1), or is known to be
+ * 0, until something else has to be done on the host's stack, a stub calls C, or the block ends:
+ * then it goes to DbtX87.  So a block pays for its last one.
  *
- * Spec: accel/dbt/ir.h, V87_*; Intel SDM (325462) vol. 1, ch. 8; vol. 2, appendix A.5 (opcodes D8..DF).
+ * Spec: accel/dbt/ir.h, V87_*; Intel SDM (325462) vol. 1, ch. 8; vol. 2, appendix A.5 (opcodes
+ *   D8..DF).
  * Omits: the values of registers that the guest has emptied.
  * Threads: emission, see x64.h.
  */
@@ -20,16 +23,23 @@
 
 enum { STATUS_CODES = 0x4700, STATUS_C1 = 0x200, STATUS_FLAGS = 0x3f };
 /*
- * Where the guest's C1 is: in memory (DbtX87, or its status word); in the host's status word; nowhere, it is 0; TAKEN: it is 0,
- * and the guest's status word is all it should be.
+ * Where the guest's C1 is: in memory (DbtX87, or its status word); in the host's status word;
+ * nowhere, it is 0; TAKEN: it is 0, and the guest's status word is all it should be.
  */
 enum { C1_MEMORY, C1_HOST, C1_ZERO, C1_TAKEN };
-enum { REG_MASK = 7, DEAD = 0x40, DIRTY = 0x80, MOST = 6 };     /* MOST: entries before an operation, which may add two */
+/* MOST: entries before an operation, which may add two */
+enum { REG_MASK = 7, DEAD = 0x40, DIRTY = 0x80, MOST = 6 };
 
-static Rm fpr(const Em *e, unsigned reg) { return rm_cpu((int32_t)(e->g->mmx_offset + reg * e->g->mmx_stride) - BIAS); }
+static Rm fpr(const Em *e, unsigned reg)
+{
+    return rm_cpu((int32_t)(e->g->mmx_offset + reg * e->g->mmx_stride) - BIAS);
+}
 static void two(Em *e, unsigned a, unsigned b) { e8(e, a); e8(e, b); }
 
-static Rm in_x87(const Em *e, size_t member, int add) { return rm_cpu((int32_t)(e->g->x87_host_offset + member) + add - BIAS); }
+static Rm in_x87(const Em *e, size_t member, int add)
+{
+    return rm_cpu((int32_t)(e->g->x87_host_offset + member) + add - BIAS);
+}
 static Rm c1_at(const Em *e) { return in_x87(e, offsetof(DbtX87, c1), 0); }
 
 static void c1_store(Em *e, unsigned where)
@@ -95,7 +105,8 @@ static void exchange(Em *e, unsigned k) /* host ST0 and ST(k) */
     }
 }
 
-static unsigned cached(Em *e, unsigned reg)     /* where reg is on the host's stack, loaded if it is not */
+/* where reg is on the host's stack, loaded if it is not */
+static unsigned cached(Em *e, unsigned reg)
 {
     int k = find(e, reg);
     if (k < 0) {
@@ -205,8 +216,8 @@ static void status(Em *e)
 }
 
 /*
- * dst = dst op a.  `base`: the second byte of DC and DE, where ST(i) is the destination; in D8, where ST0 is, and in the
- * reversed operation, SUB and SUBR, DIV and DIVR (E0H and up) are swapped.
+ * dst = dst op a.  `base`: the second byte of DC and DE, where ST(i) is the destination; in D8,
+ * where ST0 is, and in the reversed operation, SUB and SUBR, DIV and DIVR (E0H and up) are swapped.
  */
 static void arith(Em *e, unsigned base, unsigned dst, unsigned a, bool pops)
 {
@@ -240,7 +251,7 @@ static void arith(Em *e, unsigned base, unsigned dst, unsigned a, bool pops)
     }
     e->x87[0] = (uint8_t)(dst | DIRTY);
     if (pops && dst != a) {
-        forget(e, a);                   /* it stays where it is: popping the host's would clear C1 */
+        forget(e, a);    /* it stays where it is: popping the host's would clear C1 */
     }
 }
 
@@ -278,7 +289,8 @@ static void copy(Em *e, unsigned dst, unsigned a, bool pops)
     trim(e);
 }
 
-static void compare(Em *e, unsigned opcode, unsigned base, unsigned popping, unsigned pop_base, unsigned dst, unsigned a, unsigned pops)
+static void compare(Em *e, unsigned opcode, unsigned base, unsigned popping, unsigned pop_base,
+                    unsigned dst, unsigned a, unsigned pops)
 {
     cached(e, a);
     to_top(e, dst);
@@ -305,7 +317,8 @@ static void em_exchange(Em *e, unsigned x, unsigned y)  /* FXCH: the values chan
 void em_x87(Em *e, const IrVecDesc *d)
 {
     const IrInsn *n = e->n;
-    unsigned form = d->enc >> 28, opcode = d->enc >> 16 & 0xff, second = d->enc & 0xff, digit = d->enc >> 24 & 7;
+    unsigned form = d->enc >> 28, opcode = d->enc >> 16 & 0xff, second = d->enc & 0xff,
+             digit = d->enc >> 24 & 7;
     unsigned dst = n->dst.id - 64u, a = n->a.id - 64u, pops = n->imm8;
     bool codes = form == V87_COM || form == V87_COM_MEM;
 
@@ -386,7 +399,8 @@ void em_x87(Em *e, const IrVecDesc *d)
     if (codes) {
         take_status(e, STATUS_CODES);
         e->x87_c1 = C1_TAKEN;
-    } else if (form == V87_STORE || form == V87_ARITH || form == V87_ARITH_MEM || (form == V87_UNARY && second >= 0xf0)) {
+    } else if (form == V87_STORE || form == V87_ARITH || form == V87_ARITH_MEM ||
+               (form == V87_UNARY && second >= 0xf0)) {
         e->x87_c1 = C1_HOST;
     } else if (form != V87_COMI) {
         e->x87_c1 = C1_ZERO;

@@ -2,7 +2,8 @@
 /*
  * blocks.c -- random blocks of IR, run by each engine and compared with one instruction at a time.
  *
- * usage: blocks [rounds [seed [only]]]    `only`: the number of a single round, with everything printed
+ * usage: blocks [rounds [seed [only]]]
+ * `only`: the number of a single round, with everything printed
  *
  * The reference is dbt_step(): the interpreter with every flag live and no pass run.  Against it
  * run the interpreter on the whole block, then after ir_optimise(), then with merged checks, and
@@ -201,8 +202,10 @@ static bool verified(const IrBlock *b, const char *what, unsigned round)
 static void run_round(Gen *g, FakeCpu *c, unsigned round, bool verbose, bool native, Tally *t)
 {
     static const struct { unsigned how; const char *name; } ways[] = {
-        { 0, "interpreter" }, { OPTIMISE, "optimised" }, { MERGE, "merged" }, { MERGE | OPTIMISE, "merged and optimised" },
-        { NATIVE, "native" }, { NATIVE | OPTIMISE, "native, optimised" }, { NATIVE | OPTIMISE | MERGE, "native, merged" },
+        { 0, "interpreter" }, { OPTIMISE, "optimised" },
+        { MERGE, "merged" }, { MERGE | OPTIMISE, "merged and optimised" },
+        { NATIVE, "native" }, { NATIVE | OPTIMISE, "native, optimised" },
+        { NATIVE | OPTIMISE | MERGE, "native, merged" },
         { TCC, "libtcc" }, { TCC | OPTIMISE | MERGE, "libtcc, merged and optimised" },
     };
     static FakeState start, want, got;

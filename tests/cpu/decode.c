@@ -54,14 +54,18 @@ static bool starts(const char *s, const char *with)
 static bool same_name(const X86Insn *i, const char *theirs)
 {
     static const char *const other[][2] = {
-        { "JCC", "j" }, { "JRCXZ", "j" }, { "CMOV", "cmov" }, { "SETCC", "set" }, { "IMUL3", "imul" }, { "CBW", "c" }, { "CWD", "c" },
-        { "MOV_", "mov" }, { "MOV", "movabs" }, { "MOV", "movnti" }, { "MOVSXD", "mov" }, { "SHL", "sal" }, { "UD", "ud" },
-        { "CALLF", "lcall" }, { "CALLF", "call" }, { "JMPF", "ljmp" }, { "JMPF", "jmp" }, { "RETF", "ret" }, { "PUSH_SEG", "push" },
-        { "POP_SEG", "pop" }, { "PUSHA", "pusha" }, { "POPA", "popa" }, { "RDFSGS", "rd" }, { "WRFSGS", "wr" }, { "LOOP", "loop" },
-        { "CMPXCHG8B", "cmpxchg" }, { "VMX_SVM", "vm" }, { "FWAIT", "wait" }, { "X87", "" }, { "NOP", "" }, { "PREFETCH", "" },
-        { "CLFLUSH", "cl" }, { "MFENCE", "sfence" }, { "TZCNT", "bsf" }, { "XCHG", "nop" }, { "CLFLUSH", "sfence" }, { "CLFLUSH", "xsaveopt" },
-        { "IN", "in" }, { "INT", "int" }, { "PAUSE", "xchg" }, { "PAUSE", "nop" }, { "LZCNT", "bsr" }, { "CRC32", "movbe" }, { "UD", "" },
-        { "ADX", "adcx" }, { "ADX", "adox" }, { "VMX_SVM", "stgi" }, { "VMX_SVM", "clgi" }, { "VMX_SVM", "skinit" },
+        { "JCC", "j" }, { "JRCXZ", "j" }, { "CMOV", "cmov" }, { "SETCC", "set" },
+        { "IMUL3", "imul" }, { "CBW", "c" }, { "CWD", "c" }, { "MOV_", "mov" }, { "MOV", "movabs" },
+        { "MOV", "movnti" }, { "MOVSXD", "mov" }, { "SHL", "sal" }, { "UD", "ud" },
+        { "CALLF", "lcall" }, { "CALLF", "call" }, { "JMPF", "ljmp" }, { "JMPF", "jmp" },
+        { "RETF", "ret" }, { "PUSH_SEG", "push" }, { "POP_SEG", "pop" }, { "PUSHA", "pusha" },
+        { "POPA", "popa" }, { "RDFSGS", "rd" }, { "WRFSGS", "wr" }, { "LOOP", "loop" },
+        { "CMPXCHG8B", "cmpxchg" }, { "VMX_SVM", "vm" }, { "FWAIT", "wait" }, { "X87", "" },
+        { "NOP", "" }, { "PREFETCH", "" }, { "CLFLUSH", "cl" }, { "MFENCE", "sfence" },
+        { "TZCNT", "bsf" }, { "XCHG", "nop" }, { "CLFLUSH", "sfence" }, { "CLFLUSH", "xsaveopt" },
+        { "IN", "in" }, { "INT", "int" }, { "PAUSE", "xchg" }, { "PAUSE", "nop" },
+        { "LZCNT", "bsr" }, { "CRC32", "movbe" }, { "UD", "" }, { "ADX", "adcx" },
+        { "ADX", "adox" }, { "VMX_SVM", "stgi" }, { "VMX_SVM", "clgi" }, { "VMX_SVM", "skinit" },
         { "VMX_SVM", "invlpga" },
     };
     const char *ours = i->row->name;
@@ -200,7 +204,8 @@ int main(int argc, char **argv)
 {
     unsigned count = argc > 2 ? (unsigned)atoi(argv[2]) : 100000, bad = picked();
     Run runs[3] = {
-        { .mode = X86_MODE_CODE64 | X86_MODE_PE, .name = "64" }, { .mode = X86_MODE_CODE32 | X86_MODE_PE, .name = "32" },
+        { .mode = X86_MODE_CODE64 | X86_MODE_PE, .name = "64" },
+        { .mode = X86_MODE_CODE32 | X86_MODE_PE, .name = "32" },
         { .mode = X86_MODE_CODE16 | X86_MODE_PE, .name = "16" },
     };
     static const cs_mode modes[3] = { CS_MODE_64, CS_MODE_32, CS_MODE_16 };

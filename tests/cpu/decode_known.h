@@ -8,12 +8,16 @@
 static bool is_unmodelled(const char *name)
 {
     static const char *const names[] = {
-        "v", "getsec", "sha", "inve", "invv", "invlpga", "xabort", "xbegin", "xend",
-        "xtest", "ad", "encl", "skinit", "clgi", "stgi", "extrq", "insertq", "movntss", "movntsd", "k", "and", "b", "xstore", "xcrypt",
-        "xsha", "montmul", "monitorx", "mwaitx", "clzero", "rdpkru", "wrpkru", "ptwrite", "gf2", "pcommit", "clac", "wbnoinvd", "rdssp",
-        "incssp", "llwpcb", "slwpcb", "lwp", "t1mskc", "tzmsk", "fxsave64", "fxrstor64", "lfence", "mfence", "sfence", "cmpxchg16b",
-        "smsw", "str", "xsave", "xrstor", "pinsr", "pextr", "ptwrite", "rdrand", "rdseed", "movd", "movq", "movmskp", "pmovmskb",
-        "maskmov", "fcmov", "arpl", "aesimc", "punpck",
+        "v",        "getsec",   "sha",       "inve",    "invv",    "invlpga",  "xabort",
+        "xbegin",   "xend",     "xtest",     "ad",      "encl",    "skinit",   "clgi",
+        "stgi",     "extrq",    "insertq",   "movntss", "movntsd", "k",        "and",
+        "b",        "xstore",   "xcrypt",    "xsha",    "montmul", "monitorx", "mwaitx",
+        "clzero",   "rdpkru",   "wrpkru",    "ptwrite", "gf2",     "pcommit",  "clac",
+        "wbnoinvd", "rdssp",    "incssp",    "llwpcb",  "slwpcb",  "lwp",      "t1mskc",
+        "tzmsk",    "fxsave64", "fxrstor64", "lfence",  "mfence",  "sfence",   "cmpxchg16b",
+        "smsw",     "str",      "xsave",     "xrstor",  "pinsr",   "pextr",    "ptwrite",
+        "rdrand",   "rdseed",   "movd",      "movq",    "movmskp", "pmovmskb", "maskmov",
+        "fcmov",    "arpl",     "aesimc",    "punpck",
     };
     for (unsigned k = 0; k < G_N_ELEMENTS(names); k++) {
         if (starts(name, names[k]))

@@ -3,7 +3,8 @@
  * evex_rules.c -- instructions on opmask registers, GFNI without EVEX, and what an EVEX prefix must
  * not say.
  *
- * usage: evex_rules [rounds [seed]]     prints "ok NAME" or "not ok NAME"; ends with 1 if any differs.
+ * usage: evex_rules [rounds [seed]]
+ * prints "ok NAME" or "not ok NAME"; ends with 1 if any differs.
  *
  * Spec: Intel SDM (325383) vol. 2, KADDW to KXORW, GF2P8MULB; 2.7.11 (#UD of EVEX).
  * Threads: one.
@@ -178,10 +179,12 @@ static void gfni(unsigned rounds)
     static const struct { const char *name, *ref; uint8_t vl, vex, mem, n, code[6]; } rows[] = {
         { "gf2p8mulb", "gf2p8mulb", 16, 0, 0, 5, { 0x66, 0x0f, 0x38, 0xcf, 0xca } },
         { "gf2p8affineqb", "gf2p8affineqb", 16, 0, 0, 6, { 0x66, 0x0f, 0x3a, 0xce, 0xca, 0x63 } },
-        { "gf2p8affineinvqb", "gf2p8affineinvqb", 16, 0, 1, 6, { 0x66, 0x0f, 0x3a, 0xcf, 0x0f, 0x63 } },
+        { "gf2p8affineinvqb", "gf2p8affineinvqb", 16, 0, 1, 6,
+          { 0x66, 0x0f, 0x3a, 0xcf, 0x0f, 0x63 } },
         { "vgf2p8mulb", "gf2p8mulb", 32, 1, 0, 5, { 0xc4, 0xe2, 0x65, 0xcf, 0xca } },
         { "vgf2p8affineqb", "gf2p8affineqb", 16, 1, 0, 6, { 0xc4, 0xe3, 0xe1, 0xce, 0xca, 0x63 } },
-        { "vgf2p8affineinvqb", "gf2p8affineinvqb", 32, 1, 1, 6, { 0xc4, 0xe3, 0xe5, 0xcf, 0x0f, 0x63 } },
+        { "vgf2p8affineinvqb", "gf2p8affineinvqb", 32, 1, 1, 6,
+          { 0xc4, 0xe3, 0xe5, 0xcf, 0x0f, 0x63 } },
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
         bool ok = true;
@@ -248,7 +251,8 @@ static const struct { const char *name; int raised; uint8_t n, code[10]; } rules
     { "vpermd ymm", -1, 6, { 0x62, 0xf2, 0x6d, 0x28, 0x36, 0xcb } },
     { "vbroadcastf32x8 ymm", EXC_UD, 6, { 0x62, 0xf2, 0x7d, 0x28, 0x1b, 0x0f } },
     { "vmovq zmm", EXC_UD, 6, { 0x62, 0xf1, 0xfe, 0x48, 0x7e, 0xcb } },
-    { "vmovaps of an odd address", EXC_GP, 7, { 0x62, 0xf1, 0x7c, 0x08, 0x28, 0x4f, 0x01 } },       /* disp8 * 16: see below */
+    /* disp8 * 16: see below */
+    { "vmovaps of an odd address", EXC_GP, 7, { 0x62, 0xf1, 0x7c, 0x08, 0x28, 0x4f, 0x01 } },
     { "kandw with L 0", EXC_UD, 4, { 0xc5, 0xc8, 0x41, 0xe5 } },
     { "kandw with memory", EXC_UD, 4, { 0xc5, 0xcc, 0x41, 0x27 } },
     { "knotw with L 1", EXC_UD, 4, { 0xc5, 0xfc, 0x44, 0xe5 } },

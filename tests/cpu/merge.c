@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * merge.c -- merged checks against the accesses they stand for: random loads and stores off one register, some of them aligned.
+ * merge.c -- merged checks against the accesses they stand for: random loads and stores off one
+ * register, some of them aligned.
  *
- * Behind ir_merge_checks() each access must be to the same address as before, inside a check with its rights, and, where it has to be
- * aligned, in a check that tests for that and at a multiple of the alignment from what is tested.
+ * Behind ir_merge_checks() each access must be to the same address as before, inside a check with
+ * its rights, and, where it has to be aligned, in a check that tests for that and at a multiple of
+ * the alignment from what is tested.
  *
  *     merge [SEED [COUNT]]
  */
@@ -17,8 +19,9 @@ typedef struct Access { int32_t at; unsigned span, align, access; } Access;
 
 static void add(IrBlock *b, const Access *a, unsigned k)
 {
-    IrMem m = { .base = ir_guest(BASE), .disp = a->at, .segment = SEG_NONE, .offset_bits = 64, .linear_bits = 64, .span = a->span,
-                .align = (uint8_t)a->align, .access = (uint8_t)a->access };
+    IrMem m = { .base = ir_guest(BASE), .disp = a->at, .segment = SEG_NONE, .offset_bits = 64,
+                .linear_bits = 64, .span = a->span, .align = (uint8_t)a->align,
+                .access = (uint8_t)a->access };
     ir_insn(b, (int32_t)k * 4)->length = 4;
     IrInsn *c = ir_emit(b, IR_chk, IR_I64, ir_host(k & 3), ir_none(), ir_none());
     c->mem = ir_mem(b, &m);
@@ -68,7 +71,8 @@ int main(int argc, char **argv)
         ir_begin(b, 0x400000, 0);
         for (unsigned i = 0; i < n; i++) {
             unsigned span = 1u << (rnd() % 6);
-            a[i] = (Access){ .at = (int32_t)(rnd() % 96) - 48, .span = span, .align = span >= 16 && (rnd() & 1) ? span : 0,
+            a[i] = (Access){ .at = (int32_t)(rnd() % 96) - 48, .span = span,
+                             .align = span >= 16 && (rnd() & 1) ? span : 0,
                              .access = rnd() & 1 ? IR_READ : IR_WRITE };
             if (rnd() & 1) {
                 a[i].at &= -(int32_t)span;

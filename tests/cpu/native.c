@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * native.c -- the translation of integer instructions against the processor: random instructions with random registers,
- * flags and memory run once on the host and once through decoder, translator, optimiser and interpreter.  64-bit code,
- * and 32-bit code by a far jump to the host kernel's flat 32-bit segment.
+ * native.c -- the translation of integer instructions against the processor: random instructions
+ * with random registers, flags and memory run once on the host and once through decoder,
+ * translator, optimiser and interpreter.  64-bit code, and 32-bit code by a far jump to the host
+ * kernel's flat 32-bit segment.
  *
- * usage: native [seed [count]]; the same seed gives the same run.  Guest memory is the host's, address for address.
+ * usage: native [seed [count]]; the same seed gives the same run.  Guest memory is the host's,
+ * address for address.
  *
  * Spec: Intel SDM (325383) vol. 2.
- * Omits: control transfers, segments, 16-bit code; flags that the manual calls undefined are not compared.
+ * Omits: control transfers, segments, 16-bit code; flags that the manual calls undefined are not
+ *   compared.
  * Threads: one.
  */
 #include <signal.h>
@@ -20,34 +23,45 @@
 #include "tests/cpu/rnd.h"
 
 #ifndef __x86_64__
-int main(void) { printf("native: this host is another architecture; nothing to compare with\n"); return 0; }
+int main(void)
+{
+    printf("native: this host is another architecture; nothing to compare with\n");
+    return 0;
+}
 #else
 
 enum { AREA = 0x20000000, AREA_BYTES = 8192, MIDDLE = AREA + 4096 };
 typedef struct State { uint64_t r[16], flags; } State;
 
 static uint8_t *code;                   /* executable */
-enum { USER32_CS = 0x23, USER_CS = 0x33, USER_DS = 0x2b };      /* Linux, arch/x86: its fixed selectors */
+/* Linux, arch/x86: its fixed selectors */
+enum { USER32_CS = 0x23, USER_CS = 0x33, USER_DS = 0x2b };
 static State *host;                     /* below 2 GiB, beside the area */
 
 static const IrHelperDesc helpers[XH_N] = {
 #define H(name) [XH_##name] = { #name, x86_h_##name, 0 }
-    H(bcd), H(pusha), H(popa), H(movs), H(stos), H(lods), H(cmps), H(scas), H(enter), H(check_eip), H(cmpxchg8b), H(cmpxchg16b), H(bmi), H(pext), H(pdep),
+    H(bcd), H(pusha), H(popa), H(movs), H(stos), H(lods), H(cmps), H(scas),
+    H(enter), H(check_eip), H(cmpxchg8b), H(cmpxchg16b), H(bmi), H(pext), H(pdep),
 #undef H
 };
-static const DbtGuest guest = { .trap = flat_trap, .helpers = helpers, .n_helpers = XH_N, .n_gpr = 16, .canonical_bits = 48 };
+static const DbtGuest guest = { .trap = flat_trap, .helpers = helpers, .n_helpers = XH_N,
+                                .n_gpr = 16, .canonical_bits = 48 };
 
 /* ---- the host's side ---- */
 static void on_signal(int n) { siglongjmp(flat_trapped, 1); }
 
 static uint8_t *put(uint8_t *p, const void *bytes, size_t n) { memcpy(p, bytes, n); return p + n; }
-static uint8_t *put_move(uint8_t *p, unsigned op, unsigned r, unsigned at)      /* mov r, [rax + at] or back */
+/* mov r, [rax + at] or back */
+static uint8_t *put_move(uint8_t *p, unsigned op, unsigned r, unsigned at)
 {
-    uint8_t b[] = { (uint8_t)(0x48 | (r >> 3) << 2), (uint8_t)op, (uint8_t)(0x80 | (r & 7) << 3), (uint8_t)at, (uint8_t)(at >> 8), 0, 0 };
+    uint8_t b[] = { (uint8_t)(0x48 | (r >> 3) << 2), (uint8_t)op, (uint8_t)(0x80 | (r & 7) << 3),
+                    (uint8_t)at, (uint8_t)(at >> 8), 0, 0 };
     return put(p, b, sizeof b);
 }
 
-/* A function that loads all registers and flags from *host, runs the instruction, and stores them. */
+/*
+ * A function that loads all registers and flags from *host, runs the instruction, and stores them.
+ */
 static uint8_t *put_far(uint8_t *p, uint32_t to, uint16_t selector)
 {
     p = put(p, &to, 4);
@@ -57,20 +71,22 @@ static uint8_t *put_far(uint8_t *p, uint32_t to, uint16_t selector)
 static void build(const uint8_t *insn, unsigned n, bool wide)
 {
     static const uint8_t enter[] = { 0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57 };
-    static const uint8_t leave[] = { 0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5d, 0x5b, 0xc3 };
+    static const uint8_t leave[] = { 0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d,
+                                     0x41, 0x5c, 0x5d, 0x5b, 0xc3 };
     uint64_t at = (uint64_t)host;
     uint8_t *p = put(code, enter, sizeof enter);
-    p = put(p, (uint8_t[]){ 0xb8, USER_DS, 0, 0, 0, 0x8e, 0xd8, 0x8e, 0xc0 }, 9);      /* mov eax, ..; mov ds, eax; mov es, eax */
+    /* mov eax, ..; mov ds, eax; mov es, eax */
+    p = put(p, (uint8_t[]){ 0xb8, USER_DS, 0, 0, 0, 0x8e, 0xd8, 0x8e, 0xc0 }, 9);
     *p++ = 0x48; *p++ = 0xb8; p = put(p, &at, 8);                               /* mov rax, host */
     p = put_move(p, 0x89, R_RSP, 256);
-    p = put(p, (uint8_t[]){ 0xff, 0xb0, 128, 0, 0, 0, 0x9d }, 7);               /* push [rax + flags]; popfq */
+    p = put(p, (uint8_t[]){ 0xff, 0xb0, 128, 0, 0, 0, 0x9d }, 7);    /* push [rax + flags]; popfq */
     for (unsigned r = 1; r < 16; r++)
         p = put_move(p, 0x8b, r, r * 8);
     p = put_move(p, 0x8b, R_RAX, 0);
     if (!wide) {
         uint32_t pointer = (uint32_t)(uint64_t)code + 2048;
         put_far(code + 2048, (uint32_t)(uint64_t)p + 7, USER32_CS);
-        p = put(p, (uint8_t[]){ 0xff, 0x2c, 0x25 }, 3);                         /* jmp far [pointer] */
+        p = put(p, (uint8_t[]){ 0xff, 0x2c, 0x25 }, 3); /* jmp far [pointer] */
         p = put(p, &pointer, 4);
     }
     p = put(p, insn, n);
@@ -78,12 +94,13 @@ static void build(const uint8_t *insn, unsigned n, bool wide)
         *p++ = 0xea;
         p = put_far(p, (uint32_t)(uint64_t)p + 6, USER_CS);
     }
-    *p++ = 0x48; *p++ = 0xa3; p = put(p, &at, 8);                               /* mov [host], rax */
+    *p++ = 0x48; *p++ = 0xa3; p = put(p, &at, 8);       /* mov [host], rax */
     *p++ = 0x48; *p++ = 0xb8; p = put(p, &at, 8);
     for (unsigned r = 1; r < 16; r++)
         p = put_move(p, 0x89, r, r * 8);
     p = put_move(p, 0x8b, R_RSP, 256);
-    p = put(p, (uint8_t[]){ 0x9c, 0x8f, 0x80, 128, 0, 0, 0, 0xfc }, 8);         /* pushfq; pop [rax + flags]; cld */
+    /* pushfq; pop [rax + flags]; cld */
+    p = put(p, (uint8_t[]){ 0x9c, 0x8f, 0x80, 128, 0, 0, 0, 0xfc }, 8);
     put(p, leave, sizeof leave);
 }
 
@@ -99,7 +116,8 @@ static bool run_native(State *s, const uint8_t *insn, unsigned n, bool wide)
 }
 
 /* ---- ours ---- */
-static bool run_here(X86Cpu *c, IrBlock *b, State *s, const uint8_t *insn, unsigned *undef, uint64_t mode)
+static bool run_here(X86Cpu *c, IrBlock *b, State *s, const uint8_t *insn, unsigned *undef,
+                     uint64_t mode)
 {
     uint8_t page[32] = { 0 };
     memcpy(page, insn, 15);
@@ -128,22 +146,33 @@ static bool run_here(X86Cpu *c, IrBlock *b, State *s, const uint8_t *insn, unsig
 
 /* ---- instructions ---- */
 static const uint16_t opcodes[] = {     /* 1xx: 0F xx; 2xx: 0F 38 xx */
-    0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x18, 0x19, 0x1a, 0x1b,
-    0x1c, 0x1d, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x38, 0x39,
-    0x3a, 0x3b, 0x3c, 0x3d, 0x50, 0x54, 0x57, 0x58, 0x5c, 0x5e, 0x63, 0x68, 0x69, 0x6a, 0x6b, 0x80, 0x81, 0x83, 0x80, 0x81, 0x83, 0x84,
-    0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0x8d, 0x8f, 0x90, 0x91, 0x97, 0x98, 0x99, 0x9e, 0x9f, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9,
-    0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf, 0xb0, 0xb4, 0xb7, 0xb8, 0xbb, 0xc0, 0xc1, 0xc0, 0xc1, 0xc0, 0xc1, 0xc6, 0xc7, 0xc8, 0xc9, 0xd0,
-    0xd1, 0xd2, 0xd3, 0xd0, 0xd1, 0xd2, 0xd3, 0xd2, 0xd3, 0xd7, 0xf5, 0xf8, 0xf9, 0xfc, 0xf6, 0xf7, 0xf6, 0xf7, 0xf6, 0xf7, 0xfe, 0xff,
-    0x140, 0x141, 0x142, 0x143, 0x144, 0x145, 0x146, 0x147, 0x148, 0x149, 0x14a, 0x14b, 0x14c, 0x14d, 0x14e, 0x14f, 0x190, 0x191, 0x192,
-    0x193, 0x194, 0x195, 0x196, 0x197, 0x198, 0x199, 0x19a, 0x19b, 0x19c, 0x19d, 0x19e, 0x19f, 0x1a3, 0x1a4, 0x1a5, 0x1ab, 0x1ac, 0x1ad,
-    0x1af, 0x1b0, 0x1b1, 0x1b3, 0x1b6, 0x1b7, 0x1b8, 0x1ba, 0x1bb, 0x1bc, 0x1bd, 0x1be, 0x1bf, 0x1c0, 0x1c1, 0x1c3, 0x1c7, 0x1c8, 0x1cb,
+    0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x08, 0x09, 0x0a, 0x0b, 0x0c,
+    0x0d, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x18, 0x19, 0x1a, 0x1b,
+    0x1c, 0x1d, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x28, 0x29, 0x2a,
+    0x2b, 0x2c, 0x2d, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x38, 0x39,
+    0x3a, 0x3b, 0x3c, 0x3d, 0x50, 0x54, 0x57, 0x58, 0x5c, 0x5e, 0x63,
+    0x68, 0x69, 0x6a, 0x6b, 0x80, 0x81, 0x83, 0x80, 0x81, 0x83, 0x84,
+    0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0x8d, 0x8f, 0x90, 0x91,
+    0x97, 0x98, 0x99, 0x9e, 0x9f, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9,
+    0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf, 0xb0, 0xb4, 0xb7, 0xb8, 0xbb,
+    0xc0, 0xc1, 0xc0, 0xc1, 0xc0, 0xc1, 0xc6, 0xc7, 0xc8, 0xc9, 0xd0,
+    0xd1, 0xd2, 0xd3, 0xd0, 0xd1, 0xd2, 0xd3, 0xd2, 0xd3, 0xd7, 0xf5,
+    0xf8, 0xf9, 0xfc, 0xf6, 0xf7, 0xf6, 0xf7, 0xf6, 0xf7, 0xfe, 0xff,
+    0x140, 0x141, 0x142, 0x143, 0x144, 0x145, 0x146, 0x147, 0x148, 0x149,
+    0x14a, 0x14b, 0x14c, 0x14d, 0x14e, 0x14f, 0x190, 0x191, 0x192,
+    0x193, 0x194, 0x195, 0x196, 0x197, 0x198, 0x199, 0x19a, 0x19b, 0x19c,
+    0x19d, 0x19e, 0x19f, 0x1a3, 0x1a4, 0x1a5, 0x1ab, 0x1ac, 0x1ad,
+    0x1af, 0x1b0, 0x1b1, 0x1b3, 0x1b6, 0x1b7, 0x1b8, 0x1ba, 0x1bb, 0x1bc,
+    0x1bd, 0x1be, 0x1bf, 0x1c0, 0x1c1, 0x1c3, 0x1c7, 0x1c8, 0x1cb,
     0x1cf, 0x2f0, 0x2f1, 0x2f6,
 };
 static const struct { uint8_t map, op, pp; } vex_opcodes[] = {
-    { 2, 0xf2, 0 }, { 2, 0xf3, 0 }, { 2, 0xf5, 0 }, { 2, 0xf5, 2 }, { 2, 0xf5, 3 }, { 2, 0xf6, 3 }, { 2, 0xf7, 0 }, { 2, 0xf7, 1 },
+    { 2, 0xf2, 0 }, { 2, 0xf3, 0 }, { 2, 0xf5, 0 }, { 2, 0xf5, 2 },
+    { 2, 0xf5, 3 }, { 2, 0xf6, 3 }, { 2, 0xf7, 0 }, { 2, 0xf7, 1 },
     { 2, 0xf7, 2 }, { 2, 0xf7, 3 }, { 3, 0xf0, 3 },
 };
-static const uint16_t legacy[] = { 0x27, 0x2f, 0x37, 0x3f, 0x40, 0x43, 0x47, 0x48, 0x4c, 0x4f, 0x60, 0x61, 0x82, 0xd4, 0xd5, 0xd6 };
+static const uint16_t legacy[] = { 0x27, 0x2f, 0x37, 0x3f, 0x40, 0x43, 0x47, 0x48,
+                                   0x4c, 0x4f, 0x60, 0x61, 0x82, 0xd4, 0xd5, 0xd6 };
 
 /* BMI1 and BMI2 */
 static unsigned put_vex(uint8_t *p, unsigned which, uint64_t v, bool wide)
@@ -151,7 +180,8 @@ static unsigned put_vex(uint8_t *p, unsigned which, uint64_t v, bool wide)
     unsigned rxb = wide ? (v >> 13 & 7) << 5 : 0xe0;
     p[0] = 0xc4;
     p[1] = (uint8_t)(rxb | vex_opcodes[which].map);
-    p[2] = (uint8_t)((v >> 16 & 1) << 7 | (v >> 50 & 15) << 3 | vex_opcodes[which].pp | (wide ? 0 : 0x40) | ((v >> 60) == 3 ? 4 : 0));
+    p[2] = (uint8_t)((v >> 16 & 1) << 7 | (v >> 50 & 15) << 3 | vex_opcodes[which].pp |
+                     (wide ? 0 : 0x40) | ((v >> 60) == 3 ? 4 : 0));
     p[3] = vex_opcodes[which].op;
     if (vex_opcodes[which].map == 3)
         p[2] |= 0x78;
@@ -160,7 +190,8 @@ static unsigned put_vex(uint8_t *p, unsigned which, uint64_t v, bool wide)
 
 static void make(uint8_t *p, unsigned op, bool wide)
 {
-    static const uint8_t rms[] = { 3, 5, 6, 7, 4 };     /* rbx rbp rsi rdi and with REX.B r11 r13 r14 r15; SIB */
+    /* rbx rbp rsi rdi and with REX.B r11 r13 r14 r15; SIB */
+    static const uint8_t rms[] = { 3, 5, 6, 7, 4 };
     unsigned n = 0;
     uint64_t v = rnd();
     if (op >> 12) {
@@ -193,10 +224,13 @@ modrm:;
 
 static void random_state(State *s, bool wide)
 {
-    static const uint8_t pointers[] = { R_RBX, R_RSP, R_RBP, R_RSI, R_RDI, R_R11, R_R13, R_R14, R_R15 };
+    static const uint8_t pointers[] = { R_RBX, R_RSP, R_RBP, R_RSI, R_RDI,
+                                        R_R11, R_R13, R_R14, R_R15 };
     for (unsigned k = 0; k < 16; k++) {
         uint64_t v = rnd();
-        s->r[k] = (v & 3) == 0 ? (uint64_t)(int64_t)(int8_t)(v >> 8) : (v & 3) == 1 ? UINT64_C(1) << (v >> 8 & 63) : rnd();
+        s->r[k] = (v & 3) == 0   ? (uint64_t)(int64_t)(int8_t)(v >> 8)
+                  : (v & 3) == 1 ? UINT64_C(1) << (v >> 8 & 63)
+                                 : rnd();
     }
     for (unsigned k = 0; k < sizeof pointers; k++)
         s->r[pointers[k]] = MIDDLE + (rnd() & 0x1ff);
@@ -205,18 +239,23 @@ static void random_state(State *s, bool wide)
     s->flags = (rnd() & EF_ARITH) | 2 | (rnd() & 3 ? 0 : EF_DF);
 }
 
-/* Keep the instruction inside the area and away from what the manual leaves undefined; false: leave it out. */
+/*
+ * Keep the instruction inside the area and away from what the manual leaves undefined; false: leave
+ * it out.
+ */
 static bool tame(const X86Insn *i, State *s)
 {
     unsigned op = i->map << 8 | i->opcode;
     bool memory = i->row->has_modrm && i->mod != 3;
-    if (memory && i->base != X86_NO_REG && i->base != R_RBX && i->base < 5 && i->row->tr != x86_tr_LEA)
+    if (memory && i->base != X86_NO_REG && i->base != R_RBX && i->base < 5 &&
+        i->row->tr != x86_tr_LEA)
         return false;
     if (memory && i->index != X86_NO_REG)
         s->r[i->index] &= 0x7f;
     if (op >= 0xa4 && op <= 0xaf && i->rep)
         s->r[R_RCX] &= 0x3f;
-    if ((memory && i->asize == 2) || (op == 0x63 && (i->row->props & PROT)))        /* ARPL is with the segments */
+    /* ARPL is with the segments */
+    if ((memory && i->asize == 2) || (op == 0x63 && (i->row->props & PROT)))
         return false;
     if (op >= 0xd4 && op <= 0xd5 && (i->imm & 0xff) == 0)
         return op == 0xd5;
@@ -266,11 +305,12 @@ static unsigned undefined_here(const X86Insn *i, const State *s)
 
 static unsigned eflags_of(unsigned fl)
 {
-    return (fl & FL_C ? EF_CF : 0) | (fl & FL_P ? EF_PF : 0) | (fl & FL_A ? EF_AF : 0) | (fl & FL_Z ? EF_ZF : 0) |
-           (fl & FL_S ? EF_SF : 0) | (fl & FL_O ? EF_OF : 0);
+    return (fl & FL_C ? EF_CF : 0) | (fl & FL_P ? EF_PF : 0) | (fl & FL_A ? EF_AF : 0) |
+           (fl & FL_Z ? EF_ZF : 0) | (fl & FL_S ? EF_SF : 0) | (fl & FL_O ? EF_OF : 0);
 }
 
-static void report(const X86Insn *i, const uint8_t *p, const State *in, const State *want, const State *got, const char *what)
+static void report(const X86Insn *i, const uint8_t *p, const State *in, const State *want,
+                   const State *got, const char *what)
 {
     printf("%s:", i->row->name);
     for (unsigned k = 0; k < i->length; k++)
@@ -278,10 +318,12 @@ static void report(const X86Insn *i, const uint8_t *p, const State *in, const St
     printf(" (%s)\n", what);
     for (unsigned r = 0; r < 16; r++) {
         if (want->r[r] != got->r[r] || i->row->tr == NULL)
-            printf("    r%u: in %016lx, processor %016lx, here %016lx\n", r, in->r[r], want->r[r], got->r[r]);
+            printf("    r%u: in %016lx, processor %016lx, here %016lx\n", r, in->r[r], want->r[r],
+                   got->r[r]);
     }
-    printf("    rax %lx rcx %lx rdx %lx rbx %lx; flags: in %03lx, processor %03lx, here %03lx\n", in->r[0], in->r[1], in->r[2], in->r[3],
-           in->flags & EF_ARITH, want->flags & EF_ARITH, got->flags & EF_ARITH);
+    printf("    rax %lx rcx %lx rdx %lx rbx %lx; flags: in %03lx, processor %03lx, here %03lx\n",
+           in->r[0], in->r[1], in->r[2], in->r[3], in->flags & EF_ARITH, want->flags & EF_ARITH,
+           got->flags & EF_ARITH);
 }
 
 typedef struct Test { X86Cpu *c; IrBlock *b; uint8_t *area; unsigned done, vex, bad; } Test;
@@ -290,7 +332,8 @@ static void test_one(Test *t, bool wide)
 {
     static uint8_t before[AREA_BYTES], after[AREA_BYTES];
     uint64_t mode = wide ? X86_MODE_CODE64 | X86_MODE_PE | X86_MODE_FLAT_CS
-                         : X86_MODE_CODE32 | X86_MODE_PE | X86_MODE_FLAT_CS | X86_MODE_FLAT_DS | X86_MODE_FLAT_ES | X86_MODE_FLAT_SS | X86_MODE_SS32;
+                         : X86_MODE_CODE32 | X86_MODE_PE | X86_MODE_FLAT_CS | X86_MODE_FLAT_DS |
+                               X86_MODE_FLAT_ES | X86_MODE_FLAT_SS | X86_MODE_SS32;
     uint8_t p[48];
     State in, want, got;
     X86Insn i;
@@ -298,7 +341,8 @@ static void test_one(Test *t, bool wide)
     if (rnd() % 12 == 0)
         make(p, 0x1000 | (unsigned)(rnd() % G_N_ELEMENTS(vex_opcodes)), wide);
     else
-        make(p, any < G_N_ELEMENTS(opcodes) ? opcodes[any] : legacy[any - G_N_ELEMENTS(opcodes)], wide);
+        make(p, any < G_N_ELEMENTS(opcodes) ? opcodes[any] : legacy[any - G_N_ELEMENTS(opcodes)],
+             wide);
     random_state(&in, wide);
     if (x86_decode(&i, p, 15, mode) != DEC_OK || !tame(&i, &in))
         return;
@@ -312,10 +356,13 @@ static void test_one(Test *t, bool wide)
     bool fine_here = run_here(t->c, t->b, &got, p, &undef, mode);
     undef |= undefined_here(&i, &in);
     if (i.map == 1 && (i.opcode & 0xfe) == 0xbc && i.osize == 4 && (want.flags & EF_ZF))
-        return;                                         /* BSF of 0: whether the upper half stays is the CPU's taste */
-    const char *what = fine != fine_here ? (fine ? "faults here" : "does not fault here") :
-                       memcmp(want.r, got.r, sizeof want.r) || ((want.flags ^ got.flags) & EF_ARITH & ~eflags_of(undef)) ?
-                       "registers or flags" : memcmp(after, t->area, AREA_BYTES) ? "memory" : NULL;
+        return;    /* BSF of 0: whether the upper half stays is the CPU's taste */
+    const char *what = fine != fine_here ? (fine ? "faults here" : "does not fault here")
+                       : memcmp(want.r, got.r, sizeof want.r) ||
+                               ((want.flags ^ got.flags) & EF_ARITH & ~eflags_of(undef))
+                           ? "registers or flags"
+                       : memcmp(after, t->area, AREA_BYTES) ? "memory"
+                                                            : NULL;
     t->done++;
     t->vex += i.vex;
     if (what) {
@@ -329,7 +376,8 @@ int main(int argc, char **argv)
     static uint8_t alt[65536];
     unsigned count = argc > 2 ? (unsigned)atoi(argv[2]) : 200000;
     seed(argc, argv);
-    uint8_t *area = mmap((void *)AREA, AREA_BYTES + 8192, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    uint8_t *area = mmap((void *)AREA, AREA_BYTES + 8192, PROT_READ | PROT_WRITE | PROT_EXEC,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (area != (void *)AREA) {
         perror("native: mmap");
         return 1;

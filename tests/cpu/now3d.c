@@ -13,24 +13,33 @@
 #include "fphost.h"
 
 #define F(high, low) (UINT64_C(0x##high) << 32 | UINT64_C(0x##low))
-static const struct { const char *name; uint8_t suffix; uint64_t d, s, want; } cases[] = {
+static const struct {
+    const char *name;
+    uint8_t suffix;
+    uint64_t d, s, want;
+} cases[] = {
     /*
      * 1.0 = 3f800000, 2.0 = 40000000, 3.0 = 40400000, 0.5 = 3f000000, 6.0 = 40c00000, 1.5 =
      * 3fc00000
      */
     { "pfadd", 0x9e, F(3f800000, 40000000), F(40000000, 3f800000), F(40400000, 40400000) },
-    { "pfadd of a denormal", 0x9e, F(00000001, 3f800000), F(40000000, 007fffff), F(40000000, 3f800000) },
-    { "pfadd beyond the largest", 0x9e, F(7f7fffff, ff7fffff), F(7f7fffff, ff7fffff), F(7f7fffff, ff7fffff) },
-    { "pfadd to the nearest", 0x9e, F(3f800000, 3f800000), F(33800000, 33800001), F(3f800000, 3f800001) },
+    { "pfadd of a denormal", 0x9e, F(00000001, 3f800000), F(40000000, 007fffff),
+      F(40000000, 3f800000) },
+    { "pfadd beyond the largest", 0x9e, F(7f7fffff, ff7fffff), F(7f7fffff, ff7fffff),
+      F(7f7fffff, ff7fffff) },
+    { "pfadd to the nearest", 0x9e, F(3f800000, 3f800000), F(33800000, 33800001),
+      F(3f800000, 3f800001) },
     { "pfsub", 0x9a, F(40400000, 3f800000), F(3f800000, 40000000), F(40000000, bf800000) },
-    { "pfsub to a tiny one", 0x9a, F(00800001, 3f800000), F(00800000, 3f800000), F(00000000, 00000000) },
+    { "pfsub to a tiny one", 0x9a, F(00800001, 3f800000), F(00800000, 3f800000),
+      F(00000000, 00000000) },
     { "pfsubr", 0xaa, F(40400000, 3f800000), F(3f800000, 40000000), F(c0000000, 3f800000) },
     { "pfmul", 0xb4, F(40000000, bf000000), F(40400000, 40400000), F(40c00000, bfc00000) },
     { "pfacc", 0xae, F(3f800000, 40000000), F(40400000, 40400000), F(40c00000, 40400000) },
     { "pfnacc", 0x8a, F(3f800000, 40400000), F(40000000, 40400000), F(3f800000, 40000000) },
     { "pfpnacc", 0x8e, F(3f800000, 40400000), F(40400000, 40400000), F(40c00000, 40000000) },
     { "pfmax", 0xa4, F(3f800000, bf800000), F(40000000, c0000000), F(40000000, bf800000) },
-    { "pfmax of zeroes", 0xa4, F(80000000, bf800000), F(80000000, 00000000), F(00000000, 00000000) },
+    { "pfmax of zeroes", 0xa4, F(80000000, bf800000), F(80000000, 00000000),
+      F(00000000, 00000000) },
     { "pfmin", 0x94, F(3f800000, bf800000), F(40000000, c0000000), F(3f800000, c0000000) },
     { "pfcmpeq", 0xb0, F(3f800000, 80000000), F(3f800001, 00000000), F(00000000, ffffffff) },
     { "pfcmpgt", 0xa0, F(40000000, 3f800000), F(3f800000, 3f800000), F(ffffffff, 00000000) },

@@ -3,7 +3,8 @@
  * simd.c -- every row of simd.def against the host's instruction: result, MXCSR, flags, general
  * registers.
  *
- * usage: simd [rounds [seed]]     prints "ok NAME" or "not ok NAME: why" a row; ends with 1 if any differs.
+ * usage: simd [rounds [seed]]
+ * prints "ok NAME" or "not ok NAME: why" a row; ends with 1 if any differs.
  *
  * Operands: reg is number 1, rm is number 2 or [rdi].  A second pass of the FP rows has random
  * exceptions unmasked and goes through x86_h_vop_fp(), against the host's SIGFPE.
@@ -43,9 +44,11 @@ static Row rows[] = {
 #undef SIMD
 #undef SIMDH
 static IrHelper const helpers[XH_N] = {
-    [XH_maskmovq] = x86_h_maskmovq, [XH_maskmovdqu] = x86_h_maskmovdqu, [XH_pcmpestrm] = x86_h_pcmpestrm,
-    [XH_pcmpestri] = x86_h_pcmpestri, [XH_pcmpistrm] = x86_h_pcmpistrm, [XH_pcmpistri] = x86_h_pcmpistri,
-    [XH_gf2p8mulb] = x86_h_gf2p8mulb, [XH_gf2p8affineqb] = x86_h_gf2p8affineqb, [XH_gf2p8affineinvqb] = x86_h_gf2p8affineinvqb,
+    [XH_maskmovq] = x86_h_maskmovq, [XH_maskmovdqu] = x86_h_maskmovdqu,
+    [XH_pcmpestrm] = x86_h_pcmpestrm, [XH_pcmpestri] = x86_h_pcmpestri,
+    [XH_pcmpistrm] = x86_h_pcmpistrm, [XH_pcmpistri] = x86_h_pcmpistri,
+    [XH_gf2p8mulb] = x86_h_gf2p8mulb, [XH_gf2p8affineqb] = x86_h_gf2p8affineqb,
+    [XH_gf2p8affineinvqb] = x86_h_gf2p8affineinvqb,
 };
 
 static X86Cpu *cpu;
@@ -72,10 +75,12 @@ static unsigned encode(const Row *r, bool mem, unsigned imm, uint8_t *out)
 /* ---- random operands ---- */
 static uint32_t random_f32(void)
 {
-    static const uint32_t special[] = { 0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000,
-                                        0xff800000, 0x7fc00000, 0xffc00001,
-        0x7f800001, 0xff812345, 1, 0x80000001, 0x007fffff, 0x00800000, 0x7f7fffff, 0xff7fffff, 0x4f000000, 0xcf000000, 0x5f000000,
-        0x3f000000, 0x4effffff, 0x7fffffff, 0xffffffff, 0x33800000, 0x3fc00000, 0x40200000, 0x20000000, 0x1f800000 };
+    static const uint32_t special[] = { 0,          0x80000000, 0x3f800000, 0xbf800000, 0x7f800000,
+                                        0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001, 0xff812345,
+                                        1,          0x80000001, 0x007fffff, 0x00800000, 0x7f7fffff,
+                                        0xff7fffff, 0x4f000000, 0xcf000000, 0x5f000000, 0x3f000000,
+                                        0x4effffff, 0x7fffffff, 0xffffffff, 0x33800000, 0x3fc00000,
+                                        0x40200000, 0x20000000, 0x1f800000 };
     uint64_t r = random64();
     return r & 3 ? (r & 4 ? (uint32_t)(r >> 32) : 0x3f000000 + (uint32_t)(r >> 38))
                  : special[(r >> 8) % G_N_ELEMENTS(special)];
@@ -85,10 +90,14 @@ static uint64_t random_f64(void)
 {
     static const uint64_t special[] = { 0, UINT64_C(1) << 63, UINT64_C(0x3ff0000000000000),
                                         UINT64_C(0xbff0000000000000),
-        UINT64_C(0x7ff0000000000000), UINT64_C(0xfff0000000000000), UINT64_C(0x7ff8000000000000), UINT64_C(0xfff8000000000001),
-        UINT64_C(0x7ff0000000000001), 1, UINT64_C(0x000fffffffffffff), UINT64_C(0x0010000000000000), UINT64_C(0x7fefffffffffffff),
-        UINT64_C(0x41e0000000000000), UINT64_C(0xc1e0000000000000), UINT64_C(0x41dfffffffc00000), UINT64_C(0x43e0000000000000),
-        UINT64_C(0x47f0000000000000), UINT64_C(0x3690000000000000), UINT64_C(0x3ff8000000000000), UINT64_C(0x4004000000000000),
+        UINT64_C(0x7ff0000000000000), UINT64_C(0xfff0000000000000),
+        UINT64_C(0x7ff8000000000000), UINT64_C(0xfff8000000000001),
+        UINT64_C(0x7ff0000000000001), 1, UINT64_C(0x000fffffffffffff),
+        UINT64_C(0x0010000000000000), UINT64_C(0x7fefffffffffffff),
+        UINT64_C(0x41e0000000000000), UINT64_C(0xc1e0000000000000),
+        UINT64_C(0x41dfffffffc00000), UINT64_C(0x43e0000000000000),
+        UINT64_C(0x47f0000000000000), UINT64_C(0x3690000000000000),
+        UINT64_C(0x3ff8000000000000), UINT64_C(0x4004000000000000),
         UINT64_C(0x2000000000000000), UINT64_C(0x3810000000000000), UINT64_C(0x380fffffffffffff) };
     uint64_t r = random64();
     return r & 3 ? (r & 4 ? random64() : UINT64_C(0x3fe0000000000000) + (random64() >> 9))

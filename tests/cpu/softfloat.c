@@ -3,7 +3,8 @@
  * softfloat.c -- cpu/softfloat against the host's processor: what simd-soft and x87-soft do not
  * reach.
  *
- * usage: softfloat [rounds [seed]]     prints "ok NAME" or "not ok NAME: why"; ends with 1 if any failed.
+ * usage: softfloat [rounds [seed]]
+ * prints "ok NAME" or "not ok NAME: why"; ends with 1 if any failed.
  *
  * The transcendental functions must be within one unit in the last place of the host's x87, which
  * promises as much of the true value; the fused product and sum, half precision and the wide shifts
@@ -148,10 +149,12 @@ static Fp80 ours(unsigned f, Fp80 a, Fp80 b)
 static void functions(unsigned rounds)
 {
     static const struct { const char *name; unsigned f; int low, high; bool sign; } cases[] = {
-        { "f2xm1", F2XM1, -70, -1, true }, { "fyl2x", FYL2X, -16000, 16000, false }, { "fyl2x near 1", FYL2X, -1, 0, false },
-        { "fyl2xp1", FYL2XP1, -70, -3, true }, { "fpatan", FPATAN, -20, 20, true }, { "fpatan far", FPATAN, -8000, 8000, true },
-        { "fsin", FSIN, -40, -1, true }, { "fcos", FCOS, -40, -1, true }, { "fptan", FTAN, -40, -1, true },
-        { "fsin reduced", FSIN, 0, 62, true }, { "fcos reduced", FCOS, 0, 62, true }, { "fptan reduced", FTAN, 0, 62, true },
+        { "f2xm1", F2XM1, -70, -1, true }, { "fyl2x", FYL2X, -16000, 16000, false },
+        { "fyl2x near 1", FYL2X, -1, 0, false }, { "fyl2xp1", FYL2XP1, -70, -3, true },
+        { "fpatan", FPATAN, -20, 20, true }, { "fpatan far", FPATAN, -8000, 8000, true },
+        { "fsin", FSIN, -40, -1, true }, { "fcos", FCOS, -40, -1, true },
+        { "fptan", FTAN, -40, -1, true }, { "fsin reduced", FSIN, 0, 62, true },
+        { "fcos reduced", FCOS, 0, 62, true }, { "fptan reduced", FTAN, 0, 62, true },
     };
     for (unsigned k = 0; k < sizeof cases / sizeof *cases; k++) {
         uint64_t worst = 0, same = 0;
@@ -207,7 +210,7 @@ static uint64_t random_f64(void)
                  : special[(r >> 8) % (sizeof special / sizeof *special)];
 }
 
-#define UNDER(mxcsr, code, ...) \
+#define UNDER(mxcsr, code, ...)                             \
     __asm__ volatile("ldmxcsr %[cs]\n\t" code "\n\tstmxcsr %[cs]\n\tldmxcsr %[was]" : [cs] "+m"(mxcsr), __VA_ARGS__)
 static uint32_t random_mxcsr(FpEnv *e)
 {

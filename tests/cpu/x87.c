@@ -3,7 +3,8 @@
  * x87.c -- every x87 instruction against the host's: registers, tags, status, control word, memory,
  * EFLAGS.
  *
- * usage: x87 [rounds [seed]]     prints "ok NAME" or "not ok NAME: why" an opcode and ModRM; ends with 1 if any differs.
+ * usage: x87 [rounds [seed]]
+ * prints "ok NAME" or "not ok NAME: why" an opcode and ModRM; ends with 1 if any differs.
  *
  * State is random: full and empty registers, TOP, rounding and precision control, masked and
  * unmasked exceptions, some of them pending.  Memory operands are at [rdi].  FIP, FDP and FOP are

@@ -119,8 +119,10 @@ static void random_code(uint8_t *p, unsigned n)
 
 static void systematic(Run *r)
 {
-    static const struct { uint8_t n, b[2]; } before[] = { { 0, { 0 } }, { 1, { 0x66 } }, { 1, { 0xf2 } }, { 1, { 0xf3 } }, { 1, { 0x67 } }, { 1, { 0x48 } },
-                                                          { 2, { 0x66, 0x48 } }, { 2, { 0xf3, 0x48 } } };
+    static const struct {
+        uint8_t n, b[2];
+    } before[] = { { 0, { 0 } },    { 1, { 0x66 } }, { 1, { 0xf2 } },       { 1, { 0xf3 } },
+                   { 1, { 0x67 } }, { 1, { 0x48 } }, { 2, { 0x66, 0x48 } }, { 2, { 0xf3, 0x48 } } };
     static const struct {
         uint8_t n, b[2];
     } maps[] = { { 0, { 0 } }, { 1, { 0x0f } }, { 2, { 0x0f, 0x38 } }, { 2, { 0x0f, 0x3a } } };

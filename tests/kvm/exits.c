@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * exits.c -- a guest that leaves for a device again and again, and prints the cycles of the TSC that a turn takes.
+ * exits.c -- a guest that leaves for a device again and again, and prints the cycles of the TSC
+ * that a turn takes.
  *
  * Spec: none.  Built like the guests of tests/guest.
  */
 #include "tests/guest/lib.h"
 
 enum { TESTDEV_SLOT = 5, TESTDEV_BAR = 0xe0000000, TESTDEV_ID = 0x00051b36 };
-enum { TURNS = 20000, PORT_POST = 0x80, PORT_RTC = 0x71, HPET_COUNT = 0xfed000f0, IOAPIC_WINDOW = 0xfec00010 };
+enum { TURNS = 20000, PORT_POST = 0x80, PORT_RTC = 0x71, HPET_COUNT = 0xfed000f0,
+       IOAPIC_WINDOW = 0xfec00010 };
 
 static inline u64 tsc(void)
 {
@@ -43,7 +45,12 @@ static void say(const char *what, u64 since)
 }
 
 static inline void out32(u16 port, u32 v) { asm volatile("outl %0, %1" :: "a"(v), "Nd"(port)); }
-static inline u32 in32(u16 port) { u32 v; asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static inline u32 in32(u16 port)
+{
+    u32 v;
+    asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
 
 static void config(u32 reg, u32 v)
 {
@@ -51,7 +58,10 @@ static void config(u32 reg, u32 v)
     out32(0xcfc, v);
 }
 
-/* pci-testdev in slot 5, if it is there: test 0 is a register, test 1 rings (docs/specs/pci-testdev). */
+/*
+ * pci-testdev in slot 5, if it is there: test 0 is a register, test 1 rings
+ * (docs/specs/pci-testdev).
+ */
 static void bells(void)
 {
     static const char *const names[] = { "pci-write", "pci-doorbell" };

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * signals.c -- what a message to a guest costs the thread that sends it: by KVM_SIGNAL_MSI, and by a descriptor (irqfd) with a route.
+ * signals.c -- what a message to a guest costs the thread that sends it: by KVM_SIGNAL_MSI, and by
+ * a descriptor (irqfd) with a route.
  *
- * Spec: Linux Documentation/virt/kvm/api.rst, 4.70 (KVM_SIGNAL_MSI), 4.75 (KVM_IRQFD), 4.52 (KVM_SET_GSI_ROUTING).
+ * Spec: Linux Documentation/virt/kvm/api.rst, 4.70 (KVM_SIGNAL_MSI), 4.75 (KVM_IRQFD), 4.52
+ *   (KVM_SET_GSI_ROUTING).
  * The thread is none of the VM's; the CPU does not run, so that only sending counts.
  */
 #include <fcntl.h>
@@ -27,20 +29,29 @@ static double now(void)
 
 static int setup(int *event)
 {
-    struct { struct kvm_irq_routing head; struct kvm_irq_routing_entry e; } route = {
-        .head.nr = 1, .e = { .gsi = GSI, .type = KVM_IRQ_ROUTING_MSI, .u.msi = { .address_lo = 0xfee00000, .data = VECTOR } } };
+    struct {
+        struct kvm_irq_routing head;
+        struct kvm_irq_routing_entry e;
+    } route = { .head.nr = 1,
+                .e = { .gsi = GSI, .type = KVM_IRQ_ROUTING_MSI,
+                       .u.msi = { .address_lo = 0xfee00000, .data = VECTOR } } };
     struct kvm_irqfd irqfd = { .gsi = GSI };
     struct kvm_lapic_state apic;
-    int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0), cpu;
+    int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC),
+        vm = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0), cpu;
     uint32_t on = APIC_ON;
 
-    if (vm < 0 || ioctl(vm, KVM_CREATE_IRQCHIP, 0) < 0 || (cpu = ioctl(vm, KVM_CREATE_VCPU, 0)) < 0 || ioctl(cpu, KVM_GET_LAPIC, &apic) < 0) {
+    if (vm < 0 || ioctl(vm, KVM_CREATE_IRQCHIP, 0) < 0 ||
+        (cpu = ioctl(vm, KVM_CREATE_VCPU, 0)) < 0 || ioctl(cpu, KVM_GET_LAPIC, &apic) < 0) {
         return -1;
     }
     memcpy(apic.regs + SVR, &on, sizeof on);
     *event = eventfd(0, EFD_CLOEXEC);
     irqfd.fd = (uint32_t)*event;
-    return ioctl(cpu, KVM_SET_LAPIC, &apic) == 0 && ioctl(vm, KVM_SET_GSI_ROUTING, &route) == 0 && ioctl(vm, KVM_IRQFD, &irqfd) == 0 ? vm : -1;
+    return ioctl(cpu, KVM_SET_LAPIC, &apic) == 0 && ioctl(vm, KVM_SET_GSI_ROUTING, &route) == 0 &&
+                   ioctl(vm, KVM_IRQFD, &irqfd) == 0
+               ? vm
+               : -1;
 }
 
 int main(void)

@@ -19,7 +19,8 @@
 #include "tests/machine.h"
 
 enum { RUN_US = 150000, CPUS = 2 };
-static const unsigned stops_us[] = { 700000, 1800000 };         /* KVM treats those beyond a second otherwise */
+/* KVM treats those beyond a second otherwise */
+static const unsigned stops_us[] = { 700000, 1800000 };
 #define CLOSE_NS 20000000.0
 #define PER_NS_MOST 20.0
 
@@ -37,7 +38,8 @@ static void result(const char *accel, const char *what, bool good, double a, dou
 
 static Machine *create(const char *accel, const char *bios)
 {
-    const char *argv[] = { "stops", "-accel", accel, "-smp", "2", "-m", "32", "-nodefaults", "-display", "none", "-bios", bios, NULL };
+    const char *argv[] = { "stops", "-accel", accel, "-smp", "2", "-m", "32", "-nodefaults",
+                           "-display", "none", "-bios", bios, NULL };
     Machine *m = machine_new();
     GError  *err = NULL;
 
@@ -116,8 +118,10 @@ static void stop_and_go(Machine *m, const char *accel, unsigned us, double per_n
         snprintf(what, sizeof what, "CPU %u's TSC does not see a stop of %u ms", i, us / 1000);
         result(accel, what, got > want - CLOSE_NS && got < want * 1.3 + CLOSE_NS, got, want);
     }
-    result(accel, "kvmclock is the guest's time", b.clock - b.guest < CLOSE_NS && b.guest - b.clock < CLOSE_NS, b.clock, b.guest);
-    result(accel, "the CPUs' TSCs are together", b.tsc[0] - b.tsc[1] < CLOSE_NS && b.tsc[1] - b.tsc[0] < CLOSE_NS, b.tsc[0], b.tsc[1]);
+    result(accel, "kvmclock is the guest's time",
+           b.clock - b.guest < CLOSE_NS && b.guest - b.clock < CLOSE_NS, b.clock, b.guest);
+    result(accel, "the CPUs' TSCs are together",
+           b.tsc[0] - b.tsc[1] < CLOSE_NS && b.tsc[1] - b.tsc[0] < CLOSE_NS, b.tsc[0], b.tsc[1]);
 }
 
 static void loaded(Machine *m, const char *accel, double per_ns)
@@ -139,14 +143,16 @@ static void loaded(Machine *m, const char *accel, double per_ns)
     b = times(m);
     for (unsigned i = 0; i < CPUS; i++) {
         double got = (b.tsc[i] - a.tsc[i]) / per_ns;
-        result(accel, "a TSC that was loaded is what was saved", got < CLOSE_NS && got > -CLOSE_NS, got, 0);
+        result(accel, "a TSC that was loaded is what was saved", got < CLOSE_NS && got > -CLOSE_NS,
+               got, 0);
     }
     stop_and_go(m, accel, stops_us[0], per_ns);
 }
 
 int main(int argc, char **argv)
 {
-    static const char *const modes[] = { "kvm,kernel-irqchip=on", "kvm,kernel-irqchip=split", "kvm,kernel-irqchip=off" };
+    static const char *const modes[] = { "kvm,kernel-irqchip=on", "kvm,kernel-irqchip=split",
+                                         "kvm,kernel-irqchip=off" };
 
     if (access("/dev/kvm", R_OK | W_OK) < 0) {
         printf("ok kvm/stops # skipped: /dev/kvm is not there, or not for this user\n");

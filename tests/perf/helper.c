@@ -109,17 +109,17 @@ static void tables_make(uint8_t *ram)
 
 typedef struct Sum { uint64_t phys; double ns; } Sum;
 
-#define MEASURE(OUT, CALL, PHYS)                                                                   \
-    do {                                                                                           \
-        double start = now();                                                                      \
-        uint64_t linear = 0;                                                                       \
-        (OUT).phys = 0;                                                                            \
-        for (unsigned i = 0; i < TURNS; i++) {                                                     \
-            linear = linear * 5 + 4099;                                                            \
-            uint64_t at = linear % (PAGES * 4096ull);                                              \
-            (OUT).phys += (CALL) ? (PHYS) : 1;                                                     \
-        }                                                                                          \
-        (OUT).ns = (now() - start) / TURNS * 1e9;                                                   \
+#define MEASURE(OUT, CALL, PHYS)                            \
+    do {                                                    \
+        double start = now();                               \
+        uint64_t linear = 0;                                \
+        (OUT).phys = 0;                                     \
+        for (unsigned i = 0; i < TURNS; i++) {              \
+            linear = linear * 5 + 4099;                     \
+            uint64_t at = linear % (PAGES * 4096ull);       \
+            (OUT).phys += (CALL) ? (PHYS) : 1;              \
+        }                                                   \
+        (OUT).ns = (now() - start) / TURNS * 1e9;           \
     } while (0)
 
 int main(int argc, char **argv)

@@ -87,8 +87,9 @@ void cirruses(void)
         uint16_t w, h;
         uint8_t  bpp;
         const char *name;
-    } modes[] = { { 640, 480, 8, "cirrus-640x480x8" }, { 640, 480, 15, "cirrus-640x480x15" }, { 640, 480, 16, "cirrus-640x480x16" },
-                  { 640, 480, 24, "cirrus-640x480x24" }, { 800, 600, 8, "cirrus-800x600x8" }, { 1024, 768, 8, "cirrus-1024x768x8" } };
+    } modes[] = { { 640, 480, 8, "cirrus-640x480x8" },   { 640, 480, 15, "cirrus-640x480x15" },
+                  { 640, 480, 16, "cirrus-640x480x16" }, { 640, 480, 24, "cirrus-640x480x24" },
+                  { 800, 600, 8, "cirrus-800x600x8" },   { 1024, 768, 8, "cirrus-1024x768x8" } };
 
     mode(3);
     for (unsigned i = 0; i < 2000; i++) {

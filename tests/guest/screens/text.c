@@ -73,7 +73,9 @@ static void cursors(void)
     static const struct {
         const char *name;
         uint16_t    shape;
-    } cursor[] = { { "cursor-line*", 0x0d0e }, { "cursor-block*", 0x000f }, { "cursor-half*", 0x080f } };
+    } cursor[] = { { "cursor-line*", 0x0d0e },
+                   { "cursor-block*", 0x000f },
+                   { "cursor-half*", 0x080f } };
 
     mode(3);
     bios(0x1003, 0, 0, 0);

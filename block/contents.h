@@ -2,6 +2,8 @@
 /*
  * contents.h -- what block/saved.c and block/contents.c share: a drive's contents in a snapshot
  * file, as runs of sectors.
+ *
+ * Threads: with the machine lock, the machine stopped; block_is_zero() and block_run_read(): any.
  */
 #ifndef BLOCK_CONTENTS_H
 #define BLOCK_CONTENTS_H

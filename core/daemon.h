@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* daemon.h -- the process itself: in the background, its id in a file, less to lose. */
+/*
+ * daemon.h -- the process itself: in the background, its id in a file, less to lose.
+ *
+ * Threads: the main thread; daemon_fork() before there are others.
+ */
 #ifndef CORE_DAEMON_H
 #define CORE_DAEMON_H
 #include <glib.h>

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* gdbstub.h -- a debugger's way in: gdb's remote serial protocol over a character device. */
+/*
+ * gdbstub.h -- a debugger's way in: gdb's remote serial protocol over a character device.
+ *
+ * Threads: the main context with the machine lock.
+ */
 #ifndef CORE_GDBSTUB_H
 #define CORE_GDBSTUB_H
 #include "core/chardev.h"

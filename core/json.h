@@ -2,6 +2,8 @@
 /*
  * json.h -- JSON text to values and back.  object: a{sv}, array: av, string: s, true: b, integer:
  * x, other number: d, null: ().
+ *
+ * Threads: pure functions.
  */
 #ifndef CORE_JSON_H
 #define CORE_JSON_H

@@ -2,6 +2,8 @@
 /*
  * newfile.h -- files that the program makes: one that takes another's place when it is whole, and
  * scratch files.
+ *
+ * Threads: any.
  */
 #ifndef CORE_NEWFILE_H
 #define CORE_NEWFILE_H

@@ -2,6 +2,8 @@
 /*
  * qmp.h -- the JSON protocol for programs: commands of core/commands.def and events, over a
  * character device.
+ *
+ * Threads: the main context with the machine lock.
  */
 #ifndef CORE_QMP_H
 #define CORE_QMP_H

@@ -8,6 +8,8 @@
  * -smp cpus=4, {"execute":"device_add","arguments":{...}} and "device_add ..."
  * at the human prompt all fill the same struct through the same Field table
  * and call the same function.  "ryokan --schema=json|md|man" prints the tables.
+ *
+ * Threads: the main context with the machine lock.
  */
 #ifndef CORE_SCHEMA_H
 #define CORE_SCHEMA_H

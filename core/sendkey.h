@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sendkey.h -- keys by name, pressed together and let go in turn: send-key and sendkey. */
+/*
+ * sendkey.h -- keys by name, pressed together and let go in turn: send-key and sendkey.
+ *
+ * Threads: the main context with the machine lock.
+ */
 #ifndef CORE_SENDKEY_H
 #define CORE_SENDKEY_H
 #include "core/machine.h"

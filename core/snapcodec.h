@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapcodec.h -- how a snapshot's parts are packed. */
+/*
+ * snapcodec.h -- how a snapshot's parts are packed.
+ *
+ * Threads: any.
+ */
 #ifndef CORE_SNAPCODEC_H
 #define CORE_SNAPCODEC_H
 #include <glib.h>

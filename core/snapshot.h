@@ -2,6 +2,8 @@
 /*
  * snapshot.h -- savevm, loadvm, delvm, info snapshots, migrate and -incoming: the commands over
  * core/snapfile.h.
+ *
+ * Threads: the main context with the machine lock.
  */
 #ifndef CORE_SNAPSHOT_H
 #define CORE_SNAPSHOT_H

@@ -2,6 +2,8 @@
 /*
  * keys.h -- keyboards of hosts to evdev codes (linux/input-event-codes.h), which is what
  * core/display.h speaks.
+ *
+ * Threads: pure functions.
  */
 #ifndef UI_KEYS_H
 #define UI_KEYS_H

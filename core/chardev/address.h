@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* address.h -- sockets by name. */
+/*
+ * address.h -- sockets by name.
+ *
+ * Threads: the main context; a look-up of a name may take a while.
+ */
 #ifndef CORE_CHARDEV_ADDRESS_H
 #define CORE_CHARDEV_ADDRESS_H
 #include "core/chardev/backend.h"

@@ -6,6 +6,8 @@
  * descriptors hands them to chr_set_fds(), and the core polls, reads and writes them, by its read
  * and write if it has any.  One without takes output by its `take`, at once, and gives input by
  * chr_input().
+ *
+ * Threads: the main context; take and chr_write() from any thread with the machine lock.
  */
 #ifndef CORE_CHARDEV_BACKEND_H
 #define CORE_CHARDEV_BACKEND_H

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ringbuf.h -- what ringbuf-read and ringbuf-write do to a ring buffer. */
+/*
+ * ringbuf.h -- what ringbuf-read and ringbuf-write do to a ring buffer.
+ *
+ * Threads: with the machine lock.
+ */
 #ifndef CORE_CHARDEV_RINGBUF_H
 #define CORE_CHARDEV_RINGBUF_H
 #include "core/chardev/backend.h"

@@ -4,6 +4,8 @@
  *
  * Each has bytes on their way to the host in two queues: replies to commands go before what the
  * user did.
+ *
+ * Threads: with the machine lock.
  */
 #ifndef HW_INPUT_PS2_H
 #define HW_INPUT_PS2_H

@@ -184,7 +184,7 @@ static void wav_close(AudioDev *a)
 {
     WavFile *w = (WavFile *)a;
 
-    send(w, NULL, 0);
+    send(w, "", 0);
     g_thread_join(w->thread);
     g_async_queue_unref(w->queue);
     close(w->file);

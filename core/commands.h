@@ -162,7 +162,7 @@ extern const Field id_args[], x_args[], help_args[], print_args[], memsave_args[
     drive_backup_args[], drive_mirror_args[], create_args[], transaction_args[];
 
 #define COMMAND(fn) bool fn(Machine *m, void *args, Reply *reply, GError **err)
-/* memory.c */
+/* monitor_memory.c */
 COMMAND(cmd_x); COMMAND(cmd_xp); COMMAND(cmd_print); COMMAND(cmd_gpa2hva); COMMAND(cmd_gva2gpa);
 COMMAND(cmd_memsave);
 COMMAND(cmd_pmemsave); COMMAND(cmd_dump_guest); COMMAND(cmd_info_mem); COMMAND(cmd_info_tlb);
@@ -191,7 +191,7 @@ COMMAND(cmd_netdev_del); COMMAND(cmd_balloon); COMMAND(cmd_query_balloon);
 COMMAND(cmd_info_balloon);
 /* objects/object.c */
 COMMAND(cmd_object_add); COMMAND(cmd_object_del);
-/* qmp_small.c */
+/* qmp_features.c */
 COMMAND(cmd_query_nothing); COMMAND(cmd_query_current_machine);
 COMMAND(cmd_query_hotpluggable_cpus); COMMAND(cmd_query_memdev);
 COMMAND(cmd_query_display_options); COMMAND(cmd_query_dump); COMMAND(cmd_rtc_reset_reinjection);

@@ -129,7 +129,7 @@ struct Machine {
     const char    *shutdown_cause, *reset_cause;
     Debug         *debug;             /* core/debug.h; NULL: there never was a debugger */
     struct GdbStub *gdb;              /* private to gdbstub.c */
-    unsigned       dump_state;        /* of dump-guest-memory: core/memory.c */
+    unsigned       dump_state;        /* of dump-guest-memory: monitor_memory.c */
     uint64_t       dump_bytes;
     struct KeyQueue *keys;            /* private to sendkey.c */
     int64_t        errors_since_us;   /* guest_error()'s rate limit */

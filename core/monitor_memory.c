@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * memory.c -- guest memory looked at from outside: x, xp, print, memsave, pmemsave, and a core file
- * of the whole machine.
+ * monitor_memory.c -- guest memory looked at from outside: x, xp, print, memsave, pmemsave, and a
+ * core file of the whole machine.
  *
  * Spec: gABI chapter 5 and psABI x86-64 for the core file; its notes are Linux's struct
  *   elf_prstatus.

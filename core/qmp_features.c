@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qmp_small.c -- what programs ask about features: many answers are "there is none of these".
+ * qmp_features.c -- what programs ask about features: many answers are "there is none of these".
  *
  * Spec: QAPI schema of the QEMU Machine Protocol: names of members.
  * Omits: CPU hot-plug, TPMs, NUMA: their lists are empty because there are none.

@@ -132,6 +132,7 @@ static inline void option_take(char **to, char **from)
 
 bool options_settle_memory(Machine *m, GError **err);
 bool options_settle_nets(Machine *m, GError **err);
+bool options_settle_chardevs(Machine *m, GError **err);
 void options_free_nets(struct Options *o);
 void options_free_pairs(GPtrArray *list);
 

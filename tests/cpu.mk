@@ -20,7 +20,7 @@ NATIVE := $(patsubst %,$(B)/cpu/x86/%.o,decode translate translate_int translate
 $(B)/tests/cpu/native $(B)/tests/cpu/peek $(B)/tests/cpu/decode: %: %.o $(B)/tests/cpu/flat.o $(NATIVE)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS) $(CAPSTONE)      # the second reader of x86 code
 
-FP_OBJ := $(patsubst %,$(B)/cpu/x86/%.o,simd_exc fxsave x87 vex_run vex_soft evex_run) $(NATIVE) $(CPU_NATIVE)
+FP_OBJ := $(patsubst %,$(B)/cpu/x86/%.o,simd_exc fxsave x87 mmx vex_run vex_soft evex_run) $(NATIVE) $(CPU_NATIVE)
 $(B)/tests/cpu/simd $(B)/tests/cpu/now3d $(B)/tests/cpu/x87 $(B)/tests/cpu/vex $(B)/tests/cpu/fxsave: %: %.o $(B)/tests/cpu/fphost.o $(FP_OBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LIBS)
 

@@ -12,10 +12,7 @@
 
 /* Every translator function that a row names. */
 #define X86(opcode, prefix, modrm, NAME, ...) X86TrFn x86_tr_##NAME;
-#include "cpu/x86/map1.def"
-#include "cpu/x86/map2.def"
-#include "cpu/x86/map3.def"
-#include "cpu/x86/map4.def"
+#include "cpu/x86/maps.def"
 #undef X86
 #define VEXI(map, opcode, prefix, modrm, NAME, ...) X86TrFn x86_tr_##NAME;
 #include "cpu/x86/vexint.def"
@@ -28,18 +25,7 @@ X86TrFn x86_tr_vop, x86_tr_vhelper, x86_tr_vex, x86_tr_evex;
 enum {
     ROW_NONE,
 #define X86(...) ROW_ID(MAP, __LINE__),
-#define MAP 0
-#include "cpu/x86/map1.def"
-#undef MAP
-#define MAP 1
-#include "cpu/x86/map2.def"
-#undef MAP
-#define MAP 2
-#include "cpu/x86/map3.def"
-#undef MAP
-#define MAP 3
-#include "cpu/x86/map4.def"
-#undef MAP
+#include "cpu/x86/maps.def"
 #undef X86
 #define SIMD(...) ROW_ID(V, __LINE__),
 #define SIMDH(...) ROW_ID(V, __LINE__),
@@ -88,18 +74,7 @@ static const X86Row rows[ROW_N] = {
     [ROW_ID(MAP, __LINE__)] = { .name = #NAME, .tr = x86_tr_##NAME, .map = MAP, .opcode = op, .prefix = pfx, mr, \
         OPS operands, .feature = (uint32_t)(properties) >> 24, .props = (properties) & 0xffffff,                 \
         .plain = ((pfx) & P_NP) && !((properties) & (NO64 | PROT | CPL0)) },
-#define MAP 0
-#include "cpu/x86/map1.def"
-#undef MAP
-#define MAP 1
-#include "cpu/x86/map2.def"
-#undef MAP
-#define MAP 2
-#include "cpu/x86/map3.def"
-#undef MAP
-#define MAP 3
-#include "cpu/x86/map4.def"
-#undef MAP
+#include "cpu/x86/maps.def"
 #undef X86
 #define SIMD(nm, pfx, m, op, mr, dst, src, im, bytes, al, feat, vprops, fn)                             \
     [ROW_ID(V, __LINE__)] = { .name = #nm, .tr = x86_tr_vop, .map = m, .opcode = op, .prefix = pfx, mr, \
@@ -136,18 +111,7 @@ static const X86Row rows[ROW_N] = {
 #pragma GCC diagnostic ignored "-Woverride-init"       /* the last row of a group is meant to win */
 static const uint16_t map_last[4][256] = {
 #define X86(op, ...) [MAP][op] = ROW_ID(MAP, __LINE__),
-#define MAP 0
-#include "cpu/x86/map1.def"
-#undef MAP
-#define MAP 1
-#include "cpu/x86/map2.def"
-#undef MAP
-#define MAP 2
-#include "cpu/x86/map3.def"
-#undef MAP
-#define MAP 3
-#include "cpu/x86/map4.def"
-#undef MAP
+#include "cpu/x86/maps.def"
 #undef X86
 };
 #define PREFIX_INDEX(p) (((p) >> 1) - ((p) == P_F2))    /* 1 2 4 8 to 0 1 2 3 */

@@ -791,38 +791,6 @@ void x86_fpu_check(X86Cpu *c)
 
 void x86_fpu_stopped(DbtCpu *c) { x87_sync((X86Cpu *)c); }
 
-/* ---- MMX (vol. 1, 9.6): its registers are the significands, TOP is 0 and all tags valid */
-static void mmx_check(X86Cpu *c)
-{
-    if (c->cr0 & CR0_EM)
-        x86_raise_ud(c);
-    x86_fpu_check(c);
-}
-
-uint64_t x86_h_mmx_check(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
-{
-    mmx_check(cpu);
-    return 0;
-}
-
-uint64_t x86_h_mmx_enter(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
-{
-    X86Cpu *c = cpu;
-    mmx_check(c);
-    c->fpu_top = 0;
-    c->fpu_valid = 0xff;
-    return 0;
-}
-
-uint64_t x86_h_emms(void *cpu, uint64_t a, uint64_t b, uint64_t arg)
-{
-    X86Cpu *c = cpu;
-    mmx_check(c);
-    c->fpu_valid = 0;
-    c->fpu_top = 0;                     /* SDM vol. 3, table 12-3 */
-    return 0;
-}
-
 /* Replaced where the system part drives FERR#. */
 __attribute__((weak)) void x86_ferr(X86Cpu *c, bool level) { }
 __attribute__((weak)) void x86_ferr_wait(X86Cpu *c) { }

@@ -51,7 +51,8 @@ DbtRegion *code_region(DbtMachine *d, Region *r)
     }
     if (!dr && d->n_regions < DBT_MAX_REGIONS) {
         dr = g_new0(DbtRegion, 1);
-        *dr = (DbtRegion){ .region = r, .host = r->host, .n_pages = (r->size + DBT_PAGE - 1) / DBT_PAGE };
+        *dr = (DbtRegion){ .region = r, .host = r->host,
+                           .n_pages = (r->size + DBT_PAGE - 1) / DBT_PAGE };
         dr->pages = g_new0(CodePage *, dr->n_pages);
         dr->writable = g_new0(uint32_t, dr->n_pages);
         d->regions[d->n_regions] = dr;
@@ -92,7 +93,8 @@ static void octets_add_granules(uint64_t *octets, uint64_t granules)
 }
 
 /* Bytes of the page that the block depends on, but for traces, of which granules are known. */
-static void octets_add_block(uint64_t *octets, const DbtMachine *d, const Block *b, const uint8_t *page)
+static void octets_add_block(uint64_t *octets, const DbtMachine *d, const Block *b,
+                             const uint8_t *page)
 {
     if (d->backend && b->trace) {
         octets_add_granules(octets, trace_granules(d, b, page));
@@ -102,14 +104,17 @@ static void octets_add_block(uint64_t *octets, const DbtMachine *d, const Block 
         octets_add(octets, b->from, b->to);
     }
     if (b->at2 == page) {               /* the same page twice is possible */
-        octets_add(octets, 0, b->length - (unsigned)(DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1))));
+        octets_add(octets, 0,
+                   b->length - (unsigned)(DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1))));
     }
 }
 
 /* Does it depend on any of bytes [from, to) of the page?  A trace is said to. */
-static bool block_has(const DbtMachine *d, const Block *b, const uint8_t *page, unsigned from, unsigned to)
+static bool block_has(const DbtMachine *d, const Block *b, const uint8_t *page, unsigned from,
+                      unsigned to)
 {
-    return (d->backend && b->trace) || ((uint64_t)(b->at - page) < DBT_PAGE && b->from < to && from < b->to) ||
+    return (d->backend && b->trace) ||
+           ((uint64_t)(b->at - page) < DBT_PAGE && b->from < to && from < b->to) ||
            (b->at2 == page && from < b->length - (DBT_PAGE - ((uintptr_t)b->at & (DBT_PAGE - 1))));
 }
 
@@ -184,10 +189,12 @@ static void guard_stopped(void *arg)
 }
 
 /*
- * Before the page's bytes are read.  After this, until page_made(), no store to the page goes unasked and each is one to code:
- * it waits for the lock, then finds the block.  Without the lock: other vCPUs must come to an exit check.  A store that is let
- * through counts itself before it looks at `making`, and `making` is set before the count is looked at: one of the two sees
- * the other.  Guard and count change while all are stopped, so that who comes second does not believe what the first only intends.
+ * Before the page's bytes are read.  After this, until page_made(), no store to the page goes
+ * unasked and each is one to code: it waits for the lock, then finds the block.  Without the lock:
+ * other vCPUs must come to an exit check.  A store that is let through counts itself before it
+ * looks at `making`, and `making` is set before the count is looked at: one of the two sees the
+ * other.  Guard and count change while all are stopped, so that who comes second does not believe
+ * what the first only intends.
  */
 CodePage *code_page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page)
 {
@@ -203,7 +210,8 @@ CodePage *code_page_guard(DbtMachine *d, DbtRegion *dr, uint8_t *host_page)
     }
     __atomic_add_fetch(&p->making, 1, __ATOMIC_SEQ_CST);
     uint32_t let_through = __atomic_load_n(&p->clean_stores, __ATOMIC_SEQ_CST);
-    bool wait = !p->guarded || (let_through && d->cpus->len > 1);   /* the latter: one let through may be in flight */
+    /* the latter: one let through may be in flight */
+    bool wait = !p->guarded || (let_through && d->cpus->len > 1);
     if (!wait) {
         __atomic_store_n(&p->clean_stores, 0, __ATOMIC_SEQ_CST);
     }
@@ -236,7 +244,8 @@ bool code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned
     }
     unsigned let_through = __atomic_add_fetch(&p->clean_stores, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&p->making, __ATOMIC_SEQ_CST) ||
-        ((__atomic_load_n(&p->granules, __ATOMIC_SEQ_CST) & code_granule_mask(in_page, in_page + n)) &&
+        ((__atomic_load_n(&p->granules, __ATOMIC_SEQ_CST) &
+          code_granule_mask(in_page, in_page + n)) &&
          octets_hit(p->octets, (unsigned)in_page, (unsigned)in_page + n))) {
         __atomic_sub_fetch(&p->clean_stores, 1, __ATOMIC_SEQ_CST);
         return false;
@@ -251,7 +260,8 @@ bool code_store_is_clean(DbtMachine *d, DbtRegion *dr, uint64_t offset, unsigned
     return true;
 }
 
-uint64_t code_granules(const DbtMachine *d, const DbtRegion *dr, uint64_t page_index, const Block *b)
+uint64_t code_granules(const DbtMachine *d, const DbtRegion *dr, uint64_t page_index,
+                       const Block *b)
 {
     const uint8_t *page = dr->host + (page_index << DBT_PAGE_BITS);
     uint64_t mask = 0;
@@ -269,9 +279,10 @@ uint64_t code_granules(const DbtMachine *d, const DbtRegion *dr, uint64_t page_i
 }
 
 /*
- * With several vCPUs the granules of a block that one of them has killed stay marked: another may be in that block, and if it writes to
- * what it is about to execute, it must leave.  Enough stores to granules of which nothing else is left have the vCPUs stopped once;
- * none is in a dead block then.
+ * With several vCPUs the granules of a block that one of them has killed stay marked: another may
+ * be in that block, and if it writes to what it is about to execute, it must leave.  Enough stores
+ * to granules of which nothing else is left have the vCPUs stopped once; none is in a dead block
+ * then.
  */
 static void stale_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, uint64_t killed)
 {
@@ -316,7 +327,8 @@ void code_stale_clear(DbtMachine *d)
 }
 
 /* Bytes [from, to) of the page. */
-static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, unsigned from, unsigned to)
+static void page_written_locked(DbtMachine *d, DbtRegion *dr, uint64_t index, unsigned from,
+                                unsigned to)
 {
     CodePage *p = dr->pages[index];
     uint64_t mask = code_granule_mask(from, to), left = 0, killed = 0, octets[CODE_OCTETS] = { 0 };
@@ -356,7 +368,8 @@ void code_written(DbtMachine *d, DbtRegion *dr, uint64_t offset, uint64_t n)
     g_mutex_lock(&d->lock);
     while (n) {
         uint64_t in_page = offset & (DBT_PAGE - 1), part = MIN(n, DBT_PAGE - in_page);
-        page_written_locked(d, dr, offset >> DBT_PAGE_BITS, (unsigned)in_page, (unsigned)(in_page + part));
+        page_written_locked(d, dr, offset >> DBT_PAGE_BITS, (unsigned)in_page,
+                            (unsigned)(in_page + part));
         offset += part;
         n -= part;
     }

@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * far.c -- direct jumps to other pages as links: pairs of pages, and guards that say that both are where they were.
+ * far.c -- direct jumps to other pages as links: pairs of pages, and guards that say that both are
+ * where they were.
  *
- * A pair is a page that code was translated from, a distance in linear addresses, and the host page that is fetched from there.  Each
- * vCPU has a word for each pair: while it is the base of the page that code runs in, the pair's other page is fetched at that distance
- * in the current context; so a compare with it stands before the link.  Who finds another value there goes by the jump cache, and now
- * and then looks again.
+ * A pair is a page that code was translated from, a distance in linear addresses, and the host page
+ * that is fetched from there.  Each vCPU has a word for each pair: while it is the base of the page
+ * that code runs in, the pair's other page is fetched at that distance in the current context; so a
+ * compare with it stands before the link.  Who finds another value there goes by the jump cache,
+ * and now and then looks again.
  *
- * Pairs of one page have words of their own, next to each other; pages may share words, as the base says which page's it is now.
+ * Pairs of one page have words of their own, next to each other; pages may share words, as the base
+ * says which page's it is now.
  *
- * A user mode's words are of one context, and go when another one runs.  A kernel mode's are set for global pages alone, and hold in
- * all contexts.  What a flush takes is looked for in the list of those that are set.
+ * A user mode's words are of one context, and go when another one runs.  A kernel mode's are set
+ * for global pages alone, and hold in all contexts.  What a flush takes is looked for in the list
+ * of those that are set.
  *
- * Omits: kernels without global pages; a pair whose other page has moved for good is given up, and its jumps with it until they are
- * translated again.
- * Threads: pairs with DbtMachine.lock; words are a vCPU's own, except far_flush(), also called for stopped vCPUs.
+ * Omits: kernels without global pages; a pair whose other page has moved for good is given up, and
+ *   its jumps with it until they are translated again.
+ * Threads: pairs with DbtMachine.lock; words are a vCPU's own, except far_flush(), also called for
+ *   stopped vCPUs.
  */
 #include "accel/dbt/internal.h"
 
-enum { HASH_BITS = 13, RECENT_BITS = 10, PAIRS = 32768, BUDGET = 12, BUDGET_NEW = 48, BUDGET_TAKEN = 1024, REFUSED_MAX = 32 };
+enum { HASH_BITS = 13, RECENT_BITS = 10, PAIRS = 32768, BUDGET = 12, BUDGET_NEW = 48,
+       BUDGET_TAKEN = 1024, REFUSED_MAX = 32 };
 
 typedef struct FarPair {
     const uint8_t *page, *to;           /* host pages; page NULL: free; to NULL: not known yet */
@@ -33,7 +39,8 @@ typedef struct FarPair {
 struct DbtFar {
     FarPair  pair[PAIRS];
     uint16_t hash[1 << HASH_BITS];      /* by the page: number plus 1 */
-    uint16_t recent[1 << RECENT_BITS];  /* by page and distance: the pair last wanted there, if it still is that one */
+    /* by page and distance: the pair last wanted there, if it still is that one */
+    uint16_t recent[1 << RECENT_BITS];
     unsigned used, free;                /* free: number plus 1 */
 };
 
@@ -47,9 +54,18 @@ struct DbtFarCpu {
     uint16_t word[2][DBT_FAR_N];
 };
 
-static uint64_t *words(const DbtCpu *c) { return (uint64_t *)((char *)c + c->guest->ic_offset + DBT_FAR_AT); }
-static uint64_t page_bit(uint64_t page) { return UINT64_C(1) << ((page >> DBT_PAGE_BITS) * UINT64_C(0x9e3779b97f4a7c15) >> 58); }
-static bool is_user(const DbtCpu *c, uint64_t mode) { return (mode & c->guest->mode_user) == c->guest->mode_user; }
+static uint64_t *words(const DbtCpu *c)
+{
+    return (uint64_t *)((char *)c + c->guest->ic_offset + DBT_FAR_AT);
+}
+static uint64_t page_bit(uint64_t page)
+{
+    return UINT64_C(1) << ((page >> DBT_PAGE_BITS) * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+}
+static bool is_user(const DbtCpu *c, uint64_t mode)
+{
+    return (mode & c->guest->mode_user) == c->guest->mode_user;
+}
 
 /* Contexts of one kind fetch global pages alike. */
 static uint64_t kind_of(const DbtCpu *c, const DbtContext *x)
@@ -69,8 +85,14 @@ void far_fini(DbtMachine *d)
     g_free(d->far);
 }
 
-static unsigned hash_of(const uint8_t *page) { return (unsigned)(((uintptr_t)page * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - HASH_BITS)); }
-static unsigned first_word(const uint8_t *page) { return (unsigned)(((uintptr_t)page * UINT64_C(0xd6e8feb86659fd93)) >> 40) & (DBT_FAR_N - 1); }
+static unsigned hash_of(const uint8_t *page)
+{
+    return (unsigned)(((uintptr_t)page * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - HASH_BITS));
+}
+static unsigned first_word(const uint8_t *page)
+{
+    return (unsigned)(((uintptr_t)page * UINT64_C(0xd6e8feb86659fd93)) >> 40) & (DBT_FAR_N - 1);
+}
 
 static bool pair_is(const FarPair *p, const uint8_t *page, uint32_t mode, int64_t delta)
 {
@@ -84,7 +106,8 @@ static uint16_t *recent(DbtFar *f, const uint8_t *page, int64_t delta)
 }
 
 /* Number plus 1 of the page's pair, or 0; then *word is one that no pair of the page has. */
-static unsigned pair_find(const DbtFar *f, const uint8_t *page, uint32_t mode, int64_t delta, unsigned *word)
+static unsigned pair_find(const DbtFar *f, const uint8_t *page, uint32_t mode, int64_t delta,
+                          unsigned *word)
 {
     unsigned n = 0;
 
@@ -112,7 +135,10 @@ static unsigned pair_new(DbtFar *f)
     return f->used < PAIRS ? ++f->used : 0;
 }
 
-static const uint8_t *page_of(const Block *b) { return (const uint8_t *)((uintptr_t)b->at & -(uintptr_t)DBT_PAGE); }
+static const uint8_t *page_of(const Block *b)
+{
+    return (const uint8_t *)((uintptr_t)b->at & -(uintptr_t)DBT_PAGE);
+}
 static uint32_t mode_of(const Block *b) { return b->mode & ~(uint32_t)DBT_MODE_UNMERGED; }
 
 unsigned far_pair(DbtMachine *d, const DbtGuest *g, const Block *b, int64_t delta, unsigned *word)
@@ -134,7 +160,8 @@ unsigned far_pair(DbtMachine *d, const DbtGuest *g, const Block *b, int64_t delt
             return 0;
         }
         uint16_t *slot = &f->hash[hash_of(page)];
-        f->pair[k - 1] = (FarPair){ .page = page, .delta = (int32_t)delta, .mode = mode_of(b), .next = *slot, .word = (uint16_t)*word };
+        f->pair[k - 1] = (FarPair){ .page = page, .delta = (int32_t)delta, .mode = mode_of(b),
+                                    .next = *slot, .word = (uint16_t)*word };
         *slot = (uint16_t)k;
         d->stats.far_pairs++;
     }

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * hoist.c -- which memory checks of a loop hold for more than one turn: those whose address stays, or advances by a constant.
+ * hoist.c -- which memory checks of a loop hold for more than one turn: those whose address stays,
+ * or advances by a constant.
  *
- * Registers are followed as what they were at the loop's start plus a constant, once around.  What comes back to itself advances by
- * that constant each turn; an address made of such registers is then known for all turns, and its page for as many as it takes to leave it.
+ * Registers are followed as what they were at the loop's start plus a constant, once around.  What
+ * comes back to itself advances by that constant each turn; an address made of such registers is
+ * then known for all turns, and its page for as many as it takes to leave it.
  *
- *     loop: chk h0, r 8, [r1+r2*8]             r1 stays, r2 advances by 1:
- *           add r3, (h0)                       the check's address advances by 8, and the page it is in when the loop is begun
- *           inc r2                             is good for the rest of its (4096 - offset - 8) / 8 turns
+ *     loop: chk h0, r 8, [r1+r2*8]        r1 stays, r2 advances by 1: the check's address advances
+ *           add r3, (h0)                  by 8, and the page it is in when the loop is begun is
+ *           inc r2                        good for the rest of its (4096 - offset - 8) / 8 turns
  *           cmp r2, r4
  *           br ne loop
  *
  * In 64-bit code a counter may have 32 bits: `add ecx, 1` clears the upper half, `movsxd rdx, ecx`
  * fills it with the sign.  While the counter is between 0 and 2^31, and stays there for as long as
- * its page lasts, it is as if it had 64; the look at the pages asks that as well (IrHoisted.lo, hi).
+ * its page lasts, it is as if it had 64; the look at the pages asks that as well (IrHoisted.lo,
+ * hi).
  *
  * Omits: such counters that go down, 16-bit addresses, segment limits, locked accesses.
  * Threads: a list belongs to the thread that builds it.
@@ -23,7 +26,7 @@
 
 enum { N_GUEST = 32, NO_VALUE = 64, FAR = 1 << 28, STEP_MAX = 512, SPAN_MAX = 64, UNKNOWN = 0xff };
 
-typedef struct Value {                  /* what a register was at the loop's start, plus a constant, modulo 2^bits */
+typedef struct Value { /* what a register was at the loop's start, plus a constant, modulo 2^bits */
     uint8_t  symbol, bits;              /* symbol: the guest register, UNKNOWN */
     bool     mixed;                     /* added to with 64 bits after it was cut to 32 */
     int32_t  add;
@@ -37,7 +40,9 @@ typedef struct Walk {
 
 static unsigned index_of(IrRef r)
 {
-    return r.kind == IR_GUEST && r.id < N_GUEST ? r.id : r.kind == IR_TEMP ? N_GUEST + r.id : NO_VALUE;
+    return r.kind == IR_GUEST && r.id < N_GUEST ? r.id
+           : r.kind == IR_TEMP                  ? N_GUEST + r.id
+                                                : NO_VALUE;
 }
 
 static Value value_of(const Walk *w, IrRef r)
@@ -83,11 +88,15 @@ static Value result(const Walk *w, const IrInsn *i)
         }
         int64_t add = (int64_t)w->b->imms[i->b.id];
         add = i->type == IR_I32 ? (int32_t)add : add;
-        return add < -FAR || add > FAR ? none : plus(value_of(w, i->a), i->op == IR_add ? add : -add, bits);
+        return add < -FAR || add > FAR
+                   ? none
+                   : plus(value_of(w, i->a), i->op == IR_add ? add : -add, bits);
     }
     case IR_lea: {
         const IrMem *m = &w->b->mems[i->mem];
-        return m->index.kind || m->pc_relative || m->offset_bits < bits ? none : plus(value_of(w, m->base), m->disp, bits);
+        return m->index.kind || m->pc_relative || m->offset_bits < bits
+                   ? none
+                   : plus(value_of(w, m->base), m->disp, bits);
     }
     }
     return none;
@@ -121,7 +130,8 @@ static bool at_start(const Walk *w, const IrMem *m, IrHoisted *o)
 
     *out = *m;
     o->narrow = 0;
-    if (m->limit || m->locked || m->offset_bits < 32 || m->span > SPAN_MAX || (m->pc_relative && m->base.kind)) {
+    if (m->limit || m->locked || m->offset_bits < 32 || m->span > SPAN_MAX ||
+        (m->pc_relative && m->base.kind)) {
         return false;
     }
     for (unsigned k = 0; k < 2; k++) {
@@ -155,8 +165,8 @@ static bool step_of(const Walk *w, IrRef r, unsigned bits, int64_t *step)
 }
 
 /*
- * One of the check's registers has, or had when it was used, 32 bits extended to more: between which
- * values at the loop's start it is as if it had more, for as many turns as the page lasts.
+ * One of the check's registers has, or had when it was used, 32 bits extended to more: between
+ * which values at the loop's start it is as if it had more, for as many turns as the page lasts.
  * step: its own; all: the address's.
  */
 static bool look_at(const Walk *w, IrHoisted *o, unsigned k, int64_t step, int64_t all)
@@ -192,7 +202,8 @@ static void keep_steady(const Walk *w, IrHoist *h)
     for (unsigned k = 0; k < h->n; k++) {
         IrHoisted o = h->of[k];
         const IrMem *m = &o.at;
-        if (!step_of(w, m->base, m->offset_bits, &base) || !step_of(w, m->index, m->offset_bits, &index) ||
+        if (!step_of(w, m->base, m->offset_bits, &base) ||
+            !step_of(w, m->index, m->offset_bits, &index) ||
             (m->segment != SEG_NONE && w->seg_written)) {
             continue;
         }

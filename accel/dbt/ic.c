@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ic.c -- inline caches of native code: whose they are, when they are emptied, and which places are better without.
+ * ic.c -- inline caches of native code: whose they are, when they are emptied, and which places are
+ * better without.
  *
- * What is in one is in the TLB or the jump cache of its context as well, or was until something pushed it out: so it goes when
- * a flush takes that.  Caches are the current context's; in user code they stay over a system call, as the kernel's has none.
+ * What is in one is in the TLB or the jump cache of its context as well, or was until something
+ * pushed it out: so it goes when a flush takes that.  Caches are the current context's; in user
+ * code they stay over a system call, as the kernel's has none.
  *
- * Which code has them: what is worth it.  Each has a line of the host's cache to itself, so a large program would lose by having them
- * everywhere.  Interrupts fall where time is spent: what they meet twice is made again with caches, and the blocks it leads to.
+ * Which code has them: what is worth it.  Each has a line of the host's cache to itself, so a large
+ * program would lose by having them everywhere.  Interrupts fall where time is spent: what they
+ * meet twice is made again with caches, and the blocks it leads to.
  *
- * A place that goes from page to page loses by its cache: each miss is a branch that was not foreseen.  Misses count down a budget;
- * if it did not last, whoever used it up goes on without.  That is drawing lots in proportion to misses.
+ * A place that goes from page to page loses by its cache: each miss is a branch that was not
+ * foreseen.  Misses count down a budget; if it did not last, whoever used it up goes on without.
+ * That is drawing lots in proportion to misses.
  *
  * Threads: a vCPU's own, except ic_flush() and ic_unwrite(), also called for stopped vCPUs.
  */
@@ -17,10 +21,14 @@
 #include "accel/dbt/internal.h"
 #include "core/compiler.h"
 
-enum { HOT = 2, FORGET_AFTER = 2048, NS_A_MISS = 200, TEST_BUDGET = 2 };             /* fewer on average: too many */
+/* fewer on average: too many */
+enum { HOT = 2, FORGET_AFTER = 2048, NS_A_MISS = 200, TEST_BUDGET = 2 };
 static const uint64_t no_jump = UINT64_C(1) << 62;      /* no sum of a canonical page and 32 bits */
 
-static DbtIc *ic_at(const DbtCpu *c, unsigned k) { return (DbtIc *)((char *)c + c->guest->ic_offset) + k; }
+static DbtIc *ic_at(const DbtCpu *c, unsigned k)
+{
+    return (DbtIc *)((char *)c + c->guest->ic_offset) + k;
+}
 static void ic_empty(DbtIc *i) { *i = (DbtIc){ .key = no_jump }; }
 
 void ic_fini(DbtCpu *c)
@@ -42,7 +50,8 @@ bool ic_wanted(const DbtMachine *d, const DbtGuest *g, uint64_t mode)
     if ((mode & g->mode_slow) || !g->ic_offset) {
         return false;                   /* nothing is entered in the TLB, or no room */
     }
-    return d->ic == IC_ALL || (d->ic == IC_USER && g->mode_user && (mode & g->mode_user) == g->mode_user);
+    return d->ic == IC_ALL ||
+           (d->ic == IC_USER && g->mode_user && (mode & g->mode_user) == g->mode_user);
 }
 
 static void ic_clear(DbtCpu *c)
@@ -69,7 +78,8 @@ void ic_flush(DbtCpu *c, const DbtContext *x)
     }
 }
 
-static void ic_clear_if(DbtCpu *c, bool (*is)(const DbtCpu *c, const DbtIc *i, uint64_t arg), uint64_t arg)
+static void ic_clear_if(DbtCpu *c, bool (*is)(const DbtCpu *c, const DbtIc *i, uint64_t arg),
+                        uint64_t arg)
 {
     unsigned kept = 0;
 
@@ -134,17 +144,27 @@ bool ic_is_bad(const DbtMachine *d, const uint8_t *at)
     return __atomic_load_n(&d->ic_bad[h / 8], __ATOMIC_RELAXED) >> (h & 7) & 1;
 }
 
-static bool bit_of(const uint8_t *bits, unsigned h) { return __atomic_load_n(&bits[h / 8], __ATOMIC_RELAXED) >> (h & 7) & 1; }
-static unsigned place_of(const uint8_t *at, bool write) { return hash_of(at, IC_HASH_BITS) ^ write; }
+static bool bit_of(const uint8_t *bits, unsigned h)
+{
+    return __atomic_load_n(&bits[h / 8], __ATOMIC_RELAXED) >> (h & 7) & 1;
+}
+static unsigned place_of(const uint8_t *at, bool write)
+{
+    return hash_of(at, IC_HASH_BITS) ^ write;
+}
 
 void ic_seen(DbtMachine *d, const uint8_t *at, bool write, bool same)
 {
     unsigned h = place_of(at, write);
 
-    __atomic_or_fetch(&(same ? d->ic_stays : d->ic_roams)[h / 8], (uint8_t)(1u << (h & 7)), __ATOMIC_RELAXED);
+    __atomic_or_fetch(&(same ? d->ic_stays : d->ic_roams)[h / 8], (uint8_t)(1u << (h & 7)),
+                      __ATOMIC_RELAXED);
 }
 
-bool ic_roams(const DbtMachine *d, const uint8_t *at, bool write) { return bit_of(d->ic_roams, place_of(at, write)); }
+bool ic_roams(const DbtMachine *d, const uint8_t *at, bool write)
+{
+    return bit_of(d->ic_roams, place_of(at, write));
+}
 
 bool ic_stays(const DbtMachine *d, const uint8_t *at, bool write)
 {

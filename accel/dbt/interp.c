@@ -4,14 +4,17 @@
  *
  * Spec: accel/dbt/ir.h and ir.def, whose expressions are expanded here (meaning.h).
  *
- * A block of one guest instruction is run to the letter: what is not plain RAM goes by access descriptors, and what the
- * guest's manual lets raise raises.  In a longer block a check that finds no plain RAM hands its guest instruction to
- * dbt_step(), like native code, since that instruction may change the mode, the map or this very block.
+ * A block of one guest instruction is run to the letter: what is not plain RAM goes by access
+ * descriptors, and what the guest's manual lets raise raises.  In a longer block a check that finds
+ * no plain RAM hands its guest instruction to dbt_step(), like native code, since that instruction
+ * may change the mode, the map or this very block.
  *
- * Flags live in a local as FL_* bits; cpu->fl follows at each change, so that anything may leave at any time.
+ * Flags live in a local as FL_* bits; cpu->fl follows at each change, so that anything may leave at
+ * any time.
  *
  * Omits: big-endian hosts (guest RAM and narrow registers are accessed as they lie).
- * Threads: the vCPU's own.  The block must stay allocated until the call returns, even if it is invalidated meanwhile.
+ * Threads: the vCPU's own.  The block must stay allocated until the call returns, even if it is
+ *   invalidated meanwhile.
  */
 #include <string.h>
 #include "accel/dbt/dbt.h"
@@ -30,7 +33,8 @@ typedef struct HostRef {                /* what IR_HOST stands for here */
 typedef struct Run {
     DbtCpu *c;
     const IrBlock *b;
-    const uint8_t *base[IR_IMM + 1];    /* of the operand kinds that lie in memory: base + (id << shift) */
+    /* of the operand kinds that lie in memory: base + (id << shift) */
+    const uint8_t *base[IR_IMM + 1];
     unsigned fl;                        /* FL_* */
     uint64_t temp[8];
     HostRef host[IR_HOSTS];
@@ -39,13 +43,14 @@ typedef struct Run {
 static const uint8_t ref_shift[IR_IMM + 1] = { [IR_GUEST] = 3, [IR_TEMP] = 3, [IR_IMM] = 3 };
 static const uint64_t masks[4] = { UINT8_MAX, UINT16_MAX, UINT32_MAX, UINT64_MAX };
 
-/* ---- flags as a table each way: FL_* to the form of cpu->fl, and to the set of conditions that hold ---- */
+/* ---- flags as tables: FL_* to the form of cpu->fl, and to the set of conditions that hold ---- */
 #define IF(f, m, v) (((f) & (m)) ? (v) : 0)
-#define FL_WORD(f) (IF(f, FL_C, 0x100) | IF(f, FL_P, 0x400) | IF(f, FL_A, 0x1000) | IF(f, FL_Z, 0x4000) | \
+#define FL_WORD(f)                                                                         \
+    (IF(f, FL_C, 0x100) | IF(f, FL_P, 0x400) | IF(f, FL_A, 0x1000) | IF(f, FL_Z, 0x4000) | \
                     IF(f, FL_S, 0x8000) | IF(f, FL_O, 1) | 0x200)
 #define PAIR(cc, holds) ((holds) ? 1u << (cc) : 2u << (cc))
 #define LESS(f) (!!((f) & FL_S) != !!((f) & FL_O))
-#define CONDS(f) (PAIR(CC_O, (f) & FL_O) | PAIR(CC_B, (f) & FL_C) | PAIR(CC_E, (f) & FL_Z) | \
+#define CONDS(f) (PAIR(CC_O, (f) & FL_O) | PAIR(CC_B, (f) & FL_C) | PAIR(CC_E, (f) & FL_Z) |           \
                   PAIR(CC_BE, (f) & (FL_C | FL_Z)) | PAIR(CC_S, (f) & FL_S) | PAIR(CC_P, (f) & FL_P) | \
                   PAIR(CC_L, LESS(f)) | PAIR(CC_LE, LESS(f) || ((f) & FL_Z)))
 #define ROW4(m, f) m(f), m((f) + 1), m((f) + 2), m((f) + 3)
@@ -95,7 +100,8 @@ static void ram_store(uint8_t *p, IrType type, uint64_t v)
 /* If *p is *old, make it `now`; else *old is what it is. */
 static bool ram_swap(uint8_t *p, IrType type, uint64_t *old, uint64_t now)
 {
-#define SWAP(T) { T o = (T)*old; bool ok = __atomic_compare_exchange_n((T *)(void *)p, &o, (T)now, false, \
+#define SWAP(T)                                                                                             \
+    { T o = (T)*old; bool ok = __atomic_compare_exchange_n((T *)(void *)p, &o, (T)now, false,               \
                                                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
                   *old = o; return ok; }
     switch (type) {
@@ -111,7 +117,8 @@ static bool ram_swap(uint8_t *p, IrType type, uint64_t *old, uint64_t now)
 static uint64_t host_load(Run *r, IrRef ref, IrType type, int32_t disp)
 {
     const HostRef *h = &r->host[ref.id];
-    return h->host ? ram_load(h->host + disp, type) : dbt_desc_load(r->c, &h->desc, (unsigned)disp, 1u << type);
+    return h->host ? ram_load(h->host + disp, type)
+                   : dbt_desc_load(r->c, &h->desc, (unsigned)disp, 1u << type);
 }
 
 static void host_store(Run *r, const IrInsn *i, IrRef ref, IrType type, uint64_t v)
@@ -137,7 +144,8 @@ static inline uint64_t get(Run *r, const IrInsn *i, IrRef ref, IrType type)
         memcpy(&v, r->base[ref.kind] + ((size_t)ref.id << ref_shift[ref.kind]), 8);
         return v >> (ref.high_byte * 8) & masks[type];
     }
-    return ref.kind == IR_CTX ? ram_load((const uint8_t *)r->c + ref.id, type) : host_load(r, ref, type, i->disp);
+    return ref.kind == IR_CTX ? ram_load((const uint8_t *)r->c + ref.id, type)
+                              : host_load(r, ref, type, i->disp);
 }
 
 static inline void put(Run *r, const IrInsn *i, IrRef ref, IrType type, uint64_t v)
@@ -200,15 +208,17 @@ static inline uint8_t *tlb_hit(const DbtCpu *c, uint64_t linear, unsigned span, 
 {
     const TlbEntry *e = &c->ctx->tlb[tlb_slot(c->ctx, linear)];
     uint64_t tag = access & IR_WRITE ? e->write : e->read;
-    return (linear ^ tag) <= DBT_PAGE - span ? (uint8_t *)(uintptr_t)(e->page + (linear ^ tag)) : NULL;
+    return (linear ^ tag) <= DBT_PAGE - span ? (uint8_t *)(uintptr_t)(e->page + (linear ^ tag))
+                                             : NULL;
 }
 
 static bool is_canonical(const DbtCpu *c, const IrMem *m, uint64_t linear, unsigned span)
 {
     unsigned up = 64 - c->guest->canonical_bits;
     uint64_t last = linear + span - 1;
-    return m->linear_bits < 64 || up >= 64 || ((uint64_t)((int64_t)(linear << up) >> up) == linear &&
-                                               (uint64_t)((int64_t)(last << up) >> up) == last);
+    return m->linear_bits < 64 || up >= 64 ||
+           ((uint64_t)((int64_t)(linear << up) >> up) == linear &&
+            (uint64_t)((int64_t)(last << up) >> up) == last);
 }
 
 /* A flat segment needs no look at its limit but where an operand would wrap at 4 GiB. */
@@ -319,14 +329,19 @@ static uint64_t rmw_locked(Run *r, const IrInsn *i, uint64_t b, uint64_t c)
     }
     here(r, i);
     dbt_exclusive_begin(r->c);
-    dbt_access(r->c, h->linear, h->mem->span, h->mem->access, &h->desc);        /* the map may have changed in the wait */
+    /* the map may have changed in the wait */
+    dbt_access(r->c, h->linear, h->mem->span, h->mem->access, &h->desc);
     old = dbt_desc_load(r->c, &h->desc, (unsigned)i->disp, 1u << type);
-    dbt_desc_store(r->c, &h->desc, (unsigned)i->disp, stored_value(i->op, type, old, b, c, carry), 1u << type);
+    dbt_desc_store(r->c, &h->desc, (unsigned)i->disp, stored_value(i->op, type, old, b, c, carry),
+                   1u << type);
     dbt_exclusive_end(r->c);
     return old;
 }
 
-/* Any operation that reads and writes the same IR_HOST, and xchg, xadd, cmpxchg, whose dst gets the old value. */
+/*
+ * Any operation that reads and writes the same IR_HOST, and xchg, xadd, cmpxchg, whose dst gets the
+ * old value.
+ */
 static void rmw(Run *r, const IrInsn *i)
 {
     IrType type = i->type;
@@ -358,7 +373,8 @@ static void multiply(Run *r, const IrInsn *i)
     if (i->op == IR_mulu2) {
         high = (uint64_t)((unsigned __int128)a * b >> bits);
     } else {
-        high = (uint64_t)((__int128)(int64_t)sign_extend(a, type) * (int64_t)sign_extend(b, type) >> bits);
+        high = (uint64_t)((__int128)(int64_t)sign_extend(a, type) * (int64_t)sign_extend(b, type) >>
+                          bits);
     }
     high &= masks[type];
     uint64_t low = a * b & masks[type];
@@ -380,7 +396,8 @@ static void divide(Run *r, const IrInsn *i)
         n_minus = n >> (2 * bits - 1) & 1;
         b_minus = b >> (bits - 1) & 1;
         if (n_minus) {
-            n = -n & (type == IR_I64 ? ~(unsigned __int128)0 : ((unsigned __int128)1 << 2 * bits) - 1);
+            n = -n &
+                (type == IR_I64 ? ~(unsigned __int128)0 : ((unsigned __int128)1 << 2 * bits) - 1);
         }
         b = b_minus ? -b & masks[type] : b;
     }
@@ -390,7 +407,7 @@ static void divide(Run *r, const IrInsn *i)
     q = (uint64_t)(n / b);
     rem = (uint64_t)(n % b);
     if (i->op == IR_divs) {
-        uint64_t most = (masks[type] >> 1) + (n_minus != b_minus);      /* 2^(bits-1), or one less */
+        uint64_t most = (masks[type] >> 1) + (n_minus != b_minus);    /* 2^(bits-1), or one less */
         if (q > most) {
             r->c->guest->trap(r->c, TRAP_DIVIDE, SEG_NONE);
         }
@@ -415,7 +432,8 @@ static void call_helper(Run *r, const IrInsn *i)
 static uint8_t *vector(const Run *r, unsigned id)
 {
     const DbtGuest *g = r->c->guest;
-    return (uint8_t *)r->c + (id < 64 ? g->vec_offset + id * g->vec_stride : g->mmx_offset + (id - 64) * g->mmx_stride);
+    return (uint8_t *)r->c + (id < 64 ? g->vec_offset + id * g->vec_stride
+                                      : g->mmx_offset + (id - 64) * g->mmx_stride);
 }
 
 /* A memory operand of up to 64 bytes, to or from a copy. */
@@ -431,7 +449,8 @@ static void host_copy(Run *r, IrRef ref, int32_t disp, uint8_t *buf, unsigned by
         return;
     }
     for (unsigned n, at = 0; at < bytes; at += n) {
-        IrType type = bytes - at >= 8 ? IR_I64 : bytes - at >= 4 ? IR_I32 : bytes - at >= 2 ? IR_I16 : IR_I8;
+        unsigned left = bytes - at;
+        IrType type = left >= 8 ? IR_I64 : left >= 4 ? IR_I32 : left >= 2 ? IR_I16 : IR_I8;
         n = 1u << type;
         if (store) {
             uint64_t v = 0;
@@ -473,7 +492,8 @@ static void vector_op(Run *r, const IrInsn *i)
     void *sp = vector_source(r, i, i->a, from, bytes);
     if (d->props & V_VEX) {             /* of a and b, one at most is no vector */
         void *sp2 = i->b.kind ? vector_source(r, i, i->b, from, bytes) : NULL;
-        flags = r->c->guest->vex(r->c, i->sub, dp, i->a.kind ? sp : NULL, sp2, i->c.kind ? vector(r, i->c.id) : NULL, i->imm8, i->vl);
+        flags = r->c->guest->vex(r->c, i->sub, dp, i->a.kind ? sp : NULL, sp2,
+                                 i->c.kind ? vector(r, i->c.id) : NULL, i->imm8, i->vl);
     } else {
         flags = d->fn(r->c, dp, sp, i->imm8);
     }
@@ -488,7 +508,10 @@ static void vector_op(Run *r, const IrInsn *i)
     }
 }
 
-/* Is the whole block within the code segment?  False: some instruction is not; dbt_step() finds which. */
+/*
+ * Is the whole block within the code segment?  False: some instruction is not; dbt_step() finds
+ * which.
+ */
 static bool check_code_limit(const Run *r, const IrInsn *i)
 {
     const DbtGuest *g = r->c->guest;
@@ -553,10 +576,13 @@ static bool go(Run *r, int32_t offset)
 #define ARITH3(name) \
     op_##name: { RMW const uint64_t a = A, b = B, c = C, v = EVAL(name, r.fl & FL_C); \
         WANTED(ir_flags(IR_##name, type, a, b, c, v, 0, r.fl)) put(&r, i, i->dst, type, v); NEXT; }
-#define COMPARE(name, flags) \
+#define COMPARE(name, flags)                                                                           \
     op_##name: { const uint64_t a = A, b = B, c = 0, v = EVAL(name, false); (void)a; (void)b; (void)v; \
         put_flags(&r, i, flags); NEXT; }
-/* Each operation ends with a jump of its own to the next: predicted apart, where a common switch is guessed badly. */
+/*
+ * Each operation ends with a jump of its own to the next: predicted apart, where a common switch is
+ * guessed badly.
+ */
 #define NEXT do { i++; type = i->type; goto *labels[i->op]; } while (0)
 #define KEEP_C(flags) (((flags) & ~FL_C) | (r.fl & FL_C))
 

@@ -10,7 +10,8 @@
 #include "accel/dbt/ir.h"
 
 static const char *const type_names[4] = { "i8", "i16", "i32", "i64" };
-static const char *const cc_names[16] = { "o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g" };
+static const char *const cc_names[16] = { "o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns",
+                                          "p", "np", "l", "ge", "le", "g" };
 
 /* ---- text ---- */
 static void print_flags(GString *out, const char *what, unsigned f)
@@ -32,11 +33,14 @@ static void print_ref(const IrBlock *b, const IrInsn *i, IrRef r, GString *out)
     case IR_NONE:  g_string_append(out, "-"); break;
     case IR_GUEST: g_string_append_printf(out, "r%u%s", r.id, r.high_byte ? "h" : ""); break;
     case IR_TEMP:  g_string_append_printf(out, "t%u", r.id); break;
-    case IR_IMM:   g_string_append_printf(out, "%#" PRIx64, r.id < b->n_imms ? b->imms[r.id] : 0); break;
+    case IR_IMM:
+        g_string_append_printf(out, "%#" PRIx64, r.id < b->n_imms ? b->imms[r.id] : 0);
+        break;
     case IR_CTX:   g_string_append_printf(out, "ctx+%#x", r.id); break;
     case IR_VEC:   g_string_append_printf(out, "v%u", r.id); break;
     case IR_HOST:
-        g_string_append_printf(out, i && i->op == IR_chk ? "h%u" : i && i->disp ? "(h%u%+d)" : "(h%u)", r.id, i ? i->disp : 0);
+        g_string_append_printf(out, i && i->op == IR_chk ? "h%u"
+                                    : i && i->disp ? "(h%u%+d)" : "(h%u)", r.id, i ? i->disp : 0);
         break;
     default:       g_string_append(out, "?");
     }
@@ -45,7 +49,8 @@ static void print_ref(const IrBlock *b, const IrInsn *i, IrRef r, GString *out)
 static void print_mem(const IrBlock *b, const IrMem *m, bool check, GString *out)
 {
     if (check) {
-        g_string_append_printf(out, " %s%s %u", m->access & IR_READ ? "r" : "", m->access & IR_WRITE ? "w" : "", m->span);
+        g_string_append_printf(out, " %s%s %u", m->access & IR_READ ? "r" : "",
+                               m->access & IR_WRITE ? "w" : "", m->span);
         if (m->merged) {
             g_string_append_printf(out, " merged %u own %u+%u", m->merged, m->own_at, m->own_span);
         }
@@ -82,7 +87,8 @@ static void print_insn(const IrBlock *b, const IrInsn *i, GString *out)
         g_string_append_printf(out, "    op %u?\n", i->op);
         return;
     }
-    g_string_append_printf(out, "    %s%s.%s", i->locked ? "lock " : "", ir_op_names[i->op], type_names[i->type & 3]);
+    g_string_append_printf(out, "    %s%s.%s", i->locked ? "lock " : "", ir_op_names[i->op],
+                           type_names[i->type & 3]);
     if (i->op == IR_br || i->op == IR_sel || i->op == IR_setcc) {
         g_string_append_printf(out, ".%s", cc_names[i->cond & 15]);
     }
@@ -108,7 +114,8 @@ static void print_insn(const IrBlock *b, const IrInsn *i, GString *out)
     if (i->op == IR_vop) {
         g_string_append_printf(out, " imm8 %#x", i->imm8);
     }
-    if (i->op == IR_jmp || i->op == IR_br || i->op == IR_brz || i->op == IR_brnz || i->op == IR_jguess || i->op == IR_exit_next || i->op == IR_chkcs || i->op == IR_bulk) {
+    if (i->op == IR_jmp || i->op == IR_br || i->op == IR_brz || i->op == IR_brnz ||
+        i->op == IR_jguess || i->op == IR_exit_next || i->op == IR_chkcs || i->op == IR_bulk) {
         g_string_append_printf(out, " %s page%+d", i->op == IR_chkcs ? "to" : "->", i->imm);
     }
     print_flags(out, "sets", i->sets);
@@ -122,7 +129,9 @@ void ir_print(const IrBlock *b, GString *out)
     unsigned guest = 0;
     for (unsigned n = 0; n < b->n_insns; n++) {
         for (; guest < b->n_guest && guest <= b->insns[n].guest; guest++) {
-            g_string_append_printf(out, "  %#" PRIx64 ":\n", (b->pc & ~UINT64_C(0xfff)) + (uint64_t)(int64_t)b->guest[guest].offset);
+            g_string_append_printf(out, "  %#" PRIx64 ":\n",
+                                   (b->pc & ~UINT64_C(0xfff)) +
+                                       (uint64_t)(int64_t)b->guest[guest].offset);
         }
         print_insn(b, &b->insns[n], out);
     }
@@ -149,15 +158,18 @@ static bool verify_source(Verify *v, const IrInsn *i, IrRef r)
 {
     switch (r.kind) {
     case IR_TEMP:
-        return (r.id < IR_TEMPS && v->temps >> r.id & 1) || wrong(v, "a temporary is read before it is written");
+        return (r.id < IR_TEMPS && v->temps >> r.id & 1) ||
+               wrong(v, "a temporary is read before it is written");
     case IR_IMM:
         return r.id < v->b->n_imms || wrong(v, "no such immediate");
     case IR_HOST:
-        return (r.id < IR_HOSTS && v->hosts >> r.id & 1) || wrong(v, "a host address without a check");
+        return (r.id < IR_HOSTS && v->hosts >> r.id & 1) ||
+               wrong(v, "a host address without a check");
     case IR_VEC:
         return i->op == IR_vop || wrong(v, "a vector register outside vop");
     case IR_GUEST:
-        return !r.high_byte || i->type == IR_I8 || i->op == IR_zext8 || i->op == IR_sext8 || wrong(v, "high byte of a wide access");
+        return !r.high_byte || i->type == IR_I8 || i->op == IR_zext8 || i->op == IR_sext8 ||
+               wrong(v, "high byte of a wide access");
     default:
         return r.kind == IR_NONE || r.kind == IR_CTX || wrong(v, "unknown kind of operand");
     }
@@ -190,13 +202,15 @@ static bool verify_mem(Verify *v, const IrInsn *i)
         return wrong(v, "no such memory operand");
     }
     const IrMem *m = &v->b->mems[i->mem];
-    if ((m->offset_bits != 16 && m->offset_bits != 32 && m->offset_bits != 64) || (m->linear_bits != 32 && m->linear_bits != 64)) {
+    if ((m->offset_bits != 16 && m->offset_bits != 32 && m->offset_bits != 64) ||
+        (m->linear_bits != 32 && m->linear_bits != 64)) {
         return wrong(v, "address size");
     }
     if (m->base.kind > IR_TEMP || m->index.kind > IR_TEMP || m->scale > 3) {
         return wrong(v, "base or index is no register");
     }
-    if (i->op == IR_chk && (m->span == 0 || m->span > 4096 || !(m->access & (IR_READ | IR_WRITE)))) {
+    if (i->op == IR_chk &&
+        (m->span == 0 || m->span > 4096 || !(m->access & (IR_READ | IR_WRITE)))) {
         return wrong(v, "span or access of a check");
     }
     if (m->narrow > 2 ||
@@ -258,7 +272,8 @@ static bool verify_insn(Verify *v, const IrInsn *i)
             }
         }
     }
-    if ((i->op == IR_xchg || i->op == IR_xadd || i->op == IR_cmpxchg || i->locked) && i->a.kind != IR_HOST) {
+    if ((i->op == IR_xchg || i->op == IR_xadd || i->op == IR_cmpxchg || i->locked) &&
+        i->a.kind != IR_HOST) {
         return wrong(v, "its first source must be memory");
     }
     if ((i->op == IR_chk || i->op == IR_lea) && !verify_mem(v, i)) {

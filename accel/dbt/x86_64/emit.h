@@ -12,9 +12,9 @@
 #include <string.h>
 #include "accel/dbt/x86_64/x64.h"
 
-enum { E_W = 1, E_16 = 2, E_R8 = 4, E_M8 = 8 };     /* REX.W; 66 prefix; reg, rm are byte registers */
+enum { E_W = 1, E_16 = 2, E_R8 = 4, E_M8 = 8 }; /* REX.W; 66 prefix; reg, rm are byte registers */
 typedef struct Rm {
-    uint8_t reg, index, scale;          /* index NO_REG: none; reg NO_REG: no base, which needs an index */
+    uint8_t reg, index, scale;   /* index NO_REG: none; reg NO_REG: no base, which needs an index */
     bool    mem;
     int32_t disp;
 } Rm;
@@ -24,15 +24,22 @@ static inline void e32(Em *e, uint32_t v) { memcpy(e->p, &v, 4); e->p += 4; }
 static inline void e64(Em *e, uint64_t v) { memcpy(e->p, &v, 8); e->p += 8; }
 
 static inline Rm rm_reg(unsigned r) { return (Rm){ .reg = (uint8_t)r, .index = NO_REG }; }
-static inline Rm rm_mem(unsigned base, int32_t disp) { return (Rm){ .reg = (uint8_t)base, .index = NO_REG, .mem = true, .disp = disp }; }
+static inline Rm rm_mem(unsigned base, int32_t disp)
+{
+    return (Rm){ .reg = (uint8_t)base, .index = NO_REG, .mem = true, .disp = disp };
+}
 static inline Rm rm_cpu(int32_t disp) { return rm_mem(RBP, disp); }
-static inline Rm rm_ic(const Em *e, unsigned k, size_t member) { return rm_cpu((int32_t)(e->x->guest->ic_offset + k * sizeof(DbtIc) + member) - BIAS); }
+static inline Rm rm_ic(const Em *e, unsigned k, size_t member)
+{
+    return rm_cpu((int32_t)(e->x->guest->ic_offset + k * sizeof(DbtIc) + member) - BIAS);
+}
 Rm em_seg_base(const Em *e, const IrMem *m);            /* mem.c */
 static inline Rm rm_of(Opnd o) { return o.kind == O_MEM ? rm_mem(o.reg, o.disp) : rm_reg(o.reg); }
 
 /*
- * Every byte that an encoding may have is stored, and the place moves on only where it has it: no branches, and the place stays in a
- * register meanwhile.  (What is stored through a pointer to bytes may be Em.p itself, for all that the compiler knows.)
+ * Every byte that an encoding may have is stored, and the place moves on only where it has it: no
+ * branches, and the place stays in a register meanwhile.  (What is stored through a pointer to
+ * bytes may be Em.p itself, for all that the compiler knows.)
  */
 static inline uint8_t *put_modrm(uint8_t *p, unsigned reg, Rm m)
 {
@@ -52,7 +59,8 @@ static inline uint8_t *put_modrm(uint8_t *p, unsigned reg, Rm m)
     bool sib = m.index != NO_REG || (m.reg & 7) == RSP;
     unsigned mod = m.disp == 0 && (m.reg & 7) != RBP ? 0 : m.disp == (int8_t)m.disp ? 1 : 2;
     p[0] = (uint8_t)(mod << 6 | reg | (sib ? 4 : (m.reg & 7)));
-    p[1] = (uint8_t)((unsigned)m.scale << 6 | (m.index == NO_REG ? 4u : (m.index & 7u)) << 3 | (m.reg & 7));
+    p[1] = (uint8_t)((unsigned)m.scale << 6 | (m.index == NO_REG ? 4u : (m.index & 7u)) << 3 |
+                     (m.reg & 7));
     p += 1 + sib;
     memcpy(p, &m.disp, 4);
     return p + disp_bytes[mod];
@@ -62,7 +70,8 @@ static inline void e_modrm(Em *e, unsigned reg, Rm m) { e->p = put_modrm(e->p, r
 
 static inline uint8_t *put_op(uint8_t *p, uint32_t opc, unsigned flags, unsigned reg, Rm m)
 {
-    unsigned rex = (flags & E_W ? 8 : 0) | (reg & 8) >> 1 | (m.reg == NO_REG ? 0 : (m.reg & 8) >> 3);
+    unsigned rex = (flags & E_W ? 8 : 0) | (reg & 8) >> 1 |
+                   (m.reg == NO_REG ? 0 : (m.reg & 8) >> 3);
     unsigned map = opc >> 8 & 0xff, prefix = opc >> 16 & 0xff;
 
     rex |= m.index == NO_REG ? 0 : (m.index & 8) >> 2;
@@ -83,7 +92,10 @@ static inline uint8_t *put_op(uint8_t *p, uint32_t opc, unsigned flags, unsigned
     return put_modrm(p, reg, m);
 }
 
-static inline void e_op(Em *e, uint32_t opc, unsigned flags, unsigned reg, Rm m) { e->p = put_op(e->p, opc, flags, reg, m); }
+static inline void e_op(Em *e, uint32_t opc, unsigned flags, unsigned reg, Rm m)
+{
+    e->p = put_op(e->p, opc, flags, reg, m);
+}
 
 static inline uint8_t *put_imm32(uint8_t *p, uint32_t v)
 {
@@ -101,8 +113,14 @@ static inline void e_typed(Em *e, uint32_t opc, IrType t, unsigned reg, Rm m)
     e_op(e, t == IR_I8 ? opc & ~1u : opc, type_flags(t), reg, m);
 }
 
-static inline void e_mov_rr(Em *e, unsigned to, unsigned from) { e_op(e, 0x8b, E_W, to, rm_reg(from)); }
-static inline void e_mov32(Em *e, unsigned to, unsigned from) { e_op(e, 0x8b, 0, to, rm_reg(from)); }
+static inline void e_mov_rr(Em *e, unsigned to, unsigned from)
+{
+    e_op(e, 0x8b, E_W, to, rm_reg(from));
+}
+static inline void e_mov32(Em *e, unsigned to, unsigned from)
+{
+    e_op(e, 0x8b, 0, to, rm_reg(from));
+}
 static inline void e_load(Em *e, unsigned reg, Rm m) { e_op(e, 0x8b, E_W, reg, m); }
 static inline void e_store(Em *e, unsigned reg, Rm m) { e_op(e, 0x89, E_W, reg, m); }
 static inline void e_mov_imm(Em *e, unsigned reg, uint64_t v)      /* keeps the flags */
@@ -133,24 +151,38 @@ static inline void e_movzx(Em *e, unsigned to, Rm m, IrType t)
     case IR_I64: e_op(e, 0x8b, E_W, to, m); break;
     }
 }
-static inline void e_imm_typed(Em *e, IrType t, uint64_t v)     /* immediate of an instruction of this type */
+/* immediate of an instruction of this type */
+static inline void e_imm_typed(Em *e, IrType t, uint64_t v)
 {
     e->p = put_imm32(e->p, (uint32_t)v) - (t == IR_I8 ? 3 : t == IR_I16 ? 2 : 0);
 }
 static inline int64_t imm_signed(uint64_t v, IrType t)
 {
-    return t == IR_I8 ? (int8_t)v : t == IR_I16 ? (int16_t)v : t == IR_I32 ? (int32_t)v : (int64_t)v;
+    return t == IR_I8    ? (int8_t)v
+           : t == IR_I16 ? (int16_t)v
+           : t == IR_I32 ? (int32_t)v
+                         : (int64_t)v;
 }
-static inline bool imm_fits(uint64_t v, IrType t) { return t != IR_I64 || (int64_t)v == (int32_t)v; }
+static inline bool imm_fits(uint64_t v, IrType t)
+{
+    return t != IR_I64 || (int64_t)v == (int32_t)v;
+}
 /* Group 1: add 0, or 1, adc 2, sbb 3, and 4, sub 5, xor 6, cmp 7 with an immediate. */
 static inline void e_alu_imm(Em *e, unsigned digit, IrType t, Rm m, uint64_t v)
 {
     int64_t s = imm_signed(v, t);
     bool is_short = s == (int8_t)s;     /* of bytes as well */
-    uint8_t *p = put_op(e->p, t == IR_I8 ? 0x80 : is_short ? 0x83 : 0x81, type_flags(t) & ~(unsigned)E_R8, digit, m);
+    uint8_t *p = put_op(e->p,
+                        t == IR_I8 ? 0x80
+                        : is_short ? 0x83
+                                   : 0x81,
+                        type_flags(t) & ~(unsigned)E_R8, digit, m);
     e->p = put_imm32(p, (uint32_t)v) - (is_short ? 3 : t == IR_I16 ? 2 : 0);
 }
-static inline void e_alu_rr(Em *e, unsigned digit, IrType t, unsigned to, Rm from) { e_typed(e, digit << 3 | 3, t, to, from); }
+static inline void e_alu_rr(Em *e, unsigned digit, IrType t, unsigned to, Rm from)
+{
+    e_typed(e, digit << 3 | 3, t, to, from);
+}
 /* rotate right without touching the flags: RORX */
 static inline void e_rorx(Em *e, unsigned to, unsigned from, unsigned n, bool w)
 {
@@ -252,7 +284,9 @@ static inline void pops(Em *e, const uint8_t *regs, unsigned n)
 }
 
 static inline void ret(Em *e) { e8(e, 0xc3); }
-/* The end of a thunk that has pushed these, to the stub that has pushed the number of its record. */
+/*
+ * The end of a thunk that has pushed these, to the stub that has pushed the number of its record.
+ */
 static inline void pops_ret(Em *e, const uint8_t *regs, unsigned n)
 {
     pops(e, regs, n);
@@ -260,7 +294,10 @@ static inline void pops_ret(Em *e, const uint8_t *regs, unsigned n)
     e8(e, 8);
     e8(e, 0);
 }
-static inline void rsp_add(Em *e, int n) { e_alu_imm(e, 0, IR_I64, rm_reg(RSP), (uint64_t)(int64_t)n); }
+static inline void rsp_add(Em *e, int n)
+{
+    e_alu_imm(e, 0, IR_I64, rm_reg(RSP), (uint64_t)(int64_t)n);
+}
 static inline void cpu_to_rdi(Em *e) { e_op(e, 0x8d, E_W, RDI, rm_mem(RBP, -BIAS)); }
 static inline Rm vec_live(void) { return rm_cpu(CPU(vec_live)); }
 static inline uint8_t *e_jcc8(Em *e, unsigned cc)       /* short; returns its rel8 */

@@ -4,12 +4,15 @@
  *
  *     entry:  the first turn, each check as anywhere
  *     look:   each hoisted check's address in the data TLB, none of which may fail;
- *             its host address, or its distance from the linear one, to DbtCpu.hoist; the counter's value when one of them has left its page
+ *             its host address, or its distance from the linear one, to DbtCpu.hoist; the counter's
+ *             value when one of them has left its page
  *     loop:   the exit check; is the counter there? then to `look`
- *             the other turns: mov X, [host]  or  lea X, [base + index * scale + disp]; add X, [distance]
+ *             the other turns: mov X, [host]
+ *                          or  lea X, [base + index * scale + disp]; add X, [distance]
  *
- * A checked address is good until this vCPU's next exit check lets something in or it waits for a lock: the exit check leaves the loop, and
- * what has no exit and no helper waits for none.  Where `look` fails the loop is begun again, and left alone for WAIT turns.
+ * A checked address is good until this vCPU's next exit check lets something in or it waits for a
+ * lock: the exit check leaves the loop, and what has no exit and no helper waits for none.  Where
+ * `look` fails the loop is begun again, and left alone for WAIT turns.
  *
  * Threads: emission, see x64.h.
  */
@@ -17,19 +20,22 @@
 
 enum { LOOK_ROOM = 256,                 /* bytes of one check's look */
        WAIT = 16,
-       RECIPROCAL = 22 };               /* 4096 * 512 < 1 << it: division by multiplication is exact */
+       RECIPROCAL = 22 };    /* 4096 * 512 < 1 << it: division by multiplication is exact */
 G_STATIC_ASSERT(G_N_ELEMENTS(((DbtCpu *)NULL)->hoist.host) >= IR_HOISTED);
 
 static Rm slot(unsigned k) { return rm_cpu(CPU(hoist.host) + 8 * (int32_t)k); }
 
-/* The first branch back, if there is one: what is behind it is done where the loop has been left. */
+/*
+ * The first branch back, if there is one: what is behind it is done where the loop has been left.
+ */
 bool loop_hoists(Em *e)
 {
     const IrBlock *ir = e->ir;
     unsigned last = 0;
 
     while (last < ir->n_insns &&
-           !((ir->insns[last].op == IR_br || ir->insns[last].op == IR_brz || ir->insns[last].op == IR_brnz || ir->insns[last].op == IR_jmp) &&
+           !((ir->insns[last].op == IR_br || ir->insns[last].op == IR_brz ||
+              ir->insns[last].op == IR_brnz || ir->insns[last].op == IR_jmp) &&
              ir->insns[last].imm == (int32_t)(ir->pc & (DBT_PAGE - 1)))) {
         last++;
     }
@@ -94,7 +100,8 @@ static void look(Em *e, unsigned k, bool first)
     unsigned y = take(e), z = take(e);
     e_mov_rr(e, z, x);
     tlb_entry(e, y, x);
-    e_op(e, 0x33, E_W, x, rm_mem(y, m->access & IR_WRITE ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+    e_op(e, 0x33, E_W, x,
+         rm_mem(y, m->access & IR_WRITE ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
     e_alu_imm(e, 7, IR_I64, rm_reg(x), DBT_PAGE - m->span);
     fail_if(e, CC_A);
     if (m->align > 1) {
@@ -127,7 +134,8 @@ static void set_stop(Em *e)
 
     e_op(e, 0x69, E_W, y, rm_cpu(CPU(hoist.turns)));            /* imul */
     e32(e, (uint32_t)h->counter_step);
-    e_op(e, 0x8d, E_W, y, (Rm){ .reg = (uint8_t)y, .index = (uint8_t)z, .mem = true, .disp = h->counter_step });
+    e_op(e, 0x8d, E_W, y, (Rm){ .reg = (uint8_t)y, .index = (uint8_t)z, .mem = true,
+                                .disp = h->counter_step });
     e_store(e, y, rm_cpu(CPU(hoist.stop)));
     regs_end_insn(e);
 }
@@ -179,8 +187,10 @@ bool loop_chk(Em *e)
         return false;
     }
     const IrMem *m = &e->ir->mems[e->n->mem];
-    unsigned h = val_of(e->n->dst), step = (unsigned)e->hoist.of[k].step, base = m->base.kind == IR_GUEST ? e->gpr[m->base.id] : (unsigned)NO_REG;
-    bool by_lea = m->index.kind == IR_NONE && base != NO_REG && m->segment == SEG_NONE && m->offset_bits == 64;
+    unsigned h = val_of(e->n->dst), step = (unsigned)e->hoist.of[k].step,
+             base = m->base.kind == IR_GUEST ? e->gpr[m->base.id] : (unsigned)NO_REG;
+    bool by_lea = m->index.kind == IR_NONE && base != NO_REG && m->segment == SEG_NONE &&
+                  m->offset_bits == 64;
     if (step && !by_lea) {
         flags_clobber(e);
     }
@@ -190,7 +200,8 @@ bool loop_chk(Em *e)
         e_load(e, x, slot((unsigned)k));
     } else if (by_lea) {
         e_load(e, x, slot((unsigned)k));
-        e_op(e, 0x8d, E_W, x, (Rm){ .reg = (uint8_t)x, .index = (uint8_t)base, .mem = true, .disp = m->disp });
+        e_op(e, 0x8d, E_W, x, (Rm){ .reg = (uint8_t)x, .index = (uint8_t)base, .mem = true,
+                                    .disp = m->disp });
     } else {
         em_address(e, m, x, false);
         if (m->segment != SEG_NONE) {

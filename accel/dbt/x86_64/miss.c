@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * miss.c -- the shared code that checks and indirect jumps come to when what they ask first does not know the page.
+ * miss.c -- the shared code that checks and indirect jumps come to when what they ask first does
+ * not know the page.
  *
- * A check's stub pushes the number of its LeaveRec and calls one of these: refill[] (the TLB has missed), refill_undo[] (the
- * same, and the address is to be had back first), ic[] (an inline cache has).  They keep all registers but the one with the
- * address, which becomes the host's.  refill[] asks in turn: a page crossing that is known, a store beside code, what had to
- * make room in the TLB, dbt_refill().  A store beside code that has an inline cache comes to C, which gives the cache up.
+ * A check's stub pushes the number of its LeaveRec and calls one of these: refill[] (the TLB has
+ * missed), refill_undo[] (the same, and the address is to be had back first), ic[] (an inline cache
+ * has).  They keep all registers but the one with the address, which becomes the host's.  refill[]
+ * asks in turn: a page crossing that is known, a store beside code, what had to make room in the
+ * TLB, dbt_refill().  A store beside code that has an inline cache comes to C, which gives the
+ * cache up.
  *
  * Spec: accel/dbt/dbt.h, TlbEntry, DbtIc, DbtBeside; System V ABI, AMD64 supplement, 3.2.
  * Threads: made once; run by all vCPUs.
@@ -25,7 +28,10 @@ static bool is_beside_code(const DbtCpu *c, const void *host)
     return host && b->page == page && __atomic_load_n(&p->granules, __ATOMIC_RELAXED);
 }
 
-/* from: where the call of ic[] in the check's stub returns to: a jump back behind the check, then the check without the cache. */
+/*
+ * from: where the call of ic[] in the check's stub returns to: a jump back behind the check, then
+ * the check without the cache.
+ */
 static void ic_give_up(const X64 *x, const uint8_t *from)
 {
     int32_t rel;
@@ -58,7 +64,8 @@ static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec, const uint8_t *f
         ic_give_up(x64_of(c->dbt), from);
     }
     if (!r->merged) {
-        void *host = dbt_refill(c, linear, r->span, access == IR_READ ? IR_READ | DBT_BOUNCE : access);
+        void *host = dbt_refill(c, linear, r->span,
+                                access == IR_READ ? IR_READ | DBT_BOUNCE : access);
         c->miss_rec = c->miss_rec ? rec + 1 : 0;
         if (r->has_ic && (access & IR_WRITE) && is_beside_code(c, host)) {
             ic_give_up(x64_of(c->dbt), from);
@@ -83,11 +90,13 @@ static void *refill_c(DbtCpu *c, uint64_t linear, uint32_t rec, const uint8_t *f
 
 /* ---- its callers ---- */
 
-static const uint8_t kept[5] = { RAX, RCX, RDX, RSI, RDI };    /* as they are pushed: two by crossing(), the others as they are wanted */
+/* as they are pushed: two by crossing(), the others as they are wanted */
+static const uint8_t kept[5] = { RAX, RCX, RDX, RSI, RDI };
 
 /*
- * What had to make room in the TLB (DbtContext.victim): if it is the page wanted the two change places and it returns to the
- * block; else it goes on.  rax = the LeaveRec; on the stack: rcx, the linear address if that was in rax, and as for crossing().
+ * What had to make room in the TLB (DbtContext.victim): if it is the page wanted the two change
+ * places and it returns to the block; else it goes on.  rax = the LeaveRec; on the stack: rcx, the
+ * linear address if that was in rax, and as for crossing().
  */
 static void victim(Em *e, unsigned reg)
 {
@@ -99,7 +108,9 @@ static void victim(Em *e, unsigned reg)
     }
     tlb_entry(e, RCX, RDX);
     e_load(e, RSI, rm_cpu(CPU(tlb_mask)));
-    e_op(e, 0x8d, E_W, RSI, (Rm){ .reg = RCX, .index = RSI, .mem = true, .disp = sizeof(TlbEntry) });
+    e_op(e, 0x8d, E_W, RSI, (Rm){
+        .reg = RCX, .index = RSI, .mem = true, .disp = sizeof(TlbEntry),
+    });
     e_op(e, 0xf6, 0, 0, rm_mem(RAX, offsetof(LeaveRec, access)));       /* test */
     e8(e, IR_WRITE);
     uint8_t *write = e_jcc8(e, CC_NE);
@@ -146,8 +157,9 @@ static void beside_entry(Em *e, Rm *at)
 }
 
 /*
- * A store beside code: DbtCpu.beside knows the page, and no code lies in the granules of its first and last byte; or in their 8 bytes,
- * which are all that a store of up to 9 touches.  If not it goes on.  rax and the stack as for victim().
+ * A store beside code: DbtCpu.beside knows the page, and no code lies in the granules of its first
+ * and last byte; or in their 8 bytes, which are all that a store of up to 9 touches.  If not it
+ * goes on.  rax and the stack as for victim().
  */
 static void beside(Em *e, unsigned reg)
 {
@@ -223,8 +235,9 @@ static void beside(Em *e, unsigned reg)
 }
 
 /*
- * The page crossing of a merged check, which would fail each time it comes by: straight to the unmerged code if that is known
- * and the flags are where it wants them.  On the stack: the return address, the number of the LeaveRec; linear address in reg.
+ * The page crossing of a merged check, which would fail each time it comes by: straight to the
+ * unmerged code if that is known and the flags are where it wants them.  On the stack: the return
+ * address, the number of the LeaveRec; linear address in reg.
  */
 static void crossing(Em *e, unsigned reg)
 {
@@ -270,7 +283,10 @@ static void crossing(Em *e, unsigned reg)
     pops(e, kept, 2);
 }
 
-/* refill[x]: pushed: number of the LeaveRec; linear address in x, which becomes the host address; all else is kept. */
+/*
+ * refill[x]: pushed: number of the LeaveRec; linear address in x, which becomes the host address;
+ * all else is kept.
+ */
 static void make_refill(Em *e, unsigned k, unsigned reg)
 {
     static const uint8_t saved[9] = { RCX, RDX, RSI, RDI, R8, R9, RAX, R10, R11 };
@@ -282,7 +298,8 @@ static void make_refill(Em *e, unsigned k, unsigned reg)
     x->refill_by_c[k] = arena_off(x, e->p);
     pushes(e, saved, 9);
     for (unsigned i = 0; i < 9; i++) {
-        slot = saved[i] == reg ? 8 + 8 * (8 - (int)i) : slot;       /* from rsp after the last push and the padding */
+        /* from rsp after the last push and the padding */
+        slot = saved[i] == reg ? 8 + 8 * (8 - (int)i) : slot;
     }
     rsp_add(e, -8);
     e_mov_rr(e, RSI, reg);
@@ -317,7 +334,10 @@ static void make_refill(Em *e, unsigned k, unsigned reg)
     patch_to(e_jmp(e), join);
 }
 
-/* refill_undo[x][y][write]: the same with what the check has made of the address in x by the tag in entry y. */
+/*
+ * refill_undo[x][y][write]: the same with what the check has made of the address in x by the tag in
+ * entry y.
+ */
 static void make_refill_undo(Em *e)
 {
     static const uint8_t regs[3] = { RAX, R10, R11 };
@@ -325,14 +345,15 @@ static void make_refill_undo(Em *e)
     for (unsigned k = 0; k < 3 * 3 * 2; k++) {
         unsigned a = k / 6, b = k / 2 % 3;
         e->x->refill_undo[a][b][k % 2] = thunk_here(e);
-        e_op(e, 0x33, E_W, regs[a], rm_mem(regs[b], k % 2 ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+        e_op(e, 0x33, E_W, regs[a],
+             rm_mem(regs[b], k % 2 ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
         e_jmp_thunk(e, e->x->refill[a]);
     }
 }
 
 /*
- * In the array of those that are used, if it was empty: the host's Z flag says so.  Else what it held was of no use any more, which
- * counts.  i: its address; keeps all but rcx.
+ * In the array of those that are used, if it was empty: the host's Z flag says so.  Else what it
+ * held was of no use any more, which counts.  i: its address; keeps all but rcx.
  */
 static void ic_note(Em *e, unsigned i)
 {
@@ -359,7 +380,8 @@ static void ic_address(Em *e, unsigned i)
 }
 
 /*
- * ic[k][write]: the check's inline cache has missed; as refill[k], which does the rest where the TLB does not have the page either.
+ * ic[k][write]: the check's inline cache has missed; as refill[k], which does the rest where the
+ * TLB does not have the page either.
  */
 static void make_ic(Em *e, unsigned k, unsigned reg, bool write)
 {
@@ -401,7 +423,7 @@ static void make_ic(Em *e, unsigned k, unsigned reg, bool write)
     patch_to(miss, e->p);
     e_op(e, 0x33, E_W, reg, tag);
     uint8_t *plain;
-    if (write) {                        /* beside code?  C is to see that this check has no use for a cache */
+    if (write) {    /* beside code?  C is to see that this check has no use for a cache */
         e_op(e, 0xf6, 0, 0, rm_mem(RDX, offsetof(TlbEntry, phys)));     /* test */
         e8(e, TLBF_GUARDED);
         plain = e_jcc8(e, CC_E);

@@ -69,7 +69,7 @@ static inline uint64_t dbt_jmp_empty(unsigned slot) { return slot ^ 2; }
 typedef struct DbtIc {
     uint64_t key, limit, value;
 } DbtIc;
-enum { DBT_IC_DATA = 1024, DBT_IC_JUMPS = 512, DBT_IC_N = DBT_IC_DATA + DBT_IC_JUMPS,
+enum { DBT_IC_DATA = 4000, DBT_IC_JUMPS = 512, DBT_IC_N = DBT_IC_DATA + DBT_IC_JUMPS,
        /* numbers of jumps follow */
        DBT_IC_BUDGET = 256,
        /*

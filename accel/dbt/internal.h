@@ -68,6 +68,7 @@ typedef struct Trace {
     unsigned   n_pages, guard;          /* guard: number plus 1 of what says that the other pages are where they were; 0: one page */
     unsigned   refused;                 /* times they were not; atomic */
     bool       restless;                /* a loop that was seen to leave soon */
+    uint16_t   stays;                   /* inline caches that it may have for what stays in a page */
     TracePage  pages[TRACE_PAGES];
 } Trace;
 

@@ -18,6 +18,7 @@ typedef struct TracePath {              /* in */
     unsigned n;
     bool     restless;                  /* it is a loop, which went another way in the next few turns */
     bool     one_cpu;                   /* the machine has one */
+    unsigned n_ic;                      /* inline caches that the program uses already */
     unsigned n_pages;
     TracePage pages[TRACE_PAGES];       /* it leads through these, */
     const uint8_t *bytes[TRACE_PAGES];  /* what is in each, to be read in place of the page, */

@@ -426,6 +426,7 @@ static bool order(DbtCpu *c, DbtTracer *t)
     p->cpu = c;
     p->mode = (uint32_t)c->ctx->key.mode;
     p->one_cpu = c->dbt->cpus->len == 1;
+    p->n_ic = c->n_ic_used;
     for (unsigned k = 0; k < p->n_pages; k++) {
         p->bytes[k] = p->pages[k].host;
     }

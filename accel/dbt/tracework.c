@@ -18,7 +18,8 @@
 #include <string.h>
 #include "accel/dbt/stitch.h"
 
-enum { KILLED_MAX = 64, CROWDED_US = 1000, CROWDED_FOR = 64 };
+enum { KILLED_MAX = 64, CROWDED_US = 1000, CROWDED_FOR = 64,
+       IC_STAYS_MAX = 2500 };   /* of a program in use: one that has more gets none for what stays in a page */
 
 typedef struct TraceWorker {
     DbtMachine *d;
@@ -105,7 +106,7 @@ static void publish(DbtMachine *d, const Trace *tr, Block *b, const TracePath *p
 }
 
 /* Its Trace, kept. */
-static Trace *keep_code(DbtMachine *d, const TraceCode *t, Block *b, bool restless)
+static Trace *keep_code(DbtMachine *d, const TracePath *path, const TraceCode *t, Block *b)
 {
     Trace *tr = g_new0(Trace, 1);
 
@@ -113,7 +114,8 @@ static Trace *keep_code(DbtMachine *d, const TraceCode *t, Block *b, bool restle
     tr->n_pages = t->n_pages;
     memcpy(tr->pages, t->pages, sizeof(tr->pages));
     tr->guard = t->n_pages > 1 ? guard_find(d) : 0;
-    tr->restless = restless;
+    tr->restless = path->restless;
+    tr->stays = path->n_ic < IC_STAYS_MAX ? (uint16_t)(IC_STAYS_MAX - path->n_ic) : 0;
     if (tr->guard) {
         d->guards[tr->guard - 1] = true;
     }
@@ -161,7 +163,7 @@ static bool install(DbtMachine *d, const TracePath *path, TraceCode *t, CodePage
     Block *b = block_new(d);
     *b = (Block){ .at = at, .mode = (uint32_t)path->mode, .length = (uint16_t)t->ir->length, .from = (uint16_t)in_page,
                   .to = (uint16_t)(in_page + 1) };
-    const Trace *tr = keep_code(d, t, b, path->restless);
+    const Trace *tr = keep_code(d, path, t, b);
     log_trace(t);
     if (!d->backend->emit(d, d->guest, t->ir, b)) {
         block_free(d, b);               /* the next block sees to the arena */

@@ -347,6 +347,7 @@ static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, IrBlock *ir, Block
     e->stack_reg = ir->mode & g->mode_slow ? UINT16_MAX + 1u : g->stack_reg;
     e->trace = b->trace ? d->traces->pdata[b->trace - 1] : NULL;
     e->ics = (e->trace || ic_is_hot(d, b->at)) && ic_wanted(d, g, ir->mode);
+    e->stays = e->trace ? e->trace->stays : 0;
     e->counter = b->counted ? trace_counter(d) : 0;
     e->loops = e->at_end = false;
     e->turn = TURN_ALL;
@@ -408,7 +409,6 @@ static void x64_begin(DbtMachine *d, unsigned generation)
 
     x->recs_used[x->generation] = x->n_recs;
     x->generation = generation;
-    x->n_ic_stays = 0;
     x->used = part_at(x, generation);
     x->end = x->used + part_bytes(x) - 64;
     x->n_recs = generation * recs;

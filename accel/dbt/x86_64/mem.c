@@ -26,7 +26,7 @@
  */
 #include "accel/dbt/x86_64/emit.h"
 
-enum { CACHE_LINE = 64, IC_STAYS_MAX = 192 };
+enum { CACHE_LINE = 64 };
 G_STATIC_ASSERT(sizeof(TlbEntry) == 1 << DBT_TLB_SHIFT);
 
 /* Register with an address operand, loaded to `into` (NO_REG: a new scratch register) where it is in memory. */
@@ -197,10 +197,11 @@ static bool is_steady(const Em *e, const IrMem *m)
 }
 
 /*
- * Is an inline cache worth trying?  In blocks and loops where nothing speaks against it; elsewhere where something speaks for it, and
- * for the first (so the hottest) places alone: all of them would fill the host's L1 cache.
+ * Is an inline cache worth trying?  In blocks and loops where nothing speaks against it; elsewhere
+ * where something speaks for it, and while the program has not too many (IC_STAYS_MAX): all of them
+ * would fill the host's L1 cache.
  */
-static bool ic_promises(const Em *e, const IrMem *m)
+static bool ic_promises(Em *e, const IrMem *m)
 {
     const uint8_t *at = trace_host(e->trace, e->b, e->guest_pc);
     bool write = (m->merged ? m->own_access : m->access) & IR_WRITE;
@@ -214,15 +215,15 @@ static bool ic_promises(const Em *e, const IrMem *m)
     if (e->ic_all) {
         return !ic_roams(e->d, at, write);
     }
-    if (e->x->n_ic_stays < IC_STAYS_MAX && ic_stays(e->d, at, write)) {
-        e->x->n_ic_stays++;
+    if (e->stays && ic_stays(e->d, at, write)) {
+        e->stays--;
         return true;
     }
     return false;
 }
 
 /* The inline cache of this check.  IC_NONE where it needs a second register anyway, or host state would have to be put aside. */
-static int ic_of(const Em *e, const IrMem *m)
+static int ic_of(Em *e, const IrMem *m)
 {
     if (!e->ics || e->x87_n || m->limit || m->locked || m->span >= IC_WRITE || !ic_promises(e, m)) {
         return IC_NONE;

@@ -84,7 +84,6 @@ typedef struct X64 {
     uint32_t  n_lazy;
     uint8_t   lazy_of[LAZY_MAX];        /* generations that name it */
     uint32_t  n_ic;                     /* inline caches given out so far; each is of several places in the end, which have one kind: */
-    uint32_t  n_ic_stays;               /* of them, in this generation, in traces that are no loops */
     uint8_t   ic_kind[DBT_IC_DATA];     /* bytes of the access, IC_WRITE */
     uint16_t  ic_last[256];             /* of each kind, that given out last */
     uint8_t   ic_jump_of[DBT_IC_JUMPS]; /* generation that has it, plus 1 */
@@ -147,6 +146,7 @@ typedef struct Em {
     uint8_t  *look;
     unsigned  n_loop_fails;
     const Trace *trace;                 /* NULL: a block */
+    unsigned  stays;                    /* inline caches that it may still have: Trace.stays */
     bool      keeps;                    /* the block may be packed: relocs[] are all that depends on its place */
     bool      merge;                    /* flags of this operation are merged into cpu->fl after it */
     int32_t   guest_pc;                 /* offset of the guest instruction */

@@ -8,6 +8,8 @@
  * written down for the back end (`after`).
  * ir_merge_checks() lets one memory check serve several accesses near to one base register.
  *
+ * What goes becomes `gone` where it stands: closing a list up costs more than walking past.
+ *
  * Nothing here removes a write to a guest register, memory or the CPU struct.
  *
  * Threads: a list belongs to the thread that builds it.

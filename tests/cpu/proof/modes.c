@@ -44,7 +44,7 @@ static const char *const mode_names[N_MODES] = { "real", "vm86", "16-bit", "32-b
  * Each time the engine comes to its run loop; now and then it counts.  What runs one instruction at
  * a time has more patience.
  */
-enum { TICK_US = 50000, OFTEN_US = 500, STEPPING = 20 };
+enum { TICK_US = 50000, STEPPING = 20 };
 static unsigned alarms_per_tick = 1, patience = 1;
 static void alarm_handler(int n)
 {
@@ -404,7 +404,7 @@ static char *bios_make(void)
 int main(int argc, char **argv)
 {
     uint64_t seed = 1, cases = 0, done = 0, verdicts[N_VERDICTS] = { 0 };
-    unsigned pieces = UINT_MAX, often = OFTEN_US;
+    unsigned pieces = UINT_MAX, often = TICK_US;
     int64_t first = -1, end = 0;
     const char *log = NULL, *engine = NULL;
     static Case k;

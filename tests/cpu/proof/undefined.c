@@ -86,6 +86,7 @@ typedef struct Filling {                /* one engine at a time */
     const DbtGuest *own;                /* what the engine has */
     DbtGuest guest;                     /* the same, but for two members */
     UndefinedFill fill;
+    unsigned every;                     /* one in so many is filled */
     Rng      rng;
     bool     own_single, known;         /* of the instruction that runs: */
     X86Insn  insn;
@@ -121,8 +122,9 @@ static bool fill_single(DbtCpu *dc)
     uint8_t code[32] = { 0 };
     unsigned n = MIN(15u, DBT_PAGE - (unsigned)(dc->pc & (DBT_PAGE - 1)));
 
-    if (f->fill == FILL_NO_TLB) {
+    if (f->fill == FILL_NO_TLB) {       /* nor between the turns of a repeated one */
         dbt_flush_all(dc);
+        __atomic_store_n(&dc->vcpu.attention, 1, __ATOMIC_RELAXED);
     }
     f->own_single = f->own->single(dc); /* may not come back */
     f->rcx = dc->gpr[R_RCX];
@@ -160,7 +162,7 @@ static void fill_done(DbtCpu *dc)
     unsigned dst = 16;
 
     dc->seen.wanted = false;
-    bool fills = f->known && f->fill < FILL_NOTHING;
+    bool fills = f->known && f->fill < FILL_NOTHING && one_in(&f->rng, f->every);
     uint32_t flags = fills ? proof_undefined(&f->insn, f->rcx, x86_rflags(c), &dst) : 0;
 
     if (flags) {
@@ -177,11 +179,14 @@ static void fill_done(DbtCpu *dc)
     }
 }
 
+/* Random: all, some, or few, as what changes often may come to nothing that one change does not. */
 void undefined_fill_begin(X86Cpu *c, UndefinedFill fill, uint64_t seed)
 {
+    static const uint16_t every[] = { 1, 16, 256 };
     Filling *f = &filling;
 
-    *f = (Filling){ .own = c->dbt.guest, .guest = *c->dbt.guest, .fill = fill };
+    *f = (Filling){ .own = c->dbt.guest, .guest = *c->dbt.guest, .fill = fill,
+                    .every = fill == FILL_RANDOM ? every[seed % G_N_ELEMENTS(every)] : 1 };
     rng_seed(&f->rng, seed);
     f->guest.single = fill_single;
     f->guest.insn_done = fill_done;

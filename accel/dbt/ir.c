@@ -2,10 +2,11 @@
 /*
  * ir.c -- building the translator's operations, and what each of them means.
  *
- * Spec: accel/dbt/ir.h, ir.def; flags: Intel SDM (325462) vol. 1, 3.4.3 and the pages of the instructions in vol. 2.
+ * Spec: accel/dbt/ir.h, ir.def; flags: Intel SDM (325462) vol. 1, 3.4.3 and the pages of the
+ *   instructions in vol. 2.
  *
- * Flags that the manual calls undefined are given the values below, so that the interpreter is deterministic; a native
- * back end may leave others there (`undef` of the instruction says which):
+ * Flags that the manual calls undefined are given the values below, so that the interpreter is
+ * deterministic; a native back end may leave others there (`undef` of the instruction says which):
  *   and or xor test       AF = 0
  *   shl shr sar shld shrd AF = 0; OF by the formula for a count of one, applied to the last step; CF = 0 where
  *                         more bits are shifted than there are
@@ -34,7 +35,8 @@ const uint8_t ir_op_props[IR_N_OPS] = {
 static IrBlock *block_alloc(unsigned insns, unsigned guest, unsigned imms, unsigned mems)
 {
     size_t at_imms = sizeof(IrBlock), at_insns = at_imms + imms * sizeof(uint64_t);
-    size_t at_mems = at_insns + (insns + 1) * sizeof(IrInsn), at_guest = at_mems + mems * sizeof(IrMem);
+    size_t at_mems = at_insns + (insns + 1) * sizeof(IrInsn),
+           at_guest = at_mems + mems * sizeof(IrMem);
     char *p = g_malloc(at_guest + guest * sizeof(IrGuest));
     IrBlock *b = (IrBlock *)p;
     memset(b, 0, sizeof *b);
@@ -103,7 +105,8 @@ uint64_t ir_eval(IrOp op, IrType type, uint64_t a, uint64_t b, uint64_t c, bool 
 {
     uint64_t r;
     switch (op) {
-#define IR(name, props, meaning) case IR_##name: r = ir_eval_##name(type, a, b, c, carry_or_cond); break;
+#define IR(name, props, meaning) \
+    case IR_##name: r = ir_eval_##name(type, a, b, c, carry_or_cond); break;
 #include "accel/dbt/ir.def"
 #undef IR
     default:
@@ -112,8 +115,12 @@ uint64_t ir_eval(IrOp op, IrType type, uint64_t a, uint64_t b, uint64_t c, bool 
     return op == IR_crc32 ? (uint32_t)r : r & type_mask(type);
 }
 
-/* OF is the exclusive or of two bits of the result, or of one and CF, whatever the count (see the file head). */
-static unsigned shift_flags(IrOp op, IrType type, uint64_t a, uint64_t b, uint64_t c, uint64_t r, unsigned old)
+/*
+ * OF is the exclusive or of two bits of the result, or of one and CF, whatever the count (see the
+ * file head).
+ */
+static unsigned shift_flags(IrOp op, IrType type, uint64_t a, uint64_t b, uint64_t c, uint64_t r,
+                            unsigned old)
 {
     unsigned bits = 8u << type, top = bits - 1;
     unsigned n = shift_count(op == IR_shld || op == IR_shrd ? c : b, type);
@@ -137,7 +144,8 @@ static unsigned shift_flags(IrOp op, IrType type, uint64_t a, uint64_t b, uint64
         break;
     case IR_shld:
         cf = n <= bits ? (unsigned)(a >> (bits - n)) & 1 : (unsigned)(b >> (2 * bits - n)) & 1;
-        of = r_top ^ (unsigned)((n == 1 ? a >> top : shift_double_left(a, b, bits, n - 1) >> top) & 1);
+        of = r_top ^
+             (unsigned)((n == 1 ? a >> top : shift_double_left(a, b, bits, n - 1) >> top) & 1);
         break;
     case IR_shrd:
         cf = n <= bits ? (unsigned)(a >> (n - 1)) & 1 : (unsigned)(b >> (n - bits - 1)) & 1;
@@ -166,15 +174,16 @@ static unsigned shift_flags(IrOp op, IrType type, uint64_t a, uint64_t b, uint64
         rotates = true;
         break;
     }
-    return cf * FL_C | of * FL_O | (rotates ? old & (FL_P | FL_A | FL_Z | FL_S) : result_flags(r, type));
+    return cf * FL_C | of * FL_O |
+           (rotates ? old & (FL_P | FL_A | FL_Z | FL_S) : result_flags(r, type));
 }
 
 /* Flags from a value that has them where EFLAGS does. */
 static unsigned flags_from_eflags(uint64_t v)
 {
     unsigned e = (unsigned)v;
-    return (e & 1) | (e >> 2 & 1) * FL_P | (e >> 4 & 1) * FL_A | (e >> 6 & 1) * FL_Z | (e >> 7 & 1) * FL_S |
-           (e >> 11 & 1) * FL_O;
+    return (e & 1) | (e >> 2 & 1) * FL_P | (e >> 4 & 1) * FL_A | (e >> 6 & 1) * FL_Z |
+           (e >> 7 & 1) * FL_S | (e >> 11 & 1) * FL_O;
 }
 
 static unsigned product_flags(IrType type, uint64_t r, bool overflow)
@@ -182,8 +191,8 @@ static unsigned product_flags(IrType type, uint64_t r, bool overflow)
     return result_flags(r, type) | (overflow ? FL_C | FL_O : 0);
 }
 
-unsigned ir_flags(IrOp op, IrType type, uint64_t a, uint64_t b, uint64_t c, uint64_t result, uint64_t high,
-                  unsigned old)
+unsigned ir_flags(IrOp op, IrType type, uint64_t a, uint64_t b, uint64_t c, uint64_t result,
+                  uint64_t high, unsigned old)
 {
     uint64_t mask = type_mask(type);
     switch (op) {
@@ -266,6 +275,7 @@ bool ir_cond(unsigned cc, unsigned flags)
 
 unsigned ir_cond_flags(unsigned cc)
 {
-    static const uint8_t reads[8] = { FL_O, FL_C, FL_Z, FL_C | FL_Z, FL_S, FL_P, FL_S | FL_O, FL_S | FL_O | FL_Z };
+    static const uint8_t reads[8] = { FL_O, FL_C, FL_Z,        FL_C | FL_Z,
+                                      FL_S, FL_P, FL_S | FL_O, FL_S | FL_O | FL_Z };
     return reads[cc >> 1 & 7];
 }

@@ -2,9 +2,10 @@
 /*
  * merge.c -- lets one memory check serve several accesses that lie close together.
  *
- * Registers are followed as symbol + constant, so that `push`, `mov rbp, rsp`, `sub rsp, 24` and [rbp-8] all meet in one
- * symbol.  A check is open to later ones with the same symbols, segment and address size, until a helper runs; each that
- * joins widens it.  What joins is removed, and its accesses use the host address of the first with another displacement.
+ * Registers are followed as symbol + constant, so that `push`, `mov rbp, rsp`, `sub rsp, 24` and
+ * [rbp-8] all meet in one symbol.  A check is open to later ones with the same symbols, segment and
+ * address size, until a helper runs; each that joins widens it.  What joins is removed, and its
+ * accesses use the host address of the first with another displacement.
  *
  *     chk h0, w 8, [r4 -8]                 chk h4, w 16, [r4 -16]  merged
  *     mov (h0), r5                         mov (h4+8), r5
@@ -13,21 +14,25 @@
  *
  * A wider check crosses a page more often, and then costs a step of tier 0: hence MAX_SPAN.
  *
- * In 64-bit code `lea ecx, [rdi+1]` and `lea edx, [rdi+2]` are neighbours while neither passes 2^32:
- * what has 32 bits is looked at for that once, where the check is (IrMem.narrow).
+ * In 64-bit code `lea ecx, [rdi+1]` and `lea edx, [rdi+2]` are neighbours while neither passes
+ * 2^32: what has 32 bits is looked at for that once, where the check is (IrMem.narrow).
  *
- * The lowest address is what is tested for alignment: an access that has to be aligned lies at a multiple of its alignment from
- * that, now and when others join.  What is misaligned is for unmerged code.
+ * The lowest address is what is tested for alignment: an access that has to be aligned lies at a
+ * multiple of its alignment from that, now and when others join.  What is misaligned is for
+ * unmerged code.
  *
- * Omits: 16-bit addresses and segment limits (offsets wrap, so neighbours need not be adjacent), locked accesses.
+ * Omits: 16-bit addresses and segment limits (offsets wrap, so neighbours need not be adjacent),
+ *   locked accesses.
  * Threads: a list belongs to the thread that builds it.
  */
 #include <string.h>
 #include "accel/dbt/ir.h"
 
 enum { MAX_OPEN = 6, MAX_USERS = 32, MAX_SPAN = 64, FIRST_SHARED = 4, N_GUEST = 32, NO_VALUE = 64,
-       SYM_NONE = 0, SYM_PAGE = 1, SYM_FIRST = 2,               /* absolute, relative to the page base, registers */
-       NARROW_BASE = 1 << 4, NARROW_INDEX = 1 << 5 };           /* in Key.scale: that is 32 bits, extended by zeros */
+       /* absolute, relative to the page base, registers */
+       SYM_NONE = 0, SYM_PAGE = 1, SYM_FIRST = 2,
+       /* in Key.scale: that is 32 bits, extended by zeros */
+       NARROW_BASE = 1 << 4, NARROW_INDEX = 1 << 5 };
 
 typedef struct Value {                  /* of a register: symbol + offset, modulo 2^bits */
     uint16_t symbol;
@@ -39,17 +44,19 @@ typedef struct Value {                  /* of a register: symbol + offset, modul
 typedef union Key {                     /* what addresses that one check can serve have in common */
     struct {
         uint16_t base, index;           /* symbols */
-        uint8_t  scale, segment, offset_bits, linear_bits;      /* scale: 0 without an index; NARROW */
+        uint8_t  scale, segment, offset_bits, linear_bits;   /* scale: 0 without an index; NARROW */
     };
     uint64_t all;
 } Key;
 
 typedef struct Open {                   /* a check that others may join */
-    uint8_t  align, access, own_access, host;   /* host: the shared address, once something has joined; else 0 */
+    /* host: the shared address, once something has joined; else 0 */
+    uint8_t  align, access, own_access, host;
     uint16_t merged, own_span;
     unsigned check;                     /* where it stands */
     int64_t  own, lo, hi;               /* displacements from the symbols */
-    int32_t  cut, cut_lo, cut_hi;       /* the part of them that was added with 32 bits: its own, least, most */
+    /* the part of them that was added with 32 bits: its own, least, most */
+    int32_t  cut, cut_lo, cut_hi;
     unsigned n_users;
     struct { uint16_t insn; int64_t at; } users[MAX_USERS];
 } Open;
@@ -58,25 +65,30 @@ typedef struct Merge {
     IrBlock *b;
     unsigned n_hosts, hosts_used, next_symbol, guest;
     unsigned hosts;                     /* bits: of host[] */
-    uint64_t known;                     /* bits: of value[]; others get a symbol of their own when they are asked for */
+    uint64_t known; /* bits: of value[]; others get a symbol of their own when they are asked for */
     Value    value[N_GUEST + IR_TEMPS]; /* guest registers, temporaries */
     unsigned used, joined;              /* bits: of open[]; of those that something has joined */
     uint64_t key[MAX_OPEN];             /* Key.all of each */
     Open     open[MAX_OPEN];
-    unsigned last_use[IR_HOSTS];        /* of a host address by a settled check: who stands before that cannot have it */
+    /* of a host address by a settled check: who stands before that cannot have it */
+    unsigned last_use[IR_HOSTS];
     struct { Open *open; int64_t at; } host[FIRST_SHARED];      /* of this guest instruction */
 } Merge;
 
 /* Index in value[], or NO_VALUE. */
 static unsigned index_of(IrRef r)
 {
-    return r.kind == IR_GUEST && r.id < N_GUEST ? r.id : r.kind == IR_TEMP ? N_GUEST + r.id : NO_VALUE;
+    return r.kind == IR_GUEST && r.id < N_GUEST ? r.id
+           : r.kind == IR_TEMP                  ? N_GUEST + r.id
+                                                : NO_VALUE;
 }
 
 /* The bit of known for a destination, or 0. */
 static inline uint64_t known_bit(IrRef r)
 {
-    static const uint64_t first[IR_KINDS_END] = { [IR_GUEST] = 1, [IR_TEMP] = UINT64_C(1) << N_GUEST };
+    static const uint64_t first[IR_KINDS_END] = {
+        [IR_GUEST] = 1, [IR_TEMP] = UINT64_C(1) << N_GUEST
+    };
     return first[r.kind] << (r.id & (N_GUEST - 1));
 }
 
@@ -150,7 +162,8 @@ static bool follow(Merge *g, const IrInsn *i, Value *out)
 
 /* Whose result follow() may know. */
 static const bool follows[IR_N_OPS] = {
-    [IR_mov] = true, [IR_inc] = true, [IR_dec] = true, [IR_add] = true, [IR_sub] = true, [IR_lea] = true,
+    [IR_mov] = true, [IR_inc] = true, [IR_dec] = true,
+    [IR_add] = true, [IR_sub] = true, [IR_lea] = true,
 };
 
 static inline void wrote(Merge *g, const IrInsn *i)
@@ -158,7 +171,8 @@ static inline void wrote(Merge *g, const IrInsn *i)
     Value v;
     uint64_t bit = known_bit(i->dst);
 
-    if (follows[i->op] && bit && !i->dst.high_byte && follow(g, i, &v)) {       /* ah to bh are part of what their register holds */
+    /* ah to bh are part of what their register holds */
+    if (follows[i->op] && bit && !i->dst.high_byte && follow(g, i, &v)) {
         g->value[index_of(i->dst)] = v;
         g->known |= bit;
     } else {
@@ -173,12 +187,14 @@ static inline void wrote(Merge *g, const IrInsn *i)
 static bool address(Merge *g, const IrMem *m, Key *key, int64_t *at, int32_t *cut)
 {
     if (m->limit || m->locked || m->offset_bits == 16 ||
-        (m->offset_bits < m->linear_bits && m->segment != SEG_NONE) || (m->pc_relative && m->base.kind)) {
+        (m->offset_bits < m->linear_bits && m->segment != SEG_NONE) ||
+        (m->pc_relative && m->base.kind)) {
         return false;
     }
     *at = m->disp;
     *cut = 0;
-    *key = (Key){ .scale = m->index.kind ? m->scale : 0, .segment = m->segment, .offset_bits = m->offset_bits, .linear_bits = m->linear_bits };
+    *key = (Key){ .scale = m->index.kind ? m->scale : 0, .segment = m->segment,
+                  .offset_bits = m->offset_bits, .linear_bits = m->linear_bits };
     key->base = m->pc_relative ? SYM_PAGE : SYM_NONE;
     for (unsigned k = 0; k < 2; k++) {
         IrRef r = k ? m->index : m->base;
@@ -246,7 +262,10 @@ static bool is_in_use(const Merge *g, const Open *o)
     return false;
 }
 
-/* Room for another open check: an unused one, or the oldest that this guest instruction does not need. */
+/*
+ * Room for another open check: an unused one, or the oldest that this guest instruction does not
+ * need.
+ */
 static Open *open_slot(Merge *g)
 {
     unsigned free = ~g->used & ((1u << MAX_OPEN) - 1);
@@ -288,8 +307,11 @@ static bool join(Merge *g, Open *o, const IrMem *m, int64_t at, int32_t cut)
 {
     int64_t lo = MIN(o->lo, at), hi = MAX(o->hi, at + m->span);
     unsigned align = MAX(o->align, m->align);
-    /* What is tested is the lowest address, so what has to be aligned lies at a multiple from that. */
-    bool fits = !(m->align && ((uint64_t)(at - lo) & (m->align - 1u))) && !(o->align && ((uint64_t)(o->lo - lo) & (o->align - 1u)));
+    /*
+     * What is tested is the lowest address, so what has to be aligned lies at a multiple from that.
+     */
+    bool fits = !(m->align && ((uint64_t)(at - lo) & (m->align - 1u))) &&
+                !(o->align && ((uint64_t)(o->lo - lo) & (o->align - 1u)));
     if (hi - lo > MAX_SPAN || o->n_users >= MAX_USERS / 2 || !fits || !take_host(g, o)) {
         return false;
     }
@@ -358,7 +380,10 @@ static void check(Merge *g, IrInsn *i)
 /* An operation with a memory operand, or none. */
 static void use(Merge *g, const IrInsn *i)
 {
-    unsigned h = i->dst.kind == IR_HOST ? i->dst.id : i->a.kind == IR_HOST ? i->a.id : i->b.kind == IR_HOST ? i->b.id : i->c.id;
+    unsigned h = i->dst.kind == IR_HOST ? i->dst.id
+                 : i->a.kind == IR_HOST ? i->a.id
+                 : i->b.kind == IR_HOST ? i->b.id
+                                        : i->c.id;
 
     if (h < FIRST_SHARED && (g->hosts >> h & 1)) {
         Open *o = g->host[h].open;
@@ -382,7 +407,7 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
     Merge g;
 
     if (b->n_guest < 2 || b->n_checks < 2 || !n_hosts) {
-        return;                         /* a single instruction is for tier 0, which wants it exact */
+        return;    /* a single instruction is for tier 0, which wants it exact */
     }
     g.b = b;
     g.n_hosts = MIN(n_hosts, IR_HOSTS - FIRST_SHARED);
@@ -393,8 +418,9 @@ void ir_merge_checks(IrBlock *b, unsigned n_hosts)
     g.hosts = 0;
     memset(g.last_use, 0, sizeof g.last_use);
     g.used = g.joined = 0;              /* open[], which is most of it, stays as it is */
-    unsigned left = b->n_checks;        /* behind the last one's instruction nothing is of interest */
-    for (IrInsn *i = b->insns, *end = i + b->n_insns; i < end && (left || i->guest == g.guest); i++) {
+    unsigned left = b->n_checks;    /* behind the last one's instruction nothing is of interest */
+    for (IrInsn *i = b->insns, *end = i + b->n_insns; i < end && (left || i->guest == g.guest);
+         i++) {
         if (i->op == IR_chk) {
             check(&g, i);
             left--;

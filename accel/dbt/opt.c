@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * opt.c -- what is done to a block between translation and emission: one pass forward, one backward, and merged checks.
+ * opt.c -- what is done to a block between translation and emission: one pass forward, one
+ * backward, and merged checks.
  *
- * Forward, inside each guest instruction: copies of registers and constants held in temporaries are read from where they
- * came from, and operations on constants fold.  Backward: which flags are read later (`live`) or seen by an exception
- * only (`live_fault`), and dead temporaries, comparisons and moves go; what is live behind each operation that stays is
- * written down for the back end (`after`).
- * ir_merge_checks() lets one memory check serve several accesses near to one base register.
+ * Forward, inside each guest instruction: copies of registers and constants held in temporaries are
+ * read from where they came from, and operations on constants fold.  Backward: which flags are read
+ * later (`live`) or seen by an exception only (`live_fault`), and dead temporaries, comparisons and
+ * moves go; what is live behind each operation that stays is written down for the back end
+ * (`after`).  ir_merge_checks() lets one memory check serve several accesses near to one base
+ * register.
  *
  * What goes becomes `gone` where it stands: closing a list up costs more than walking past.
  *
@@ -28,20 +30,20 @@ enum {
     T_BULK = 256,                       /* may go on elsewhere, though it reads as no exit */
     T_STAYS = 512,                      /* whoever reads what it writes */
     T_LEAVES = 1024,                    /* LEAVES of ir.def */
-    T_BARRIER = 2048,                   /* goes elsewhere, may leave, or touches what its operands do not say */
+    T_BARRIER = 2048,    /* goes elsewhere, may leave, or touches what its operands do not say */
     T_SPECIAL = T_XOR | T_SUM | T_CALLS | T_BULK,       /* is_special() */
 };
 #define ANY2(op, x, y) ((op) == IR_##x || (op) == IR_##y)
 #define ANY4(op, x, y, z, w) (ANY2(op, x, y) || ANY2(op, z, w))
-#define TRAITS(op, props) \
-    ((ANY2(op, helper, vop) ? T_CALLS : 0) | \
-     (ANY4(op, jmp, br, brz, brnz) ? T_EXITS : 0) | \
-     (ANY4(op, sel, setcc, br, jguess) || ANY4(op, adc, sbb, cmc, getfl) || \
-      ANY4(op, rcl, rcr, helper, gate) ? T_FLAGS : 0) | \
+#define TRAITS(op, props)                                                                               \
+    ((ANY2(op, helper, vop) ? T_CALLS : 0) |                                                            \
+     (ANY4(op, jmp, br, brz, brnz) ? T_EXITS : 0) |                                                     \
+     (ANY4(op, sel, setcc, br, jguess) || ANY4(op, adc, sbb, cmc, getfl) ||                             \
+      ANY4(op, rcl, rcr, helper, gate) ? T_FLAGS : 0) |                                                 \
      (ANY4(op, shl, shr, sar, rol) || ANY4(op, ror, rcl, rcr, shld) || (op) == IR_shrd ? T_COUNT : 0) | \
-     ((op) == IR_lea ? T_ADDRESS : 0) | (ANY2(op, add, sub) ? T_SUM : 0) | \
-     (ANY2(op, xor, sub) ? T_XOR : 0) | ((op) == IR_bulk ? T_BULK : 0) | \
-     ((props) & (EFFECT | LEAVES | ENDS) ? T_STAYS : 0) | ((props) & LEAVES ? T_LEAVES : 0) | \
+     ((op) == IR_lea ? T_ADDRESS : 0) | (ANY2(op, add, sub) ? T_SUM : 0) |                              \
+     (ANY2(op, xor, sub) ? T_XOR : 0) | ((op) == IR_bulk ? T_BULK : 0) |                                \
+     ((props) & (EFFECT | LEAVES | ENDS) ? T_STAYS : 0) | ((props) & LEAVES ? T_LEAVES : 0) |           \
      (((props) & (LEAVES | ENDS)) || ANY4(op, br, brz, brnz, jguess) || ANY4(op, bulk, helper, gate, vop) ? T_BARRIER : 0))
 static const uint16_t traits[IR_N_OPS] = {
 #define IR(name, props, meaning) [IR_##name] = TRAITS(IR_##name, props),
@@ -70,7 +72,8 @@ static IrType source_type(const IrInsn *i)
 
 static void replace(const Copies *k, IrRef *ref, IrType type)
 {
-    if (ref->kind == IR_TEMP && (k->known >> ref->id & 1) && (k->of[ref->id].kind == IR_IMM || type <= k->type[ref->id])) {
+    if (ref->kind == IR_TEMP && (k->known >> ref->id & 1) &&
+        (k->of[ref->id].kind == IR_IMM || type <= k->type[ref->id])) {
         *ref = k->of[ref->id];
     }
 }
@@ -85,7 +88,8 @@ static void replace_address(IrBlock *b, const Copies *k, IrInsn *i)
     for (unsigned r = 0; r < 2; r++) {
         unsigned t = refs[r]->id;
         /* What lies above a narrower copy would be added in. */
-        if (refs[r]->kind == IR_TEMP && (k->known >> t & 1) && k->of[t].kind == IR_GUEST && k->type[t] >= type && !k->of[t].high_byte) {
+        if (refs[r]->kind == IR_TEMP && (k->known >> t & 1) && k->of[t].kind == IR_GUEST &&
+            k->type[t] >= type && !k->of[t].high_byte) {
             *refs[r] = k->of[t];
             changed = true;
         }
@@ -132,12 +136,13 @@ static bool is_pure(IrOp op)
 
 static void fold(IrBlock *b, IrInsn *i)
 {
-    if (i->sets || i->op == IR_mov || i->a.kind != IR_IMM || !is_constant(i->b) || !is_constant(i->c) ||
-        i->dst.kind == IR_HOST || !is_pure(i->op) || b->n_imms == IR_MAX_IMMS) {
+    if (i->sets || i->op == IR_mov || i->a.kind != IR_IMM || !is_constant(i->b) ||
+        !is_constant(i->c) || i->dst.kind == IR_HOST || !is_pure(i->op) ||
+        b->n_imms == IR_MAX_IMMS) {
         return;
     }
-    uint64_t v = ir_eval(i->op, i->type, constant(b, i->a, source_type(i)), constant(b, i->b, i->type),
-                         constant(b, i->c, i->type), false);
+    uint64_t v = ir_eval(i->op, i->type, constant(b, i->a, source_type(i)),
+                         constant(b, i->b, i->type), constant(b, i->c, i->type), false);
     if (i->op == IR_crc32) {
         i->type = IR_I32;
     }
@@ -204,7 +209,8 @@ static void forward(IrBlock *b)
 static bool always_sets(const IrBlock *b, const IrInsn *i)
 {
     IrRef count = i->op == IR_shld || i->op == IR_shrd ? i->c : i->b;
-    return !(traits[i->op] & T_COUNT) || (count.kind == IR_IMM && (b->imms[count.id] & (i->type == IR_I64 ? 63 : 31)));
+    return !(traits[i->op] & T_COUNT) ||
+           (count.kind == IR_IMM && (b->imms[count.id] & (i->type == IR_I64 ? 63 : 31)));
 }
 
 /* Of a helper, for those that do not know it: helper_flags(). */
@@ -231,7 +237,8 @@ unsigned ir_flags_at_start(const IrBlock *b, unsigned *fault, unsigned *written)
         const IrInsn *i = &b->insns[n];
         unsigned t = traits[i->op], at = 0;
         if (t & T_EXITS && i->imm == (int32_t)(b->pc & 0xfff)) {
-            wrote = UINT16_MAX;         /* here again, with what is pending: another turn may write anything before it leaves */
+            /* here again, with what is pending: another turn may write anything before it leaves */
+            wrote = UINT16_MAX;
             at = *fault & pending;
         } else if (t & T_EXITS) {
             wanted |= i->live & pending;
@@ -254,7 +261,8 @@ unsigned ir_flags_at_start(const IrBlock *b, unsigned *fault, unsigned *written)
         if (!(t & T_EXITS) && i->sets && always_sets(b, i)) {
             pending &= ~(unsigned)i->sets;
         }
-        wrote |= (i->dst.kind == IR_GUEST ? 1u << (i->dst.id & 15) : 0) | (i->dst2.kind == IR_GUEST ? 1u << (i->dst2.id & 15) : 0);
+        wrote |= (i->dst.kind == IR_GUEST ? 1u << (i->dst.id & 15) : 0) |
+                 (i->dst2.kind == IR_GUEST ? 1u << (i->dst2.id & 15) : 0);
     }
     return wanted;
 }
@@ -271,7 +279,8 @@ static inline unsigned value_bit(IrRef r)
 /* A register to itself, all of it. */
 static inline bool moves_nothing(const IrInsn *i)
 {
-    return i->type == IR_I64 && i->dst.kind == IR_GUEST && i->a.kind == IR_GUEST && i->dst.id == i->a.id;
+    return i->type == IR_I64 && i->dst.kind == IR_GUEST && i->a.kind == IR_GUEST &&
+           i->dst.id == i->a.id;
 }
 
 /* Of one without effects: does nobody want its results?  (A load from checked memory may go.) */
@@ -280,14 +289,15 @@ static bool is_unwanted(const IrInsn *i, unsigned temps)
     if (i->dst.kind & IR_GUEST) {
         return i->op == IR_mov && moves_nothing(i);
     }
-    return (i->dst.kind == IR_NONE || temp_bit(i->dst) & ~temps) && (i->dst2.kind == IR_NONE || temp_bit(i->dst2) & ~temps);
+    return (i->dst.kind == IR_NONE || temp_bit(i->dst) & ~temps) &&
+           (i->dst2.kind == IR_NONE || temp_bit(i->dst2) & ~temps);
 }
 
 /* x ^ x or x - x whose flags nobody wants. */
 static bool is_zeroing(const IrInsn *i)
 {
-    return !(i->live | i->live_fault) && i->a.kind == IR_GUEST && i->b.kind == IR_GUEST && i->a.id == i->b.id &&
-           i->a.high_byte == i->b.high_byte && i->dst.kind != IR_HOST;
+    return !(i->live | i->live_fault) && i->a.kind == IR_GUEST && i->b.kind == IR_GUEST &&
+           i->a.id == i->b.id && i->a.high_byte == i->b.high_byte && i->dst.kind != IR_HOST;
 }
 
 /* IrLive as one number, while it is worked out: flags, fault << FAULT, values << VALUES. */
@@ -318,7 +328,8 @@ static inline unsigned address_values(const IrBlock *b, const IrInsn *i)
 }
 
 /* What is live before i, which is none of those below, from what is after it. */
-static inline Live live_before(const IrBlock *b, const IrInsn *i, const IrHelperDesc *helpers, Live s)
+static inline Live live_before(const IrBlock *b, const IrInsn *i, const IrHelperDesc *helpers,
+                               Live s)
 {
     unsigned t = traits[i->op], values = 0;
 
@@ -335,7 +346,8 @@ static inline Live live_before(const IrBlock *b, const IrInsn *i, const IrHelper
         unsigned dst = value_bit(i->dst);
         s &= ~(((i->dst.kind == IR_TEMP ? dst : 0) | temp_bit(i->dst2)) << VALUES);
         values = value_bit(i->a) | value_bit(i->b) | value_bit(i->c);
-        values |= i->dst.kind == IR_TEMP && i->op != IR_vop ? 0 : dst;          /* a vop's may be a source too */
+        /* a vop's may be a source too */
+        values |= i->dst.kind == IR_TEMP && i->op != IR_vop ? 0 : dst;
     }
     if (t & T_ADDRESS) {
         values |= address_values(b, i);
@@ -385,15 +397,18 @@ static void count(IrBlock *b, const IrInsn *i)
 /* ---- constants added to a register more than once: push push push ---- */
 enum { N_REGS = 32 };
 typedef struct Steps {
-    uint32_t open;                      /* bits: registers with such an addition behind, which nothing in between would see done earlier */
+    /*
+     * bits: registers with such an addition behind, which nothing in between would see done earlier
+     */
+    uint32_t open;
     uint16_t at[N_REGS];                /* where that is */
 } Steps;
 
 /* r += constant, of which no flag is wanted. */
 static bool is_step(const IrInsn *i)
 {
-    return i->b.kind == IR_IMM && i->type == IR_I64 && !(i->live | i->live_fault) && i->dst.kind == IR_GUEST &&
-           i->a.kind == IR_GUEST && i->a.id == i->dst.id;
+    return i->b.kind == IR_IMM && i->type == IR_I64 && !(i->live | i->live_fault) &&
+           i->dst.kind == IR_GUEST && i->a.kind == IR_GUEST && i->a.id == i->dst.id;
 }
 
 static int64_t step_of(const IrBlock *b, const IrInsn *i)
@@ -409,8 +424,9 @@ static bool join_next(IrBlock *b, const IrInsn *i, const Steps *steps)
     IrInsn *j = &b->insns[steps->at[r]];
     int64_t add = step_of(b, i), sum = 0;
 
-    if (!(steps->open >> r & 1) || b->n_imms >= IR_MAX_IMMS || __builtin_add_overflow(add, step_of(b, j), &sum) ||
-        add < -(1 << 24) || add > 1 << 24 || sum < -(1 << 25) || sum > 1 << 25) {
+    if (!(steps->open >> r & 1) || b->n_imms >= IR_MAX_IMMS ||
+        __builtin_add_overflow(add, step_of(b, j), &sum) || add < -(1 << 24) || add > 1 << 24 ||
+        sum < -(1 << 25) || sum > 1 << 25) {
         return false;
     }
     j->op = sum < 0 ? IR_sub : IR_add;
@@ -418,16 +434,23 @@ static bool join_next(IrBlock *b, const IrInsn *i, const Steps *steps)
     return true;
 }
 
-static uint32_t reg_bit(IrRef r) { return r.kind == IR_GUEST ? UINT32_C(1) << (r.id & (N_REGS - 1)) : 0; }
+static uint32_t reg_bit(IrRef r)
+{
+    return r.kind == IR_GUEST ? UINT32_C(1) << (r.id & (N_REGS - 1)) : 0;
+}
 
-/* Who reads the register sees it (a narrow write keeps other bits), and who goes elsewhere or may leave. */
+/*
+ * Who reads the register sees it (a narrow write keeps other bits), and who goes elsewhere or may
+ * leave.
+ */
 static void steps_seen(const IrBlock *b, const IrInsn *i, Steps *steps)
 {
     if (traits[i->op] & T_BARRIER) {
         steps->open = 0;
         return;
     }
-    uint32_t sees = reg_bit(i->dst) | reg_bit(i->dst2) | reg_bit(i->a) | reg_bit(i->b) | reg_bit(i->c);
+    uint32_t sees = reg_bit(i->dst) | reg_bit(i->dst2) | reg_bit(i->a) | reg_bit(i->b) |
+                    reg_bit(i->c);
     if (i->op == IR_lea) {
         sees |= reg_bit(b->mems[i->mem].base) | reg_bit(b->mems[i->mem].index);
     }
@@ -545,7 +568,8 @@ void ir_optimise(IrBlock *b, unsigned flags_live_out, const IrHelperDesc *helper
 /* Does this locked operation change nothing?  Then it is there as a barrier. */
 static bool is_barrier_idiom(const IrBlock *b, const IrInsn *i)
 {
-    return (i->op == IR_add || i->op == IR_or || i->op == IR_sub || i->op == IR_xor) && i->b.kind == IR_IMM && !b->imms[i->b.id];
+    return (i->op == IR_add || i->op == IR_or || i->op == IR_sub || i->op == IR_xor) &&
+           i->b.kind == IR_IMM && !b->imms[i->b.id];
 }
 
 void ir_unlock(IrBlock *b)
@@ -555,7 +579,8 @@ void ir_unlock(IrBlock *b)
         IrInsn *i = &b->insns[n];
         if (i->op == IR_chk && b->mems[i->mem].locked) {
             check = i;
-        } else if (i->locked && i->op != IR_xchg && check && check->guest == i->guest && !is_barrier_idiom(b, i)) {
+        } else if (i->locked && i->op != IR_xchg && check && check->guest == i->guest &&
+                   !is_barrier_idiom(b, i)) {
             i->locked = 0;
             b->mems[check->mem].locked = false;
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * alu.c -- integer operations that are one host instruction of two operands: arithmetic, logic, shifts, moves, selects.
+ * alu.c -- integer operations that are one host instruction of two operands: arithmetic, logic,
+ * shifts, moves, selects.
  *
  * Spec: accel/dbt/ir.def; Intel SDM (325383) vol. 2.
  * Threads: emission, see x64.h.
@@ -9,7 +10,10 @@
 
 static bool is_reg(Opnd o, unsigned reg) { return o.kind == O_REG && o.reg == reg; }
 
-/* Is the destination memory that the host may modify in place?  (A guest register in the struct of type I32 must be extended.) */
+/*
+ * Is the destination memory that the host may modify in place?  (A guest register in the struct of
+ * type I32 must be extended.)
+ */
 static bool in_place(const Em *e, IrRef dst, IrType type)
 {
     return dst.kind == IR_HOST || dst.kind == IR_CTX ||
@@ -105,7 +109,8 @@ static bool add_as_lea(Em *e, Opnd a, Opnd b)
     bool sub = n->op == IR_sub;
 
     if (n->type < IR_I32 || (n->sets & needed_after(e)) || in_place(e, n->dst, n->type) ||
-        a.kind != O_REG || (sub && b.kind != O_IMM) || b.kind == O_MEM || !imm_fits(b.imm, n->type)) {
+        a.kind != O_REG || (sub && b.kind != O_IMM) || b.kind == O_MEM ||
+        !imm_fits(b.imm, n->type)) {
         return false;
     }
     int64_t d = b.kind == O_IMM ? imm_signed(b.imm, n->type) : 0;
@@ -127,7 +132,10 @@ static bool add_as_lea(Em *e, Opnd a, Opnd b)
     return true;
 }
 
-/* Operands that need no other instruction: host registers, constants, and memory whose host address is in a register. */
+/*
+ * Operands that need no other instruction: host registers, constants, and memory whose host address
+ * is in a register.
+ */
 typedef struct Plain {
     unsigned a, b;                      /* registers, or where the address is; b of a constant: 0 */
     bool     a_mem, b_mem, imm;
@@ -183,12 +191,14 @@ static inline bool alu_plain(Em *e, unsigned digit)
     bool compares = n->op == IR_cmp || n->op == IR_test, all = n->sets == FL_ALL;
     Plain p;
 
-    if ((!compares && !same_ref(n->dst, n->a)) || n->op == IR_adc || n->op == IR_sbb || !plain_operands(e, n, &p) ||
-        (p.b_mem && n->op == IR_test) || (!all && (p.a_mem || p.b_mem))) {      /* else flags may want the register that the address is in */
+    if ((!compares && !same_ref(n->dst, n->a)) || n->op == IR_adc || n->op == IR_sbb ||
+        !plain_operands(e, n, &p) ||
+        /* else flags may want the register that the address is in */
+        (p.b_mem && n->op == IR_test) || (!all && (p.a_mem || p.b_mem))) {
         return false;
     }
-    if ((n->op == IR_add || n->op == IR_sub) && n->type >= IR_I32 && !p.a_mem && !(n->sets & needed_after(e)) &&
-        (needed_before(e) & e->host & ~e->mem)) {
+    if ((n->op == IR_add || n->op == IR_sub) && n->type >= IR_I32 && !p.a_mem &&
+        !(n->sets & needed_after(e)) && (needed_before(e) & e->host & ~e->mem)) {
         return false;                   /* there are flags to keep: lea */
     }
     all ? flags_all_begin(e) : n->sets ? flags_begin(e, FL_ALL) : flags_none(e);
@@ -243,7 +253,8 @@ static G_GNUC_NO_INLINE void alu_other(Em *e, unsigned digit)
     }
     Opnd b = src(e, rb, type);
     unsigned avoid = b.kind == O_REG ? 1u << b.reg : 0;
-    unsigned to = same_ref(n->dst, ra) ? dst_reg(e, n->dst, type, 0) : dst_reg(e, n->dst, type, avoid);
+    unsigned to = same_ref(n->dst, ra) ? dst_reg(e, n->dst, type, 0)
+                                       : dst_reg(e, n->dst, type, avoid);
     if (b.kind == O_REG && to == b.reg && !same_ref(ra, rb)) {
         unsigned s = take(e);
         e_mov_rr(e, s, b.reg);
@@ -257,8 +268,10 @@ static G_GNUC_NO_INLINE void alu_other(Em *e, unsigned digit)
 
 void em_alu(Em *e)
 {
-    static const uint8_t digits[IR_N_OPS] = { [IR_add] = 0, [IR_or] = 1, [IR_adc] = 2, [IR_sbb] = 3, [IR_and] = 4, [IR_sub] = 5,
-                                              [IR_xor] = 6, [IR_cmp] = 7 };
+    static const uint8_t digits[IR_N_OPS] = {
+        [IR_add] = 0, [IR_or] = 1,  [IR_adc] = 2, [IR_sbb] = 3,
+        [IR_and] = 4, [IR_sub] = 5, [IR_xor] = 6, [IR_cmp] = 7
+    };
     unsigned digit = digits[e->n->op];
 
     if (!alu_plain(e, digit)) {
@@ -299,7 +312,10 @@ void em_unary(Em *e)
 /* ---- shifts ---- */
 
 /* Flags that the host's shift writes when its count is not zero. */
-static unsigned shift_hw(unsigned op) { return op >= IR_rol && op <= IR_rcr ? FL_C | FL_O : FL_ALL; }
+static unsigned shift_hw(unsigned op)
+{
+    return op >= IR_rol && op <= IR_rcr ? FL_C | FL_O : FL_ALL;
+}
 
 static void shift_rm(Em *e, unsigned digit, IrType type, Rm m, int count, unsigned count_reg)
 {
@@ -335,8 +351,10 @@ static unsigned count_in(Em *e, IrRef c)
 
 void em_shift(Em *e)
 {
-    static const uint8_t digits[IR_N_OPS] = { [IR_rol] = 0, [IR_ror] = 1, [IR_rcl] = 2, [IR_rcr] = 3, [IR_shl] = 4, [IR_shr] = 5,
-                                              [IR_sar] = 7 };
+    static const uint8_t digits[IR_N_OPS] = {
+        [IR_rol] = 0, [IR_ror] = 1, [IR_rcl] = 2, [IR_rcr] = 3,
+        [IR_shl] = 4, [IR_shr] = 5, [IR_sar] = 7
+    };
     const IrInsn *n = e->n;
     IrType type = n->type;
     unsigned digit = digits[n->op], hw = shift_hw(n->op), count_reg = RCX;
@@ -346,7 +364,8 @@ void em_shift(Em *e)
         flags_want(e, FL_C);
     }
     if (count == 0) {
-        unsigned to = dst_reg(e, n->dst, type, 0);      /* no flags; the result is still written (extended) */
+        /* no flags; the result is still written (extended) */
+        unsigned to = dst_reg(e, n->dst, type, 0);
         load_to(e, to, n->a, type);
         if (type == IR_I32) {
             e_mov32(e, to, to);
@@ -359,7 +378,8 @@ void em_shift(Em *e)
         count_reg = count_in(e, n->b);
     }
     bool same = same_ref(n->dst, n->a);
-    if (same && (in_place(e, n->dst, type) || (in_reg(e, n->dst) && (type != IR_I32 || count > 0)))) {
+    if (same &&
+        (in_place(e, n->dst, type) || (in_reg(e, n->dst) && (type != IR_I32 || count > 0)))) {
         shift_rm(e, digit, type, rm_of(place(e, n->dst)), count, count_reg);
     } else {
         unsigned to = dst_reg(e, n->dst, type, count < 0 && !same ? 1u << RCX : 0);
@@ -422,7 +442,10 @@ void em_shld(Em *e)
 
 /* ---- moves ---- */
 
-/* Between registers, of constants, of what a host address that is in a register points to: most of what there is. */
+/*
+ * Between registers, of constants, of what a host address that is in a register points to: most of
+ * what there is.
+ */
 static bool mov_plain(Em *e)
 {
     const IrInsn *n = e->n;
@@ -435,7 +458,8 @@ static bool mov_plain(Em *e)
             return true;
         }
         if (n->a.kind == IR_IMM) {
-            e_mov_imm(e, to, type == IR_I64 ? e->ir->imms[n->a.id] : (uint32_t)e->ir->imms[n->a.id]);
+            e_mov_imm(e, to,
+                      type == IR_I64 ? e->ir->imms[n->a.id] : (uint32_t)e->ir->imms[n->a.id]);
             return true;
         }
         if (n->a.kind == IR_TEMP && (from = e->at[n->a.id]) < 16) {
@@ -455,7 +479,8 @@ static bool mov_plain(Em *e)
             return true;
         }
         if (n->a.kind == IR_IMM && imm_fits(e->ir->imms[n->a.id], type)) {
-            e_op(e, type == IR_I8 ? 0xc6 : 0xc7, type_flags(type) & ~(unsigned)E_R8, 0, rm_mem(to, n->disp));
+            e_op(e, type == IR_I8 ? 0xc6 : 0xc7, type_flags(type) & ~(unsigned)E_R8, 0,
+                 rm_mem(to, n->disp));
             e_imm_typed(e, type, e->ir->imms[n->a.id]);
             return true;
         }
@@ -471,7 +496,7 @@ static G_GNUC_NO_INLINE void mov_other(Em *e)
     if (in_place(e, n->dst, type) || (n->dst.kind == IR_GUEST && e->gpr[n->dst.id] == NO_REG)) {
         Opnd o = src(e, n->a, type);
         if (o.kind == O_IMM && (type < IR_I64 ? true : imm_fits(o.imm, type))) {
-            bool gpr = n->dst.kind == IR_GUEST;         /* then I32 is extended: a store of 64 bits */
+            bool gpr = n->dst.kind == IR_GUEST; /* then I32 is extended: a store of 64 bits */
             Opnd d = place(e, n->dst);
             if (!(gpr && type == IR_I32 && (int32_t)o.imm < 0)) {
                 IrType t = gpr && type == IR_I32 ? IR_I64 : type;
@@ -520,8 +545,10 @@ void em_mov(Em *e)
 
 void em_ext(Em *e)
 {
-    static const uint8_t from[IR_N_OPS] = { [IR_zext8] = IR_I8, [IR_zext16] = IR_I16, [IR_zext32] = IR_I32,
-                                            [IR_sext8] = IR_I8, [IR_sext16] = IR_I16, [IR_sext32] = IR_I32 };
+    static const uint8_t from[IR_N_OPS] = {
+        [IR_zext8] = IR_I8, [IR_zext16] = IR_I16, [IR_zext32] = IR_I32,
+        [IR_sext8] = IR_I8, [IR_sext16] = IR_I16, [IR_sext32] = IR_I32
+    };
     const IrInsn *n = e->n;
     IrType t = from[n->op];
     Opnd o = src_rm(e, n->a, t);
@@ -532,7 +559,8 @@ void em_ext(Em *e)
     } else if (t == IR_I32) {
         e_op(e, 0x63, E_W, to, rm_of(o));
     } else {
-        e_op(e, t == IR_I8 ? 0x1be : 0x1bf, (n->type == IR_I64 ? E_W : 0) | (t == IR_I8 ? E_M8 : 0), to, rm_of(o));
+        e_op(e, t == IR_I8 ? 0x1be : 0x1bf, (n->type == IR_I64 ? E_W : 0) | (t == IR_I8 ? E_M8 : 0),
+             to, rm_of(o));
     }
     if (n->op == IR_sext32 && n->type == IR_I32) {
         e_mov32(e, to, to);
@@ -600,7 +628,8 @@ void em_sel(Em *e)
         e_movzx(e, s, rm_of(o), IR_I8);
         o = (Opnd){ .kind = O_REG, .reg = (uint8_t)s };
     }
-    unsigned to = dst_reg(e, n->dst, type, o.kind == O_REG && !same_ref(n->dst, no) ? 1u << o.reg : 0);
+    unsigned to = dst_reg(e, n->dst, type,
+                          o.kind == O_REG && !same_ref(n->dst, no) ? 1u << o.reg : 0);
     load_to(e, to, no, type);
     e_op(e, 0x140 | cc, type_flags(t), to, rm_of(o));
     dst_done(e, n->dst, type, to);

@@ -2,16 +2,18 @@
 /*
  * form.c -- most memory checks, copied from forms instead of encoded.
  *
- * Behind its address a check of the stack's page or of the TLB (stack.c, mem.c) is always the same bytes for the same scratch
- * registers, but for how long the access is and where its stub is.  So each is encoded once, by the functions that encode the
- * others, and copied.  em_chk() has what is left: segments, limits, alignment, temporaries, inline caches.
+ * Behind its address a check of the stack's page or of the TLB (stack.c, mem.c) is always the same
+ * bytes for the same scratch registers, but for how long the access is and where its stub is.  So
+ * each is encoded once, by the functions that encode the others, and copied.  em_chk() has what is
+ * left: segments, limits, alignment, temporaries, inline caches.
  *
  * Threads: emission, see x64.h.
  */
 #include "accel/dbt/x86_64/emit.h"
 
 G_STATIC_ASSERT(CPU(last) >= -128 && CPU(last) + 8 * DBT_LAST_N <= 128);
-enum { LIMIT_BACK = 3, IMM_BACK = 6 };  /* from the rel32: the disp8, or the imm32, of the comparison before the jump */
+/* from the rel32: the disp8, or the imm32, of the comparison before the jump */
+enum { LIMIT_BACK = 3, IMM_BACK = 6 };
 
 static const uint8_t scratch[3] = { RAX, R10, R11 };
 
@@ -36,7 +38,8 @@ void forms_make(Em *e)
         form_end(e, &x->stack_form[a], code);
         for (unsigned k = 0; k < 3 * 2 * 2; k++) {
             unsigned b = k / 4;
-            IrMem m = { .span = k & 1 ? DBT_PAGE / 2 : dbt_last_span(0), .access = k & 2 ? IR_WRITE : IR_READ };
+            IrMem m = { .span = k & 1 ? DBT_PAGE / 2 : dbt_last_span(0),
+                        .access = k & 2 ? IR_WRITE : IR_READ };
             if (b != a) {
                 e->p = code;
                 tlb_check(e, &m, scratch[a], scratch[b], 0);
@@ -47,7 +50,10 @@ void forms_make(Em *e)
     e->p = p;
 }
 
-/* The address of such an access in register x, from registers base and index, or NO_REG: as em_address() has it. */
+/*
+ * The address of such an access in register x, from registers base and index, or NO_REG: as
+ * em_address() has it.
+ */
 static inline void plain_address(Em *e, const IrMem *m, unsigned x, unsigned base, unsigned index)
 {
     unsigned size = m->offset_bits == 64 ? E_W : 0;
@@ -60,7 +66,8 @@ static inline void plain_address(Em *e, const IrMem *m, unsigned x, unsigned bas
     } else if (index == NO_REG && !m->disp) {
         e_op(e, 0x8b, size, x, rm_reg(base));
     } else {
-        e_op(e, 0x8d, size, x, (Rm){ .reg = (uint8_t)base, .index = (uint8_t)index, .scale = m->scale, .mem = true, .disp = m->disp });
+        e_op(e, 0x8d, size, x, (Rm){ .reg = (uint8_t)base, .index = (uint8_t)index,
+                                     .scale = m->scale, .mem = true, .disp = m->disp });
     }
 }
 
@@ -105,7 +112,8 @@ bool chk_by_form(Em *e)
     const IrMem *m = &e->ir->mems[n->mem];
 
     unsigned base = reg_of(e, m->base), index = reg_of(e, m->index);
-    if (!ir_is_plain(m) || (e->x87_n | e->x87_c1) || (base == NO_REG && !m->pc_relative) || (index == NO_REG && m->index.kind)) {
+    if (!ir_is_plain(m) || (e->x87_n | e->x87_c1) || (base == NO_REG && !m->pc_relative) ||
+        (index == NO_REG && m->index.kind)) {
         return false;
     }
     unsigned stack = stack_limit(e, m), h = val_of(n->dst), x, y = NO_REG;

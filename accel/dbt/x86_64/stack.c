@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * stack.c -- checks of memory off the stack pointer: against the one page where the stack was last (dbt.h, DbtStack).
+ * stack.c -- checks of memory off the stack pointer: against the one page where the stack was last
+ * (dbt.h, DbtStack).
  *
  *     lea  X, [rsp + disp]                         xor  X, [cpu.stack.key]
  *     cmp  X, [cpu.stack.limit[k]]                 jae  stub
  *     add  X, [cpu.stack.page]
  *
- * That is two in five of all checks, at half the bytes and the operations of one that looks in the TLB, and needs no second
- * register.  Its stub does look there, and remembers the page if it may be written.
+ * That is two in five of all checks, at half the bytes and the operations of one that looks in the
+ * TLB, and needs no second register.  Its stub does look there, and remembers the page if it may be
+ * written.
  *
  * Threads: emission, see x64.h; the routines are made once and run by all vCPUs.
  */
@@ -19,7 +21,8 @@ unsigned stack_limit(const Em *e, const IrMem *m)
 {
     unsigned k = 0;
 
-    if (m->base.kind != IR_GUEST || m->base.id != e->stack_reg || m->index.kind != IR_NONE || m->limit || m->locked) {
+    if (m->base.kind != IR_GUEST || m->base.id != e->stack_reg || m->index.kind != IR_NONE ||
+        m->limit || m->locked) {
         return DBT_STACK_LIMITS;
     }
     while (k < DBT_STACK_LIMITS && DBT_STACK_SPAN(k) < m->span) {
@@ -38,7 +41,10 @@ void stack_check(Em *e, unsigned x, uint32_t rec, unsigned limit)
     s->back = e->p;
 }
 
-/* stack[k]: linear address ^ key in reg, which becomes the host address; else as refill[k], which does what the TLB does not have. */
+/*
+ * stack[k]: linear address ^ key in reg, which becomes the host address; else as refill[k], which
+ * does what the TLB does not have.
+ */
 static void make(Em *e, unsigned k, unsigned reg)
 {
     static const uint8_t saved[3] = { RCX, RDX, RDI };

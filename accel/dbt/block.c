@@ -2,10 +2,11 @@
 /*
  * block.c -- translated blocks: finding, making, linking and dropping them.
  *
- * A block is keyed by the host address of its guest bytes and by its mode, so one translation serves every process and
- * every alias.
+ * A block is keyed by the host address of its guest bytes and by its mode, so one translation
+ * serves every process and every alias.
  *
- * Threads: any vCPU; DbtMachine.lock.  Chains in the hash are read without it: a block is freed only while all vCPUs are
+ * Threads: any vCPU; DbtMachine.lock.  Chains in the hash are read without it: a block is freed
+ *   only while all vCPUs are
  * stopped, and none of them in a helper that will return to it (reclaim.c).
  */
 #include <string.h>
@@ -15,14 +16,19 @@
 #include "core/trace.h"
 
 enum { RETIRED = -1, HOT_MAX = 16, REMEMBER_AFTER = 4, PEEK_MAX = 256,
-       COLD_EXITS = 2, LASTING_EXITS = 4 };     /* of a block that is made again when it is hot; of others */
+       /* of a block that is made again when it is hot; of others */
+       COLD_EXITS = 2, LASTING_EXITS = 4 };
 
 /* ---- dropping blocks ---- */
 
-/* Neighbours in a page are neighbours in the hash: what is made or looked for one behind the other meets few lines of the host's cache. */
+/*
+ * Neighbours in a page are neighbours in the hash: what is made or looked for one behind the other
+ * meets few lines of the host's cache.
+ */
 static unsigned hash_of(const uint8_t *at, uint32_t mode)
 {
-    uint64_t h = ((uintptr_t)at >> DBT_PAGE_BITS ^ ((uint64_t)mode << 32)) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t h = ((uintptr_t)at >> DBT_PAGE_BITS ^ ((uint64_t)mode << 32)) *
+                 UINT64_C(0x9e3779b97f4a7c15);
 
     return (unsigned)(h >> (64 - DBT_HASH_BITS)) ^ ((unsigned)(uintptr_t)at >> 4 & 255);
 }
@@ -94,7 +100,10 @@ void block_retire(DbtMachine *d, Block *b)
     __atomic_store_n(&b->mode, (uint32_t)RETIRED, __ATOMIC_RELAXED);
 }
 
-/* What runs often is to be made again, with inline caches: that block and where it goes by links, as far as loops reach. */
+/*
+ * What runs often is to be made again, with inline caches: that block and where it goes by links,
+ * as far as loops reach.
+ */
 void block_heat(DbtMachine *d, const uint8_t *at, uint32_t mode)
 {
     Block *hot[HOT_MAX];
@@ -134,7 +143,10 @@ void block_free(DbtMachine *d, Block *b)
 
 /* ---- making blocks ---- */
 
-/* Flags wanted at a direct exit: where the code there is in sight and overwrites them all first, none, or only by what leaves before. */
+/*
+ * Flags wanted at a direct exit: where the code there is in sight and overwrites them all first,
+ * none, or only by what leaves before.
+ */
 static void exit_peek(DbtCpu *c, const IrBlock *ir, IrInsn *n, Block *b, const uint8_t *page)
 {
     exit_set_fate(n, FATE_WANTED, 0);
@@ -142,7 +154,8 @@ static void exit_peek(DbtCpu *c, const IrBlock *ir, IrInsn *n, Block *b, const u
         return;
     }
     unsigned most = MIN(ir->length, DBT_PAGE - (ir->pc & (DBT_PAGE - 1))) + PEEK_MAX;
-    DbtPeek p = { .page = page, .at = (unsigned)n->imm, .lo = b->to > most ? b->to - most : 0, .hi = MIN(b->from + most, DBT_PAGE) };
+    DbtPeek p = { .page = page, .at = (unsigned)n->imm, .lo = b->to > most ? b->to - most : 0,
+                  .hi = MIN(b->from + most, DBT_PAGE) };
     DbtFlagsFate fate = c->guest->flags_fate(c, ir->mode, &p);
     unsigned from = MIN(b->from, p.lo), to = MAX(b->to, p.hi);
     if (fate != FATE_WANTED && to - from <= most) {
@@ -230,7 +243,8 @@ static void log_guest_code(DbtCpu *c, const IrBlock *ir, const uint8_t *page)
     g_autoptr(GString) s = g_string_new(NULL);
     g_string_printf(s, "guest code at %#" PRIx64 "\n", ir->pc);
     for (unsigned i = 0; i < ir->n_guest; i++) {
-        unsigned from = (unsigned)ir->guest[i].offset & (DBT_PAGE - 1), n = MIN(ir->guest[i].length, DBT_PAGE - from);
+        unsigned from = (unsigned)ir->guest[i].offset & (DBT_PAGE - 1),
+                 n = MIN(ir->guest[i].length, DBT_PAGE - from);
         uint64_t pc = (ir->pc & -(uint64_t)DBT_PAGE) + from;
         g_string_append_printf(s, "  %#" PRIx64 ": ", pc);
         for (unsigned k = 0; k < n; k++) {
@@ -248,14 +262,16 @@ static void log_guest_code(DbtCpu *c, const IrBlock *ir, const uint8_t *page)
 /* Not what a debugger cuts short, nor what somebody wants to read the translation of. */
 static bool cache_wanted(const DbtCpu *c)
 {
-    return c->dbt->cache && !c->debug && !log_on(LOG_IN_ASM) && !log_on(LOG_IR) && !log_on(LOG_OPT) && !log_on(LOG_OUT_ASM);
+    return c->dbt->cache && !c->debug && !log_on(LOG_IN_ASM) && !log_on(LOG_IR) &&
+           !log_on(LOG_OPT) && !log_on(LOG_OUT_ASM);
 }
 
 static CacheKey cache_key(DbtCpu *c, const uint8_t *at, uint32_t mode)
 {
     const DbtMachine *d = c->dbt;
     CacheKey k = { .mode = mode, .in_page = (uint32_t)((uintptr_t)at & (DBT_PAGE - 1)) };
-    unsigned options = (d->cpus->len == 1) | d->one_insn << 1 | d->no_opt << 2 | d->no_merge << 3 | d->tier2 << 4;
+    unsigned options = (d->cpus->len == 1) | d->one_insn << 1 | d->no_opt << 2 | d->no_merge << 3 |
+                       d->tier2 << 4;
 
     k.config = d->guest->cache_key(c, k.place) * 64 + options;
     return k;
@@ -264,12 +280,14 @@ static CacheKey cache_key(DbtCpu *c, const uint8_t *at, uint32_t mode)
 static void perfmap(const DbtMachine *d, const Block *b, uint64_t pc)
 {
     if (d->backend && d->perfmap_file) {
-        fprintf(d->perfmap_file, "%" PRIxPTR " %x g%" PRIx64 "_%x\n", (uintptr_t)b->entry, b->code_bytes, pc, b->mode);
+        fprintf(d->perfmap_file, "%" PRIxPTR " %x g%" PRIx64 "_%x\n", (uintptr_t)b->entry,
+                b->code_bytes, pc, b->mode);
     }
 }
 
 /* The same with a block from the cache on disk; at2: of two pages. */
-static Block *block_take_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage *p, uint8_t *at2, CodePage *p2, bool *full)
+static Block *block_take_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage *p, uint8_t *at2,
+                                CodePage *p2, bool *full)
 {
     DbtMachine *d = c->dbt;
     CacheRecord r;
@@ -283,7 +301,9 @@ static Block *block_take_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
         return NULL;
     }
     Block *b = block_new(d);
-    *b = (Block){ .at = at, .at2 = at2, .mode = mode, .length = r.length, .from = r.from, .to = r.to };
+    *b = (Block){
+        .at = at, .at2 = at2, .mode = mode, .length = r.length, .from = r.from, .to = r.to,
+    };
     if (!d->backend->unpack(d, d->guest, r.native, r.n, b, full)) {
         block_free(d, b);
         if (*full) {
@@ -338,12 +358,14 @@ static bool begun(const IrEnds *e, const uint8_t *code, uint64_t mode)
  * another block already: what is not known to be hot ends there.  Not where blocks are what
  * something else is made from.
  */
-static const IrEnds *cold_ends(DbtMachine *d, const uint8_t *at, uint32_t mode, const CodePage *p, Ends *e)
+static const IrEnds *cold_ends(DbtMachine *d, const uint8_t *at, uint32_t mode, const CodePage *p,
+                               Ends *e)
 {
     if (!d->backend || ic_is_hot(d, at)) {
         return NULL;
     }
-    *e = (Ends){ { ic_wanted(d, d->guest, mode) ? COLD_EXITS : LASTING_EXITS, begun, p->octets }, d };
+    *e = (Ends){ { ic_wanted(d, d->guest, mode) ? COLD_EXITS : LASTING_EXITS, begun, p->octets },
+                 d };
     return &e->ends;
 }
 
@@ -362,8 +384,11 @@ static void link_known(DbtMachine *d, Block *b)
     }
 }
 
-/* With the lock held and the pages guarded.  NULL: nothing translated; *full: no room in the arena. */
-static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage *p, uint8_t *at2, CodePage *p2, bool *full)
+/*
+ * With the lock held and the pages guarded.  NULL: nothing translated; *full: no room in the arena.
+ */
+static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage *p, uint8_t *at2,
+                                CodePage *p2, bool *full)
 {
     DbtMachine *d = c->dbt;
     IrBlock *ir = c->ir;
@@ -378,9 +403,11 @@ static Block *block_make_locked(DbtCpu *c, uint8_t *at, uint32_t mode, CodePage 
     if (ir->n_guest) {
         b = block_new(d);
         trace_dbt_block(c->pc, ir->length);
-        *b = (Block){ .at = at, .at2 = ir->two_pages ? at2 : NULL, .mode = mode, .length = (uint16_t)ir->length,
-                      .from = (uint16_t)in_page, .to = (uint16_t)MIN(in_page + ir->length, DBT_PAGE) };
-        b->counted = d->backend && !b->at2 && (trace_is_test(d) || d->ic != IC_USER || ic_is_hot(d, at)) &&
+        *b = (Block){ .at = at, .at2 = ir->two_pages ? at2 : NULL, .mode = mode,
+                      .length = (uint16_t)ir->length, .from = (uint16_t)in_page,
+                      .to = (uint16_t)MIN(in_page + ir->length, DBT_PAGE) };
+        b->counted = d->backend && !b->at2 &&
+                     (trace_is_test(d) || d->ic != IC_USER || ic_is_hot(d, at)) &&
                      trace_counts(d, d->guest, at, mode);
         log_guest_code(c, ir, at - in_page);
         log_block(d, ir, LOG_IR, "IR");
@@ -477,11 +504,12 @@ static Block *block_make(DbtCpu *c, DbtRegion *dr, uint8_t *at, uint32_t mode)
         }
         if (full) {
             __atomic_store_n(&d->full, true, __ATOMIC_SEQ_CST);
-            vcpu_kick(&c->vcpu);        /* back to the run loop, which sees to it; tier 0 until then */
+            vcpu_kick(&c->vcpu);    /* back to the run loop, which sees to it; tier 0 until then */
             return NULL;
         }
         if (!at2 && DBT_PAGE - ((uintptr_t)at & (DBT_PAGE - 1)) < 15) {
-            at2 = tlb_fetch(c, (c->pc & -(uint64_t)DBT_PAGE) + DBT_PAGE, &dr2);     /* may raise: the instruction needs it */
+            /* may raise: the instruction needs it */
+            at2 = tlb_fetch(c, (c->pc & -(uint64_t)DBT_PAGE) + DBT_PAGE, &dr2);
             if (!at2 || !dr2) {
                 return NULL;
             }
@@ -511,14 +539,17 @@ static Block *find_once(DbtCpu *c, uint32_t mode)
     return block_make(c, dr, at, mode);
 }
 
-/* The map may have changed while a new block's page was guarded: what pc is fetched from then is not what was translated. */
+/*
+ * The map may have changed while a new block's page was guarded: what pc is fetched from then is
+ * not what was translated.
+ */
 static Block *find(DbtCpu *c, uint32_t mode)
 {
     uint64_t flushes;
     Block *b;
 
     if (G_UNLIKELY(c->debug != NULL) && debug_low(c->debug, c->pc)) {
-        return NULL;                    /* there may be a breakpoint: the run loop looks before tier 0 runs it */
+        return NULL;    /* there may be a breakpoint: the run loop looks before tier 0 runs it */
     }
     do {
         flushes = c->map_flushes;
@@ -536,7 +567,8 @@ Block *block_find(DbtCpu *c)
 
 bool block_must_leave(DbtCpu *c)
 {
-    return __atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED) || c->guest->single(c) || c->guest->idle(c);
+    return __atomic_load_n(&c->vcpu.attention, __ATOMIC_RELAXED) || c->guest->single(c) ||
+           c->guest->idle(c);
 }
 
 static Block *lookup_block(DbtCpu *c)
@@ -579,13 +611,15 @@ const void *dbt_link_lookup(DbtCpu *c, BlockLink *l, unsigned word)
     }
     g_mutex_lock(&d->lock);
     const uint8_t *b_page = (const uint8_t *)((uintptr_t)b->at & -(uintptr_t)DBT_PAGE);
-    bool same_page = l->pair ? b_page == far_page(d, l->from, word) : l->far ? trace_has_page(d->traces->pdata[l->from->trace - 1], b_page) :
-                              ((uintptr_t)b->at ^ (uintptr_t)l->from->at) < DBT_PAGE;
+    bool same_page = l->pair  ? b_page == far_page(d, l->from, word)
+                     : l->far ? trace_has_page(d->traces->pdata[l->from->trace - 1], b_page)
+                              : ((uintptr_t)b->at ^ (uintptr_t)l->from->at) < DBT_PAGE;
     if (b->at2) {                   /* depends on how the next page is mapped now */
         if (!l->from->dead) {
             d->backend->link(d, l, NULL);
         }
-    } else if (same_page && b->mode == (l->from->mode & ~DBT_MODE_UNMERGED) && !b->dead && !l->from->dead && !l->to) {
+    } else if (same_page && b->mode == (l->from->mode & ~DBT_MODE_UNMERGED) && !b->dead &&
+               !l->from->dead && !l->to) {
         link_make(d, l, l->loop ? l->from : (Block *)b);
         linked = !l->pair && !l->far;   /* whoever comes this way needs no jump cache */
     }
@@ -599,7 +633,8 @@ const void *dbt_unmerged(DbtCpu *c)
 
     trace_dbt_unmerged(c->pc);
     c->stats->unmerged++;
-    return b ? b->entry : NULL;         /* not in the jump cache: the next one to come here tries the short way */
+    /* not in the jump cache: the next one to come here tries the short way */
+    return b ? b->entry : NULL;
 }
 
 const void *dbt_slow(DbtCpu *c)

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * stitch.c -- tier 2: from a path through several blocks to one list of operations, and what is made better in it.
+ * stitch.c -- tier 2: from a path through several blocks to one list of operations, and what is
+ * made better in it.
  *
- * What branches off becomes an exit, direct jumps and calls vanish, and a return is compared with where its call came from
- * (`jguess`).
+ * What branches off becomes an exit, direct jumps and calls vanish, and a return is compared with
+ * where its call came from (`jguess`).
  *
- * Omits: instructions across two pages, the x87, and paths on into returns whose call is not part of the path: the trace ends there.
- * Threads: any one that nobody takes the bytes from; all that it changes is handed to it.  Of the CPU the front end reads its
+ * Omits: instructions across two pages, the x87, and paths on into returns whose call is not part
+ *   of the path: the trace ends there.
+ * Threads: any one that nobody takes the bytes from; all that it changes is handed to it.  Of the
+ *   CPU the front end reads its
  * configuration.
  */
 #include <string.h>
@@ -28,15 +31,18 @@ static TracePage *page_of(TraceCode *t, int64_t offset)
 
 static bool room_for(const IrBlock *to, const IrBlock *s)
 {
-    return to->n_insns + s->n_insns + IR_RESERVE <= IR_MAX_INSNS && to->n_guest + s->n_guest + IR_RESERVE / 4 <= IR_MAX_GUEST &&
-           to->n_imms + s->n_imms + IR_RESERVE <= IR_MAX_IMMS && to->n_mems + s->n_mems + IR_RESERVE <= IR_MAX_MEMS;
+    return to->n_insns + s->n_insns + IR_RESERVE <= IR_MAX_INSNS &&
+           to->n_guest + s->n_guest + IR_RESERVE / 4 <= IR_MAX_GUEST &&
+           to->n_imms + s->n_imms + IR_RESERVE <= IR_MAX_IMMS &&
+           to->n_mems + s->n_mems + IR_RESERVE <= IR_MAX_MEMS;
 }
 
 static bool is_exit(unsigned op) { return op == IR_br || op == IR_brz || op == IR_brnz; }
 
 static bool has_offset(unsigned op)
 {
-    return is_exit(op) || op == IR_jguess || op == IR_chkcs || op == IR_jmp || op == IR_bulk || op == IR_exit_next;
+    return is_exit(op) || op == IR_jguess || op == IR_chkcs || op == IR_jmp || op == IR_bulk ||
+           op == IR_exit_next;
 }
 
 static void move_ref(IrRef *r, unsigned imms)
@@ -46,7 +52,9 @@ static void move_ref(IrRef *r, unsigned imms)
     }
 }
 
-/* Operations [0, n) of s, whose page is delta from to's; those of guest instructions [0, guests). */
+/*
+ * Operations [0, n) of s, whose page is delta from to's; those of guest instructions [0, guests).
+ */
 static void append(IrBlock *to, const IrBlock *s, unsigned n, unsigned guests, int32_t delta)
 {
     for (unsigned i = 0; i < n; i++) {
@@ -67,7 +75,8 @@ static void append(IrBlock *to, const IrBlock *s, unsigned n, unsigned guests, i
         to->mems[to->n_mems + i].disp += s->mems[i].pc_relative ? delta : 0;
     }
     for (unsigned i = 0; i < guests; i++) {
-        to->guest[to->n_guest + i] = (IrGuest){ s->guest[i].offset + delta, s->guest[i].length, s->guest[i].calls };
+        to->guest[to->n_guest + i] = (IrGuest){ s->guest[i].offset + delta, s->guest[i].length,
+                                                s->guest[i].calls };
         to->length += s->guest[i].length;
     }
     to->folds |= s->folds;
@@ -117,7 +126,8 @@ static void reverse(IrInsn *exit, int32_t to)
     exit->op = exit->op == IR_br ? IR_br : exit->op == IR_brz ? IR_brnz : IR_brz;
 }
 
-typedef enum { KEEP, CUT, END } Fate;   /* of the path's next instruction: go on behind it, end before it, with it */
+/* of the path's next instruction: go on behind it, end before it, with it */
+typedef enum { KEEP, CUT, END } Fate;
 
 /* May it store to the rest of the trace without leaving? */
 static bool stores_by_helper(const DbtGuest *g, const IrBlock *s, unsigned from, unsigned end)
@@ -130,8 +140,12 @@ static bool stores_by_helper(const DbtGuest *g, const IrBlock *s, unsigned from,
     return false;
 }
 
-/* The last instruction of a piece of the path, operations [from, *end) of s: make them go to `to`, offsets from s's page. */
-static Fate turn(const DbtGuest *g, TraceCode *t, IrBlock *s, unsigned from, unsigned *end, int64_t to, int32_t seq, bool last, bool loop)
+/*
+ * The last instruction of a piece of the path, operations [from, *end) of s: make them go to `to`,
+ * offsets from s's page.
+ */
+static Fate turn(const DbtGuest *g, TraceCode *t, IrBlock *s, unsigned from, unsigned *end,
+                 int64_t to, int32_t seq, bool last, bool loop)
 {
     IrInsn *z = &s->insns[*end - 1];
     unsigned exits = 0;
@@ -183,7 +197,7 @@ static Fate turn(const DbtGuest *g, TraceCode *t, IrBlock *s, unsigned from, uns
     return KEEP;
 }
 
-static unsigned ops_of(const IrBlock *s, unsigned guests)      /* of its first so many instructions */
+static unsigned ops_of(const IrBlock *s, unsigned guests)    /* of its first so many instructions */
 {
     unsigned n = 0;
 
@@ -203,7 +217,10 @@ static bool has_x87(const IrBlock *s)
     return false;
 }
 
-/* One piece of the path, from its instruction i on.  Returns how many of its instructions are in; *ended: the trace is. */
+/*
+ * One piece of the path, from its instruction i on.  Returns how many of its instructions are in;
+ * *ended: the trace is.
+ */
 static unsigned piece(const TracePath *path, TraceCode *t, unsigned i, bool *ended)
 {
     const DbtGuest *g = path->cpu->guest;
@@ -218,11 +235,13 @@ static unsigned piece(const TracePath *path, TraceCode *t, unsigned i, bool *end
         return 0;
     }
     ir_begin(s, path->pc[i], to->mode);
-    g->translate(path->cpu, s, path->bytes[p - t->pages] + in_page, DBT_PAGE - in_page, NULL, path->n - i);
+    g->translate(path->cpu, s, path->bytes[p - t->pages] + in_page, DBT_PAGE - in_page, NULL,
+                 path->n - i);
     if (!s->n_guest || !room_for(to, s) || has_x87(s)) {
         return 0;
     }
-    while (m < s->n_guest && i + m < path->n && page + (uint64_t)(int64_t)s->guest[m].offset == path->pc[i + m]) {
+    while (m < s->n_guest && i + m < path->n &&
+           page + (uint64_t)(int64_t)s->guest[m].offset == path->pc[i + m]) {
         m++;
     }
     for (unsigned k = 1; k < m; k++) {
@@ -232,7 +251,8 @@ static unsigned piece(const TracePath *path, TraceCode *t, unsigned i, bool *end
     }
     unsigned from = m > 1 ? ops_of(s, m - 1) : 0, end = ops_of(s, m);
     int32_t seq = s->guest[m - 1].offset + s->guest[m - 1].length;
-    Fate fate = turn(g, t, s, from, &end, (int64_t)(path->pc[i + m] - page), seq, i + m == path->n, path->pc[path->n] == path->pc[0]);
+    Fate fate = turn(g, t, s, from, &end, (int64_t)(path->pc[i + m] - page), seq, i + m == path->n,
+                     path->pc[path->n] == path->pc[0]);
     if (fate == CUT) {
         m--;
         end = from;
@@ -240,7 +260,8 @@ static unsigned piece(const TracePath *path, TraceCode *t, unsigned i, bool *end
     if (m) {
         limit_chkcs(s, m);
         append(to, s, end, m, delta);
-        p->granules |= code_granule_mask(in_page, (unsigned)(s->guest[m - 1].offset + s->guest[m - 1].length));
+        p->granules |= code_granule_mask(in_page, (unsigned)(s->guest[m - 1].offset +
+                                                             s->guest[m - 1].length));
     }
     *ended = fate != KEEP || stores_by_helper(g, s, from, end);
     return m;
@@ -260,7 +281,8 @@ static void peek(const TracePath *path, TraceCode *t)
         TracePage *p = page_of(t, n->imm);
         if (p) {
             unsigned at = (unsigned)(n->imm - p->delta);
-            DbtPeek k = { .page = path->bytes[p - t->pages], .at = at, .lo = at > PEEK ? at - PEEK : 0, .hi = MIN(at + PEEK, DBT_PAGE) };
+            DbtPeek k = { .page = path->bytes[p - t->pages], .at = at,
+                          .lo = at > PEEK ? at - PEEK : 0, .hi = MIN(at + PEEK, DBT_PAGE) };
             DbtFlagsFate fate = path->cpu->guest->flags_fate(path->cpu, ir->mode, &k);
             if (fate != FATE_WANTED) {
                 exit_set_fate(n, fate, k.regs);
@@ -308,8 +330,8 @@ static void add_last_page(const TracePath *path, TraceCode *t)
 {
     const IrInsn *last = &t->ir->insns[t->ir->n_insns - 1];
 
-    if (last->op == IR_jmp && !page_of(t, last->imm) && t->n_pages < TRACE_PAGES && path->after.host &&
-        ((int64_t)last->imm & -(int64_t)DBT_PAGE) == path->after.delta) {
+    if (last->op == IR_jmp && !page_of(t, last->imm) && t->n_pages < TRACE_PAGES &&
+        path->after.host && ((int64_t)last->imm & -(int64_t)DBT_PAGE) == path->after.delta) {
         t->pages[t->n_pages++] = path->after;
     }
 }

@@ -49,18 +49,23 @@ static uint8_t *line_host(const MemRange *mr, uint64_t phys)
     return mr->region->host + mr->from + (phys - mr->at);
 }
 
-/* The map's lines are apart for reads and writes: one where both show the same memory is what the fast path can use. */
+/*
+ * The map's lines are apart for reads and writes: one where both show the same memory is what the
+ * fast path can use.
+ */
 static bool ram_line(DbtCpu *c, uint64_t phys, bool write, struct RamHit *h)
 {
     MemRange mr, other;
 
-    if (!as_lookup(c->vcpu.as, phys, write, &mr) || !mr.region->host || (write && mr.region->readonly)) {
+    if (!as_lookup(c->vcpu.as, phys, write, &mr) || !mr.region->host ||
+        (write && mr.region->readonly)) {
         return false;
     }
-    *h = (struct RamHit){ .at = mr.at, .size = mr.size, .host = mr.region->host + mr.from, .region = mr.region,
-                          .code = code_region(c->dbt, mr.region), .seen = write ? SEEN_WRITE : SEEN_READ };
-    if (!mr.region->readonly && as_lookup(c->vcpu.as, phys, !write, &other) && other.region == mr.region &&
-        line_host(&other, phys) == line_host(&mr, phys)) {
+    *h = (struct RamHit){ .at = mr.at, .size = mr.size, .host = mr.region->host + mr.from,
+                          .region = mr.region, .code = code_region(c->dbt, mr.region),
+                          .seen = write ? SEEN_WRITE : SEEN_READ };
+    if (!mr.region->readonly && as_lookup(c->vcpu.as, phys, !write, &other) &&
+        other.region == mr.region && line_host(&other, phys) == line_host(&mr, phys)) {
         uint64_t at = MAX(mr.at, other.at), end = MIN(mr.at + mr.size, other.at + other.size);
         h->host += at - mr.at;
         h->at = at;
@@ -94,18 +99,23 @@ static uint64_t region_offset(const struct RamHit *h, uint64_t phys)
 
 static bool page_is_watched(const DbtCpu *c, uint64_t linear)
 {
-    return G_UNLIKELY(c->debug != NULL) && debug_watch_at(c->debug, linear & -(uint64_t)DBT_PAGE, DBT_PAGE, DEBUG_READ | DEBUG_WRITE);
+    return G_UNLIKELY(c->debug != NULL) && debug_watch_at(c->debug, linear & -(uint64_t)DBT_PAGE,
+                                                          DBT_PAGE, DEBUG_READ | DEBUG_WRITE);
 }
 
-static const DebugWatch *watch_hit(const DbtCpu *c, uint64_t linear, unsigned bytes, bool read, bool write)
+static const DebugWatch *watch_hit(const DbtCpu *c, uint64_t linear, unsigned bytes, bool read,
+                                   bool write)
 {
-    return G_UNLIKELY(c->debug != NULL) ?
-           debug_watch_at(c->debug, linear, bytes, (read ? DEBUG_READ : 0) | (write ? DEBUG_WRITE : 0)) : NULL;
+    return G_UNLIKELY(c->debug != NULL)
+               ? debug_watch_at(c->debug, linear, bytes,
+                                (read ? DEBUG_READ : 0) | (write ? DEBUG_WRITE : 0))
+               : NULL;
 }
 
 /*
- * An access that is watched.  In a block the instruction is begun again, by itself: state is as exact here as a fault needs it.
- * What the CPU does of its own accord while it delivers an event is only noted.
+ * An access that is watched.  In a block the instruction is begun again, by itself: state is as
+ * exact here as a fault needs it.  What the CPU does of its own accord while it delivers an event
+ * is only noted.
  */
 static void watched(DbtCpu *c, const DebugWatch *w, bool can_leave)
 {
@@ -122,19 +132,22 @@ static void watched(DbtCpu *c, const DebugWatch *w, bool can_leave)
 }
 
 /* Enter one page.  host is the address of `linear` itself. */
-static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, const struct RamHit *h, bool write_ok)
+static void fill(DbtCpu *c, uint64_t linear, const DbtWalk *w, const struct RamHit *h,
+                 bool write_ok)
 {
     DbtContext *x = c->ctx;
     unsigned slot = tlb_slot(x, linear), in_page = linear & (DBT_PAGE - 1);
     TlbEntry *e = &x->tlb[slot];
     uint64_t page = linear - in_page, phys = w->phys - in_page;
 
-    if (phys < h->at || phys + DBT_PAGE > h->at + h->size || (x->key.mode & c->guest->mode_slow) || page_is_watched(c, linear)) {
-        return;                         /* shares its page with something else, or is watched: one access at a time */
+    if (phys < h->at || phys + DBT_PAGE > h->at + h->size || (x->key.mode & c->guest->mode_slow) ||
+        page_is_watched(c, linear)) {
+        return;    /* shares its page with something else, or is watched: one access at a time */
     }
     if (!(e->phys & TLBF_FILLED)) {
         x->filled[x->n_filled++] = (uint16_t)slot;
-    } else if (e->read != page && e->write != page && (e->read != tlb_empty(slot) || e->write != tlb_empty(slot))) {
+    } else if (e->read != page && e->write != page &&
+               (e->read != tlb_empty(slot) || e->write != tlb_empty(slot))) {
         x->victim[slot] = *e;
         x->pushed_out++;
     }
@@ -166,8 +179,9 @@ static bool page_is_free(const struct RamHit *h, uint64_t offset)
 }
 
 /*
- * May a store go straight to a page with code?  One to code itself kills the blocks there first, if they cannot be made again of
- * the old bytes before it is done, and what runs is not in that page: its rest might be what is written.  (A trace may be of any.)
+ * May a store go straight to a page with code?  One to code itself kills the blocks there first, if
+ * they cannot be made again of the old bytes before it is done, and what runs is not in that page:
+ * its rest might be what is written.  (A trace may be of any.)
  */
 static bool store_may_go(DbtCpu *c, const struct RamHit *h, uint64_t phys, unsigned bytes)
 {
@@ -187,7 +201,8 @@ static bool store_may_go(DbtCpu *c, const struct RamHit *h, uint64_t phys, unsig
         return false;
     }
     const CodePage *p = code_page(h->code, offset);
-    if (p && (__atomic_load_n(&p->traces, __ATOMIC_SEQ_CST) || __atomic_load_n(&p->making, __ATOMIC_SEQ_CST))) {
+    if (p && (__atomic_load_n(&p->traces, __ATOMIC_SEQ_CST) ||
+              __atomic_load_n(&p->making, __ATOMIC_SEQ_CST))) {
         return false;                   /* a trace is there, or is being made by another thread */
     }
     code_written(c->dbt, h->code, offset, bytes);
@@ -205,8 +220,8 @@ static void *store_beside_code(DbtCpu *c, uint64_t linear, unsigned bytes)
     }
     uint64_t phys = (e->phys & -(uint64_t)DBT_PAGE) | in_page;
     const struct RamHit *h = ram_find(c, phys, true);
-    if (!h || !h->code || __atomic_load_n(&h->region->dirty_on, __ATOMIC_RELAXED) || page_is_free(h, region_offset(h, phys)) ||
-        !store_may_go(c, h, phys, bytes)) {
+    if (!h || !h->code || __atomic_load_n(&h->region->dirty_on, __ATOMIC_RELAXED) ||
+        page_is_free(h, region_offset(h, phys)) || !store_may_go(c, h, phys, bytes)) {
         return NULL;
     }
     return (void *)(uintptr_t)(e->page + in_page);
@@ -218,16 +233,17 @@ static const uint8_t *host_of(DbtCpu *c, uint64_t linear)
     const TlbEntry *e = &c->ctx->tlb[tlb_slot(c->ctx, linear)];
     uint64_t in_page = linear & (DBT_PAGE - 1);
 
-    if (e->read != linear - in_page && (!dbt_refill(c, linear, 1, IR_READ) || e->read != linear - in_page)) {
+    if (e->read != linear - in_page &&
+        (!dbt_refill(c, linear, 1, IR_READ) || e->read != linear - in_page)) {
         return NULL;
     }
     return (const uint8_t *)(uintptr_t)(e->page + in_page);
 }
 
 /*
- * A copy of bytes in two pages of RAM, at an address that is aligned as theirs is, to 64 bytes: code tests the host's address
- * (VMOVAPS).  NULL: tier 0 sees what is wrong with them; an operand that wraps at 4 GiB leaves a flat
- * segment, which is looked at there alone.
+ * A copy of bytes in two pages of RAM, at an address that is aligned as theirs is, to 64 bytes:
+ * code tests the host's address (VMOVAPS).  NULL: tier 0 sees what is wrong with them; an operand
+ * that wraps at 4 GiB leaves a flat segment, which is looked at there alone.
  */
 static void *read_across(DbtCpu *c, uint64_t linear, unsigned bytes)
 {
@@ -284,14 +300,16 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
     }
     if (victim_take(c->ctx, linear, ir_access)) {
         stats->victims++;
-        return (void *)(uintptr_t)(c->ctx->tlb[tlb_slot(c->ctx, linear)].page + (linear & (DBT_PAGE - 1)));
+        return (void *)(uintptr_t)(c->ctx->tlb[tlb_slot(c->ctx, linear)].page +
+                                   (linear & (DBT_PAGE - 1)));
     }
     void *beside = write ? store_beside_code(c, linear, bytes) : NULL;
     if (beside) {
         stats->beside++;
         return beside;
     }
-    if (c->ctx->key.mode & c->guest->mode_slow || watch_hit(c, linear, bytes, ir_access & IR_READ, write)) {
+    if (c->ctx->key.mode & c->guest->mode_slow ||
+        watch_hit(c, linear, bytes, ir_access & IR_READ, write)) {
         return refused(&stats->no_slow_mode);
     }
     if (!c->guest->walk(c, linear, write ? ACCESS_WRITE : ACCESS_READ, &w)) {
@@ -301,7 +319,8 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
         return refused(&stats->no_fault);
     }
     const struct RamHit *h = ram_find(c, w.phys, write);
-    if (!h || ((ir_access & IR_READ) && !(h->seen & SEEN_READ)) || w.phys + bytes > h->at + h->size) {
+    if (!h || ((ir_access & IR_READ) && !(h->seen & SEEN_READ)) ||
+        w.phys + bytes > h->at + h->size) {
         return refused(&stats->no_ram);
     }
     uint64_t offset = region_offset(h, w.phys);
@@ -321,7 +340,8 @@ void *dbt_refill(DbtCpu *c, uint64_t linear, unsigned bytes, unsigned ir_access)
 
 /* ---- access by C code ---- */
 
-static void desc_part(DbtCpu *c, uint64_t linear, unsigned n, bool write, unsigned access, uint8_t **host, uint64_t *phys, bool *code)
+static void desc_part(DbtCpu *c, uint64_t linear, unsigned n, bool write, unsigned access,
+                      uint8_t **host, uint64_t *phys, bool *code)
 {
     DbtWalk w;
 
@@ -332,7 +352,10 @@ static void desc_part(DbtCpu *c, uint64_t linear, unsigned n, bool write, unsign
     *host = NULL;
     *code = false;
     const struct RamHit *h = ram_find(c, w.phys, write);
-    /* By AddressSpace: what is not RAM, straddles two ranges in one page, or is written here and read elsewhere (PAM). */
+    /*
+     * By AddressSpace: what is not RAM, straddles two ranges in one page, or is written here and
+     * read elsewhere (PAM).
+     */
     if (!h || w.phys + n > h->at + h->size || (write && !(h->seen & SEEN_READ))) {
         return;
     }
@@ -344,12 +367,14 @@ static void desc_part(DbtCpu *c, uint64_t linear, unsigned n, bool write, unsign
     }
 }
 
-static void access_slow(DbtCpu *c, uint64_t linear, unsigned bytes, bool read, bool write, unsigned system, DbtAccessDesc *out)
+static void access_slow(DbtCpu *c, uint64_t linear, unsigned bytes, bool read, bool write,
+                        unsigned system, DbtAccessDesc *out)
 {
     unsigned access = (write ? ACCESS_WRITE : ACCESS_READ) | system;
     unsigned room = DBT_PAGE - (unsigned)(linear & (DBT_PAGE - 1));
 
-    if (!system && (c->ctx->key.mode & c->guest->mode_slow)) {  /* a misaligned access does not get as far as a page fault */
+    /* a misaligned access does not get as far as a page fault */
+    if (!system && (c->ctx->key.mode & c->guest->mode_slow)) {
         c->guest->accessed(c, linear, bytes, write);
     }
     const DebugWatch *watch = watch_hit(c, linear, bytes, read, write);
@@ -415,7 +440,8 @@ static inline uint64_t host_get(const uint8_t *host, unsigned bytes)
     case 2: { uint16_t v; __builtin_memcpy(&v, host, 2); return v; }
     case 4: { uint32_t v; __builtin_memcpy(&v, host, 4); return v; }
     case 8: { uint64_t v; __builtin_memcpy(&v, host, 8); return v; }
-    default: { uint64_t v = 0; memcpy(&v, host, bytes); return v; }     /* little-endian hosts; see docs/PORTING */
+    /* little-endian hosts; see docs/PORTING */
+    default: { uint64_t v = 0; memcpy(&v, host, bytes); return v; }
     }
 }
 
@@ -453,7 +479,8 @@ static void store_asking(DbtCpu *c, uint8_t *host, uint64_t phys, uint64_t v, un
 }
 
 /* Where the vCPU has waited for a lock since it checked, the page may hold code by now. */
-static void store_part(DbtCpu *c, const DbtAccessDesc *d, uint8_t *host, bool code, uint64_t phys, uint64_t v, unsigned bytes)
+static void store_part(DbtCpu *c, const DbtAccessDesc *d, uint8_t *host, bool code, uint64_t phys,
+                       uint64_t v, unsigned bytes)
 {
     if (!host) {
         c->waits++;
@@ -485,13 +512,16 @@ uint64_t dbt_desc_load(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, unsig
     return v | load_part(c, d->host2, d->phys2, bytes - low) << (8 * low);
 }
 
-void dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, uint64_t value, unsigned bytes)
+void dbt_desc_store(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, uint64_t value,
+                    unsigned bytes)
 {
     if (offset + bytes <= d->n1) {
-        store_part(c, d, d->host ? d->host + offset : NULL, d->code, d->phys + offset, value, bytes);
+        store_part(c, d, d->host ? d->host + offset : NULL, d->code, d->phys + offset, value,
+                   bytes);
     } else if (offset >= d->n1) {
         offset -= d->n1;
-        store_part(c, d, d->host2 ? d->host2 + offset : NULL, d->code2, d->phys2 + offset, value, bytes);
+        store_part(c, d, d->host2 ? d->host2 + offset : NULL, d->code2, d->phys2 + offset, value,
+                   bytes);
     } else {
         unsigned low = d->n1 - offset;
         store_part(c, d, d->host ? d->host + offset : NULL, d->code, d->phys + offset, value, low);
@@ -506,7 +536,8 @@ static inline void copy_part(uint8_t *host, uint8_t *p, unsigned n, bool store)
     }
 }
 
-void dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, void *buf, unsigned bytes, bool store)
+void dbt_desc_copy(DbtCpu *c, const DbtAccessDesc *d, unsigned offset, void *buf, unsigned bytes,
+                   bool store)
 {
     uint8_t *p = buf;
 

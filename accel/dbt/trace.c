@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * trace.c -- tier 2: which hot paths through several blocks are translated as one, each when, and how long that holds.
+ * trace.c -- tier 2: which hot paths through several blocks are translated as one, each when, and
+ * how long that holds.
  *
- * Blocks of user code that interrupts have met (ic.c) count how often they are entered from behind or from elsewhere.  When a counter is used up, tier 0 runs what
- * comes next, one instruction at a time, and notes where it goes, until it meets itself or there is enough.  That path is
- * translated as one list of operations (stitch.c), so that merged checks, dead flags and registers of a loop reach across what
- * were blocks, and nothing is looked up on the way.  The trace takes the place of the block at its start.
+ * Blocks of user code that interrupts have met (ic.c) count how often they are entered from behind
+ * or from elsewhere.  When a counter is used up, tier 0 runs what comes next, one instruction at a
+ * time, and notes where it goes, until it meets itself or there is enough.  That path is translated
+ * as one list of operations (stitch.c), so that merged checks, dead flags and registers of a loop
+ * reach across what were blocks, and nothing is looked up on the way.  The trace takes the place of
+ * the block at its start.
  *
- * A path that is taken only now and then is none: some entries later tier 0 runs from there again, and what it does otherwise is the
- * end of the path.  It also sees which pages instructions access: where it is the same page each time, an inline cache is worth a try
- * (ic.c).  A loop is followed for a few turns each time: if these are others more often than not, guest registers do not change
+ * A path that is taken only now and then is none: some entries later tier 0 runs from there again,
+ * and what it does otherwise is the end of the path.  It also sees which pages instructions access:
+ * where it is the same page each time, an inline cache is worth a try (ic.c).  A loop is followed
+ * for a few turns each time: if these are others more often than not, guest registers do not change
  * places in it, which would cost more than so few turns give back.
  *
- * A trace goes through several pages.  That the others are where they were is looked at when it is entered: `guard` is the number of a word
- * of the CPU's, which says for which page base that has been found; these words are those of one context, put aside while another's user code runs, and go with what
- * it flushes.  A store to code that any page's part was made of kills the trace as it does a block.
+ * A trace goes through several pages.  That the others are where they were is looked at when it is
+ * entered: `guard` is the number of a word of the CPU's, which says for which page base that has
+ * been found; these words are those of one context, put aside while another's user code runs, and
+ * go with what it flushes.  A store to code that any page's part was made of kills the trace as it
+ * does a block.
  *
  * Omits: what tracework.c and stitch.c do with the path.
  * Threads: recording is a vCPU's own; Trace structs are made and read with DbtMachine.lock.
@@ -24,13 +30,17 @@
 #include "accel/dbt/stitch.h"
 
 enum { TRIES = 4, TEST_TRIES = 16, REFUSED_MAX = 64, SHARE = 20, BESIDE_SHARE = 5,
-       CREDIT_US = 5000, /* what is not spent is not kept for long: many short programs would each have their traces */
-       LOOKS = 2, LOOK_AFTER = 41,      /* more looks at a path before it is made a trace, and entries between them */
+       /*
+        * what is not spent is not kept for long: many short programs would each have their traces
+        */
+       CREDIT_US = 5000,
+       /* more looks at a path before it is made a trace, and entries between them */
+       LOOKS = 2, LOOK_AFTER = 41,
        PATHS = 64, TURNS = 3, MET_BITS = 12 };
 
 typedef struct Candidate {              /* a path that is looked at */
     unsigned counter, looks, n;         /* counter: number plus 1 */
-    unsigned restless;                  /* times that it was a loop and went another way in the next turns */
+    unsigned restless;    /* times that it was a loop and went another way in the next turns */
     uint64_t pc[TRACE_INSNS + 1];
 } Candidate;
 
@@ -44,19 +54,32 @@ typedef struct DbtTracer {
     TracePath path;
     TraceCode code;
     Candidate paths[PATHS];             /* by counter */
-    struct { uint32_t place, page; } met[1 << MET_BITS];       /* which page an instruction was seen to access last, hashed */
+    /* which page an instruction was seen to access last, hashed */
+    struct { uint32_t place, page; } met[1 << MET_BITS];
     Guards  *aside[DBT_CONTEXTS];       /* by DbtContext.index; NULL: has never had any */
     const DbtContext *ctx;              /* whose guards those of the CPU are */
     uint64_t pages;                     /* hash bits of the pages that they speak of */
     unsigned n_used;
     uint16_t used[DBT_GUARDS];          /* those that are set */
-    int64_t  last, credit;              /* microseconds of its thread; that it may spend: SHARE of them for each, BESIDE_SHARE for each of
-                                           the thread beside */
+    /*
+     * microseconds of its thread; that it may spend: SHARE of them for each, BESIDE_SHARE for each
+     * of the thread beside
+     */
+    int64_t  last, credit;
 } DbtTracer;
 
-static uint64_t *guards(const DbtCpu *c) { return (uint64_t *)((char *)c + c->guest->ic_offset + DBT_GUARD_AT); }
-static uint32_t *counters(const DbtCpu *c) { return (uint32_t *)((char *)c + c->guest->ic_offset + DBT_HOT_AT); }
-static uint64_t page_bit(uint64_t page) { return UINT64_C(1) << ((page >> DBT_PAGE_BITS) * UINT64_C(0x9e3779b97f4a7c15) >> 58); }
+static uint64_t *guards(const DbtCpu *c)
+{
+    return (uint64_t *)((char *)c + c->guest->ic_offset + DBT_GUARD_AT);
+}
+static uint32_t *counters(const DbtCpu *c)
+{
+    return (uint32_t *)((char *)c + c->guest->ic_offset + DBT_HOT_AT);
+}
+static uint64_t page_bit(uint64_t page)
+{
+    return UINT64_C(1) << ((page >> DBT_PAGE_BITS) * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+}
 
 void trace_init(DbtCpu *c)
 {
@@ -86,8 +109,9 @@ void trace_fini(DbtCpu *c)
 
 static bool wanted(const DbtMachine *d, const DbtGuest *g, uint64_t mode)
 {
-    return d->tier2 != TIER2_OFF && d->backend && g->ic_offset && !(mode & g->mode_slow) && !(mode & DBT_MODE_UNMERGED) && !d->no_opt &&
-           !d->one_insn && (d->tier2 == TIER2_ALL || (g->mode_user && (mode & g->mode_user) == g->mode_user));
+    return d->tier2 != TIER2_OFF && d->backend && g->ic_offset && !(mode & g->mode_slow) &&
+           !(mode & DBT_MODE_UNMERGED) && !d->no_opt && !d->one_insn &&
+           (d->tier2 == TIER2_ALL || (g->mode_user && (mode & g->mode_user) == g->mode_user));
 }
 
 static uint8_t *tries(DbtMachine *d, const uint8_t *at)
@@ -97,7 +121,8 @@ static uint8_t *tries(DbtMachine *d, const uint8_t *at)
 
 bool trace_counts(const DbtMachine *d, const DbtGuest *g, const uint8_t *at, uint32_t mode)
 {
-    return wanted(d, g, mode) && *tries((DbtMachine *)d, at) < (trace_is_test(d) ? TEST_TRIES : TRIES);
+    return wanted(d, g, mode) &&
+           *tries((DbtMachine *)d, at) < (trace_is_test(d) ? TEST_TRIES : TRIES);
 }
 
 unsigned trace_counter(DbtMachine *d)
@@ -176,7 +201,9 @@ void trace_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page)
 {
     DbtTracer *t = c->tracer;
 
-    if (t && (x == t->ctx ? t->pages : t->aside[x->index] ? t->aside[x->index]->pages : 0) & page_bit(page)) {
+    uint64_t pages = !t ? 0 : x == t->ctx ? t->pages
+                   : t->aside[x->index] ? t->aside[x->index]->pages : 0;
+    if (pages & page_bit(page)) {
         trace_flush(c, x);
     }
 }
@@ -185,7 +212,8 @@ void trace_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page)
 static bool page_at(const DbtCpu *c, uint64_t base, int64_t delta, uint64_t *linear)
 {
     *linear = base + (uint64_t)delta;
-    return c->ctx->key.mode & c->guest->mode_wide ? dbt_canonical(c->guest, *linear) : *linear >> 32 == 0;
+    return c->ctx->key.mode & c->guest->mode_wide ? dbt_canonical(c->guest, *linear)
+                                                  : *linear >> 32 == 0;
 }
 
 const void *trace_check(DbtCpu *c, unsigned number)
@@ -201,7 +229,8 @@ const void *trace_check(DbtCpu *c, unsigned number)
     bool same = tracer->ctx == c->ctx;
     c->stats->trace_checks++;
     for (unsigned k = 0; k < t->n_pages && same; k++) {
-        same = page_at(c, base, t->pages[k].delta, &linear) && tlb_fetch_quiet(c, linear, &dr) == t->pages[k].host;
+        same = page_at(c, base, t->pages[k].delta, &linear) &&
+               tlb_fetch_quiet(c, linear, &dr) == t->pages[k].host;
         bits |= page_bit(linear);
     }
     if (same) {
@@ -282,7 +311,8 @@ static bool is_restless(DbtCpu *c, DbtTracer *tracer, const Candidate *t)
     const DbtContext *x = c->ctx;
     const unsigned n = t->n;
 
-    for (unsigned i = 0; i < TURNS * n && i < 2 * TRACE_INSNS && c->ctx == x && !block_must_leave(c); i++) {
+    for (unsigned i = 0;
+         i < TURNS * n && i < 2 * TRACE_INSNS && c->ctx == x && !block_must_leave(c); i++) {
         if (c->pc != t->pc[i % n]) {
             return true;
         }
@@ -293,7 +323,9 @@ static bool is_restless(DbtCpu *c, DbtTracer *tracer, const Candidate *t)
     return false;
 }
 
-/* Run on from c->pc.  False: something else is to be done first.  (What raises does not come back.) */
+/*
+ * Run on from c->pc.  False: something else is to be done first.  (What raises does not come back.)
+ */
 static bool record(DbtCpu *c, DbtTracer *tracer, Candidate *t)
 {
     const DbtContext *x = c->ctx;
@@ -355,8 +387,10 @@ static void find_pages(DbtCpu *c, TracePath *t)
             continue;
         }
         TracePage p = { .delta = delta };
-        if (t->n_pages == TRACE_PAGES || delta < -TRACE_FAR || delta > TRACE_FAR || !page_at(c, base, delta, &linear) ||
-            !(p.host = tlb_fetch_quiet(c, linear, &p.region)) || !p.region || ((uintptr_t)p.host & (DBT_PAGE - 1))) {
+        if (t->n_pages == TRACE_PAGES || delta < -TRACE_FAR || delta > TRACE_FAR ||
+            !page_at(c, base, delta, &linear) ||
+            !(p.host = tlb_fetch_quiet(c, linear, &p.region)) || !p.region ||
+            ((uintptr_t)p.host & (DBT_PAGE - 1))) {
             t->pc[t->n = i] = t->pc[i];
             return;
         }
@@ -442,8 +476,8 @@ int64_t trace_thread_us(void)
 }
 
 /*
- * What is saved is mostly jumps from page to page, returns among them, and what a loop does each turn: direct jumps inside a page cost blocks
- * little, and a second copy of their code costs more.
+ * What is saved is mostly jumps from page to page, returns among them, and what a loop does each
+ * turn: direct jumps inside a page cost blocks little, and a second copy of their code costs more.
  */
 static bool is_worth_it(const Candidate *p)
 {
@@ -505,10 +539,12 @@ const void *trace_hot(DbtCpu *c, unsigned counter)
     DbtTracer *t = c->tracer;
     int64_t now = trace_thread_us();
 
-    counters(c)[counter] = c->dbt->tier2_hot + 1;       /* more than 1: the block is to get somewhere */
-    t->credit = MIN(t->credit + now - t->last, CREDIT_US * SHARE) - trace_beside_us(c->dbt) * BESIDE_SHARE;
+    counters(c)[counter] = c->dbt->tier2_hot + 1;   /* more than 1: the block is to get somewhere */
+    t->credit = MIN(t->credit + now - t->last, CREDIT_US * SHARE) -
+                trace_beside_us(c->dbt) * BESIDE_SHARE;
     t->last = now;
-    if (c->debug || c->ctx != t->ctx || trace_is_busy(c->dbt) || (!trace_is_test(c->dbt) && t->credit < 0)) {
+    if (c->debug || c->ctx != t->ctx || trace_is_busy(c->dbt) ||
+        (!trace_is_test(c->dbt) && t->credit < 0)) {
         return dbt_lookup(c);
     }
     attend(c, t, counter);

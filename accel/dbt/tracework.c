@@ -19,14 +19,16 @@
 #include "accel/dbt/stitch.h"
 
 enum { KILLED_MAX = 64, CROWDED_US = 1000, CROWDED_FOR = 64,
-       IC_STAYS_MAX = 2500 };   /* of a program in use: one that has more gets none for what stays in a page */
+       /* of a program in use: one that has more gets none for what stays in a page */
+       IC_STAYS_MAX = 2500 };
 
 typedef struct TraceWorker {
     DbtMachine *d;
     GThread   *thread;
     GMutex     lock;
     GCond      more;
-    bool       busy, ready, stop;       /* busy: from when a vCPU takes it, atomic; ready: the order is complete */
+    /* busy: from when a vCPU takes it, atomic; ready: the order is complete */
+    bool       busy, ready, stop;
     unsigned   host_cpus;               /* that it may run on; atomic */
     unsigned   crowded;                 /* orders to be made by vCPUs; atomic, not exact */
     int64_t    spent_us;                /* of its CPU time, not yet asked for; atomic */
@@ -78,14 +80,16 @@ static void log_trace(const TraceCode *t)
 {
     if (log_on(LOG_OPT)) {
         g_autoptr(GString) s = g_string_new(NULL);
-        g_string_printf(s, "trace at %#" PRIx64 " mode %#" PRIx64 ", %u pages\n", t->ir->pc, t->ir->mode, t->n_pages);
+        g_string_printf(s, "trace at %#" PRIx64 " mode %#" PRIx64 ", %u pages\n", t->ir->pc,
+                        t->ir->mode, t->n_pages);
         ir_print(t->ir, s);
         log_write("%s", s->str);
     }
 }
 
 /* What is not of the path's pages is led to alone. */
-static void publish(DbtMachine *d, const Trace *tr, Block *b, const TracePath *path, CodePage **pages)
+static void publish(DbtMachine *d, const Trace *tr, Block *b, const TracePath *path,
+                    CodePage **pages)
 {
     Block *old = block_at(d, b->at, b->mode);
 
@@ -126,8 +130,8 @@ static Trace *keep_code(DbtMachine *d, const TracePath *path, const TraceCode *t
 static void log_code(const DbtMachine *d, const Block *b, const TracePath *path)
 {
     if (d->perfmap_file) {
-        fprintf(d->perfmap_file, "%" PRIxPTR " %x t%" PRIx64 "_%x\n", (uintptr_t)b->entry, b->code_bytes, path->pc[0],
-                (unsigned)path->mode);
+        fprintf(d->perfmap_file, "%" PRIxPTR " %x t%" PRIx64 "_%x\n", (uintptr_t)b->entry,
+                b->code_bytes, path->pc[0], (unsigned)path->mode);
     }
     if (log_on(LOG_OUT_ASM)) {
         g_autoptr(GString) s = g_string_new(NULL);
@@ -137,7 +141,10 @@ static void log_code(const DbtMachine *d, const Block *b, const TracePath *path)
     }
 }
 
-static uint8_t *start_of(const TracePath *path) { return path->pages[0].host + (path->pc[0] & (DBT_PAGE - 1)); }
+static uint8_t *start_of(const TracePath *path)
+{
+    return path->pages[0].host + (path->pc[0] & (DBT_PAGE - 1));
+}
 
 static bool may_make(DbtMachine *d, const TracePath *path, CodePage **pages)
 {
@@ -161,8 +168,8 @@ static bool install(DbtMachine *d, const TracePath *path, TraceCode *t, CodePage
         return false;
     }
     Block *b = block_new(d);
-    *b = (Block){ .at = at, .mode = (uint32_t)path->mode, .length = (uint16_t)t->ir->length, .from = (uint16_t)in_page,
-                  .to = (uint16_t)(in_page + 1) };
+    *b = (Block){ .at = at, .mode = (uint32_t)path->mode, .length = (uint16_t)t->ir->length,
+                  .from = (uint16_t)in_page, .to = (uint16_t)(in_page + 1) };
     const Trace *tr = keep_code(d, path, t, b);
     log_trace(t);
     if (!d->backend->emit(d, d->guest, t->ir, b)) {
@@ -220,8 +227,8 @@ static void carry_out(TraceWorker *w)
     code_ready(&w->code);
     bool good = trace_stitch(&w->path, &w->code);
     g_mutex_lock(&d->lock);
-    bool made = good && w->epoch == d->trace_epoch && may_make(d, &w->path, w->pages) && is_same(w) &&
-                install(d, &w->path, &w->code, w->pages);
+    bool made = good && w->epoch == d->trace_epoch && may_make(d, &w->path, w->pages) &&
+                is_same(w) && install(d, &w->path, &w->code, w->pages);
     int64_t took = trace_thread_us() - start;
     d->stats.traces_beside += made;
     d->stats.trace_beside_us += (uint64_t)took;
@@ -297,7 +304,8 @@ bool trace_is_busy(const DbtMachine *d)
 
 int64_t trace_beside_us(DbtMachine *d)
 {
-    return d->trace_worker ? __atomic_exchange_n(&d->trace_worker->spent_us, 0, __ATOMIC_RELAXED) : 0;
+    return d->trace_worker ? __atomic_exchange_n(&d->trace_worker->spent_us, 0, __ATOMIC_RELAXED)
+                           : 0;
 }
 
 /* ---- from a vCPU ---- */
@@ -351,7 +359,8 @@ static void fill_order(DbtCpu *c, TraceWorker *w, const TracePath *path, CodePag
     for (unsigned k = 0; k < path->n_pages; k++) {
         w->pages[k] = pages[k];
         w->path.bytes[k] = w->bytes[k];
-        beside_forget(c, path->pages[k].host);          /* stores ask whether it is `making` (code_page_guard() sees to other vCPUs) */
+        /* stores ask whether it is `making` (code_page_guard() sees to other vCPUs) */
+        beside_forget(c, path->pages[k].host);
         memcpy(w->bytes[k], path->pages[k].host, DBT_PAGE);
     }
 }

@@ -13,29 +13,38 @@ enum { LOOK_AHEAD = 16 };               /* instructions of vectors, or half as m
 bool x86_has_feature(const X86Cpu *c, X86Feature f)
 {
     static const struct { uint8_t word, bit; } where[F_N] = {
-        [F_TSC] = { FEAT_1_EDX, 4 }, [F_MSR] = { FEAT_1_EDX, 5 }, [F_CMPXCHG8B] = { FEAT_1_EDX, 8 }, [F_SYSENTER] = { FEAT_1_EDX, 11 },
-        [F_CMOV] = { FEAT_1_EDX, 15 }, [F_CLFLUSH] = { FEAT_1_EDX, 19 }, [F_MMX] = { FEAT_1_EDX, 23 }, [F_FXSR] = { FEAT_1_EDX, 24 },
-        [F_SSE] = { FEAT_1_EDX, 25 }, [F_SSE2] = { FEAT_1_EDX, 26 },
-        [F_SSE3] = { FEAT_1_ECX, 0 }, [F_PCLMUL] = { FEAT_1_ECX, 1 }, [F_MONITOR] = { FEAT_1_ECX, 3 }, [F_SSSE3] = { FEAT_1_ECX, 9 },
-        [F_CX16] = { FEAT_1_ECX, 13 }, [F_SSE41] = { FEAT_1_ECX, 19 }, [F_SSE42] = { FEAT_1_ECX, 20 }, [F_MOVBE] = { FEAT_1_ECX, 22 },
-        [F_POPCNT] = { FEAT_1_ECX, 23 }, [F_AES] = { FEAT_1_ECX, 25 }, [F_XSAVE] = { FEAT_1_ECX, 26 }, [F_AVX] = { FEAT_1_ECX, 28 },
-        [F_RDRAND] = { FEAT_1_ECX, 30 },
-        [F_FSGSBASE] = { FEAT_7_EBX, 0 }, [F_BMI1] = { FEAT_7_EBX, 3 }, [F_BMI2] = { FEAT_7_EBX, 8 }, [F_INVPCID] = { FEAT_7_EBX, 10 },
-        [F_RDSEED] = { FEAT_7_EBX, 18 }, [F_ADX] = { FEAT_7_EBX, 19 }, [F_SMAP] = { FEAT_7_EBX, 20 }, [F_CLFLUSHOPT] = { FEAT_7_EBX, 23 },
-        [F_CLWB] = { FEAT_7_EBX, 24 }, [F_SHA] = { FEAT_7_EBX, 29 },
-        [F_PKU] = { FEAT_7_ECX, 3 }, [F_GFNI] = { FEAT_7_ECX, 8 }, [F_RDPID] = { FEAT_7_ECX, 22 },
-        [F_WAITPKG] = { FEAT_7_ECX, 5 }, [F_MOVDIRI] = { FEAT_7_ECX, 27 }, [F_MOVDIR64B] = { FEAT_7_ECX, 28 },
+        [F_TSC] = { FEAT_1_EDX, 4 }, [F_MSR] = { FEAT_1_EDX, 5 }, [F_CMPXCHG8B] = { FEAT_1_EDX, 8 },
+        [F_SYSENTER] = { FEAT_1_EDX, 11 }, [F_CMOV] = { FEAT_1_EDX, 15 },
+        [F_CLFLUSH] = { FEAT_1_EDX, 19 }, [F_MMX] = { FEAT_1_EDX, 23 },
+        [F_FXSR] = { FEAT_1_EDX, 24 }, [F_SSE] = { FEAT_1_EDX, 25 }, [F_SSE2] = { FEAT_1_EDX, 26 },
+        [F_SSE3] = { FEAT_1_ECX, 0 }, [F_PCLMUL] = { FEAT_1_ECX, 1 },
+        [F_MONITOR] = { FEAT_1_ECX, 3 }, [F_SSSE3] = { FEAT_1_ECX, 9 },
+        [F_CX16] = { FEAT_1_ECX, 13 }, [F_SSE41] = { FEAT_1_ECX, 19 },
+        [F_SSE42] = { FEAT_1_ECX, 20 }, [F_MOVBE] = { FEAT_1_ECX, 22 },
+        [F_POPCNT] = { FEAT_1_ECX, 23 }, [F_AES] = { FEAT_1_ECX, 25 },
+        [F_XSAVE] = { FEAT_1_ECX, 26 }, [F_AVX] = { FEAT_1_ECX, 28 },
+        [F_RDRAND] = { FEAT_1_ECX, 30 }, [F_FSGSBASE] = { FEAT_7_EBX, 0 },
+        [F_BMI1] = { FEAT_7_EBX, 3 }, [F_BMI2] = { FEAT_7_EBX, 8 },
+        [F_INVPCID] = { FEAT_7_EBX, 10 }, [F_RDSEED] = { FEAT_7_EBX, 18 },
+        [F_ADX] = { FEAT_7_EBX, 19 }, [F_SMAP] = { FEAT_7_EBX, 20 },
+        [F_CLFLUSHOPT] = { FEAT_7_EBX, 23 }, [F_CLWB] = { FEAT_7_EBX, 24 },
+        [F_SHA] = { FEAT_7_EBX, 29 }, [F_PKU] = { FEAT_7_ECX, 3 }, [F_GFNI] = { FEAT_7_ECX, 8 },
+        [F_RDPID] = { FEAT_7_ECX, 22 }, [F_WAITPKG] = { FEAT_7_ECX, 5 },
+        [F_MOVDIRI] = { FEAT_7_ECX, 27 }, [F_MOVDIR64B] = { FEAT_7_ECX, 28 },
         [F_SERIALIZE] = { FEAT_7_EDX, 14 }, [F_CLZERO] = { FEAT_88_EBX, 0 },
         [F_SYSCALL] = { FEAT_81_EDX, 11 }, [F_RDTSCP] = { FEAT_81_EDX, 27 },
-        [F_3DNOWEXT] = { FEAT_81_EDX, 30 }, [F_3DNOW] = { FEAT_81_EDX, 31 }, [F_MMXEXT] = { FEAT_81_EDX, 22 },
-        [F_LAHF] = { FEAT_81_ECX, 0 }, [F_LZCNT] = { FEAT_81_ECX, 5 }, [F_SSE4A] = { FEAT_81_ECX, 6 }, [F_PREFETCHW] = { FEAT_81_ECX, 8 },
-        [F_SVM] = { FEAT_81_ECX, 2 },
-        [F_XSAVEOPT] = { FEAT_D1_EAX, 0 }, [F_XSAVEC] = { FEAT_D1_EAX, 1 }, [F_XSAVES] = { FEAT_D1_EAX, 3 },
-        [F_FMA] = { FEAT_1_ECX, 12 }, [F_F16C] = { FEAT_1_ECX, 29 }, [F_AVX2] = { FEAT_7_EBX, 5 },
-        [F_VAES] = { FEAT_7_ECX, 9 }, [F_VPCLMUL] = { FEAT_7_ECX, 10 },
-        [F_AVX512F] = { FEAT_7_EBX, 16 }, [F_AVX512DQ] = { FEAT_7_EBX, 17 }, [F_AVX512IFMA] = { FEAT_7_EBX, 21 },
-        [F_AVX512CD] = { FEAT_7_EBX, 28 }, [F_AVX512BW] = { FEAT_7_EBX, 30 }, [F_AVX512VL] = { FEAT_7_EBX, 31 },
-        [F_AVX512VBMI] = { FEAT_7_ECX, 1 }, [F_AVX512VBMI2] = { FEAT_7_ECX, 6 }, [F_AVX512VNNI] = { FEAT_7_ECX, 11 },
+        [F_3DNOWEXT] = { FEAT_81_EDX, 30 }, [F_3DNOW] = { FEAT_81_EDX, 31 },
+        [F_MMXEXT] = { FEAT_81_EDX, 22 }, [F_LAHF] = { FEAT_81_ECX, 0 },
+        [F_LZCNT] = { FEAT_81_ECX, 5 }, [F_SSE4A] = { FEAT_81_ECX, 6 },
+        [F_PREFETCHW] = { FEAT_81_ECX, 8 }, [F_SVM] = { FEAT_81_ECX, 2 },
+        [F_XSAVEOPT] = { FEAT_D1_EAX, 0 }, [F_XSAVEC] = { FEAT_D1_EAX, 1 },
+        [F_XSAVES] = { FEAT_D1_EAX, 3 }, [F_FMA] = { FEAT_1_ECX, 12 },
+        [F_F16C] = { FEAT_1_ECX, 29 }, [F_AVX2] = { FEAT_7_EBX, 5 }, [F_VAES] = { FEAT_7_ECX, 9 },
+        [F_VPCLMUL] = { FEAT_7_ECX, 10 }, [F_AVX512F] = { FEAT_7_EBX, 16 },
+        [F_AVX512DQ] = { FEAT_7_EBX, 17 }, [F_AVX512IFMA] = { FEAT_7_EBX, 21 },
+        [F_AVX512CD] = { FEAT_7_EBX, 28 }, [F_AVX512BW] = { FEAT_7_EBX, 30 },
+        [F_AVX512VL] = { FEAT_7_EBX, 31 }, [F_AVX512VBMI] = { FEAT_7_ECX, 1 },
+        [F_AVX512VBMI2] = { FEAT_7_ECX, 6 }, [F_AVX512VNNI] = { FEAT_7_ECX, 11 },
         [F_AVX512BITALG] = { FEAT_7_ECX, 12 }, [F_AVX512VPOPCNT] = { FEAT_7_ECX, 14 },
     };
     return f == F_NONE || (f == F_MMXEXT && x86_has_feature(c, F_SSE)) ||
@@ -152,7 +161,8 @@ static bool is_jump(const X86Insn *i, uint64_t mode)
  */
 static bool is_no_plain(const uint8_t *code, uint64_t mode)
 {
-    return (mode & X86_MODE_CODE64) && ((code[0] & 0xf0) == 0x70 || code[0] == 0xc3 || code[0] == 0xe8);
+    return (mode & X86_MODE_CODE64) &&
+           ((code[0] & 0xf0) == 0x70 || code[0] == 0xc3 || code[0] == 0xe8);
 }
 
 DbtFlagsFate x86_flags_fate(DbtCpu *cpu, uint64_t mode, DbtPeek *p)
@@ -168,13 +178,14 @@ DbtFlagsFate x86_flags_fate(DbtCpu *cpu, uint64_t mode, DbtPeek *p)
         X86Insn i;
         unsigned props = 0;
         /* What is there to be read is the page; what may be looked at ends at hi. */
-        if (is_no_plain(p->page + at, mode) || x86_decode(&i, p->page + at, DBT_PAGE - (unsigned)at, mode) != DEC_OK ||
+        if (is_no_plain(p->page + at, mode) ||
+            x86_decode(&i, p->page + at, DBT_PAGE - (unsigned)at, mode) != DEC_OK ||
             at + i.length > p->hi || !x86_has_feature(c, i.row->feature))
             return FATE_WANTED;
         lo = MIN(lo, (unsigned)at);
         at += i.length;
         hi = MAX(hi, (unsigned)at);
-        if (is_plain_move(&i) && !i.lock) {                     /* nearly half of all: the same as below */
+        if (is_plain_move(&i) && !i.lock) {     /* nearly half of all: the same as below */
             if (!is_register_only(&i)) {
                 if (partly)
                     return FATE_WANTED;

@@ -2,7 +2,8 @@
 /*
  * mem.c -- addresses, memory checks and atomic operations.
  *
- * A check computes the linear address in X and looks it up in the data TLB (dbt.h) with one more register, Y:
+ * A check computes the linear address in X and looks it up in the data TLB (dbt.h) with one more
+ * register, Y:
  *
  *     lea  X, [base + index * scale + disp]        mov  Yd, Xd
  *     shr  Yd, 7                                   and  Yd, [cpu.tlb_mask]
@@ -10,18 +11,21 @@
  *     cmp  X, 4096 - span                          ja   stub
  *     add  X, [Y + page]
  *
- * The stub undoes the xor and asks dbt_refill(); it comes back with the host address in X, or leaves.
+ * The stub undoes the xor and asks dbt_refill(); it comes back with the host address in X, or
+ * leaves.
  *
- * What is off the stack pointer asks one page first: stack.c.  In hot user code other checks ask an inline cache of
- * their own first (dbt.h, DbtIc), and need no Y; its stub looks in the TLB:
+ * What is off the stack pointer asks one page first: stack.c.  In hot user code other checks ask an
+ * inline cache of their own first (dbt.h, DbtIc), and need no Y; its stub looks in the TLB:
  *
  *     lea  X, [base + index * scale + disp]        xor  X, [cpu.ic[k].key]
  *     cmp  X, [cpu.ic[k].limit]                    jae  stub
  *     add  X, [cpu.ic[k].value]
  *
- * One that misses too often is given up for good: a jump to the TLB's check, out of line, takes the place of its first instruction.
+ * One that misses too often is given up for good: a jump to the TLB's check, out of line, takes the
+ * place of its first instruction.
  *
- * Spec: accel/dbt/dbt.h, TlbEntry; Intel SDM (325462) vol. 1, 3.3.7 and 3.7.5 (addresses), vol. 3, 5.3 (limits).
+ * Spec: accel/dbt/dbt.h, TlbEntry; Intel SDM (325462) vol. 1, 3.3.7 and 3.7.5 (addresses), vol. 3,
+ *   5.3 (limits).
  * Threads: emission, see x64.h.
  */
 #include "accel/dbt/x86_64/emit.h"
@@ -29,7 +33,10 @@
 enum { CACHE_LINE = 64 };
 G_STATIC_ASSERT(sizeof(TlbEntry) == 1 << DBT_TLB_SHIFT);
 
-/* Register with an address operand, loaded to `into` (NO_REG: a new scratch register) where it is in memory. */
+/*
+ * Register with an address operand, loaded to `into` (NO_REG: a new scratch register) where it is
+ * in memory.
+ */
 static unsigned addr_reg(Em *e, IrRef r, unsigned into)
 {
     Opnd o = place(e, r);
@@ -63,17 +70,20 @@ void em_address(Em *e, const IrMem *m, unsigned x, bool low)
         }
     } else {
         unsigned b = has_base ? addr_reg(e, m->base, x) : (unsigned)NO_REG;
-        unsigned i = has_index ? addr_reg(e, m->index, b == x ? (unsigned)NO_REG : x) : (unsigned)NO_REG;
+        unsigned i = has_index ? addr_reg(e, m->index, b == x ? (unsigned)NO_REG : x)
+                               : (unsigned)NO_REG;
         if (!has_base) {                /* no base: index << scale, then the displacement */
             if (m->scale == 1 && !m->disp) {
                 e_op(e, 0x8d, size, x, (Rm){ .reg = (uint8_t)i, .index = (uint8_t)i, .mem = true });
             } else if (m->scale) {
-                e_op(e, 0x8d, size, x, (Rm){ .reg = NO_REG, .index = (uint8_t)i, .scale = m->scale, .mem = true, .disp = m->disp });
+                e_op(e, 0x8d, size, x, (Rm){ .reg = NO_REG, .index = (uint8_t)i, .scale = m->scale,
+                                             .mem = true, .disp = m->disp });
             } else {
                 e_op(e, 0x8d, size, x, rm_mem(i, m->disp));
             }
         } else {
-            e_op(e, 0x8d, size, x, (Rm){ .reg = (uint8_t)b, .index = (uint8_t)i, .scale = m->scale, .mem = true, .disp = m->disp });
+            e_op(e, 0x8d, size, x, (Rm){ .reg = (uint8_t)b, .index = (uint8_t)i, .scale = m->scale,
+                                         .mem = true, .disp = m->disp });
             if (i != NO_REG && i != x && e->owner[i] == HELD) {
                 give(e, i);
             }
@@ -86,7 +96,10 @@ void em_address(Em *e, const IrMem *m, unsigned x, bool low)
     release(e, m->index);
 }
 
-/* One instruction, from registers to a register; or, as calls have it, a place in the code to a temporary. */
+/*
+ * One instruction, from registers to a register; or, as calls have it, a place in the code to a
+ * temporary.
+ */
 static bool lea_plain(Em *e, const IrMem *m)
 {
     const IrInsn *n = e->n;
@@ -111,7 +124,8 @@ static bool lea_plain(Em *e, const IrMem *m)
     if (to == NO_REG || base == NO_REG || (index == NO_REG && (m->index.kind || !m->disp))) {
         return false;
     }
-    e_op(e, 0x8d, wide, to, (Rm){ .reg = (uint8_t)base, .index = (uint8_t)index, .scale = m->scale, .mem = true, .disp = m->disp });
+    e_op(e, 0x8d, wide, to, (Rm){ .reg = (uint8_t)base, .index = (uint8_t)index, .scale = m->scale,
+                                  .mem = true, .disp = m->disp });
     return true;
 }
 
@@ -131,8 +145,10 @@ void em_lea(Em *e)
         avoid |= 1u << e->gpr[m->index.id];
     }
     /* One lea reads before it writes; em_address() needs a free register otherwise. */
-    bool simple = !m->pc_relative && m->base.kind == IR_GUEST && e->gpr[m->base.id] != NO_REG && m->offset_bits != 16 &&
-                  (m->index.kind == IR_NONE || (m->index.kind == IR_GUEST && e->gpr[m->index.id] != NO_REG));
+    bool simple = !m->pc_relative && m->base.kind == IR_GUEST && e->gpr[m->base.id] != NO_REG &&
+                  m->offset_bits != 16 &&
+                  (m->index.kind == IR_NONE ||
+                   (m->index.kind == IR_GUEST && e->gpr[m->index.id] != NO_REG));
     if (n->dst.kind == IR_TEMP && e->at[n->dst.id] < 16) {
         avoid |= 1u << e->at[n->dst.id];
     }
@@ -153,11 +169,15 @@ static void limit_check(Em *e, const IrMem *m, unsigned x, unsigned y, uint32_t 
     e_op(e, 0x3b, E_W, x, rm_cpu(seg_disp(e, m, e->g->seg_lo)));
     leave_if(e, CC_L, rec);
     e_op(e, 0x8d, E_W, y, rm_mem(x, (int32_t)m->span - 1));
-    e_op(e, 0x3b, E_W, y, rm_cpu(seg_disp(e, m, m->access & IR_WRITE ? e->g->seg_hi_write : e->g->seg_hi_read)));
+    e_op(e, 0x3b, E_W, y,
+         rm_cpu(seg_disp(e, m, m->access & IR_WRITE ? e->g->seg_hi_write : e->g->seg_hi_read)));
     leave_if(e, CC_G, rec);
 }
 
-/* What was merged are neighbours only if a register of 32 bits does not pass 0 or 2^32 between them. */
+/*
+ * What was merged are neighbours only if a register of 32 bits does not pass 0 or 2^32 between
+ * them.
+ */
 static void narrow_check(Em *e, const IrMem *m, uint32_t rec)
 {
     IrRef r = m->narrow == 1 ? m->base : m->index;
@@ -174,7 +194,10 @@ static void narrow_check(Em *e, const IrMem *m, uint32_t rec)
     leave_if(e, CC_A, rec);
 }
 
-/* An inline cache for such an access, which no place with another kind has: what one finds the others believe. */
+/*
+ * An inline cache for such an access, which no place with another kind has: what one finds the
+ * others believe.
+ */
 static int ic_take(X64 *x, unsigned kind)
 {
     if (x->n_ic < DBT_IC_DATA) {
@@ -193,7 +216,8 @@ static int ic_take(X64 *x, unsigned kind)
 /* Is it the same page nearly always: the stack's, or where only the program is loaded decides? */
 static bool is_steady(const Em *e, const IrMem *m)
 {
-    return m->index.kind == IR_NONE && (m->base.kind == IR_NONE || (m->base.kind == IR_GUEST && m->base.id == e->g->stack_reg));
+    return m->index.kind == IR_NONE &&
+           (m->base.kind == IR_NONE || (m->base.kind == IR_GUEST && m->base.id == e->g->stack_reg));
 }
 
 /*
@@ -222,7 +246,10 @@ static bool ic_promises(Em *e, const IrMem *m)
     return false;
 }
 
-/* The inline cache of this check.  IC_NONE where it needs a second register anyway, or host state would have to be put aside. */
+/*
+ * The inline cache of this check.  IC_NONE where it needs a second register anyway, or host state
+ * would have to be put aside.
+ */
 static int ic_of(Em *e, const IrMem *m)
 {
     if (!e->ics || e->x87_n || m->limit || m->locked || m->span >= IC_WRITE || !ic_promises(e, m)) {
@@ -347,20 +374,28 @@ void em_chk(Em *e)
 
 /* ---- bulk moves ---- */
 
-/* x, tmp: scratch.  Host address of [x, x + rcx * size) in x if that lies in one page that the TLB has; else to *slow. */
+/*
+ * x, tmp: scratch.  Host address of [x, x + rcx * size) in x if that lies in one page that the TLB
+ * has; else to *slow.
+ */
 static void bulk_page(Em *e, unsigned x, unsigned tmp, bool write, unsigned shift, uint8_t *slow[2])
 {
     tlb_entry(e, RAX, x);
-    e_op(e, 0x33, E_W, x, rm_mem(RAX, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
+    e_op(e, 0x33, E_W, x,
+         rm_mem(RAX, write ? offsetof(TlbEntry, write) : offsetof(TlbEntry, read)));
     e_alu_imm(e, 7, IR_I64, rm_reg(x), DBT_PAGE - 1);
     slow[0] = e_jcc(e, CC_A);
-    e_op(e, 0x8d, E_W, tmp, (Rm){ .reg = (uint8_t)x, .index = RCX, .scale = (uint8_t)shift, .mem = true });
+    e_op(e, 0x8d, E_W, tmp, (Rm){ .reg = (uint8_t)x, .index = RCX, .scale = (uint8_t)shift,
+                                  .mem = true });
     e_alu_imm(e, 7, IR_I64, rm_reg(tmp), DBT_PAGE);
     slow[1] = e_jcc(e, CC_A);
     e_op(e, 0x03, E_W, x, rm_mem(RAX, offsetof(TlbEntry, page)));
 }
 
-/* From the context in rax, the current one, to that in r11, as dbt_use() does; clobbers rax and r10. */
+/*
+ * From the context in rax, the current one, to that in r11, as dbt_use() does; clobbers rax and
+ * r10.
+ */
 static void go_over(Em *e)
 {
     e_store(e, R11, rm_cpu(CPU(ctx)));
@@ -385,7 +420,10 @@ static void gate_unless(Em *e, unsigned cc)
     s->pc = e->guest_pc;
 }
 
-/* What is known of user code, inline caches and the like, is of one context: no other is gone over to. */
+/*
+ * What is known of user code, inline caches and the like, is of one context: no other is gone over
+ * to.
+ */
 void em_gate(Em *e)
 {
     const IrInsn *n = e->n;
@@ -411,7 +449,10 @@ void em_gate(Em *e)
     e->host = 0;
 }
 
-/* The current context's twin, if it is known and the bit changes (2 clears it, 3 sets it): on with the next. */
+/*
+ * The current context's twin, if it is known and the bit changes (2 clears it, 3 sets it): on with
+ * the next.
+ */
 static void em_twin(Em *e)
 {
     const IrInsn *n = e->n;
@@ -437,8 +478,9 @@ static void em_twin(Em *e)
 }
 
 /*
- * The host's own string instruction on the host's memory: rcx, rsi and rdi are the guest's.  All or nothing, in one page of each
- * side, so that there is no state in between; the helper that follows does the rest.
+ * The host's own string instruction on the host's memory: rcx, rsi and rdi are the guest's.  All or
+ * nothing, in one page of each side, so that there is no state in between; the helper that follows
+ * does the rest.
  */
 void em_bulk(Em *e)
 {
@@ -483,9 +525,11 @@ void em_bulk(Em *e)
     e8(e, (movs ? 0xa4u : 0xaau) | (n->type != IR_I8));
     unsigned count = movs ? RAX : R11;
     if (movs) {
-        e_op(e, 0x8d, E_W, RSI, (Rm){ .reg = R11, .index = (uint8_t)count, .scale = (uint8_t)shift, .mem = true });
+        e_op(e, 0x8d, E_W, RSI, (Rm){ .reg = R11, .index = (uint8_t)count, .scale = (uint8_t)shift,
+                                      .mem = true });
     }
-    e_op(e, 0x8d, E_W, RDI, (Rm){ .reg = R10, .index = (uint8_t)count, .scale = (uint8_t)shift, .mem = true });
+    e_op(e, 0x8d, E_W, RDI, (Rm){ .reg = R10, .index = (uint8_t)count, .scale = (uint8_t)shift,
+                                  .mem = true });
     em_exit_to(e, n->imm);
     for (unsigned k = 0; k < 6; k++) {
         if (slow[k]) {
@@ -534,7 +578,8 @@ void em_atomic(Em *e)
         flags_begin(e, FL_ALL);
     }
     Rm m = rm_of(place(e, n->a));
-    bool direct = same_ref(n->dst, n->b) && n->dst.kind == IR_GUEST && !n->dst.high_byte && e->gpr[n->dst.id] != NO_REG;
+    bool direct = same_ref(n->dst, n->b) && n->dst.kind == IR_GUEST && !n->dst.high_byte &&
+                  e->gpr[n->dst.id] != NO_REG;
     unsigned s = direct ? e->gpr[n->dst.id] : take(e);
     if (!direct) {
         load_to(e, s, n->b, type);
@@ -558,7 +603,10 @@ void em_fence(Em *e)
     e8(e, 0xf0);
 }
 
-/* Where the TLB knows the page, the host's own hint; else nothing: a hint is not worth a walk, and may not fault. */
+/*
+ * Where the TLB knows the page, the host's own hint; else nothing: a hint is not worth a walk, and
+ * may not fault.
+ */
 void em_prefetch(Em *e)
 {
     const IrInsn *n = e->n;

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * regs.c -- where the operands of an operation are, and the three scratch registers that temporaries and host addresses share.
+ * regs.c -- where the operands of an operation are, and the three scratch registers that
+ * temporaries and host addresses share.
  *
- * Guest registers never move (x64.h).  Temporaries and host addresses live in scratch registers from definition to last
- * use; when all three are wanted the one that the operation at hand does not use goes to its slot in cpu->spill.  Where
- * even that does not do, a guest register that the operation does not name is put aside for its duration (and had back by
- * the stub of a division that leaves; checks of memory never need that).
+ * Guest registers never move (x64.h).  Temporaries and host addresses live in scratch registers
+ * from definition to last use; when all three are wanted the one that the operation at hand does
+ * not use goes to its slot in cpu->spill.  Where even that does not do, a guest register that the
+ * operation does not name is put aside for its duration (and had back by the stub of a division
+ * that leaves; checks of memory never need that).
  *
  * Threads: emission, see x64.h.
  */
 #include "accel/dbt/x86_64/emit.h"
 
-const uint8_t x64_gpr[N_GPR] = { R9, RCX, RDX, RBX, R15, R14, RSI, RDI, R8, NO_REG, NO_REG, NO_REG, R12, R13, NO_REG, NO_REG };
-static const uint8_t scratch[3] = { RAX, R11, R10 };    /* preferred last to first by values, first to last by the rest */
+const uint8_t x64_gpr[N_GPR] = { R9, RCX,    RDX,    RBX,    R15, R14, RSI,    RDI,
+                                 R8, NO_REG, NO_REG, NO_REG, R12, R13, NO_REG, NO_REG };
+/* preferred last to first by values, first to last by the rest */
+static const uint8_t scratch[3] = { RAX, R11, R10 };
 enum { SCRATCH = 1 << RAX | 1 << R10 | 1 << R11 };
 
 static int32_t slot_of(unsigned v) { return CPU(spill) + 8 * (int32_t)v; }
@@ -31,12 +35,17 @@ void regs_begin(Em *e)
 }
 
 /*
- * A block that jumps back to its own start may keep guest registers of the struct in host registers while it loops, in place of
- * others that it uses less.  They change places, so that what is in the struct is always as many; outside, all is as ever.
+ * A block that jumps back to its own start may keep guest registers of the struct in host registers
+ * while it loops, in place of others that it uses less.  They change places, so that what is in the
+ * struct is always as many; outside, all is as ever.
  */
-static const uint8_t swap_in[] = { 9, 10, 11, 14, 15 };        /* guest registers of the struct; 4 bits of Em.swaps each */
-/* Operands: six instructions for a pair, and at least a few turns; a trace has been seen to turn. */
-enum { SWAP_GAIN = 3, SWAP_GAIN_TRACE = 2, SWAP_GAIN_RESTLESS = 8 };      /* the last: in a loop that is left after a turn or two */
+/* guest registers of the struct; 4 bits of Em.swaps each */
+static const uint8_t swap_in[] = { 9, 10, 11, 14, 15 };
+/*
+ * Operands: six instructions for a pair, and at least a few turns; a trace has been seen to turn.
+ */
+/* the last: in a loop that is left after a turn or two */
+enum { SWAP_GAIN = 3, SWAP_GAIN_TRACE = 2, SWAP_GAIN_RESTLESS = 8 };
 
 unsigned last_loop(const Em *e)
 {
@@ -62,7 +71,8 @@ static bool count_uses(const Em *e, unsigned last, uint16_t *uses)
 {
     for (unsigned i = 0; i < e->ir->n_insns; i++) {
         const IrInsn *n = &e->ir->insns[i];
-        if (n->op == IR_helper || n->op == IR_gate || n->op == IR_bulk || (n->op == IR_vop && !em_vop_is_native(e, n))) {
+        if (n->op == IR_helper || n->op == IR_gate || n->op == IR_bulk ||
+            (n->op == IR_vop && !em_vop_is_native(e, n))) {
             return false;
         }
         if (i > last) {
@@ -95,7 +105,8 @@ bool regs_choose(Em *e, unsigned last)
     for (unsigned round = 0; round < G_N_ELEMENTS(swap_in); round++) {
         unsigned in = N_GPR, out = 1;
         for (unsigned k = 0; k < G_N_ELEMENTS(swap_in); k++) {
-            if (!(e->swaps >> 4 * k & 15) && (in == N_GPR || uses[swap_in[k]] > uses[swap_in[in]])) {
+            if (!(e->swaps >> 4 * k & 15) &&
+                (in == N_GPR || uses[swap_in[k]] > uses[swap_in[in]])) {
                 in = k;
             }
         }
@@ -171,8 +182,9 @@ static unsigned guest_mask(const Em *e, IrRef r)
 static unsigned borrow(Em *e)
 {
     const IrInsn *n = e->n;
-    unsigned used = guest_mask(e, n->dst) | guest_mask(e, n->dst2) | guest_mask(e, n->a) | guest_mask(e, n->b) | guest_mask(e, n->c) |
-                    1u << RCX | 1u << RDX | e->borrowed | e->held;
+    unsigned used = guest_mask(e, n->dst) | guest_mask(e, n->dst2) | guest_mask(e, n->a) |
+                    guest_mask(e, n->b) | guest_mask(e, n->c) | 1u << RCX | 1u << RDX |
+                    e->borrowed | e->held;
 
     for (unsigned g = N_GPR; g-- > 0;) {
         unsigned r = e->gpr[g];
@@ -414,7 +426,9 @@ Opnd place(Em *e, IrRef r)
 Opnd src(Em *e, IrRef r, IrType type)
 {
     if (r.kind == IR_IMM) {
-        return (Opnd){ .kind = O_IMM, .imm = e->ir->imms[r.id] & (UINT64_MAX >> (64 - (8u << type))) };
+        return (Opnd){
+            .kind = O_IMM, .imm = e->ir->imms[r.id] & (UINT64_MAX >> (64 - (8u << type))),
+        };
     }
     Opnd o = place(e, r);
     if (o.kind == O_REG && o.high) {
@@ -471,7 +485,8 @@ Opnd src_rm(Em *e, IrRef r, IrType type)
 
 unsigned dst_reg(Em *e, IrRef r, IrType type, unsigned avoid)
 {
-    if (r.kind == IR_GUEST && !r.high_byte && type >= IR_I32 && e->gpr[r.id] != NO_REG && !(avoid >> e->gpr[r.id] & 1)) {
+    if (r.kind == IR_GUEST && !r.high_byte && type >= IR_I32 && e->gpr[r.id] != NO_REG &&
+        !(avoid >> e->gpr[r.id] & 1)) {
         return e->gpr[r.id];
     }
     if (r.kind == IR_TEMP) {
@@ -494,7 +509,8 @@ static void done_guest(Em *e, IrRef r, IrType type, unsigned reg)
             e_mov32(e, s, reg);
             reg = s;
         }
-        e_typed(e, 0x89, type == IR_I32 ? IR_I64 : type, reg, rm_cpu(gpr_slot(e, r.id) + r.high_byte));
+        e_typed(e, 0x89, type == IR_I32 ? IR_I64 : type, reg,
+                rm_cpu(gpr_slot(e, r.id) + r.high_byte));
     } else if (r.high_byte) {
         unsigned s = take(e);
         e_rorx(e, s, h, 8, true);

@@ -130,13 +130,13 @@ static uint8_t *part_reg(X86Cpu *c, const Part *p, unsigned i)
 static void copy_regs(uint8_t *to, size_t to_step, const uint8_t *from, size_t from_step,
                       unsigned each, unsigned n)
 {
-    for (unsigned i = 0; i < n; i++, to += to_step, from += from_step) {
-        if (each == 16) {
+    if (each == 16) {
+        for (unsigned i = 0; i < n; i++, to += to_step, from += from_step)
             memcpy(to, from, 16);
-        } else {
-            memcpy(to, from, each);
-        }
+        return;
     }
+    for (unsigned i = 0; i < n; i++, to += to_step, from += from_step)
+        memcpy(to, from, each);
 }
 
 static bool part_in_use(X86Cpu *c, const Part *p)
@@ -350,8 +350,8 @@ uint64_t x86_h_xsave(void *cpu, uint64_t a, uint64_t b, uint64_t how)
              write = how & (XS_C | XS_S | XS_OPT) ? want & used : want;
     unsigned bytes = part_offset(NULL, want, compact), room;
     uint64_t at = area_at(c, (unsigned)b, a, bytes, 64, true);
-    uint8_t *host = dbt_host(&c->dbt, at, ACCESS_WRITE, &room);
-    bool in_place = host && room >= bytes;
+    uint8_t *host = dbt_at_hand(&c->dbt, at, bytes, true);
+    bool in_place = host || ((host = dbt_host(&c->dbt, at, ACCESS_WRITE, &room)) && room >= bytes);
     if (in_place)
         m = (Area *)host;
     else
@@ -379,9 +379,15 @@ uint64_t x86_h_xsave(void *cpu, uint64_t a, uint64_t b, uint64_t how)
         }
     }
     uint64_t header[2] = { used, want | XCOMP_COMPACT };
-    if (!compact)
-        header[0] |= dbt_load(&c->dbt, at + XS_HEADER, 8) & ~want;
-    dbt_store_bytes(&c->dbt, at + XS_HEADER, header, compact ? 16 : 8);
+    unsigned n_header = compact ? 16 : 8;
+    if (!compact) {
+        uint64_t was = in_place ? get(m, XS_HEADER, 8) : dbt_load(&c->dbt, at + XS_HEADER, 8);
+        header[0] |= was & ~want;
+    }
+    if (in_place)
+        memcpy(m->b + XS_HEADER, header, n_header);
+    else
+        dbt_store_bytes(&c->dbt, at + XS_HEADER, header, n_header);
     return 0;
 }
 

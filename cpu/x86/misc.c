@@ -106,6 +106,9 @@ static bool compare_exchange(X86Cpu *c, uint64_t linear, unsigned bytes, uint64_
 {
     DbtAccessDesc d;
     bool equal;
+    uint8_t *host = dbt_at_hand(&c->dbt, linear, bytes, true);
+    if (host && host_cmpxchg(host, bytes, old, new, &equal))
+        return equal;
     dbt_access(&c->dbt, linear, bytes, IR_READ | IR_WRITE, &d);
     if (d.host && d.n1 == d.n && !d.code && host_cmpxchg(d.host, bytes, old, new, &equal))
         return equal;

@@ -175,7 +175,7 @@ static void empty_tables(void)
     dbt_constants(&cpu->dbt);
     dbt_use(&cpu->dbt, ctx);
     for (unsigned i = 0; i < DBT_JMP_N; i++) {
-        ctx->jmp[i].pc = dbt_jmp_empty(i);
+        ctx->jmp[i].pc = ctx->jmp_victim[i].pc = dbt_jmp_empty(i);
     }
 }
 

@@ -241,7 +241,7 @@ void fake_load(FakeCpu *c, const FakeState *s)
     dbt_constants(&c->dbt);
     dbt_use(&c->dbt, x);
     for (unsigned i = 0; i < DBT_JMP_N; i++) {
-        x->jmp[i] = (JmpEntry){ dbt_jmp_empty(i), NULL };
+        x->jmp[i] = x->jmp_victim[i] = (JmpEntry){ dbt_jmp_empty(i), NULL };
     }
     memcpy(c->dbt.gpr, s->gpr, sizeof s->gpr);
     memcpy(c->ctx, s->ctx, sizeof s->ctx);

@@ -330,6 +330,30 @@ static void make_enter(Em *e, uint32_t *go, uint32_t *exit)
     patch_to(e_jmp(e), run);
 }
 
+/*
+ * r10 = linear pc, rax = the second place where it is not.  What had to leave the first place and
+ * is wanted again changes places with what is there: both are of that slot and its lists.
+ */
+static void victim_exchange(Em *e)
+{
+    enum { JMP = offsetof(DbtContext, jmp), VICTIM = offsetof(DbtContext, jmp_victim),
+           PC = offsetof(JmpEntry, pc), CODE = offsetof(JmpEntry, code) };
+
+    e_alu_imm(e, 6, IR_I64, rm_reg(RAX), 1 << JMP_SHIFT);
+    e_op(e, 0x3b, E_W, R10, rm_mem(RAX, VICTIM + PC));
+    uint8_t *no = e_jcc8(e, CC_NE);
+    e_load(e, R11, rm_mem(RAX, JMP + PC));
+    e_store(e, R11, rm_mem(RAX, VICTIM + PC));
+    e_store(e, R10, rm_mem(RAX, JMP + PC));
+    e_load(e, R11, rm_mem(RAX, VICTIM + CODE));
+    e_load(e, R10, rm_mem(RAX, JMP + CODE));
+    e_store(e, R10, rm_mem(RAX, VICTIM + CODE));
+    e_store(e, R11, rm_mem(RAX, JMP + CODE));
+    e_load(e, R10, rm_mem(RAX, JMP + PC));
+    e_op(e, 0xff, 0, 4, rm_reg(R11));
+    patch8(e, no);
+}
+
 bool thunks_make(X64 *x, Em *e)
 {
     uint32_t go, out;
@@ -369,6 +393,7 @@ bool thunks_make(X64 *x, Em *e)
     uint8_t *no = e_jcc8(e, CC_NE);
     e_op(e, 0xff, 0, 4, rm_mem(RAX, offsetof(DbtContext, jmp) + offsetof(JmpEntry, code)));
     patch8(e, no);
+    victim_exchange(e);
     uint32_t look_up = arena_off(x, e->p);      /* r10 = linear pc */
     e_store(e, R10, rm_cpu(CPU(pc)));
     e_call_thunk(e, x->spill);

@@ -200,9 +200,9 @@ void trace_flush(DbtCpu *c, const DbtContext *x)
 void trace_flush_page(DbtCpu *c, const DbtContext *x, uint64_t page)
 {
     DbtTracer *t = c->tracer;
-
     uint64_t pages = !t ? 0 : x == t->ctx ? t->pages
                    : t->aside[x->index] ? t->aside[x->index]->pages : 0;
+
     if (pages & page_bit(page)) {
         trace_flush(c, x);
     }

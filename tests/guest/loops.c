@@ -169,6 +169,25 @@ static void test_exact(void (*bsp)(void), const char *name, u32 error)
     check("what it has done till then", bad, 0);
 }
 
+/* A loop that walks to where nothing is: flags there are those of the comparison before. */
+static void test_flags(void)
+{
+    u64 bad = 0, end = WINDOW + 9 * 4096 + 0x800, none = 0;
+    map(FRAMES, 3);
+    PTE[7] = 0;
+    wr3((u64)pml4);
+    for (unsigned i = 0; i < 40; i++) {
+        u64 at = WINDOW + 8 * i, rest = 0x8d5, want;
+        seen.vector = 0xff;
+        asm volatile("movq $9f, resume; 1: movq (%%rsi), %%rax; movq %%rsi, %%rbx; andq $-8, %%rbx; testq %%rax, %%rax;"
+                     "movq (%%rbx), %%rcx; sete %%cl; leaq 8(%%rsi), %%rsi; cmpq %%rdi, %%rsi; jne 1b;"
+                     "incq %1; 9: movq $0, resume" : "+S"(at), "+m"(none) : "D"(end) : "rax", "rbx", "rcx", "memory", "cc");
+        asm volatile("cmpq %1, %2; pushfq; popq %0" : "=r"(want) : "D"(end), "S"(seen.cr2) : "cc");
+        bad += seen.vector != 14 || seen.cr2 != WINDOW + 7 * 4096 || ((seen.flags ^ want) & rest);
+    }
+    check("flags where a loop faults", bad + none, 0);
+}
+
 static void test_code(void)
 {
     *(volatile u8 *)CODE = 0xb8;
@@ -220,6 +239,7 @@ __attribute__((used)) int main(void)
         test_exact(take_away, "a page goes", 2);
         test_exact(take_writes, "a page becomes read-only", 3);
     }
+    test_flags();
     test_code();
     test_nowhere();
     finish();

@@ -307,6 +307,8 @@ static void emit_turns(Em *e, Block *b)
     e->loop_first = NULL;
     regs_swap(e);
     e->ics = false;
+    ir_liveness(e->ir, e->g->helpers, &e->hoist);
+    e->quiet = !(e->ir->insns[-1].after.flags | e->ir->insns[-1].after.fault);
     ir_liveness(e->ir, e->g->helpers, NULL);    /* there may have been no room for it before */
     emit_body(e);
     if (e->full) {
@@ -349,7 +351,8 @@ static void em_reset(Em *e, DbtMachine *d, const DbtGuest *g, IrBlock *ir, Block
     e->ics = (e->trace || ic_is_hot(d, b->at)) && ic_wanted(d, g, ir->mode);
     e->stays = e->trace ? e->trace->stays : 0;
     e->counter = b->counted ? trace_counter(d) : 0;
-    e->loops = e->at_end = false;
+    e->loops = e->at_end = e->quiet = false;
+    e->loop_fl = 0;
     e->turn = TURN_ALL;
     e->n_loop_fails = 0;
     e->loop_hot = NULL;
@@ -492,6 +495,9 @@ static bool x64_emit(DbtMachine *d, const DbtGuest *g, IrBlock *ir, Block *b)
     if (!e->full) {
         if (e->loops) {
             patch_to(e->loop_attention, e->p);
+            if (e->loop_fl) {
+                flags_put_recipe(e, e->loop_fl);
+            }
             regs_swap(e);
         }
         patch_to(attention, e->p);

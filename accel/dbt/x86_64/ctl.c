@@ -122,11 +122,15 @@ static void exit_if(Em *e, unsigned cc, int32_t target, unsigned wanted)
     unsigned fault = e->n->live_fault;
     bool save = unsaved(e, wanted | fault);
 
+    bool round = e->turn != TURN_ALL && e->i == e->hoist.last;
+    if (round && e->quiet && save && !wanted && (e->turn == TURN_FIRST || e->loop_fl)) {
+        unsigned fl = flags_recipe(e, fault, e->n->sub);
+        e->loop_fl = e->turn == TURN_FIRST ? (uint16_t)fl : e->loop_fl;
+        save = !fl || fl != e->loop_fl;
+    }
     if (save && !wanted && flags_leave_recipe(e, fault, e->n->sub)) {
         save = false;
     }
-
-    bool round = e->turn != TURN_ALL && e->i == e->hoist.last;
     if (round && save) {
         flags_save(e);
         save = false;

@@ -301,22 +301,32 @@ unsigned lazy_number(X64 *x, const Recipe *r)
     return 0;
 }
 
-bool flags_leave_recipe(Em *e, unsigned fault, unsigned written)
+unsigned flags_recipe(Em *e, unsigned fault, unsigned written)
 {
     if (e->mem & fault || e->recipe.how == RECIPE_NONE || e->recipe.sets != FL_ALL || (e->host & fault) != fault ||
         (e->recipe.regs & written)) {
-        return false;
+        return 0;
     }
     unsigned k = lazy_number(e->x, &e->recipe);
-    if (!k) {
-        return false;
-    }
-    e_op(e, 0xc7, E_16, 0, rm_cpu(CPU(fl)));            /* mov word: bit 9 clear, its number in the others */
-    unsigned fl = (k & 0x1ff) | (k >> 9) << 10;
+    return (k & 0x1ff) | (k >> 9) << 10;                /* bit 9 clear, its number in the others */
+}
+
+void flags_put_recipe(Em *e, unsigned fl)
+{
+    e_op(e, 0xc7, E_16, 0, rm_cpu(CPU(fl)));            /* mov word */
     e8(e, fl);
     e8(e, fl >> 8);
     e_note(e, e->p - 2, RELOC_RECIPE);
-    return true;
+}
+
+bool flags_leave_recipe(Em *e, unsigned fault, unsigned written)
+{
+    unsigned fl = flags_recipe(e, fault, written);
+
+    if (fl) {
+        flags_put_recipe(e, fl);
+    }
+    return fl;
 }
 
 /* ---- for slow paths ---- */

@@ -151,9 +151,15 @@ void loop_check(Em *e)
     if (e->loop_first) {
         patch_to(e->loop_first, e->p);
     }
+    if (e->loop_fl) {
+        flags_put_recipe(e, e->loop_fl);
+    }
     e_alu_imm(e, 5, IR_I32, rm_cpu(CPU(hoist.wait)), 1);
     e->loop_waits = e_jcc(e, CC_AE);
     e->look = e->p;
+    if (e->loop_fl && e->hoist.n_moving) {
+        flags_put_recipe(e, e->loop_fl);        /* of another turn */
+    }
     for (unsigned k = 0; k < e->hoist.n; k++) {
         look(e, k, first);
         first &= !e->hoist.of[k].step;

@@ -141,6 +141,8 @@ typedef struct Em {
     bool      loops;                    /* its own jumps back to its start go to Block.loop; */
     enum { TURN_ALL, TURN_FIRST, TURN_REST } turn;      /* if there are hoisted checks: loop.c */
     bool      at_end;                   /* of the rest of turns: the only such jump then */
+    bool      quiet;                    /* nothing in the rest of turns wants flags of the turn before; */
+    uint16_t  loop_fl;                  /* so that a recipe for those, not 0, is stored where the rest is left */
     IrHoist   hoist;
     uint8_t  *loop_fails[4 * IR_HOISTED], *loop_waits, *loop_first;       /* rel32s */
     uint8_t  *look;
@@ -274,6 +276,8 @@ void     flags_all_begin(Em *e);        /* the same for an operation that writes
 void     flags_all_end(Em *e);
 void     flags_store(Em *e);            /* lahf; seto; mov: nothing else */
 bool     flags_leave_recipe(Em *e, unsigned fault, unsigned written);   /* store a recipe's number for such an exit, if that will do */
+unsigned flags_recipe(Em *e, unsigned fault, unsigned written);         /* what it would store; 0: it will not do */
+void     flags_put_recipe(Em *e, unsigned fl);
 /* The host's flags are about to be lost. */
 static inline void flags_clobber(Em *e)
 {

@@ -159,9 +159,11 @@ static void keep(Result *to, const void *p, size_t n)
 static void result(Engine *e, const Case *k, Result *to)
 {
     X86Cpu *c = engine_cpu(e);
-    static const uint8_t zero[LOW];
+    enum { VGA = 0xa0000 };
+    static const uint8_t zero[VGA - HIGH];
 
-    as_write(engine_machine(e)->as_memory, 0, zero, sizeof zero);
+    as_write(engine_machine(e)->as_memory, 0, zero, LOW);
+    as_write(engine_machine(e)->as_memory, HIGH, zero, VGA - HIGH);
     as_write(engine_machine(e)->as_memory, LOW, k->memory, sizeof k->memory);
     put_cpu(k, c);
     to->ended = engine_go(e);

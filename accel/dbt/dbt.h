@@ -142,7 +142,7 @@ typedef struct DbtContext {
     uint16_t jmp_filled[2][DBT_JMP_N];
     /* bit k: in jmp_filled[k]; DBT_JMP_VICTIM: its jmp_victim[] may hold something */
     uint8_t  jmp_in[DBT_JMP_N];
-    JmpEntry jmp_victim[DBT_JMP_N];     /* what had to make room in jmp[], for dbt_lookup() */
+    JmpEntry jmp_victim[DBT_JMP_N];     /* what had to make room in jmp[]; a miss exchanges the two */
     /* linear >> 30 of large pages that something was entered from */
     uint64_t large[DBT_LARGE];
     uint64_t fetch_used, fetch_global, fetch_large;         /* bits of fetch[] */

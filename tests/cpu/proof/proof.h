@@ -118,9 +118,11 @@ uint32_t proof_undefined(const X86Insn *i, uint64_t rcx, uint64_t after, unsigne
 /*
  * From here on the interpreter runs one instruction at a time, and fills what each leaves
  * undefined; or leaves that as it is, and perhaps forgets all translations each time, or tells of
- * each with the registers before it.
+ * each with the registers before it.  FILL_SOURCE: what processors are known to leave there, which
+ * matters where the result is an address: of SHLD and SHRD, the source rotated.
  */
-typedef enum { FILL_ZEROS, FILL_ONES, FILL_RANDOM, FILL_NOTHING, FILL_NO_TLB, FILL_TELL,
+typedef enum {
+    FILL_ZEROS, FILL_ONES, FILL_SOURCE, FILL_RANDOM, FILL_NOTHING, FILL_NO_TLB, FILL_TELL,
 } UndefinedFill;
 void     undefined_fill_begin(X86Cpu *c, UndefinedFill fill, uint64_t seed);
 void     undefined_fill_end(X86Cpu *c);

@@ -90,7 +90,7 @@ typedef struct Filling {                /* one engine at a time */
     Rng      rng;
     bool     own_single, known;         /* of the instruction that runs: */
     X86Insn  insn;
-    uint64_t rcx;
+    uint64_t rcx, source;               /* before it; source: the register of ModRM.reg */
 } Filling;
 static Filling filling;
 
@@ -135,14 +135,33 @@ static bool fill_single(DbtCpu *dc)
     have += have ? fetch(c, dc->pc + n, code + n, 15 - n) : 0;
     X86DecodeResult r = x86_decode(&f->insn, code, have, dc->ctx->key.mode);
     f->known = r != DEC_MORE && r != DEC_UD && f->insn.row;
+    f->source = f->known ? dc->gpr[f->insn.reg & 15] : 0;
     dc->seen.n = 0;
     dc->seen.wanted = true;             /* where its destination is, if that is memory */
     return true;
 }
 
+static uint64_t rotated(uint16_t value, unsigned left)
+{
+    left &= 15;
+    return (uint16_t)(value << left | value >> (16 - left));
+}
+
 static uint64_t chosen(Filling *f)
 {
     return f->fill == FILL_ZEROS ? 0 : f->fill == FILL_ONES ? UINT64_MAX : rng(&f->rng);
+}
+
+/* The destination, of which 16 bits alone can be beyond a count. */
+static uint64_t chosen_result(Filling *f)
+{
+    if (f->fill != FILL_SOURCE) {
+        return chosen(f);
+    }
+    uint16_t source = (uint16_t)f->source;
+    unsigned far = count_of(&f->insn, f->rcx) & 15;
+
+    return f->insn.row->name[2] == 'L' ? rotated(source, far) : rotated(source, 16 - far);
 }
 
 /* What the instruction has just written, and so may write. */
@@ -155,6 +174,11 @@ static void fill_memory(DbtCpu *dc, uint64_t value, unsigned bytes)
     }
 }
 
+static bool is_double_shift(const X86Insn *i)
+{
+    return i->row && (!strcmp(i->row->name, "SHLD") || !strcmp(i->row->name, "SHRD"));
+}
+
 static void fill_done(DbtCpu *dc)
 {
     Filling *f = &filling;
@@ -165,14 +189,17 @@ static void fill_done(DbtCpu *dc)
     bool fills = f->known && f->fill < FILL_NOTHING && one_in(&f->rng, f->every);
     uint32_t flags = fills ? proof_undefined(&f->insn, f->rcx, x86_rflags(c), &dst) : 0;
 
+    if (f->fill == FILL_SOURCE && !is_double_shift(&f->insn)) {
+        dst = 16;
+    }
     if (flags) {
         dc->fl = x86_eflags_to_fl((x86_fl_to_eflags(dc->fl) & ~flags) | (chosen(f) & flags));
     }
     if (dst < 16) {
         uint64_t mask = f->insn.osize == 2 ? 0xffff : f->insn.osize == 4 ? UINT32_MAX : UINT64_MAX;
-        dc->gpr[dst] = (dc->gpr[dst] & ~mask) | (chosen(f) & mask);
+        dc->gpr[dst] = (dc->gpr[dst] & ~mask) | (chosen_result(f) & mask);
     } else if (dst == 17) {
-        fill_memory(dc, chosen(f), f->insn.osize);
+        fill_memory(dc, chosen_result(f), f->insn.osize);
     }
     if (f->own_single) {
         f->own->insn_done(dc);          /* may not come back */
